@@ -1,0 +1,43 @@
+# make        lists what there is to make.
+# EXTRAS      extras of pyproject.toml to install, as in: make setup EXTRAS="dev docs"
+# PYTEST_ARGS more arguments for pytest, as in: make test PYTEST_ARGS="-m 'not slow' -x"
+# PYTHON      the interpreter to make .venv with (default: the first fitting one found)
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format wheel clean
+
+EXTRAS ?=
+PYTEST_ARGS ?=
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup:  ## make .venv with the package in it (EXTRAS="dev docs" for more)
+	@bash scripts/setup.sh $(EXTRAS)
+
+demo: setup  ## run the small comparison of sleep conditions; figure in results/demo/demo.png
+	.venv/bin/brainsleep compare demo --out results/demo --figure results/demo/demo.png
+
+test:  ## run the tests (PYTEST_ARGS="-m 'not slow'" for the quick ones)
+	@bash scripts/setup.sh dev
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+lint:  ## check style and formatting, change nothing
+	@bash scripts/setup.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+format:  ## apply the formatting and the safe fixes
+	@bash scripts/setup.sh dev
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+wheel:  ## build the wheel into dist/
+	@bash scripts/setup.sh dev
+	rm -rf build
+	.venv/bin/python -m build --wheel --no-isolation --outdir dist .
+
+clean:  ## remove what tests and builds leave; .venv and results stay
+	rm -rf build dist output *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,419 @@
+"""From a `NetworkSpec` to the final source of every Brian2 object, as plain data.
+
+This is the one place that decides what Brian2 is given: which shared variables hold parameters
+and gates, where traces live, how the plasticity gate closes. ``brainsleep show`` prints these
+plans, `check_network` checks them, and `brainsleep.network` builds exactly them.
+
+Names: a part's own names get its name as prefix where parts could clash (``stdp_nearest_lr``,
+``ou_decay_w_target``); traces also carry their role (``stdp_nearest_pre_x``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from brian2 import Equations, Quantity
+from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.core.variables import Variable
+from brian2.stateupdaters.base import StateUpdateMethod
+from brian2.utils.stringtools import get_identifiers, word_substitute
+
+from . import checks
+from .errors import SpecError
+from .spec import NetworkSpec, NeuronModel, Population, Projection, WeightProcess
+
+
+@dataclass(frozen=True)
+class ActivityPlan:
+    """Statements carried out every step while the gate `gate` is open."""
+
+    gate: str
+    code: str
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """Everything Brian2 is told about one population."""
+
+    name: str
+    size: int
+    equations: str
+    method: str
+    threshold: str
+    reset: str
+    refractory: str
+    on_slot: str
+    on_step: str
+    activities: tuple[ActivityPlan, ...]
+    parameters: dict[str, Quantity]
+    initial: dict[str, Quantity]
+    state: tuple[str, ...]
+    gates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SumPlan:
+    """Sum of `expression` over a neuron's incoming synapses, into its variable `variable`."""
+
+    variable: str
+    expression: str
+    total: str
+    when: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProcessPlan:
+    """Statements of one weight process on one projection."""
+
+    name: str
+    on_onset: str
+    on_update: str
+    sums: tuple[SumPlan, ...]
+    period: Quantity
+
+
+@dataclass(frozen=True)
+class SynapsePlan:
+    """Everything Brian2 is told about one projection."""
+
+    name: str
+    source: str
+    target: str
+    equations: str
+    on_pre: str
+    on_post: str
+    processes: tuple[ProcessPlan, ...]
+    parameters: dict[str, Quantity]
+    state: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """The final source of a network: one plan a Brian2 group."""
+
+    groups: tuple[GroupPlan, ...]
+    synapses: tuple[SynapsePlan, ...]
+
+
+def assemble(spec: NetworkSpec) -> NetworkPlan:
+    """Compose the final source of every object of the network `spec`."""
+    return NetworkPlan(
+        groups=tuple(_group_plan(spec, population) for population in spec.populations),
+        synapses=tuple(_synapse_plan(spec, projection) for projection in spec.projections),
+    )
+
+
+def _declare(parameters: dict[str, Quantity]) -> list[str]:
+    return [
+        f"{name} : {checks.unit_name(value)} (shared, constant)"
+        for name, value in parameters.items()
+    ]
+
+
+def _tidy(code: str) -> str:
+    return "\n".join(line.strip() for line in code.strip().splitlines() if line.strip())
+
+
+def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
+    model = population.model
+    parameters = dict(model.parameters)
+    lines = [_tidy(model.equations)]
+    step, reset, state = [], [_tidy(model.reset)], list(_stored(model.variables))
+
+    for prefix, rule, role in _traces_on(spec, population):
+        traces = rule.traces(role)
+        constants = {
+            f"{rule.name}_{k}": v
+            for k, v in rule.parameters.items()
+            if k in get_identifiers(getattr(rule, f"{role}_equations"))
+            | get_identifiers(getattr(rule, f"{role}_spike"))
+        }
+        names = {k: f"{prefix}_{k}" for k in traces}
+        names |= {k: f"{rule.name}_{k}" for k in rule.parameters}
+        lines += [
+            f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}"
+            for k, eq in traces.items()
+        ]
+        step.append(_exact_update(traces, rule, names))
+        reset.append(_tidy(word_substitute(getattr(rule, f"{role}_spike"), names)))
+        parameters |= constants
+        state += [names[k] for k in traces]
+
+    activities = []
+    for activity in population.activities:
+        names = {k: f"{activity.name}_{k}" for k in activity.parameters}
+        activities.append(
+            ActivityPlan(activity.name, _tidy(word_substitute(activity.on_step, names)))
+        )
+        parameters |= {names[k]: v for k, v in activity.parameters.items()}
+
+    sums = []
+    for projection, process in spec.weight_processes():
+        if projection.target == population.name:
+            sums += [f"{process.name}_interval : second (shared)"]
+            for plan in _sum_plans(projection, process):
+                sums.append(f"{plan.variable} : 1")
+                sums += [f"{plan.total} : 1 (shared)"] if plan.total else []
+                sums += ["zero_index : integer (constant)"] if plan.total else []
+    lines += list(dict.fromkeys(sums))
+
+    step.append(_tidy(model.on_step))
+    gates = _gates_needed(spec, population)
+    on_slot = ["slot_index = slot_index + 1"]
+    on_slot += [f"{gate}_gate = {gate}_gate_by_slot(slot_index*slot_unit)" for gate in gates]
+    on_slot += [
+        f"{name}_interval = {name}_interval_by_slot(slot_index*slot_unit)"
+        for name in dict.fromkeys(
+            process.name
+            for projection, process in spec.weight_processes()
+            if projection.target == population.name
+        )
+    ]
+    on_slot.append(
+        _tidy(word_substitute(model.on_slot, {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}))
+    )
+    lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
+    lines += ["slot_index : integer (shared)"]
+    if model.threshold:
+        lines += ["spike_count : integer"]
+        reset.append("spike_count += 1")
+        if model.refractory:
+            state.append("lastspike")
+    return GroupPlan(
+        name=population.name,
+        size=int(population.size),
+        equations="\n".join(filter(None, [*lines, *_declare(parameters)])),
+        method=model.method,
+        threshold=model.threshold.strip(),
+        reset="\n".join(filter(None, reset)) if model.threshold else "",
+        refractory=model.refractory.strip(),
+        on_slot="\n".join(filter(None, on_slot)),
+        on_step="\n".join(filter(None, step)),
+        activities=tuple(activities),
+        parameters=parameters,
+        initial=_initial(model),
+        state=tuple(state),
+        gates=gates,
+    )
+
+
+def _stored(equations: Equations) -> list[str]:
+    return [name for name, eq in equations.items() if eq.type != "subexpression"]
+
+
+def _initial(model: NeuronModel) -> dict[str, Quantity]:
+    return {
+        name: Quantity(model.parameters[value] if isinstance(value, str) else value)
+        for name, value in model.initial.items()
+    }
+
+
+def _traces_on(spec: NetworkSpec, population: Population):
+    """Yield (prefix, rule, role) for every distinct trace set this population carries."""
+    seen = {}
+    for projection in spec.projections:
+        for rule in projection.rules:
+            for role, end in (("pre", projection.source), ("post", projection.target)):
+                if end != population.name or not rule.traces(role):
+                    continue
+                prefix = f"{rule.name}_{role}"
+                content = (
+                    getattr(rule, f"{role}_equations"),
+                    getattr(rule, f"{role}_spike"),
+                    {
+                        k: str(v)
+                        for k, v in rule.parameters.items()
+                        if k in get_identifiers(getattr(rule, f"{role}_equations"))
+                    },
+                )
+                if seen.setdefault(prefix, content) != content:
+                    raise SpecError(
+                        f"population '{population.name}': two plasticity rules called "
+                        f"'{rule.name}' with different traces; give one another name"
+                    )
+                if content is seen[prefix]:
+                    yield prefix, rule, role
+
+
+def _exact_update(traces: Equations, rule, names: dict[str, str]) -> str:
+    """Brian2's exact update of the linear trace equations, in final names."""
+    variables = {
+        **checks.variables_of(traces),
+        **checks.constants_of(rule.parameters),
+        **DEFAULT_FUNCTIONS,
+    }
+    if not any(eq.type == "differential equation" for eq in traces.values()):
+        return ""
+    try:
+        code = StateUpdateMethod.apply_stateupdater(traces, variables, "exact")
+    except Exception as error:
+        raise SpecError(
+            f"plasticity rule '{rule.name}': trace equations cannot be integrated exactly "
+            f"({' '.join(str(error).split())}); write them linear in the traces"
+        ) from error
+    names = {**names, **{f"_{k}": f"next_{v}" for k, v in names.items()}}
+    return _tidy(word_substitute(code, names))
+
+
+def _sum_plans(projection: Projection, process: WeightProcess) -> list[SumPlan]:
+    plans = []
+    names = _process_names(process)
+    for name, expression in process.sums.items():
+        variable = f"{projection.name}_{process.name}_{name}"
+        when = tuple(
+            label
+            for label, code in (("onset", process.on_onset), ("update", process.on_update))
+            if {f"{name}_post", f"{name}_total"} & get_identifiers(code)
+        )
+        total = any(
+            f"{name}_total" in get_identifiers(code)
+            for code in (process.on_onset, process.on_update)
+        )
+        plans.append(
+            SumPlan(
+                variable,
+                word_substitute(expression, names),
+                f"{variable}_total" if total else "",
+                when,
+            )
+        )
+    return plans
+
+
+def _process_names(process: WeightProcess) -> dict[str, str]:
+    own = [*process.parameters, *checks.parse_equations(process.equations, process.name)]
+    return {k: f"{process.name}_{k}" for k in own}
+
+
+def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
+    """Gates whose value some code of, or at, this population reads."""
+    used = get_identifiers(
+        "\n".join(
+            (
+                population.model.equations, population.model.threshold, population.model.reset,
+                population.model.on_slot, population.model.on_step,
+                *(a.on_step for a in population.activities),
+            )
+        )
+    )
+    if any(p.target == population.name and p.rules for p in spec.projections):
+        used.add("plasticity_gate")
+    unknown = {g for g in used if g.endswith("_gate")} - {f"{g}_gate" for g in spec.gates}
+    if unknown:
+        raise SpecError(
+            f"population '{population.name}': no gate '{sorted(unknown)[0]}'; "
+            f"gates are {', '.join(f'{g}_gate' for g in spec.gates)}"
+        )
+    return tuple(g for g in spec.gates if f"{g}_gate" in used)
+
+
+def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
+    synapse = projection.synapse
+    lines, state = ["w : 1"], ["w"]
+    parameters = {k: Quantity(v) for k, v in synapse.parameters.items()}
+    on_pre, on_post = [_tidy(synapse.on_pre)], []
+    learn_pre, learn_post = [], []
+    for rule in projection.rules:
+        names = {k: f"{rule.name}_{k}" for k in rule.parameters}
+        for role in ("pre", "post"):
+            names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}
+        used = get_identifiers(rule.on_pre) | get_identifiers(rule.on_post)
+        parameters |= {names[k]: v for k, v in rule.parameters.items() if k in used}
+        learn_pre.append(_tidy(word_substitute(rule.on_pre, names)))
+        learn_post.append(_tidy(word_substitute(rule.on_post, names)))
+    on_pre += _gated(learn_pre)
+    on_post += _gated(learn_post)
+
+    processes = []
+    for process in projection.processes:
+        names = _process_names(process)
+        declared = checks.parse_equations(process.equations, process.name)
+        lines += [
+            f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}"
+            for k, eq in declared.items()
+        ]
+        state += [names[k] for k in declared]
+        parameters |= {names[k]: v for k, v in process.parameters.items()}
+        names["interval"] = f"{process.name}_interval_post"
+        sums = _sum_plans(projection, process)
+        for name, plan in zip(process.sums, sums, strict=True):
+            names[f"{name}_post"] = f"{plan.variable}_post"
+            names[f"{name}_total"] = f"{plan.total}_post"
+        processes.append(
+            ProcessPlan(
+                process.name,
+                _tidy(word_substitute(process.on_onset, names)),
+                _tidy(word_substitute(process.on_update, names)),
+                tuple(sums),
+                process.period,
+            )
+        )
+
+    code = "\n".join(
+        [*on_pre, *on_post, *(c for p in processes for c in (p.on_onset, p.on_update))]
+    )
+    standard = {"w_min": projection.w_min, "w_max": projection.w_max, "w_sign": projection.sign}
+    parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in get_identifiers(code)}
+    return SynapsePlan(
+        name=projection.name,
+        source=projection.source,
+        target=projection.target,
+        equations="\n".join([*lines, *_declare(parameters)]),
+        on_pre="\n".join(filter(None, on_pre)),
+        on_post="\n".join(filter(None, on_post)),
+        processes=tuple(processes),
+        parameters=parameters,
+        state=tuple(state),
+    )
+
+
+def _gated(codes: list[str]) -> list[str]:
+    """Close plasticity exactly: with the gate at 0 the weight keeps every bit."""
+    codes = [code for code in codes if code]
+    if not codes:
+        return []
+    return [
+        "w_before = w",
+        *codes,
+        "w = plasticity_gate_post*w + (1 - plasticity_gate_post)*w_before",
+    ]
+
+
+def check_network(spec: NetworkSpec) -> None:
+    """Check every final equation and statement of `spec` against the populations it joins.
+
+    Raises
+    ------
+    SpecError
+        For an undefined name or inconsistent units, naming the part it is in.
+    """
+    plan = assemble(spec)
+    groups = {}
+    for group in plan.groups:
+        equations = checks.parse_equations(group.equations, f"population '{group.name}'")
+        groups[group.name] = checks.variables_of(equations)
+        for activity in group.activities:
+            checks.check_statements(
+                activity.code,
+                groups[group.name],
+                f"population '{group.name}': activity '{activity.gate}'",
+            )
+    for synapse in plan.synapses:
+        where = f"projection '{synapse.name}'"
+        equations = checks.parse_equations(synapse.equations, where)
+        known = checks.variables_of(equations)
+        for end, suffix in ((synapse.source, "_pre"), (synapse.target, "_post")):
+            for name, variable in groups[end].items():
+                known[name + suffix] = Variable(
+                    name=name + suffix, dimensions=variable.dim, dtype=variable.dtype,
+                    scalar=variable.scalar,
+                )
+        known["w_before"] = Variable(name="w_before", dtype=np.float64)
+        for label in ("on_pre", "on_post"):
+            checks.check_statements(getattr(synapse, label), known, f"{where}: {label}")
+        for process in synapse.processes:
+            for label in ("on_onset", "on_update"):
+                checks.check_statements(
+                    getattr(process, label), known, f"{where}: {process.name}: {label}"
+                )

@@ -1,0 +1,459 @@
+"""Backends: how a network is run. The only module that chooses a Brian2 device.
+
+A backend is made once for a network and then called again and again::
+
+    backend = make_backend("cpp", spec)
+    state, recording = backend.advance(state, segment, seed)
+
+`advance` is a pure function of state, segment and seed. On the runtime backends (``numpy``,
+``cython``) Brian2 runs in this process; ``cpp`` is a standalone program, compiled once and kept in
+a cache, that reads a segment from a file and writes the next state to another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import brian2
+import numpy as np
+from brian2.devices.device import get_device, reset_device, runtime_device, set_device
+
+from . import exchange
+from .assemble import assemble
+from .errors import BackendError, SimulationError, explain, nearest
+from .network import BrianNetwork
+from .segment import Capacity, Recording, Segment, timing
+from .spec import NetworkSpec
+from .state import State
+
+BACKENDS = ("cpp", "cython", "numpy")
+
+
+def find_compiler() -> str | None:
+    """Return the path of the C++ compiler, or None."""
+    name = os.environ.get("CXX", "").split(" ")[0] or "g++"
+    return shutil.which(name) or shutil.which("c++") or shutil.which("clang++")
+
+
+def default_backend() -> str:
+    """Return ``"cpp"`` where there is a C++ compiler, else ``"numpy"``."""
+    return "cpp" if find_compiler() and shutil.which("make") else "numpy"
+
+
+def make_backend(
+    name: str,
+    spec: NetworkSpec,
+    *,
+    capacity: Capacity | None = None,
+    hooks: Mapping[str, Callable] | None = None,
+    report: Callable[[str], None] = lambda message: None,
+):
+    """Make the backend called `name` for the network `spec`.
+
+    Parameters
+    ----------
+    name : {"cpp", "cython", "numpy"}
+        C++ standalone, or Brian2's runtime with Cython or NumPy code.
+    spec : NetworkSpec
+        The network.
+    capacity : Capacity, optional
+        Largest segment it must run.
+    hooks : mapping of str to callable, optional
+        Python functions ``hook(groups, t)`` called at ``on_wake``, ``on_sleep``, ``on_segment``;
+        only on the runtime backends.
+    report : callable, optional
+        Told what takes time ("compiling ...").
+
+    Raises
+    ------
+    BackendError
+        For an unknown backend, a missing compiler, or hooks on a standalone backend.
+    """
+    if name not in BACKENDS:
+        raise BackendError(f"backend: unknown '{name}'; {nearest(name, BACKENDS)}")
+    capacity = capacity or Capacity()
+    if name in ("cpp", "cython") and not find_compiler():
+        raise BackendError(
+            f"backend {name}: no C++ compiler found (looked for $CXX, g++, c++, clang++); "
+            "install one (Debian: apt install g++ make; macOS: xcode-select --install) "
+            "or use --backend numpy"
+        )
+    if name == "cpp":
+        if hooks:
+            raise BackendError(
+                f"backend cpp: got Python hooks ({', '.join(sorted(hooks))}); a standalone program "
+                "cannot call Python; use --backend cython or numpy, or write the hook as equations"
+            )
+        return CppBackend(spec, capacity, report)
+    return RuntimeBackend(name, spec, capacity, hooks)
+
+
+def advance_checks(spec: NetworkSpec, segment: Segment) -> None:
+    """Raise `BackendError` if `segment` does not fit the network `spec`."""
+    n_inputs = spec.population(spec.input).size
+    if segment.stimulus.shape[1:] != (n_inputs,):
+        raise BackendError(
+            explain("segment: stimulus", segment.stimulus.shape, f"(n_slots, {n_inputs})",
+                    f"population '{spec.input}' has {n_inputs} neurons")
+        )
+    missing = set(spec.gates) ^ set(segment.gates)
+    if missing:
+        raise BackendError(
+            explain("segment: gates", sorted(segment.gates), f"exactly {sorted(spec.gates)}")
+        )
+
+
+def _finish(spec: NetworkSpec, arrays: dict[str, np.ndarray], duration: float) -> dict:
+    """Check what came out of a run; move times of last spikes to the next segment's zero."""
+    for name, value in arrays.items():
+        if name.endswith(".lastspike"):
+            arrays[name] = value - duration
+        if not np.all(np.isfinite(value)):
+            bad = int(np.sum(~np.isfinite(value)))
+            raise SimulationError(
+                f"{name}: {bad} of {value.size} values are not finite after a segment of "
+                f"{duration:g} s; lower dt or a learning rate, or bound the variable"
+            )
+    return arrays
+
+
+def _counts(recorded: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Turn cumulative counts at slot starts and at the end into counts a slot."""
+    return np.diff(np.vstack([recorded, final[None, :]]), axis=0).astype(np.int32)
+
+
+class RuntimeBackend:
+    """Brian2's runtime, with code generated for NumPy or Cython."""
+
+    def __init__(self, name: str, spec: NetworkSpec, capacity: Capacity, hooks=None):
+        self.name, self.spec, self.capacity, self._hooks = name, spec, capacity, hooks
+        self._network: BrianNetwork | None = None
+        self._synapses: dict | None = None
+        self.build_seconds = 0.0
+
+    def _prepare(self, state: State) -> BrianNetwork:
+        same = self._synapses is not None and all(
+            np.array_equal(a, b)
+            for name, pairs in state.synapses.items()
+            for a, b in zip(pairs, self._synapses[name], strict=True)
+        )
+        if not same:
+            started = time.perf_counter()
+            self._network = BrianNetwork(self.spec, self.capacity, state.synapses, self._hooks)
+            self._synapses = state.synapses
+            self.build_seconds += time.perf_counter() - started
+        return self._network
+
+    def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
+        """Run `segment` from `state`; see `make_backend`.
+
+        Parameters
+        ----------
+        state : State
+            State at the start; not changed.
+        segment : Segment
+            What to run.
+        seed : int
+            Seed of all random numbers drawn in the segment.
+
+        Returns
+        -------
+        state : State
+            State at the end.
+        recording : Recording
+            Spike counts a slot, and single spikes where asked for.
+        """
+        advance_checks(self.spec, segment)
+        with _runtime(self.name):
+            network = self._prepare(state)
+            times, values = timing(self.spec, self.capacity, segment)
+            for name, clock in network.event_clocks.items():
+                clock.set_times(times[name])
+            for name, array in network.slot_values.items():
+                array.values[: len(segment)] = values[name]
+            for name, value in {**state.arrays, **state.parameters}.items():
+                group, variable = name.split(".", 1)
+                network.groups[group].variables[variable].set_value(np.asarray(value))
+            for group in network.plan.groups:
+                network.groups[group.name].variables["slot_index"].set_value(-1)
+                if group.threshold:
+                    network.groups[group.name].variables["spike_count"].set_value(0)
+                    network.counters[group.name].resize(0)
+                    network.rasters[group.name].resize(0)
+                    network.rasters[group.name].variables["N"].set_value(0)
+                    if group.refractory:
+                        _set_refractory(network.groups[group.name])
+            duration = float(segment.starts[-1] * self.spec.dt)
+            network.net.t_ = 0.0
+            with _numpy_seed(seed):
+                network.net.run(duration * brian2.second, namespace={})
+            arrays = {
+                name: np.array(network.groups[g].variables[v].get_value(), dtype=float)
+                for name in state.arrays
+                for g, v in [name.split(".", 1)]
+            }
+            counts, spikes = {}, {}
+            for name, monitor in network.counters.items():
+                recorded = np.asarray(monitor.variables["spike_count"].get_value())
+                final = np.asarray(network.groups[name].variables["spike_count"].get_value())
+                counts[name] = _counts(recorded, final)
+                raster = network.rasters[name].variables
+                at = np.rint(np.asarray(raster["t"].get_value()) / float(self.spec.dt))
+                spikes[name] = (
+                    at.astype(np.int64), np.array(raster["i"].get_value(), dtype=np.int32)
+                )
+        arrays = _finish(self.spec, arrays, duration)
+        return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
+
+
+def _set_refractory(group) -> None:
+    # Brian2 recomputes `not_refractory` from `lastspike` at every step
+    group.variables["not_refractory"].set_value(True)
+
+
+@contextlib.contextmanager
+def _runtime(target: str):
+    """Select Brian2's runtime with code for `target`; restore the preference afterwards."""
+    if get_device() is not runtime_device:
+        raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
+    before = brian2.prefs.codegen.target
+    brian2.prefs.codegen.target = target
+    try:
+        yield
+    finally:
+        brian2.prefs.codegen.target = before
+
+
+@contextlib.contextmanager
+def _numpy_seed(seed: int):
+    """Seed Brian2's runtime (it draws from NumPy's global state) and put the state back."""
+    before = np.random.get_state()  # noqa: NPY002
+    brian2.seed(int(seed) % 2**32)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
+
+
+# --------------------------------------------------------------------------------------------
+# C++ standalone
+
+
+class CppBackend:
+    """A C++ standalone program, compiled once for a network and called for every segment."""
+
+    name = "cpp"
+
+    def __init__(self, spec: NetworkSpec, capacity: Capacity, report=lambda message: None):
+        self.spec, self.capacity = spec, capacity
+        started = time.perf_counter()
+        self.directory = build(spec, capacity, report)
+        self.build_seconds = time.perf_counter() - started
+        self._layout = json.loads((self.directory / "layout.json").read_text())
+
+    def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
+        """Run `segment` from `state`; see `RuntimeBackend.advance`."""
+        advance_checks(self.spec, segment)
+        times, values = timing(self.spec, self.capacity, segment)
+        given = {**state.arrays, **state.parameters}
+        for name, (pre, post) in state.synapses.items():
+            given |= {f"{name}._synaptic_pre": pre, f"{name}._synaptic_post": post}
+        given |= {f"clock:{name}": value for name, value in times.items()}
+        given |= {f"slots:{name}": value for name, value in values.items()}
+        given["run"] = np.array([seed % 2**32, segment.starts[-1]], dtype=np.int64)
+        with tempfile.TemporaryDirectory(prefix="brainsleep-", dir=_scratch()) as folder:
+            with open(os.path.join(folder, "segment.bin"), "wb") as file:
+                for key, dtype in self._layout["inputs"]:
+                    array = np.ascontiguousarray(given[key], dtype=dtype)
+                    file.write(np.int64(array.size).tobytes())
+                    file.write(array.tobytes())
+            _call(self.directory, folder)
+            out = self._read(os.path.join(folder, "state.bin"))
+        duration = float(segment.starts[-1] * self.spec.dt)
+        arrays = _finish(self.spec, {name: out[name] for name in state.arrays}, duration)
+        counts, spikes = {}, {}
+        for group in (p.name for p in self.spec.populations if p.model.threshold):
+            size = self.spec.population(group).size
+            recorded = out[f"{group}:counts"].reshape(-1, size)
+            counts[group] = _counts(recorded, out[f"{group}.spike_count"])
+            at = np.rint(out[f"{group}:t"] / float(self.spec.dt)).astype(np.int64)
+            spikes[group] = (at, out[f"{group}:i"])
+        return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
+
+    def _read(self, path: str) -> dict[str, np.ndarray]:
+        out = {}
+        with open(path, "rb") as file:
+            for key, dtype in self._layout["outputs"]:
+                size = int(np.frombuffer(file.read(8), dtype=np.int64)[0])
+                data = file.read(size * np.dtype(dtype).itemsize)
+                out[key] = np.frombuffer(data, dtype=dtype)
+                if out[key].size != size:
+                    raise SimulationError(f"cpp: truncated output at '{key}' (disk full?)")
+        return out
+
+
+def _scratch() -> str | None:
+    """Memory-backed folder for the files of one call where there is one, else the default."""
+    shm = "/dev/shm"
+    return shm if os.path.isdir(shm) and os.access(shm, os.W_OK) else None
+
+
+def _call(directory: Path, folder: str) -> None:
+    process = subprocess.run(
+        ["./main", "--results_dir", folder + os.sep],
+        cwd=directory, capture_output=True, text=True, check=False,
+    )
+    if process.returncode == -signal.SIGINT:
+        raise KeyboardInterrupt
+    if process.returncode or process.stderr:
+        lines = (process.stderr + process.stdout).strip().splitlines()
+        raise SimulationError(
+            f"cpp: the standalone program ended with code {process.returncode}"
+            + (f" ({lines[0]})" if lines else "")
+        )
+
+
+def cache_directory() -> Path:
+    """Return the folder of compiled programs (``$BRAINSLEEP_CACHE`` or the user's cache)."""
+    root = os.environ.get("BRAINSLEEP_CACHE")
+    if root:
+        return Path(root)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brainsleep"
+
+
+def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
+    """Hash everything a compiled program depends on; parameter values are not among it."""
+    plan = asdict(assemble(spec))
+    for group in plan["groups"]:
+        group["parameters"] = sorted(group["parameters"])
+        del group["initial"]
+    for synapses in plan["synapses"]:
+        synapses["parameters"] = sorted(synapses["parameters"])
+        for process in synapses["processes"]:
+            del process["period"]
+    compiler = find_compiler()
+    content = {
+        "plan": plan,
+        "dt": repr(float(spec.dt)),
+        "input": spec.input,
+        "capacity": asdict(capacity),
+        "exchange": exchange.VERSION,
+        "versions": {name: version(name) for name in ("brian2", "numpy")},
+        "compiler": _first_line([compiler, "--version"]) + _first_line([compiler, "-dumpmachine"]),
+        "flags": FLAGS,
+        "cpu": _cpu(),
+    }
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+#: Compiler flags of standalone programs.
+FLAGS = ("-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++14")
+
+
+def _first_line(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()[0] if done.stdout else ""
+
+
+def _cpu() -> str:
+    """Describe the processor, since programs are compiled for it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        import platform
+
+        return platform.processor()
+    keep = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(keep)}))
+
+
+def build(spec: NetworkSpec, capacity: Capacity, report=lambda message: None) -> Path:
+    """Compile the standalone program of `spec`, or find it in the cache.
+
+    The program is built in a folder of its own and moved into the cache in one step, so that an
+    interrupted build leaves nothing behind that could be mistaken for a finished one.
+
+    Returns
+    -------
+    Path
+        Folder with the program ``main`` and ``layout.json``.
+
+    Raises
+    ------
+    BackendError
+        If the code does not compile, or the cache cannot be written.
+    """
+    cache = cache_directory()
+    folder = cache / build_key(spec, capacity)
+    if (folder / "layout.json").exists():
+        return folder
+    report(f"compiling network '{spec.name}' with {find_compiler()}")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
+    except OSError as error:
+        raise BackendError(
+            f"backend cpp: cannot write the build cache {cache} ({error.strerror}); "
+            "set BRAINSLEEP_CACHE to a folder that can be written"
+        ) from error
+    try:
+        layout = _generate(spec, capacity, work)
+        _compile(work)
+        (work / "layout.json").write_text(json.dumps(layout))
+        with contextlib.suppress(OSError):  # another process was quicker: its program is the same
+            work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
+    """Write the C++ sources of `spec` to `folder`; return the layout of its files."""
+    flags_before = brian2.prefs["codegen.cpp.extra_compile_args"]
+    set_device("cpp_standalone", build_on_run=False, directory=str(folder))
+    try:
+        brian2.prefs["codegen.cpp.extra_compile_args"] = list(FLAGS)
+        device = get_device()
+        device.reinit()
+        device.activate(build_on_run=False, directory=str(folder))
+        network = BrianNetwork(spec, capacity)
+        layout, load, before_run, save = exchange.code(network, device)
+        device.insert_code("main", load)
+        device.insert_code("before_network_run", before_run)
+        device.insert_code("before_end", save)
+        network.net.run(capacity.steps * spec.dt, namespace={})
+        device.build(directory=str(folder), compile=False, run=False)
+        return layout
+    finally:
+        brian2.prefs["codegen.cpp.extra_compile_args"] = flags_before
+        get_device().reinit()
+        reset_device()
+
+
+def _compile(folder: Path) -> None:
+    cold = " ".join([flag for flag in FLAGS if not flag.startswith("-O")] + ["-O1"])
+    once = "objects.o main.o run.o code_objects/before_%.o code_objects/after_%.o"
+    with open(folder / "makefile", "a") as makefile:  # code that runs once need not be fast
+        makefile.write(f"\n{once} code_objects/%_create_array_codeobject.o: OPTIMISATIONS={cold}\n")
+    # no dependency file: everything is compiled exactly once
+    command = ["make", f"-j{os.cpu_count() or 1}", "DEPS="]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        raise BackendError(
+            f"backend cpp: the generated C++ does not compile ({(lines or ['make failed'])[0]}); "
+            "check the equations, or try --backend numpy"
+        )

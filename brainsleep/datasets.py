@@ -1,0 +1,520 @@
+"""Labelled image sets, read from files that are checked before they are trusted.
+
+A `Dataset` is validated once, on construction, whatever its source; `split` draws from it the
+three disjoint parts of a run: plasticity training, readout fit and test.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import os
+import struct
+import tempfile
+import zipfile
+import zlib
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from numbers import Integral
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from .errors import DataError, explain, nearest
+
+#: Largest array read from a file, in bytes, uncompressed.
+MAX_BYTES = 4 * 2**30
+
+#: No deflate stream expands by more than this; a header that announces more is damaged.
+DEFLATE_MAX_RATIO = 1032
+
+#: Environment variable that names a folder to search for data sets.
+DATA_VARIABLE = "BRAINSLEEP_DATA"
+
+IDX_FILES = {
+    "images": "train-images-idx3-ubyte",
+    "labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
+}
+IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+#: Data sets found by name: torchvision's class, licence and citation.
+KNOWN_SETS = {
+    "mnist": (
+        "MNIST",
+        "CC BY-SA 3.0 (MNIST database by LeCun, Cortes, Burges)",
+        "LeCun, Bottou, Bengio, Haffner (1998), doi:10.1109/5.726791",
+    ),
+    "kmnist": ("KMNIST", "CC BY-SA 4.0", "Clanuwat et al. (2018), arXiv:1812.01718"),
+    "fashion-mnist": ("FashionMNIST", "MIT", "Xiao, Rasul, Vollgraf (2017), arXiv:1708.07747"),
+}
+
+#: Folder in which Debian's package dataset-fashion-mnist installs.
+DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled grey images, with the source's official test set where it has one.
+
+    Arrays of other types are converted on construction: integer images must lie in 0..255,
+    float and boolean images in 0..1 (they are scaled to 0..255), and flat images of shape
+    ``(n_samples, side * side)`` are made square. The arrays held are read-only.
+
+    Parameters
+    ----------
+    name : str
+        Short name for tables and figures.
+    images : array of uint8, shape (n_samples, height, width)
+        Grey values.
+    labels : array of int64, shape (n_samples,)
+        Class numbers, from 0.
+    test_images, test_labels : array, optional
+        The official test set; None where the source has no official split.
+    source : str
+        Where it came from: a path, or ``"scikit-learn"``.
+    licence, citation : str
+        Terms of use and what to cite; empty where unknown.
+
+    Raises
+    ------
+    DataError
+        If an array has the wrong type, shape or range, or the arrays do not fit together.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    test_images: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+    source: str = "memory"
+    licence: str = ""
+    citation: str = ""
+
+    def __post_init__(self) -> None:
+        """Convert and check every array."""
+        if (self.test_images is None) != (self.test_labels is None):
+            got, allowed = "one of test_images and test_labels", "both or neither"
+            raise _error(self.name, got, allowed, "add the missing one, or leave both out")
+        for part in ("", "test_") if self.official_split else ("",):
+            images = _as_images(getattr(self, f"{part}images"), f"{self.name}: {part}images")
+            labels = _as_labels(getattr(self, f"{part}labels"), f"{self.name}: {part}labels")
+            if len(images) != len(labels):
+                got = f"{len(images)} {part}images and {len(labels)} {part}labels"
+                raise _error(self.name, got, "one label for each image", "write the file again")
+            object.__setattr__(self, f"{part}images", images)
+            object.__setattr__(self, f"{part}labels", labels)
+        if self.test_images is not None and self.test_images.shape[1:] != self.images.shape[1:]:
+            got = f"height and width {self.test_images.shape[1:]}"
+            allowed = f"{self.images.shape[1:]} as in images"
+            raise _error(f"{self.name}: test_images", got, allowed, "resize one of them")
+
+    @property
+    def official_split(self) -> bool:
+        """Whether the source says which images are for testing."""
+        return self.test_images is not None
+
+    @cached_property
+    def n_classes(self) -> int:
+        """Number of different labels, training and test together."""
+        parts = (self.labels, self.test_labels)
+        return len(np.unique(np.concatenate([part for part in parts if part is not None])))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over the shapes, types and bytes of all arrays."""
+        digest = hashlib.sha256()
+        for field in IDX_FILES:
+            if (array := getattr(self, field)) is not None:
+                digest.update(f"{field} {array.dtype.str} {array.shape}\n".encode())
+                digest.update(array)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Some images of a data set, in the order they are shown.
+
+    Parameters
+    ----------
+    images : array of uint8, shape (n_samples, height, width)
+        Grey values.
+    labels : array of int64, shape (n_samples,)
+        Class numbers.
+    index : array of int64, shape (n_samples,)
+        Position of each sample in the array it was taken from.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    index: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The three disjoint parts of a run.
+
+    Parameters
+    ----------
+    train : Samples
+        Shown while plasticity is on.
+    readout : Samples
+        Shown with weights frozen, to fit the readout.
+    test : Samples
+        Shown with weights frozen, to score the readout.
+    """
+
+    train: Samples
+    readout: Samples
+    test: Samples
+
+
+def load_dataset(source: str | Path, root: str | Path | None = None) -> Dataset:
+    """Load a data set by name or from files.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``"digits"`` (8x8, comes with scikit-learn); ``"mnist"``, ``"kmnist"`` or
+        ``"fashion-mnist"``; the path of an ``.npz`` file with arrays ``images`` and ``labels``
+        (optionally ``test_images`` and ``test_labels``); or the path of a folder with IDX
+        files named as in MNIST, plain or gzipped.
+    root : str or Path, optional
+        Folder searched first for a data set given by name.
+
+    Returns
+    -------
+    Dataset
+        The images and labels, checked.
+
+    Raises
+    ------
+    DataError
+        If the source is unknown, missing, damaged or inconsistent.
+    """
+    name = _known_name(str(source))
+    if name == "digits":
+        return _load_digits()
+    if name:
+        _, licence, citation = KNOWN_SETS[name]
+        folder = _find_known(name, root)
+        arrays = _read_idx_folder(folder)
+        return Dataset(name, **arrays, source=str(folder), licence=licence, citation=citation)
+    path = Path(os.path.expanduser(source))
+    if os.path.isdir(path):
+        *_, parent, name = ("", "", *path.resolve().parts)
+        name = parent if name == "raw" else name  # torchvision's NAME/raw
+        return Dataset(name, **_read_idx_folder(path), source=str(path))
+    if os.path.isfile(path) and path.suffix == ".npz":
+        return Dataset(path.stem, **_read_npz(path), source=str(path))
+    got = f"'{source}'" if os.path.exists(path) else f"'{source}', which does not exist"
+    known = nearest(str(source), ("digits", *KNOWN_SETS))
+    raise _error("data set", got, "an .npz file, a folder with IDX files, or a name", known)
+
+
+def split(
+    dataset: Dataset,
+    n_train: int,
+    n_readout: int,
+    n_test: int,
+    rng: np.random.Generator,
+    split_seed: int = 0,
+) -> Split:
+    """Draw disjoint training, readout and test samples.
+
+    The test samples depend on `split_seed` only, so that every run is scored on the same
+    images: they are taken from the official test set, or held out where there is none. The
+    others come from what is left, and their choice and order from `rng`: training samples
+    from the front of one random order and readout samples from its back, so that changing
+    the number of one leaves the other as it was.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where to draw from.
+    n_train, n_readout, n_test : int
+        Number of samples in each part; each may be 0.
+    rng : numpy.random.Generator
+        The run's random stream for data.
+    split_seed : int
+        Chooses the test samples.
+
+    Returns
+    -------
+    Split
+        The three parts.
+
+    Raises
+    ------
+    DataError
+        If a number is negative or the data set has too few samples.
+    """
+    counts = {"n_train": n_train, "n_readout": n_readout, "n_test": n_test}
+    for what, value in {**counts, "split_seed": split_seed}.items():
+        if not isinstance(value, Integral) or value < 0:
+            raise _error(f"split: {what}", repr(value), "a whole number from 0")
+    n_images, held_out = len(dataset.labels), (dataset.images, dataset.labels)
+    if dataset.test_images is not None and dataset.test_labels is not None:
+        held_out = (dataset.test_images, dataset.test_labels)
+        _check_enough(dataset.name, {"n_test": counts.pop("n_test")}, len(held_out[1]), "test ")
+    _check_enough(dataset.name, counts, n_images)
+
+    order = np.random.default_rng(split_seed).permutation(len(held_out[1]))
+    rest = np.arange(n_images) if dataset.official_split else np.sort(order[n_test:])
+    pool = rng.permutation(rest)
+
+    def draw(index: np.ndarray, images: np.ndarray, labels: np.ndarray) -> Samples:
+        return Samples(images[index], labels[index], index)
+
+    return Split(
+        train=draw(pool[:n_train], dataset.images, dataset.labels),
+        readout=draw(pool[len(pool) - n_readout :], dataset.images, dataset.labels),
+        test=draw(order[:n_test], *held_out),
+    )
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read one IDX file, plain or gzipped (told apart by content, not by name).
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    numpy.ndarray
+        The array it holds, in the machine's byte order.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is not IDX, is too large, truncated or damaged.
+    """
+    try:
+        with open(path, "rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            limit = os.fstat(raw.fileno()).st_size * (DEFLATE_MAX_RATIO if packed else 1)
+            with gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw) as stream:
+                return _parse_idx(stream, path, min(limit, MAX_BYTES))
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def _parse_idx(stream: BinaryIO, path: str | Path, limit: int) -> np.ndarray:
+    """Read the header, check the size it announces against `limit`, then read the rest."""
+    magic = stream.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_DTYPES:
+        raise _error(path, f"first bytes '{magic.hex()}'", "an IDX file", "download it again")
+    dtype, n_dims = np.dtype(IDX_DTYPES[magic[2]]), magic[3]
+    header = stream.read(4 * n_dims)
+    if not 1 <= n_dims <= 4 or len(header) < 4 * n_dims:
+        raise _damaged(path, f"the header is cut off, or its {n_dims} dimensions are not 1 to 4")
+    shape = struct.unpack(f">{n_dims}I", header)
+    size = math.prod(shape) * dtype.itemsize
+    if not 0 < size <= limit:
+        got = f"shape {shape} of {dtype.itemsize}-byte values in the header"
+        raise _error(path, got, f"1 to {limit} bytes for this file", "download it again")
+    data = stream.read(size)
+    if len(data) < size or stream.read(1):
+        raise _damaged(path, f"it does not hold exactly the {size} bytes its header announces")
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _idx_files(folder: Path) -> dict[str, Path]:
+    """Find the IDX files in a folder, plain before gzipped, by the array they hold."""
+    files = {}
+    for field, name in IDX_FILES.items():
+        dotted = name.replace("-idx", ".idx")
+        paths = [folder / n for n in (name, dotted, f"{name}.gz", f"{dotted}.gz")]
+        if found := next(filter(os.path.isfile, paths), None):
+            files[field] = found
+    return files
+
+
+def _read_idx_folder(folder: Path) -> dict[str, np.ndarray]:
+    """Read a folder of IDX files, in which both test files may be absent."""
+    files = _idx_files(folder)
+    for field, name in IDX_FILES.items():
+        if field not in files and (len(files) == 3 or not field.startswith("test_")):
+            raise _error(folder, f"no {name}[.gz]", "IDX files named as in MNIST", "add the file")
+    return {field: read_idx(path) for field, path in files.items()}
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Read the data set's arrays from a zip of .npy files."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            stored = {name.removesuffix(".npy") for name in archive.namelist()}
+            if not {"images", "labels"} <= stored:
+                got, allowed = f"arrays {sorted(stored)}", "'images' and 'labels'"
+                raise _error(path, got, allowed, "numpy.savez(path, images=..., labels=...)")
+            return {f: _read_npy(archive, f"{f}.npy", path) for f in IDX_FILES if f in stored}
+    except DataError:
+        raise
+    except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
+        raise _damaged(path, error) from error
+
+
+def _read_npy(archive: zipfile.ZipFile, member: str, path: Path) -> np.ndarray:
+    """Read one array from a zip after checking the type and size in its header."""
+    npy, info = np.lib.format, archive.getinfo(member)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        got = f"{member} in compression type {info.compress_type}"
+        raise _error(path, got, "stored or deflated", "write it with numpy.savez_compressed")
+    with archive.open(info) as stream:
+        major, _ = npy.read_magic(stream)
+        readers = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}
+        shape, _, dtype = readers[major](stream)
+    if dtype.kind not in "biuf":
+        raise _error(path, f"{member} of type {dtype}", "numbers", "save no objects or strings")
+    size = math.prod(shape) * dtype.itemsize
+    limit = min(MAX_BYTES, info.file_size, path.stat().st_size * DEFLATE_MAX_RATIO)
+    if size > limit:
+        got = f"{member} of shape {shape}, {size} bytes"
+        raise _error(path, got, f"at most {limit} bytes for this file", "write it again, smaller")
+    with archive.open(info) as stream:
+        array = npy.read_array(stream, allow_pickle=False)
+        if stream.read(1):  # reading to the end also verifies the checksum
+            raise _damaged(path, f"{member} is longer than its header announces")
+    return array
+
+
+def _load_digits() -> Dataset:
+    """Load scikit-learn's 8x8 digits, whose values 0..16 are scaled to 0..255."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return Dataset(
+        "digits",
+        np.rint(bunch.images * 255 / 16).astype(np.uint8),
+        bunch.target,
+        source="scikit-learn",
+        licence="CC BY 4.0",
+        citation="Alpaydin, Kaynak (1998), doi:10.24432/C50P49",
+    )
+
+
+def _known_name(source: str) -> str:
+    """Give the canonical name for any spelling of a known one, else an empty string."""
+    names = {name.replace("-", ""): name for name in ("digits", *KNOWN_SETS)}
+    names["fashion"] = "fashion-mnist"
+    return names.get(source.lower().replace("-", "").replace("_", ""), "")
+
+
+def _find_known(name: str, root: str | Path | None) -> Path:
+    """Find the folder with all IDX files of a known data set, or download it."""
+    places = _places(name, root)
+    for folder in places:
+        if len(_idx_files(folder)) == len(IDX_FILES):
+            return folder
+    if find_spec("torchvision"):
+        return _download(name)
+    got = f"no folder with all four IDX files among {', '.join(map(str, places))}"
+    fix = f"put the files there, or pip install 'brainsleep[vision]' to download them{_hint(name)}"
+    allowed = f"{', '.join(IDX_FILES.values())}, plain or .gz, in one of them"
+    raise _error(f"data set '{name}'", got, allowed, fix)
+
+
+def _hint(name: str) -> str:
+    return ", or install Debian's dataset-fashion-mnist" if name == "fashion-mnist" else ""
+
+
+def _cache_root() -> Path:
+    return Path(os.path.expanduser("~/.cache/brainsleep/data"))
+
+
+def _places(name: str, root: str | Path | None) -> list[Path]:
+    """List the folders a known data set may be in, in order of search."""
+    places: list[Path] = []
+    given = [Path(os.path.expanduser(r)) for r in (root, os.environ.get(DATA_VARIABLE)) if r]
+    for base in (*given, Path("data"), _cache_root()):
+        places += [base / KNOWN_SETS[name][0] / "raw", base / name]
+        named_after = {_known_name(part) for part in base.parts[-2:]}
+        if base in given and named_after <= {"", name}:  # not another data set's folder
+            places.append(base)
+    return [*places, DEBIAN_FASHION] if name == "fashion-mnist" else places
+
+
+def _download(name: str) -> Path:
+    """Download with torchvision; the files appear in the cache all at once or not at all."""
+    kind, cache = KNOWN_SETS[name][0], _cache_root()
+    try:
+        from torchvision import datasets
+
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            getattr(datasets, kind)(scratch, download=True)
+            if len(_idx_files(cache / kind / "raw")) < len(IDX_FILES):
+                os.replace(Path(scratch, kind), cache / kind)
+    except Exception as error:  # import, network, checksum and disk errors alike
+        got = f"a failed download ({type(error).__name__}: {error})"
+        fix = f"put its files in {cache / kind / 'raw'}{_hint(name)}"
+        raise _error(f"data set '{name}'", got, f"torchvision's {kind}", fix) from error
+    return cache / kind / "raw"
+
+
+def _as_images(values: np.ndarray, what: str) -> np.ndarray:
+    """Convert to read-only uint8 of shape (n_samples, height, width), or say why not."""
+    values = np.asarray(values)
+    if values.ndim == 2 and (side := math.isqrt(values.shape[1])) ** 2 == values.shape[1]:
+        values = values.reshape(-1, side, side) if side else values
+    if values.ndim != 3 or values.size == 0:
+        allowed = "(n_samples, height, width) or (n_samples, side * side), not empty"
+        raise _error(what, f"shape {values.shape}", allowed, "reshape the array")
+    if values.dtype.kind not in "biuf":
+        allowed = "integers 0..255 or floats 0..1"
+        raise _error(what, f"type {values.dtype}", allowed, "convert the array")
+    top = 255 if values.dtype.kind in "iu" else 1
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= top):  # NaN fails here too
+        allowed = f"finite values from 0 to {top} in images of type {values.dtype}"
+        raise _error(what, f"values from {low} to {high}", allowed, "rescale the images")
+    return _read_only(values if top == 255 else np.rint(values * 255.0), np.uint8)
+
+
+def _as_labels(values: np.ndarray, what: str) -> np.ndarray:
+    """Convert to read-only int64 of shape (n_samples,), or say why not."""
+    values = np.asarray(values)
+    if values.ndim != 1 or values.size == 0:
+        raise _error(what, f"shape {values.shape}", "(n_samples,), not empty", "reshape the array")
+    if values.dtype.kind not in "iu":
+        allowed = "integer class numbers"
+        raise _error(what, f"type {values.dtype}", allowed, "convert with labels.astype(int)")
+    if values.min() < 0 or values.max() > np.iinfo(np.int64).max:
+        got = f"values from {values.min()} to {values.max()}"
+        raise _error(what, got, "class numbers from 0", "renumber the classes")
+    return _read_only(values, np.int64)
+
+
+def _read_only(values: np.ndarray, dtype: type) -> np.ndarray:
+    values = np.ascontiguousarray(values, dtype).view()
+    values.flags.writeable = False
+    return values
+
+
+def _check_enough(name: str, counts: dict[str, int], available: int, kind: str = "") -> None:
+    """Refuse to draw more samples than there are."""
+    if (total := sum(counts.values())) > available:
+        got = " + ".join(f"{key}={value}" for key, value in counts.items()) + f" = {total}"
+        allowed = f"at most the {available} {kind}images there are"
+        raise _error(f"split of '{name}'", got, allowed, f"lower {' or '.join(counts)}")
+
+
+def _error(what: object, got: object, allowed: object, fix: str = "") -> DataError:
+    return DataError(explain(str(what), got, allowed, fix))
+
+
+def _damaged(path: str | Path, reason: object) -> DataError:
+    got = f"a damaged or unreadable file ({reason})"
+    return _error(path, got, "a complete file", "download or write it again")

@@ -1,0 +1,60 @@
+"""Errors a user can act on: each says what, what was got, what is allowed, and the fix.
+
+Every error raised on purpose by this package derives from `BrainsleepError`; the command
+line prints its one-line message and exits with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BrainsleepError(Exception):
+    """Base of all errors that bad input or a bad environment can cause."""
+
+
+class SpecError(BrainsleepError):
+    """A neuron, synapse, plasticity, population or projection is not well defined."""
+
+
+class ScheduleError(BrainsleepError):
+    """A phase or schedule cannot be carried out."""
+
+
+class ProtocolError(BrainsleepError):
+    """A protocol is unknown, cannot be loaded, or is given an unknown setting."""
+
+
+class DataError(BrainsleepError):
+    """A data set is unknown, missing, damaged or inconsistent."""
+
+
+class BackendError(BrainsleepError):
+    """A backend is unknown, cannot be built here, or cannot do what is asked."""
+
+
+class SimulationError(BrainsleepError):
+    """A simulation failed or produced values that are not numbers."""
+
+
+class StoreError(BrainsleepError):
+    """A result cannot be written, read or trusted."""
+
+
+class FigureError(BrainsleepError):
+    """A figure is unknown or cannot be drawn from the results given."""
+
+
+def explain(what: str, got: object, allowed: object, fix: str = "") -> str:
+    """Compose the one-line message ``what: got ...; expected ...; fix``."""
+    text = f"{what}: got {got}; expected {allowed}"
+    return " ".join((f"{text}; {fix}" if fix else text).split())
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """List the known names, the closest match first as a suggestion."""
+    known = sorted(known)
+    match = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{match[0]}'? " if match else ""
+    return f"{hint}one of: {', '.join(known)}"

@@ -1,0 +1,214 @@
+"""The only module that creates Brian2 objects: a `NetworkSpec` as one Brian2 network.
+
+The network runs one segment from t = 0 to its end. Code that a gate can switch off runs on a
+`SegmentClock` of its own, whose times are set for every segment; with the gate closed there are
+none, on every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import brian2
+import numpy as np
+from brian2.core.clocks import BaseClock
+from brian2.groups.group import CodeRunner
+
+from .assemble import GroupPlan, ProcessPlan, SynapsePlan, assemble
+from .segment import Capacity
+from .spec import NetworkSpec
+
+#: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
+_SLOT_UNIT = 1 * brian2.second
+
+
+class EventClock(brian2.EventClock):
+    """A Brian2 event clock with room for `capacity` times that can be set before every run.
+
+    Brian2's templates recognise event clocks by this class name.
+    """
+
+    def __init__(self, capacity: int, name: str):
+        BaseClock.__init__(self, name=name)
+        self._times = np.full(capacity + 1, np.inf)
+        self.variables.add_array(
+            "times", dimensions=brian2.second.dim, size=capacity + 1, values=self._times,
+            dtype=np.float64, read_only=True,
+        )
+        self.variables["t"].set_value(np.inf)
+
+    def set_times(self, times: np.ndarray) -> None:
+        """Set the times in seconds (ascending)."""
+        self._times[:] = np.inf
+        self._times[: len(times)] = times
+
+
+class BrianNetwork:
+    """The Brian2 objects of a network, and what a segment sets in them.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    capacity : Capacity
+        Largest segment.
+    synapses : mapping of str to (ndarray, ndarray), optional
+        Pre- and postsynaptic indices. Without it every projection gets one synapse: a
+        standalone program loads its connectivity at run time.
+    hooks : mapping of str to callable, optional
+        Python functions ``hook(groups, t)`` for ``on_wake``, ``on_sleep``, ``on_segment``.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        capacity: Capacity,
+        synapses: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        hooks: Mapping[str, Callable] | None = None,
+    ):
+        self.spec, self.capacity, self.plan = spec, capacity, assemble(spec)
+        self.clock = brian2.Clock(dt=spec.dt, name="step_clock")
+        self.event_clocks: dict[str, EventClock] = {}
+        self.slot_values: dict[str, brian2.TimedArray] = {}
+        self.groups: dict[str, brian2.Group] = {}
+        self.counters: dict[str, brian2.StateMonitor] = {}
+        self.rasters: dict[str, brian2.SpikeMonitor] = {}
+        self._objects: list = []
+
+        n_inputs = spec.population(spec.input).size
+        self._slot_array("stimulus_by_slot", (capacity.slots, n_inputs), brian2.Hz)
+        for gate in sorted({gate for group in self.plan.groups for gate in group.gates}):
+            self._slot_array(f"{gate}_gate_by_slot", capacity.slots)
+        for name in spec.process_names:
+            self._slot_array(f"{name}_interval_by_slot", capacity.slots, brian2.second)
+        for plan in self.plan.groups:
+            self._add_group(plan)
+        for plan in self.plan.synapses:
+            self._add_synapses(plan, None if synapses is None else synapses[plan.name])
+        for name, function in (hooks or {}).items():
+            self._add_hook(name, function)
+        self.net = brian2.Network(
+            self.groups.values(), self.counters.values(), self.rasters.values(), self._objects,
+            name="network",
+        )
+
+    def _slot_array(self, name: str, shape, unit=1) -> None:
+        self.slot_values[name] = brian2.TimedArray(
+            np.zeros(shape) * unit, dt=_SLOT_UNIT, name=name
+        )
+
+    def _event_clock(self, name: str, per_step: bool = False) -> EventClock:
+        if name not in self.event_clocks:
+            room = self.capacity.steps if per_step else self.capacity.slots
+            self.event_clocks[name] = EventClock(room, name=f"{name}_clock")
+        return self.event_clocks[name]
+
+    def _namespace(self) -> dict:
+        return {"slot_unit": _SLOT_UNIT, **self.slot_values}
+
+    def _add_group(self, plan: GroupPlan) -> None:
+        group = brian2.NeuronGroup(
+            plan.size,
+            plan.equations,
+            method=plan.method,
+            threshold=plan.threshold or None,
+            reset=plan.reset or None,
+            refractory=plan.refractory or False,
+            clock=self.clock,
+            namespace=self._namespace(),
+            name=plan.name,
+        )
+        group.variables.add_constant("total_size", value=1)
+        self.groups[plan.name] = group
+        slots = self._event_clock("slot")
+        group.run_regularly(
+            plan.on_slot, clock=slots, when="start", order=-9, name=f"{plan.name}_on_slot"
+        )
+        for activity in plan.activities:
+            group.run_regularly(
+                activity.code, clock=self._event_clock(activity.gate, per_step=True),
+                when="groups", order=1, name=f"{plan.name}_{activity.gate}",
+            )
+        if plan.on_step:
+            group.run_regularly(
+                plan.on_step, clock=self.clock, when="groups", order=2,
+                name=f"{plan.name}_on_step",
+            )
+        if plan.threshold:
+            self.counters[plan.name] = brian2.StateMonitor(
+                group, "spike_count", record=True, clock=slots, when="start", order=-10,
+                name=f"{plan.name}_counts",
+            )
+            raster = brian2.SpikeMonitor(group, name=f"{plan.name}_raster")
+            raster._clock = self._event_clock("raster", per_step=True)
+            self.rasters[plan.name] = raster
+
+    def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
+        code = {"on_pre": plan.on_pre, "on_post": plan.on_post}
+        code = {k: v for k, v in code.items() if v}
+        synapses = brian2.Synapses(
+            self.groups[plan.source],
+            self.groups[plan.target],
+            plan.equations,
+            **code,
+            delay={k.removeprefix("on_"): 0 * brian2.ms for k in code},
+            clock=self.clock,
+            namespace=self._namespace(),
+            name=plan.name,
+        )
+        pre, post = ([0], [0]) if pairs is None else pairs
+        synapses.connect(i=np.asarray(pre), j=np.asarray(post))
+        self.groups[plan.name] = synapses
+        for process in plan.processes:
+            self._add_process(synapses, plan, process)
+
+    def _add_process(self, synapses, plan: SynapsePlan, process: ProcessPlan) -> None:
+        for moment, code in (("onset", process.on_onset), ("update", process.on_update)):
+            if not code:
+                continue
+            clock = self._event_clock(f"{process.name}_{moment}", per_step=moment == "update")
+            order = -8 if moment == "onset" else -5
+            for total in process.sums:
+                if moment in total.when:
+                    self._add_sum(synapses, self.groups[plan.target], total, clock, order, moment)
+            synapses.run_regularly(
+                code, clock=clock, when="start", order=order + 2,
+                name=f"{plan.name}_{process.name}_{moment}",
+            )
+
+    def _add_sum(self, synapses, target, plan, clock, order: int, moment: str) -> None:
+        """Sum an expression over each neuron's synapses, then over the neurons."""
+        self._objects.append(
+            CodeRunner(
+                synapses, "summed_variable", code=f"_synaptic_var = {plan.expression}",
+                needed_variables=[f"{plan.variable}_post", "N_post", "_synaptic_post"],
+                template_kwds={
+                    "_target_var": synapses.variables[f"{plan.variable}_post"],
+                    "_target_size_name": "N_post",
+                    "_index_var": synapses.variables["_synaptic_post"],
+                    "_target_start": 0, "_target_stop": -1,
+                },
+                clock=clock, when="start", order=order, name=f"{plan.variable}_{moment}",
+            )
+        )
+        if plan.total:
+            self._objects.append(
+                CodeRunner(
+                    target, "summed_variable", code=f"_synaptic_var = {plan.variable}",
+                    needed_variables=[plan.total, "zero_index", "total_size"],
+                    template_kwds={
+                        "_target_var": target.variables[plan.total],
+                        "_target_size_name": "total_size",
+                        "_index_var": target.variables["zero_index"],
+                        "_target_start": 0, "_target_stop": -1,
+                    },
+                    clock=clock, when="start", order=order + 1, name=f"{plan.total}_{moment}",
+                )
+            )
+
+    def _add_hook(self, name: str, function: Callable) -> None:
+        operation = brian2.NetworkOperation(
+            lambda t: function(self.groups, t), when="start", order=-1, name=f"hook_{name}",
+            clock=self._event_clock(name),
+        )
+        self._objects.append(operation)

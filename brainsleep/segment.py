@@ -1,0 +1,189 @@
+"""A segment: what a network is shown, with which gates, slot by slot; and what it records.
+
+A slot is an interval with one stimulus and constant gates: one image, or one sleep. Slots have
+any length in time steps. From the gates follow the times at which gated code runs at all, so a
+closed gate costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import ScheduleError, explain
+from .spec import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Input of one call of ``advance``.
+
+    Parameters
+    ----------
+    steps : ndarray of int, shape (n_slots,)
+        Duration of each slot in time steps.
+    stimulus : ndarray, shape (n_slots, n_inputs)
+        Input to each neuron of the input population in Hz.
+    gates : dict of str to ndarray, shape (n_slots,)
+        Value of every gate, 0 (closed) to 1 (open).
+    onset : ndarray of bool, shape (n_slots,)
+        Whether a phase begins with the slot: weight processes then run their onset code.
+    phase : ndarray of str, shape (n_slots,)
+        Kind of phase: ``"wake"``, ``"sleep"``, ``"test"``. Only hooks look at it.
+    raster : ndarray of bool, shape (n_slots,)
+        Whether single spikes are recorded in the slot.
+    """
+
+    steps: np.ndarray
+    stimulus: np.ndarray
+    gates: dict[str, np.ndarray]
+    onset: np.ndarray
+    phase: np.ndarray
+    raster: np.ndarray
+
+    def __post_init__(self):
+        n = len(self.steps)
+        if n == 0 or np.any(np.asarray(self.steps) < 1):
+            raise ScheduleError(
+                explain("segment: steps", self.steps, "at least one slot of at least one step")
+            )
+        columns = {"stimulus": self.stimulus, "onset": self.onset, "phase": self.phase,
+                   "raster": self.raster, **self.gates}
+        for name, column in columns.items():
+            if len(column) != n:
+                raise ScheduleError(
+                    explain(f"segment: {name}", f"{len(column)} rows", f"{n}, one a slot")
+                )
+        for name, gate in self.gates.items():
+            if np.any(~np.isfinite(gate)) or np.any(gate < 0) or np.any(gate > 1):
+                raise ScheduleError(explain(f"segment: gate {name}", gate, "values from 0 to 1"))
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First step of each slot, and the end: shape (n_slots + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.steps)])
+
+    def part(self, first: int, last: int) -> Segment:
+        """Return slots `first` to `last` (exclusive) as a segment of their own."""
+        cut = slice(first, last)
+        return Segment(
+            self.steps[cut], self.stimulus[cut], {k: v[cut] for k, v in self.gates.items()},
+            self.onset[cut], self.phase[cut], self.raster[cut],
+        )
+
+    def steps_where(self, mask: np.ndarray) -> np.ndarray:
+        """Return every time step that lies in a slot where `mask` is true."""
+        return np.flatnonzero(np.repeat(np.asarray(mask, dtype=bool), self.steps))
+
+    def update_times(self, gate: str, period: int) -> tuple[np.ndarray, np.ndarray]:
+        """Spread the updates of a weight process over the slots where its gate is open.
+
+        Parameters
+        ----------
+        gate : str
+            Name of the gate.
+        period : int
+            Longest time between updates in steps.
+
+        Returns
+        -------
+        times : ndarray of int
+            Steps at which updates happen, each standing for the time up to the next.
+        interval : ndarray, shape (n_slots,)
+            The time one update stands for, in steps. Updates times interval is exactly the
+            duration of the slot.
+        """
+        is_open = self.gates[gate] > 0
+        counts = np.where(is_open, -(-self.steps // period), 0)
+        interval = np.where(is_open, self.steps / np.maximum(counts, 1), 0.0)
+        times = [
+            start + np.floor(np.arange(count) * length / count).astype(np.int64)
+            for start, count, length in zip(self.starts[:-1], counts, self.steps, strict=True)
+            if count
+        ]
+        return np.concatenate(times) if times else np.empty(0, np.int64), interval
+
+    def onset_times(self, gate: str) -> np.ndarray:
+        """Return the first step of every slot that begins a phase with `gate` open."""
+        return self.starts[:-1][(self.gates[gate] > 0) & self.onset]
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Room of a compiled network: the largest segment it can run."""
+
+    slots: int = 128
+    steps: int = 2**17
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Output of one call of ``advance``.
+
+    Parameters
+    ----------
+    counts : dict of str to ndarray, shape (n_slots, n_neurons)
+        Spikes of each neuron of each population in each slot, int32.
+    spikes : dict of str to (ndarray, ndarray)
+        Step (from the start of the segment) and neuron of single spikes, in slots with
+        ``raster`` set.
+    """
+
+    counts: dict[str, np.ndarray]
+    spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+
+def timing(
+    spec: NetworkSpec, capacity: Capacity, segment: Segment
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Turn the gates of `segment` into event times and values a slot.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    capacity : Capacity
+        Largest segment it was compiled for.
+    segment : Segment
+        What is to be run.
+
+    Returns
+    -------
+    times : dict of str to ndarray
+        Event times in s by event clock: ``slot``, ``raster``, one an activity, an onset and an
+        update clock a weight process, and one a hook.
+    values : dict of str to ndarray
+        Values a slot by TimedArray.
+
+    Raises
+    ------
+    ScheduleError
+        If the segment is larger than the capacity.
+    """
+    total = int(segment.starts[-1])
+    if len(segment) > capacity.slots or total > capacity.steps:
+        raise ScheduleError(
+            f"segment: got {len(segment)} slots and {total} steps; expected at most "
+            f"{capacity.slots} and {capacity.steps}; cut it in parts"
+        )
+    dt = float(spec.dt)
+    starts = segment.starts[:-1]
+    steps = {"slot": starts, "raster": segment.steps_where(segment.raster)}
+    values = {"stimulus_by_slot": segment.stimulus}
+    for gate in spec.gates:
+        values[f"{gate}_gate_by_slot"] = segment.gates[gate]
+    for name in spec.activity_names:
+        steps[name] = segment.steps_where(segment.gates[name] > 0)
+    for _, process in spec.weight_processes():
+        name, period = process.name, max(1, round(float(process.period / spec.dt)))
+        steps[f"{name}_onset"] = segment.onset_times(name)
+        steps[f"{name}_update"], interval = segment.update_times(name, period)
+        values[f"{name}_interval_by_slot"] = interval * dt
+    for kind in ("wake", "sleep"):
+        steps[f"on_{kind}"] = starts[segment.onset & (segment.phase == kind)]
+    steps["on_segment"] = starts[:1]
+    return {name: at * dt for name, at in steps.items()}, values

@@ -1,0 +1,111 @@
+"""The state of a network as plain arrays, and the random streams of a run.
+
+Everything a compiled network can be given at run time is here: connectivity, weights, neuron
+variables, parameter values. Brian2 is not involved, so that all backends start from the same bits.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .assemble import assemble
+from .errors import SpecError
+from .spec import NetworkSpec, Projection
+
+
+def stream(seed: int, *names: object) -> np.random.Generator:
+    """Return the random stream called `names` of the run with `seed`.
+
+    Streams of different names are independent, so that drawing more from one (say the weights)
+    changes nothing in another (say the order of the images).
+    """
+    words = [zlib.crc32(str(name).encode()) for name in names]
+    return np.random.default_rng(np.random.SeedSequence([int(seed), *words]))
+
+
+@dataclass(frozen=True)
+class State:
+    """State of a network between two segments.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        ``"e.v"`` (n_neurons,) and ``"ee.w"`` (n_synapses,), in SI units.
+    parameters : dict of str to float
+        Shared parameters in SI units, ``"e.tau_m"``.
+    synapses : dict of str to (ndarray, ndarray)
+        Pre- and postsynaptic indices of each projection, int32 (n_synapses,).
+    """
+
+    arrays: dict[str, np.ndarray]
+    parameters: dict[str, float]
+    synapses: dict[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
+
+    def updated(self, **arrays: np.ndarray) -> State:
+        """Return a copy with some arrays replaced (``__`` in a name stands for a dot)."""
+        changes = {name.replace("__", "."): value for name, value in arrays.items()}
+        return replace(self, arrays={**self.arrays, **changes})
+
+    def weights(self, projection: str) -> np.ndarray:
+        """Return the weight magnitudes of `projection`, shape (n_synapses,)."""
+        return self.arrays[f"{projection}.w"]
+
+
+def initial_state(spec: NetworkSpec, seed: int) -> State:
+    """Draw connectivity and weights of `spec` from `seed`; set variables to their start."""
+    plan = assemble(spec)
+    arrays, parameters, synapses = {}, {}, {}
+    for group in plan.groups:
+        for name in group.state:
+            start = float(np.asarray(group.initial.get(name, 0.0)))
+            if name == "lastspike":
+                start = -1e9  # long ago: no neuron starts refractory
+            arrays[f"{group.name}.{name}"] = np.full(group.size, start)
+        parameters |= {f"{group.name}.{k}": float(v) for k, v in group.parameters.items()}
+    for projection, part in zip(spec.projections, plan.synapses, strict=True):
+        pairs = _connect(spec, projection, stream(seed, "synapses", projection.name), synapses)
+        synapses[projection.name] = pairs
+        for name in part.state:
+            arrays[f"{projection.name}.{name}"] = np.zeros(len(pairs[0]))
+        arrays[f"{projection.name}.w"] = _draw_weights(
+            spec, projection, pairs[1], stream(seed, "weights", projection.name)
+        )
+        parameters |= {f"{projection.name}.{k}": float(v) for k, v in part.parameters.items()}
+    return State(arrays, parameters, synapses)
+
+
+def _connect(
+    spec: NetworkSpec, projection: Projection, rng: np.random.Generator, earlier: dict
+) -> tuple[np.ndarray, np.ndarray]:
+    rule = projection.connectivity
+    shape = (spec.population(projection.source).size, spec.population(projection.target).size)
+    allowed = rng.random(shape) < rule.p if rule.p < 1 else np.ones(shape, dtype=bool)
+    if projection.source == projection.target and not rule.self_connections:
+        np.fill_diagonal(allowed, False)
+    if rule.avoid_reciprocal:
+        pre, post = earlier[rule.avoid_reciprocal]
+        allowed[post, pre] = False
+    pre, post = np.nonzero(allowed)
+    if not len(pre):
+        raise SpecError(
+            f"projection '{projection.name}': no synapse was drawn with p={rule.p} between "
+            f"{shape[0]} and {shape[1]} neurons; raise p or the sizes"
+        )
+    return pre.astype(np.int32), post.astype(np.int32)
+
+
+def _draw_weights(
+    spec: NetworkSpec, projection: Projection, post: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    start = projection.weights
+    high = start.low if start.high is None else start.high
+    w = rng.uniform(start.low, high, len(post)) if high > start.low else np.full(len(post), high)
+    if start.incoming_sum is not None:
+        size = spec.population(projection.target).size
+        sums = np.bincount(post, weights=w, minlength=size)
+        w *= (start.incoming_sum / np.where(sums > 0, sums, 1.0))[post]
+        w = np.clip(w, projection.w_min, projection.w_max)
+    return w.astype(float)

@@ -1,0 +1,62 @@
+"""What sleep does: spontaneous activity of the membranes, decay of the weights.
+
+Decay is an Ornstein-Uhlenbeck process on ln w towards ln w_target with time constant tau_w and
+stationary standard deviation sigma, in its exact update for any interval (D. T. Gillespie,
+Phys. Rev. E 54, 2084, 1996); sigma = 0 is the deterministic decay of the released code, in which
+each ms w <- w_target*(w/w_target)**lambda, that is tau_w = 1 ms/(1 - lambda).
+"""
+
+from brian2 import ms, mV
+
+from brainsleep.spec import SpontaneousActivity, WeightProcess
+
+#: Independent Gaussian noise on every membrane, `sd` a step.
+MEMBRANE_NOISE = SpontaneousActivity(
+    name="noise",
+    on_step="v += noise_gate*sd*randn()",
+    parameters={"sd": 2 * mV},  # standard deviation per time step
+    references=("arXiv:2601.08447",),
+)
+
+_OU_UPDATE = """
+keep = exp(-interval/tau_w)
+w = w_target*(w/w_target)**keep*exp(sigma*sqrt(1 - keep**2)*randn())
+w = clip(w, w_min, w_max)
+"""
+_OU_PARAMETERS = {
+    "tau_w": 1 * ms / (1 - 0.99997),  # 33.3 s: lambda = 0.99997 a ms
+    "sigma": 0.0,  # stationary standard deviation of ln w
+}
+_OU_REFERENCES = ("arXiv:2601.08447", "doi:10.1103/PhysRevE.54.2084")
+
+#: Decay towards one weight for all.
+DECAY_STATIC = WeightProcess(
+    name="decay",
+    equations="w_target : 1",
+    on_onset="w_target = w_star",
+    on_update=_OU_UPDATE,
+    parameters={**_OU_PARAMETERS, "w_star": 0.01},  # homeostatic baseline
+    references=_OU_REFERENCES,
+)
+
+#: Decay towards the projection's mean weight at sleep onset.
+DECAY_GROUP = WeightProcess(
+    name="decay",
+    equations="w_target : 1",
+    sums={"w_sum": "w", "w_count": "int(w > 0)"},
+    on_onset="w_target = w_sum_total/w_count_total",
+    on_update=_OU_UPDATE,
+    parameters=_OU_PARAMETERS,
+    references=_OU_REFERENCES,
+)
+
+#: Decay towards the mean of each neuron's non-zero incoming weights at sleep onset.
+DECAY_NEURON = WeightProcess(
+    name="decay",
+    equations="w_target : 1",
+    sums={"w_sum": "w", "w_count": "int(w > 0)"},
+    on_onset="w_target = w_sum_post/w_count_post",
+    on_update=_OU_UPDATE,
+    parameters=_OU_PARAMETERS,
+    references=_OU_REFERENCES,
+)
