@@ -47,6 +47,12 @@ def find_compiler() -> str | None:
     return shutil.which(name) or shutil.which("c++") or shutil.which("clang++")
 
 
+def describe_compiler() -> str:
+    """Return the first line of the C++ compiler's version, or an empty text without one."""
+    compiler = find_compiler()
+    return _first_line([compiler, "--version"]) if compiler else ""
+
+
 def default_backend() -> str:
     """Return ``"cpp"`` where there is a C++ compiler, else ``"numpy"``."""
     return "cpp" if find_compiler() and shutil.which("make") else "numpy"
@@ -343,7 +349,6 @@ def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
         synapses["parameters"] = sorted(synapses["parameters"])
         for process in synapses["processes"]:
             del process["period"]
-    compiler = find_compiler()
     content = {
         "plan": plan,
         "dt": repr(float(spec.dt)),
@@ -351,7 +356,7 @@ def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
         "capacity": asdict(capacity),
         "exchange": exchange.VERSION,
         "versions": {name: version(name) for name in ("brian2", "numpy")},
-        "compiler": _first_line([compiler, "--version"]) + _first_line([compiler, "-dumpmachine"]),
+        "compiler": describe_compiler() + _first_line([find_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
         "cpu": _cpu(),
     }

@@ -1,0 +1,139 @@
+"""How well a classifier reads the label from responses: the field's usual frozen readout."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from .errors import DataError, ProtocolError, explain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readout:
+    """Standardise, whitened PCA, multinomial logistic regression.
+
+    Parameters
+    ----------
+    population : str
+        Whose spike counts are read.
+    variance : float
+        Fraction of the variance that the principal components kept explain.
+    max_iter : int
+        Iterations of the logistic regression.
+    resamples : int
+        Bootstrap resamples of an accuracy's interval.
+    """
+
+    population: str = "e"
+    variance: float = 0.95
+    max_iter: int = 2000
+    resamples: int = 2000
+
+    def __post_init__(self):
+        if not 0 < self.variance < 1:
+            raise ProtocolError(explain("readout.variance", self.variance, "between 0 and 1"))
+        if self.max_iter < 1 or self.resamples < 100:
+            raise ProtocolError("readout: max_iter must be at least 1 and resamples at least 100")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy of a readout on test samples.
+
+    Parameters
+    ----------
+    accuracy : float
+        Fraction correct.
+    interval : (float, float)
+        95 % bootstrap interval over test samples.
+    correct : ndarray of bool, shape (n_test,)
+        Which samples were right; two readouts of the same samples can be compared in pairs.
+    components : int
+        Principal components used (0: responses did not vary, the commonest label was guessed).
+    """
+
+    accuracy: float
+    interval: tuple[float, float]
+    correct: np.ndarray
+    components: int
+
+
+def fit_score(
+    fit: np.ndarray,
+    fit_labels: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    readout: Readout,
+    rng: np.random.Generator,
+) -> Score:
+    """Fit the readout on one set of responses and score it on another.
+
+    Parameters
+    ----------
+    fit, test : ndarray, shape (n_samples, n_features)
+        Responses: spike counts, or pixels.
+    fit_labels, test_labels : ndarray, shape (n_samples,)
+        Classes.
+    readout : Readout
+        Settings.
+    rng : numpy.random.Generator
+        Draws the bootstrap resamples.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two classes to fit.
+    """
+    if len(np.unique(fit_labels)) < 2:
+        raise DataError(
+            f"readout: got {len(np.unique(fit_labels))} class in {len(fit_labels)} samples to fit "
+            "on; expected at least 2; raise data.n_readout"
+        )
+    varies = np.std(fit, axis=0).max(initial=0) > 0
+    if varies:
+        model = make_pipeline(
+            StandardScaler(),
+            PCA(n_components=readout.variance, whiten=True, svd_solver="full"),
+            LogisticRegression(max_iter=readout.max_iter),
+        )
+    else:
+        model = DummyClassifier(strategy="most_frequent")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            model.fit(fit.astype(float), fit_labels)
+        except ConvergenceWarning as error:
+            raise DataError(
+                f"readout: logistic regression did not converge in {readout.max_iter} iterations; "
+                "raise readout.max_iter"
+            ) from error
+    correct = model.predict(test.astype(float)) == test_labels
+    return Score(
+        accuracy=float(correct.mean()),
+        interval=interval(correct, readout.resamples, rng),
+        correct=correct,
+        components=int(model[1].n_components_) if varies else 0,
+    )
+
+
+def interval(
+    values: np.ndarray, resamples: int, rng: np.random.Generator, level: float = 0.95
+) -> tuple[float, float]:
+    """Bootstrap interval of the mean of `values` (percentile method; Efron, 1979)."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2 or np.ptp(values) == 0:
+        return float(values.mean()), float(values.mean())
+    found = bootstrap(
+        (values,), np.mean, n_resamples=resamples, confidence_level=level, method="percentile",
+        rng=rng,
+    ).confidence_interval
+    return float(found.low), float(found.high)

@@ -1,0 +1,282 @@
+"""Wake, sleep and test as values, compiled to gates slot by slot.
+
+A `Phase` says which gates are open and how far; a `Schedule` says when each phase comes. Gates
+that a phase does not name are closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from brian2 import Quantity, get_dimensions, ms, second
+
+from .errors import ScheduleError, explain, nearest
+from .spec import Frozen, default
+
+#: Longest slot in time steps; a longer sleep is cut into several slots of one phase.
+MAX_STEPS = 50_000
+
+KINDS = ("wake", "sleep", "test")
+
+
+def _check_time(value: object, where: str, *, positive: bool = True) -> None:
+    if np.ndim(value) or get_dimensions(value) is not second.dim:
+        got = value if isinstance(value, Quantity) else f"{value} (no unit)"
+        raise ScheduleError(explain(where, got, "a time such as 300*ms"))
+    if not np.isfinite(float(value)) or float(value) < 0 or (positive and float(value) == 0):
+        raise ScheduleError(explain(where, value, "more than 0 s" if positive else "at least 0 s"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A kind of phase and its gates.
+
+    Parameters
+    ----------
+    kind : {"wake", "sleep", "test"}
+        What it is.
+    gates : mapping of str to float
+        Gates that are open: 1 open, values between scale what the gate multiplies.
+    """
+
+    kind: str
+    gates: Mapping[str, float]
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ScheduleError(f"phase: unknown kind '{self.kind}'; {nearest(self.kind, KINDS)}")
+        for name, value in self.gates.items():
+            number = isinstance(value, int | float | np.number)
+            if not number or not 0 <= value <= 1:
+                raise ScheduleError(explain(f"{self.kind}.gates.{name}", value, "0 to 1"))
+        gates = {name: float(value) for name, value in self.gates.items()}
+        object.__setattr__(self, "gates", Frozen(gates))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SleepPhase(Phase):
+    """A sleep: its gates, how long it is, when it ends early.
+
+    Parameters
+    ----------
+    fraction : float
+        Sleep after every period of wake, as a fraction of that period; 0 is no sleep.
+    max_duration : Quantity
+        Longest sleep.
+    until_initial : bool
+        Whether sleep ends early once the summed weight of all projections with a weight process
+        is back at its initial value (or below), looked at every `check_every`.
+    check_every : Quantity
+        Time between looks.
+    """
+
+    kind: str = "sleep"
+    fraction: float = 0.2
+    max_duration: Quantity = default(10 * second)
+    until_initial: bool = False
+    check_every: Quantity = default(1 * second)
+
+    def __post_init__(self):
+        super().__post_init__()
+        number = isinstance(self.fraction, int | float | np.number)
+        if not number or not np.isfinite(self.fraction) or self.fraction < 0:
+            raise ScheduleError(
+                explain("sleep.fraction", self.fraction, "a number of at least 0 (0: no sleep)")
+            )
+        _check_time(self.max_duration, "sleep.max_duration")
+        _check_time(self.check_every, "sleep.check_every")
+
+
+def wake(**gates: float) -> Phase:
+    """Make a wake phase: input and plasticity open, and whatever else is named."""
+    return Phase(kind="wake", gates={"input": 1, "plasticity": 1, **gates})
+
+
+def sleep(
+    fraction: float = 0.2,
+    *,
+    max_duration: Quantity = 10 * second,
+    until_initial: bool = False,
+    check_every: Quantity = 1 * second,
+    **gates: float,
+) -> SleepPhase:
+    """Make a sleep phase: input silent, plasticity on; name the sleep's parts to open them.
+
+    >>> sleep(0.2, noise=1, decay=1).gates["input"]
+    0.0
+    """
+    return SleepPhase(
+        gates={"input": 0, "plasticity": 1, **gates},
+        fraction=fraction,
+        max_duration=max_duration,
+        until_initial=until_initial,
+        check_every=check_every,
+    )
+
+
+def test(**gates: float) -> Phase:
+    """Make a test phase: input open, plasticity and everything else closed."""
+    return Phase(kind="test", gates={"input": 1, "plasticity": 0, **gates})
+
+
+test.__test__ = False  # not a test of pytest's
+
+
+@dataclass(frozen=True)
+class SlotTable:
+    """A whole run slot by slot; all columns have shape (n_slots,).
+
+    Parameters
+    ----------
+    steps : ndarray of int
+        Duration in time steps.
+    image : ndarray of int
+        Index of the image shown in the stage's images, -1 for none.
+    stage : ndarray of str
+        ``"train"``, ``"readout"`` or ``"test"``.
+    phase : ndarray of str
+        Kind of phase.
+    onset : ndarray of bool
+        Whether a phase begins with the slot.
+    check : ndarray of bool
+        Whether to look before the slot if sleep is over.
+    gates : dict of str to ndarray
+        Gate values.
+    """
+
+    steps: np.ndarray
+    image: np.ndarray
+    stage: np.ndarray
+    phase: np.ndarray
+    onset: np.ndarray
+    check: np.ndarray
+    gates: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First step of every slot and the end, shape (n_slots + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.steps)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """When wake, sleep and test come.
+
+    Parameters
+    ----------
+    image_duration : Quantity
+        Time each image is shown.
+    period : Quantity
+        Wake time from one sleep to the next. Sleep comes after the image that completes it.
+    wake, test : Phase
+        Gates while learning and while measuring responses.
+    sleep : SleepPhase
+        Gates and length of sleep.
+    """
+
+    image_duration: Quantity = default(1000 * ms)
+    period: Quantity = default(35 * second)
+    wake: Phase = field(default_factory=wake)
+    sleep: SleepPhase = field(default_factory=sleep)
+    test: Phase = field(default_factory=test)
+
+    def __post_init__(self):
+        _check_time(self.image_duration, "schedule.image_duration")
+        _check_time(self.period, "schedule.period")
+        for kind in KINDS:
+            phase = getattr(self, kind)
+            if not isinstance(phase, Phase) or phase.kind != kind:
+                raise ScheduleError(explain(f"schedule.{kind}", repr(phase), f"a {kind} phase"))
+        if not isinstance(self.sleep, SleepPhase):
+            raise ScheduleError(explain("schedule.sleep", repr(self.sleep), "made by sleep(...)"))
+
+    @property
+    def sleep_duration(self) -> Quantity:
+        """Length of one sleep that does not end early."""
+        return min(self.sleep.fraction * float(self.period), float(self.sleep.max_duration)) * second
+
+    def check_gates(self, gates: tuple[str, ...]) -> None:
+        """Raise `ScheduleError` if a phase opens a gate that the network does not have."""
+        for kind in KINDS:
+            for name in getattr(self, kind).gates:
+                if name not in gates:
+                    raise ScheduleError(
+                        f"schedule.{kind}.gates: the network has no gate '{name}'; "
+                        f"{nearest(name, gates)}"
+                    )
+
+    def compile(
+        self, n_train: int, n_readout: int, n_test: int, gates: tuple[str, ...], dt: Quantity
+    ) -> SlotTable:
+        """Lay out a run.
+
+        Parameters
+        ----------
+        n_train : int
+            Images shown awake, with sleep in between.
+        n_readout, n_test : int
+            Images shown in the test phase to fit and to score the readout.
+        gates : tuple of str
+            All gates of the network.
+        dt : Quantity
+            Time step.
+
+        Returns
+        -------
+        SlotTable
+            One row an image and one (or more) a sleep.
+        """
+        self.check_gates(gates)
+        image_steps = self._steps(self.image_duration, dt, "image_duration")
+        period = self._steps(self.period, dt, "period")
+        sleep_steps = round(float(self.sleep_duration / dt))
+        chunk = MAX_STEPS
+        if self.sleep.until_initial:
+            chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
+        rows: list[tuple] = []  # steps, image, stage, phase, onset, check
+        awake, woken = 0, True
+        for k in range(n_train):
+            rows.append((image_steps, k, "train", "wake", woken, False))
+            woken = False
+            awake += image_steps
+            if awake >= period and sleep_steps:
+                awake -= period
+                for start in range(0, sleep_steps, chunk):
+                    length = min(chunk, sleep_steps - start)
+                    rows.append(
+                        (length, -1, "train", "sleep", start == 0, self.sleep.until_initial)
+                    )
+                woken = True
+        for stage, count in (("readout", n_readout), ("test", n_test)):
+            rows += [(image_steps, k, stage, "test", k == 0, False) for k in range(count)]
+        if not rows:
+            raise ScheduleError(
+                "schedule: nothing to run; set data.n_train, n_readout or n_test above 0"
+            )
+        steps, image, stage, phase, onset, check = zip(*rows, strict=True)
+        phase = np.array(phase)
+        values = {
+            gate: np.select(
+                [phase == kind for kind in KINDS],
+                [getattr(self, kind).gates.get(gate, 0.0) for kind in KINDS],
+            ).astype(float)
+            for gate in gates
+        }
+        return SlotTable(
+            np.array(steps, dtype=np.int64), np.array(image, dtype=np.int64), np.array(stage),
+            phase, np.array(onset), np.array(check), values,
+        )
+
+    @staticmethod
+    def _steps(duration: Quantity, dt: Quantity, where: str) -> int:
+        steps = float(duration / dt)
+        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * max(steps, 1):
+            raise ScheduleError(
+                explain(f"schedule.{where}", duration, f"a multiple of the time step {dt}")
+            )
+        return round(steps)

@@ -1,0 +1,204 @@
+"""Results on disk: a folder named by run id, written in one step, with what made it inside.
+
+``<out>/<run_id>/result.json`` holds settings, equations, versions and metrics; ``arrays.npz``
+the arrays. Both are plain data: nothing in them is ever executed. While a run is under way its
+checkpoint lies in ``<out>/.<run_id>.partial/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import StoreError, explain
+
+SCHEMA_VERSION = 1
+_RUN_ID = re.compile(r"[0-9a-f]{16}\Z")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A stored run.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    info : dict
+        What ``result.json`` holds: ``run_id``, ``protocol``, ``equations``, ``seed``,
+        ``backend``, ``versions``, ``timings``, ``metrics``, ...
+    """
+
+    path: Path
+    info: dict
+
+    @property
+    def metrics(self) -> dict:
+        """Measured values by name."""
+        return self.info["metrics"]
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by name, read from disk."""
+        try:
+            with np.load(self.path / "arrays.npz", allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise StoreError(
+                f"result {self.path}: cannot read arrays.npz ({_one_line(error)}); "
+                "run it again with --force"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"<Result {self.info['run_id']} of protocol '{self.info['protocol']['name']}'>"
+
+
+def check_writable(out: Path) -> None:
+    """Make the folder `out` if need be and raise `StoreError` unless it can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".probe-", dir=out)
+        os.close(handle)
+        os.unlink(name)
+    except OSError as error:
+        raise StoreError(
+            explain(f"output folder {out}", error.strerror or _one_line(error),
+                    "a folder that can be written", "choose another with --out")
+        ) from error
+
+
+def read_result(path: str | Path) -> Result:
+    """Read a stored result.
+
+    Raises
+    ------
+    StoreError
+        If there is none, or it is damaged: arrays that do not match the checksum in
+        ``result.json``, text that is not what was written, an unknown schema.
+    """
+    path = Path(path)
+    path = path.parent if path.name == "result.json" else path
+    try:
+        info = json.loads((path / "result.json").read_text())
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"result: no result.json in {path}; give the folder of a finished run"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(f"result {path}: cannot read result.json ({_one_line(error)})") from error
+    if not isinstance(info, dict) or info.get("schema_version") != SCHEMA_VERSION:
+        got = info.get("schema_version") if isinstance(info, dict) else type(info).__name__
+        raise StoreError(explain(f"result {path}: schema version", got, SCHEMA_VERSION))
+    if info.get("checksum") != _checksum(info):
+        raise StoreError(f"result {path}: result.json was changed after it was written")
+    if info["arrays_sha256"] != _file_hash(path / "arrays.npz"):
+        raise StoreError(f"result {path}: arrays.npz is missing or damaged; run it with --force")
+    return Result(path, info)
+
+
+def find_result(out: Path, run_id: str) -> Result | None:
+    """Return the finished result of `run_id` in `out`; set a damaged one aside; else None."""
+    path = out / run_id
+    if not path.exists():
+        return None
+    try:
+        return read_result(path)
+    except StoreError:
+        aside = Path(tempfile.mkdtemp(prefix=f"{run_id}.damaged-", dir=out))
+        os.rename(path, aside / run_id)
+        return None
+
+
+def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarray]) -> Result:
+    """Write a result in one step: its folder appears complete or not at all.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full or the folder cannot be written.
+    """
+    info = {"schema_version": SCHEMA_VERSION, "run_id": run_id, **info}
+    work = None
+    try:
+        work = Path(tempfile.mkdtemp(prefix=f".{run_id}.writing-", dir=out))
+        os.chmod(work, 0o755)
+        save_arrays(work / "arrays.npz", arrays)
+        info["arrays_sha256"] = _file_hash(work / "arrays.npz")
+        info = json.loads(json.dumps(info))  # as it will be read back
+        info["checksum"] = _checksum(info)
+        _write_text(work / "result.json", json.dumps(info, indent=1))
+        final = out / run_id
+        if final.exists():
+            shutil.rmtree(final)
+        os.rename(work, final)
+    except OSError as error:
+        raise StoreError(
+            f"result {run_id}: cannot write to {out} ({error.strerror or _one_line(error)}); "
+            "free some space or choose another folder with --out"
+        ) from error
+    finally:
+        if work is not None and work.exists():
+            shutil.rmtree(work, ignore_errors=True)
+    return Result(final, info)
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an ``.npz`` file atomically: temporary file, flush to disk, rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def partial_folder(out: Path, run_id: str) -> Path:
+    """Return the folder of the checkpoint of a run that is not finished."""
+    return out / f".{run_id}.partial"
+
+
+def clean_leftovers(out: Path, run_id: str) -> None:
+    """Remove what killed runs of `run_id` left behind, except their checkpoint."""
+    for left in out.glob(f".{run_id}.writing-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def is_run_id(name: str) -> bool:
+    """Tell whether `name` looks like a run id."""
+    return bool(_RUN_ID.match(name))
+
+
+def _write_text(path: Path, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _checksum(info: dict) -> str:
+    content = {key: value for key, value in info.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _file_hash(path: Path) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
