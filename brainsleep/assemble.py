@@ -12,16 +12,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from brian2 import Equations, Quantity
 from brian2.core.functions import DEFAULT_FUNCTIONS
-from brian2.core.variables import Variable
 from brian2.stateupdaters.base import StateUpdateMethod
-from brian2.utils.stringtools import get_identifiers, word_substitute
+from brian2.utils.stringtools import word_substitute
 
 from . import checks
 from .errors import SpecError
-from .spec import NetworkSpec, NeuronModel, Population, Projection, WeightProcess
+from .spec import (
+    NetworkSpec,
+    NeuronModel,
+    PlasticityRule,
+    Population,
+    Projection,
+    WeightProcess,
+)
 
 
 @dataclass(frozen=True)
@@ -123,21 +128,15 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
 
     for prefix, rule, role in _traces_on(spec, population):
         traces = rule.traces(role)
-        constants = {
-            f"{rule.name}_{k}": v
-            for k, v in rule.parameters.items()
-            if k in get_identifiers(getattr(rule, f"{role}_equations"))
-            | get_identifiers(getattr(rule, f"{role}_spike"))
-        }
+        constants = {f"{rule.name}_{k}": v for k, v in _trace_parameters(rule, role).items()}
         names = {k: f"{prefix}_{k}" for k in traces}
         names |= {k: f"{rule.name}_{k}" for k in rule.parameters}
         lines += [
-            f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}"
-            for k, eq in traces.items()
+            f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}" for k, eq in traces.items()
         ]
         step.append(_exact_update(traces, rule, names))
         reset.append(_tidy(word_substitute(getattr(rule, f"{role}_spike"), names)))
-        parameters |= constants
+        _merge(parameters, constants, population)
         state += [names[k] for k in traces]
 
     activities = []
@@ -146,7 +145,8 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         activities.append(
             ActivityPlan(activity.name, _tidy(word_substitute(activity.on_step, names)))
         )
-        parameters |= {names[k]: v for k, v in activity.parameters.items()}
+        own = {names[k]: v for k, v in activity.parameters.items()}
+        _merge(parameters, own, population)
 
     sums = []
     for projection, process in spec.weight_processes():
@@ -170,9 +170,8 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
             if projection.target == population.name
         )
     ]
-    on_slot.append(
-        _tidy(word_substitute(model.on_slot, {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}))
-    )
+    stimulus = {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}
+    on_slot.append(_tidy(word_substitute(model.on_slot, stimulus)))
     lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
     lines += ["slot_index : integer (shared)"]
     if model.threshold:
@@ -221,11 +220,7 @@ def _traces_on(spec: NetworkSpec, population: Population):
                 content = (
                     getattr(rule, f"{role}_equations"),
                     getattr(rule, f"{role}_spike"),
-                    {
-                        k: str(v)
-                        for k, v in rule.parameters.items()
-                        if k in get_identifiers(getattr(rule, f"{role}_equations"))
-                    },
+                    {k: float(v) for k, v in _trace_parameters(rule, role).items()},
                 )
                 if seen.setdefault(prefix, content) != content:
                     raise SpecError(
@@ -234,6 +229,23 @@ def _traces_on(spec: NetworkSpec, population: Population):
                     )
                 if content is seen[prefix]:
                     yield prefix, rule, role
+
+
+def _trace_parameters(rule: PlasticityRule, role: str) -> dict[str, Quantity]:
+    """Parameters that the traces of `role` use."""
+    used = checks.identifiers(getattr(rule, f"{role}_equations"), getattr(rule, f"{role}_spike"))
+    return {k: v for k, v in rule.parameters.items() if k in used}
+
+
+def _merge(parameters: dict[str, Quantity], more: dict[str, Quantity], owner) -> None:
+    """Add parameters; refuse two of one name that differ."""
+    for name, value in more.items():
+        have = parameters.setdefault(name, value)
+        if have.dim != value.dim or float(have) != float(value):
+            raise SpecError(
+                f"'{owner.name}': two parameters end up with the name '{name}' and different "
+                "values; rename one, or the activity, rule or process it belongs to"
+            )
 
 
 def _exact_update(traces: Equations, rule, names: dict[str, str]) -> str:
@@ -264,10 +276,10 @@ def _sum_plans(projection: Projection, process: WeightProcess) -> list[SumPlan]:
         when = tuple(
             label
             for label, code in (("onset", process.on_onset), ("update", process.on_update))
-            if {f"{name}_post", f"{name}_total"} & get_identifiers(code)
+            if {f"{name}_post", f"{name}_total"} & checks.identifiers(code)
         )
         total = any(
-            f"{name}_total" in get_identifiers(code)
+            f"{name}_total" in checks.identifiers(code)
             for code in (process.on_onset, process.on_update)
         )
         plans.append(
@@ -288,11 +300,14 @@ def _process_names(process: WeightProcess) -> dict[str, str]:
 
 def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     """Gates whose value some code of, or at, this population reads."""
-    used = get_identifiers(
+    used = checks.identifiers(
         "\n".join(
             (
-                population.model.equations, population.model.threshold, population.model.reset,
-                population.model.on_slot, population.model.on_step,
+                population.model.equations,
+                population.model.threshold,
+                population.model.reset,
+                population.model.on_slot,
+                population.model.on_step,
                 *(a.on_step for a in population.activities),
             )
         )
@@ -318,8 +333,9 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         names = {k: f"{rule.name}_{k}" for k in rule.parameters}
         for role in ("pre", "post"):
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}
-        used = get_identifiers(rule.on_pre) | get_identifiers(rule.on_post)
-        parameters |= {names[k]: v for k, v in rule.parameters.items() if k in used}
+        used = checks.identifiers(rule.on_pre) | checks.identifiers(rule.on_post)
+        own = {names[k]: v for k, v in rule.parameters.items() if k in used}
+        _merge(parameters, own, projection)
         learn_pre.append(_tidy(word_substitute(rule.on_pre, names)))
         learn_post.append(_tidy(word_substitute(rule.on_post, names)))
     on_pre += _gated(learn_pre)
@@ -334,7 +350,8 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
             for k, eq in declared.items()
         ]
         state += [names[k] for k in declared]
-        parameters |= {names[k]: v for k, v in process.parameters.items()}
+        own = {names[k]: v for k, v in process.parameters.items()}
+        _merge(parameters, own, projection)
         names["interval"] = f"{process.name}_interval_post"
         sums = _sum_plans(projection, process)
         for name, plan in zip(process.sums, sums, strict=True):
@@ -354,7 +371,8 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         [*on_pre, *on_post, *(c for p in processes for c in (p.on_onset, p.on_update))]
     )
     standard = {"w_min": projection.w_min, "w_max": projection.w_max, "w_sign": projection.sign}
-    parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in get_identifiers(code)}
+    used = checks.identifiers(code)
+    parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
     return SynapsePlan(
         name=projection.name,
         source=projection.source,
@@ -389,31 +407,31 @@ def check_network(spec: NetworkSpec) -> None:
         For an undefined name or inconsistent units, naming the part it is in.
     """
     plan = assemble(spec)
-    groups = {}
+    groups, may_set = {}, {}
     for group in plan.groups:
-        equations = checks.parse_equations(group.equations, f"population '{group.name}'")
-        groups[group.name] = checks.variables_of(equations)
+        where = f"population '{group.name}'"
+        groups[group.name] = checks.parse_equations(group.equations, where)
+        may_set[group.name] = {name for name in group.state if name != "lastspike"}
+        known = checks.variables_of(groups[group.name])
         for activity in group.activities:
-            checks.check_statements(
-                activity.code,
-                groups[group.name],
-                f"population '{group.name}': activity '{activity.gate}'",
-            )
+            label = f"{where}: activity '{activity.gate}'"
+            checks.check_statements(activity.code, known, label, writes=may_set[group.name])
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
-        equations = checks.parse_equations(synapse.equations, where)
-        known = checks.variables_of(equations)
-        for end, suffix in ((synapse.source, "_pre"), (synapse.target, "_post")):
-            for name, variable in groups[end].items():
-                known[name + suffix] = Variable(
-                    name=name + suffix, dimensions=variable.dim, dtype=variable.dtype,
-                    scalar=variable.scalar,
-                )
-        known["w_before"] = Variable(name="w_before", dtype=np.float64)
+        known = {
+            **checks.variables_of(checks.parse_equations(synapse.equations, where)),
+            **checks.variables_of(groups[synapse.source], "_pre"),
+            **checks.variables_of(groups[synapse.target], "_post"),
+        }
+        writes = {"w", *(f"{name}_post" for name in may_set[synapse.target])}
         for label in ("on_pre", "on_post"):
-            checks.check_statements(getattr(synapse, label), known, f"{where}: {label}")
+            code = getattr(synapse, label)
+            checks.check_statements(code, known, f"{where}: {label}", writes=writes)
         for process in synapse.processes:
             for label in ("on_onset", "on_update"):
                 checks.check_statements(
-                    getattr(process, label), known, f"{where}: {process.name}: {label}"
+                    getattr(process, label),
+                    known,
+                    f"{where}: {process.name}: {label}",
+                    writes=synapse.state,
                 )

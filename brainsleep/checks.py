@@ -6,11 +6,13 @@ turns what they find into one-line `SpecError` messages. Nothing here creates Br
 
 from __future__ import annotations
 
+import keyword
+import numbers
 import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from brian2 import Equations, Hz, Quantity, get_dimensions, second
+from brian2 import Equations, Quantity, get_dimensions, second
 from brian2.codegen.translation import analyse_identifiers
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.core.namespace import DEFAULT_UNITS
@@ -18,19 +20,28 @@ from brian2.core.variables import Constant, Variable
 from brian2.equations.unitcheck import check_units_statements
 from brian2.parsing.expressions import is_boolean_expression, parse_expression_dimensions
 from brian2.units import get_unit
-
 from brian2.units.fundamentalunits import DIMENSIONLESS
 from brian2.utils.stringtools import get_identifiers
 
-from .errors import SpecError, explain, nearest
+from .errors import BrainsleepError, SpecError, explain, nearest
 
-#: Names that Brian2 or this package gives a meaning of its own.
+_OWN = """
+t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
+spike_count slot_index slot_unit zero_index total_size
+"""
+_CPP = """
+auto bool case catch char class const default delete do double enum explicit extern false float
+friend goto inline long mutable namespace new operator private protected public register short
+signed sizeof static struct switch template this throw true typedef typename union unsigned using
+virtual void volatile
+"""
+#: Names that Brian2, this package, Python or C++ gives a meaning of its own.
 RESERVED = frozenset(
-    "t dt i j n w w_min w_max w_sign xi rand randn stimulus lastspike not_refractory refractory "
-    "spike_count slot_index slot_unit interval exp log sqrt sin cos tan clip int abs ceil floor "
-    "timestep pi e inf and or not".split()
+    {*_OWN.split(), *_CPP.split(), *keyword.kwlist}
+    | {*DEFAULT_FUNCTIONS, *DEFAULT_CONSTANTS, *DEFAULT_UNITS}
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_ASSIGNMENT = re.compile(r"(\w+)\s*([-+*/%]*)=(?!=)")
 
 
 def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) -> None:
@@ -46,7 +57,11 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
         )
     if name in reserved:
         raise SpecError(
-            explain(f"{where} name", repr(name), "a name not used by Brian2 or brainsleep")
+            explain(
+                f"{where} name",
+                repr(name),
+                "a name that Brian2, brainsleep, Python or C++ does not use itself",
+            )
         )
     if name.endswith(("_pre", "_post", "_gate", "_total")) or "__" in name:
         raise SpecError(
@@ -59,28 +74,60 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
         )
 
 
+def is_number(value: object) -> bool:
+    """Tell whether `value` is a plain finite number: no unit, not a truth value."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return real and bool(np.isfinite(value))
+
+
+def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> None:
+    """Raise `error` unless `value` is one time, finite and more than 0 s."""
+    if not isinstance(value, Quantity) or value.shape or value.dim != second.dim:
+        got = value if isinstance(value, Quantity) else f"{value!r} (no unit)"
+        raise error(explain(where, got, "a time such as 300*ms"))
+    if not 0 < float(value) < np.inf:
+        raise error(explain(where, value, "more than 0 s"))
+
+
+def check_quantity(value: object, where: str) -> Quantity:
+    """Return `value` as one finite quantity; raise `SpecError` otherwise."""
+    try:
+        quantity = Quantity(value)
+        if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
+            return quantity
+    except (TypeError, ValueError):
+        pass
+    raise SpecError(explain(where, repr(value), "one finite number with unit"))
+
+
 def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
     """Return `parameters` as scalar finite quantities; raise `SpecError` otherwise."""
-    checked = {}
-    for name, value in parameters.items():
+    for name in parameters:
         check_name(name, f"{where}: parameter")
-        try:
-            quantity = Quantity(value)
-            scalar = quantity.shape == () and np.isfinite(float(np.asarray(quantity)))
-        except (TypeError, ValueError):
-            scalar = False
-        if not scalar:
-            raise SpecError(
-                explain(f"{where}: parameter {name}", repr(value), "one finite number with unit")
-            )
-        checked[name] = quantity
-    return checked
+    return {
+        name: check_quantity(value, f"{where}: parameter {name}")
+        for name, value in parameters.items()
+    }
 
 
 def unit_name(value: object) -> str:
     """Name the SI unit of a quantity (or dimensions) as Brian2 equations spell it."""
     dim = get_dimensions(value)
-    return "1" if dim is DIMENSIONLESS else repr(get_unit(dim)).replace(" ", "")
+    if dim is DIMENSIONLESS:
+        return "1"
+    name, rate = repr(get_unit(dim)), repr(get_unit(dim * second.dim))
+    if "*" in name and "*" not in rate:  # volt/second, not metre**2*kilogram*...
+        return f"{rate}/second"
+    return name.replace(" ", "")
+
+
+def identifiers(*codes: str) -> set[str]:
+    """Return the names used in pieces of code, comments left out."""
+    return set().union(*(get_identifiers(_without_comments(code)) for code in codes))
+
+
+def _without_comments(code: str) -> str:
+    return re.sub(r"#.*", "", code)
 
 
 def parse_equations(text: str, where: str) -> Equations:
@@ -89,10 +136,10 @@ def parse_equations(text: str, where: str) -> Equations:
         return Equations(text)
     except Exception as error:  # Brian2 raises many kinds for a malformed equation string
         reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "")
-        cause = error.__cause__
-        detail = f"{cause} " if cause else ""
+        cause = _one_line(error.__cause__) if error.__cause__ else ""
+        detail = " ".join(dict.fromkeys(filter(None, (cause, reason.strip()))))
         raise SpecError(
-            f"{where}: cannot read the equations ({detail}{reason}); expected Brian2 equations "
+            f"{where}: cannot read the equations ({detail}); expected Brian2 equations "
             "such as 'dv/dt = -v/tau_m : volt'"
         ) from error
 
@@ -129,25 +176,27 @@ def surroundings() -> dict[str, object]:
     known: dict[str, object] = {**DEFAULT_FUNCTIONS, **DEFAULT_CONSTANTS}
     known["dt"] = Constant("dt", dimensions=second.dim, value=1e-3)
     known["i"] = Variable(name="i", dtype=np.int32)
-    known["n"] = Constant("n", value=1)
-    known["stimulus"] = Variable(name="stimulus", dimensions=Hz.dim, dtype=np.float64)
-    known["interval"] = Variable(name="interval", dimensions=second.dim, dtype=np.float64)
     return known
 
 
 def _units(names: set[str]) -> dict[str, object]:
     return {
-        name: Constant(
-            name, dimensions=DEFAULT_UNITS[name].dim, value=float(DEFAULT_UNITS[name])
-        )
+        name: Constant(name, dimensions=DEFAULT_UNITS[name].dim, value=float(DEFAULT_UNITS[name]))
         for name in names & set(DEFAULT_UNITS)
     }
 
 
-def _resolve(code: str, identifiers: set[str], variables: Mapping, where: str) -> dict:
+def _undefined(name: str, code: str, variables: Iterable[str], where: str) -> SpecError:
+    return SpecError(
+        f"{where}: undefined name '{name}' in {code.strip()!r}; {nearest(name, variables)}; "
+        "define it as a variable or parameter"
+    )
+
+
+def _resolve(code: str, names: set[str], variables: Mapping, where: str) -> dict:
     known = {**surroundings(), **variables}
-    known.update(_units(identifiers - set(known)))
-    if "t" in identifiers and "t" not in variables:
+    known.update(_units(names - set(known)))
+    if "t" in names and "t" not in variables:
         raise SpecError(
             explain(
                 where,
@@ -157,12 +206,8 @@ def _resolve(code: str, identifiers: set[str], variables: Mapping, where: str) -
                 "use a state variable with its own equation",
             )
         )
-    unknown = sorted(identifiers - set(known))
-    if unknown:
-        raise SpecError(
-            f"{where}: undefined name '{unknown[0]}' in {code.strip()!r}; "
-            f"{nearest(unknown[0], variables)}; define it as a variable or parameter"
-        )
+    for name in sorted(names - set(known)):
+        raise _undefined(name, code, variables, where)
     return known
 
 
@@ -189,8 +234,8 @@ def check_expression(
     SpecError
         For an undefined name, inconsistent units, or an expression of the wrong kind.
     """
-    identifiers = get_identifiers(code)
-    known = _resolve(code, identifiers, variables, where)
+    names = identifiers(code)
+    known = _resolve(code, names, variables, where)
     try:
         dim = get_dimensions(parse_expression_dimensions(code, known))
         is_condition = is_boolean_expression(code, known)
@@ -203,11 +248,16 @@ def check_expression(
         raise SpecError(
             explain(f"{where}: units of {code.strip()!r}", unit_name(dim), unit_name(unit))
         )
-    return identifiers
+    return names
 
 
 def check_statements(
-    code: str, variables: Mapping, where: str, *, writes: Iterable[str] | None = None
+    code: str,
+    variables: Mapping,
+    where: str,
+    *,
+    writes: Iterable[str],
+    deferred: Iterable[str] = (),
 ) -> set[str]:
     """Check a block of statements and return the identifiers in it.
 
@@ -219,40 +269,61 @@ def check_statements(
         What they may use.
     where : str
         Named in error messages.
-    writes : iterable of str, optional
-        The variables they may assign to (besides new local names); default all but constants.
+    writes : iterable of str
+        The variables they may assign to, besides new local names.
+    deferred : iterable of str
+        Names of which nothing is known yet (variables of neurons that only the network
+        knows). With any, units are left to a later check.
 
     Raises
     ------
     SpecError
         For a syntax error, an undefined name, inconsistent units, or a forbidden assignment.
     """
+    code = _without_comments(code)
     if not code.strip():
         return set()
-    identifiers = get_identifiers(code)
-    known = {**surroundings(), **variables}
+    names = identifiers(code)
+    variables = {**dimensionless(*deferred), **variables}
+    _check_assignments(code, variables, where, set(writes))
     try:
-        new, assigned, _ = analyse_identifiers(code, known)
+        new, _, _ = analyse_identifiers(code, {**surroundings(), **variables})
     except Exception as error:
         raise SpecError(
             f"{where}: cannot read the statement {code.strip()!r} ({_one_line(error)})"
         ) from error
-    known = _resolve(code, identifiers - set(new), variables, where)
-    allowed = set(writes) if writes is not None else {
-        name for name, value in known.items() if not isinstance(value, Constant)
-    }
-    for line in filter(None, (part.strip() for part in re.split(r"[;\n]", code))):
-        target = re.match(r"(\w+)\s*(?:[-+*/%]?=)(?!=)", line)
-        if target and target[1] in variables and target[1] not in allowed:
-            raise SpecError(
-                f"{where}: {line!r} assigns to '{target[1]}', which is not for it to change; "
-                f"it may set {', '.join(sorted(allowed & set(variables))) or 'nothing'}"
-            )
+    known = _resolve(code, names - set(new), variables, where)
+    if deferred:
+        return names
     try:
         check_units_statements(code, known)
     except Exception as error:
         raise SpecError(f"{where}: {_one_line(error)} in {code.strip()!r}") from error
-    return identifiers
+    return names
+
+
+def _check_assignments(code: str, variables: Mapping, where: str, writes: set[str]) -> None:
+    """Raise `SpecError` if `code` sets what it must not, or a name that nothing reads."""
+    fixed = ({*surroundings(), *variables}) - writes
+    may = f"it may set {', '.join(sorted(writes)) or 'nothing'}"
+    local = set()
+    for line in filter(None, (part.strip() for part in re.split(r"[;\n]", code))):
+        match = _ASSIGNMENT.match(line)
+        if not match or match[1] in writes | local:
+            continue
+        name = match[1]
+        if name in fixed:
+            raise SpecError(
+                f"{where}: {line!r} assigns to '{name}', which is not for it to change; {may}"
+            )
+        if match[2]:
+            raise _undefined(name, line, writes, where)
+        if len(re.findall(rf"\b{name}\b", code)) == 1:
+            raise SpecError(
+                f"{where}: {line!r} sets the undefined name '{name}', which nothing reads; {may}; "
+                f"{nearest(name, writes)}"
+            )
+        local.add(name)
 
 
 def check_equations(equations: Equations, variables: Mapping, where: str) -> set[str]:

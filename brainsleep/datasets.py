@@ -6,42 +6,23 @@ three disjoint parts of a run: plasticity training, readout fit and test.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import os
-import struct
 import tempfile
-import zipfile
-import zlib
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from .errors import DataError, explain, nearest
-
-#: Largest array read from a file, in bytes, uncompressed.
-MAX_BYTES = 4 * 2**30
-
-#: No deflate stream expands by more than this; a header that announces more is damaged.
-DEFLATE_MAX_RATIO = 1032
+from .datafiles import IDX_FILES, data_error, idx_files, read_idx_folder, read_npz
+from .errors import nearest
 
 #: Environment variable that names a folder to search for data sets.
 DATA_VARIABLE = "BRAINSLEEP_DATA"
-
-IDX_FILES = {
-    "images": "train-images-idx3-ubyte",
-    "labels": "train-labels-idx1-ubyte",
-    "test_images": "t10k-images-idx3-ubyte",
-    "test_labels": "t10k-labels-idx1-ubyte",
-}
-IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 #: Data sets found by name: torchvision's class, licence and citation.
 KNOWN_SETS = {
@@ -100,19 +81,19 @@ class Dataset:
         """Convert and check every array."""
         if (self.test_images is None) != (self.test_labels is None):
             got, allowed = "one of test_images and test_labels", "both or neither"
-            raise _error(self.name, got, allowed, "add the missing one, or leave both out")
+            raise data_error(self.name, got, allowed, "add the missing one, or leave both out")
         for part in ("", "test_") if self.official_split else ("",):
             images = _as_images(getattr(self, f"{part}images"), f"{self.name}: {part}images")
             labels = _as_labels(getattr(self, f"{part}labels"), f"{self.name}: {part}labels")
             if len(images) != len(labels):
                 got = f"{len(images)} {part}images and {len(labels)} {part}labels"
-                raise _error(self.name, got, "one label for each image", "write the file again")
+                raise data_error(self.name, got, "one label for each image", "write the file again")
             object.__setattr__(self, f"{part}images", images)
             object.__setattr__(self, f"{part}labels", labels)
         if self.test_images is not None and self.test_images.shape[1:] != self.images.shape[1:]:
             got = f"height and width {self.test_images.shape[1:]}"
             allowed = f"{self.images.shape[1:]} as in images"
-            raise _error(f"{self.name}: test_images", got, allowed, "resize one of them")
+            raise data_error(f"{self.name}: test_images", got, allowed, "resize one of them")
 
     @property
     def official_split(self) -> bool:
@@ -207,18 +188,18 @@ def load_dataset(source: str | Path, root: str | Path | None = None) -> Dataset:
     if name:
         _, licence, citation = KNOWN_SETS[name]
         folder = _find_known(name, root)
-        arrays = _read_idx_folder(folder)
+        arrays = read_idx_folder(folder)
         return Dataset(name, **arrays, source=str(folder), licence=licence, citation=citation)
     path = Path(os.path.expanduser(source))
     if os.path.isdir(path):
         *_, parent, name = ("", "", *path.resolve().parts)
         name = parent if name == "raw" else name  # torchvision's NAME/raw
-        return Dataset(name, **_read_idx_folder(path), source=str(path))
+        return Dataset(name, **read_idx_folder(path), source=str(path))
     if os.path.isfile(path) and path.suffix == ".npz":
-        return Dataset(path.stem, **_read_npz(path), source=str(path))
+        return Dataset(path.stem, **read_npz(path), source=str(path))
     got = f"'{source}'" if os.path.exists(path) else f"'{source}', which does not exist"
     known = nearest(str(source), ("digits", *KNOWN_SETS))
-    raise _error("data set", got, "an .npz file, a folder with IDX files, or a name", known)
+    raise data_error("data set", got, "an .npz file, a folder with IDX files, or a name", known)
 
 
 def split(
@@ -261,7 +242,7 @@ def split(
     counts = {"n_train": n_train, "n_readout": n_readout, "n_test": n_test}
     for what, value in {**counts, "split_seed": split_seed}.items():
         if not isinstance(value, Integral) or value < 0:
-            raise _error(f"split: {what}", repr(value), "a whole number from 0")
+            raise data_error(f"split: {what}", repr(value), "a whole number from 0")
     n_images, held_out = len(dataset.labels), (dataset.images, dataset.labels)
     if dataset.test_images is not None and dataset.test_labels is not None:
         held_out = (dataset.test_images, dataset.test_labels)
@@ -280,114 +261,6 @@ def split(
         readout=draw(pool[len(pool) - n_readout :], dataset.images, dataset.labels),
         test=draw(order[:n_test], *held_out),
     )
-
-
-def read_idx(path: str | Path) -> np.ndarray:
-    """Read one IDX file, plain or gzipped (told apart by content, not by name).
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    numpy.ndarray
-        The array it holds, in the machine's byte order.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, is not IDX, is too large, truncated or damaged.
-    """
-    try:
-        with open(path, "rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            limit = os.fstat(raw.fileno()).st_size * (DEFLATE_MAX_RATIO if packed else 1)
-            with gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw) as stream:
-                return _parse_idx(stream, path, min(limit, MAX_BYTES))
-    except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, error) from error
-
-
-def _parse_idx(stream: BinaryIO, path: str | Path, limit: int) -> np.ndarray:
-    """Read the header, check the size it announces against `limit`, then read the rest."""
-    magic = stream.read(4)
-    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_DTYPES:
-        raise _error(path, f"first bytes '{magic.hex()}'", "an IDX file", "download it again")
-    dtype, n_dims = np.dtype(IDX_DTYPES[magic[2]]), magic[3]
-    header = stream.read(4 * n_dims)
-    if not 1 <= n_dims <= 4 or len(header) < 4 * n_dims:
-        raise _damaged(path, f"the header is cut off, or its {n_dims} dimensions are not 1 to 4")
-    shape = struct.unpack(f">{n_dims}I", header)
-    size = math.prod(shape) * dtype.itemsize
-    if not 0 < size <= limit:
-        got = f"shape {shape} of {dtype.itemsize}-byte values in the header"
-        raise _error(path, got, f"1 to {limit} bytes for this file", "download it again")
-    data = stream.read(size)
-    if len(data) < size or stream.read(1):
-        raise _damaged(path, f"it does not hold exactly the {size} bytes its header announces")
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
-
-
-def _idx_files(folder: Path) -> dict[str, Path]:
-    """Find the IDX files in a folder, plain before gzipped, by the array they hold."""
-    files = {}
-    for field, name in IDX_FILES.items():
-        dotted = name.replace("-idx", ".idx")
-        paths = [folder / n for n in (name, dotted, f"{name}.gz", f"{dotted}.gz")]
-        if found := next(filter(os.path.isfile, paths), None):
-            files[field] = found
-    return files
-
-
-def _read_idx_folder(folder: Path) -> dict[str, np.ndarray]:
-    """Read a folder of IDX files, in which both test files may be absent."""
-    files = _idx_files(folder)
-    for field, name in IDX_FILES.items():
-        if field not in files and (len(files) == 3 or not field.startswith("test_")):
-            raise _error(folder, f"no {name}[.gz]", "IDX files named as in MNIST", "add the file")
-    return {field: read_idx(path) for field, path in files.items()}
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read the data set's arrays from a zip of .npy files."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            stored = {name.removesuffix(".npy") for name in archive.namelist()}
-            if not {"images", "labels"} <= stored:
-                got, allowed = f"arrays {sorted(stored)}", "'images' and 'labels'"
-                raise _error(path, got, allowed, "numpy.savez(path, images=..., labels=...)")
-            return {f: _read_npy(archive, f"{f}.npy", path) for f in IDX_FILES if f in stored}
-    except DataError:
-        raise
-    except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
-        raise _damaged(path, error) from error
-
-
-def _read_npy(archive: zipfile.ZipFile, member: str, path: Path) -> np.ndarray:
-    """Read one array from a zip after checking the type and size in its header."""
-    npy, info = np.lib.format, archive.getinfo(member)
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        got = f"{member} in compression type {info.compress_type}"
-        raise _error(path, got, "stored or deflated", "write it with numpy.savez_compressed")
-    with archive.open(info) as stream:
-        major, _ = npy.read_magic(stream)
-        readers = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}
-        shape, _, dtype = readers[major](stream)
-    if dtype.kind not in "biuf":
-        raise _error(path, f"{member} of type {dtype}", "numbers", "save no objects or strings")
-    size = math.prod(shape) * dtype.itemsize
-    limit = min(MAX_BYTES, info.file_size, path.stat().st_size * DEFLATE_MAX_RATIO)
-    if size > limit:
-        got = f"{member} of shape {shape}, {size} bytes"
-        raise _error(path, got, f"at most {limit} bytes for this file", "write it again, smaller")
-    with archive.open(info) as stream:
-        array = npy.read_array(stream, allow_pickle=False)
-        if stream.read(1):  # reading to the end also verifies the checksum
-            raise _damaged(path, f"{member} is longer than its header announces")
-    return array
 
 
 def _load_digits() -> Dataset:
@@ -416,14 +289,14 @@ def _find_known(name: str, root: str | Path | None) -> Path:
     """Find the folder with all IDX files of a known data set, or download it."""
     places = _places(name, root)
     for folder in places:
-        if len(_idx_files(folder)) == len(IDX_FILES):
+        if len(idx_files(folder)) == len(IDX_FILES):
             return folder
     if find_spec("torchvision"):
         return _download(name)
     got = f"no folder with all four IDX files among {', '.join(map(str, places))}"
     fix = f"put the files there, or pip install 'brainsleep[vision]' to download them{_hint(name)}"
     allowed = f"{', '.join(IDX_FILES.values())}, plain or .gz, in one of them"
-    raise _error(f"data set '{name}'", got, allowed, fix)
+    raise data_error(f"data set '{name}'", got, allowed, fix)
 
 
 def _hint(name: str) -> str:
@@ -455,12 +328,12 @@ def _download(name: str) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             getattr(datasets, kind)(scratch, download=True)
-            if len(_idx_files(cache / kind / "raw")) < len(IDX_FILES):
+            if len(idx_files(cache / kind / "raw")) < len(IDX_FILES):
                 os.replace(Path(scratch, kind), cache / kind)
     except Exception as error:  # import, network, checksum and disk errors alike
         got = f"a failed download ({type(error).__name__}: {error})"
         fix = f"put its files in {cache / kind / 'raw'}{_hint(name)}"
-        raise _error(f"data set '{name}'", got, f"torchvision's {kind}", fix) from error
+        raise data_error(f"data set '{name}'", got, f"torchvision's {kind}", fix) from error
     return cache / kind / "raw"
 
 
@@ -471,15 +344,15 @@ def _as_images(values: np.ndarray, what: str) -> np.ndarray:
         values = values.reshape(-1, side, side) if side else values
     if values.ndim != 3 or values.size == 0:
         allowed = "(n_samples, height, width) or (n_samples, side * side), not empty"
-        raise _error(what, f"shape {values.shape}", allowed, "reshape the array")
+        raise data_error(what, f"shape {values.shape}", allowed, "reshape the array")
     if values.dtype.kind not in "biuf":
         allowed = "integers 0..255 or floats 0..1"
-        raise _error(what, f"type {values.dtype}", allowed, "convert the array")
+        raise data_error(what, f"type {values.dtype}", allowed, "convert the array")
     top = 255 if values.dtype.kind in "iu" else 1
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= top):  # NaN fails here too
         allowed = f"finite values from 0 to {top} in images of type {values.dtype}"
-        raise _error(what, f"values from {low} to {high}", allowed, "rescale the images")
+        raise data_error(what, f"values from {low} to {high}", allowed, "rescale the images")
     return _read_only(values if top == 255 else np.rint(values * 255.0), np.uint8)
 
 
@@ -487,13 +360,15 @@ def _as_labels(values: np.ndarray, what: str) -> np.ndarray:
     """Convert to read-only int64 of shape (n_samples,), or say why not."""
     values = np.asarray(values)
     if values.ndim != 1 or values.size == 0:
-        raise _error(what, f"shape {values.shape}", "(n_samples,), not empty", "reshape the array")
+        raise data_error(
+            what, f"shape {values.shape}", "(n_samples,), not empty", "reshape the array"
+        )
     if values.dtype.kind not in "iu":
         allowed = "integer class numbers"
-        raise _error(what, f"type {values.dtype}", allowed, "convert with labels.astype(int)")
+        raise data_error(what, f"type {values.dtype}", allowed, "convert with labels.astype(int)")
     if values.min() < 0 or values.max() > np.iinfo(np.int64).max:
         got = f"values from {values.min()} to {values.max()}"
-        raise _error(what, got, "class numbers from 0", "renumber the classes")
+        raise data_error(what, got, "class numbers from 0", "renumber the classes")
     return _read_only(values, np.int64)
 
 
@@ -508,13 +383,4 @@ def _check_enough(name: str, counts: dict[str, int], available: int, kind: str =
     if (total := sum(counts.values())) > available:
         got = " + ".join(f"{key}={value}" for key, value in counts.items()) + f" = {total}"
         allowed = f"at most the {available} {kind}images there are"
-        raise _error(f"split of '{name}'", got, allowed, f"lower {' or '.join(counts)}")
-
-
-def _error(what: object, got: object, allowed: object, fix: str = "") -> DataError:
-    return DataError(explain(str(what), got, allowed, fix))
-
-
-def _damaged(path: str | Path, reason: object) -> DataError:
-    got = f"a damaged or unreadable file ({reason})"
-    return _error(path, got, "a complete file", "download or write it again")
+        raise data_error(f"split of '{name}'", got, allowed, f"lower {' or '.join(counts)}")

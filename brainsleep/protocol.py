@@ -22,7 +22,7 @@ from .errors import BrainsleepError, ProtocolError, explain, nearest
 from .load import load, load_module
 from .readout import Readout
 from .schedule import Schedule
-from .spec import Frozen, NetworkSpec, _Model
+from .spec import Frozen, Model, NetworkSpec
 
 HOOKS = ("on_segment", "on_sleep", "on_wake")
 
@@ -266,10 +266,10 @@ def _replace(node: Any, path: list[str], value: Any, key: str) -> Any:
         names = [f.name for f in dataclasses.fields(node)]
         if head in names:
             return _rebuild(node, head, _replace(getattr(node, head), rest, value, key), key)
-        if isinstance(node, _Model) and head in node.parameters:
+        if isinstance(node, Model) and head in node.parameters:
             new = _replace(node.parameters[head], rest, value, key)
             return _rebuild(node, "parameters", {**node.parameters, head: new}, key)
-        parameters = list(node.parameters) if isinstance(node, _Model) else []
+        parameters = list(node.parameters) if isinstance(node, Model) else []
         raise _unknown(head, names + parameters, key)
     if isinstance(node, Mapping):
         if head not in node and not (rest == [] and _open_mapping(key)):

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from .checks import is_number
 from .errors import DataError, ProtocolError, explain
 
 
@@ -39,10 +40,13 @@ class Readout:
     resamples: int = 2000
 
     def __post_init__(self):
-        if not 0 < self.variance < 1:
-            raise ProtocolError(explain("readout.variance", self.variance, "between 0 and 1"))
-        if self.max_iter < 1 or self.resamples < 100:
-            raise ProtocolError("readout: max_iter must be at least 1 and resamples at least 100")
+        if not is_number(self.variance) or not 0 < self.variance < 1:
+            raise ProtocolError(explain("readout.variance", repr(self.variance), "between 0 and 1"))
+        for name, least in (("max_iter", 1), ("resamples", 100)):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < least:
+                allowed = f"a whole number of at least {least}"
+                raise ProtocolError(explain(f"readout.{name}", repr(value), allowed))
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,20 @@ def fit_score(
     Raises
     ------
     DataError
-        If there are fewer than two classes to fit.
+        If there are fewer than two classes to fit, nothing to score, or the arrays do not fit
+        together.
     """
+    for what, x, labels in (("fit", fit, fit_labels), ("score", test, test_labels)):
+        if np.ndim(x) != 2 or len(x) != len(labels) or not len(x) or x.shape[1] != fit.shape[1]:
+            raise DataError(
+                explain(
+                    f"readout: samples to {what}",
+                    f"responses {np.shape(x)} and {len(labels)} labels",
+                    "(n_samples, n_features), a label each, at least one sample",
+                )
+            )
+        if not np.all(np.isfinite(x)):
+            raise DataError(f"readout: samples to {what}: got NaN or infinity; expected numbers")
     if len(np.unique(fit_labels)) < 2:
         raise DataError(
             f"readout: got {len(np.unique(fit_labels))} class in {len(fit_labels)} samples to fit "
@@ -133,7 +149,11 @@ def interval(
     if len(values) < 2 or np.ptp(values) == 0:
         return float(values.mean()), float(values.mean())
     found = bootstrap(
-        (values,), np.mean, n_resamples=resamples, confidence_level=level, method="percentile",
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        confidence_level=level,
+        method="percentile",
         rng=rng,
     ).confidence_interval
     return float(found.low), float(found.high)

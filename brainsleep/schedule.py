@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from brian2 import Quantity, get_dimensions, ms, second
+from brian2 import Quantity, ms, second
 
+from .checks import check_time, is_number
 from .errors import ScheduleError, explain, nearest
 from .spec import Frozen, default
 
@@ -19,14 +20,6 @@ from .spec import Frozen, default
 MAX_STEPS = 50_000
 
 KINDS = ("wake", "sleep", "test")
-
-
-def _check_time(value: object, where: str, *, positive: bool = True) -> None:
-    if np.ndim(value) or get_dimensions(value) is not second.dim:
-        got = value if isinstance(value, Quantity) else f"{value} (no unit)"
-        raise ScheduleError(explain(where, got, "a time such as 300*ms"))
-    if not np.isfinite(float(value)) or float(value) < 0 or (positive and float(value) == 0):
-        raise ScheduleError(explain(where, value, "more than 0 s" if positive else "at least 0 s"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +39,15 @@ class Phase:
 
     def __post_init__(self):
         if self.kind not in KINDS:
-            raise ScheduleError(f"phase: unknown kind '{self.kind}'; {nearest(self.kind, KINDS)}")
+            known = nearest(str(self.kind), KINDS)
+            raise ScheduleError(f"phase: unknown kind '{self.kind}'; {known}")
+        if not isinstance(self.gates, Mapping):
+            raise ScheduleError(explain(f"{self.kind}.gates", repr(self.gates), "{name: value}"))
         for name, value in self.gates.items():
-            number = isinstance(value, int | float | np.number)
-            if not number or not 0 <= value <= 1:
-                raise ScheduleError(explain(f"{self.kind}.gates.{name}", value, "0 to 1"))
+            if not is_number(value) or not 0 <= value <= 1:
+                raise ScheduleError(
+                    explain(f"{self.kind}.gates.{name}", repr(value), "a number from 0 to 1")
+                )
         gates = {name: float(value) for name, value in self.gates.items()}
         object.__setattr__(self, "gates", Frozen(gates))
 
@@ -80,13 +77,15 @@ class SleepPhase(Phase):
 
     def __post_init__(self):
         super().__post_init__()
-        number = isinstance(self.fraction, int | float | np.number)
-        if not number or not np.isfinite(self.fraction) or self.fraction < 0:
-            raise ScheduleError(
-                explain("sleep.fraction", self.fraction, "a number of at least 0 (0: no sleep)")
-            )
-        _check_time(self.max_duration, "sleep.max_duration")
-        _check_time(self.check_every, "sleep.check_every")
+        if not is_number(self.fraction) or self.fraction < 0:
+            allowed = "a number of at least 0 (0: no sleep)"
+            raise ScheduleError(explain("sleep.fraction", repr(self.fraction), allowed))
+        object.__setattr__(self, "fraction", float(self.fraction))
+        if not isinstance(self.until_initial, bool):
+            got = repr(self.until_initial)
+            raise ScheduleError(explain("sleep.until_initial", got, "True or False"))
+        check_time(self.max_duration, "sleep.max_duration", ScheduleError)
+        check_time(self.check_every, "sleep.check_every", ScheduleError)
 
 
 def wake(**gates: float) -> Phase:
@@ -172,7 +171,8 @@ class Schedule:
     image_duration : Quantity
         Time each image is shown.
     period : Quantity
-        Wake time from one sleep to the next. Sleep comes after the image that completes it.
+        Wake time from one sleep to the next, at least `image_duration`. Sleep comes after the
+        image that completes it.
     wake, test : Phase
         Gates while learning and while measuring responses.
     sleep : SleepPhase
@@ -186,8 +186,8 @@ class Schedule:
     test: Phase = field(default_factory=test)
 
     def __post_init__(self):
-        _check_time(self.image_duration, "schedule.image_duration")
-        _check_time(self.period, "schedule.period")
+        check_time(self.image_duration, "schedule.image_duration", ScheduleError)
+        check_time(self.period, "schedule.period", ScheduleError)
         for kind in KINDS:
             phase = getattr(self, kind)
             if not isinstance(phase, Phase) or phase.kind != kind:
@@ -198,7 +198,9 @@ class Schedule:
     @property
     def sleep_duration(self) -> Quantity:
         """Length of one sleep that does not end early."""
-        return min(self.sleep.fraction * float(self.period), float(self.sleep.max_duration)) * second
+        return (
+            min(self.sleep.fraction * float(self.period), float(self.sleep.max_duration)) * second
+        )
 
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a phase opens a gate that the network does not have."""
@@ -230,11 +232,26 @@ class Schedule:
         -------
         SlotTable
             One row an image and one (or more) a sleep.
+
+        Raises
+        ------
+        ScheduleError
+            If a time is not a multiple of the time step, a phase opens a gate that the network
+            does not have, or there is nothing to run.
         """
         self.check_gates(gates)
         image_steps = self._steps(self.image_duration, dt, "image_duration")
         period = self._steps(self.period, dt, "period")
         sleep_steps = round(float(self.sleep_duration / dt))
+        if n_train and sleep_steps and period < image_steps:
+            raise ScheduleError(
+                explain(
+                    "schedule.period",
+                    self.period,
+                    f"at least schedule.image_duration, {self.image_duration}",
+                    "sleep comes between images; show each for a shorter time",
+                )
+            )
         chunk = MAX_STEPS
         if self.sleep.until_initial:
             chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
@@ -268,8 +285,13 @@ class Schedule:
             for gate in gates
         }
         return SlotTable(
-            np.array(steps, dtype=np.int64), np.array(image, dtype=np.int64), np.array(stage),
-            phase, np.array(onset), np.array(check), values,
+            np.array(steps, dtype=np.int64),
+            np.array(image, dtype=np.int64),
+            np.array(stage),
+            phase,
+            np.array(onset),
+            np.array(check),
+            values,
         )
 
     @staticmethod

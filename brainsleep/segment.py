@@ -43,18 +43,29 @@ class Segment:
     raster: np.ndarray
 
     def __post_init__(self):
-        n = len(self.steps)
-        if n == 0 or np.any(np.asarray(self.steps) < 1):
+        steps = np.asarray(self.steps)
+        if steps.ndim != 1 or not steps.size or steps.dtype.kind not in "iu" or steps.min() < 1:
             raise ScheduleError(
                 explain("segment: steps", self.steps, "at least one slot of at least one step")
             )
-        columns = {"stimulus": self.stimulus, "onset": self.onset, "phase": self.phase,
-                   "raster": self.raster, **self.gates}
+        columns = {
+            "stimulus": self.stimulus,
+            "onset": self.onset,
+            "phase": self.phase,
+            "raster": self.raster,
+            **self.gates,
+        }
         for name, column in columns.items():
-            if len(column) != n:
+            if np.shape(column)[:1] != steps.shape:
                 raise ScheduleError(
-                    explain(f"segment: {name}", f"{len(column)} rows", f"{n}, one a slot")
+                    explain(
+                        f"segment: {name}",
+                        f"shape {np.shape(column)}",
+                        f"{len(steps)} rows, one a slot",
+                    )
                 )
+        if np.ndim(self.stimulus) != 2 or not np.all(np.isfinite(self.stimulus)):
+            raise ScheduleError("segment: stimulus: expected finite rates (n_slots, n_inputs)")
         for name, gate in self.gates.items():
             if np.any(~np.isfinite(gate)) or np.any(gate < 0) or np.any(gate > 1):
                 raise ScheduleError(explain(f"segment: gate {name}", gate, "values from 0 to 1"))
@@ -71,8 +82,12 @@ class Segment:
         """Return slots `first` to `last` (exclusive) as a segment of their own."""
         cut = slice(first, last)
         return Segment(
-            self.steps[cut], self.stimulus[cut], {k: v[cut] for k, v in self.gates.items()},
-            self.onset[cut], self.phase[cut], self.raster[cut],
+            self.steps[cut],
+            self.stimulus[cut],
+            {k: v[cut] for k, v in self.gates.items()},
+            self.onset[cut],
+            self.phase[cut],
+            self.raster[cut],
         )
 
     def steps_where(self, mask: np.ndarray) -> np.ndarray:
@@ -162,7 +177,7 @@ def timing(
     Raises
     ------
     ScheduleError
-        If the segment is larger than the capacity.
+        If the segment is larger than the capacity, or does not fit the network.
     """
     total = int(segment.starts[-1])
     if len(segment) > capacity.slots or total > capacity.steps:
@@ -170,6 +185,16 @@ def timing(
             f"segment: got {len(segment)} slots and {total} steps; expected at most "
             f"{capacity.slots} and {capacity.steps}; cut it in parts"
         )
+    missing = [gate for gate in spec.gates if gate not in segment.gates]
+    if missing:
+        raise ScheduleError(
+            f"segment: gates: got none called '{missing[0]}'; expected {', '.join(spec.gates)}"
+        )
+    n_inputs = spec.population(spec.input).size
+    if segment.stimulus.shape[1] != n_inputs:
+        got = f"{segment.stimulus.shape[1]} inputs"
+        allowed = f"{n_inputs}, the size of population '{spec.input}'"
+        raise ScheduleError(explain("segment: stimulus", got, allowed))
     dt = float(spec.dt)
     starts = segment.starts[:-1]
     steps = {"slot": starts, "raster": segment.steps_where(segment.raster)}

@@ -24,7 +24,6 @@ from .errors import StoreError
 from .metrics import WEIGHT_STATISTICS, mean_rate, saturation, silent_fraction, weight_statistics
 from .protocol import Protocol, run_id
 from .readout import Score, fit_score
-from .schedule import SlotTable
 from .segment import Capacity, Recording, Segment
 from .state import State, initial_state, stream
 from .store import (
@@ -89,6 +88,7 @@ def simulate(
     dataset = load_dataset(protocol.data.source, protocol.data.root or None)
     identity = run_id(protocol, seed, backend, dataset.fingerprint)
     if not force and (found := find_result(out, identity)):
+        progress(1, 1, "already complete")
         return found
     run = _Run(protocol, seed, backend, dataset, identity, out)
     return run.finish(progress, fresh=force)
@@ -426,7 +426,7 @@ class _Run:
         return metrics, arrays
 
     def _weight_metrics(self) -> dict:
-        metrics, every, bounds = {}, [], []
+        metrics, every, bounds, before = {}, [], [], 0.0
         for p in self.protocol.network.projections:
             w = self.state.weights(p.name)
             metrics[f"saturated_{p.name}"] = saturation(w, p.w_max)
@@ -434,12 +434,14 @@ class _Run:
             first = self.recorder.snapshots[f"initial/{p.name}"]
             metrics[f"growth_{p.name}"] = float(w.sum() / max(first.sum(), 1e-300))
             if p.rules:
+                before += float(first.sum())
                 every.append(w)
                 bounds.append(np.full(len(w), p.w_max))
         if every:
             w, bound = np.concatenate(every), np.concatenate(bounds)
             metrics["saturated"] = saturation(w / bound, 1.0)
             metrics["largest_weight"] = float(w.max())
+            metrics["growth"] = float(w.sum() / max(before, 1e-300))
         return metrics
 
     def _rate_metrics(self, seconds: np.ndarray) -> dict:

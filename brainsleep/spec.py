@@ -11,13 +11,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from brian2 import Equations, Quantity, get_dimensions, ms, second
+from brian2 import Equations, Hz, Quantity, ms, second
+from brian2.core.variables import Variable
+from brian2.equations.equations import FLOAT, PARAMETER, SUBEXPRESSION
+from brian2.stateupdaters.base import StateUpdateMethod
 
 from . import checks
 from .errors import SpecError, explain, nearest
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
 STANDARD_GATES = ("input", "plasticity")
+
+#: Names of the event clocks every network has; activities and weight processes have their own.
+STANDARD_CLOCKS = ("slot", "raster", "step", "on_wake", "on_sleep", "on_segment")
 
 
 def default(value: Quantity):
@@ -31,13 +37,14 @@ class Frozen(dict):
     def _refuse(self, *args, **kwargs):
         raise TypeError("specifications are frozen; make a changed copy with .with_parameters()")
 
-    __setitem__ = __delitem__ = update = pop = popitem = clear = setdefault = _refuse
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = pop = popitem = clear = setdefault = _refuse
 
     def __reduce__(self):
         return (type(self), (dict(self),))
 
 
-class _Model:
+class Model:
     """What every model with parameters can do."""
 
     def with_parameters(self, **changes):
@@ -53,36 +60,80 @@ class _Model:
                 raise SpecError(
                     f"{self.name}: no parameter '{name}'; {nearest(name, self.parameters)}"
                 )
-            if get_dimensions(value) is not get_dimensions(self.parameters[name]):
-                raise SpecError(
-                    explain(
-                        f"{self.name}: parameter {name}",
-                        value,
-                        f"a value in {checks.unit_name(self.parameters[name])}",
-                    )
-                )
+            _check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
         return dataclasses.replace(self, parameters={**self.parameters, **changes})
 
     def _freeze(self, kind: str) -> str:
         where = f"{kind} '{self.name}'"
-        checks.check_name(self.name, kind, reserved=STANDARD_GATES)
-        object.__setattr__(
-            self, "parameters", Frozen(checks.check_parameters(self.parameters, where))
-        )
-        object.__setattr__(self, "references", tuple(self.references))
+        checks.check_name(self.name, kind, reserved={*STANDARD_GATES, *STANDARD_CLOCKS})
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if item.type == "str" and not isinstance(value, str):
+                raise SpecError(explain(f"{where}: {item.name}", _show(value), "text"))
+            if str(item.type).startswith("Mapping") and not isinstance(value, Mapping):
+                raise SpecError(explain(f"{where}: {item.name}", _show(value), "{name: value}"))
+        parameters = Frozen(checks.check_parameters(self.parameters, where))
+        object.__setattr__(self, "parameters", parameters)
+        references = _tuple_of(self.references, str, f"{where}: references")
+        object.__setattr__(self, "references", references)
         return where
 
 
-def _gates_in(identifiers: set[str]) -> dict:
-    return checks.dimensionless(*(name for name in identifiers if name.endswith("_gate")))
+def _show(value: object) -> str:
+    """Name a value in an error message without spelling out a whole specification."""
+    return f"a {type(value).__name__}" if dataclasses.is_dataclass(value) else repr(value)
 
 
-def _words(*codes: str) -> set[str]:
-    return set().union(*(checks.get_identifiers(code) for code in codes))
+def _check_units(value: object, like: Quantity, where: str) -> None:
+    quantity = checks.check_quantity(value, where)
+    if quantity.dim != like.dim:
+        raise SpecError(explain(where, value, f"a value in {checks.unit_name(like)}"))
+
+
+def _check_kind(value: object, kind: type, where: str) -> None:
+    if not isinstance(value, kind):
+        raise SpecError(explain(where, _show(value), f"one of kind {kind.__name__}"))
+
+
+def _tuple_of(parts: object, kind: type, where: str) -> tuple:
+    if not isinstance(parts, tuple | list):
+        raise SpecError(
+            explain(where, _show(parts), f"a tuple of {kind.__name__}", "write (part,) for one")
+        )
+    for part in parts:
+        _check_kind(part, kind, where)
+    return tuple(parts)
+
+
+def _check_distinct(names: list[str], where: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError(f"{where}: two parts are called '{name}'; give one another name")
+
+
+def _check_number(value: object, where: str) -> float:
+    if not checks.is_number(value):
+        raise SpecError(explain(where, repr(value), "a finite number without unit"))
+    return float(value)
+
+
+def _gates_in(names: set[str]) -> dict:
+    return checks.dimensionless(*(name for name in names if name.endswith("_gate")))
+
+
+def _declared(equations: Equations, where: str) -> list[str]:
+    """Check that `equations` only declare numbers; return their names."""
+    for name, eq in equations.items():
+        if eq.type != PARAMETER or eq.flags or eq.var_type != FLOAT:
+            raise SpecError(
+                f"{where}: '{name}' has an equation, a flag or a type; expected declarations "
+                f"such as '{name} : 1'"
+            )
+    return list(equations)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeuronModel(_Model):
+class NeuronModel(Model):
     """A neuron: equations, threshold, reset.
 
     Parameters
@@ -135,11 +186,13 @@ class NeuronModel(_Model):
         equations = checks.parse_equations(self.equations, where)
         for name in equations:
             checks.check_name(name, f"{where}: variable")
-        clash = sorted(set(equations) & set(self.parameters))
-        if clash:
-            raise SpecError(f"{where}: '{clash[0]}' is both a variable and a parameter")
+        _check_distinct([*equations, *self.parameters], where)
+        methods = StateUpdateMethod.stateupdaters
+        if self.method not in methods:
+            known = nearest(self.method, methods)
+            raise SpecError(f"{where}: unknown method '{self.method}'; {known}")
         codes = (self.threshold, self.reset, self.on_slot, self.on_step, self.refractory)
-        gates = _gates_in(_words(self.equations, *codes))
+        gates = _gates_in(checks.identifiers(self.equations, *codes))
         known = {
             **checks.variables_of(equations),
             **checks.constants_of(self.parameters),
@@ -154,31 +207,32 @@ class NeuronModel(_Model):
             used |= checks.check_expression(
                 self.refractory, known, f"{where}: refractory", unit=second
             )
-        writes = set(equations)
-        for label in ("reset", "on_slot", "on_step"):
+        stimulus = {"stimulus": Variable(name="stimulus", dimensions=Hz.dim, dtype=np.float64)}
+        for label, more in (("reset", {}), ("on_slot", stimulus), ("on_step", {})):
             used |= checks.check_statements(
-                getattr(self, label), known, f"{where}: {label}", writes=writes
+                getattr(self, label), {**known, **more}, f"{where}: {label}", writes=set(equations)
             )
+        used |= self._check_initial(equations, where)
+        checks.check_all_used(self.parameters, used, where)
+
+    def _check_initial(self, equations: Equations, where: str) -> set[str]:
+        """Check and freeze the values at the start; return the parameters they name."""
         initial = {}
         for name, value in self.initial.items():
-            initial[name] = value
             source = self.parameters.get(value) if isinstance(value, str) else value
             if name not in equations or source is None:
                 raise SpecError(
                     explain(
-                        f"{where}: initial", f"{name}={value!r}",
+                        f"{where}: initial",
+                        f"{name}={value!r}",
                         f"a variable ({', '.join(equations)}) and a quantity or parameter name",
                     )
                 )
-            if get_dimensions(source) is not equations[name].dim:
-                raise SpecError(
-                    explain(f"{where}: initial {name}", source,
-                            f"a value in {checks.unit_name(Quantity(1, dim=equations[name].dim))}")
-                )
-            if isinstance(value, str):
-                used.add(value)
+            unit = Quantity(1, dim=equations[name].dim)
+            _check_units(source, unit, f"{where}: initial {name}")
+            initial[name] = value if isinstance(value, str) else Quantity(value)
         object.__setattr__(self, "initial", Frozen(initial))
-        checks.check_all_used(self.parameters, used, where)
+        return {value for value in initial.values() if isinstance(value, str)}
 
     @property
     def variables(self) -> Equations:
@@ -187,7 +241,7 @@ class NeuronModel(_Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynapseModel(_Model):
+class SynapseModel(Model):
     """What a presynaptic spike does to the postsynaptic neuron.
 
     Every synapse has a dimensionless magnitude ``w`` between ``w_min`` and ``w_max``, and its
@@ -212,11 +266,24 @@ class SynapseModel(_Model):
 
     def __post_init__(self):
         where = self._freeze("synapse")
-        checks.check_all_used(self.parameters, _words(self.on_pre), where)
+        names = checks.identifiers(self.on_pre)
+        ends = {name for name in names if name.endswith(("_pre", "_post"))}
+        known = {
+            **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
+            **checks.constants_of(self.parameters),
+        }
+        checks.check_statements(
+            self.on_pre,
+            known,
+            f"{where}: on_pre",
+            writes={name for name in ends if name.endswith("_post")},
+            deferred=ends,
+        )
+        checks.check_all_used(self.parameters, names, where)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlasticityRule(_Model):
+class PlasticityRule(Model):
     """A spike-timing-dependent rule: traces on neurons, statements for spikes.
 
     Traces live on the neurons (one a neuron, not one a synapse) and are integrated exactly.
@@ -265,8 +332,14 @@ class PlasticityRule(_Model):
         for role in ("pre", "post"):
             text, spike = getattr(self, f"{role}_equations"), getattr(self, f"{role}_spike")
             equations = checks.parse_equations(text, f"{where}: {role}_equations")
-            for name in equations:
+            for name, eq in equations.items():
                 checks.check_name(name, f"{where}: trace")
+                if eq.type == SUBEXPRESSION or eq.flags or eq.var_type != FLOAT:
+                    raise SpecError(
+                        f"{where}: trace '{name}' has a flag or is a subexpression; expected "
+                        f"'d{name}/dt = -{name}/tau : 1' or '{name} : 1'"
+                    )
+            _check_distinct([*equations, *self.parameters], where)
             own = {**checks.variables_of(equations), **constants}
             used |= checks.check_equations(equations, own, f"{where}: {role}_equations")
             used |= checks.check_statements(
@@ -275,20 +348,12 @@ class PlasticityRule(_Model):
             traces.update(checks.variables_of(equations, f"_{role}"))
         for label in ("on_pre", "on_post"):
             code = getattr(self, label)
-            names = _words(code)
-            elsewhere = {  # variables of the neurons are known only to the network
-                name for name in names if name.endswith(("_pre", "_post")) and name not in traces
-            }
-            known = {
-                **checks.dimensionless("w", "w_min", "w_max"), **constants, **traces,
-                **_gates_in(names),
-            }
-            if not elsewhere:
-                checks.check_statements(code, known, f"{where}: {label}", writes={"w"})
-            else:
-                checks._resolve(
-                    code, names - elsewhere - _locals(code), known, f"{where}: {label}"
-                )
+            names = checks.identifiers(code)
+            known = {**checks.dimensionless("w", "w_min", "w_max"), **constants, **traces}
+            ends = {name for name in names if name.endswith(("_pre", "_post"))}
+            checks.check_statements(
+                code, known, f"{where}: {label}", writes={"w"}, deferred=ends - set(traces)
+            )
             used |= names
         checks.check_all_used(self.parameters, used, where)
 
@@ -297,15 +362,8 @@ class PlasticityRule(_Model):
         return checks.parse_equations(getattr(self, f"{role}_equations"), self.name)
 
 
-def _locals(code: str) -> set[str]:
-    """Names that a block of statements defines itself."""
-    import re
-
-    return set(re.findall(r"^\s*(\w+)\s*=(?!=)", code, flags=re.MULTILINE))
-
-
 @dataclass(frozen=True, kw_only=True)
-class SpontaneousActivity(_Model):
+class SpontaneousActivity(Model):
     """What drives the neurons of a population while its gate is open.
 
     Parameters
@@ -328,11 +386,22 @@ class SpontaneousActivity(_Model):
 
     def __post_init__(self):
         where = self._freeze("activity")
-        checks.check_all_used(self.parameters, _words(self.on_step), where)
+        names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
+        variables = {  # of the neuron, known only to the network
+            name for name in names if not name.endswith("_gate") and name not in constants
+        }
+        checks.check_statements(
+            self.on_step,
+            {**constants, **_gates_in(names)},
+            f"{where}: on_step",
+            writes=variables,
+            deferred=variables - set(checks.surroundings()),
+        )
+        checks.check_all_used(self.parameters, names, where)
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightProcess(_Model):
+class WeightProcess(Model):
     """What happens to the weights of a projection while its gate is open, whatever the spikes.
 
     Parameters
@@ -369,37 +438,36 @@ class WeightProcess(_Model):
     def __post_init__(self):
         where = self._freeze("weight process")
         object.__setattr__(self, "sums", Frozen(self.sums))
-        check_time(self.period, f"{where}: period", positive=True)
+        checks.check_time(self.period, f"{where}: period")
         equations = checks.parse_equations(self.equations, where)
-        for name in [*equations, *self.sums]:
+        variables = [*_declared(equations, where), *self.sums]
+        for name in variables:
             checks.check_name(name, f"{where}: variable")
+        _check_distinct([*variables, *self.parameters], where)
         constants = checks.constants_of(self.parameters)
         own = {
             **checks.dimensionless("w", "w_min", "w_max"),
-            **checks.variables_of(equations), **constants,
+            **checks.variables_of(equations),
+            **constants,
         }
         used: set[str] = set()
         for name, expression in self.sums.items():
-            used |= checks.check_expression(expression, own, f"{where}: sum {name}")
+            if not isinstance(expression, str):
+                raise SpecError(explain(f"{where}: sum {name}", _show(expression), "text"))
+            used |= checks.check_expression(expression, own, f"{where}: sum {name}", unit=1)
+        own["interval"] = Variable(name="interval", dimensions=second.dim, dtype=np.float64)
         sums = checks.dimensionless(
             *(name + end for name in self.sums for end in ("_post", "_total"))
         )
         for label in ("on_onset", "on_update"):
             used |= checks.check_statements(
-                getattr(self, label), {**own, **sums}, f"{where}: {label}",
+                getattr(self, label),
+                {**own, **sums},
+                f"{where}: {label}",
                 writes={"w", *equations},
             )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used({**self.parameters, **dict.fromkeys(idle)}, used, where)
-
-
-def check_time(value: object, where: str, *, positive: bool = False) -> None:
-    """Raise `SpecError` unless `value` is one time, at least 0 (or more than 0)."""
-    if get_dimensions(value) is not second.dim or np.ndim(value):
-        got = value if isinstance(value, Quantity) else f"{value} (no unit)"
-        raise SpecError(explain(where, got, "a time such as 300*ms"))
-    if not np.isfinite(float(value)) or float(value) < 0 or (positive and float(value) == 0):
-        raise SpecError(explain(where, value, "more than 0 s" if positive else "at least 0 s"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -425,19 +493,16 @@ class Population:
 
     def __post_init__(self):
         checks.check_name(self.name, "population", reserved=())
-        _check_count(self.size, f"population '{self.name}': size")
+        size, whole = self.size, isinstance(self.size, int | np.integer)
+        if not whole or isinstance(size, bool) or size < 1:
+            got, allowed = repr(size), "a whole number of at least 1"
+            raise SpecError(explain(f"population '{self.name}': size", got, allowed))
+        object.__setattr__(self, "size", int(size))
         _check_kind(self.model, NeuronModel, f"population '{self.name}': model")
-        object.__setattr__(self, "activities", tuple(self.activities))
-
-
-def _check_count(value: object, where: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise SpecError(explain(where, repr(value), "a whole number of at least 1"))
-
-
-def _check_kind(value: object, kind: type, where: str) -> None:
-    if not isinstance(value, kind):
-        raise SpecError(explain(where, repr(value), f"a {kind.__name__}"))
+        where = f"population '{self.name}': activities"
+        activities = _tuple_of(self.activities, SpontaneousActivity, where)
+        _check_distinct([activity.name for activity in activities], where)
+        object.__setattr__(self, "activities", activities)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -459,8 +524,9 @@ class Connectivity:
     avoid_reciprocal: str = ""
 
     def __post_init__(self):
-        if not isinstance(self.p, int | float) or not 0 < self.p <= 1:
-            raise SpecError(explain("connectivity p", self.p, "more than 0 and at most 1"))
+        if not checks.is_number(self.p) or not 0 < self.p <= 1:
+            raise SpecError(explain("connectivity p", repr(self.p), "more than 0 and at most 1"))
+        object.__setattr__(self, "p", float(self.p))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -480,9 +546,23 @@ class InitialWeights:
     incoming_sum: float | None = None
 
     def __post_init__(self):
-        high = self.low if self.high is None else self.high
-        if not 0 <= self.low <= high < np.inf:
-            raise SpecError(explain("initial weights", f"{self.low}..{high}", "0 <= low <= high"))
+        for name in ("low", "high", "incoming_sum"):
+            value = getattr(self, name)
+            if value is not None or name == "low":
+                object.__setattr__(self, name, _check_number(value, f"initial weights: {name}"))
+        if not 0 <= self.low <= self.top:
+            raise SpecError(
+                explain("initial weights", f"{self.low}..{self.top}", "0 <= low <= high")
+            )
+        if self.incoming_sum is not None and self.incoming_sum <= 0:
+            raise SpecError(
+                explain("initial weights: incoming_sum", self.incoming_sum, "more than 0, or None")
+            )
+
+    @property
+    def top(self) -> float:
+        """The upper bound: `high`, or `low` if that is None."""
+        return self.low if self.high is None else self.high
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -530,25 +610,31 @@ class Projection:
         _check_kind(self.connectivity, Connectivity, f"{where}: connectivity")
         _check_kind(self.weights, InitialWeights, f"{where}: weights")
         for label, kind in (("rules", PlasticityRule), ("processes", WeightProcess)):
-            parts = tuple(getattr(self, label))
+            parts = _tuple_of(getattr(self, label), kind, f"{where}: {label}")
             object.__setattr__(self, label, parts)
-            for part in parts:
-                _check_kind(part, kind, f"{where}: {label}")
-            names = [part.name for part in parts]
-            if len(set(names)) < len(names):
-                raise SpecError(f"{where}: {label}: two of the same name in {', '.join(names)}")
-        if not 0 <= self.w_min < self.w_max < np.inf:
+            _check_distinct([part.name for part in parts], f"{where}: {label}")
+        for name in ("w_min", "w_max"):
+            number = _check_number(getattr(self, name), f"{where}: {name}")
+            object.__setattr__(self, name, number)
+        if not 0 <= self.w_min < self.w_max:
             raise SpecError(
-                explain(f"{where}: bounds", f"w_min={self.w_min}, w_max={self.w_max}",
-                        "0 <= w_min < w_max", "w is a magnitude; use sign=-1 for inhibition")
+                explain(
+                    f"{where}: bounds",
+                    f"w_min={self.w_min}, w_max={self.w_max}",
+                    "0 <= w_min < w_max",
+                    "w is a magnitude; use sign=-1 for inhibition",
+                )
             )
         if self.sign not in (1, -1):
-            raise SpecError(explain(f"{where}: sign", self.sign, "1 or -1"))
-        high = self.weights.low if self.weights.high is None else self.weights.high
-        if self.weights.low < self.w_min or high > self.w_max:
+            raise SpecError(explain(f"{where}: sign", repr(self.sign), "1 or -1"))
+        object.__setattr__(self, "sign", int(self.sign))
+        if self.weights.low < self.w_min or self.weights.top > self.w_max:
             raise SpecError(
-                explain(f"{where}: weights", f"{self.weights.low}..{high}",
-                        f"within [{self.w_min}, {self.w_max}]")
+                explain(
+                    f"{where}: weights",
+                    f"{self.weights.low}..{self.weights.top}",
+                    f"within [{self.w_min}, {self.w_max}]",
+                )
             )
 
 
@@ -584,36 +670,58 @@ class NetworkSpec:
     def __post_init__(self):
         from .assemble import check_network  # assemble describes specs, so it comes after them
 
-        checks.check_name(self.name, "network")
-        check_time(self.dt, f"network '{self.name}': dt", positive=True)
-        object.__setattr__(self, "populations", tuple(self.populations))
-        object.__setattr__(self, "projections", tuple(self.projections))
-        names = [part.name for part in (*self.populations, *self.projections)]
-        for name in names:
-            if names.count(name) > 1:
-                raise SpecError(f"network '{self.name}': two parts are called '{name}'")
+        where = f"network '{self.name}'"
+        checks.check_name(self.name, "network", reserved=())
+        checks.check_time(self.dt, f"{where}: dt")
+        for label, kind in (("populations", Population), ("projections", Projection)):
+            parts = _tuple_of(getattr(self, label), kind, f"{where}: {label}")
+            object.__setattr__(self, label, parts)
+        _check_distinct([part.name for part in (*self.populations, *self.projections)], where)
         for projection in self.projections:
             for end in ("source", "target"):
                 self.population(getattr(projection, end), f"projection '{projection.name}': {end}")
-            other = projection.connectivity.avoid_reciprocal
-            if other:
-                before = names[: names.index(projection.name)]
-                match = next((p for p in self.projections if p.name == other), None)
-                if match is None or other not in before or (match.source, match.target) != (
-                    projection.target, projection.source,
-                ):
-                    raise SpecError(
-                        explain(f"projection '{projection.name}': avoid_reciprocal", other,
-                                f"an earlier projection from {projection.target} to "
-                                f"{projection.source}")
-                    )
-        model = self.population(self.input, f"network '{self.name}': input").model
-        if "stimulus" not in _words(model.on_slot):
-            raise SpecError(
-                f"network '{self.name}': input population '{self.input}' has a model "
-                f"('{model.name}') whose on_slot does not use 'stimulus'"
-            )
+            self._check_reciprocal(projection)
+        self._check_input(where)
+        self._check_gates(where)
         check_network(self)
+
+    def _check_reciprocal(self, projection: Projection) -> None:
+        other = projection.connectivity.avoid_reciprocal
+        ends = (projection.target, projection.source)
+        earlier = self.projections[: self.projections.index(projection)]
+        if other and not any(p.name == other and (p.source, p.target) == ends for p in earlier):
+            raise SpecError(
+                explain(
+                    f"projection '{projection.name}': avoid_reciprocal",
+                    repr(other),
+                    f"an earlier projection from {ends[0]} to {ends[1]}",
+                )
+            )
+
+    def _check_input(self, where: str) -> None:
+        """Check that the input population takes the stimulus, and no other does."""
+        self.population(self.input, f"{where}: input")
+        for population in self.populations:
+            model, takes = population.model, population.name == self.input
+            if ("stimulus" in checks.identifiers(model.on_slot)) != takes:
+                raise SpecError(
+                    f"{where}: input is '{self.input}', and on_slot of model '{model.name}' of "
+                    f"population '{population.name}' {'does not use' if takes else 'uses'} "
+                    "'stimulus'; expected the input population, and only it, to use it"
+                )
+
+    def _check_gates(self, where: str) -> None:
+        """Check that every activity and process can have a gate and clocks of its own name."""
+        names = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
+        _check_distinct([*self.activity_names, *self.process_names, *names], where)
+        periods: dict[str, float] = {}
+        for projection, process in self.weight_processes():
+            period = float(process.period)
+            if periods.setdefault(process.name, period) != period:
+                raise SpecError(
+                    f"{where}: projection '{projection.name}': weight processes called "
+                    f"'{process.name}' have different periods; expected one period a name"
+                )
 
     def population(self, name: str, where: str = "") -> Population:
         """Return the population called `name`; raise `SpecError` if there is none."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .assemble import assemble
-from .errors import SpecError
+from .errors import ProtocolError, SpecError, explain
 from .spec import NetworkSpec, Projection
 
 
@@ -21,7 +21,14 @@ def stream(seed: int, *names: object) -> np.random.Generator:
 
     Streams of different names are independent, so that drawing more from one (say the weights)
     changes nothing in another (say the order of the images).
+
+    Raises
+    ------
+    ProtocolError
+        If `seed` is not a whole number of at least 0.
     """
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise ProtocolError(explain("seed", repr(seed), "a whole number of at least 0"))
     words = [zlib.crc32(str(name).encode()) for name in names]
     return np.random.default_rng(np.random.SeedSequence([int(seed), *words]))
 
@@ -101,8 +108,8 @@ def _draw_weights(
     spec: NetworkSpec, projection: Projection, post: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     start = projection.weights
-    high = start.low if start.high is None else start.high
-    w = rng.uniform(start.low, high, len(post)) if high > start.low else np.full(len(post), high)
+    n = len(post)
+    w = rng.uniform(start.low, start.top, n) if start.top > start.low else np.full(n, start.low)
     if start.incoming_sum is not None:
         size = spec.population(projection.target).size
         sums = np.bincount(post, weights=w, minlength=size)

@@ -8,19 +8,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from brainsleep import datasets
-from brainsleep.datasets import (
-    DEBIAN_FASHION,
-    IDX_FILES,
-    KNOWN_SETS,
-    Dataset,
-    load_dataset,
-    read_idx,
-    split,
-)
+from brainsleep import datafiles, datasets
+from brainsleep.datafiles import IDX_DTYPES, IDX_FILES, read_idx
+from brainsleep.datasets import DEBIAN_FASHION, KNOWN_SETS, Dataset, load_dataset, split
 from brainsleep.errors import DataError
 
-IDX_CODES = {code: np.dtype(name) for code, name in datasets.IDX_DTYPES.items()}
+IDX_CODES = {code: np.dtype(name) for code, name in IDX_DTYPES.items()}
 
 
 def rng(seed=0):
@@ -478,7 +471,7 @@ def test_npz_compression(tmp_path):
 
 
 def test_size_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "MAX_BYTES", IMAGES.nbytes - 1)
+    monkeypatch.setattr(datafiles, "MAX_BYTES", IMAGES.nbytes - 1)
     (tmp_path / "a").write_bytes(idx_bytes(IMAGES))
     write_npz(tmp_path / "a.npz", images=IMAGES, labels=LABELS)
     with pytest.raises(DataError, match="1 to 2159 bytes"):

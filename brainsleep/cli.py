@@ -1,0 +1,295 @@
+"""The command line: ``brainsleep run | compare | show | info | figure | models | protocols``.
+
+Exit codes: 0 done; 2 bad input, with a one-line message; 130 interrupted, with everything
+finished so far kept. Heavy imports happen inside the commands, so that help is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .errors import BrainsleepError, FigureError, ProtocolError, explain
+
+app = typer.Typer(
+    add_completion=False,
+    help="Sleep and homeostasis in plastic spiking networks, on Brian2.",
+    pretty_exceptions_enable=False,
+)
+stdout, stderr = Console(soft_wrap=True, highlight=False), Console(stderr=True)
+
+Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="change a setting; may be repeated"),
+]
+BackendName = Annotated[
+    str | None, typer.Option("--backend", help="numpy, cython or cpp [default: cpp if possible]")
+]
+Seed = Annotated[int, typer.Option("--seed", help="seed of the run", min=0)]
+DataName = Annotated[str | None, typer.Option("--data", help="data set: a name, file or folder")]
+Out = Annotated[Path, typer.Option("--out", help="folder of results")]
+Force = Annotated[bool, typer.Option("--force", help="run again even if the result is there")]
+
+
+def main() -> None:
+    """Run the command line; see the module's docstring for exit codes."""
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except (BrainsleepError, typer.TyperException) as error:
+        _fail(str(error))
+    except typer.Abort:
+        code = 130
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    if code == 130:
+        print("interrupted: what was finished is kept; the same command goes on", file=sys.stderr)
+    sys.exit(code or 0)
+
+
+def _fail(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+@app.command()
+def run(
+    protocol: Source,
+    settings: Settings = None,
+    backend: BackendName = None,
+    seed: Seed = 0,
+    data: DataName = None,
+    out: Out = Path("results"),
+    force: Force = False,
+) -> None:
+    """Run a protocol; the result's folder is the last line printed."""
+    from .simulate import simulate
+
+    chosen = _protocol(protocol, settings, data)
+    with _progress() as bar:
+        result = simulate(
+            chosen, seed=seed, backend=backend, out=out, force=force, progress=bar(chosen.name)
+        )
+    print(result.path)
+
+
+@app.command()
+def compare(
+    protocol: Source,
+    settings: Settings = None,
+    backend: BackendName = None,
+    seed: Seed = 0,
+    data: DataName = None,
+    out: Out = Path("results"),
+    force: Force = False,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="draw the protocol's figure to this file")
+    ] = None,
+) -> None:
+    """Run a protocol under all its CONDITIONS and print a table."""
+    from .compare import compare as run_all
+    from .compare import table
+    from .load import load_module
+
+    chosen = _protocol(protocol, settings, data)
+    conditions = getattr(load_module(protocol.partition(":")[0], "protocol"), "CONDITIONS", ())
+    if not conditions:
+        raise ProtocolError(f"compare: {protocol} defines no CONDITIONS; use 'brainsleep run'")
+    if figure is not None:
+        _check_figure(figure)
+    with _progress() as bar:
+        results = run_all(
+            chosen, conditions, seed=seed, backend=backend, out=out, force=force, progress=bar
+        )
+    frame = table(results)
+    stdout.print(_rich_table(frame.columns, frame.itertuples(index=False), chosen.description))
+    for name, result in results.items():
+        stdout.print(f"{name}: {result.path}")
+    if figure is not None:
+        _draw(chosen.name, list(results.values()), list(results), figure)
+        print(figure)
+
+
+@app.command()
+def show(protocol: Source, settings: Settings = None, data: DataName = None) -> None:
+    """Print a protocol's network: sizes, final Brian2 equations, parameters, schedule."""
+    from .describe import describe
+
+    for part in describe(_protocol(protocol, settings, data)):
+        stdout.print(part)
+
+
+@app.command()
+def info(result: Annotated[Path, typer.Argument(metavar="RESULT", help="its folder")]) -> None:
+    """Print what a stored result is, what made it and what was measured."""
+    from .store import read_result
+
+    found = read_result(result)
+    facts = {
+        "run": found.info["run_id"],
+        "protocol": found.info["protocol"]["name"],
+        "data": f"{found.info['data']['name']} ({found.info['data']['fingerprint'][:12]})",
+        "seed": found.info["seed"],
+        "backend": found.info["backend"],
+        "compiler": found.info["compiler"] or "-",
+        "versions": ", ".join(f"{k} {v}" for k, v in found.info["versions"].items()),
+        "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.info["timings"].items()),
+    }
+    stdout.print(_rich_table(("what", "value"), facts.items(), str(found.path)))
+    rows = [(k, _number(v)) for k, v in found.metrics.items()]
+    stdout.print(_rich_table(("metric", "value"), rows))
+
+
+@app.command()
+def figure(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="name of a shipped figure")],
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="result folders")],
+    out: Annotated[Path, typer.Option("--out", help="file to write: .png, .pdf or .svg")],
+) -> None:
+    """Draw a figure from stored results."""
+    from .store import read_result
+
+    _check_figure(out)
+    _draw(name, [read_result(path) for path in results], None, out)
+    print(out)
+
+
+@app.command()
+def models() -> None:
+    """List the models that come with the package, by file."""
+    from .load import load_module, shipped
+    from .spec import (
+        NetworkSpec,
+        NeuronModel,
+        PlasticityRule,
+        SpontaneousActivity,
+        SynapseModel,
+        WeightProcess,
+    )
+
+    kinds = (
+        NeuronModel, SynapseModel, PlasticityRule, SpontaneousActivity, WeightProcess, NetworkSpec
+    )
+    rows = []
+    for source in shipped("model"):
+        module = load_module(source, "model")
+        for label, value in vars(module).items():
+            own = getattr(value, "name", None)
+            if isinstance(value, kinds) and label.isupper() and _defined_in(module, label):
+                references = ", ".join(getattr(value, "references", ()))
+                rows.append((f"{source}:{label}", type(value).__name__, own, references))
+    stdout.print(_rich_table(("reference", "kind", "name", "source"), rows))
+
+
+@app.command()
+def protocols() -> None:
+    """List the protocols that come with the package."""
+    from .load import load_module, shipped
+
+    rows = []
+    for source in shipped("protocol"):
+        module = load_module(source, "protocol")
+        rows.append((source, getattr(getattr(module, "PROTOCOL", None), "description", "")))
+    stdout.print(_rich_table(("protocol", "what it is"), rows))
+
+
+# --------------------------------------------------------------------------------------------
+
+
+def _protocol(source: str, settings: list[str] | None, data: str | None) -> Any:
+    from .protocol import load_protocol
+
+    changes = {}
+    for setting in settings or []:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise ProtocolError(explain("--set", f"'{setting}'", "KEY=VALUE"))
+        changes[key.strip()] = value.strip()
+    if data is not None:
+        changes["data.source"] = data
+    return load_protocol(source).override(changes)
+
+
+def _defined_in(module: Any, name: str) -> bool:
+    """Tell whether a module assigns `name` itself instead of importing it."""
+    import ast
+    import inspect
+
+    tree = ast.parse(inspect.getsource(module))
+    targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
+    return any(isinstance(t, ast.Name) and t.id == name for t in targets)
+
+
+def _check_figure(path: Path) -> None:
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise FigureError(explain("figure file", path.name, "a name ending .png, .pdf or .svg"))
+    if path.parent.exists() and not path.parent.is_dir():
+        raise FigureError(explain("figure file", path, "a path inside a folder"))
+
+
+def _draw(name: str, results: list, labels: list[str] | None, path: Path) -> None:
+    from .load import load_module
+
+    drawing = load_module(name, "figure").draw(results, labels)
+    temporary = path.with_name(f".{path.stem}.writing{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drawing.savefig(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise FigureError(
+            explain(f"figure file {path}", error.strerror, "a place that can be written")
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _rich_table(columns: Any, rows: Any, title: str = "") -> Any:
+    from .describe import grid
+
+    filled = grid(title, *columns)
+    for row in rows:
+        filled.add_row(*(str(value) for value in row))
+    return filled
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, list):
+        return " to ".join(_number(v) for v in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Give a function that makes a progress callback for a named run."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=stderr) as bar:
+
+        def start(name: str) -> Any:
+            task = bar.add_task(name, total=None, text="")
+
+            def update(done: int, total: int, text: str) -> None:
+                bar.update(task, completed=done, total=total, text=text)
+
+            return update
+
+        yield start

@@ -1,0 +1,133 @@
+"""A protocol in words, equations and tables, for ``brainsleep show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from brian2 import Quantity
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from .assemble import GroupPlan, SynapsePlan, assemble
+from .protocol import Protocol, plain
+
+
+def describe(protocol: Protocol) -> Iterator[Any]:
+    """Yield printable parts: sizes, every Brian2 object's source, parameters, the schedule."""
+    network = protocol.network
+    plan = assemble(network)
+    yield Text(f"{protocol.name}: {protocol.description or network.name}", style="bold")
+    if protocol.references:
+        yield Text("source: " + ", ".join(protocol.references))
+    table = grid("populations", "name", "size", "model", "activities")
+    for population in network.populations:
+        names = ", ".join(a.name for a in population.activities) or "-"
+        table.add_row(population.name, str(population.size), population.model.name, names)
+    yield table
+    table = grid("projections", "name", "from", "to", "p", "w at start", "bounds", "sign",
+                 "rules", "processes")
+    for p in network.projections:
+        weights = p.weights
+        start = f"{weights.low:g}" + (f"-{weights.high:g}" if weights.high is not None else "")
+        table.add_row(
+            p.name, p.source, p.target, f"{p.connectivity.p:g}", start,
+            f"{p.w_min:g}-{p.w_max:g}", f"{p.sign:+d}",
+            ", ".join(r.name for r in p.rules) or "-",
+            ", ".join(process.name for process in p.processes) or "-",
+        )
+    yield table
+    for group in plan.groups:
+        yield Text(f"\npopulation {group.name} ({group.size} neurons)", style="bold")
+        yield Text(_group_text(group))
+    for synapses in plan.synapses:
+        yield Text(
+            f"\nprojection {synapses.name} ({synapses.source} to {synapses.target})", style="bold"
+        )
+        yield Text(_synapse_text(synapses))
+    yield from _schedule(protocol)
+    table = grid("other settings", "key", "value")
+    for part in ("data", "encoder", "readout", "record"):
+        for key, value in plain(getattr(protocol, part)).items():
+            if key != "kind":
+                table.add_row(f"{part}.{key}", str(value))
+    yield table
+
+
+def grid(title: str, *columns: str) -> Table:
+    """Make an empty table; long entries fold, nothing is cut off."""
+    table = Table(title=title or None, box=box.SIMPLE, title_justify="left")
+    for column in columns:
+        table.add_column(str(column), overflow="fold")
+    return table
+
+
+def _block(title: str, code: str) -> str:
+    return f"{title}:\n" + "\n".join(f"    {line}" for line in code.splitlines()) if code else ""
+
+
+def _parameters(parameters: dict[str, Quantity]) -> str:
+    return _block("parameters", "\n".join(f"{k} = {v}" for k, v in parameters.items()))
+
+
+def _declared(equations: str) -> str:
+    """The equations without the declarations of parameters, which are listed with values."""
+    return "\n".join(e for e in equations.splitlines() if "(shared, constant)" not in e)
+
+
+def _group_text(group: GroupPlan) -> str:
+    parts = [
+        _block(f"equations ({group.method})", _declared(group.equations)),
+        _block("at the start of a slot", group.on_slot),
+        *(_block(f"every step, gate {a.gate} open", a.code) for a in group.activities),
+        _block("every step", group.on_step),
+        _block("threshold", group.threshold),
+        _block("refractory", group.refractory),
+        _block("reset", group.reset),
+        _parameters(group.parameters),
+        _block("initial", "\n".join(f"{k} = {v}" for k, v in group.initial.items())),
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def _synapse_text(synapses: SynapsePlan) -> str:
+    parts = [
+        _block("equations", _declared(synapses.equations)),
+        _block("presynaptic spike", synapses.on_pre),
+        _block("postsynaptic spike", synapses.on_post),
+    ]
+    for process in synapses.processes:
+        for total in process.sums:
+            parts.append(_block(f"sum over synapses into {total.variable}", total.expression))
+        parts += [
+            _block(f"when gate {process.name} opens", process.on_onset),
+            _block(f"every {process.period}, gate {process.name} open", process.on_update),
+        ]
+    return "\n".join(filter(None, [*parts, _parameters(synapses.parameters)]))
+
+
+def _schedule(protocol: Protocol) -> Iterator[Any]:
+    schedule, network, data = protocol.schedule, protocol.network, protocol.data
+    slots = schedule.compile(
+        data.n_train, data.n_readout, data.n_test, network.gates, network.dt
+    )
+    dt = float(network.dt)
+    table = grid("schedule", "stage", "phase", "slots", "phases", "total", *network.gates)
+    for stage in ("train", "readout", "test"):
+        for kind in ("wake", "sleep", "test"):
+            chosen = (slots.stage == stage) & (slots.phase == kind)
+            if chosen.any():
+                gates = getattr(schedule, kind).gates
+                table.add_row(
+                    stage, kind, str(chosen.sum()), str((chosen & slots.onset).sum()),
+                    f"{slots.steps[chosen].sum() * dt:g} s",
+                    *(f"{gates.get(gate, 0):g}" for gate in network.gates),
+                )
+    yield table
+    yield Text(
+        f"image {schedule.image_duration}; sleep of {schedule.sleep_duration} after every "
+        f"{schedule.period} of wake (fraction {schedule.sleep.fraction:g}, at most "
+        f"{schedule.sleep.max_duration}"
+        + (", until weights are back at the initial sum)" if schedule.sleep.until_initial else ")")
+    )

@@ -1,0 +1,223 @@
+"""How figures read stored results: conditions with a label and a colour, and projections."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from brainsleep.errors import FigureError, explain
+from brainsleep.store import Result
+
+from . import style
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """One result, read once, with what identifies it in every panel.
+
+    Parameters
+    ----------
+    result : Result
+        The stored run.
+    arrays : dict of str to ndarray
+        Its arrays.
+    label : str
+        Name of the condition.
+    colour : str
+        Its colour.
+    """
+
+    result: Result
+    arrays: dict[str, np.ndarray]
+    label: str
+    colour: str
+
+    @property
+    def protocol(self) -> dict:
+        """The resolved protocol as plain data."""
+        return self.result.info["protocol"]
+
+    @property
+    def dt(self) -> float:
+        """Time step in s."""
+        return float(str(self.protocol["network"]["dt"]).split()[0])
+
+    @property
+    def trained(self) -> bool:
+        """Whether the network was trained at all."""
+        return self.protocol["data"]["n_train"] > 0
+
+    @property
+    def wrapped(self) -> str:
+        """The label in lines short enough for a tick."""
+        return textwrap.fill(self.label, 16)
+
+    def array(self, name: str) -> np.ndarray:
+        """Return the array `name` or raise `FigureError`."""
+        if name not in self.arrays:
+            raise FigureError(
+                f"figure: result {self.result.info['run_id']} has no array '{name}'; "
+                "run it again with --force"
+            )
+        return self.arrays[name]
+
+    def metric(self, name: str):
+        """Return the metric `name` or raise `FigureError` if it was not measured."""
+        value = self.result.metrics.get(name)
+        if value is None:
+            raise FigureError(
+                f"figure: result {self.result.info['run_id']} has no metric '{name}'; "
+                "run it with data.n_readout and data.n_test above 0"
+            )
+        return value
+
+    def statistic(self, projection: str, name: str) -> np.ndarray:
+        """Return one column of the weight statistics of `projection` over time."""
+        columns = self.result.info.get("weight_statistics", [])
+        values = self.array(f"stats/{projection}")
+        if name not in columns or values.ndim != 2 or values.shape[1] != len(columns):
+            raise FigureError(
+                explain(
+                    f"figure: result {self.result.info['run_id']}: columns of stats/{projection}",
+                    columns,
+                    f"{values.shape[-1]} names with '{name}' among them",
+                )
+            )
+        return values[:, columns.index(name)]
+
+    def starts(self) -> np.ndarray:
+        """Return the first step of every slot, and the end."""
+        return np.concatenate([[0], np.cumsum(self.array("slots/steps"))])
+
+    def sleeps(self) -> list[tuple[float, float]]:
+        """Return start and end in s of every sleep; the slots of one sleep are merged."""
+        asleep = self.array("slots/phase") == "sleep"
+        edges = np.diff(np.concatenate([[0], asleep.astype(int), [0]]))
+        starts = self.starts() * self.dt
+        spans = zip(starts[edges == 1], starts[edges == -1], strict=True)
+        return [(float(start), float(end)) for start, end in spans if end > start]
+
+
+def conditions(results: Sequence[Result], labels: Sequence[str] | None) -> list[Condition]:
+    """Read results and give each a label and a colour.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        One a condition.
+    labels : sequence of str, optional
+        Their names; default: what ``info["label"]`` says, or the sleep of the protocol.
+
+    Raises
+    ------
+    FigureError
+        If there is no result or more than there are colours, if one is of something else, or if
+        there is not one label for each.
+    """
+    if not results:
+        raise FigureError("figure: no results; give the folder of at least one finished run")
+    if len(results) > len(style.CONDITIONS):
+        raise FigureError(
+            explain("figure: results", len(results), f"at most {len(style.CONDITIONS)}")
+        )
+    for result in results:
+        if not {"network", "data", "schedule"} <= set(result.info.get("protocol", {})):
+            raise FigureError(
+                f"figure: result {result.info.get('run_id')} is not of a network under a schedule "
+                "of wake and sleep"
+            )
+    if labels is None:
+        labels = _distinct([default_label(result) for result in results], results)
+    if len(labels) != len(results):
+        raise FigureError(
+            explain("figure: labels", len(labels), f"{len(results)}, one for each result")
+        )
+    return [
+        Condition(result, result.arrays, str(label), style.CONDITIONS[k])
+        for k, (result, label) in enumerate(zip(results, labels, strict=True))
+    ]
+
+
+def default_label(result: Result) -> str:
+    """Return the label of a result: its own, or the sleep of its protocol."""
+    protocol = result.info["protocol"]
+    fraction = protocol["schedule"]["sleep"]["fraction"]
+    if label := result.info.get("label"):
+        return str(label)
+    if protocol["data"]["n_train"] == 0:
+        return "frozen"
+    return f"sleep {100 * fraction:.3g} %" if fraction else "no sleep"
+
+
+def _distinct(labels: list[str], results: Sequence[Result]) -> list[str]:
+    """Tell apart by seed or run id what would have the same label."""
+    if len(set(labels)) == len(labels):
+        return labels
+    seeded = [f"{x}, seed {r.info['seed']}" for x, r in zip(labels, results, strict=True)]
+    if len(set(seeded)) == len(seeded):
+        return seeded
+    return [f"{x}, {r.info['run_id'][:4]}" for x, r in zip(labels, results, strict=True)]
+
+
+def projections(shown: Sequence[Condition]) -> list[dict]:
+    """Return the projections that all results have, as described in the first one's protocol."""
+    others = [{p["name"] for p in c.protocol["network"]["projections"]} for c in shown]
+    first = shown[0].protocol["network"]["projections"]
+    common = [p for p in first if all(p["name"] in names for names in others)]
+    if not common:
+        raise FigureError("figure: the results have no projection in common; draw them apart")
+    return common
+
+
+def arrow(projection: dict) -> str:
+    """Return a projection as text, as in 'input → E'."""
+    return f"{population_name(projection['source'])} → {population_name(projection['target'])}"
+
+
+def population_name(name: str) -> str:
+    """Return a population's name as text: E and I in capitals."""
+    return name.upper() if len(name) == 1 else name
+
+
+def weight_floor(shown: Sequence[Condition], projection: dict) -> float:
+    """Return where a logarithmic axis begins: at most 1 % of the weights lie below, or the zeros.
+
+    It is never below a ten-thousandth of the hard bound.
+    """
+    name, lowest = projection["name"], 1e-4 * projection["w_max"]
+    found = [c.statistic(name, "q05") for c in shown if c.trained]
+    found += [c.array(f"snapshots/trained/{name}") for c in shown]
+    found += [c.array(f"snapshots/initial/{name}") for c in shown if c.trained]
+    positive = [values[values > 0] for values in found]
+    return max(
+        lowest, min((float(np.quantile(v, 0.01)) for v in positive if len(v)), default=lowest)
+    )
+
+
+def has_raster(condition: Condition) -> bool:
+    """Tell whether single spikes were recorded."""
+    return any(len(v) for k, v in condition.arrays.items() if k.startswith("spikes/"))
+
+
+def raster_window(condition: Condition) -> tuple[float, float]:
+    """Return start and end in s of what a raster shows: one sleep and wake on either side of it.
+
+    Without a sleep in what was recorded it is all that was recorded.
+    """
+    starts = condition.starts() * condition.dt
+    slots = condition.protocol.get("record", {}).get("raster") or ()
+    if len(slots) == 2:
+        first, last = (float(starts[min(slot, len(starts) - 1)]) for slot in slots)
+    else:
+        steps = np.concatenate(
+            [v[:, 0] for k, v in condition.arrays.items() if k.startswith("spikes/")]
+        )
+        first, last = float(steps.min() * condition.dt), float((steps.max() + 1) * condition.dt)
+    for start, end in condition.sleeps():
+        if first <= start and end <= last:
+            margin = max(1.0, 0.5 * (end - start))
+            return max(first, start - margin), min(last, end + margin)
+    return first, last

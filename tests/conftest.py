@@ -1,0 +1,131 @@
+"""Fixtures: small networks whose outcome can be worked out, and a build cache of the tests' own."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from brian2 import ms
+
+from brainsleep.backend import find_compiler, make_backend
+from brainsleep.models.inputs import POISSON
+from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
+from brainsleep.models.sleep import DECAY_NEURON, MEMBRANE_NOISE
+from brainsleep.models.stdp import STDP_NEAREST
+from brainsleep.segment import Capacity, Segment
+from brainsleep.spec import (
+    Connectivity,
+    InitialWeights,
+    NetworkSpec,
+    Population,
+    Projection,
+    SynapseModel,
+)
+
+#: One input spike in every neuron with this rate and the time step of 1 ms: probability 1.
+EVERY_STEP = 1000.0
+
+needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def build_cache(tmp_path_factory):
+    """Compile into a folder of the test session, not into the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINSLEEP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def make_segment(spec, stimulus, steps=None, *, kind="wake", onset=None, raster=False, **gates):
+    """A segment with the same gates in every slot; gates not named are closed but the input."""
+    stimulus = np.asarray(stimulus, dtype=float)
+    n = len(stimulus)
+    values = dict.fromkeys(spec.gates, 0.0) | {"input": 1.0} | gates
+    return Segment(
+        steps=np.ones(n, np.int64) if steps is None else np.asarray(steps, np.int64),
+        stimulus=stimulus,
+        gates={name: np.broadcast_to(float(value), n).copy() for name, value in values.items()},
+        onset=np.arange(n) == 0 if onset is None else np.asarray(onset),
+        phase=np.full(n, kind),
+        raster=np.full(n, raster),
+    )
+
+
+def spike_pairs(rule, n, *, processes=(), w=1.0, w_min=1e-3, w_max=5.0):
+    """Input neurons, all connected with each other, whose spike times the stimulus sets exactly."""
+    return NetworkSpec(
+        name="pairs",
+        populations=(Population(name="input", size=n, model=POISSON),),
+        projections=(
+            Projection(
+                name="pairs",
+                source="input",
+                target="input",
+                synapse=SynapseModel(name="silent", on_pre=""),
+                weights=InitialWeights(low=w),
+                w_min=w_min,
+                w_max=w_max,
+                rules=(rule,) if rule else (),
+                processes=processes,
+            ),
+        ),
+    )
+
+
+def lone_neurons(model, n=1):
+    """Neurons of `model` without any synapses, beside an input that is not connected."""
+    return NetworkSpec(
+        name="lone",
+        populations=(
+            Population(name="input", size=1, model=POISSON),
+            Population(name="e", size=n, model=model),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def small_network():
+    """Every kind of part in one small network: used for parity between backends."""
+    rule = STDP_NEAREST.with_parameters(lr=0.02)
+    decay = dataclasses.replace(
+        DECAY_NEURON.with_parameters(tau_w=200 * ms), period=10 * ms
+    )
+    lif = ADAPTIVE_LIF.with_parameters(tau_m=10 * ms, tau_syn=5 * ms)
+
+    def projection(name, source, target, p, w, sign=1):
+        return Projection(
+            name=name, source=source, target=target, synapse=CURRENT,
+            connectivity=Connectivity(p=p), weights=InitialWeights(low=0.5 * w, high=1.5 * w),
+            w_min=0.01, w_max=20.0, sign=sign, rules=(rule,), processes=(decay,),
+        )
+
+    noise = (MEMBRANE_NOISE,)
+    return NetworkSpec(
+        name="small",
+        populations=(
+            Population(name="input", size=30, model=POISSON),
+            Population(name="e", size=20, model=lif, activities=noise),
+            Population(name="i", size=5, model=lif, activities=noise),
+        ),
+        projections=(
+            projection("input_e", "input", "e", 0.5, 3.0),
+            projection("ee", "e", "e", 0.3, 1.0),
+            projection("ei", "e", "i", 0.5, 2.0),
+            projection("ie", "i", "e", 0.5, 1.0, sign=-1),
+        ),
+    )
+
+
+SMALL_CAPACITY = Capacity(slots=64, steps=4096)
+
+
+@pytest.fixture(scope="session")
+def small_backends(small_network):
+    """Backends of the small network by name, each made once."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = make_backend(name, small_network, capacity=SMALL_CAPACITY)
+        return made[name]
+
+    return get
