@@ -19,7 +19,6 @@ from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Constant, Variable
 from brian2.equations.unitcheck import check_units_statements
 from brian2.parsing.expressions import is_boolean_expression, parse_expression_dimensions
-from brian2.units import get_unit
 from brian2.units.fundamentalunits import DIMENSIONLESS
 from brian2.utils.stringtools import get_identifiers
 
@@ -100,6 +99,15 @@ def check_quantity(value: object, where: str) -> Quantity:
     raise SpecError(explain(where, repr(value), "one finite number with unit"))
 
 
+def check_units(value: object, like: Quantity, where: str) -> Quantity:
+    """Return `value` as one quantity with the units of `like`; raise `SpecError` otherwise."""
+    quantity = check_quantity(value, where)
+    if quantity.dim != like.dim:
+        got = value if isinstance(value, Quantity) else f"{value} (no unit)"
+        raise SpecError(explain(where, got, f"a value in {unit_name(like)}, such as {like}"))
+    return quantity
+
+
 def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
     """Return `parameters` as scalar finite quantities; raise `SpecError` otherwise."""
     for name in parameters:
@@ -110,15 +118,32 @@ def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
     }
 
 
+_BASE_UNITS = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candle")
+_NAMED_UNITS = (
+    *_BASE_UNITS,
+    *("hertz", "newton", "pascal", "joule", "watt", "coulomb", "volt", "farad", "ohm"),
+    *("siemens", "weber", "tesla", "henry"),
+)
+
+
 def unit_name(value: object) -> str:
-    """Name the SI unit of a quantity (or dimensions) as Brian2 equations spell it."""
+    """Name the SI unit of a quantity (or dimensions) as Brian2 equations spell it.
+
+    The name depends on the dimensions only (`brian2.get_unit` also looks at which units a
+    session has multiplied before), so that sources and hashes of runs do not change.
+    """
     dim = get_dimensions(value)
     if dim is DIMENSIONLESS:
         return "1"
-    name, rate = repr(get_unit(dim)), repr(get_unit(dim * second.dim))
-    if "*" in name and "*" not in rate:  # volt/second, not metre**2*kilogram*...
-        return f"{rate}/second"
-    return name.replace(" ", "")
+    for name in _NAMED_UNITS:
+        if DEFAULT_UNITS[name].dim == dim:
+            return name
+        if DEFAULT_UNITS[name].dim == dim * second.dim:
+            return f"{name}/second"
+    powers = {name: dim.get_dimension(name) for name in _BASE_UNITS}
+    return "*".join(
+        name if power == 1 else f"{name}**{power:g}" for name, power in powers.items() if power
+    )
 
 
 def identifiers(*codes: str) -> set[str]:

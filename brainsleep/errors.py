@@ -57,4 +57,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     match = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean '{match[0]}'? " if match else ""
-    return f"{hint}one of: {', '.join(known)}" if known else "there is none here"
+    return f"{hint}one of: {', '.join(known)}" if known else "nothing can be named here"

@@ -54,9 +54,9 @@ def _load_file(path: Path, kind: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickling look modules up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        line = _line_in(error, path)
+        line = _line_in(error, module.__file__)
         raise ProtocolError(
             f"{kind}: {path}{f', line {line}' if line else ''}: {type(error).__name__}: "
             f"{' '.join(str(error).split())}"
@@ -64,12 +64,12 @@ def _load_file(path: Path, kind: str) -> ModuleType:
     return module
 
 
-def _line_in(error: BaseException, path: Path) -> int | None:
-    if isinstance(error, SyntaxError) and error.filename == str(path):
+def _line_in(error: BaseException, file: str) -> int | None:
+    if isinstance(error, SyntaxError) and error.filename == file:
         return error.lineno
     line, traceback = None, error.__traceback__
     while traceback:
-        if traceback.tb_frame.f_code.co_filename == str(path):
+        if traceback.tb_frame.f_code.co_filename == file:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return line

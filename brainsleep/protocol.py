@@ -12,19 +12,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brian2 import Quantity, get_dimensions
+from brian2 import Quantity, amp, farad, second, siemens, volt
 from brian2.core.namespace import DEFAULT_UNITS
 
 from .assemble import assemble
-from .checks import unit_name
+from .checks import check_units, is_number, unit_name
 from .encoders import RateEncoder
-from .errors import BrainsleepError, ProtocolError, explain, nearest
+from .errors import BrainsleepError, ProtocolError, SpecError, explain, nearest
 from .load import load, load_module
 from .readout import Readout
 from .schedule import Schedule
 from .spec import Frozen, Model, NetworkSpec
 
 HOOKS = ("on_segment", "on_sleep", "on_wake")
+
+#: Other names of units; `brian2` has no short ones of one letter.
+_SHORT_UNITS = {"s": second, "V": volt, "A": amp, "F": farad, "S": siemens}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +58,19 @@ class Data:
     split_seed: int = 0
 
     def __post_init__(self):
-        for name in ("n_train", "n_readout", "n_test"):
+        for name in ("source", "root"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ProtocolError(explain(f"data.{name}", value, "a whole number, at least 0"))
+            if not isinstance(value, str):
+                raise ProtocolError(explain(f"data.{name}", repr(value), "text"))
+        for name in ("n_train", "n_readout", "n_test", "split_seed"):
+            object.__setattr__(self, name, _count(getattr(self, name), f"data.{name}"))
+
+
+def _count(value: object, where: str) -> int:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < 0:
+        raise ProtocolError(explain(where, repr(value), "a whole number of at least 0"))
+    return int(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +96,22 @@ class Record:
     raster: tuple[int, ...] = ()
 
     def __post_init__(self):
-        object.__setattr__(self, "snapshots", tuple(self.snapshots))
-        object.__setattr__(self, "raster", tuple(self.raster))
-        if self.raster and (len(self.raster) != 2 or not 0 <= self.raster[0] < self.raster[1]):
-            raise ProtocolError(explain("record.raster", self.raster, "(first slot, last slot)"))
-        if self.weights_every < 0 or any(s < 0 for s in self.snapshots):
-            raise ProtocolError("record: slots and intervals must be at least 0")
+        every = _count(self.weights_every, "record.weights_every")
+        object.__setattr__(self, "weights_every", every)
+        if not isinstance(self.weights_at_phases, bool):
+            got = repr(self.weights_at_phases)
+            raise ProtocolError(explain("record.weights_at_phases", got, "True or False"))
+        for name in ("snapshots", "raster"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple | list):
+                allowed = "a tuple of slots such as (34, 37)"
+                raise ProtocolError(explain(f"record.{name}", repr(value), allowed))
+            slots = tuple(_count(slot, f"record.{name}") for slot in value)
+            object.__setattr__(self, name, slots)
+        if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
+            raise ProtocolError(
+                explain("record.raster", self.raster, "(first slot, last slot), or () for none")
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,20 +160,34 @@ class Protocol:
     references: tuple[str, ...] = ()
 
     def __post_init__(self):
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                allowed = getattr(kind, "__name__", "a tuple")
+                raise ProtocolError(explain(f"protocol: {name}", _show(value), allowed))
         object.__setattr__(self, "hooks", Frozen(self.hooks))
+        object.__setattr__(self, "references", tuple(self.references))
         for name, hook in self.hooks.items():
-            if name not in HOOKS or not callable(hook):
-                raise ProtocolError(f"hooks: unknown '{name}'; {nearest(name, HOOKS)}")
+            if name not in HOOKS:
+                raise ProtocolError(f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}")
+            if not callable(hook):
+                raise ProtocolError(explain(f"hooks.{name}", repr(hook), "a function (groups, t)"))
         self.schedule.check_gates(self.network.gates)
         size = self.network.population(self.network.input).size
         if self.encoder.n_inputs != size:
             raise ProtocolError(
                 explain(
-                    "encoder.size", f"{self.encoder.size} = {self.encoder.n_inputs} inputs",
+                    "encoder.size",
+                    f"{self.encoder.size} = {self.encoder.n_inputs} inputs",
                     f"{size}, the size of population '{self.network.input}'",
                 )
             )
-        self.network.population(self.readout.population, "readout.population")
+        read = self.network.population(self.readout.population, "readout.population")
+        if not read.model.threshold:
+            raise ProtocolError(
+                f"readout.population: got '{read.name}', whose model '{read.model.name}' has no "
+                "threshold and never spikes; expected a population that spikes"
+            )
 
     def override(self, changes: Mapping[str, Any]) -> Protocol:
         """Return a copy with settings changed.
@@ -161,18 +197,23 @@ class Protocol:
         changes : mapping of str to object
             New values by dotted key: fields, names of parts, parameters of models; ``*`` stands
             for every part. For example ``{"schedule.sleep.fraction": 0.1,
-            "network.projections.*.rules.stdp_nearest.lr": 4e-4}``. Strings are read as numbers
-            with unit (``"300*ms"``), or as the object they name (``"my.py:MY_RULE"``).
+            "network.projections.*.rules.stdp_nearest.lr": 4e-4}``. What lies behind ``*`` must
+            exist in at least one part. Strings are read as numbers with unit (``"300*ms"``), or
+            as the object they name (``"my.py:MY_RULE"``). The changes are made in order; the
+            parts of the protocol are checked against each other after the last.
 
         Raises
         ------
         ProtocolError
             For a key that does not exist, or a value of another kind.
         """
-        changed = self
+        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         for key, value in changes.items():
-            changed = _replace(changed, key.split("."), value, key)
-        return changed
+            head, *rest = str(key).split(".")
+            if head not in parts:
+                raise UnknownKeyError(head, parts, key)
+            parts[head] = _replace(parts[head], rest, value, key)
+        return Protocol(**parts)
 
     def describe(self) -> dict:
         """Return the resolved protocol as plain data, values with units as text."""
@@ -181,6 +222,21 @@ class Protocol:
     def equations(self) -> dict:
         """Return the final Brian2 source of every part as plain data."""
         return plain(assemble(self.network))
+
+
+#: What the parts of a protocol are.
+_KINDS = {
+    "name": str,
+    "network": NetworkSpec,
+    "data": Data,
+    "encoder": RateEncoder,
+    "schedule": Schedule,
+    "readout": Readout,
+    "record": Record,
+    "hooks": Mapping,
+    "description": str,
+    "references": tuple | list,
+}
 
 
 def plain(value: Any) -> Any:
@@ -198,8 +254,25 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if callable(value):
-        return {"kind": "function", "source": inspect.getsource(value)}
+        return {"kind": "function", "source": _source(value)}
     return value
+
+
+def _source(function: Callable) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError) as error:
+        raise ProtocolError(
+            explain(f"hook {function!r}", "no source code", "a function defined in a file")
+        ) from error
+
+
+def _without_references(value: Any) -> Any:
+    """Leave out what a specification, described as plain data, cites."""
+    if isinstance(value, dict):
+        drop = "references" if "kind" in value else None
+        return {k: _without_references(v) for k, v in value.items() if k != drop}
+    return [_without_references(v) for v in value] if isinstance(value, list) else value
 
 
 def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str:
@@ -208,8 +281,8 @@ def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str
     The name, description and references do not count, and a path does not either: the content
     of the data does.
     """
-    described = protocol.describe()
-    for key in ("name", "description", "references"):
+    described = _without_references(protocol.describe())
+    for key in ("name", "description"):
         described.pop(key)
     for key in ("source", "root"):
         described["data"].pop(key)
@@ -243,7 +316,7 @@ def load_protocol(source: str) -> Protocol:
         module, where = load_module(source, "protocol"), source
         found = getattr(module, "PROTOCOL", None)
     if not isinstance(found, Protocol):
-        raise ProtocolError(explain(where, repr(found), "a Protocol", "define PROTOCOL in it"))
+        raise ProtocolError(explain(where, _show(found), "a Protocol", "define PROTOCOL in it"))
     return found
 
 
@@ -251,36 +324,56 @@ def load_protocol(source: str) -> Protocol:
 # changing a value deep inside
 
 
+class UnknownKeyError(ProtocolError):
+    """A key names something that is not there."""
+
+    def __init__(self, name: str, known, key: str):
+        super().__init__(f"key '{key}': there is no '{name}'; {nearest(name, known)}")
+
+
 def _replace(node: Any, path: list[str], value: Any, key: str) -> Any:
+    """Return `node` with `value` at `path` below it."""
     if not path:
         return _convert(node, value, key)
     head, rest = path[0], path[1:]
-    if isinstance(node, tuple) and node and all(hasattr(part, "name") for part in node):
-        chosen = [part for part in node if head in ("*", part.name)]
-        if not chosen:
-            raise _unknown(head, [part.name for part in node], key)
-        return tuple(
-            _replace(part, rest, value, key) if head in ("*", part.name) else part for part in node
-        )
+    if isinstance(node, tuple) and all(hasattr(part, "name") for part in node):
+        return _replace_parts(node, head, rest, value, key)
     if dataclasses.is_dataclass(node):
-        names = [f.name for f in dataclasses.fields(node)]
-        if head in names:
+        fields = {f.name: f for f in dataclasses.fields(node)}
+        if head in fields:
+            if not rest and "None" in str(fields[head].type) and value in (None, "none", "None"):
+                return _rebuild(node, head, None, key)
             return _rebuild(node, head, _replace(getattr(node, head), rest, value, key), key)
-        if isinstance(node, Model) and head in node.parameters:
-            new = _replace(node.parameters[head], rest, value, key)
-            return _rebuild(node, "parameters", {**node.parameters, head: new}, key)
-        parameters = list(node.parameters) if isinstance(node, Model) else []
-        raise _unknown(head, names + parameters, key)
+        parameters = node.parameters if isinstance(node, Model) else {}
+        if head not in parameters:
+            raise UnknownKeyError(head, [*fields, *parameters], key)
+        new = _replace(parameters[head], rest, value, key)
+        return _rebuild(node, "parameters", {**parameters, head: new}, key)
     if isinstance(node, Mapping):
-        if head not in node and not (rest == [] and _open_mapping(key)):
-            raise _unknown(head, node, key)
+        kind = key.split(".")[-2]
+        if kind == "initial" and not rest:  # a quantity, or the name of a parameter
+            number = isinstance(value, str) and _NUMBER.match(value)
+            return {**node, head: _parse(value, 0.0, key) if number else value}
+        if head not in node and (rest or kind != "gates"):
+            raise UnknownKeyError(head, node, key)
         return {**node, head: _replace(node.get(head, 0.0), rest, value, key)}
-    raise ProtocolError(f"key '{key}': '{head}' does not exist: there is nothing below '{node}'")
+    raise UnknownKeyError(head, (), key)
 
 
-def _open_mapping(key: str) -> bool:
-    """Gates of a phase may be added; every other mapping has fixed keys."""
-    return ".gates." in key
+def _replace_parts(parts: tuple, head: str, rest: list[str], value: Any, key: str) -> tuple:
+    """Replace in the part called `head`; for ``*`` in every part that has what `rest` names."""
+    done, missing = [], UnknownKeyError(head, [part.name for part in parts], key)
+    found = False
+    for part in parts:
+        if head in ("*", part.name):
+            try:
+                part, found = _replace(part, rest, value, key), True
+            except UnknownKeyError as error:
+                missing = error
+        done.append(part)
+    if not found:
+        raise missing
+    return tuple(done)
 
 
 def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:
@@ -289,65 +382,67 @@ def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:
     except BrainsleepError:
         raise
     except (TypeError, ValueError) as error:
-        raise ProtocolError(f"key '{key}': {error}") from error
+        raise ProtocolError(f"key '{key}': {' '.join(str(error).split())}") from error
 
 
-def _unknown(name: str, known, key: str) -> ProtocolError:
-    return ProtocolError(f"key '{key}': there is no '{name}'; {nearest(name, known)}")
-
-
+_UNIT = r"[A-Za-z]\w*(?:\s*\*\*\s*-?\d+)?"
 _NUMBER = re.compile(
-    r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\*?\s*([A-Za-z]\w*)?\s*\Z"
+    r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+    rf"(\s*\*?\s*{_UNIT}(?:\s*[*/]\s*{_UNIT})*)?\s*\Z"
 )
 
 
 def _convert(old: Any, new: Any, key: str) -> Any:
     """Read `new` as the kind of value that `old` is."""
-    structured = dataclasses.is_dataclass(old)
-    if isinstance(new, str) and not (isinstance(old, str) and not structured):
+    where = f"key '{key}'"
+    if isinstance(new, str) and not isinstance(old, str):
         new = _parse(new, old, key)
-    if structured:
-        if not isinstance(new, _family(old)):
+    if dataclasses.is_dataclass(old):
+        if not isinstance(new, type(old)):
             raise ProtocolError(
-                explain(f"key '{key}'", repr(new), f"a {type(old).__name__}",
-                        "name one as FILE.py:NAME or set one of its fields")
+                explain(
+                    where,
+                    _show(new),
+                    type(old).__name__,
+                    "name one as FILE.py:NAME or set one of its fields",
+                )
             )
         return new
-    if isinstance(old, Quantity) and get_dimensions(old) is not get_dimensions(new):
-        got = new if isinstance(new, Quantity) else f"{new} (no unit)"
-        raise ProtocolError(
-            explain(f"key '{key}'", got, f"a value in {unit_name(old)}, such as {old}")
-        )
-    if isinstance(old, bool) != isinstance(new, bool):
-        raise ProtocolError(explain(f"key '{key}'", repr(new), f"like {old!r}"))
-    if isinstance(old, int) and not isinstance(old, bool):
-        if isinstance(new, float) and new.is_integer():
-            new = int(new)
-        if not isinstance(new, int | np.integer):
-            raise ProtocolError(explain(f"key '{key}'", repr(new), "a whole number"))
-        return int(new)
-    if isinstance(old, float) and not isinstance(old, Quantity):
-        if not isinstance(new, int | float | np.number):
-            raise ProtocolError(explain(f"key '{key}'", repr(new), "a number"))
-        return float(new)
-    if isinstance(old, str) and not isinstance(new, str):
-        raise ProtocolError(explain(f"key '{key}'", repr(new), "text"))
-    return new
+    if isinstance(old, Quantity):
+        try:
+            return check_units(new, old, where)
+        except SpecError as error:
+            raise ProtocolError(str(error)) from error
+    if isinstance(old, bool):
+        allowed, good = "true or false", isinstance(new, bool)
+    elif isinstance(old, int):
+        allowed, good = "a whole number", is_number(new) and float(new).is_integer()
+    elif isinstance(old, float):
+        allowed, good = "a number", is_number(new)
+    elif isinstance(old, str):
+        allowed, good = "text", isinstance(new, str)
+    elif isinstance(old, tuple):
+        allowed, good = "a tuple, such as (1, 2)", isinstance(new, tuple | list)
+    else:
+        return new
+    if not good:
+        raise ProtocolError(explain(where, _show(new), allowed))
+    return type(old)(new)
 
 
-def _family(old: Any) -> type:
-    """Accept any subclass of the same base (a SleepPhase where a Phase stood)."""
-    return type(old)
+def _show(value: Any) -> str:
+    return f"a {type(value).__name__}" if dataclasses.is_dataclass(value) else repr(value)
 
 
 def _parse(text: str, old: Any, key: str) -> Any:
-    if text in ("true", "True", "false", "False") and isinstance(old, bool):
+    """Read text as a truth value, tuple, object or number with unit, depending on `old`."""
+    if isinstance(old, bool) and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if text in ("none", "None"):
-        return None
     if isinstance(old, tuple):
-        parts = [part for part in re.split(r"[,\s()]+", text) if part]
-        return tuple(_parse(part, 0, key) for part in parts)
+        words = [word for word in re.split(r"[,\s()]+", text) if word]
+        if old and isinstance(old[0], str):
+            return tuple(words)
+        return tuple(load(word) if ":" in word else _parse(word, 0, key) for word in words)
     if dataclasses.is_dataclass(old):
         return load(text)
     match = _NUMBER.match(text)
@@ -355,10 +450,17 @@ def _parse(text: str, old: Any, key: str) -> Any:
         raise ProtocolError(
             explain(f"key '{key}'", repr(text), f"a value like {old!r}", "write 0.2 or 300*ms")
         )
-    number, unit = float(match[1]), match[2]
-    if unit:
-        if unit not in DEFAULT_UNITS:
-            raise ProtocolError(explain(f"key '{key}'", f"unit '{unit}'", "a unit such as ms, mV"))
-        return number * DEFAULT_UNITS[unit]
-    whole = re.fullmatch(r"\s*[-+]?\d+\s*", text)
-    return int(text) if whole else number
+    if match[2]:
+        return float(match[1]) * _unit(match[2], key)
+    return int(match[1]) if re.fullmatch(r"[-+]?\d+", match[1]) else float(match[1])
+
+
+def _unit(text: str, key: str) -> Quantity:
+    """Read a product of powers of units such as ``ms``, ``mV/ms``, ``volt**-1``."""
+    unit = Quantity(1.0)
+    for operator, name, power in re.findall(r"([*/]?)\s*([A-Za-z]\w*)(?:\s*\*\*\s*(-?\d+))?", text):
+        one = _SHORT_UNITS.get(name) or DEFAULT_UNITS.get(name)
+        if one is None:
+            raise ProtocolError(explain(f"key '{key}'", f"unit '{name}'", "a unit such as ms, mV"))
+        unit = unit * one ** ((-1 if operator == "/" else 1) * int(power or 1))
+    return unit

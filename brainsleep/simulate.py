@@ -89,6 +89,7 @@ def simulate(
     identity = run_id(protocol, seed, backend, dataset.fingerprint)
     if not force and (found := find_result(out, identity)):
         progress(1, 1, "already complete")
+        shutil.rmtree(partial_folder(out, identity), ignore_errors=True)
         return found
     run = _Run(protocol, seed, backend, dataset, identity, out)
     return run.finish(progress, fresh=force)

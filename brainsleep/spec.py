@@ -60,7 +60,7 @@ class Model:
                 raise SpecError(
                     f"{self.name}: no parameter '{name}'; {nearest(name, self.parameters)}"
                 )
-            _check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
+            checks.check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
         return dataclasses.replace(self, parameters={**self.parameters, **changes})
 
     def _freeze(self, kind: str) -> str:
@@ -82,12 +82,6 @@ class Model:
 def _show(value: object) -> str:
     """Name a value in an error message without spelling out a whole specification."""
     return f"a {type(value).__name__}" if dataclasses.is_dataclass(value) else repr(value)
-
-
-def _check_units(value: object, like: Quantity, where: str) -> None:
-    quantity = checks.check_quantity(value, where)
-    if quantity.dim != like.dim:
-        raise SpecError(explain(where, value, f"a value in {checks.unit_name(like)}"))
 
 
 def _check_kind(value: object, kind: type, where: str) -> None:
@@ -229,7 +223,7 @@ class NeuronModel(Model):
                     )
                 )
             unit = Quantity(1, dim=equations[name].dim)
-            _check_units(source, unit, f"{where}: initial {name}")
+            checks.check_units(source, unit, f"{where}: initial {name}")
             initial[name] = value if isinstance(value, str) else Quantity(value)
         object.__setattr__(self, "initial", Frozen(initial))
         return {value for value in initial.values() if isinstance(value, str)}
@@ -388,14 +382,14 @@ class SpontaneousActivity(Model):
         where = self._freeze("activity")
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
         variables = {  # of the neuron, known only to the network
-            name for name in names if not name.endswith("_gate") and name not in constants
+            name for name in names - checks.RESERVED - set(constants) if not name.endswith("_gate")
         }
         checks.check_statements(
             self.on_step,
             {**constants, **_gates_in(names)},
             f"{where}: on_step",
             writes=variables,
-            deferred=variables - set(checks.surroundings()),
+            deferred=variables,
         )
         checks.check_all_used(self.parameters, names, where)
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from brainsleep.errors import FigureError
 
-from . import style
+from . import _style as style
 from ._read import (
     Condition,
     arrow,

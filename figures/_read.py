@@ -11,7 +11,7 @@ import numpy as np
 from brainsleep.errors import FigureError, explain
 from brainsleep.store import Result
 
-from . import style
+from . import _style as style
 
 
 @dataclass(frozen=True, eq=False)

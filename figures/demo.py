@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from brainsleep.store import Result
 
-from . import style
+from . import _style as style
 from ._panels import (
     legend_handles,
     log_ticks,

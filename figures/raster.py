@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from brainsleep.errors import FigureError, explain
 from brainsleep.store import Result
 
-from . import style
+from . import _style as style
 from ._panels import raster as panel
 from ._read import conditions
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from brainsleep.errors import FigureError
 from brainsleep.store import Result
 
-from . import style
+from . import _style as style
 from ._panels import legend_handles, weight_course
 from ._read import conditions, projections
 

@@ -17,7 +17,7 @@ PROTOCOL = Protocol(
     network=PAPER,
     data=Data(source="digits", n_train=1050, n_readout=370, n_test=370),
     schedule=Schedule(sleep=sleep(0.2, noise=1, decay=1)),
-    record=Record(raster=(34, 37)),  # last image, sleep, first image
+    record=Record(weights_every=5, raster=(34, 37)),  # raster: last image, sleep, first image
     references=("arXiv:2601.08447",),
 )
 

@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from brainsleep.errors import FigureError
-from brainsleep.figures import demo, raster, style, weights
+from brainsleep.figures import _style as style
+from brainsleep.figures import demo, raster, weights
 from brainsleep.metrics import WEIGHT_STATISTICS, weight_statistics
 from brainsleep.store import read_result, write_result
 
