@@ -135,12 +135,12 @@ def unit_name(value: object) -> str:
     dim = get_dimensions(value)
     if dim is DIMENSIONLESS:
         return "1"
-    for name in _NAMED_UNITS:
-        if DEFAULT_UNITS[name].dim == dim:
-            return name
-        if DEFAULT_UNITS[name].dim == dim * second.dim:
-            return f"{name}/second"
-    powers = {name: dim.get_dimension(name) for name in _BASE_UNITS}
+    for product, ending in ((dim, ""), (dim * second.dim, "/second")):
+        for name in _NAMED_UNITS:
+            if DEFAULT_UNITS[name].dim == product:
+                return name + ending
+    symbols = ("m", "kg", "s", "A", "K", "mol", "cd")
+    powers = {n: dim.get_dimension(s) for n, s in zip(_BASE_UNITS, symbols, strict=True)}
     return "*".join(
         name if power == 1 else f"{name}**{power:g}" for name, power in powers.items() if power
     )

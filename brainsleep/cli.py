@@ -43,8 +43,10 @@ def main() -> None:
     """Run the command line; see the module's docstring for exit codes."""
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-    except (BrainsleepError, typer.TyperException) as error:
+    except BrainsleepError as error:
         _fail(str(error))
+    except typer.TyperException as error:
+        _fail(error.format_message())
     except typer.Abort:
         code = 130
     except BrokenPipeError:  # the reader of our output has gone

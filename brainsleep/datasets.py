@@ -79,21 +79,22 @@ class Dataset:
 
     def __post_init__(self) -> None:
         """Convert and check every array."""
+        where = self.name if self.source == "memory" else f"{self.name} ({self.source})"
         if (self.test_images is None) != (self.test_labels is None):
             got, allowed = "one of test_images and test_labels", "both or neither"
-            raise data_error(self.name, got, allowed, "add the missing one, or leave both out")
+            raise data_error(where, got, allowed, "add the missing one, or leave both out")
         for part in ("", "test_") if self.official_split else ("",):
-            images = _as_images(getattr(self, f"{part}images"), f"{self.name}: {part}images")
-            labels = _as_labels(getattr(self, f"{part}labels"), f"{self.name}: {part}labels")
+            images = _as_images(getattr(self, f"{part}images"), f"{where}: {part}images")
+            labels = _as_labels(getattr(self, f"{part}labels"), f"{where}: {part}labels")
             if len(images) != len(labels):
                 got = f"{len(images)} {part}images and {len(labels)} {part}labels"
-                raise data_error(self.name, got, "one label for each image", "write the file again")
+                raise data_error(where, got, "one label for each image", "write the file again")
             object.__setattr__(self, f"{part}images", images)
             object.__setattr__(self, f"{part}labels", labels)
         if self.test_images is not None and self.test_images.shape[1:] != self.images.shape[1:]:
             got = f"height and width {self.test_images.shape[1:]}"
             allowed = f"{self.images.shape[1:]} as in images"
-            raise data_error(f"{self.name}: test_images", got, allowed, "resize one of them")
+            raise data_error(f"{where}: test_images", got, allowed, "resize one of them")
 
     @property
     def official_split(self) -> bool:

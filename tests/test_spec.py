@@ -309,14 +309,22 @@ def test_wrong_units(make, parts):
 
 @pytest.mark.parametrize(
     ("unit", "name"),
-    [(1, "1"), (volt, "volt"), (Hz, "hertz"), (volt / second, "volt/second"), (ms, "second")],
+    [
+        (1, "1"),
+        (volt, "volt"),
+        (Hz, "hertz"),
+        (volt / second, "volt/second"),
+        (ms, "second"),
+        (second**2, "second**2"),  # whatever the session multiplied before
+        (amp / volt**2, "metre**-4*kilogram**-2*second**6*amp**3"),
+    ],
 )
 def test_unit_name(unit, name):
     assert checks.unit_name(unit) == name
 
 
 def test_unit_name_reads_back():
-    for unit in (volt / second, amp / volt**2, second**2, mV / amp**2):
+    for unit in (volt / second, amp / volt**2, second**2, mV / amp**2, second**-0.5):
         equations = checks.parse_equations(f"x : {checks.unit_name(unit)}", "test")
         assert equations["x"].dim == Quantity(unit).dim
 

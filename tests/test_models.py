@@ -1,0 +1,142 @@
+import ast
+import importlib
+import pkgutil
+import re
+
+import pytest
+from brian2.utils.stringtools import get_identifiers
+
+import brainsleep.models
+from brainsleep.spec import (
+    NetworkSpec,
+    NeuronModel,
+    PlasticityRule,
+    SpontaneousActivity,
+    SynapseModel,
+    WeightProcess,
+)
+
+MODELS = (NeuronModel, SynapseModel, PlasticityRule, SpontaneousActivity, WeightProcess)
+
+#: Strings of equations and statements, by kind.
+CODE = {
+    NeuronModel: ("equations", "threshold", "reset", "refractory", "on_slot", "on_step"),
+    SynapseModel: ("on_pre",),
+    PlasticityRule: (
+        *("pre_equations", "pre_spike", "post_equations", "post_spike", "on_pre", "on_post"),
+    ),
+    SpontaneousActivity: ("on_step",),
+    WeightProcess: ("equations", "on_onset", "on_update"),
+}
+
+#: A definition, not from the literature: Bernoulli spikes at a given rate.
+WITHOUT_REFERENCE = {"inputs.POISSON"}
+
+#: 0, 1 and 2 define (a reset, a count, a square); every other number is a parameter.
+DEFINING = {0, 1, 2}
+
+
+def everything():
+    """All specifications of `brainsleep.models` by ``module.NAME``."""
+    found = {}
+    for info in pkgutil.iter_modules(brainsleep.models.__path__):
+        module = importlib.import_module(f"brainsleep.models.{info.name}")
+        for name, value in vars(module).items():
+            if isinstance(value, (*MODELS, NetworkSpec)) and name.isupper():
+                home = [n for n, v in found.items() if v is value]
+                if not home:  # a file may import another file's model
+                    found[f"{info.name}.{name}"] = value
+    return found
+
+
+SPECS = everything()
+SINGLE = {name: spec for name, spec in SPECS.items() if isinstance(spec, MODELS)}
+NETWORKS = {name: spec for name, spec in SPECS.items() if isinstance(spec, NetworkSpec)}
+
+
+def codes(spec):
+    kind = next(kind for kind in MODELS if isinstance(spec, kind))
+    found = {label: getattr(spec, label) for label in CODE[kind]}
+    if isinstance(spec, WeightProcess):
+        found |= {f"sum {name}": code for name, code in spec.sums.items()}
+    return {label: code for label, code in found.items() if code}
+
+
+def literals(code):
+    """All numbers in a piece of code, units of declarations left out."""
+    lines = (
+        line.split("#")[0].rpartition(":")[0] or line.split("#")[0] for line in code.splitlines()
+    )
+    return [
+        float(number)
+        for number in re.findall(r"(?<![\w.])\d+\.?\d*(?:e[-+]?\d+)?", "\n".join(lines))
+    ]
+
+
+def test_every_kind_is_found():
+    assert {type(spec) for spec in SPECS.values()} == {*MODELS, NetworkSpec}
+    assert {"lif.LIF", "stdp.STDP_NEAREST", "sleep.DECAY_STATIC", "massey2026.PAPER"} <= set(SPECS)
+
+
+def test_every_code_field_is_listed():
+    for kind, labels in CODE.items():
+        text = {n for n, t in kind.__annotations__.items() if t == "str"} - {"name", "method"}
+        assert text == set(labels), kind
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_references(name):
+    references = SINGLE[name].references
+    if name in WITHOUT_REFERENCE:
+        assert not references
+    else:
+        assert references
+        for reference in references:
+            assert re.fullmatch(r"doi:10\.\d{4,9}/\S+|arXiv:\d{4}\.\d{4,5}", reference), reference
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_no_tunable_number_in_equations(name):
+    for label, code in codes(SINGLE[name]).items():
+        numbers = set(literals(code)) - DEFINING
+        assert not numbers, f"{label}: make parameters of {numbers}: {code}"
+
+
+def test_literals_are_seen():
+    assert literals("dv/dt = -v/(10*ms) : volt\nx2 = a1 + 1e-3*.5") == [10, 1e-3, 5]
+    assert literals("w = w**2 + 1  # 7\nw_target : 1") == [2, 1]
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_every_parameter_has_a_purpose(name):
+    used = set().union(*(get_identifiers(code) for code in codes(SINGLE[name]).values()))
+    used |= {v for v in getattr(SINGLE[name], "initial", {}).values() if isinstance(v, str)}
+    assert set(SINGLE[name].parameters) <= used
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_use_the_shipped_models(name):
+    spec = NETWORKS[name]
+    used = [population.model for population in spec.populations]
+    used += [a for population in spec.populations for a in population.activities]
+    for projection in spec.projections:
+        used += [projection.synapse, *projection.rules, *projection.processes]
+    assert all(any(model is known for known in SINGLE.values()) for model in used)
+
+
+def test_every_parameter_is_explained_where_it_is_set():
+    """A number with a unit says what it is: by a comment, or by a name of its own."""
+    plain = {"v_rest", "v_reset", "v_threshold", "v_high"}
+    for info in pkgutil.iter_modules(brainsleep.models.__path__):
+        module = importlib.import_module(f"brainsleep.models.{info.name}")
+        with open(module.__file__) as file:
+            source = file.read()
+        lines = source.splitlines()
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.Dict):
+                continue
+            for key, value in zip(node.keys, node.values, strict=True):
+                number = isinstance(value, ast.BinOp | ast.Constant) and key is not None
+                if number and not isinstance(getattr(value, "value", 0), str):
+                    text = lines[value.end_lineno - 1]
+                    assert "#" in text or key.value in plain, f"{info.name}: {text.strip()}"
