@@ -112,7 +112,8 @@ def compare(
             chosen, conditions, seed=seed, backend=backend, out=out, force=force, progress=bar
         )
     frame = table(results)
-    stdout.print(_rich_table(frame.columns, frame.itertuples(index=False), chosen.description))
+    rows = frame.itertuples(index=False)
+    stdout.print(_rich_table(frame.columns, rows, chosen.description, compact=True))
     for name, result in results.items():
         stdout.print(f"{name}: {result.path}")
     if figure is not None:
@@ -254,10 +255,10 @@ def _draw(name: str, results: list, labels: list[str] | None, path: Path) -> Non
         temporary.unlink(missing_ok=True)
 
 
-def _rich_table(columns: Any, rows: Any, title: str = "") -> Any:
+def _rich_table(columns: Any, rows: Any, title: str = "", compact: bool = False) -> Any:
     from .describe import grid
 
-    filled = grid(title, *columns)
+    filled = grid(title, *columns, compact=compact)
     for row in rows:
         filled.add_row(*(str(value) for value in row))
     return filled

@@ -164,14 +164,14 @@ def _value_at(protocol: Protocol, key: str) -> float:
 
 #: Columns of the table: heading, metric, format.
 _COLUMNS = (
-    ("accuracy %", "network_accuracy", 100),
+    ("correct %", "network_accuracy", 100),
     ("95 % interval", "network_interval", 100),
-    ("raw pixels %", "pixels_accuracy", 100),
-    ("saturated %", "saturated", 100),
-    ("largest weight", "largest_weight", 1),
-    ("summed weight, x start", "growth", 1),
-    ("E rate wake Hz", "rate_wake_e_hz", 1),
-    ("E rate test Hz", "rate_test_e_hz", 1),
+    ("raw pixels", "pixels_accuracy", 100),
+    ("satur. %", "saturated", 100),
+    ("max w", "largest_weight", 1),
+    ("sum w/start", "growth", 1),
+    ("E Hz wake", "rate_wake_e_hz", 1),
+    ("E Hz test", "rate_test_e_hz", 1),
 )
 
 

@@ -55,11 +55,18 @@ def describe(protocol: Protocol) -> Iterator[Any]:
     yield table
 
 
-def grid(title: str, *columns: str) -> Table:
-    """Make an empty table; long entries fold, nothing is cut off."""
-    table = Table(title=title or None, box=box.SIMPLE, title_justify="left")
-    for column in columns:
-        table.add_column(str(column), overflow="fold")
+def grid(title: str, *columns: str, compact: bool = False) -> Table:
+    """Make an empty table; long entries fold, nothing is cut off.
+
+    With `compact`, headings break before their last word and only the first column folds.
+    """
+    table = Table(
+        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for k, column in enumerate(columns):
+        heading = "\n".join(str(column).rsplit(" ", 1)) if compact else str(column)
+        table.add_column(heading, overflow="fold", no_wrap=compact and k > 0)
     return table
 
 

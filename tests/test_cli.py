@@ -158,7 +158,7 @@ def test_bad_names_and_settings(call, study, tmp_path):
     fails(call("info", tmp_path), "no result.json")
     fails(call("figure", "nope", tmp_path, "--out", "x.png"), "no result.json")
     fails(call("walk"), "No such command")
-    fails(call("run"), "protocol")
+    fails(call("run"), "PROTOCOL")
     fails(call("run", study, "--walk"), "No such option")
 
 
