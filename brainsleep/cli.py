@@ -179,7 +179,12 @@ def models() -> None:
     )
 
     kinds = (
-        NeuronModel, SynapseModel, PlasticityRule, SpontaneousActivity, WeightProcess, NetworkSpec
+        NeuronModel,
+        SynapseModel,
+        PlasticityRule,
+        SpontaneousActivity,
+        WeightProcess,
+        NetworkSpec,
     )
     rows = []
     for source in shipped("model"):
@@ -282,8 +287,12 @@ def _progress() -> Iterator[Any]:
     )
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
     )
     with Progress(*columns, console=stderr) as bar:
 

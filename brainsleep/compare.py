@@ -14,9 +14,9 @@ from .datasets import load_dataset, split
 from .errors import ProtocolError, SimulationError, explain, nearest
 from .protocol import Protocol
 from .simulate import Progress, measure_rate, simulate
-from .spec import Frozen
 from .state import stream
 from .store import Result
+from .values import Frozen
 
 #: Images a rate is matched on, octaves searched either way, and steps of the bisection.
 MATCH_IMAGES, MATCH_OCTAVES, MATCH_STEPS = 100, 6, 8
@@ -108,9 +108,7 @@ def compare(
     return results
 
 
-def match_rate(
-    protocol: Protocol, key: str, target: float, *, seed: int, backend: str
-) -> Protocol:
+def match_rate(protocol: Protocol, key: str, target: float, *, seed: int, backend: str) -> Protocol:
     """Scale the number at `key` until the untrained network's test rate is `target` Hz.
 
     Bisection on the logarithm of the factor, on training images held out for the readout.
@@ -198,6 +196,7 @@ def table(results: Mapping[str, Result]) -> pd.DataFrame:
             elif isinstance(value, list):
                 row[heading] = "-".join(f"{factor * v:.1f}" for v in value)
             else:
-                row[heading] = f"{factor * value:.{2 if metric in ('largest_weight', 'growth') else 1}f}"
+                digits = 2 if metric in ("largest_weight", "growth") else 1
+                row[heading] = f"{factor * value:.{digits}f}"
         rows.append(row)
     return pd.DataFrame(rows)

@@ -26,14 +26,29 @@ def describe(protocol: Protocol) -> Iterator[Any]:
         names = ", ".join(a.name for a in population.activities) or "-"
         table.add_row(population.name, str(population.size), population.model.name, names)
     yield table
-    table = grid("projections", "name", "from", "to", "p", "w at start", "bounds", "sign",
-                 "rules", "processes")
+    table = grid(
+        "projections",
+        "name",
+        "from",
+        "to",
+        "p",
+        "w at start",
+        "bounds",
+        "sign",
+        "rules",
+        "processes",
+    )
     for p in network.projections:
         weights = p.weights
         start = f"{weights.low:g}" + (f"-{weights.high:g}" if weights.high is not None else "")
         table.add_row(
-            p.name, p.source, p.target, f"{p.connectivity.p:g}", start,
-            f"{p.w_min:g}-{p.w_max:g}", f"{p.sign:+d}",
+            p.name,
+            p.source,
+            p.target,
+            f"{p.connectivity.p:g}",
+            start,
+            f"{p.w_min:g}-{p.w_max:g}",
+            f"{p.sign:+d}",
             ", ".join(r.name for r in p.rules) or "-",
             ", ".join(process.name for process in p.processes) or "-",
         )
@@ -61,7 +76,10 @@ def grid(title: str, *columns: str, compact: bool = False) -> Table:
     With `compact`, headings break before their last word and only the first column folds.
     """
     table = Table(
-        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
+        title=title or None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
         padding=(0, 1, 0, 0),
     )
     for k, column in enumerate(columns):
@@ -79,7 +97,7 @@ def _parameters(parameters: dict[str, Quantity]) -> str:
 
 
 def _declared(equations: str) -> str:
-    """The equations without the declarations of parameters, which are listed with values."""
+    """Leave out the declarations of parameters, which are listed with their values."""
     return "\n".join(e for e in equations.splitlines() if "(shared, constant)" not in e)
 
 
@@ -116,9 +134,7 @@ def _synapse_text(synapses: SynapsePlan) -> str:
 
 def _schedule(protocol: Protocol) -> Iterator[Any]:
     schedule, network, data = protocol.schedule, protocol.network, protocol.data
-    slots = schedule.compile(
-        data.n_train, data.n_readout, data.n_test, network.gates, network.dt
-    )
+    slots = schedule.compile(data.n_train, data.n_readout, data.n_test, network.gates, network.dt)
     dt = float(network.dt)
     table = grid("schedule", "stage", "phase", "slots", "phases", "total", *network.gates)
     for stage in ("train", "readout", "test"):
@@ -127,7 +143,10 @@ def _schedule(protocol: Protocol) -> Iterator[Any]:
             if chosen.any():
                 gates = getattr(schedule, kind).gates
                 table.add_row(
-                    stage, kind, str(chosen.sum()), str((chosen & slots.onset).sum()),
+                    stage,
+                    kind,
+                    str(chosen.sum()),
+                    str((chosen & slots.onset).sum()),
                     f"{slots.steps[chosen].sum() * dt:g} s",
                     *(f"{gates.get(gate, 0):g}" for gate in network.gates),
                 )

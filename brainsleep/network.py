@@ -32,8 +32,12 @@ class EventClock(brian2.EventClock):
         BaseClock.__init__(self, name=name)
         self._times = np.full(capacity + 1, np.inf)
         self.variables.add_array(
-            "times", dimensions=brian2.second.dim, size=capacity + 1, values=self._times,
-            dtype=np.float64, read_only=True,
+            "times",
+            dimensions=brian2.second.dim,
+            size=capacity + 1,
+            values=self._times,
+            dtype=np.float64,
+            read_only=True,
         )
         self.variables["t"].set_value(np.inf)
 
@@ -88,14 +92,15 @@ class BrianNetwork:
         for name, function in (hooks or {}).items():
             self._add_hook(name, function)
         self.net = brian2.Network(
-            self.groups.values(), self.counters.values(), self.rasters.values(), self._objects,
+            self.groups.values(),
+            self.counters.values(),
+            self.rasters.values(),
+            self._objects,
             name="network",
         )
 
     def _slot_array(self, name: str, shape, unit=1) -> None:
-        self.slot_values[name] = brian2.TimedArray(
-            np.zeros(shape) * unit, dt=_SLOT_UNIT, name=name
-        )
+        self.slot_values[name] = brian2.TimedArray(np.zeros(shape) * unit, dt=_SLOT_UNIT, name=name)
 
     def _event_clock(self, name: str, per_step: bool = False) -> EventClock:
         if name not in self.event_clocks:
@@ -126,17 +131,28 @@ class BrianNetwork:
         )
         for activity in plan.activities:
             group.run_regularly(
-                activity.code, clock=self._event_clock(activity.gate, per_step=True),
-                when="groups", order=1, name=f"{plan.name}_{activity.gate}",
+                activity.code,
+                clock=self._event_clock(activity.gate, per_step=True),
+                when="groups",
+                order=1,
+                name=f"{plan.name}_{activity.gate}",
             )
         if plan.on_step:
             group.run_regularly(
-                plan.on_step, clock=self.clock, when="groups", order=2,
+                plan.on_step,
+                clock=self.clock,
+                when="groups",
+                order=2,
                 name=f"{plan.name}_on_step",
             )
         if plan.threshold:
             self.counters[plan.name] = brian2.StateMonitor(
-                group, "spike_count", record=True, clock=slots, when="start", order=-10,
+                group,
+                "spike_count",
+                record=True,
+                clock=slots,
+                when="start",
+                order=-10,
                 name=f"{plan.name}_counts",
             )
             raster = brian2.SpikeMonitor(group, name=f"{plan.name}_raster")
@@ -172,7 +188,10 @@ class BrianNetwork:
                 if moment in total.when:
                     self._add_sum(synapses, self.groups[plan.target], total, clock, order, moment)
             synapses.run_regularly(
-                code, clock=clock, when="start", order=order + 2,
+                code,
+                clock=clock,
+                when="start",
+                order=order + 2,
                 name=f"{plan.name}_{process.name}_{moment}",
             )
 
@@ -180,35 +199,50 @@ class BrianNetwork:
         """Sum an expression over each neuron's synapses, then over the neurons."""
         self._objects.append(
             CodeRunner(
-                synapses, "summed_variable", code=f"_synaptic_var = {plan.expression}",
+                synapses,
+                "summed_variable",
+                code=f"_synaptic_var = {plan.expression}",
                 needed_variables=[f"{plan.variable}_post", "N_post", "_synaptic_post"],
                 template_kwds={
                     "_target_var": synapses.variables[f"{plan.variable}_post"],
                     "_target_size_name": "N_post",
                     "_index_var": synapses.variables["_synaptic_post"],
-                    "_target_start": 0, "_target_stop": -1,
+                    "_target_start": 0,
+                    "_target_stop": -1,
                 },
-                clock=clock, when="start", order=order, name=f"{plan.variable}_{moment}",
+                clock=clock,
+                when="start",
+                order=order,
+                name=f"{plan.variable}_{moment}",
             )
         )
         if plan.total:
             self._objects.append(
                 CodeRunner(
-                    target, "summed_variable", code=f"_synaptic_var = {plan.variable}",
+                    target,
+                    "summed_variable",
+                    code=f"_synaptic_var = {plan.variable}",
                     needed_variables=[plan.total, "zero_index", "total_size"],
                     template_kwds={
                         "_target_var": target.variables[plan.total],
                         "_target_size_name": "total_size",
                         "_index_var": target.variables["zero_index"],
-                        "_target_start": 0, "_target_stop": -1,
+                        "_target_start": 0,
+                        "_target_stop": -1,
                     },
-                    clock=clock, when="start", order=order + 1, name=f"{plan.total}_{moment}",
+                    clock=clock,
+                    when="start",
+                    order=order + 1,
+                    name=f"{plan.total}_{moment}",
                 )
             )
 
     def _add_hook(self, name: str, function: Callable) -> None:
         operation = brian2.NetworkOperation(
-            lambda t: function(self.groups, t), when="start", order=-1, name=f"hook_{name}",
+            lambda t: function(self.groups, t),
+            when="start",
+            order=-1,
+            name=f"hook_{name}",
             clock=self._event_clock(name),
         )
         self._objects.append(operation)

@@ -6,28 +6,25 @@ import dataclasses
 import hashlib
 import inspect
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brian2 import Quantity, amp, farad, second, siemens, volt
-from brian2.core.namespace import DEFAULT_UNITS
+from brian2 import Quantity
 
 from .assemble import assemble
-from .checks import check_units, is_number, unit_name
+from .checks import unit_name
 from .encoders import RateEncoder
-from .errors import BrainsleepError, ProtocolError, SpecError, explain, nearest
+from .errors import ProtocolError, explain, nearest
 from .load import load, load_module
+from .override import UnknownKeyError, replace_at
 from .readout import Readout
 from .schedule import Schedule
-from .spec import Frozen, Model, NetworkSpec
+from .spec import NetworkSpec
+from .values import Frozen, show_value
 
 HOOKS = ("on_segment", "on_sleep", "on_wake")
-
-#: Other names of units; `brian2` has no short ones of one letter.
-_SHORT_UNITS = {"s": second, "V": volt, "A": amp, "F": farad, "S": siemens}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +161,7 @@ class Protocol:
             value = getattr(self, name)
             if not isinstance(value, kind):
                 allowed = getattr(kind, "__name__", "a tuple")
-                raise ProtocolError(explain(f"protocol: {name}", _show(value), allowed))
+                raise ProtocolError(explain(f"protocol: {name}", show_value(value), allowed))
         object.__setattr__(self, "hooks", Frozen(self.hooks))
         object.__setattr__(self, "references", tuple(self.references))
         for name, hook in self.hooks.items():
@@ -212,7 +209,7 @@ class Protocol:
             head, *rest = str(key).split(".")
             if head not in parts:
                 raise UnknownKeyError(head, parts, key)
-            parts[head] = _replace(parts[head], rest, value, key)
+            parts[head] = replace_at(parts[head], rest, value, key)
         return Protocol(**parts)
 
     def describe(self) -> dict:
@@ -316,151 +313,7 @@ def load_protocol(source: str) -> Protocol:
         module, where = load_module(source, "protocol"), source
         found = getattr(module, "PROTOCOL", None)
     if not isinstance(found, Protocol):
-        raise ProtocolError(explain(where, _show(found), "a Protocol", "define PROTOCOL in it"))
-    return found
-
-
-# --------------------------------------------------------------------------------------------
-# changing a value deep inside
-
-
-class UnknownKeyError(ProtocolError):
-    """A key names something that is not there."""
-
-    def __init__(self, name: str, known, key: str):
-        super().__init__(f"key '{key}': there is no '{name}'; {nearest(name, known)}")
-
-
-def _replace(node: Any, path: list[str], value: Any, key: str) -> Any:
-    """Return `node` with `value` at `path` below it."""
-    if not path:
-        return _convert(node, value, key)
-    head, rest = path[0], path[1:]
-    if isinstance(node, tuple) and all(hasattr(part, "name") for part in node):
-        return _replace_parts(node, head, rest, value, key)
-    if dataclasses.is_dataclass(node):
-        fields = {f.name: f for f in dataclasses.fields(node)}
-        if head in fields:
-            if not rest and "None" in str(fields[head].type) and value in (None, "none", "None"):
-                return _rebuild(node, head, None, key)
-            return _rebuild(node, head, _replace(getattr(node, head), rest, value, key), key)
-        parameters = node.parameters if isinstance(node, Model) else {}
-        if head not in parameters:
-            raise UnknownKeyError(head, [*fields, *parameters], key)
-        new = _replace(parameters[head], rest, value, key)
-        return _rebuild(node, "parameters", {**parameters, head: new}, key)
-    if isinstance(node, Mapping):
-        kind = key.split(".")[-2]
-        if kind == "initial" and not rest:  # a quantity, or the name of a parameter
-            number = isinstance(value, str) and _NUMBER.match(value)
-            return {**node, head: _parse(value, 0.0, key) if number else value}
-        if head not in node and (rest or kind != "gates"):
-            raise UnknownKeyError(head, node, key)
-        return {**node, head: _replace(node.get(head, 0.0), rest, value, key)}
-    raise UnknownKeyError(head, (), key)
-
-
-def _replace_parts(parts: tuple, head: str, rest: list[str], value: Any, key: str) -> tuple:
-    """Replace in the part called `head`; for ``*`` in every part that has what `rest` names."""
-    done, missing = [], UnknownKeyError(head, [part.name for part in parts], key)
-    found = False
-    for part in parts:
-        if head in ("*", part.name):
-            try:
-                part, found = _replace(part, rest, value, key), True
-            except UnknownKeyError as error:
-                missing = error
-        done.append(part)
-    if not found:
-        raise missing
-    return tuple(done)
-
-
-def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:
-    try:
-        return dataclasses.replace(node, **{name: value})
-    except BrainsleepError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise ProtocolError(f"key '{key}': {' '.join(str(error).split())}") from error
-
-
-_UNIT = r"[A-Za-z]\w*(?:\s*\*\*\s*-?\d+)?"
-_NUMBER = re.compile(
-    r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-    rf"(\s*\*?\s*{_UNIT}(?:\s*[*/]\s*{_UNIT})*)?\s*\Z"
-)
-
-
-def _convert(old: Any, new: Any, key: str) -> Any:
-    """Read `new` as the kind of value that `old` is."""
-    where = f"key '{key}'"
-    if isinstance(new, str) and not isinstance(old, str):
-        new = _parse(new, old, key)
-    if dataclasses.is_dataclass(old):
-        if not isinstance(new, type(old)):
-            raise ProtocolError(
-                explain(
-                    where,
-                    _show(new),
-                    type(old).__name__,
-                    "name one as FILE.py:NAME or set one of its fields",
-                )
-            )
-        return new
-    if isinstance(old, Quantity):
-        try:
-            return check_units(new, old, where)
-        except SpecError as error:
-            raise ProtocolError(str(error)) from error
-    if isinstance(old, bool):
-        allowed, good = "true or false", isinstance(new, bool)
-    elif isinstance(old, int):
-        allowed, good = "a whole number", is_number(new) and float(new).is_integer()
-    elif isinstance(old, float):
-        allowed, good = "a number", is_number(new)
-    elif isinstance(old, str):
-        allowed, good = "text", isinstance(new, str)
-    elif isinstance(old, tuple):
-        allowed, good = "a tuple, such as (1, 2)", isinstance(new, tuple | list)
-    else:
-        return new
-    if not good:
-        raise ProtocolError(explain(where, _show(new), allowed))
-    return type(old)(new)
-
-
-def _show(value: Any) -> str:
-    return f"a {type(value).__name__}" if dataclasses.is_dataclass(value) else repr(value)
-
-
-def _parse(text: str, old: Any, key: str) -> Any:
-    """Read text as a truth value, tuple, object or number with unit, depending on `old`."""
-    if isinstance(old, bool) and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    if isinstance(old, tuple):
-        words = [word for word in re.split(r"[,\s()]+", text) if word]
-        if old and isinstance(old[0], str):
-            return tuple(words)
-        return tuple(load(word) if ":" in word else _parse(word, 0, key) for word in words)
-    if dataclasses.is_dataclass(old):
-        return load(text)
-    match = _NUMBER.match(text)
-    if not match:
         raise ProtocolError(
-            explain(f"key '{key}'", repr(text), f"a value like {old!r}", "write 0.2 or 300*ms")
+            explain(where, show_value(found), "a Protocol", "define PROTOCOL in it")
         )
-    if match[2]:
-        return float(match[1]) * _unit(match[2], key)
-    return int(match[1]) if re.fullmatch(r"[-+]?\d+", match[1]) else float(match[1])
-
-
-def _unit(text: str, key: str) -> Quantity:
-    """Read a product of powers of units such as ``ms``, ``mV/ms``, ``volt**-1``."""
-    unit = Quantity(1.0)
-    for operator, name, power in re.findall(r"([*/]?)\s*([A-Za-z]\w*)(?:\s*\*\*\s*(-?\d+))?", text):
-        one = _SHORT_UNITS.get(name) or DEFAULT_UNITS.get(name)
-        if one is None:
-            raise ProtocolError(explain(f"key '{key}'", f"unit '{name}'", "a unit such as ms, mV"))
-        unit = unit * one ** ((-1 if operator == "/" else 1) * int(power or 1))
-    return unit
+    return found

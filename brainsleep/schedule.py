@@ -14,7 +14,7 @@ from brian2 import Quantity, ms, second
 
 from .checks import check_time, is_number
 from .errors import ScheduleError, explain, nearest
-from .spec import Frozen, default
+from .values import Frozen, default
 
 #: Longest slot in time steps; a longer sleep is cut into several slots of one phase.
 MAX_STEPS = 50_000

@@ -10,21 +10,22 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
-from .backend import default_backend, describe_compiler, make_backend
+from .backend import default_backend, make_backend
+from .build import describe_compiler
 from .datasets import Dataset, load_dataset, split
 from .errors import StoreError
-from .metrics import WEIGHT_STATISTICS, mean_rate, saturation, silent_fraction, weight_statistics
+from .measure import rate_metrics, scores, weight_metrics
+from .metrics import WEIGHT_STATISTICS
 from .protocol import Protocol, run_id
-from .readout import Score, fit_score
-from .segment import Capacity, Recording, Segment
+from .recorder import Checkpoint, Recorder
+from .segment import Capacity, Segment
 from .state import State, initial_state, stream
 from .store import (
     Result,
@@ -32,7 +33,6 @@ from .store import (
     clean_leftovers,
     find_result,
     partial_folder,
-    save_arrays,
     write_result,
 )
 
@@ -95,74 +95,27 @@ def simulate(
     return run.finish(progress, fresh=force)
 
 
-@dataclass
-class _Recorder:
-    """Everything kept of a run so far, in arrays that a checkpoint can hold."""
-
-    counts: dict[str, np.ndarray]  # (n_slots, n_neurons) of populations whose counts are kept
-    totals: dict[str, np.ndarray]  # (n_slots,) spikes of all neurons of a population
-    ran: np.ndarray  # (n_slots,) steps really run: 0 where sleep had ended
-    stat_steps: list[int]
-    stats: dict[str, list[np.ndarray]]
-    snapshots: dict[str, np.ndarray]
-    spikes: dict[str, list[np.ndarray]]  # population: blocks of (step, neuron)
-
-    @classmethod
-    def empty(cls, protocol: Protocol, n_slots: int) -> _Recorder:
-        network = protocol.network
-        spiking = [p for p in network.populations if p.model.threshold]
-        return cls(
-            counts={
-                p.name: np.zeros((n_slots, p.size), np.int32)
-                for p in spiking
-                if p.name != network.input
-            },
-            totals={p.name: np.zeros(n_slots, np.int64) for p in spiking},
-            ran=np.zeros(n_slots, np.int64),
-            stat_steps=[],
-            stats={p.name: [] for p in network.projections},
-            snapshots={},
-            spikes={p.name: [] for p in spiking},
-        )
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return all as named arrays."""
-        found = {f"counts/{k}": v for k, v in self.counts.items()}
-        found |= {f"totals/{k}": v for k, v in self.totals.items()}
-        found |= {f"snapshots/{k}": v for k, v in self.snapshots.items()}
-        found |= {"ran": self.ran, "stat_steps": np.array(self.stat_steps, np.int64)}
-        width = len(WEIGHT_STATISTICS)
-        found |= {f"stats/{k}": np.array(v).reshape(-1, width) for k, v in self.stats.items()}
-        for name, blocks in self.spikes.items():
-            found[f"spikes/{name}"] = np.concatenate([np.empty((0, 2), np.int64), *blocks])
-        return found
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take up the arrays of a checkpoint."""
-        for name, value in arrays.items():
-            kind, _, key = name.partition("/")
-            if kind in ("counts", "totals", "snapshots"):
-                getattr(self, kind)[key] = value.copy()
-            elif kind == "stats":
-                self.stats[key] = list(value)
-            elif kind == "spikes":
-                self.spikes[key] = [value]
-        self.ran = arrays["ran"].copy()
-        self.stat_steps = arrays["stat_steps"].tolist()
-
-
 class _Run:
     """One run under way."""
 
     def __init__(
-        self, protocol: Protocol, seed: int, backend: str, dataset: Dataset, identity: str,
+        self,
+        protocol: Protocol,
+        seed: int,
+        backend: str,
+        dataset: Dataset,
+        identity: str,
         out: Path,
     ):
         self.protocol, self.seed, self.backend_name = protocol, seed, backend
         self.dataset, self.identity, self.out = dataset, identity, out
         data, network = protocol.data, protocol.network
         self.split = split(
-            dataset, data.n_train, data.n_readout, data.n_test, stream(seed, "data"),
+            dataset,
+            data.n_train,
+            data.n_readout,
+            data.n_test,
+            stream(seed, "data"),
             data.split_seed,
         )
         self.table = protocol.schedule.compile(
@@ -171,11 +124,12 @@ class _Run:
         self.rates = {
             stage: protocol.encoder.rates(getattr(self.split, stage).images) for stage in STAGES
         }
-        self.recorder = _Recorder.empty(protocol, len(self.table))
+        self.recorder = Recorder.empty(protocol, len(self.table))
         self.state = initial_state(network, seed)
         self.initial_sum = self._summed_weight(self.state)
         self.position = 0
         self.seconds = 0.0
+        self._n_train_slots = int(np.sum(self.table.stage == "train"))
         self._stat_slots = self._statistic_slots()
 
     # -- laying out ----------------------------------------------------------------------------
@@ -183,7 +137,7 @@ class _Run:
     def _statistic_slots(self) -> np.ndarray:
         """Slots before which weight statistics are taken (training only, and its end)."""
         record, table = self.protocol.record, self.table
-        n_train = int(np.sum(table.stage == "train"))
+        n_train = self._n_train_slots
         slots = {0, n_train}
         if record.weights_at_phases:
             slots |= set(np.flatnonzero(table.onset[:n_train]).tolist())
@@ -198,8 +152,7 @@ class _Run:
         checks = np.flatnonzero(table.check)
         snapshots = [s for s in self.protocol.record.snapshots if s < len(table)]
         return np.unique(
-            np.concatenate([changes, self._stat_slots, checks, checks + 1, snapshots,
-                            [len(table)]])
+            np.concatenate([changes, self._stat_slots, checks, checks + 1, snapshots, [len(table)]])
         ).astype(int)
 
     def _segment(self, first: int, last: int) -> Segment:
@@ -232,7 +185,10 @@ class _Run:
             progress(self._done(), total, "resumed")
         network = self.protocol.network
         backend = make_backend(
-            self.backend_name, network, capacity=self._capacity(), hooks=self.protocol.hooks,
+            self.backend_name,
+            network,
+            capacity=self._capacity(),
+            hooks=self.protocol.hooks,
             report=lambda message: progress(self._done(), total, message),
         )
         begun, saved = time.perf_counter(), time.perf_counter()
@@ -288,7 +244,7 @@ class _Run:
         segment = self._segment(first, last)
         seed = int(stream(self.seed, "dynamics", first).integers(2**32))
         self.state, recording = backend.advance(self.state, segment, seed)
-        self._record(first, last, recording)
+        self.recorder.add_segment(self.table, first, last, recording)
         self.position = last
 
     def _summed_weight(self, state: State) -> float:
@@ -299,49 +255,20 @@ class _Run:
         )
 
     def _observe_weights(self, slot: int) -> None:
-        recorder = self.recorder
         if slot in self._stat_slots:
-            step = int(recorder.ran.sum())
-            if not recorder.stat_steps or recorder.stat_steps[-1] != step:
-                recorder.stat_steps.append(step)
-                for p in self.protocol.network.projections:
-                    recorder.stats[p.name].append(
-                        weight_statistics(self.state.weights(p.name), p.w_max)
-                    )
-        n_train = int(np.sum(self.table.stage == "train"))
-        named = {0: "initial", n_train: "trained"}
-        names = [named[slot]] if slot in named else []
-        names += [f"slot_{slot}"] if slot in self.protocol.record.snapshots else []
-        if slot == 0 and n_train == 0:
-            names.append("initial")
-        for name in names:
-            for p in self.protocol.network.projections:
-                recorder.snapshots.setdefault(
-                    f"{name}/{p.name}", self.state.weights(p.name).copy()
-                )
-
-    def _record(self, first: int, last: int, recording: Recording) -> None:
-        recorder = self.recorder
-        offset = int(recorder.ran[:first].sum())
-        recorder.ran[first:last] = self.table.steps[first:last]
-        for name, counts in recording.counts.items():
-            recorder.totals[name][first:last] = counts.sum(axis=1)
-            if name in recorder.counts:
-                recorder.counts[name][first:last] = counts
-        for name, (step, neuron) in recording.spikes.items():
-            if len(step):
-                recorder.spikes[name].append(np.column_stack([step + offset, neuron]))
+            self.recorder.add_statistics(self.protocol, self.state)
+        names = {"initial": slot == 0, "trained": slot == self._n_train_slots}
+        names[f"slot_{slot}"] = slot in self.protocol.record.snapshots
+        for name, wanted in names.items():
+            if wanted:
+                self.recorder.add_snapshot(name, self.protocol, self.state)
 
     # -- checkpoints ---------------------------------------------------------------------------
 
     def _save_checkpoint(self, folder: Path) -> None:
-        arrays = {f"recorder/{k}": v for k, v in self.recorder.arrays().items()}
-        arrays |= {f"state/{k}": v for k, v in self.state.arrays.items()}
-        arrays["position"] = np.array([self.position])
-        arrays["seconds"] = np.array([self.seconds])
+        point = Checkpoint(self.position, self.seconds, self.state.arrays, self.recorder.arrays())
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            save_arrays(folder / "checkpoint.npz", arrays)
+            point.save(folder)
         except OSError as error:
             raise StoreError(
                 f"checkpoint: cannot write to {folder} ({error.strerror}); free some space; "
@@ -349,26 +276,12 @@ class _Run:
             ) from error
 
     def _load_checkpoint(self, folder: Path) -> bool:
-        try:
-            with np.load(folder / "checkpoint.npz", allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            position, seconds = int(arrays.pop("position")[0]), float(arrays.pop("seconds")[0])
-            state = {k: arrays[f"state/{k}"] for k in self.state.arrays}
-            shapes = {k: v.shape for k, v in self.state.arrays.items()}
-            if {k: v.shape for k, v in state.items()} != shapes:
-                return False
-            recorded = {
-                k.removeprefix("recorder/"): v
-                for k, v in arrays.items()
-                if k.startswith("recorder/")
-            }
-            if len(recorded["ran"]) != len(self.table):
-                return False
-        except (OSError, ValueError, KeyError, EOFError, IndexError, zipfile.BadZipFile):
-            return False  # none, or damaged: start from the beginning
-        self.recorder.restore(recorded)
-        self.state = self.state.updated(**{k.replace(".", "__"): v for k, v in state.items()})
-        self.position, self.seconds = position, seconds
+        point = Checkpoint.load(folder, self.state, len(self.table))
+        if point is None:
+            return False
+        self.recorder.restore(point.recorded)
+        self.state = replace(self.state, arrays=point.state)
+        self.position, self.seconds = point.position, point.seconds
         return True
 
     # -- results -------------------------------------------------------------------------------
@@ -390,8 +303,10 @@ class _Run:
             "seed": int(self.seed),
             "backend": self.backend_name,
             "data": {
-                "name": self.dataset.name, "fingerprint": self.dataset.fingerprint,
-                "licence": self.dataset.licence, "citation": self.dataset.citation,
+                "name": self.dataset.name,
+                "fingerprint": self.dataset.fingerprint,
+                "licence": self.dataset.licence,
+                "citation": self.dataset.citation,
             },
             "metrics": metrics,
             "timings": timings,
@@ -405,10 +320,11 @@ class _Run:
     def _measure(self) -> tuple[dict, dict[str, np.ndarray]]:
         protocol, table, recorder = self.protocol, self.table, self.recorder
         dt = float(protocol.network.dt)
-        seconds = recorder.ran * dt
         arrays = recorder.arrays()
         arrays |= {
-            "slots/steps": recorder.ran, "slots/image": table.image, "slots/stage": table.stage,
+            "slots/steps": recorder.ran,
+            "slots/image": table.image,
+            "slots/stage": table.stage,
             "slots/phase": table.phase,
         }
         arrays["stat_times_s"] = arrays.pop("stat_steps") * dt
@@ -417,71 +333,16 @@ class _Run:
             arrays[f"synapses/{p.name}"] = np.column_stack([pre, post])
         for stage in STAGES:
             arrays[f"labels/{stage}"] = getattr(self.split, stage).labels
-        metrics = {**self._weight_metrics(), **self._rate_metrics(seconds)}
+        metrics = weight_metrics(protocol, recorder, self.state)
+        metrics |= rate_metrics(protocol, recorder, table)
         if protocol.data.n_readout and protocol.data.n_test:
-            for name, score in self._scores().items():
+            found = scores(protocol, recorder, table, self.split, self.seed)
+            for name, score in found.items():
                 metrics[f"{name}_accuracy"] = score.accuracy
                 metrics[f"{name}_interval"] = list(score.interval)
                 metrics[f"{name}_components"] = score.components
                 arrays[f"correct/{name}"] = score.correct
         return metrics, arrays
-
-    def _weight_metrics(self) -> dict:
-        metrics, every, bounds, before = {}, [], [], 0.0
-        for p in self.protocol.network.projections:
-            w = self.state.weights(p.name)
-            metrics[f"saturated_{p.name}"] = saturation(w, p.w_max)
-            metrics[f"largest_{p.name}"] = float(w.max())
-            first = self.recorder.snapshots[f"initial/{p.name}"]
-            metrics[f"growth_{p.name}"] = float(w.sum() / max(first.sum(), 1e-300))
-            if p.rules:
-                before += float(first.sum())
-                every.append(w)
-                bounds.append(np.full(len(w), p.w_max))
-        if every:
-            w, bound = np.concatenate(every), np.concatenate(bounds)
-            metrics["saturated"] = saturation(w / bound, 1.0)
-            metrics["largest_weight"] = float(w.max())
-            metrics["growth"] = float(w.sum() / max(before, 1e-300))
-        return metrics
-
-    def _rate_metrics(self, seconds: np.ndarray) -> dict:
-        metrics = {}
-        table, name = self.table, self.protocol.readout.population
-        where = {
-            "wake": table.phase == "wake", "sleep": table.phase == "sleep",
-            "test": table.stage == "test",
-        }
-        for population, totals in self.recorder.totals.items():
-            size = self.protocol.network.population(population).size
-            for label, mask in where.items():
-                rate = mean_rate(totals[mask, None] / size, seconds[mask])
-                metrics[f"rate_{label}_{population}_hz"] = None if np.isnan(rate) else rate
-        tested = self.recorder.counts[name][where["test"]]
-        metrics[f"silent_{name}"] = silent_fraction(tested) if len(tested) else None
-        metrics["sleep_s"] = float(seconds[where["sleep"]].sum())
-        metrics["wake_s"] = float(seconds[where["wake"]].sum())
-        return metrics
-
-    def _scores(self) -> dict[str, Score]:
-        """Readout of the responses, and of the raw pixels at the same fit size."""
-        protocol, parts = self.protocol, self.split
-        counts = self.recorder.counts[protocol.readout.population]
-        stage = self.table.stage
-        features = {
-            "network": (counts[stage == "readout"], counts[stage == "test"]),
-            "pixels": (
-                protocol.encoder.pixels(parts.readout.images),
-                protocol.encoder.pixels(parts.test.images),
-            ),
-        }
-        return {
-            name: fit_score(
-                fit, parts.readout.labels, test, parts.test.labels, protocol.readout,
-                stream(self.seed, "bootstrap"),
-            )
-            for name, (fit, test) in features.items()
-        }
 
 
 def versions() -> dict[str, str]:
@@ -495,9 +356,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def measure_rate(
-    protocol: Protocol, seed: int, backend: str, images: np.ndarray
-) -> float:
+def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray) -> float:
     """Return the mean rate in Hz of the readout population while an untrained network sees images.
 
     Parameters
@@ -520,8 +379,12 @@ def measure_rate(
     for first in range(0, len(images), program.capacity.slots // 2):
         cut = slice(first, first + program.capacity.slots // 2)
         segment = Segment(
-            table.steps[cut], rates[cut], {k: v[cut] for k, v in table.gates.items()},
-            table.onset[cut], table.phase[cut], np.zeros(len(table.steps[cut]), bool),
+            table.steps[cut],
+            rates[cut],
+            {k: v[cut] for k, v in table.gates.items()},
+            table.onset[cut],
+            table.phase[cut],
+            np.zeros(len(table.steps[cut]), bool),
         )
         key = int(stream(seed, "calibration", first).integers(2**32))
         state, recording = program.advance(state, segment, key)

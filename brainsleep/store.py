@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,6 @@ import numpy as np
 from .errors import StoreError, explain
 
 SCHEMA_VERSION = 1
-_RUN_ID = re.compile(r"[0-9a-f]{16}\Z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +48,12 @@ class Result:
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, read from disk."""
-        try:
-            with np.load(self.path / "arrays.npz", allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        arrays = load_arrays(self.path / "arrays.npz")
+        if arrays is None:
             raise StoreError(
-                f"result {self.path}: cannot read arrays.npz ({_one_line(error)}); "
-                "run it again with --force"
-            ) from error
+                f"result {self.path}: cannot read arrays.npz; run it again with --force"
+            )
+        return arrays
 
     def __repr__(self) -> str:
         return f"<Result {self.info['run_id']} of protocol '{self.info['protocol']['name']}'>"
@@ -71,8 +68,12 @@ def check_writable(out: Path) -> None:
         os.unlink(name)
     except OSError as error:
         raise StoreError(
-            explain(f"output folder {out}", error.strerror or _one_line(error),
-                    "a folder that can be written", "choose another with --out")
+            explain(
+                f"output folder {out}",
+                error.strerror or _one_line(error),
+                "a folder that can be written",
+                "choose another with --out",
+            )
         ) from error
 
 
@@ -164,6 +165,15 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """Read an ``.npz`` file; None if it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
 def partial_folder(out: Path, run_id: str) -> Path:
     """Return the folder of the checkpoint of a run that is not finished."""
     return out / f".{run_id}.partial"
@@ -173,11 +183,6 @@ def clean_leftovers(out: Path, run_id: str) -> None:
     """Remove what killed runs of `run_id` left behind, except their checkpoint."""
     for left in out.glob(f".{run_id}.writing-*"):
         shutil.rmtree(left, ignore_errors=True)
-
-
-def is_run_id(name: str) -> bool:
-    """Tell whether `name` looks like a run id."""
-    return bool(_RUN_ID.match(name))
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from brian2 import ms
 
-from brainsleep.backend import find_compiler, make_backend
+from brainsleep.backend import make_backend
+from brainsleep.build import find_compiler
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
 from brainsleep.models.sleep import DECAY_NEURON, MEMBRANE_NOISE
@@ -86,16 +87,22 @@ def lone_neurons(model, n=1):
 def small_network():
     """Every kind of part in one small network: used for parity between backends."""
     rule = STDP_NEAREST.with_parameters(lr=0.02)
-    decay = dataclasses.replace(
-        DECAY_NEURON.with_parameters(tau_w=200 * ms), period=10 * ms
-    )
+    decay = dataclasses.replace(DECAY_NEURON.with_parameters(tau_w=200 * ms), period=10 * ms)
     lif = ADAPTIVE_LIF.with_parameters(tau_m=10 * ms, tau_syn=5 * ms)
 
     def projection(name, source, target, p, w, sign=1):
         return Projection(
-            name=name, source=source, target=target, synapse=CURRENT,
-            connectivity=Connectivity(p=p), weights=InitialWeights(low=0.5 * w, high=1.5 * w),
-            w_min=0.01, w_max=20.0, sign=sign, rules=(rule,), processes=(decay,),
+            name=name,
+            source=source,
+            target=target,
+            synapse=CURRENT,
+            connectivity=Connectivity(p=p),
+            weights=InitialWeights(low=0.5 * w, high=1.5 * w),
+            w_min=0.01,
+            w_max=20.0,
+            sign=sign,
+            rules=(rule,),
+            processes=(decay,),
         )
 
     noise = (MEMBRANE_NOISE,)

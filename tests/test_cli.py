@@ -91,8 +91,14 @@ def test_run_prints_the_result_folder_last_and_info_reads_it(call, study, tmp_pa
 
 
 def test_set_changes_the_protocol(call, study, tmp_path):
-    settings = ("--set", "schedule.sleep.fraction=0", "--set", "data.n_train=4",
-                "--set", "network.populations.e.model.tau_m=20*ms")
+    settings = (
+        "--set",
+        "schedule.sleep.fraction=0",
+        "--set",
+        "data.n_train=4",
+        "--set",
+        "network.populations.e.model.tau_m=20*ms",
+    )
     code, out, err = call("run", study, "--backend", "numpy", "--out", tmp_path, *settings)
     assert code == 0, err
     described = read_result(out.splitlines()[-1]).info["protocol"]
@@ -106,7 +112,7 @@ def test_compare_prints_a_table_and_draws(call, study, tmp_path, monkeypatch):
     png = tmp_path / "figures" / "demo.png"
     code, out, err = call("compare", study, "--backend", "numpy", "--out", tmp_path / "r")
     assert code == 0, err
-    rows = {line.split("  ")[1].strip(): line for line in out.splitlines() if line.startswith("  ")}
+    rows = {line.strip().split("  ")[0]: line for line in out.splitlines()}
     assert {"no sleep", "sleep", "frozen"} <= rows.keys()
     folders = [line.split(": ")[1] for line in out.splitlines() if str(tmp_path / "r") in line]
     assert len(folders) == 3
@@ -200,9 +206,13 @@ def damaged_data(tmp_path):
     with gzip.open(idx / "train-images-idx3-ubyte.gz", "wb") as file:
         file.write(header + images.tobytes()[:-5])
     with gzip.open(idx / "train-labels-idx1-ubyte.gz", "wb") as file:
-        file.write(bytes([0, 0, 8, 1]) + (20).to_bytes(4, "big") + labels.astype(np.uint8).tobytes())
-    return [tmp_path / name for name in ("truncated.npz", "text.npz", "lengths.npz",
-                                         "objects.npz", "idx")]
+        file.write(
+            bytes([0, 0, 8, 1]) + (20).to_bytes(4, "big") + labels.astype(np.uint8).tobytes()
+        )
+    return [
+        tmp_path / name
+        for name in ("truncated.npz", "text.npz", "lengths.npz", "objects.npz", "idx")
+    ]
 
 
 def test_damaged_data_files(call, study, tmp_path):
@@ -242,9 +252,19 @@ def test_no_compiler(call, study, monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(study, tmp_path):
     command = [
-        sys.executable, "-c", "from brainsleep.cli import main; main()", "run", study,
-        "--backend", "numpy", "--out", str(tmp_path / "out"), "--set", "data.n_train=60",
-        "--set", "record.weights_every=1",
+        sys.executable,
+        "-c",
+        "from brainsleep.cli import main; main()",
+        "run",
+        study,
+        "--backend",
+        "numpy",
+        "--out",
+        str(tmp_path / "out"),
+        "--set",
+        "data.n_train=60",
+        "--set",
+        "record.weights_every=1",
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.time() + 60

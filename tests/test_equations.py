@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from brian2 import mV, ms, second
+from brian2 import ms, mV, second
 from conftest import EVERY_STEP, lone_neurons, make_segment, spike_pairs
 
 from brainsleep.backend import make_backend
@@ -87,8 +87,13 @@ def test_postsynaptic_potential_of_one_spike():
         ),
         projections=(
             Projection(
-                name="input_e", source="input", target="e", synapse=CURRENT,
-                weights=InitialWeights(low=2.0), w_max=25.0, sign=-1,
+                name="input_e",
+                source="input",
+                target="e",
+                synapse=CURRENT,
+                weights=InitialWeights(low=2.0),
+                w_max=25.0,
+                sign=-1,
             ),
         ),
     )
@@ -103,8 +108,9 @@ def test_postsynaptic_potential_of_one_spike():
 
 
 def test_membrane_noise_has_the_stated_size_and_stops_with_its_gate():
-    model = LIF.with_parameters(tau_m=1e12 * second, v_threshold=1e3 * mV, v_high=1e3 * mV,
-                                v_low=-1e3 * mV)
+    model = LIF.with_parameters(
+        tau_m=1e12 * second, v_threshold=1e3 * mV, v_high=1e3 * mV, v_low=-1e3 * mV
+    )
     spec = lone_neurons(model, n=2000)
     noisy = dataclasses.replace(spec.population("e"), activities=(MEMBRANE_NOISE,))
     spec = dataclasses.replace(spec, populations=(spec.population("input"), noisy))
@@ -118,8 +124,8 @@ def test_membrane_noise_has_the_stated_size_and_stops_with_its_gate():
 def test_input_rate_and_silence():
     spec = lone_neurons(LIF)
     spec = dataclasses.replace(
-        spec, populations=(dataclasses.replace(spec.population("input"), size=400),
-                           spec.population("e"))
+        spec,
+        populations=(dataclasses.replace(spec.population("input"), size=400), spec.population("e")),
     )
     segment = make_segment(spec, np.full((1, 400), 30.0), [2000])
     _, recording = advance(spec, segment)
@@ -143,8 +149,9 @@ def run_spike_trains(rule, trains, **gates):
     return w
 
 
-@pytest.mark.parametrize("rule", [STDP_NEAREST, STDP_ALL_TO_ALL, STDP_NEAREST_REVERSED],
-                         ids=lambda rule: rule.name)
+@pytest.mark.parametrize(
+    "rule", [STDP_NEAREST, STDP_ALL_TO_ALL, STDP_NEAREST_REVERSED], ids=lambda rule: rule.name
+)
 def test_stdp_of_single_pairs_over_lags(rule):
     lags = np.array([0, 1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 80])
     trains = np.zeros((100, 2 * len(lags)))
@@ -185,9 +192,14 @@ def reference_stdp(trains, lr, nearest, reversed_):
     return w
 
 
-@pytest.mark.parametrize("rule, nearest, reversed_",
-                         [(STDP_NEAREST, True, False), (STDP_ALL_TO_ALL, False, False),
-                          (STDP_NEAREST_REVERSED, True, True)])
+@pytest.mark.parametrize(
+    "rule, nearest, reversed_",
+    [
+        (STDP_NEAREST, True, False),
+        (STDP_ALL_TO_ALL, False, False),
+        (STDP_NEAREST_REVERSED, True, True),
+    ],
+)
 def test_stdp_of_random_spike_trains(rule, nearest, reversed_):
     trains = (np.random.default_rng(3).random((200, 6)) < 0.1).astype(float)
     w = run_spike_trains(rule, trains, plasticity=1)
@@ -279,9 +291,7 @@ def test_targets_are_means_at_sleep_onset(process, own):
     else:
         target = np.full(len(w0), w0[live].mean())
     # 300 ms in three slots, sleep beginning with the first: targets are set once
-    after = decayed(
-        process, [100, 150, 50], n=8, state=state, onset=[True, False, False]
-    )
+    after = decayed(process, [100, 150, 50], n=8, state=state, onset=[True, False, False])
     expected = target[live] * (w0[live] / target[live]) ** np.exp(-1.0)
     np.testing.assert_allclose(after.weights("pairs")[live], expected, rtol=1e-10)
     np.testing.assert_allclose(after.arrays["pairs.decay_w_target"], target, rtol=1e-12)

@@ -27,7 +27,12 @@ def wake_sleep_wake(spec, rate, noise):
     phase = np.where(sleep, "sleep", "wake")
     ones = np.ones(60)
     onset = np.r_[True, phase[1:] != phase[:-1]]
-    gates = {"input": ones * ~sleep, "plasticity": ones, "noise": noise * sleep, "decay": ones * sleep}
+    gates = {
+        "input": ones * ~sleep,
+        "plasticity": ones,
+        "noise": noise * sleep,
+        "decay": ones * sleep,
+    }
     steps = np.where(sleep, 50, np.where(np.arange(60) % 3 == 0, 2, 13))
     return Segment(steps, pattern * rate, gates, onset, phase, np.arange(60) > 30)
 
@@ -141,8 +146,14 @@ def test_closed_gates_keep_weights_to_the_bit(target, small_backends, small_netw
 @pytest.mark.parametrize("target", TARGETS)
 def test_input_is_silent_in_sleep(target, small_backends, small_network):
     segment = make_segment(
-        small_network, np.full((3, 30), 500.0), [100, 1, 100], kind="sleep",
-        input=0, plasticity=1, noise=1, decay=1,
+        small_network,
+        np.full((3, 30), 500.0),
+        [100, 1, 100],
+        kind="sleep",
+        input=0,
+        plasticity=1,
+        noise=1,
+        decay=1,
     )
     _, recording = small_backends(target).advance(initial_state(small_network, 7), segment, seed=3)
     assert recording.counts["input"].sum() == 0
@@ -183,8 +194,7 @@ REFRACTORY = NeuronModel(
     reset="v = v_reset",
     refractory="t_ref",
     parameters={
-        k: LIF.parameters[k]
-        for k in ("tau_m", "tau_syn", "r", "v_rest", "v_reset", "v_threshold")
+        k: LIF.parameters[k] for k in ("tau_m", "tau_syn", "r", "v_rest", "v_reset", "v_threshold")
     }
     | {"t_ref": 7 * ms},
     initial={"v": "v_rest"},

@@ -26,8 +26,9 @@ SHELL = [
 
 def command(line, folder):
     script = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
-    return subprocess.run([*script, *shlex.split(line)[1:]], cwd=folder, capture_output=True,
-                          text=True, check=False)
+    return subprocess.run(
+        [*script, *shlex.split(line)[1:]], cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.standalone
@@ -35,8 +36,14 @@ def command(line, folder):
 def test_python_example_runs(tmp_path):
     example = next(block for block in PYTHON if "simulate(" in block)
     assert len(example.strip().splitlines()) <= 18
-    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True,
-                          text=True, check=False, env=dict(os.environ))
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ),
+    )
     assert done.returncode == 0, done.stderr
     path, accuracy, weight = done.stdout.split()
     result = read_result(tmp_path / path)

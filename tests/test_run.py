@@ -27,9 +27,7 @@ TINY = Protocol(
     network=recurrent_network(n_inputs=64, n_excitatory=30, n_inhibitory=10),
     data=Data(n_train=12, n_readout=40, n_test=40),
     encoder=RateEncoder(size=(8, 8), total=14.0),
-    schedule=Schedule(
-        image_duration=50 * ms, period=200 * ms, sleep=sleep(0.5, noise=1, decay=1)
-    ),
+    schedule=Schedule(image_duration=50 * ms, period=200 * ms, sleep=sleep(0.5, noise=1, decay=1)),
     record=Record(raster=(3, 6), snapshots=(6,)),
 ).override({"network.projections.input_e.weights.low": 2.0})
 
@@ -73,9 +71,7 @@ def test_recorded_arrays_fit_together(tiny):
     assert len(spikes) == arrays["counts/e"][3:6].sum() > 0
     assert spikes[:, 0].min() >= 150 and spikes[:, 0].max() < 150 + 50 + 100 + 50
     # statistics at the borders of phases, in biological time
-    assert arrays["stat_times_s"].tolist() == pytest.approx(
-        [0, 0.2, 0.3, 0.5, 0.6, 0.8, 0.9]
-    )
+    assert arrays["stat_times_s"].tolist() == pytest.approx([0, 0.2, 0.3, 0.5, 0.6, 0.8, 0.9])
     assert arrays["stats/ee"].shape == (7, len(WEIGHT_STATISTICS))
     final = arrays["snapshots/trained/ee"]
     np.testing.assert_allclose(arrays["stats/ee"][-1], weight_statistics(final, 25.0))
@@ -91,8 +87,9 @@ def test_metrics_agree_with_the_arrays(tiny):
     assert metrics["network_accuracy"] == arrays["correct/network"].mean()
     low, high = metrics["network_interval"]
     assert low <= metrics["network_accuracy"] <= high
-    weights = np.concatenate([arrays[f"snapshots/trained/{p.name}"]
-                              for p in TINY.network.projections])
+    weights = np.concatenate(
+        [arrays[f"snapshots/trained/{p.name}"] for p in TINY.network.projections]
+    )
     assert metrics["largest_weight"] == weights.max()
     assert metrics["sleep_s"] == pytest.approx(0.3) and metrics["wake_s"] == pytest.approx(0.6)
 
@@ -235,8 +232,10 @@ def test_sleep_ends_early_once_weights_are_back(tmp_path):
     assert 0 < result.metrics["sleep_s"] < 0.3 and (steps[asleep] == 0).any()
     assert np.all(arrays["totals/e"][steps == 0] == 0)
     assert np.all(steps[~asleep] == 50)
-    total = sum(arrays[f"stats/{p.name}"][:, WEIGHT_STATISTICS.index("sum")]
-                for p in TINY.network.projections)
+    total = sum(
+        arrays[f"stats/{p.name}"][:, WEIGHT_STATISTICS.index("sum")]
+        for p in TINY.network.projections
+    )
     assert total[-1] <= total[0]  # the run ends with a sleep
 
 
@@ -267,8 +266,13 @@ def test_hook_can_change_the_network(tmp_path):
 
     protocol = TINY.override({"data.n_test": 0, "data.n_readout": 0, "data.n_train": 4})
     protocol = type(protocol)(**{**vars(protocol), "hooks": {"on_sleep": forget}})
-    protocol = protocol.override({"schedule.sleep.gates.decay": 0, "schedule.sleep.gates.noise": 0,
-                                  "schedule.sleep.gates.plasticity": 0})
+    protocol = protocol.override(
+        {
+            "schedule.sleep.gates.decay": 0,
+            "schedule.sleep.gates.noise": 0,
+            "schedule.sleep.gates.plasticity": 0,
+        }
+    )
     arrays = simulate(protocol, seed=1, backend="numpy", out=tmp_path).arrays
     assert np.all(arrays["snapshots/trained/ee"] == 0.5)
 
@@ -308,7 +312,7 @@ def test_unwritable_output(tmp_path):
 
 
 def test_too_few_images(tmp_path):
-    with pytest.raises(DataError, match="n_train|n_test|n_readout"):
+    with pytest.raises(DataError, match=r"n_train|n_test|n_readout"):
         simulate(TINY.override({"data.n_train": 5000}), backend="numpy", out=tmp_path)
 
 

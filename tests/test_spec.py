@@ -14,7 +14,6 @@ from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.protocol import plain
 from brainsleep.spec import (
     Connectivity,
-    Frozen,
     InitialWeights,
     NetworkSpec,
     NeuronModel,
@@ -25,6 +24,7 @@ from brainsleep.spec import (
     SynapseModel,
     WeightProcess,
 )
+from brainsleep.values import Frozen
 
 NEURON = {"tau": 10 * ms, "theta": 1 * mV, "v0": 0 * mV}
 RULE = {"lr": 1e-3, "tau": 10 * ms}

@@ -1,0 +1,157 @@
+"""Compile standalone programs once and keep them, addressed by what they depend on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from . import exchange
+from .assemble import assemble
+from .errors import BackendError
+from .segment import Capacity
+from .spec import NetworkSpec
+
+#: Compiler flags of standalone programs.
+FLAGS = ("-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++14")
+
+
+def find_compiler() -> str | None:
+    """Return the path of the C++ compiler, or None."""
+    name = os.environ.get("CXX", "").split(" ")[0] or "g++"
+    return shutil.which(name) or shutil.which("c++") or shutil.which("clang++")
+
+
+def describe_compiler() -> str:
+    """Return the first line of the C++ compiler's version, or an empty text without one."""
+    compiler = find_compiler()
+    return _first_line([compiler, "--version"]) if compiler else ""
+
+
+def cache_directory() -> Path:
+    """Return the folder of compiled programs (``$BRAINSLEEP_CACHE`` or the user's cache)."""
+    root = os.environ.get("BRAINSLEEP_CACHE")
+    if root:
+        return Path(root)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brainsleep"
+
+
+def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
+    """Hash everything a compiled program depends on; parameter values are not among it."""
+    plan = asdict(assemble(spec))
+    for group in plan["groups"]:
+        group["parameters"] = sorted(group["parameters"])
+        del group["initial"]
+    for synapses in plan["synapses"]:
+        synapses["parameters"] = sorted(synapses["parameters"])
+        for process in synapses["processes"]:
+            del process["period"]
+    content = {
+        "plan": plan,
+        "dt": repr(float(spec.dt)),
+        "input": spec.input,
+        "capacity": asdict(capacity),
+        "exchange": exchange.VERSION,
+        "versions": {name: version(name) for name in ("brian2", "numpy")},
+        "compiler": describe_compiler() + _first_line([find_compiler(), "-dumpmachine"]),
+        "flags": FLAGS,
+        "cpu": _cpu(),
+    }
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _first_line(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()[0] if done.stdout else ""
+
+
+def _cpu() -> str:
+    """Describe the processor, since programs are compiled for it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    keep = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(keep)}))
+
+
+def build(
+    spec: NetworkSpec,
+    capacity: Capacity,
+    generate: Callable[[Path], dict],
+    report: Callable[[str], None] = lambda message: None,
+) -> Path:
+    """Compile the standalone program of `spec`, or find it in the cache.
+
+    The program is built in a folder of its own and moved into the cache in one step, so that an
+    interrupted build leaves nothing behind that could be mistaken for a finished one.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    capacity : Capacity
+        Largest segment it must run.
+    generate : callable
+        Writes the C++ sources to a folder and returns the layout of the exchanged files.
+    report : callable
+        Told when something is compiled.
+
+    Returns
+    -------
+    Path
+        Folder with the program ``main`` and ``layout.json``.
+
+    Raises
+    ------
+    BackendError
+        If the code does not compile, or the cache cannot be written.
+    """
+    cache = cache_directory()
+    folder = cache / build_key(spec, capacity)
+    if (folder / "layout.json").exists():
+        return folder
+    report(f"compiling network '{spec.name}' with {find_compiler()}")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
+    except OSError as error:
+        raise BackendError(
+            f"backend cpp: cannot write the build cache {cache} ({error.strerror}); "
+            "set BRAINSLEEP_CACHE to a folder that can be written"
+        ) from error
+    try:
+        layout = generate(work)
+        _compile(work)
+        (work / "layout.json").write_text(json.dumps(layout))
+        with contextlib.suppress(OSError):  # another process was quicker: its program is the same
+            work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def _compile(folder: Path) -> None:
+    cold = " ".join([flag for flag in FLAGS if not flag.startswith("-O")] + ["-O1"])
+    once = "objects.o main.o run.o code_objects/before_%.o code_objects/after_%.o"
+    with open(folder / "makefile", "a") as makefile:  # code that runs once need not be fast
+        makefile.write(f"\n{once} code_objects/%_create_array_codeobject.o: OPTIMISATIONS={cold}\n")
+    # no dependency file: everything is compiled exactly once
+    command = ["make", f"-j{os.cpu_count() or 1}", "DEPS="]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        raise BackendError(
+            f"backend cpp: the generated C++ does not compile ({(lines or ['make failed'])[0]}); "
+            "check the equations, or try --backend numpy"
+        )

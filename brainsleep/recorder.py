@@ -1,0 +1,154 @@
+"""What is kept of a run while it is under way, in arrays that a checkpoint can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .metrics import WEIGHT_STATISTICS, weight_statistics
+from .protocol import Protocol
+from .schedule import SlotTable
+from .segment import Recording
+from .state import State
+from .store import load_arrays, save_arrays
+
+
+@dataclass
+class Recorder:
+    """Arrays that grow with a run.
+
+    Parameters
+    ----------
+    counts : dict of str to ndarray, shape (n_slots, n_neurons)
+        Spikes of each neuron in each slot, for every population but the input.
+    totals : dict of str to ndarray, shape (n_slots,)
+        Spikes of all neurons of a population.
+    ran : ndarray, shape (n_slots,)
+        Steps really run: 0 for the part of a sleep that was left out.
+    stat_steps : list of int
+        Times of the weight statistics.
+    stats : dict of str to list of ndarray
+        `brainsleep.metrics.WEIGHT_STATISTICS` of each projection at these times.
+    snapshots : dict of str to ndarray
+        All weights at chosen times, ``"trained/ee"``.
+    spikes : dict of str to list of ndarray, shape (n_spikes, 2)
+        Step and neuron of single spikes, a block a segment.
+    """
+
+    counts: dict[str, np.ndarray]
+    totals: dict[str, np.ndarray]
+    ran: np.ndarray
+    stat_steps: list[int]
+    stats: dict[str, list[np.ndarray]]
+    snapshots: dict[str, np.ndarray]
+    spikes: dict[str, list[np.ndarray]]
+
+    @classmethod
+    def empty(cls, protocol: Protocol, n_slots: int) -> Recorder:
+        """Make the recorder of a run of `n_slots` that has not begun."""
+        network = protocol.network
+        spiking = [p for p in network.populations if p.model.threshold]
+        return cls(
+            counts={
+                p.name: np.zeros((n_slots, p.size), np.int32)
+                for p in spiking
+                if p.name != network.input
+            },
+            totals={p.name: np.zeros(n_slots, np.int64) for p in spiking},
+            ran=np.zeros(n_slots, np.int64),
+            stat_steps=[],
+            stats={p.name: [] for p in network.projections},
+            snapshots={},
+            spikes={p.name: [] for p in spiking},
+        )
+
+    def add_segment(self, table: SlotTable, first: int, last: int, recording: Recording) -> None:
+        """Take up the recording of slots `first` to `last` (exclusive)."""
+        offset = int(self.ran[:first].sum())
+        self.ran[first:last] = table.steps[first:last]
+        for name, counts in recording.counts.items():
+            self.totals[name][first:last] = counts.sum(axis=1)
+            if name in self.counts:
+                self.counts[name][first:last] = counts
+        for name, (step, neuron) in recording.spikes.items():
+            if len(step):
+                self.spikes[name].append(np.column_stack([step + offset, neuron]))
+
+    def add_statistics(self, protocol: Protocol, state: State) -> None:
+        """Summarise all weights as they are now."""
+        step = int(self.ran.sum())
+        if self.stat_steps and self.stat_steps[-1] == step:
+            return
+        self.stat_steps.append(step)
+        for p in protocol.network.projections:
+            self.stats[p.name].append(weight_statistics(state.weights(p.name), p.w_max))
+
+    def add_snapshot(self, name: str, protocol: Protocol, state: State) -> None:
+        """Keep all weights as they are now, unless there is a snapshot of that name."""
+        for p in protocol.network.projections:
+            self.snapshots.setdefault(f"{name}/{p.name}", state.weights(p.name).copy())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return everything as named arrays."""
+        found = {f"counts/{k}": v for k, v in self.counts.items()}
+        found |= {f"totals/{k}": v for k, v in self.totals.items()}
+        found |= {f"snapshots/{k}": v for k, v in self.snapshots.items()}
+        found |= {"ran": self.ran, "stat_steps": np.array(self.stat_steps, np.int64)}
+        width = len(WEIGHT_STATISTICS)
+        found |= {f"stats/{k}": np.array(v).reshape(-1, width) for k, v in self.stats.items()}
+        for name, blocks in self.spikes.items():
+            found[f"spikes/{name}"] = np.concatenate([np.empty((0, 2), np.int64), *blocks])
+        return found
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take up the arrays of a checkpoint."""
+        for name, value in arrays.items():
+            kind, _, key = name.partition("/")
+            if kind in ("counts", "totals", "snapshots"):
+                getattr(self, kind)[key] = value.copy()
+            elif kind == "stats":
+                self.stats[key] = list(value)
+            elif kind == "spikes":
+                self.spikes[key] = [value]
+        self.ran = arrays["ran"].copy()
+        self.stat_steps = arrays["stat_steps"].tolist()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run is: enough to go on as if it had not stopped."""
+
+    position: int
+    seconds: float
+    state: dict[str, np.ndarray]
+    recorded: dict[str, np.ndarray]
+
+    def save(self, folder: Path) -> None:
+        """Write to ``folder/checkpoint.npz`` in one step; raise `OSError` if that fails."""
+        arrays = {f"recorder/{k}": v for k, v in self.recorded.items()}
+        arrays |= {f"state/{k}": v for k, v in self.state.items()}
+        arrays |= {"position": np.array(self.position), "seconds": np.array(self.seconds)}
+        folder.mkdir(parents=True, exist_ok=True)
+        save_arrays(folder / "checkpoint.npz", arrays)
+
+    @classmethod
+    def load(cls, folder: Path, state: State, n_slots: int) -> Checkpoint | None:
+        """Read a checkpoint that fits `state` and a run of `n_slots`; None without a sound one."""
+        arrays = load_arrays(folder / "checkpoint.npz")
+        if arrays is None:
+            return None
+        parts: dict[str, dict] = {"state": {}, "recorder": {}}
+        for name, value in arrays.items():
+            kind, _, key = name.partition("/")
+            if kind in parts:
+                parts[kind][key] = value
+        fits = {k: v.shape for k, v in parts["state"].items()} == {
+            k: v.shape for k, v in state.arrays.items()
+        } and len(parts["recorder"].get("ran", ())) == n_slots
+        if not fits:
+            return None
+        return cls(
+            int(arrays["position"]), float(arrays["seconds"]), parts["state"], parts["recorder"]
+        )
