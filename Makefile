@@ -21,7 +21,7 @@ demo: setup  ## run the small comparison of sleep conditions; figure in results/
 
 test:  ## run the tests (PYTEST_ARGS="-m 'not slow'" for the quick ones)
 	@bash scripts/setup.sh dev
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint:  ## check style and formatting, change nothing
 	@bash scripts/setup.sh dev

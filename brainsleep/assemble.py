@@ -331,15 +331,23 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     learn_pre, learn_post = [], []
     for rule in projection.rules:
         names = {k: f"{rule.name}_{k}" for k in rule.parameters}
+        on_neurons: set[str] = set()
         for role in ("pre", "post"):
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}
+            held = _trace_parameters(rule, role)  # the neurons have these: read theirs
+            names |= {k: f"{rule.name}_{k}_{role}" for k in held}
+            on_neurons |= set(held)
         used = checks.identifiers(rule.on_pre) | checks.identifiers(rule.on_post)
-        own = {names[k]: v for k, v in rule.parameters.items() if k in used}
+        own = {names[k]: v for k, v in rule.parameters.items() if k in used - on_neurons}
         _merge(parameters, own, projection)
         learn_pre.append(_tidy(word_substitute(rule.on_pre, names)))
         learn_post.append(_tidy(word_substitute(rule.on_post, names)))
-    on_pre += _gated(learn_pre)
-    on_post += _gated(learn_post)
+    changed = [
+        _tidy(word_substitute(process.on_change, _process_names(process)))
+        for process in projection.processes
+    ]
+    on_pre += _gated(learn_pre, changed)
+    on_post += _gated(learn_post, changed)
 
     processes = []
     for process in projection.processes:
@@ -360,8 +368,8 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         processes.append(
             ProcessPlan(
                 process.name,
-                _tidy(word_substitute(process.on_onset, names)),
-                _tidy(word_substitute(process.on_update, names)),
+                _followed(_tidy(word_substitute(process.on_onset, names)), changed),
+                _followed(_tidy(word_substitute(process.on_update, names)), changed),
                 tuple(sums),
                 process.period,
             )
@@ -386,7 +394,12 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     )
 
 
-def _gated(codes: list[str]) -> list[str]:
+def _followed(code: str, changed: list[str]) -> str:
+    """Add what must hold after every change of ``w``; nothing to code that is empty."""
+    return "\n".join(filter(None, [code, *changed])) if code else ""
+
+
+def _gated(codes: list[str], changed: list[str]) -> list[str]:
     """Close plasticity exactly: with the gate at 0 the weight keeps every bit."""
     codes = [code for code in codes if code]
     if not codes:
@@ -395,6 +408,7 @@ def _gated(codes: list[str]) -> list[str]:
         "w_before = w",
         *codes,
         "w = plasticity_gate_post*w + (1 - plasticity_gate_post)*w_before",
+        *changed,
     ]
 
 

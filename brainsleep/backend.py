@@ -110,6 +110,14 @@ def advance_checks(spec: NetworkSpec, segment: Segment) -> None:
         )
 
 
+def _check_complete(steps: int, segment: Segment) -> None:
+    """Raise `SimulationError` if a segment stopped before its end."""
+    if steps != segment.starts[-1]:
+        raise SimulationError(
+            explain("segment", f"{steps} steps run", f"{segment.starts[-1]}", "it was stopped")
+        )
+
+
 def _finish(spec: NetworkSpec, arrays: dict[str, np.ndarray], duration: float) -> dict:
     """Check what came out of a run; move times of last spikes to the next segment's zero."""
     for name, value in arrays.items():
@@ -194,6 +202,7 @@ class RuntimeBackend:
             network.net.t_ = 0.0
             with _numpy_seed(seed):
                 network.net.run(duration * brian2.second, namespace={})
+            _check_complete(round(network.net.t_ / float(self.spec.dt)), segment)
             arrays = {
                 name: np.array(network.groups[g].variables[v].get_value(), dtype=float)
                 for name in state.arrays
@@ -224,12 +233,21 @@ def _runtime(target: str):
     """Select Brian2's runtime with code for `target`; restore the preference afterwards."""
     if get_device() is not runtime_device:
         raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = target
+    with _preferences({"codegen.target": target, "core.stop_on_keyboard_interrupt": False}):
+        yield
+
+
+@contextlib.contextmanager
+def _preferences(wanted: Mapping[str, object]):
+    """Set Brian2 preferences; restore them afterwards."""
+    before = {name: brian2.prefs[name] for name in wanted}
     try:
+        for name, value in wanted.items():
+            brian2.prefs[name] = value
         yield
     finally:
-        brian2.prefs.codegen.target = before
+        for name, value in before.items():
+            brian2.prefs[name] = value
 
 
 @contextlib.contextmanager
@@ -279,6 +297,7 @@ class CppBackend:
                     file.write(array.tobytes())
             _call(self.directory, folder)
             out = self._read(os.path.join(folder, "state.bin"))
+        _check_complete(int(out["steps"][0]), segment)
         duration = float(segment.starts[-1] * self.spec.dt)
         arrays = _finish(self.spec, {name: out[name] for name in state.arrays}, duration)
         counts, spikes = {}, {}
@@ -315,6 +334,7 @@ def _call(directory: Path, folder: str) -> None:
         capture_output=True,
         text=True,
         check=False,
+        start_new_session=True,  # Ctrl-C reaches Python, which ends the program
     )
     if process.returncode == -signal.SIGINT:
         raise KeyboardInterrupt
@@ -328,22 +348,24 @@ def _call(directory: Path, folder: str) -> None:
 
 def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
     """Write the C++ sources of `spec` to `folder`; return the layout of its files."""
-    flags_before = brian2.prefs["codegen.cpp.extra_compile_args"]
+    wanted = {
+        "codegen.cpp.extra_compile_args": list(FLAGS),
+        "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
+    }
     set_device("cpp_standalone", build_on_run=False, directory=str(folder))
     try:
-        brian2.prefs["codegen.cpp.extra_compile_args"] = list(FLAGS)
-        device = get_device()
-        device.reinit()
-        device.activate(build_on_run=False, directory=str(folder))
-        network = BrianNetwork(spec, capacity)
-        layout, load, before_run, save = exchange.code(network, device)
-        device.insert_code("main", load)
-        device.insert_code("before_network_run", before_run)
-        device.insert_code("before_end", save)
-        network.net.run(capacity.steps * spec.dt, namespace={})
-        device.build(directory=str(folder), compile=False, run=False)
+        with _preferences(wanted):
+            device = get_device()
+            device.reinit()
+            device.activate(build_on_run=False, directory=str(folder))
+            network = BrianNetwork(spec, capacity)
+            layout, load, before_run, save = exchange.code(network, device)
+            device.insert_code("main", load)
+            device.insert_code("before_network_run", before_run)
+            device.insert_code("before_end", save)
+            network.net.run(capacity.steps * spec.dt, namespace={})
+            device.build(directory=str(folder), compile=False, run=False)
         return layout
     finally:
-        brian2.prefs["codegen.cpp.extra_compile_args"] = flags_before
         get_device().reinit()
         reset_device()

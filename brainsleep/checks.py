@@ -263,7 +263,7 @@ def check_expression(
     known = _resolve(code, names, variables, where)
     try:
         dim = get_dimensions(parse_expression_dimensions(code, known))
-        is_condition = is_boolean_expression(code, known)
+        is_condition = bool(names) and is_boolean_expression(code, known)  # "1" is a value
     except Exception as error:  # DimensionMismatchError, SyntaxError, TypeError, ...
         raise SpecError(f"{where}: {_one_line(error)} in {code.strip()!r}") from error
     if boolean != is_condition:

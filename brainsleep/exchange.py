@@ -11,7 +11,7 @@ import numpy as np
 
 from .network import BrianNetwork
 
-VERSION = 1  # change when the format or the code below changes: part of a build's key
+VERSION = 2  # change when the format or the code below changes: part of a build's key
 
 _PROLOGUE = """
 FILE* segment_file = fopen((brian::results_dir + "segment.bin").c_str(), "rb");
@@ -90,13 +90,13 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         ``before_end``.
     """
     inputs: list[tuple[str, str]] = [("run", "int64")]
-    outputs: list[tuple[str, str]] = []
+    outputs: list[tuple[str, str]] = [("steps", "int64")]
     load = [_PROLOGUE, 'read_fixed(run_settings, 2, true, "run");']
     load.append(
         "for (size_t k = 0; k < _random_generators.size(); k++) "
         "_random_generators[k].seed((unsigned long)run_settings[0] + k);"
     )
-    save = [_SAVE_PROLOGUE]
+    save = [_SAVE_PROLOGUE, "write_values(step_clock.timestep, sizeof(int64_t), 1);"]
 
     def name_of(variable, access_data=False):
         return device.get_array_name(variable, access_data=access_data)

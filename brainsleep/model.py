@@ -365,8 +365,11 @@ class WeightProcess(Model):
     on_update : str
         Statements carried out every `period` while the gate is open. ``interval`` is the time
         one execution stands for, so an exact update gives the same result for any period.
+    on_change : str
+        Statements carried out after every change of ``w``, by this or another process or by a
+        plasticity rule: what must hold at all times, such as ``"w = w*(1 - pruned)"``.
     period : Quantity
-        Time between updates; shortened so that a whole number of updates fits a phase.
+        Time between updates; shortened so that a whole number of updates fits a slot.
     parameters : mapping of str to Quantity
         Parameters with units.
     references : tuple of str
@@ -378,6 +381,7 @@ class WeightProcess(Model):
     equations: str = ""
     sums: Mapping[str, str] = field(default_factory=dict)
     on_onset: str = ""
+    on_change: str = ""
     period: Quantity = default(100 * ms)
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     references: tuple[str, ...] = ()
@@ -406,10 +410,13 @@ class WeightProcess(Model):
         sums = checks.dimensionless(
             *(name + end for name in self.sums for end in ("_post", "_total"))
         )
-        for label in ("on_onset", "on_update"):
+        for label in ("on_onset", "on_update", "on_change"):
+            local = {**own, **sums}
+            if label == "on_change":  # runs at spikes too, where there is no interval and no sum
+                local = {k: v for k, v in own.items() if k != "interval"}
             used |= checks.check_statements(
                 getattr(self, label),
-                {**own, **sums},
+                local,
                 f"{where}: {label}",
                 writes={"w", *equations},
             )

@@ -18,6 +18,9 @@ from .assemble import GroupPlan, ProcessPlan, SynapsePlan, assemble
 from .segment import Capacity
 from .spec import NetworkSpec
 
+#: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
+_SLOT, _ONSET, _UPDATE = -9000, -8000, -4000
+
 #: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
 _SLOT_UNIT = 1 * brian2.second
 
@@ -45,6 +48,24 @@ class EventClock(brian2.EventClock):
         """Set the times in seconds (ascending)."""
         self._times[:] = np.inf
         self._times[: len(times)] = times
+
+
+class PreparedNetwork(brian2.Network):
+    """A Brian2 network that generates its code before the first run only.
+
+    Nothing that code depends on changes between segments: sizes, equations and namespaces are
+    fixed, and no spike is in a queue, since there are no delays.
+    """
+
+    prepared = False
+
+    def before_run(self, run_namespace):
+        """Generate code the first time; afterwards just clear the stop flags."""
+        if self.prepared:
+            self._stopped = brian2.Network._globally_stopped = False
+        else:
+            super().before_run(run_namespace)
+            self.prepared = True
 
 
 class BrianNetwork:
@@ -91,7 +112,7 @@ class BrianNetwork:
             self._add_synapses(plan, None if synapses is None else synapses[plan.name])
         for name, function in (hooks or {}).items():
             self._add_hook(name, function)
-        self.net = brian2.Network(
+        self.net = PreparedNetwork(
             self.groups.values(),
             self.counters.values(),
             self.rasters.values(),
@@ -127,7 +148,7 @@ class BrianNetwork:
         self.groups[plan.name] = group
         slots = self._event_clock("slot")
         group.run_regularly(
-            plan.on_slot, clock=slots, when="start", order=-9, name=f"{plan.name}_on_slot"
+            plan.on_slot, clock=slots, when="start", order=_SLOT, name=f"{plan.name}_on_slot"
         )
         for activity in plan.activities:
             group.run_regularly(
@@ -152,7 +173,7 @@ class BrianNetwork:
                 record=True,
                 clock=slots,
                 when="start",
-                order=-10,
+                order=_SLOT - 1,
                 name=f"{plan.name}_counts",
             )
             raster = brian2.SpikeMonitor(group, name=f"{plan.name}_raster")
@@ -175,15 +196,18 @@ class BrianNetwork:
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
         self.groups[plan.name] = synapses
-        for process in plan.processes:
-            self._add_process(synapses, plan, process)
+        for position, process in enumerate(plan.processes):
+            self._add_process(synapses, plan, process, position)
 
-    def _add_process(self, synapses, plan: SynapsePlan, process: ProcessPlan) -> None:
+    def _add_process(
+        self, synapses, plan: SynapsePlan, process: ProcessPlan, position: int
+    ) -> None:
+        """Add a weight process; at the same time, processes run in the order they are listed."""
         for moment, code in (("onset", process.on_onset), ("update", process.on_update)):
             if not code:
                 continue
             clock = self._event_clock(f"{process.name}_{moment}", per_step=moment == "update")
-            order = -8 if moment == "onset" else -5
+            order = (_ONSET if moment == "onset" else _UPDATE) + 3 * position
             for total in process.sums:
                 if moment in total.when:
                     self._add_sum(synapses, self.groups[plan.target], total, clock, order, moment)

@@ -33,8 +33,13 @@ class Recorder:
         `brainsleep.metrics.WEIGHT_STATISTICS` of each projection at these times.
     snapshots : dict of str to ndarray
         All weights at chosen times, ``"trained/ee"``.
-    spikes : dict of str to list of ndarray, shape (n_spikes, 2)
-        Step and neuron of single spikes, a block a segment.
+    spikes : dict of str to dict of int to ndarray, shape (n_spikes, 2)
+        Step and neuron of single spikes, a block a segment, by the segment's first slot.
+
+    Notes
+    -----
+    Adding a segment or statistics a second time changes nothing, so a run that is interrupted
+    anywhere can repeat what it was doing.
     """
 
     counts: dict[str, np.ndarray]
@@ -43,7 +48,7 @@ class Recorder:
     stat_steps: list[int]
     stats: dict[str, list[np.ndarray]]
     snapshots: dict[str, np.ndarray]
-    spikes: dict[str, list[np.ndarray]]
+    spikes: dict[str, dict[int, np.ndarray]]
 
     @classmethod
     def empty(cls, protocol: Protocol, n_slots: int) -> Recorder:
@@ -61,7 +66,7 @@ class Recorder:
             stat_steps=[],
             stats={p.name: [] for p in network.projections},
             snapshots={},
-            spikes={p.name: [] for p in spiking},
+            spikes={p.name: {} for p in spiking},
         )
 
     def add_segment(self, table: SlotTable, first: int, last: int, recording: Recording) -> None:
@@ -74,32 +79,35 @@ class Recorder:
                 self.counts[name][first:last] = counts
         for name, (step, neuron) in recording.spikes.items():
             if len(step):
-                self.spikes[name].append(np.column_stack([step + offset, neuron]))
+                self.spikes[name][first] = np.column_stack([step + offset, neuron])
 
-    def add_statistics(self, protocol: Protocol, state: State) -> None:
-        """Summarise all weights as they are now."""
-        step = int(self.ran.sum())
+    def add_statistics(self, slot: int, protocol: Protocol, state: State) -> None:
+        """Summarise all weights as they are before `slot`."""
+        step = int(self.ran[:slot].sum())
         if self.stat_steps and self.stat_steps[-1] == step:
             return
-        self.stat_steps.append(step)
         for p in protocol.network.projections:
-            self.stats[p.name].append(weight_statistics(state.weights(p.name), p.w_max))
+            found = weight_statistics(state.weights(p.name), p.w_max)
+            self.stats[p.name][len(self.stat_steps) :] = [found]
+        self.stat_steps.append(step)
 
     def add_snapshot(self, name: str, protocol: Protocol, state: State) -> None:
         """Keep all weights as they are now, unless there is a snapshot of that name."""
         for p in protocol.network.projections:
             self.snapshots.setdefault(f"{name}/{p.name}", state.weights(p.name).copy())
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return everything as named arrays."""
+    def arrays(self, before: int | None = None) -> dict[str, np.ndarray]:
+        """Return everything as named arrays; single spikes of slots `before` this one only."""
         found = {f"counts/{k}": v for k, v in self.counts.items()}
         found |= {f"totals/{k}": v for k, v in self.totals.items()}
         found |= {f"snapshots/{k}": v for k, v in self.snapshots.items()}
         found |= {"ran": self.ran, "stat_steps": np.array(self.stat_steps, np.int64)}
         width = len(WEIGHT_STATISTICS)
-        found |= {f"stats/{k}": np.array(v).reshape(-1, width) for k, v in self.stats.items()}
+        n = len(self.stat_steps)
+        found |= {f"stats/{k}": np.array(v[:n]).reshape(-1, width) for k, v in self.stats.items()}
         for name, blocks in self.spikes.items():
-            found[f"spikes/{name}"] = np.concatenate([np.empty((0, 2), np.int64), *blocks])
+            chosen = [blocks[k] for k in sorted(blocks) if before is None or k < before]
+            found[f"spikes/{name}"] = np.concatenate([np.empty((0, 2), np.int64), *chosen])
         return found
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
@@ -111,7 +119,7 @@ class Recorder:
             elif kind == "stats":
                 self.stats[key] = list(value)
             elif kind == "spikes":
-                self.spikes[key] = [value]
+                self.spikes[key] = {-1: value}
         self.ran = arrays["ran"].copy()
         self.stat_steps = arrays["stat_steps"].tolist()
 

@@ -67,6 +67,9 @@ class SleepPhase(Phase):
         is back at its initial value (or below), looked at every `check_every`.
     check_every : Quantity
         Time between looks.
+    trigger : float
+        Sleep only if that summed weight is above `trigger` times its initial value when a sleep
+        is due; 0 sleeps on schedule. With a short period, sleep comes when it is needed.
     """
 
     kind: str = "sleep"
@@ -74,9 +77,14 @@ class SleepPhase(Phase):
     max_duration: Quantity = default(10 * second)
     until_initial: bool = False
     check_every: Quantity = default(1 * second)
+    trigger: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
+        if not is_number(self.trigger) or self.trigger < 0:
+            allowed = "a ratio of at least 0 (0: sleep on schedule)"
+            raise ScheduleError(explain("sleep.trigger", repr(self.trigger), allowed))
+        object.__setattr__(self, "trigger", float(self.trigger))
         if not is_number(self.fraction) or self.fraction < 0:
             allowed = "a number of at least 0 (0: no sleep)"
             raise ScheduleError(explain("sleep.fraction", repr(self.fraction), allowed))
@@ -99,6 +107,7 @@ def sleep(
     max_duration: Quantity = 10 * second,
     until_initial: bool = False,
     check_every: Quantity = 1 * second,
+    trigger: float = 0.0,
     **gates: float,
 ) -> SleepPhase:
     """Make a sleep phase: input silent, plasticity on; name the sleep's parts to open them.
@@ -112,6 +121,7 @@ def sleep(
         max_duration=max_duration,
         until_initial=until_initial,
         check_every=check_every,
+        trigger=trigger,
     )
 
 
@@ -139,8 +149,9 @@ class SlotTable:
         Kind of phase.
     onset : ndarray of bool
         Whether a phase begins with the slot.
-    check : ndarray of bool
-        Whether to look before the slot if sleep is over.
+    above : ndarray of float
+        The rest of the phase is left out unless the summed weight, relative to its initial
+        value, is above this before the slot; 0 never leaves out anything.
     gates : dict of str to ndarray
         Gate values.
     """
@@ -150,7 +161,7 @@ class SlotTable:
     stage: np.ndarray
     phase: np.ndarray
     onset: np.ndarray
-    check: np.ndarray
+    above: np.ndarray
     gates: dict[str, np.ndarray]
 
     def __len__(self) -> int:
@@ -255,27 +266,28 @@ class Schedule:
         chunk = MAX_STEPS
         if self.sleep.until_initial:
             chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
-        rows: list[tuple] = []  # steps, image, stage, phase, onset, check
+        rows: list[tuple] = []  # steps, image, stage, phase, onset, above
         awake, woken = 0, True
         for k in range(n_train):
-            rows.append((image_steps, k, "train", "wake", woken, False))
+            rows.append((image_steps, k, "train", "wake", woken, 0.0))
             woken = False
             awake += image_steps
             if awake >= period and sleep_steps:
                 awake -= period
                 for start in range(0, sleep_steps, chunk):
                     length = min(chunk, sleep_steps - start)
-                    rows.append(
-                        (length, -1, "train", "sleep", start == 0, self.sleep.until_initial)
-                    )
+                    above = float(self.sleep.until_initial)
+                    if start == 0:
+                        above = self.sleep.trigger or above
+                    rows.append((length, -1, "train", "sleep", start == 0, above))
                 woken = True
         for stage, count in (("readout", n_readout), ("test", n_test)):
-            rows += [(image_steps, k, stage, "test", k == 0, False) for k in range(count)]
+            rows += [(image_steps, k, stage, "test", k == 0, 0.0) for k in range(count)]
         if not rows:
             raise ScheduleError(
                 "schedule: nothing to run; set data.n_train, n_readout or n_test above 0"
             )
-        steps, image, stage, phase, onset, check = zip(*rows, strict=True)
+        steps, image, stage, phase, onset, above = zip(*rows, strict=True)
         phase = np.array(phase)
         values = {
             gate: np.select(
@@ -290,7 +302,7 @@ class Schedule:
             np.array(stage),
             phase,
             np.array(onset),
-            np.array(check),
+            np.array(above, dtype=float),
             values,
         )
 

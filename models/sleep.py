@@ -39,12 +39,16 @@ DECAY_STATIC = WeightProcess(
     references=_OU_REFERENCES,
 )
 
+# Without any weight above zero the target does not matter; 1 keeps the division defined.
 #: Decay towards the projection's mean weight at sleep onset.
 DECAY_GROUP = WeightProcess(
     name="decay",
     equations="w_target : 1",
     sums={"w_sum": "w", "w_count": "int(w > 0)"},
-    on_onset="w_target = w_sum_total/w_count_total",
+    on_onset="""
+    none = int(w_count_total == 0)
+    w_target = w_sum_total/(w_count_total + none) + none
+    """,
     on_update=_OU_UPDATE,
     parameters=_OU_PARAMETERS,
     references=_OU_REFERENCES,
@@ -55,7 +59,10 @@ DECAY_NEURON = WeightProcess(
     name="decay",
     equations="w_target : 1",
     sums={"w_sum": "w", "w_count": "int(w > 0)"},
-    on_onset="w_target = w_sum_post/w_count_post",
+    on_onset="""
+    none = int(w_count_post == 0)
+    w_target = w_sum_post/(w_count_post + none) + none
+    """,
     on_update=_OU_UPDATE,
     parameters=_OU_PARAMETERS,
     references=_OU_REFERENCES,

@@ -27,7 +27,7 @@ CODE = {
         *("pre_equations", "pre_spike", "post_equations", "post_spike", "on_pre", "on_post"),
     ),
     SpontaneousActivity: ("on_step",),
-    WeightProcess: ("equations", "on_onset", "on_update"),
+    WeightProcess: ("equations", "on_change", "on_onset", "on_update"),
 }
 
 #: A definition, not from the literature: Bernoulli spikes at a given rate.

@@ -221,3 +221,24 @@ def test_refractory_period_carries_over_the_border_of_segments():
     _, second = backend.advance(middle, whole.part(1, 2), 0)
     split = np.concatenate([first.spikes["e"][0], second.spikes["e"][0] + 23])
     assert split.tolist() == times.tolist()
+
+
+def test_a_segment_that_was_stopped_is_not_taken_for_a_whole_one(small_backends, small_network):
+    import brian2
+
+    from brainsleep.errors import SimulationError
+
+    backend = small_backends("numpy")
+    state = initial_state(small_network, 7)
+    segment = make_segment(small_network, np.full((2, 30), 200.0), [50, 50])
+    backend.advance(state, segment, 1)
+    run = backend._network.net.run
+
+    def stop_early(duration, **kwargs):
+        run(duration / 2, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend._network.net, "run", stop_early)
+        with pytest.raises(SimulationError, match="got 50 steps run; expected 100"):
+            backend.advance(state, segment, 1)
+    assert brian2.prefs.core.stop_on_keyboard_interrupt  # the user's preference is back

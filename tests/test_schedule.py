@@ -51,7 +51,7 @@ def test_the_papers_rhythm():
     # wake begins, sleep, wake again, sleep, test of the readout images, of the test images
     assert np.flatnonzero(slots.onset).tolist() == [0, 35, 36, 71, 72, 74]
     assert slots.starts[-1] == 70_000 + 2 * 7000 + 5000
-    assert not slots.check.any()
+    assert not slots.above.any()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_until_initial_looks_in_chunks():
     rest = sleep(0.1, until_initial=True, check_every=1 * second)
     slots = table(35, 1, sleep=rest)
     assert slots.steps[35:].tolist() == [1000, 1000, 1000, 500, 1000]
-    assert slots.check.tolist() == [False] * 35 + [True] * 4 + [False]
+    assert slots.above.tolist() == [0] * 35 + [1] * 4 + [0]
     assert np.flatnonzero(slots.onset).tolist() == [0, 35, 39]  # the four are one sleep
     assert (slots.image[35:39] == -1).all()
 
@@ -237,7 +237,7 @@ def test_slots_partition_time(fraction, image, extra, n_train, n_test, until, ch
             slots.stage,
             slots.phase,
             slots.onset,
-            slots.check,
+            slots.above,
             *slots.gates.values(),
         )
     )
@@ -255,7 +255,7 @@ def test_slots_partition_time(fraction, image, extra, n_train, n_test, until, ch
         assert wanted <= 0.5 + 1e-9 or n_train * image < period
     asleep = slots.phase == "sleep"
     assert (slots.steps[asleep] <= (min(chunk, MAX_STEPS) if until else MAX_STEPS)).all()
-    assert (slots.check == (asleep & until)).all()
+    assert (slots.above == (asleep & until)).all()
 
     for gate in slots.gates.values():
         assert ((gate >= 0) & (gate <= 1)).all()
@@ -434,3 +434,14 @@ def test_timing_refuses_what_does_not_fit(capacity, made, parts):
 def test_sleep_phase_is_a_sleep():
     assert isinstance(Schedule().sleep, SleepPhase)
     refused(lambda: Schedule(sleep=SleepPhase(kind="wake", gates={})), "schedule.sleep")
+
+
+def test_triggered_sleep_is_laid_out_where_it_may_be_needed():
+    schedule = Schedule(
+        period=2 * second, sleep=sleep(0.5, trigger=1.5, until_initial=True, check_every=500 * ms)
+    )
+    slots = schedule.compile(4, 0, 0, ("input", "plasticity"), 1 * ms)
+    assert slots.phase.tolist() == ["wake"] * 2 + ["sleep"] * 2 + ["wake"] * 2 + ["sleep"] * 2
+    assert slots.above.tolist() == [0, 0, 1.5, 1, 0, 0, 1.5, 1]
+    with pytest.raises(ScheduleError, match=r"sleep\.trigger: got -1"):
+        sleep(trigger=-1)
