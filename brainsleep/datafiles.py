@@ -10,13 +10,16 @@ import gzip
 import math
 import os
 import struct
+import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from .errors import DataError, explain
 
@@ -26,6 +29,9 @@ MAX_BYTES = 4 * 2**30
 #: No deflate stream expands by more than this; a header that announces more is damaged.
 DEFLATE_MAX_RATIO = 1032
 
+#: Largest fraction of a folder's PNG files that may be unreadable: notMNIST has a few such.
+MAX_UNREADABLE = 0.01
+
 #: Names of the IDX files of a data set, by the array they hold.
 IDX_FILES = {
     "images": "train-images-idx3-ubyte",
@@ -33,6 +39,7 @@ IDX_FILES = {
     "test_images": "t10k-images-idx3-ubyte",
     "test_labels": "t10k-labels-idx1-ubyte",
 }
+#: Types of the values in IDX files, by their code.
 IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -85,10 +92,10 @@ def _parse_idx(stream: BinaryIO, path: str | Path, limit: int) -> np.ndarray:
     return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def idx_files(folder: Path) -> dict[str, Path]:
+def idx_files(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[str, Path]:
     """Find the IDX files in a folder, plain before gzipped, by the array they hold."""
     files = {}
-    for field, name in IDX_FILES.items():
+    for field, name in names.items():
         dotted = name.replace("-idx", ".idx")
         paths = [folder / n for n in (name, dotted, f"{name}.gz", f"{dotted}.gz")]
         if found := next(filter(os.path.isfile, paths), None):
@@ -96,15 +103,117 @@ def idx_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def read_idx_folder(folder: Path) -> dict[str, np.ndarray]:
+def read_idx_folder(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[str, np.ndarray]:
     """Read a folder of IDX files, in which both test files may be absent."""
-    files = idx_files(folder)
-    for field, name in IDX_FILES.items():
+    files = idx_files(folder, names)
+    for field, name in names.items():
         if field not in files and (len(files) == 3 or not field.startswith("test_")):
-            raise data_error(
-                folder, f"no {name}[.gz]", "IDX files named as in MNIST", "add the file"
-            )
+            allowed = "IDX files named as in MNIST, or one folder of .png files per class"
+            raise data_error(folder, f"no {name}[.gz]", allowed, "add the file")
     return {field: read_idx(path) for field, path in files.items()}
+
+
+def has_png_classes(folder: Path) -> bool:
+    """Whether a folder has folders with PNG files in them."""
+    return any(_png_files(place) for place in _class_folders(folder))
+
+
+def read_png_classes(folder: Path) -> tuple[np.ndarray, np.ndarray, list[Path]]:
+    """Read a folder with one folder of PNG files per class, as notMNIST is distributed.
+
+    Classes are numbered, and images ordered, by name. Files that do not end in ``.png`` and
+    names that start with a dot are ignored; links are followed. Files that cannot be read as
+    PNG are left out with a warning, up to `MAX_UNREADABLE` of all.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder that holds the classes' folders.
+
+    Returns
+    -------
+    images : array of uint8, shape (n_samples, height, width)
+        Grey values.
+    labels : array of int64, shape (n_samples,)
+        Class numbers, from 0.
+    skipped : list of Path
+        The files left out.
+
+    Raises
+    ------
+    DataError
+        If a class is empty, an image has another size than the others or is not grey, too many
+        files cannot be read, or they are too large together.
+    """
+    classes = {place: _png_files(place) for place in _class_folders(folder)}
+    for place, files in classes.items():
+        if not files:
+            fix = "add the images of this class, or remove the folder"
+            raise data_error(place, "no .png file", "at least one", fix)
+    paths = [path for files in classes.values() for path in files]
+    numbers = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()])
+    images = np.empty((0, 0, 0), np.uint8)
+    kept: list[int] = []
+    skipped: list[Path] = []
+    for index, path in enumerate(paths):
+        try:
+            image = _read_png(path, images.shape[1:] if kept else None, len(paths))
+        except DataError:
+            raise
+        except Exception as error:  # Pillow fails in too many ways to list
+            skipped.append(path)
+            if len(skipped) > MAX_UNREADABLE * len(paths):
+                raise _damaged(path, error) from error
+            continue
+        if not kept:
+            images = np.empty((len(paths), *image.shape), np.uint8)
+        images[len(kept)] = image
+        kept.append(index)
+    if skipped:
+        names = ", ".join(map(str, skipped[:3])) + (", ..." if len(skipped) > 3 else "")
+        text = f"{folder}: left out {len(skipped)} of {len(paths)} files, unreadable: {names}"
+        warnings.warn(text, stacklevel=2)
+    return images[: len(kept)], numbers[kept], skipped
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if os.path.isdir(path)]
+
+
+def _png_files(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if path.suffix.lower() == ".png"]
+
+
+def _visible(folder: Path) -> list[Path]:
+    """List a folder by name, without what is hidden: some systems add files such as ._A.png."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+    except OSError as error:
+        raise _damaged(folder, error) from error
+
+
+def _read_png(path: Path, shape: tuple[int, ...] | None, n_files: int) -> np.ndarray:
+    """Read one grey PNG after checking its type, size and checksums."""
+    if not os.path.isfile(path):  # a broken link, a folder, a pipe
+        raise OSError("not a file")
+    with open(path, "rb") as stream:
+        with Image.open(stream, formats=["PNG"]) as image:
+            size = (image.height, image.width)
+            if image.mode not in ("1", "L"):
+                got, fix = f"an image of mode {image.mode}", "image.convert('L').save(path)"
+                raise data_error(path, got, "grey, 8 or 1 bit", fix)
+            if shape is not None and size != shape:
+                allowed = f"{shape} as in the images before it"
+                raise data_error(path, f"height and width {size}", allowed, "resize the images")
+            pixels = os.fstat(stream.fileno()).st_size * 8 * DEFLATE_MAX_RATIO  # 1 bit or more each
+            limit = min(MAX_BYTES // n_files, pixels)
+            if math.prod(size) > limit:
+                allowed = f"at most {limit} pixels in one of {n_files} files like this"
+                raise data_error(path, f"height and width {size}", allowed, "resize the images")
+            image.verify()
+        stream.seek(0)
+        with Image.open(stream, formats=["PNG"]) as image:
+            return np.asarray(image.convert("L"))
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

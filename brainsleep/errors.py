@@ -34,6 +34,10 @@ class BackendError(BrainsleepError):
     """A backend is unknown, cannot be built here, or cannot do what is asked."""
 
 
+class MissingExtraError(BrainsleepError):
+    """An optional dependency is not installed."""
+
+
 class SimulationError(BrainsleepError):
     """A simulation failed or produced values that are not numbers."""
 

@@ -32,21 +32,32 @@ class Readout:
         Iterations of the logistic regression.
     resamples : int
         Bootstrap resamples of an accuracy's interval.
+    label_counts : tuple of int
+        Besides all samples of the readout stage, fit on random subsets of these sizes.
+    label_draws : int
+        Subsets of each size; their mean accuracy is reported.
     """
 
     population: str = "e"
     variance: float = 0.95
     max_iter: int = 2000
     resamples: int = 2000
+    label_counts: tuple[int, ...] = ()
+    label_draws: int = 10
 
     def __post_init__(self):
         if not is_number(self.variance) or not 0 < self.variance < 1:
             raise ProtocolError(explain("readout.variance", repr(self.variance), "between 0 and 1"))
-        for name, least in (("max_iter", 1), ("resamples", 100)):
+        for name, least in (("max_iter", 1), ("resamples", 100), ("label_draws", 1)):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or value < least:
                 allowed = f"a whole number of at least {least}"
                 raise ProtocolError(explain(f"readout.{name}", repr(value), allowed))
+        object.__setattr__(self, "label_counts", tuple(self.label_counts))
+        for count in self.label_counts:
+            if not isinstance(count, int) or count < 2:
+                allowed = "whole numbers of at least 2, such as (50, 100)"
+                raise ProtocolError(explain("readout.label_counts", self.label_counts, allowed))
 
 
 @dataclass(frozen=True)
@@ -83,14 +94,49 @@ def fit_score(
 
     Parameters
     ----------
+    fit, fit_labels, test, test_labels, readout
+        As in `classify`.
+    rng : numpy.random.Generator
+        Draws the bootstrap resamples.
+
+    Returns
+    -------
+    Score
+        Accuracy with its interval.
+    """
+    correct, components = classify(fit, fit_labels, test, test_labels, readout)
+    return Score(
+        accuracy=float(correct.mean()),
+        interval=interval(correct, readout.resamples, rng),
+        correct=correct,
+        components=components,
+    )
+
+
+def classify(
+    fit: np.ndarray,
+    fit_labels: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    readout: Readout,
+) -> tuple[np.ndarray, int]:
+    """Fit the readout on one set of responses and classify another.
+
+    Parameters
+    ----------
     fit, test : ndarray, shape (n_samples, n_features)
         Responses: spike counts, or pixels.
     fit_labels, test_labels : ndarray, shape (n_samples,)
         Classes.
     readout : Readout
         Settings.
-    rng : numpy.random.Generator
-        Draws the bootstrap resamples.
+
+    Returns
+    -------
+    correct : ndarray of bool, shape (n_test,)
+        Which samples were classified right.
+    components : int
+        Principal components used.
 
     Raises
     ------
@@ -133,12 +179,7 @@ def fit_score(
                 "raise readout.max_iter"
             ) from error
     correct = model.predict(test.astype(float)) == test_labels
-    return Score(
-        accuracy=float(correct.mean()),
-        interval=interval(correct, readout.resamples, rng),
-        correct=correct,
-        components=int(model[1].n_components_) if varies else 0,
-    )
+    return correct, int(model[1].n_components_) if varies else 0
 
 
 def interval(

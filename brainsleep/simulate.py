@@ -21,7 +21,7 @@ from .backend import default_backend, make_backend
 from .build import describe_compiler
 from .datasets import Dataset, load_dataset, split
 from .errors import StoreError
-from .measure import rate_metrics, scores, weight_metrics
+from .measure import rate_metrics, response_metrics, scores, weight_metrics
 from .metrics import WEIGHT_STATISTICS
 from .protocol import Protocol, run_id
 from .recorder import Checkpoint, Recorder
@@ -125,12 +125,21 @@ class _Run:
             stage: protocol.encoder.rates(getattr(self.split, stage).images) for stage in STAGES
         }
         self.recorder = Recorder.empty(protocol, len(self.table))
-        self.state = initial_state(network, seed)
+        self._at = (0, initial_state(network, seed))  # one value: an interrupt finds a whole one
         self.initial_sum = self._summed_weight(self.state)
-        self.position = 0
         self.seconds = 0.0
         self._n_train_slots = int(np.sum(self.table.stage == "train"))
         self._stat_slots = self._statistic_slots()
+
+    @property
+    def position(self) -> int:
+        """The next slot to run."""
+        return self._at[0]
+
+    @property
+    def state(self) -> State:
+        """The state before that slot."""
+        return self._at[1]
 
     # -- laying out ----------------------------------------------------------------------------
 
@@ -149,7 +158,7 @@ class _Run:
         """Slots at which a segment must begin."""
         table = self.table
         changes = 1 + np.flatnonzero(table.stage[1:] != table.stage[:-1])
-        checks = np.flatnonzero(table.check)
+        checks = np.flatnonzero(table.above)
         snapshots = [s for s in self.protocol.record.snapshots if s < len(table)]
         return np.unique(
             np.concatenate([changes, self._stat_slots, checks, checks + 1, snapshots, [len(table)]])
@@ -231,21 +240,19 @@ class _Run:
     def _advance(self, backend, last: int) -> None:
         first = self.position
         self._observe_weights(first)
-        over = bool(self.table.check[first]) and (
-            self._summed_weight(self.state) <= self.initial_sum
-        )
-        if over:  # sleep ends early: leave out the rest of this phase
-            self.position = last
-            while self.position < len(self.table) and (
-                self.table.check[self.position] and not self.table.onset[self.position]
-            ):
-                self.position += 1
+        above = self.table.above[first] * self.initial_sum
+        if above and self._summed_weight(self.state) <= above:
+            self._at = (self._next_phase(first), self.state)  # sleep is over, or need not begin
             return
         segment = self._segment(first, last)
         seed = int(stream(self.seed, "dynamics", first).integers(2**32))
-        self.state, recording = backend.advance(self.state, segment, seed)
+        state, recording = backend.advance(self.state, segment, seed)
         self.recorder.add_segment(self.table, first, last, recording)
-        self.position = last
+        self._at = (last, state)
+
+    def _next_phase(self, slot: int) -> int:
+        later = np.flatnonzero(self.table.onset[slot + 1 :])
+        return slot + 1 + int(later[0]) if len(later) else len(self.table)
 
     def _summed_weight(self, state: State) -> float:
         return sum(
@@ -256,7 +263,7 @@ class _Run:
 
     def _observe_weights(self, slot: int) -> None:
         if slot in self._stat_slots:
-            self.recorder.add_statistics(self.protocol, self.state)
+            self.recorder.add_statistics(slot, self.protocol, self.state)
         names = {"initial": slot == 0, "trained": slot == self._n_train_slots}
         names[f"slot_{slot}"] = slot in self.protocol.record.snapshots
         for name, wanted in names.items():
@@ -266,7 +273,9 @@ class _Run:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def _save_checkpoint(self, folder: Path) -> None:
-        point = Checkpoint(self.position, self.seconds, self.state.arrays, self.recorder.arrays())
+        position, state = self._at
+        recorded = self.recorder.arrays(before=position)
+        point = Checkpoint(position, self.seconds, state.arrays, recorded)
         try:
             point.save(folder)
         except OSError as error:
@@ -280,8 +289,8 @@ class _Run:
         if point is None:
             return False
         self.recorder.restore(point.recorded)
-        self.state = replace(self.state, arrays=point.state)
-        self.position, self.seconds = point.position, point.seconds
+        self._at = (point.position, replace(self.state, arrays=point.state))
+        self.seconds = point.seconds
         return True
 
     # -- results -------------------------------------------------------------------------------
@@ -305,6 +314,7 @@ class _Run:
             "data": {
                 "name": self.dataset.name,
                 "fingerprint": self.dataset.fingerprint,
+                "source": self.dataset.source,
                 "licence": self.dataset.licence,
                 "citation": self.dataset.citation,
             },
@@ -335,8 +345,10 @@ class _Run:
             arrays[f"labels/{stage}"] = getattr(self.split, stage).labels
         metrics = weight_metrics(protocol, recorder, self.state)
         metrics |= rate_metrics(protocol, recorder, table)
+        metrics |= response_metrics(protocol, recorder, table, self.split, self.seed)
         if protocol.data.n_readout and protocol.data.n_test:
-            found = scores(protocol, recorder, table, self.split, self.seed)
+            found, few = scores(protocol, recorder, table, self.split, self.seed)
+            metrics |= few
             for name, score in found.items():
                 metrics[f"{name}_accuracy"] = score.accuracy
                 metrics[f"{name}_interval"] = list(score.interval)

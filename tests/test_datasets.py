@@ -1,17 +1,22 @@
 import gzip
 import importlib.machinery
+import os
 import struct
 import sys
 import types
 import zipfile
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from brainsleep import datafiles, datasets
+from brainsleep import datafiles, known
 from brainsleep.datafiles import IDX_DTYPES, IDX_FILES, read_idx
-from brainsleep.datasets import DEBIAN_FASHION, KNOWN_SETS, Dataset, load_dataset, split
+from brainsleep.datasets import Dataset, load_dataset, split
 from brainsleep.errors import DataError
+from brainsleep.known import DEBIAN_FASHION, KNOWN_SETS
 
 IDX_CODES = {code: np.dtype(name) for code, name in IDX_DTYPES.items()}
 
@@ -36,10 +41,10 @@ def idx_bytes(array):
     return header + array.tobytes()
 
 
-def write_idx(folder, arrays, packed=False, dotted=False):
+def write_idx(folder, arrays, packed=False, dotted=False, names=IDX_FILES):
     folder.mkdir(parents=True, exist_ok=True)
     for field, array in arrays.items():
-        name = IDX_FILES[field].replace("-idx", ".idx") if dotted else IDX_FILES[field]
+        name = names[field].replace("-idx", ".idx") if dotted else names[field]
         data = idx_bytes(np.asarray(array).astype(np.uint8))
         path = folder / (f"{name}.gz" if packed else name)
         path.write_bytes(gzip.compress(data) if packed else data)
@@ -64,9 +69,9 @@ def nowhere(tmp_path, monkeypatch):
     """Keep the search for data sets inside tmp_path, and torchvision out of it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv(datasets.DATA_VARIABLE, raising=False)
-    monkeypatch.setattr(datasets, "DEBIAN_FASHION", tmp_path / "debian")
-    monkeypatch.setattr(datasets, "find_spec", lambda name: None)
+    monkeypatch.delenv(known.DATA_VARIABLE, raising=False)
+    monkeypatch.setattr(known, "DEBIAN_FASHION", tmp_path / "debian")
+    monkeypatch.setattr(known, "find_spec", lambda name: None)
 
 
 # --- sources -----------------------------------------------------------------------------------
@@ -121,7 +126,8 @@ def test_npz_converts_pixels(tmp_path):
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("dotted", [False, True])
 @pytest.mark.parametrize(
-    ("name", "folder"), [(n, f"{known[0]}/raw") for n, known in KNOWN_SETS.items()]
+    ("name", "folder"),
+    [(name, f"{one.kind}/raw") for name, one in KNOWN_SETS.items() if one.adapt is None],
 )
 def test_torchvision_layout(tmp_path, name, folder, packed, dotted):
     arrays = make_arrays()
@@ -147,7 +153,7 @@ def test_spellings(tmp_path, spelling):
 
 def test_search_order(tmp_path, monkeypatch):
     """Each place found first hides those after it."""
-    monkeypatch.setenv(datasets.DATA_VARIABLE, str(tmp_path / "env"))
+    monkeypatch.setenv(known.DATA_VARIABLE, str(tmp_path / "env"))
     places = [
         "debian",
         "home/.cache/brainsleep/data/fashion-mnist",
@@ -169,7 +175,7 @@ def test_search_order(tmp_path, monkeypatch):
 
 def test_folder_of_another_data_set_is_not_taken(tmp_path, monkeypatch):
     write_idx(tmp_path / "fashion-mnist", make_arrays())
-    monkeypatch.setenv(datasets.DATA_VARIABLE, str(tmp_path / "fashion-mnist"))
+    monkeypatch.setenv(known.DATA_VARIABLE, str(tmp_path / "fashion-mnist"))
     assert load_dataset("fashion-mnist").name == "fashion-mnist"
     with pytest.raises(DataError, match="data set 'mnist'"):
         load_dataset("mnist")
@@ -179,7 +185,7 @@ def test_folder_of_another_data_set_is_not_taken(tmp_path, monkeypatch):
     not DEBIAN_FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
 )
 def test_debian_fashion_mnist(monkeypatch):
-    monkeypatch.setattr(datasets, "DEBIAN_FASHION", DEBIAN_FASHION)
+    monkeypatch.setattr(known, "DEBIAN_FASHION", DEBIAN_FASHION)
     fashion = load_dataset("fashion-mnist")
     assert fashion.images.shape == (60000, 28, 28)
     assert fashion.test_images.shape == (10000, 28, 28)
@@ -192,10 +198,11 @@ def test_debian_fashion_mnist(monkeypatch):
 
 def fake_torchvision(monkeypatch, download):
     module = types.ModuleType("torchvision")
-    module.datasets = types.SimpleNamespace(**{known[0]: download for known in KNOWN_SETS.values()})
+    module.datasets = types.SimpleNamespace(**{one.kind: download for one in KNOWN_SETS.values()})
     monkeypatch.setitem(sys.modules, "torchvision", module)
+    monkeypatch.delitem(sys.modules, "torchvision.datasets", raising=False)
     spec = importlib.machinery.ModuleSpec("torchvision", None)
-    monkeypatch.setattr(datasets, "find_spec", lambda name: spec)
+    monkeypatch.setattr(known, "find_spec", lambda name: spec)
 
 
 def test_download(tmp_path, monkeypatch):
@@ -203,7 +210,7 @@ def test_download(tmp_path, monkeypatch):
 
     def download(root, download):
         calls.append(root)
-        write_idx(datasets.Path(root) / "KMNIST" / "raw", arrays)
+        write_idx(Path(root) / "KMNIST" / "raw", arrays)
 
     fake_torchvision(monkeypatch, download)
     for _ in range(2):  # the second time it is found
@@ -215,11 +222,28 @@ def test_download(tmp_path, monkeypatch):
 
 def test_failed_download_leaves_nothing(tmp_path, monkeypatch):
     def download(root, download):
-        write_idx(datasets.Path(root) / "MNIST" / "raw", {"images": make_arrays()["images"]})
+        write_idx(Path(root) / "MNIST" / "raw", {"images": make_arrays()["images"]})
         raise RuntimeError("Error downloading train-labels-idx1-ubyte.gz")
 
     fake_torchvision(monkeypatch, download)
-    with pytest.raises(DataError, match=r"failed download \(RuntimeError: Error down.*put its fi"):
+    with pytest.raises(DataError, match=r"failed download \(RuntimeError: Error down.*or put tr"):
+        load_dataset("mnist")
+    assert list((tmp_path / "home/.cache/brainsleep/data").iterdir()) == []
+
+
+def test_download_fills_up_an_incomplete_folder(tmp_path, monkeypatch):
+    arrays, cache = make_arrays(), tmp_path / "home/.cache/brainsleep/data"
+    write_idx(cache / "MNIST/raw", {"images": make_arrays(seed=1)["images"]})
+    fake_torchvision(
+        monkeypatch, lambda root, download: write_idx(Path(root) / "MNIST/raw", arrays)
+    )
+    assert_holds(load_dataset("mnist"), arrays)
+
+
+def test_download_that_brings_too_little(tmp_path, monkeypatch):
+    few = {field: make_arrays()[field] for field in ("images", "labels")}
+    fake_torchvision(monkeypatch, lambda root, download: write_idx(Path(root) / "MNIST/raw", few))
+    with pytest.raises(DataError, match="only 2 files from torchvision; expected four"):
         load_dataset("mnist")
     assert list((tmp_path / "home/.cache/brainsleep/data").iterdir()) == []
 
@@ -227,8 +251,179 @@ def test_failed_download_leaves_nothing(tmp_path, monkeypatch):
 def test_broken_torchvision(monkeypatch):
     fake_torchvision(monkeypatch, None)
     del sys.modules["torchvision"].datasets
-    with pytest.raises(DataError, match=r"failed download \(ImportError"):
+    with pytest.raises(DataError, match=r"cannot be used \(ImportError.*reinstall.*or put tra"):
         load_dataset("mnist")
+
+
+# --- EMNIST's letters ----------------------------------------------------------------------------
+
+
+def make_letters():
+    """Letters 1..26 in two cases, every image different and not symmetric."""
+    arrays = make_arrays(n=104, n_test=52)
+    for part, number in (("", 104), ("test_", 52)):
+        arrays[f"{part}labels"] = np.arange(number) % 26 + 1
+    return arrays
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("place", ["EMNIST/raw", "EMNIST/raw/gzip", "gzip", "."])
+def test_emnist_letters(tmp_path, packed, place):
+    arrays = make_letters()
+    names = KNOWN_SETS["emnist-letters-aj"].files
+    assert names["test_images"] == "emnist-letters-test-images-idx3-ubyte"
+    write_idx(tmp_path / "base" / place, arrays, packed, names=names)
+    dataset = load_dataset("EMNIST_letters_AJ", root=tmp_path / "base")
+    assert dataset.name == "emnist-letters-aj"
+    assert dataset.n_classes == 10
+    for part in ("", "test_"):
+        labels = arrays[f"{part}labels"]
+        np.testing.assert_array_equal(
+            getattr(dataset, f"{part}labels"), [label - 1 for label in labels if label <= 10]
+        )
+        upright = [image.T for image in arrays[f"{part}images"][labels <= 10]]
+        np.testing.assert_array_equal(getattr(dataset, f"{part}images"), upright)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": np.arange(104) % 26}, "labels from 0 to 25; expected letters 1 to 26"),
+        ({"test_labels": np.arange(52) % 47 + 1}, "test_labels from 1 to 47"),
+        ({"labels": np.arange(103) % 26 + 1}, r"images of shape \(104, 6, 6\), labels of sh.*103"),
+        ({"images": np.arange(104)}, r"images of shape \(104,\)"),
+        ({"labels": np.full(104, 11)}, r"images: got shape \(0, 6, 6\)"),
+    ],
+)
+def test_bad_emnist_letters(tmp_path, changes, message):
+    names = KNOWN_SETS["emnist-letters-aj"].files
+    write_idx(tmp_path / "EMNIST/raw", {**make_letters(), **changes}, names=names)
+    with pytest.raises(DataError, match=message):
+        load_dataset("emnist-letters-aj", root=tmp_path)
+
+
+# --- folders of PNG files ------------------------------------------------------------------------
+
+
+def write_png_classes(folder, images, names="ABJ"):
+    """Spread images over classes; gives what loading them should give."""
+    for number, image in enumerate(images):
+        place = folder / names[number % len(names)]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{number:04}.png")
+    order = np.argsort(np.arange(len(images)) % len(names), kind="stable")
+    return images[order], np.arange(len(images))[order] % len(names)
+
+
+def test_png_classes(tmp_path):
+    folder = tmp_path / "notMNIST_small"
+    images, labels = write_png_classes(folder, make_arrays()["images"])
+    for name in ("A/Thumbs.db", "A/.hidden.png", "A/._0000.png", "readme.txt", "0.png"):
+        (folder / name).write_bytes(b"of no concern")
+    (folder / ".git").mkdir()
+    (folder / "A" / "0000.png").rename(folder / "A" / "0000.PNG")
+    (folder / "J").rename(tmp_path / "elsewhere")
+    (folder / "J").symlink_to(tmp_path / "elsewhere")
+    (folder / "B" / "0001.png").rename(tmp_path / "one.png")
+    (folder / "B" / "0001.png").symlink_to(tmp_path / "one.png")
+    dataset = load_dataset(folder)
+    np.testing.assert_array_equal(dataset.images, images)
+    np.testing.assert_array_equal(dataset.labels, labels)
+    assert (dataset.name, dataset.source) == ("notMNIST_small", str(folder))
+    assert not dataset.official_split
+
+
+def test_png_classes_in_black_and_white(tmp_path):
+    images = np.where(make_arrays()["images"] > 127, 255, 0).astype(np.uint8)
+    expected, _ = write_png_classes(tmp_path, images)
+    for path in (tmp_path / "A").iterdir():
+        Image.open(path).convert("1").save(path)
+    np.testing.assert_array_equal(load_dataset(tmp_path).images, expected)
+
+
+def break_png(path, how):
+    data = path.read_bytes()
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    elif how == "broken link":
+        path.symlink_to(path.parent / "nowhere")
+    elif how == "pipe":
+        os.mkfifo(path)
+    elif how == "jpeg":
+        Image.fromarray(make_arrays()["images"][0]).save(path, format="jpeg")
+    elif how == "flipped bit":
+        damaged = bytearray(data)
+        damaged[data.index(b"IDAT") + 8] ^= 16
+        path.write_bytes(damaged)
+    else:
+        path.write_bytes({"empty": b"", "cut": data[:-20], "text": b"<html>404</html>"}[how])
+
+
+@pytest.mark.parametrize(
+    "how", ["empty", "cut", "text", "flipped bit", "jpeg", "folder", "broken link", "pipe"]
+)
+def test_unreadable_png_is_left_out_if_rare(tmp_path, how):
+    images, labels = write_png_classes(tmp_path, make_arrays(n=120)["images"])
+    break_png(tmp_path / "A" / "0000.png", how)  # the very first
+    with pytest.warns(UserWarning, match=r"left out 1 of 120 files.*0000\.png"):
+        dataset = load_dataset(tmp_path)
+    np.testing.assert_array_equal(dataset.images, images[1:])
+    np.testing.assert_array_equal(dataset.labels, labels[1:])
+    assert dataset.source == f"{tmp_path} (unreadable files left out: 1)"
+    break_png(tmp_path / "B" / "0001.png", how)
+    with pytest.raises(DataError, match=r"0001\.png: got a damaged or unreadable file"):
+        load_dataset(tmp_path)
+
+
+def test_png_of_another_size(tmp_path):
+    write_png_classes(tmp_path, make_arrays()["images"])
+    Image.fromarray(np.zeros((6, 7), np.uint8)).save(tmp_path / "B" / "0004.png")
+    message = r"0004\.png: got height and width \(6, 7\); expected \(6, 6\) as in"
+    with pytest.raises(DataError, match=message):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16"])
+def test_png_that_is_not_grey(tmp_path, mode):
+    write_png_classes(tmp_path, make_arrays()["images"])
+    Image.new(mode, (6, 6)).save(tmp_path / "B" / "0004.png")
+    with pytest.raises(DataError, match=rf"0004\.png: got an image of mode {mode}.*convert"):
+        load_dataset(tmp_path)
+
+
+def test_class_without_png(tmp_path):
+    write_png_classes(tmp_path, make_arrays()["images"])
+    (tmp_path / "C").mkdir()
+    (tmp_path / "C" / "1.jpg").touch()
+    with pytest.raises(DataError, match=r"C: got no \.png file; expected at least one"):
+        load_dataset(tmp_path)
+
+
+def test_folder_of_folders_without_png(tmp_path):
+    (tmp_path / "A").mkdir()
+    with pytest.raises(DataError, match=r"got no train.*or one folder of \.png files per class"):
+        load_dataset(tmp_path)
+
+
+def test_png_size_is_checked_before_allocation(tmp_path, monkeypatch):
+    write_png_classes(tmp_path, make_arrays()["images"])
+    monkeypatch.setattr(datafiles, "MAX_BYTES", 60 * 36 - 1)
+    with pytest.raises(DataError, match="at most 35 pixels in one of 60 files"):
+        load_dataset(tmp_path)
+    monkeypatch.undo()
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", 9000, 9000, 8, 0, 0, 0, 0)
+    (tmp_path / "A" / "0000.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    )
+    with pytest.raises(DataError, match=r"0000\.png: got height and width \(9000, 9000\)"):
+        load_dataset(tmp_path)
 
 
 # --- sources that are not there ----------------------------------------------------------------

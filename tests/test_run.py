@@ -15,9 +15,10 @@ from conftest import needs_compiler
 from brainsleep import simulate as simulate_module
 from brainsleep.encoders import RateEncoder
 from brainsleep.errors import BackendError, DataError, ProtocolError, SimulationError, StoreError
-from brainsleep.metrics import WEIGHT_STATISTICS, weight_statistics
+from brainsleep.metrics import WEIGHT_STATISTICS, weight_entropy, weight_statistics
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.protocol import Data, Protocol, Record
+from brainsleep.responses import class_selectivity, effective_rank, participation_ratio, phi
 from brainsleep.schedule import Schedule, sleep
 from brainsleep.simulate import simulate
 from brainsleep.store import find_result, read_result, write_result
@@ -92,6 +93,46 @@ def test_metrics_agree_with_the_arrays(tiny):
     )
     assert metrics["largest_weight"] == weights.max()
     assert metrics["sleep_s"] == pytest.approx(0.3) and metrics["wake_s"] == pytest.approx(0.6)
+    low, high = (np.repeat(bound, len(weights)) for bound in (0.01, 25.0))
+    assert metrics["weight_entropy"] == pytest.approx(weight_entropy(weights, low, high))
+    ee = arrays["snapshots/trained/ee"]
+    assert metrics["entropy_ee"] == weight_entropy(ee, 0.01, 25.0)
+    column = WEIGHT_STATISTICS.index("sum")
+    sums = sum(arrays[f"stats/{p.name}"][:, column] for p in TINY.network.projections)
+    slope = np.polynomial.Polynomial.fit(arrays["stat_times_s"], sums, 1).convert().coef[1]
+    assert metrics["growth_per_s"] == pytest.approx(slope)
+    assert metrics["growth_per_s_error"] > 0
+
+
+def test_response_metrics_agree_with_the_arrays(tiny):
+    arrays, metrics = tiny.arrays, tiny.metrics
+    counts = arrays["counts/e"][arrays["slots/stage"] == "test"]
+    labels = arrays["labels/test"]
+    for name, measure in {
+        "participation_ratio": participation_ratio,
+        "effective_rank": effective_rank,
+    }.items():
+        assert metrics[f"{name}_e"] == measure(counts)
+        assert metrics[f"{name}_plugin_e"] == measure(counts, corrected=False)
+    assert 1 < metrics["participation_ratio_plugin_e"] < metrics["participation_ratio_e"] < 30
+    assert metrics["phi_e"] == phi(counts, labels)
+    each = class_selectivity(counts, labels)
+    assert metrics["selectivity_e"] == np.nanmean(each)
+    assert 0 < metrics["selectivity_adjusted_e"] < metrics["selectivity_e"]
+    assert metrics["dead_e"] == np.mean(counts.max(axis=0) / 0.05 <= 1.0)
+
+
+def test_what_is_not_defined_is_null(tmp_path):
+    """A run without tests has no responses; JSON has no NaN."""
+    untested = TINY.override({"data.n_test": 0, "data.n_readout": 0, "data.n_train": 4})
+    result = simulate(untested, seed=1, backend="numpy", out=tmp_path)
+    names = "participation_ratio effective_rank selectivity selectivity_adjusted phi dead silent"
+    assert [result.metrics[f"{name}_e"] for name in names.split()] == [None] * 7
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    json.loads((result.path / "result.json").read_text(), parse_constant=refuse)
 
 
 def test_weights_rest_while_responses_are_measured(tmp_path):
@@ -333,3 +374,43 @@ def test_cpp_run_agrees_with_numpy(tiny, tmp_path):
         assert abs((a - b).mean()) < 5 * error + 1e-3 * abs(b.mean()), name
     again = simulate(TINY, seed=0, backend="cpp", out=tmp_path / "again")
     assert_same(runs[0], again)
+
+
+def test_sleep_comes_when_the_summed_weight_asks_for_it(tmp_path):
+    """Due after every image; it comes only above the ratio, and brings the weights down."""
+    wanted = {
+        "schedule.period": 50 * ms,
+        "schedule.sleep.fraction": 1.0,
+        "network.projections.*.processes.decay.tau_w": 200 * ms,
+        "record.raster": (),
+        "record.snapshots": (),
+    }
+    always = simulate(TINY.override(wanted), seed=1, backend="numpy", out=tmp_path)
+    never = simulate(
+        TINY.override({**wanted, "schedule.sleep.trigger": 50.0}),
+        seed=1,
+        backend="numpy",
+        out=tmp_path,
+    )
+    assert always.metrics["sleep_s"] == pytest.approx(12 * 0.05)
+    assert never.metrics["sleep_s"] == 0 and never.metrics["growth"] > always.metrics["growth"]
+    learns = {"network.projections.*.rules.stdp_nearest_reversed.lr": 0.05}
+    some = simulate(
+        TINY.override({**wanted, **learns, "schedule.sleep.trigger": 1.1}),
+        seed=1,
+        backend="numpy",
+        out=tmp_path,
+    )
+    steps = some.arrays["slots/steps"][some.arrays["slots/phase"] == "sleep"]
+    assert 0 < np.count_nonzero(steps) < 12
+    # it was above the ratio before each sleep that came, and not before one that was left out
+    column = WEIGHT_STATISTICS.index("sum")
+    total = sum(some.arrays[f"stats/{p.name}"][:, column] for p in TINY.network.projections)
+    times = some.arrays["stat_times_s"].tolist()
+    clock = 0.0
+    phases = zip(some.arrays["slots/phase"], some.arrays["slots/steps"], strict=True)
+    for phase, ran in phases:
+        if phase == "sleep" and ran:
+            at = int(np.argmin(np.abs(np.array(times) - clock)))
+            assert total[at] > 1.1 * total[0]
+        clock += ran * 1e-3
