@@ -1,0 +1,31 @@
+"""The paper's experiment as released: recurrent STDP network on MNIST-like data, sleep swept.
+
+Massey et al. (arXiv:2601.08447), from the code of January 2026: 6000 images of 1 s, sleep after
+every 35 s of wake for a fraction of that time (at most 10 s), reversed nearest-neighbour STDP,
+decay of all weights towards 0.01. For the textbook orientation, or all-to-all pairing::
+
+    --set 'network.projections.*.rules.stdp_nearest_reversed=stdp:STDP_NEAREST'
+    --set 'network.projections.*.rules.stdp_nearest_reversed=stdp:STDP_ALL_TO_ALL'
+
+As released, sleep ends early once the summed weight is back at its initial value.
+"""
+
+from brainsleep.compare import Condition
+from brainsleep.models.massey2026 import PAPER
+from brainsleep.protocol import Data, Protocol, Record
+from brainsleep.schedule import Schedule, sleep
+
+PROTOCOL = Protocol(
+    name="paper",
+    description="Recurrent STDP network of Massey et al. 2026, with 20 % sleep",
+    network=PAPER,
+    data=Data(source="mnist", n_train=6000, n_readout=1000, n_test=1000),
+    schedule=Schedule(sleep=sleep(0.2, until_initial=True, noise=1, decay=1)),
+    record=Record(weights_every=35),
+    references=("arXiv:2601.08447",),
+)
+
+CONDITIONS = tuple(
+    Condition(name=f"{percent} % sleep", changes={"schedule.sleep.fraction": percent / 100})
+    for percent in range(0, 101, 10)
+)

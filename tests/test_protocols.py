@@ -1,0 +1,44 @@
+"""Shipped protocols: they load, their conditions can be made, and each differs from the others."""
+
+import pytest
+
+from brainsleep.describe import describe
+from brainsleep.load import load_module, shipped
+from brainsleep.protocol import load_protocol, run_id
+
+
+@pytest.mark.parametrize("name", shipped("protocol"))
+def test_protocol_and_its_conditions(name):
+    protocol = load_protocol(name)
+    assert protocol.name == name and protocol.description and protocol.references
+    assert len(list(describe(protocol))) > 5
+    conditions = load_module(name, "protocol").CONDITIONS
+    names = [condition.name for condition in conditions]
+    assert len(set(names)) == len(names) > 1
+    ids = {
+        run_id(protocol.override(c.changes), 0, "cpp", "data")
+        for c in conditions
+        if not c.match_rate
+    }
+    assert len(ids) == sum(not c.match_rate for c in conditions)
+    for place, condition in enumerate(conditions):
+        assert not condition.match_rate or condition.match_rate in names[:place]
+
+
+def test_controls_differ_only_in_what_they_name():
+    protocol = load_protocol("controls")
+    gates = {
+        c.name: protocol.override(c.changes).schedule.sleep.gates
+        for c in load_module("controls", "protocol").CONDITIONS
+    }
+    assert dict(gates["sleep"]) == {"input": 0, "plasticity": 1, "noise": 1, "decay": 1}
+    assert gates["rest: no decay"] == {**gates["sleep"], "decay": 0}
+    assert gates["no membrane noise"] == {**gates["sleep"], "noise": 0}
+    paper = load_protocol("paper")
+    assert paper.network.projection("ie").weights.low == 0.5 and paper.schedule.sleep.until_initial
+
+
+def test_textbook_orientation_is_one_override_away():
+    key = "network.projections.*.rules.stdp_nearest_reversed"
+    textbook = load_protocol("paper").override({key: "stdp:STDP_NEAREST"})
+    assert {r.name for p in textbook.network.projections for r in p.rules} == {"stdp_nearest"}
