@@ -35,6 +35,9 @@ from .segment import Capacity, Recording, Segment, timing
 from .spec import NetworkSpec
 from .state import State
 
+#: Free bytes a memory-backed folder must have to be used for the files of a call.
+_ROOM = 2**28
+
 BACKENDS = ("cpp", "cython", "numpy")
 
 
@@ -289,14 +292,7 @@ class CppBackend:
         given |= {f"clock:{name}": value for name, value in times.items()}
         given |= {f"slots:{name}": value for name, value in values.items()}
         given["run"] = np.array([seed % 2**32, segment.starts[-1]], dtype=np.int64)
-        with tempfile.TemporaryDirectory(prefix="brainsleep-", dir=_scratch()) as folder:
-            with open(os.path.join(folder, "segment.bin"), "wb") as file:
-                for key, dtype in self._layout["inputs"]:
-                    array = np.ascontiguousarray(given[key], dtype=dtype)
-                    file.write(np.int64(array.size).tobytes())
-                    file.write(array.tobytes())
-            _call(self.directory, folder)
-            out = self._read(os.path.join(folder, "state.bin"))
+        out = self._exchange(given)
         _check_complete(int(out["steps"][0]), segment)
         duration = float(segment.starts[-1] * self.spec.dt)
         arrays = _finish(self.spec, {name: out[name] for name in state.arrays}, duration)
@@ -308,6 +304,24 @@ class CppBackend:
             at = np.rint(out[f"{group}:t"] / float(self.spec.dt)).astype(np.int64)
             spikes[group] = (at, out[f"{group}:i"])
         return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
+
+    def _exchange(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Hand arrays to the program, run it, take back its arrays."""
+        try:
+            with tempfile.TemporaryDirectory(prefix="brainsleep-", dir=_scratch()) as folder:
+                with open(os.path.join(folder, "segment.bin"), "wb") as file:
+                    for key, dtype in self._layout["inputs"]:
+                        array = np.ascontiguousarray(given[key], dtype=dtype)
+                        file.write(np.int64(array.size).tobytes())
+                        file.write(array.tobytes())
+                _call(self.directory, folder)
+                return self._read(os.path.join(folder, "state.bin"))
+        except OSError as error:
+            raise SimulationError(
+                f"cpp: cannot exchange files with the program in {self.directory} "
+                f"({error.strerror or error}); free some space in the temporary folder, or set "
+                "TMPDIR to another"
+            ) from error
 
     def _read(self, path: str) -> dict[str, np.ndarray]:
         out = {}
@@ -322,9 +336,15 @@ class CppBackend:
 
 
 def _scratch() -> str | None:
-    """Memory-backed folder for the files of one call where there is one, else the default."""
+    """Memory-backed folder for the files of one call if there is one with room; else None."""
     shm = "/dev/shm"
-    return shm if os.path.isdir(shm) and os.access(shm, os.W_OK) else None
+    usable = os.path.isdir(shm) and os.access(shm, os.W_OK)
+    return shm if usable and shutil.disk_usage(shm).free > _ROOM and not _chosen() else None
+
+
+def _chosen() -> bool:
+    """Tell whether the user names a temporary folder."""
+    return any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
 
 
 def _call(directory: Path, folder: str) -> None:

@@ -10,9 +10,10 @@ import time
 import numpy as np
 import pytest
 from brian2 import ms
-from conftest import needs_compiler
+from conftest import make_segment, needs_compiler
 
 from brainsleep import simulate as simulate_module
+from brainsleep.backend import make_backend
 from brainsleep.encoders import RateEncoder
 from brainsleep.errors import BackendError, DataError, ProtocolError, SimulationError, StoreError
 from brainsleep.metrics import WEIGHT_STATISTICS, weight_entropy, weight_statistics
@@ -21,6 +22,7 @@ from brainsleep.protocol import Data, Protocol, Record
 from brainsleep.responses import class_selectivity, effective_rank, participation_ratio, phi
 from brainsleep.schedule import Schedule, sleep
 from brainsleep.simulate import simulate
+from brainsleep.state import initial_state
 from brainsleep.store import find_result, read_result, write_result
 
 TINY = Protocol(
@@ -414,3 +416,16 @@ def test_sleep_comes_when_the_summed_weight_asks_for_it(tmp_path):
             at = int(np.argmin(np.abs(np.array(times) - clock)))
             assert total[at] > 1.1 * total[0]
         clock += ran * 1e-3
+
+
+@pytest.mark.standalone
+@needs_compiler
+def test_no_room_for_the_files_of_a_segment_is_a_clear_error(tmp_path, monkeypatch):
+    program = make_backend("cpp", TINY.network)
+    segment = make_segment(TINY.network, np.zeros((1, 64)), [10])
+    state = initial_state(TINY.network, 0)
+    assert program.advance(state, segment, 0)[1].counts["input"].sum() == 0
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(SimulationError, match="set TMPDIR to another"):
+        program.advance(state, segment, 0)
