@@ -257,6 +257,8 @@ def plain(value: Any) -> Any:
 
 def _source(function: Callable) -> str:
     try:
+        if getattr(getattr(function, "__code__", None), "co_filename", "") == "<string>":
+            raise OSError("made by exec()")  # Python may find the source of something else
         return inspect.getsource(function)
     except (OSError, TypeError) as error:
         raise ProtocolError(
