@@ -29,7 +29,14 @@ from brian2.devices.device import get_device, reset_device, runtime_device, set_
 
 from . import exchange
 from .build import FLAGS, build, find_compiler
-from .errors import BackendError, SimulationError, explain, nearest
+from .errors import (
+    BackendError,
+    BrainsleepError,
+    SimulationError,
+    explain,
+    nearest,
+    one_line,
+)
 from .network import BrianNetwork
 from .segment import Capacity, Recording, Segment, timing
 from .spec import NetworkSpec
@@ -182,7 +189,7 @@ class RuntimeBackend:
             Spike counts a slot, and single spikes where asked for.
         """
         advance_checks(self.spec, segment)
-        with _runtime(self.name):
+        with _runtime(self.name), _brian_errors(self.spec):
             network = self._prepare(state)
             times, values = timing(self.spec, self.capacity, segment)
             for name, clock in network.event_clocks.items():
@@ -238,6 +245,19 @@ def _runtime(target: str):
         raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
     with _preferences({"codegen.target": target, "core.stop_on_keyboard_interrupt": False}):
         yield
+
+
+@contextlib.contextmanager
+def _brian_errors(spec: NetworkSpec):
+    """Turn what Brian2 refuses, for example a method that does not fit, into a `BackendError`."""
+    try:
+        yield
+    except BrainsleepError:
+        raise
+    except Exception as error:  # Brian2 wraps many kinds, the reason lies in the cause
+        reason, where = error.__cause__ or error, one_line(error)
+        part = where.split("'")[1] if "'" in where and error.__cause__ else spec.name
+        raise BackendError(f"Brian2 cannot run '{part}': {one_line(reason)}") from error
 
 
 @contextlib.contextmanager
@@ -374,7 +394,7 @@ def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
     }
     set_device("cpp_standalone", build_on_run=False, directory=str(folder))
     try:
-        with _preferences(wanted):
+        with _preferences(wanted), _brian_errors(spec):
             device = get_device()
             device.reinit()
             device.activate(build_on_run=False, directory=str(folder))

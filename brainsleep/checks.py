@@ -22,7 +22,7 @@ from brian2.parsing.expressions import is_boolean_expression, parse_expression_d
 from brian2.units.fundamentalunits import DIMENSIONLESS
 from brian2.utils.stringtools import get_identifiers
 
-from .errors import BrainsleepError, SpecError, explain, nearest
+from .errors import BrainsleepError, SpecError, explain, nearest, one_line
 
 _OWN = """
 t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
@@ -161,7 +161,7 @@ def parse_equations(text: str, where: str) -> Equations:
         return Equations(text)
     except Exception as error:  # Brian2 raises many kinds for a malformed equation string
         reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "")
-        cause = _one_line(error.__cause__) if error.__cause__ else ""
+        cause = one_line(error.__cause__) if error.__cause__ else ""
         detail = " ".join(dict.fromkeys(filter(None, (cause, reason.strip()))))
         raise SpecError(
             f"{where}: cannot read the equations ({detail}); expected Brian2 equations "
@@ -265,7 +265,7 @@ def check_expression(
         dim = get_dimensions(parse_expression_dimensions(code, known))
         is_condition = bool(names) and is_boolean_expression(code, known)  # "1" is a value
     except Exception as error:  # DimensionMismatchError, SyntaxError, TypeError, ...
-        raise SpecError(f"{where}: {_one_line(error)} in {code.strip()!r}") from error
+        raise SpecError(f"{where}: {one_line(error)} in {code.strip()!r}") from error
     if boolean != is_condition:
         kind = "a condition such as 'v > v_threshold'" if boolean else "a value, not a condition"
         raise SpecError(explain(where, repr(code.strip()), kind))
@@ -315,7 +315,7 @@ def check_statements(
         new, _, _ = analyse_identifiers(code, {**surroundings(), **variables})
     except Exception as error:
         raise SpecError(
-            f"{where}: cannot read the statement {code.strip()!r} ({_one_line(error)})"
+            f"{where}: cannot read the statement {code.strip()!r} ({one_line(error)})"
         ) from error
     known = _resolve(code, names - set(new), variables, where)
     if deferred:
@@ -323,7 +323,7 @@ def check_statements(
     try:
         check_units_statements(code, known)
     except Exception as error:
-        raise SpecError(f"{where}: {_one_line(error)} in {code.strip()!r}") from error
+        raise SpecError(f"{where}: {one_line(error)} in {code.strip()!r}") from error
     return names
 
 
@@ -385,7 +385,3 @@ def check_all_used(parameters: Iterable[str], used: set[str], where: str) -> Non
             f"{where}: parameter '{idle[0]}' is used by no equation; remove it or use it "
             f"(misspelt in an equation? names used: {', '.join(sorted(used)) or 'none'})"
         )
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

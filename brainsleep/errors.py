@@ -62,3 +62,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     match = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean '{match[0]}'? " if match else ""
     return f"{hint}one of: {', '.join(known)}" if known else "nothing can be named here"
+
+
+def one_line(error: BaseException) -> str:
+    """Give the message of an error in one line, or its kind if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .backend import default_backend, make_backend
 from .build import describe_compiler
@@ -298,7 +299,8 @@ class _Run:
     def _store(self, build_seconds: float, progress: Progress, total: int) -> Result:
         progress(total, total, "readout")
         started = time.perf_counter()
-        metrics, arrays = self._measure()
+        with threadpool_limits(1):  # matrices are small: threads cost more than they give
+            metrics, arrays = self._measure()
         timings = {
             "build_s": build_seconds,
             "simulate_s": self.seconds,

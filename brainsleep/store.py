@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import StoreError, explain
+from .errors import StoreError, explain, one_line
 
 SCHEMA_VERSION = 1
 
@@ -70,7 +70,7 @@ def check_writable(out: Path) -> None:
         raise StoreError(
             explain(
                 f"output folder {out}",
-                error.strerror or _one_line(error),
+                error.strerror or one_line(error),
                 "a folder that can be written",
                 "choose another with --out",
             )
@@ -95,7 +95,7 @@ def read_result(path: str | Path) -> Result:
             f"result: no result.json in {path}; give the folder of a finished run"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"result {path}: cannot read result.json ({_one_line(error)})") from error
+        raise StoreError(f"result {path}: cannot read result.json ({one_line(error)})") from error
     if not isinstance(info, dict) or info.get("schema_version") != SCHEMA_VERSION:
         got = info.get("schema_version") if isinstance(info, dict) else type(info).__name__
         raise StoreError(explain(f"result {path}: schema version", got, SCHEMA_VERSION))
@@ -143,7 +143,7 @@ def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarra
         os.rename(work, final)
     except OSError as error:
         raise StoreError(
-            f"result {run_id}: cannot write to {out} ({error.strerror or _one_line(error)}); "
+            f"result {run_id}: cannot write to {out} ({error.strerror or one_line(error)}); "
             "free some space or choose another folder with --out"
         ) from error
     finally:
@@ -203,7 +203,3 @@ def _file_hash(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
