@@ -122,9 +122,6 @@ class _Run:
         self.table = protocol.schedule.compile(
             data.n_train, data.n_readout, data.n_test, network.gates, network.dt
         )
-        self.rates = {
-            stage: protocol.encoder.rates(getattr(self.split, stage).images) for stage in STAGES
-        }
         self.recorder = Recorder.empty(protocol, len(self.table))
         self._at = (0, initial_state(network, seed))  # one value: an interrupt finds a whole one
         self.initial_sum = self._summed_weight(self.state)
@@ -169,9 +166,10 @@ class _Run:
         table, cut = self.table, slice(first, last)
         stage = str(table.stage[first])
         image = table.image[cut]
-        rates = self.rates[stage]
-        stimulus = np.zeros((last - first, self.protocol.encoder.n_inputs))
-        stimulus[image >= 0] = rates[image[image >= 0]]
+        encoder, images = self.protocol.encoder, getattr(self.split, stage).images
+        stimulus = np.zeros((last - first, encoder.n_inputs))
+        if np.any(image >= 0):
+            stimulus[image >= 0] = encoder.rates(images[image[image >= 0]])
         raster = np.zeros(last - first, dtype=bool)
         if self.protocol.record.raster:
             start, stop = self.protocol.record.raster
