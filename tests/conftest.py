@@ -1,7 +1,9 @@
 """Fixtures: small networks whose outcome can be worked out, and a build cache of the tests' own."""
 
 import dataclasses
+import os
 
+import hypothesis
 import numpy as np
 import pytest
 from brian2 import ms
@@ -21,6 +23,10 @@ from brainsleep.spec import (
     Projection,
     SynapseModel,
 )
+
+# Examples take as long as the machine is slow; in CI they are the same every time.
+hypothesis.settings.register_profile("brainsleep", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("brainsleep")
 
 #: One input spike in every neuron with this rate and the time step of 1 ms: probability 1.
 EVERY_STEP = 1000.0
