@@ -155,7 +155,6 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
             for plan in _sum_plans(projection, process):
                 sums.append(f"{plan.variable} : 1")
                 sums += [f"{plan.total} : 1 (shared)"] if plan.total else []
-                sums += ["zero_index : integer (constant)"] if plan.total else []
     lines += list(dict.fromkeys(sums))
 
     step.append(_tidy(model.on_step))
@@ -378,6 +377,8 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     code = "\n".join(
         [*on_pre, *on_post, *(c for p in processes for c in (p.on_onset, p.on_update))]
     )
+    if any(total.total for process in processes for total in process.sums):
+        lines.append("zero_index : integer (constant)")
     standard = {"w_min": projection.w_min, "w_max": projection.w_max, "w_sign": projection.sign}
     used = checks.identifiers(code)
     parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}

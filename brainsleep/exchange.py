@@ -11,7 +11,7 @@ import numpy as np
 
 from .network import BrianNetwork
 
-VERSION = 2  # change when the format or the code below changes: part of a build's key
+VERSION = 3  # change when the format or the code below changes: part of a build's key
 
 _PROLOGUE = """
 FILE* segment_file = fopen((brian::results_dir + "segment.bin").c_str(), "rb");
@@ -170,6 +170,8 @@ def _exchange_synapses(network, plan, name_of, inputs, outputs, load, save) -> N
         f"for (int k : {pre}) {outgoing}[k]++;",
         f"for (int k : {post}) {incoming}[k]++;",
     ]
+    if "zero_index" in variables:
+        load.append(f"{name_of(variables['zero_index'])}.assign({pre}.size(), 0);")
     for name in plan.state:
         vector = name_of(variables[name])
         outputs.append((f"{plan.name}.{name}", np.dtype(variables[name].dtype).name))

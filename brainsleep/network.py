@@ -14,7 +14,7 @@ import numpy as np
 from brian2.core.clocks import BaseClock
 from brian2.groups.group import CodeRunner
 
-from .assemble import GroupPlan, ProcessPlan, SynapsePlan, assemble
+from .assemble import GroupPlan, ProcessPlan, SumPlan, SynapsePlan, assemble
 from .segment import Capacity
 from .spec import NetworkSpec
 
@@ -144,7 +144,6 @@ class BrianNetwork:
             namespace=self._namespace(),
             name=plan.name,
         )
-        group.variables.add_constant("total_size", value=1)
         self.groups[plan.name] = group
         slots = self._event_clock("slot")
         group.run_regularly(
@@ -193,6 +192,7 @@ class BrianNetwork:
             namespace=self._namespace(),
             name=plan.name,
         )
+        synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
         self.groups[plan.name] = synapses
@@ -210,7 +210,7 @@ class BrianNetwork:
             order = (_ONSET if moment == "onset" else _UPDATE) + 3 * position
             for total in process.sums:
                 if moment in total.when:
-                    self._add_sum(synapses, self.groups[plan.target], total, clock, order, moment)
+                    self._add_sum(synapses, total, clock, order, moment)
             synapses.run_regularly(
                 code,
                 clock=clock,
@@ -219,45 +219,29 @@ class BrianNetwork:
                 name=f"{plan.name}_{process.name}_{moment}",
             )
 
-    def _add_sum(self, synapses, target, plan, clock, order: int, moment: str) -> None:
-        """Sum an expression over each neuron's synapses, then over the neurons."""
-        self._objects.append(
-            CodeRunner(
-                synapses,
-                "summed_variable",
-                code=f"_synaptic_var = {plan.expression}",
-                needed_variables=[f"{plan.variable}_post", "N_post", "_synaptic_post"],
-                template_kwds={
-                    "_target_var": synapses.variables[f"{plan.variable}_post"],
-                    "_target_size_name": "N_post",
-                    "_index_var": synapses.variables["_synaptic_post"],
-                    "_target_start": 0,
-                    "_target_stop": -1,
-                },
-                clock=clock,
-                when="start",
-                order=order,
-                name=f"{plan.variable}_{moment}",
-            )
-        )
-        if plan.total:
+    def _add_sum(self, synapses, plan: SumPlan, clock, order: int, moment: str) -> None:
+        """Sum an expression over each neuron's synapses, and over all of them if that is used."""
+        places = [(f"{plan.variable}_post", "_synaptic_post", "N_post")]
+        if plan.total:  # all into element 0
+            places.append((f"{plan.total}_post", "zero_index", "total_size"))
+        for variable, index, size in places:
             self._objects.append(
                 CodeRunner(
-                    target,
+                    synapses,
                     "summed_variable",
-                    code=f"_synaptic_var = {plan.variable}",
-                    needed_variables=[plan.total, "zero_index", "total_size"],
+                    code=f"_synaptic_var = {plan.expression}",
+                    needed_variables=[variable, index, size],
                     template_kwds={
-                        "_target_var": target.variables[plan.total],
-                        "_target_size_name": "total_size",
-                        "_index_var": target.variables["zero_index"],
+                        "_target_var": synapses.variables[variable],
+                        "_target_size_name": size,
+                        "_index_var": synapses.variables[index],
                         "_target_start": 0,
                         "_target_stop": -1,
                     },
                     clock=clock,
                     when="start",
-                    order=order + 1,
-                    name=f"{plan.total}_{moment}",
+                    order=order,
+                    name=f"{synapses.name}_sum_{variable.removesuffix('_post')}_{moment}",
                 )
             )
 

@@ -50,12 +50,12 @@ def hard_bound(axes: Axes, w_max: float, *, vertical: bool = False) -> None:
         )
 
 
-def log_ticks(axis: Axis, low: float, high: float) -> None:
-    """Label the decades from `low` to `high` by plain numbers; leave a shorter axis as it is."""
+def log_ticks(axis: Axis, low: float, high: float, most: int = 5) -> None:
+    """Label at most `most` decades from `low` to `high` by plain numbers; leave a shorter axis."""
     decades = 10.0 ** np.arange(np.ceil(np.log10(low) - 1e-9), np.floor(np.log10(high)) + 1)
     if len(decades) < 2:
         return
-    labelled = decades[:: -(-len(decades) // 5)]
+    labelled = decades[:: -(-len(decades) // most)]
     axis.set_ticks(labelled, [f"{value:g}" for value in labelled])
     minor = [v for v in LogLocator(subs=range(1, 10)).tick_values(low, high) if low <= v <= high]
     axis.set_ticks(minor, minor=True)
@@ -270,6 +270,45 @@ def raster(axes: Axes, condition: Condition, size: float = 0.55) -> None:
     axes.set_ylim(-rows + 4, 3)
     axes.set_xlim(start, end)
     axes.set_xlabel("time (s)")
+
+
+def rows(axes: Axes, n: int) -> np.ndarray:
+    """Make room for `n` conditions, one a row and the first on top; return where they are."""
+    y = np.arange(n)
+    axes.set_yticks(y, [])
+    axes.set_ylim(n - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="y", color="#E4E4E4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return y
+
+
+def rate_axis(axes: Axes, rates: Sequence[float], ticks: int = 5) -> None:
+    """Scale the x axis for rates in Hz: logarithmic if they differ by much and none is 0."""
+    if min(rates) > 0 and max(rates) > 5 * min(rates):
+        axes.set_xscale("log")
+        low = 10 ** np.floor(np.log10(min(rates) / 1.3))
+        high = 10 ** np.ceil(np.log10(max(rates) * 1.3))
+        axes.set_xlim(low, high)
+        log_ticks(axes.xaxis, low, high, ticks)
+    else:
+        axes.set_xlim(0, max(1.0, 1.15 * max(rates)))
+
+
+def name_line(axes: Axes, x: float, text: str, ha: str) -> None:
+    """Write the name of a vertical line at `x` above the axes, aligned with it as `ha` says."""
+    axes.annotate(
+        text,
+        (x, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 1),
+        fontsize=7,
+        textcoords="offset points",
+        ha=ha,
+        va="bottom",
+        color=style.REFERENCE,
+    )
 
 
 def no_raster(axes: Axes) -> None:

@@ -66,13 +66,7 @@ class Condition:
 
     def metric(self, name: str):
         """Return the metric `name` or raise `FigureError` if it was not measured."""
-        value = self.result.metrics.get(name)
-        if value is None:
-            raise FigureError(
-                f"figure: result {self.result.info['run_id']} has no metric '{name}'; "
-                "run it with data.n_readout and data.n_test above 0"
-            )
-        return value
+        return metric(self.result, name)
 
     def statistic(self, projection: str, name: str) -> np.ndarray:
         """Return one column of the weight statistics of `projection` over time."""
@@ -101,6 +95,33 @@ class Condition:
         return [(float(start), float(end)) for start, end in spans if end > start]
 
 
+def check(results: Sequence[Result], labels: Sequence[str] | None) -> None:
+    """Raise `FigureError` without results of a network under a schedule, and a label for each."""
+    if not results:
+        raise FigureError("figure: no results; give the folder of at least one finished run")
+    for result in results:
+        if not {"network", "data", "schedule"} <= set(result.info.get("protocol", {})):
+            raise FigureError(
+                f"figure: result {result.info.get('run_id')} is not of a network under a schedule "
+                "of wake and sleep"
+            )
+    if labels is not None and len(labels) != len(results):
+        raise FigureError(
+            explain("figure: labels", len(labels), f"{len(results)}, one for each result")
+        )
+
+
+def metric(result: Result, name: str):
+    """Return the metric `name` of a result or raise `FigureError` if it was not measured."""
+    value = result.metrics.get(name)
+    if value is None:
+        raise FigureError(
+            f"figure: result {result.info['run_id']} has no metric '{name}'; "
+            "run it with data.n_readout and data.n_test above 0"
+        )
+    return value
+
+
 def conditions(results: Sequence[Result], labels: Sequence[str] | None) -> list[Condition]:
     """Read results and give each a label and a colour.
 
@@ -117,24 +138,13 @@ def conditions(results: Sequence[Result], labels: Sequence[str] | None) -> list[
         If there is no result or more than there are colours, if one is of something else, or if
         there is not one label for each.
     """
-    if not results:
-        raise FigureError("figure: no results; give the folder of at least one finished run")
+    check(results, labels)
     if len(results) > len(style.CONDITIONS):
         raise FigureError(
             explain("figure: results", len(results), f"at most {len(style.CONDITIONS)}")
         )
-    for result in results:
-        if not {"network", "data", "schedule"} <= set(result.info.get("protocol", {})):
-            raise FigureError(
-                f"figure: result {result.info.get('run_id')} is not of a network under a schedule "
-                "of wake and sleep"
-            )
     if labels is None:
         labels = _distinct([default_label(result) for result in results], results)
-    if len(labels) != len(results):
-        raise FigureError(
-            explain("figure: labels", len(labels), f"{len(results)}, one for each result")
-        )
     return [
         Condition(result, result.arrays, str(label), style.CONDITIONS[k])
         for k, (result, label) in enumerate(zip(results, labels, strict=True))

@@ -13,9 +13,11 @@ from brainsleep.store import Result
 from . import _style as style
 from ._panels import (
     legend_handles,
-    log_ticks,
+    name_line,
     no_raster,
     raster,
+    rate_axis,
+    rows,
     weight_course,
     weight_histogram,
 )
@@ -49,9 +51,8 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     shown = conditions(results, labels)
     shown_projections = _excitatory(shown)
     with style.figure("double", 5.5) as figure:
-        rows = len(shown_projections)
         grid = figure.add_gridspec(2, 1, height_ratios=[1.35, 1])
-        upper = grid[0].subgridspec(rows, 2, width_ratios=[1.75, 1])
+        upper = grid[0].subgridspec(len(shown_projections), 2, width_ratios=[1.75, 1])
         lower = grid[1].subgridspec(1, 3, width_ratios=[2.1, 1.15, 1])
         _weights(figure, upper, shown, shown_projections)
         axes = [figure.add_subplot(cell) for cell in lower]
@@ -72,11 +73,11 @@ def _excitatory(shown: Sequence[Condition]) -> list[dict]:
     return (chosen or known)[:2]
 
 
-def _weights(figure: Figure, grid, shown: Sequence[Condition], rows: Sequence[dict]) -> None:
+def _weights(figure: Figure, grid, shown: Sequence[Condition], chosen: Sequence[dict]) -> None:
     """Draw panels a and b, one row a projection."""
-    courses = [figure.add_subplot(grid[k, 0]) for k in range(len(rows))]
-    histograms = [figure.add_subplot(grid[k, 1]) for k in range(len(rows))]
-    for course, histogram, projection in zip(courses, histograms, rows, strict=True):
+    courses = [figure.add_subplot(grid[k, 0]) for k in range(len(chosen))]
+    histograms = [figure.add_subplot(grid[k, 1]) for k in range(len(chosen))]
+    for course, histogram, projection in zip(courses, histograms, chosen, strict=True):
         weight_course(course, shown, projection)
         weight_histogram(histogram, shown, projection)
         course.set_ylabel("weight $w$\n(dimensionless)")
@@ -96,21 +97,9 @@ def _raster(axes: Axes, shown: Sequence[Condition]) -> None:
     axes.set_title(chosen.label, color=chosen.colour, loc="left", pad=12)
 
 
-def _rows(axes: Axes, shown: Sequence[Condition]) -> np.ndarray:
-    """Give every condition a row, the first on top."""
-    y = np.arange(len(shown))
-    axes.set_yticks(y, [])
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="y", color="#E4E4E4", linewidth=0.6)
-    axes.set_axisbelow(True)
-    return y
-
-
 def _accuracy(axes: Axes, shown: Sequence[Condition]) -> None:
     """Draw accuracy with interval, the same readout on raw pixels, and chance."""
-    y = _rows(axes, shown)
+    y = rows(axes, len(shown))
     axes.set_yticks(y, [c.wrapped for c in shown])
     for row, c in zip(y, shown, strict=True):
         accuracy = 100 * c.metric("network_accuracy")
@@ -137,17 +126,7 @@ def _accuracy(axes: Axes, shown: Sequence[Condition]) -> None:
         chance, color=style.REFERENCE, linewidth=0.8, linestyle=":", zorder=1, gid="chance"
     )
     for x, text in ((pixels, "raw pixels"), (chance, "chance")):
-        axes.annotate(
-            text,
-            (x, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 1),
-            fontsize=7,
-            textcoords="offset points",
-            ha="right" if x > 65 else "left",
-            va="bottom",
-            color=style.REFERENCE,
-        )
+        name_line(axes, x, text, "right" if x > 65 else "left")
     axes.set_xlim(0, 104)
     axes.set_xticks([0, 50, 100])
     axes.set_xlabel("test accuracy (%)")
@@ -157,14 +136,7 @@ def _rates(axes: Axes, shown: Sequence[Condition]) -> None:
     """Draw the mean rate of the readout population in the test."""
     population = shown[0].protocol["readout"]["population"]
     rates = [c.metric(f"rate_test_{population}_hz") for c in shown]
-    for row, c, rate in zip(_rows(axes, shown), shown, rates, strict=True):
+    for row, c, rate in zip(rows(axes, len(shown)), shown, rates, strict=True):
         axes.plot(rate, row, "o", color=c.colour, markersize=5, gid="rate")
-    if min(rates) > 0 and max(rates) > 5 * min(rates):
-        axes.set_xscale("log")
-        low = 10 ** np.floor(np.log10(min(rates) / 1.3))
-        high = 10 ** np.ceil(np.log10(max(rates) * 1.3))
-        axes.set_xlim(low, high)
-        log_ticks(axes.xaxis, low, high)
-    else:
-        axes.set_xlim(0, max(1.0, 1.15 * max(rates)))
+    rate_axis(axes, rates)
     axes.set_xlabel(f"{population_name(population)} rate in test (Hz)")

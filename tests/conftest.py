@@ -12,7 +12,7 @@ from brainsleep.backend import make_backend
 from brainsleep.build import find_compiler
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
-from brainsleep.models.sleep import DECAY_NEURON, MEMBRANE_NOISE
+from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.segment import Capacity, Segment
 from brainsleep.spec import (
@@ -93,7 +93,10 @@ def lone_neurons(model, n=1):
 def small_network():
     """Every kind of part in one small network: used for parity between backends."""
     rule = STDP_NEAREST.with_parameters(lr=0.02)
-    decay = dataclasses.replace(DECAY_NEURON.with_parameters(tau_w=200 * ms), period=10 * ms)
+    own, common = (
+        dataclasses.replace(process.with_parameters(tau_w=200 * ms), period=10 * ms)
+        for process in (DECAY_NEURON, DECAY_GROUP)
+    )
     lif = ADAPTIVE_LIF.with_parameters(tau_m=10 * ms, tau_syn=5 * ms)
 
     def projection(name, source, target, p, w, sign=1):
@@ -108,7 +111,7 @@ def small_network():
             w_max=20.0,
             sign=sign,
             rules=(rule,),
-            processes=(decay,),
+            processes=(common if name == "ee" else own,),
         )
 
     noise = (MEMBRANE_NOISE,)

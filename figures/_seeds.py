@@ -1,0 +1,208 @@
+"""How figures group many results: by data set, by condition and, within it, by seed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from brainsleep.errors import FigureError
+from brainsleep.statistics import Spread, seed_spread
+from brainsleep.store import Result
+
+from . import _style as style
+from ._read import check, metric
+
+#: Data sets that have a name in print, by theirs.
+DATA_NAMES = {
+    "mnist": "MNIST",
+    "kmnist": "KMNIST",
+    "fashion-mnist": "Fashion-MNIST",
+    "notmnist": "notMNIST",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One result: a seed of a condition on a data set.
+
+    Parameters
+    ----------
+    result : Result
+        The stored run.
+    group : str
+        Name of the condition, or of the curve.
+    """
+
+    result: Result
+    group: str
+
+    @property
+    def protocol(self) -> dict:
+        """The resolved protocol as plain data."""
+        return self.result.info["protocol"]
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return self.result.info["seed"]
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+        return self.result.info["data"]["name"]
+
+    @property
+    def fraction(self) -> float:
+        """Sleep as a fraction of wake."""
+        return self.protocol["schedule"]["sleep"]["fraction"]
+
+    def percent(self, name: str) -> float:
+        """Return the metric `name`, a fraction, in per cent."""
+        return 100 * metric(self.result, name)
+
+    @property
+    def rate(self) -> float:
+        """Rate of the readout population in the test in Hz."""
+        return metric(self.result, f"rate_test_{self.protocol['readout']['population']}_hz")
+
+
+def runs(
+    results: Sequence[Result], labels: Sequence[str] | None, groups: Sequence[str]
+) -> list[Run]:
+    """Give every result a condition: its label, else what `groups` says.
+
+    Raises
+    ------
+    FigureError
+        If there is no result, one is of something else, or there is not one label for each.
+    """
+    check(results, labels)
+    names = [str(name) for name in (groups if labels is None else labels)]
+    return [Run(result, name) for result, name in zip(results, names, strict=True)]
+
+
+def by_data(found: Iterable[Run]) -> dict[str, list[Run]]:
+    """Group runs by data set, in the order in which they first occur."""
+    groups: dict[str, list[Run]] = {}
+    for run in found:
+        groups.setdefault(run.data, []).append(run)
+    return groups
+
+
+def groups_of(found: Iterable[Run]) -> list[str]:
+    """Return the names of the conditions in the order in which they first occur."""
+    return list(dict.fromkeys(run.group for run in found))
+
+
+def known_data(name: str) -> str:
+    """Return which well-known data set `name` is or is some images of, as in mnist_8k; else ''."""
+    found = re.fullmatch(r"([a-z-]+?)([_-]\d+k?)?", name.lower())
+    return found[1] if found and found[1] in DATA_NAMES else ""
+
+
+def data_title(name: str) -> str:
+    """Return a data set's name as in print; its own beside it if that differs."""
+    printed = DATA_NAMES.get(known_data(name), name)
+    return printed if name in (*DATA_NAMES, printed) else f"{printed} ({name})"
+
+
+def check_once(found: Iterable[Run], *, fractions: bool = False) -> None:
+    """Raise `FigureError` if a seed occurs twice under one condition: it would count twice."""
+    seen: set[tuple] = set()
+    for run in found:
+        key = (run.data, run.group, run.fraction if fractions else None, run.seed)
+        if key in seen:
+            what = f"'{run.group}' on {run.data}"
+            what += f" at {100 * run.fraction:.3g} % sleep" if fractions else ""
+            raise FigureError(
+                f"figure: more than one result of seed {run.seed} of {what}; give each run once "
+                "and every condition a label of its own"
+            )
+        seen.add(key)
+
+
+def settings(part: object, key: str = "") -> dict[str, object]:
+    """Flatten a protocol to values by dotted key; parts in a list go by their name."""
+    if isinstance(part, list) and all(isinstance(p, dict) and "name" in p for p in part):
+        part = {p["name"]: p for p in part}
+    if not isinstance(part, dict):
+        return {key: part}
+    found: dict[str, object] = {}
+    for name, value in part.items():
+        found |= settings(value, f"{key}.{name}" if key else name)
+    return found
+
+
+def different(found: Sequence[Run], ignored: Sequence[str]) -> str:
+    """Return the first setting in which runs differ, as 'key is a and b', or ''.
+
+    Parameters
+    ----------
+    found : sequence of Run
+        Runs.
+    ignored : sequence of str
+        Regular expressions; keys that one of them matches as a whole do not count.
+    """
+    first = settings(found[0].protocol)
+    for run in found[1:]:
+        if run.protocol == found[0].protocol:
+            continue
+        other = settings(run.protocol)
+        for key in [*first, *(k for k in other if k not in first)]:
+            one, two = first.get(key), other.get(key)
+            if one != two and not any(re.fullmatch(pattern, key) for pattern in ignored):
+                return f"{key} is {one} and {two}"
+    return ""
+
+
+def spread(values: Sequence[float]) -> tuple[Spread, np.ndarray]:
+    """Return the spread over seeds and the length of the error bar to either side of its mean."""
+    found = seed_spread(np.array(values))
+    half = 0.0 if np.isnan(found.low) else found.high - found.mean
+    return found, np.array([half])
+
+
+def accuracy_line(axes: Axes, value: float, kind: str, *, vertical: bool = False) -> None:
+    """Draw a reference line, `kind` is 'raw pixels' or 'chance', at an accuracy in per cent."""
+    axes_line = axes.axvline if vertical else axes.axhline
+    axes_line(
+        value,
+        color=style.REFERENCE,
+        linewidth=0.8,
+        linestyle=":" if kind == "chance" else "-",
+        zorder=1,
+        gid=kind,
+    )
+
+
+def references(found: Sequence[Run]) -> dict[str, float]:
+    """Return the accuracy in per cent of the readout on raw pixels, and of chance."""
+    arrays = found[0].result.arrays
+    if "labels/test" not in arrays:
+        raise FigureError(
+            f"figure: result {found[0].result.info['run_id']} has no array 'labels/test'; "
+            "run it again with --force"
+        )
+    return {
+        "raw pixels": float(np.mean([run.percent("pixels_accuracy") for run in found])),
+        "chance": 100 / len(np.unique(arrays["labels/test"])),
+    }
+
+
+def seed_handles(colour: str = style.REFERENCE, *, bars: str = "|") -> list[Artist]:
+    """Return the legend handles of one seed, and of the interval of their mean if there are bars.
+
+    `bars` is the marker that looks like one; "" for none.
+    """
+    one = Line2D([], [], color=colour, alpha=0.55, linestyle="", marker="o", label="one seed")
+    one.set(markersize=2.6, markeredgewidth=0)
+    bar = Line2D(
+        [], [], color=colour, linestyle="", marker=bars, markersize=9, label="95 % interval of mean"
+    )
+    return [one, bar] if bars else [one]

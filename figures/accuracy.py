@@ -1,0 +1,272 @@
+"""Accuracy of the recurrent network against sleep, beside raw pixels and the authors' values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
+
+from brainsleep.errors import FigureError, explain
+from brainsleep.store import Result
+
+from . import _style as style
+from ._read import check
+from ._seeds import (
+    Run,
+    accuracy_line,
+    by_data,
+    check_once,
+    data_title,
+    different,
+    groups_of,
+    known_data,
+    references,
+    runs,
+    seed_handles,
+    spread,
+)
+
+NAME = "accuracy"
+
+#: The authors' accuracies, one row a seed (arXiv:2601.08447), and their network in that table.
+AUTHORS_TABLE = Path(__file__).with_name("data") / "massey2026_accuracy.csv"
+AUTHORS_MODEL = "stdp_snn"
+AUTHORS, AUTHORS_COLOUR = "Massey et al. 2026", "#9C9C9C"
+
+#: The recurrent network, and what its plasticity rules are called.
+NETWORK = "massey2026"
+RULES = {
+    "stdp_nearest_reversed": "released rule",
+    "stdp_nearest": "textbook rule",
+    "stdp_all": "textbook rule, all to all",
+}
+
+#: What may differ between the runs of one curve: sleep, data, and what no accuracy depends on.
+FREE = (
+    r"name|description|references|hooks.*|record\..*|readout\.(resamples|label_.*)",
+    r"data\.(source|root|split_seed)|schedule\.sleep\.fraction",
+)
+SIZES = r"data\.n_.*"  # may differ from data set to data set
+RULE_KEYS = r"network\.projections\.[^.]+\.rules.*"
+
+
+def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figure:
+    """Draw accuracy against sleep, one panel a data set and one curve a plasticity rule.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Stored runs of the recurrent network: sleep fractions, seeds, rules, data sets.
+    labels : sequence of str, optional
+        The curve each result belongs to; default: by plasticity rule.
+
+    Returns
+    -------
+    Figure
+        Every seed, the mean over seeds with Student's 95 % interval, raw pixels, chance, and
+        the authors' values where they have the data set.
+
+    Raises
+    ------
+    FigureError
+        If a result is of another network, the runs of a curve differ in more than sleep, data
+        and seed (without labels: those of any two curves, in more than the rule), or one is
+        given twice.
+    """
+    check(results, labels)
+    found = runs(results, labels, [_rule(result) for result in results])
+    _check(found, labelled=labels is not None)
+    panels = by_data(found)
+    colours = _colours(groups_of(found))
+    columns = len(panels) if len(panels) < 4 else 2
+    n_rows = -(-len(panels) // columns)
+    with style.figure("single" if columns == 1 else "double", 0.55 + 2.05 * n_rows) as figure:
+        axes = figure.subplots(n_rows, columns, squeeze=False, sharey=True).ravel()
+        for ax, (name, shown) in zip(axes, panels.items(), strict=False):
+            _panel(ax, shown, colours)
+            ax.set_title(data_title(name))
+            ax.set_xlabel("sleep (% of wake)")
+            ax.tick_params(labelbottom=True)
+        for ax in axes[len(panels) :]:
+            ax.set_axis_off()
+        for ax in axes[::columns]:
+            ax.set_ylabel("test accuracy (%)")
+        axes[0].set_ylim(0, 100)
+        style.legend(figure, _handles(found, colours))
+    return figure
+
+
+def authors_values(data: str) -> pd.DataFrame:
+    """Return the authors' accuracies of the STDP network on a data set, no rows if they have none.
+
+    Parameters
+    ----------
+    data : str
+        Name of the data set; one of some of its images, as in ``"mnist_8k"``, counts as it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``sleep_percent``, ``seed``, ``accuracy_percent``.
+    """
+    table = pd.read_csv(AUTHORS_TABLE)
+    kept = (table["model"] == AUTHORS_MODEL) & (table["dataset"] == known_data(data))
+    return table.loc[kept, ["sleep_percent", "seed", "accuracy_percent"]]
+
+
+def _rule(result: Result) -> str:
+    """Return the name of a result's plasticity rules."""
+    network = result.info["protocol"]["network"]
+    found = {rule["name"] for p in network["projections"] for rule in p["rules"]}
+    return ", ".join(sorted(RULES.get(name, name) for name in found)) or "no plasticity"
+
+
+def _check(found: Sequence[Run], labelled: bool) -> None:
+    for run in found:
+        network = run.protocol["network"].get("name")
+        if network != NETWORK:
+            what = f"figure accuracy: network of result {run.result.info['run_id']}"
+            raise FigureError(explain(what, network, f"the recurrent network, {NETWORK}"))
+    for group in groups_of(found):
+        curves = [run for run in found if run.group == group]
+        _check_same(curves, (*FREE, SIZES))
+        for panel in by_data(curves).values():
+            _check_same(panel, FREE)
+    if not labelled:
+        _check_same(found, (*FREE, SIZES, RULE_KEYS))
+        for panel in by_data(found).values():
+            _check_same(panel, (*FREE, RULE_KEYS))
+    check_once(found, fractions=True)
+
+
+def _check_same(found: Sequence[Run], free: Sequence[str]) -> None:
+    if difference := different(found, free):
+        raise FigureError(
+            f"figure accuracy: {difference} in results of one comparison; draw them apart, or "
+            "give each curve a label of its own"
+        )
+
+
+def _colours(groups: Sequence[str]) -> dict[str, str]:
+    """Give each curve a colour: the released and the textbook rule always have the same ones."""
+    fixed = dict(zip(RULES.values(), style.CONDITIONS, strict=False))
+    others = [colour for colour in style.CONDITIONS if colour not in fixed.values()]
+    free = [group for group in groups if group not in fixed]
+    if len(free) > len(others):
+        raise FigureError(explain("figure accuracy: curves", len(free), f"at most {len(others)}"))
+    return {g: fixed[g] if g in fixed else others[free.index(g)] for g in groups}
+
+
+def _panel(axes: Axes, shown: Sequence[Run], colours: dict[str, str]) -> None:
+    lines = references(shown)
+    for kind, value in lines.items():
+        accuracy_line(axes, value, kind)
+        axes.annotate(
+            kind,
+            (1, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 1),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=7,
+            color=style.REFERENCE,
+        )
+    theirs = authors_values(shown[0].data)
+    groups = [
+        (name, [(100 * run.fraction, run.percent("network_accuracy")) for run in shown
+                if run.group == name], colour)
+        for name, colour in colours.items()
+    ]  # fmt: skip
+    if len(theirs):
+        pairs = list(zip(theirs["sleep_percent"], theirs["accuracy_percent"], strict=True))
+        groups.insert(0, (AUTHORS, pairs, AUTHORS_COLOUR))
+    for name, pairs, colour in groups:
+        if pairs:
+            _curve(axes, name, pairs, colour)
+    last = max(x for _, pairs, _ in groups for x, _ in pairs)
+    axes.set_xlim(-0.04 * max(last, 10), 1.06 * max(last, 10))
+    _longest_sleep(axes, shown[0], last)
+
+
+def _curve(axes: Axes, name: str, pairs: Sequence[tuple[float, float]], colour: str) -> None:
+    """Draw every seed as a point and the mean over seeds as a line with its interval."""
+    theirs = name == AUTHORS
+    x, y = zip(*sorted(pairs), strict=True)
+    beside = ScaledTranslation(3.6 / 72, 0, axes.figure.dpi_scale_trans)  # of the error bar
+    axes.scatter(
+        x,
+        y,
+        s=5,
+        color=colour,
+        alpha=0.6,
+        linewidths=0,
+        zorder=2,
+        transform=axes.transData + beside,
+        gid=f"{name}: seeds",
+    )
+    fractions = sorted(set(x))
+    spreads = [spread([b for a, b in pairs if a == fraction]) for fraction in fractions]
+    axes.errorbar(
+        fractions,
+        [each.mean for each, _ in spreads],
+        yerr=[half[0] for _, half in spreads],
+        color=colour,
+        linestyle=(0, (3, 1.5)) if theirs else "-",
+        marker="D" if theirs else "o",
+        markersize=2.6 if theirs else 3.2,
+        elinewidth=0.9,
+        zorder=2.5 if theirs else 3,
+        label=name,
+    )
+
+
+def _longest_sleep(axes: Axes, run: Run, last: float) -> None:
+    """Mark the fraction above which a sleep no longer gets longer, if fractions go beyond it."""
+    schedule = run.protocol["schedule"]
+    longest, period = (
+        float(str(text).split()[0])
+        for text in (schedule["sleep"]["max_duration"], schedule["period"])
+    )
+    at = 100 * longest / period
+    if at >= last:
+        return
+    axes.axvline(
+        at, color=style.REFERENCE, linewidth=0.6, linestyle=(0, (1, 2)), gid="longest sleep"
+    )
+    axes.annotate(
+        f"at most {longest:g} s of sleep →",
+        (at, 0),
+        xycoords=("data", "axes fraction"),
+        xytext=(2, 2),
+        textcoords="offset points",
+        fontsize=6.5,
+        color=style.REFERENCE,
+    )
+
+
+def _handles(found: Sequence[Run], colours: dict[str, str]) -> list:
+    handles = [
+        Line2D([], [], color=colour, marker="o", markersize=3.2, label=name)
+        for name, colour in colours.items()
+    ]
+    theirs = any(len(authors_values(name)) for name in by_data(found))
+    if theirs:
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=AUTHORS_COLOUR,
+                linestyle=(0, (3, 1.5)),
+                marker="D",
+                markersize=2.6,
+                label=AUTHORS,
+            )
+        )
+    several = theirs or len({(r.group, r.data, r.fraction) for r in found}) < len(found)
+    return [*handles, *seed_handles(bars="|" if several else "")]

@@ -1,0 +1,137 @@
+"""Accuracy and rate of conditions, such as the controls of the study, over seeds and data sets."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from brainsleep.store import Result
+
+from . import _style as style
+from ._panels import name_line, rate_axis, rows
+from ._read import check, default_label, population_name
+from ._seeds import (
+    Run,
+    accuracy_line,
+    by_data,
+    check_once,
+    data_title,
+    groups_of,
+    references,
+    runs,
+    seed_handles,
+    spread,
+)
+
+NAME = "controls"
+
+#: Characters of a condition's name in one line, in a figure one and two columns wide.
+LINES = {"single": 18, "double": 24}
+
+COLOUR = style.CONDITIONS[1]
+
+
+def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figure:
+    """Draw one row a condition: accuracy and rate in the test, a pair of panels a data set.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Stored runs; several seeds may have the same label.
+    labels : sequence of str, optional
+        The condition of each result; default: from the protocol, as in "no sleep", "sleep 20 %".
+
+    Returns
+    -------
+    Figure
+        Every seed, the mean over seeds with Student's 95 % interval, raw pixels and chance.
+
+    Raises
+    ------
+    FigureError
+        Without results, if they lack a metric, or if a seed occurs twice under one condition.
+    """
+    check(results, labels)
+    found = runs(results, labels, [default_label(result) for result in results])
+    check_once(found)
+    groups, panels = groups_of(found), by_data(found)
+    width = "single" if len(panels) == 1 else "double"
+    names = [textwrap.fill(group, LINES[width]) for group in groups]
+    with style.figure(width, 1.0 + len(groups) * _row_height(names)) as figure:
+        axes = figure.subplots(
+            1, 2 * len(panels), squeeze=False, width_ratios=[1.5, 1] * len(panels)
+        )[0]
+        for k, (name, shown) in enumerate(panels.items()):
+            _accuracy(axes[2 * k], shown, groups)
+            _rates(axes[2 * k + 1], shown, groups, [run.rate for run in found])
+            axes[2 * k].set_title(data_title(name), loc="left", pad=12)
+        axes[0].set_yticks(range(len(groups)), names, fontsize=7, linespacing=0.95)
+        style.legend(figure, _handles(len(groups) * len(panels) < len(found)))
+    return figure
+
+
+def _row_height(names: Sequence[str]) -> float:
+    """Return the height of a row in inches so that names of several lines do not touch."""
+    lines = [name.count("\n") + 1 for name in names]
+    pairs = [a + b for a, b in itertools.pairwise(lines)] or [2 * lines[0]]
+    return max(0.18, 0.03 + 0.057 * max(pairs))
+
+
+def _dots(axes: Axes, row: int, values: Sequence[float], gid: str) -> None:
+    """Draw every seed as a point in the lower half of a row, mean and interval on its line."""
+    if not values:
+        return
+    mean, half = spread(values)
+    if len(values) > 1:
+        axes.scatter(
+            values,
+            [row + 0.26] * len(values),
+            s=5,
+            color=COLOUR,
+            alpha=0.55,
+            linewidths=0,
+            gid=f"{gid}: seeds",
+        )
+    axes.errorbar(
+        mean.mean,
+        row,
+        xerr=half,
+        fmt="o",
+        color=COLOUR,
+        markersize=3.4,
+        elinewidth=1,
+        label=gid,
+    )
+
+
+def _accuracy(axes: Axes, shown: Sequence[Run], groups: Sequence[str]) -> None:
+    for row, group in zip(rows(axes, len(groups)), groups, strict=True):
+        values = [run.percent("network_accuracy") for run in shown if run.group == group]
+        _dots(axes, row, values, group)
+    for kind, value in references(shown).items():
+        accuracy_line(axes, value, kind, vertical=True)
+        name_line(axes, value, kind, "center")
+    axes.set_xlim(0, 104)
+    axes.set_xticks([0, 50, 100])
+    axes.set_xlabel("test accuracy (%)")
+
+
+def _rates(
+    axes: Axes, shown: Sequence[Run], groups: Sequence[str], all_rates: Sequence[float]
+) -> None:
+    for row, group in zip(rows(axes, len(groups)), groups, strict=True):
+        _dots(axes, row, [run.rate for run in shown if run.group == group], group)
+    rate_axis(axes, all_rates, ticks=3)
+    population = population_name(shown[0].protocol["readout"]["population"])
+    axes.set_xlabel(f"{population} rate in test (Hz)")
+
+
+def _handles(several: bool) -> list:
+    mean = Line2D([], [], color=COLOUR, linestyle="", marker="o", markersize=3.4)
+    mean.set_label("mean over seeds" if several else "one seed")
+    return [mean, *seed_handles(COLOUR, bars="_")] if several else [mean]

@@ -1,0 +1,472 @@
+"""Figures over many runs and of what was learned: contents, units, errors."""
+
+import csv
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from test_figures import by_id, fits, legend, one_line, texts
+
+from brainsleep.errors import FigureError
+from brainsleep.figures import (
+    _style,
+    accuracy,
+    controls,
+    receptive_fields,
+    similarity,
+    sleep_rates,
+)
+from brainsleep.responses import class_similarity
+from brainsleep.statistics import seed_spread
+from brainsleep.store import Result, read_result, write_result
+
+RELEASED, TEXTBOOK = "stdp_nearest_reversed", "stdp_nearest"
+SIZE, N_E, N_I, N_TEST = (3, 4), 8, 4, 30
+SYNAPSES = np.array([(pre, post) for post in range(N_E) for pre in range(post % 3, 12, 2)])
+
+
+def protocol(fraction, rules, n_train, **network):
+    synapse = {"kind": "Projection", "sign": 1, "w_min": 0.01, "w_max": 25.0}
+    rules = [{"name": rule, "parameters": {"lr": 0.0008}} for rule in rules]
+    sizes = {"input": SIZE[0] * SIZE[1], "e": N_E, "i": N_I}
+    ends = {"input_e": ("input", "e"), "ie": ("i", "e")}
+    return {
+        "name": "paper",
+        "description": f"of {fraction}",
+        "network": {
+            "name": "massey2026",
+            "dt": "0.001 second",
+            "input": "input",
+            "populations": [{"name": name, "size": size} for name, size in sizes.items()],
+            "projections": [
+                {"name": name, "source": a, "target": b, "rules": rules, **synapse}
+                for name, (a, b) in ends.items()
+            ],
+            **network,
+        },
+        "data": {"source": "somewhere", "n_train": n_train, "n_readout": 10, "n_test": N_TEST},
+        "encoder": {"size": list(SIZE)},
+        "schedule": {
+            "period": "2.0 second",
+            "sleep": {"fraction": fraction, "max_duration": "0.5 second"},
+        },
+        "readout": {"population": "e", "label_counts": [50]},
+        "record": {"raster": []},
+    }
+
+
+def arrays_of(rng, fraction, n_train):
+    """Wake of 1 s an image, after every second one a sleep in two slots; three classes tested."""
+    phase, steps = [], []
+    for k in range(n_train):
+        phase, steps = [*phase, "wake"], [*steps, 1000]
+        if k % 2 and fraction:
+            phase, steps = [*phase, "sleep", "sleep"], [*steps, 250, 150]
+    stage = np.array([*["train"] * len(phase), *["test"] * N_TEST])
+    phase, steps = np.array([*phase, *["test"] * N_TEST]), np.array([*steps, *[1000] * N_TEST])
+    labels = np.arange(N_TEST) % 3
+    counts = rng.poisson(3, (len(phase), N_E))
+    counts[stage == "test", :3] += 5 * (labels[:, None] == np.arange(3))
+    return {
+        "slots/phase": phase,
+        "slots/stage": stage,
+        "slots/steps": steps,
+        "labels/test": labels,
+        "counts/e": counts,
+        "totals/e": counts.sum(axis=1),
+        "totals/i": rng.poisson(20, len(phase)),
+        "snapshots/trained/input_e": rng.uniform(0.01, 2, len(SYNAPSES)),
+        "synapses/input_e": SYNAPSES,
+    }
+
+
+class Folder:
+    """A folder of made results, each with a number of its own."""
+
+    def __init__(self, out):
+        self.out, self.n = out, 0
+
+    def __call__(self, *, data="mnist", seed=0, fraction=0.2, rule=RELEASED, n_train=6, **more):
+        rng = np.random.default_rng(self.n)
+        arrays = arrays_of(rng, fraction, n_train) | more.pop("arrays", {})
+        made = protocol(fraction, [rule] if rule else [], n_train, **more.pop("network", {}))
+        made |= more.pop("protocol", {})
+        found = rng.uniform(0.4, 0.9)
+        metrics = {
+            "network_accuracy": found, "pixels_accuracy": 0.7 + 0.01 * seed,
+            "rate_test_e_hz": 100 * found,
+        } | more.pop("metrics", {})  # fmt: skip
+        assert not more
+        info = {"protocol": made, "seed": seed, "data": {"name": data}, "metrics": metrics}
+        self.n += 1
+        arrays = {name: value for name, value in arrays.items() if value is not None}
+        write_result(self.out, f"{self.n:016x}", info, arrays)
+        return read_result(self.out / f"{self.n:016x}")
+
+    def sweep(self, fractions=(0.0, 0.2, 1.0), seeds=3, **settings):
+        return [self(fraction=f, seed=s, **settings) for f in fractions for s in range(seeds)]
+
+
+@pytest.fixture
+def make(tmp_path):
+    return Folder(tmp_path)
+
+
+def bars(axes, label):
+    """The line of means, and the ends of the error bars, of what has this label."""
+    (found,) = (c for c in axes.containers if c.get_label() == label)
+    return found.lines[0], [segment for part in found.lines[2] for segment in part.get_segments()]
+
+
+def panels(figure):
+    return {a.get_title(): a for a in figure.axes if a.axison}
+
+
+def fails(module, results, match, labels=None):
+    with pytest.raises(FigureError, match=match) as error:
+        module.draw(results, labels)
+    one_line(error)
+
+
+def percent(results, fraction):
+    return [
+        100 * r.metrics["network_accuracy"]
+        for r in results
+        if r.info["protocol"]["schedule"]["sleep"]["fraction"] == fraction
+    ]
+
+
+# -- accuracy ------------------------------------------------------------------------------------
+
+
+def test_accuracy_shows_every_seed_and_the_mean_with_its_interval(make, tmp_path):
+    results = make.sweep()
+    figure = accuracy.draw(results[::-1])  # their order does not matter
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("sleep (% of wake)", "test accuracy (%)")
+    (seeds,) = by_id(axes, "released rule: seeds")
+    expected = [(100 * f, y) for f in (0.0, 0.2, 1.0) for y in percent(results, f)]
+    np.testing.assert_allclose(sorted(seeds.get_offsets().tolist()), sorted(expected))
+    line, ends = bars(axes, "released rule")
+    spreads = [seed_spread(percent(results, f)) for f in (0.0, 0.2, 1.0)]
+    np.testing.assert_allclose(line.get_xdata(orig=False), [0, 20, 100])
+    np.testing.assert_allclose(line.get_ydata(orig=False), [s.mean for s in spreads])
+    np.testing.assert_allclose([e[:, 1] for e in ends], [(s.low, s.high) for s in spreads])
+    (pixels,), (chance,) = by_id(axes, "raw pixels"), by_id(axes, "chance")
+    np.testing.assert_allclose(pixels.get_ydata(), 71)
+    np.testing.assert_allclose(chance.get_ydata(), 100 / 3)
+    assert legend(figure) == [
+        "released rule", "Massey et al. 2026", "one seed", "95 % interval of mean",
+    ]  # fmt: skip
+    assert fits(figure)
+    figure.savefig(tmp_path / "accuracy.png")
+
+
+def test_accuracy_has_a_colour_a_rule_and_a_panel_a_data_set(make):
+    results = [
+        r
+        for data in ("mnist", "fashion-mnist", "digits")
+        for rule in (TEXTBOOK, RELEASED)
+        for r in make.sweep((0.0, 0.2), 2, data=data, rule=rule)
+    ]
+    figure = accuracy.draw(results)
+    assert list(panels(figure)) == ["MNIST", "Fashion-MNIST", "digits"]
+    for axes in figure.axes:
+        for rule, colour in (("released rule", 0), ("textbook rule", 1)):
+            line, _ = bars(axes, rule)
+            assert line.get_color() == _style.CONDITIONS[colour]
+    assert legend(figure)[:2] == ["textbook rule", "released rule"]
+    assert fits(figure)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "theirs"),
+    [("mnist", "MNIST", "mnist"), ("kmnist", "KMNIST", "kmnist"),
+     ("fashion-mnist", "Fashion-MNIST", "fashion-mnist"),
+     ("mnist_8k", "MNIST (mnist_8k)", "mnist"), ("digits", "digits", None),
+     ("emnist", "emnist", None), ("mnist-c", "mnist-c", None)],
+)  # fmt: skip
+def test_authors_values_are_those_of_the_table(make, name, title, theirs):
+    figure = accuracy.draw([make(data=name)])
+    (axes,) = figure.axes
+    assert axes.get_title() == title
+    with open(accuracy.AUTHORS_TABLE, newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["model"] == "stdp_snn"]
+    rows = [(float(r["sleep_percent"]), float(r["accuracy_percent"])) for r in rows
+            if r["dataset"] == theirs]  # fmt: skip
+    assert len(rows) == (55 if theirs else 0)
+    assert (accuracy.AUTHORS in legend(figure)) == bool(theirs)
+    if theirs:
+        (seeds,) = by_id(axes, f"{accuracy.AUTHORS}: seeds")
+        np.testing.assert_allclose(sorted(seeds.get_offsets().tolist()), sorted(rows))
+        line, ends = bars(axes, accuracy.AUTHORS)
+        at = [[y for x, y in rows if x == each] for each in range(0, 101, 10)]
+        np.testing.assert_allclose(line.get_ydata(orig=False), [np.mean(y) for y in at])
+        low, high = (getattr(seed_spread(at[3]), end) for end in ("low", "high"))
+        np.testing.assert_allclose(ends[3][:, 1], (low, high))
+    else:
+        assert legend(figure) == ["released rule", "one seed"]
+
+
+def test_authors_values_agree_with_the_published_means():
+    values = accuracy.authors_values("mnist").groupby("sleep_percent")["accuracy_percent"].mean()
+    assert [round(values[x], 1) for x in (0, 10, 20)] == [63.0, 66.0, 74.2]
+
+
+def test_the_longest_sleep_is_marked_where_fractions_go_beyond_it(make):
+    (line,) = by_id(accuracy.draw(make.sweep(data="digits")), "longest sleep")
+    np.testing.assert_allclose(line.get_xdata(orig=False), 25)  # 0.5 s every 2 s
+    assert not by_id(accuracy.draw(make.sweep((0.0, 0.2), 2, data="digits")), "longest sleep")
+
+
+def test_labels_name_the_curves_of_accuracy(make):
+    one, other = make.sweep((0.0, 0.2), 2), make.sweep((0.0, 0.2), 2, n_train=8)
+    figure = accuracy.draw([*one, *other], ["short"] * 4 + ["long"] * 4)
+    assert legend(figure)[:2] == ["short", "long"]
+    line, _ = bars(figure.axes[0], "long")
+    np.testing.assert_allclose(
+        line.get_ydata(orig=False), [np.mean(percent(other, f)) for f in (0.0, 0.2)]
+    )
+    fails(accuracy, [*one, *other], r"data\.n_train is 6 and 8.*label")
+
+
+def test_accuracy_refuses_what_cannot_be_compared(make):
+    one = make()
+    fails(accuracy, [], "no results")
+    fails(accuracy, [one], "labels: got 2", ["a", "b"])
+    fails(accuracy, [one, make()], "more than one result of seed 0.*at 20 % sleep")
+    fails(accuracy, [make(network={"name": "competitive"})], "got competitive; expected .*massey")
+    fails(accuracy, [one, make(seed=1, network={"dt": "0.5 ms"})], r"network\.dt is 0\.001 second")
+    fails(accuracy, [one, make(seed=1, n_train=0)], r"data\.n_train is 6 and 0")
+    fails(accuracy, [make(metrics={"network_accuracy": None})], "no metric 'network_accuracy'")
+    other = Result(one.path, {**one.info, "protocol": {"name": "other"}})
+    fails(accuracy, [other], "not of a network")
+    fails(accuracy, [make(arrays={"labels/test": None})], "no array 'labels/test'")
+    curves = [make(seed=k) for k in range(9)]
+    fails(accuracy, curves, "curves: got 9; expected at most 5", list("abcdefghi"))
+
+
+def test_data_sets_may_differ_in_size_but_not_within_a_panel(make):
+    results = [make(data="digits"), make(data="mnist", n_train=8)]
+    assert len(accuracy.draw(results).axes) == 2
+
+
+# -- controls ------------------------------------------------------------------------------------
+
+
+def test_controls_has_a_row_a_condition_and_two_panels_a_data_set(make, tmp_path):
+    names = ["no sleep", "a condition with a name of three lines", "frozen"]
+    results, labels = [], []
+    for data in ("mnist", "fashion-mnist"):
+        for name in names:
+            if (data, name) != ("mnist", "frozen"):
+                results += [make(data=data, seed=s) for s in range(3)]
+                labels += [name] * 3
+    figure = controls.draw(results, labels)
+    assert len(figure.axes) == 4
+    assert [a.get_title(loc="left") for a in figure.axes] == ["MNIST", "", "Fashion-MNIST", ""]
+    assert [a.get_xlabel() for a in figure.axes] == [
+        "test accuracy (%)", "E rate in test (Hz)"] * 2  # fmt: skip
+    rows = [t.get_text().replace("\n", " ") for t in figure.axes[0].get_yticklabels()]
+    assert rows == names
+    for k, data in enumerate(("mnist", "fashion-mnist")):
+        for row, name in enumerate(names):
+            kept = [r for r, label in zip(results, labels, strict=True)
+                    if label == name and r.info["data"]["name"] == data]  # fmt: skip
+            for axes, metric, factor in zip(
+                figure.axes[2 * k : 2 * k + 2],
+                ("network_accuracy", "rate_test_e_hz"), (100, 1), strict=True,
+            ):  # fmt: skip
+                values = [factor * r.metrics[metric] for r in kept]
+                if not values:
+                    assert name not in [c.get_label() for c in axes.containers]
+                    continue
+                line, ends = bars(axes, name)
+                expected = seed_spread(values)
+                assert (line.get_xdata(orig=False)[0], line.get_ydata(orig=False)[0]) == (
+                    pytest.approx(expected.mean), row)  # fmt: skip
+                np.testing.assert_allclose(ends[0][:, 0], (expected.low, expected.high))
+                (seeds,) = by_id(axes, f"{name}: seeds")
+                np.testing.assert_allclose(seeds.get_offsets()[:, 0], values)
+        (pixels,) = by_id(figure.axes[2 * k], "raw pixels")
+        np.testing.assert_allclose(pixels.get_xdata(), 71)
+    assert legend(figure) == ["mean over seeds", "one seed", "95 % interval of mean"]
+    assert fits(figure)
+    figure.savefig(tmp_path / "controls.png")
+
+
+def test_controls_of_one_seed_on_one_data_set(make):
+    results = [make(fraction=0.0), make(), make(n_train=0)]
+    figure = controls.draw(results)
+    assert figure.get_figwidth() == _style.WIDTHS["single"]
+    rows = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert rows == ["no sleep", "sleep 20 %", "frozen"]
+    assert legend(figure) == ["one seed"]
+    line, _ = bars(figure.axes[1], "frozen")
+    assert line.get_xdata(orig=False) == pytest.approx([results[2].metrics["rate_test_e_hz"]])
+    assert fits(figure)
+
+
+def test_controls_refuses_what_would_mislead(make):
+    fails(controls, [], "no results")
+    fails(controls, [make(), make()], "more than one result of seed 0.*label of its own")
+    fails(controls, [make()], "labels: got 0; expected 1", [])
+    fails(controls, [make(metrics={"rate_test_e_hz": None})], "no metric 'rate_test_e_hz'")
+    fails(controls, [make(metrics={"pixels_accuracy": None})], "no metric 'pixels_accuracy'")
+
+
+# -- receptive fields ----------------------------------------------------------------------------
+
+
+def test_receptive_fields_are_the_trained_weights_most_active_first(make, tmp_path):
+    result = make()
+    figure = receptive_fields.draw([result])
+    arrays = result.arrays
+    spikes = arrays["counts/e"][arrays["slots/stage"] == "test"].sum(axis=0)
+    images = [a for a in figure.axes if a.get_images() and (a.get_gid() or "").startswith("neuron")]
+    order = [int(a.get_gid().split()[1]) for a in images]
+    assert sorted(order) == list(range(N_E))
+    assert np.all(np.diff(spikes[order]) <= 0)
+    for axes, neuron in zip(images, order, strict=True):
+        shown = axes.get_images()[0].get_array()
+        expected = np.full(SIZE[0] * SIZE[1], np.nan)
+        mine = SYNAPSES[:, 1] == neuron
+        expected[SYNAPSES[mine, 0]] = arrays["snapshots/trained/input_e"][mine]
+        np.testing.assert_array_equal(np.ma.filled(shown, np.nan), expected.reshape(SIZE))
+        image = axes.get_images()[0]
+        assert to_hex(image.cmap(np.ma.masked)) == receptive_fields.UNCONNECTED.lower()
+        assert image.get_clim() == (0, arrays["snapshots/trained/input_e"].max())
+    assert "weight $w$ (dimensionless)" in texts(figure)
+    assert legend(figure) == ["no synapse"]
+    assert any("8 of 8 E neurons" in text for text in texts(figure))
+    assert fits(figure)
+    figure.savefig(tmp_path / "fields.png")
+
+
+def test_receptive_fields_of_an_input_that_is_connected_to_all(make):
+    every = np.array([(pre, post) for post in range(N_E) for pre in range(12)])
+    arrays = {"synapses/input_e": every, "snapshots/trained/input_e": np.zeros(len(every))}
+    figure = receptive_fields.draw([make(arrays=arrays)], ["all"])
+    assert not figure.legends
+    assert any(text.startswith("all, input → E") for text in texts(figure))
+
+
+def test_receptive_fields_shows_at_most_36(make, monkeypatch):
+    monkeypatch.setattr(receptive_fields, "MOST", 5)
+    figure = receptive_fields.draw([make()])
+    assert sum((a.get_gid() or "").startswith("neuron") for a in figure.axes) == 5
+    assert any("5 of 8 E neurons" in text for text in texts(figure))
+
+
+def test_receptive_fields_errors(make):
+    one = make()
+    fails(receptive_fields, [one, make(seed=1)], "got 2; expected one")
+    fails(receptive_fields, [], "no results")
+    fails(receptive_fields, [make(network={"projections": []})], "no projection from input to e")
+    fails(receptive_fields, [make(protocol={"encoder": {"size": [3, 3]}})], "of 12 inputs")
+    for name in ("synapses/input_e", "snapshots/trained/input_e", "counts/e", "slots/stage"):
+        fails(receptive_fields, [make(arrays={name: None})], f"no array '{name}'")
+
+
+# -- similarity ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_similarity_shows_the_correlations_of_class_means(make, tmp_path, n):
+    results = [make(seed=k) for k in range(n)]
+    figure = similarity.draw(results, [f"name {k}" for k in range(n)])
+    images = [a for a in figure.axes if a.get_xlabel() == "class"]
+    limits = set()
+    for k, (axes, result) in enumerate(zip(images, results, strict=True)):
+        arrays = result.arrays
+        tested = arrays["counts/e"][arrays["slots/stage"] == "test"]
+        expected = class_similarity(tested, arrays["labels/test"])
+        (image,) = axes.get_images()
+        np.testing.assert_array_equal(image.get_array(), expected)
+        assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "1", "2"]
+        mean = f"{expected[~np.eye(3, dtype=bool)].mean():.2f}".replace("-", "−")
+        assert axes.get_title() == f"name {k}\nmean off diagonal {mean}"
+        limits.add(image.get_clim())
+    ((low, high),) = limits  # one scale
+    assert low <= expected.min() and high == 1
+    assert "correlation $r$ of\nmean responses" in texts(figure)
+    assert fits(figure)
+    figure.savefig(tmp_path / "similarity.png")
+
+
+def test_similarity_of_a_silent_network(make):
+    silent = make()
+    counts = np.zeros_like(silent.arrays["counts/e"])
+    figure = similarity.draw([make(arrays={"counts/e": counts})])
+    assert figure.axes[0].get_title().endswith("mean off diagonal nan")
+
+
+def test_similarity_errors(make):
+    fails(similarity, [], "no results")
+    fails(similarity, [make(seed=k) for k in range(5)], "got 5; expected at most 4")
+    fails(similarity, [make(arrays={"labels/test": np.zeros(N_TEST, int)})], "two classes or more")
+    fails(similarity, [make(arrays={"labels/test": np.arange(4)})], "30 responses, 4 labels")
+    fails(similarity, [make(arrays={"counts/e": None})], "no array 'counts/e'")
+
+
+# -- rates in wake and sleep ---------------------------------------------------------------------
+
+
+def test_sleep_rates_are_spikes_by_neurons_and_time(make, tmp_path):
+    slept, none, frozen = make(n_train=6), make(fraction=0.0, n_train=5), make(n_train=0)
+    figure = sleep_rates.draw([slept, none, frozen])
+    assert legend(figure) == ["sleep 20 %", "no sleep"]
+    axes = np.array(figure.axes).reshape(2, 2)
+    assert [a.get_title() for a in axes[0]] == ["wake", "sleep"]
+    assert [a.get_ylabel() for a in axes[:, 0]] == ["E rate (Hz)", "I rate (Hz)"]
+    assert [a.get_xlabel() for a in axes[1]] == ["biological time (s)"] * 2
+    np.testing.assert_allclose(axes[0, 0].get_xlim(), (0, 7.2))
+    for row, (name, size) in zip(axes, (("e", N_E), ("i", N_I)), strict=True):
+        totals = slept.arrays[f"totals/{name}"]  # two images and a sleep in two slots, three times
+        (wake,), (sleep,) = (by_id(a, "sleep 20 %") for a in row)
+        np.testing.assert_allclose(wake.get_xdata(), [1, 3.4, 5.8])
+        images = [totals[[k, k + 1]].sum() / (2 * size) for k in (0, 4, 8)]
+        np.testing.assert_allclose(wake.get_ydata(), images)
+        np.testing.assert_allclose(sleep.get_xdata(), [2.2, 4.6, 7.0])
+        sleeps = [totals[[k, k + 1]].sum() / (0.4 * size) for k in (2, 6, 10)]
+        np.testing.assert_allclose(sleep.get_ydata(), sleeps)
+        (wake,) = by_id(row[0], "no sleep")  # cut after every 2 s; the last image is alone
+        np.testing.assert_allclose(wake.get_xdata(), [1, 3, 4.5])
+        totals = none.arrays[f"totals/{name}"]
+        parts = [totals[:2].sum() / 2, totals[2:4].sum() / 2, totals[4]]
+        np.testing.assert_allclose(wake.get_ydata(), np.array(parts) / size)
+        assert not by_id(row[1], "no sleep")
+    assert fits(figure)
+    figure.savefig(tmp_path / "rates.png")
+
+
+def test_many_phases_are_pooled(make, monkeypatch):
+    monkeypatch.setattr(sleep_rates, "MOST", 2)
+    result = make(n_train=6)
+    (wake,) = by_id(sleep_rates.draw([result]).axes[0], "sleep 20 %")
+    totals = result.arrays["totals/e"]
+    expected = [totals[[0, 1, 4, 5]].sum() / (4 * N_E), totals[[8, 9]].sum() / (2 * N_E)]
+    np.testing.assert_allclose(wake.get_ydata(), expected)
+    np.testing.assert_allclose(wake.get_xdata(), [2.2, 5.8])
+
+
+def test_a_sleep_that_never_began_has_no_rate(make):
+    result = make(n_train=4)
+    steps = result.arrays["slots/steps"].copy()
+    steps[2:4] = 0
+    figure = sleep_rates.draw([make(n_train=4, arrays={"slots/steps": steps})])
+    (sleep,) = by_id(figure.axes[1], "sleep 20 %")
+    assert len(sleep.get_xdata()) == 1
+
+
+def test_sleep_rates_says_where_there_was_no_sleep(make):
+    assert texts(sleep_rates.draw([make(fraction=0.0)])).count("no sleep") >= 2
+
+
+def test_sleep_rates_errors(make):
+    fails(sleep_rates, [], "no results")
+    fails(sleep_rates, [make(n_train=0)], "no network was trained")
+    for name in ("totals/i", "slots/steps", "slots/phase"):
+        fails(sleep_rates, [make(arrays={name: None})], f"no array '{name}'")
+    populations = [{"name": "input", "size": 12}]
+    fails(sleep_rates, [make(network={"populations": populations})], "no population in common")
