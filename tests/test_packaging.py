@@ -26,10 +26,15 @@ SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "output", "results", "node_mo
 
 
 def shipped_files(folder: str) -> Iterator[Path]:
-    """All files of a shipped folder, except caches, hidden files and notes in Markdown."""
+    """All files of a shipped folder; not caches, hidden files, notes, nor figures/paper.
+
+    The folder figures/paper holds the table and figures of the study, not code.
+    """
     for path in sorted((ROOT / folder).rglob("*")):
         parts = path.relative_to(ROOT).parts
         hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
+        if parts[:2] == ("figures", "paper"):
+            continue
         if path.is_file() and not hidden and path.suffix not in {".md", ".pyc"}:
             yield path
 

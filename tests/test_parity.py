@@ -7,9 +7,17 @@ from conftest import EVERY_STEP, make_segment, needs_compiler
 
 from brainsleep.backend import make_backend
 from brainsleep.models.inputs import POISSON
-from brainsleep.models.lif import LIF
-from brainsleep.segment import Segment
-from brainsleep.spec import NetworkSpec, NeuronModel, Population
+from brainsleep.models.lif import CURRENT, LIF
+from brainsleep.models.sleep import DECAY_STATIC
+from brainsleep.segment import Capacity, Segment
+from brainsleep.spec import (
+    Connectivity,
+    InitialWeights,
+    NetworkSpec,
+    NeuronModel,
+    Population,
+    Projection,
+)
 from brainsleep.state import initial_state, stream
 
 TARGETS = [
@@ -242,3 +250,72 @@ def test_a_segment_that_was_stopped_is_not_taken_for_a_whole_one(small_backends,
         with pytest.raises(SimulationError, match="got 50 steps run; expected 100"):
             backend.advance(state, segment, 1)
     assert brian2.prefs.core.stop_on_keyboard_interrupt  # the user's preference is back
+
+
+@pytest.fixture(scope="module")
+def zoo():
+    """One network of every other shipped neuron, synapse, plasticity rule and weight process."""
+    from brainsleep.models import adex, diehl_cook, homeostasis, izhikevich, stdp, triplet, vogels
+
+    def projection(name, target, synapse, rule, process, **bounds):
+        return Projection(
+            name=name,
+            source="input",
+            target=target,
+            synapse=synapse,
+            connectivity=Connectivity(p=0.6),
+            weights=InitialWeights(low=0.5, high=1.5),
+            w_max=2.0,
+            rules=(rule,),
+            processes=(process,),
+            **bounds,
+        )
+
+    models = {
+        "adapting": adex.ADEX_ADAPTING,
+        "chattering": izhikevich.IZHIKEVICH_CHATTERING,
+        "layer": diehl_cook.COMPETITIVE_LIF,
+        "plain": LIF,
+    }
+    strong = CURRENT.with_parameters(charge=0.5 * ms)
+    parts = (
+        (strong, triplet.TRIPLET, homeostasis.SCALING),
+        (strong, vogels.VOGELS.with_parameters(lr=0.01), homeostasis.NORMALISE),
+        (
+            diehl_cook.VOLTAGE,
+            diehl_cook.DIEHL_COOK,
+            homeostasis.PRUNING.with_parameters(w_floor=0.7),
+        ),
+        (strong, stdp.STDP_ALL_TO_ALL, DECAY_STATIC),
+    )
+    return NetworkSpec(
+        name="zoo",
+        dt=0.1 * ms,
+        populations=(
+            Population(name="input", size=20, model=POISSON),
+            *(Population(name=k, size=4, model=model) for k, model in models.items()),
+        ),
+        projections=tuple(
+            projection(f"to_{target}", target, *part)
+            for target, part in zip(models, parts, strict=True)
+        ),
+    )
+
+
+@pytest.mark.standalone
+@needs_compiler
+def test_every_shipped_kind_of_part_is_the_same_in_cpp(zoo):
+    steps = np.tile([9, 21], 60)  # nine spikes of some inputs, then 2.1 ms without
+    pattern = (stream(0, "zoo").random((120, 20)) < 0.2) * (steps == 9)[:, None]
+    gates = {"plasticity": 1} | {name: 1 for name in zoo.process_names}
+    segment = make_segment(zoo, pattern * 10 * EVERY_STEP, steps, raster=True, **gates)
+    state, capacity = initial_state(zoo, 3), Capacity(slots=128, steps=4096)
+    ours, theirs = (
+        make_backend(name, zoo, capacity=capacity).advance(state, segment, 1)
+        for name in ("cpp", "numpy")
+    )
+    for population in zoo.populations:
+        assert theirs[1].counts[population.name].sum() > 10, population.name
+    for p in zoo.projections:
+        assert np.any(theirs[0].weights(p.name) != state.weights(p.name)), p.name
+    same(theirs, ours, rtol=1e-6)  # the spike-generating nonlinearities amplify rounding
