@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -124,6 +125,7 @@ def build(
     report(f"compiling network '{spec.name}' with {find_compiler()}")
     try:
         cache.mkdir(parents=True, exist_ok=True)
+        _sweep(cache)
         work = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
     except OSError as error:
         raise BackendError(
@@ -139,6 +141,14 @@ def build(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return folder
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what builds that were killed more than a day ago left behind."""
+    for left in cache.glob("building-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > 86_400:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _compile(folder: Path) -> None:
