@@ -10,8 +10,6 @@ Names: a part's own names get its name as prefix where parts could clash (``stdp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from brian2 import Equations, Quantity
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.stateupdaters.base import StateUpdateMethod
@@ -19,6 +17,7 @@ from brian2.utils.stringtools import word_substitute
 
 from . import checks
 from .errors import SpecError
+from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
 from .spec import (
     NetworkSpec,
     NeuronModel,
@@ -27,78 +26,6 @@ from .spec import (
     Projection,
     WeightProcess,
 )
-
-
-@dataclass(frozen=True)
-class ActivityPlan:
-    """Statements carried out every step while the gate `gate` is open."""
-
-    gate: str
-    code: str
-
-
-@dataclass(frozen=True)
-class GroupPlan:
-    """Everything Brian2 is told about one population."""
-
-    name: str
-    size: int
-    equations: str
-    method: str
-    threshold: str
-    reset: str
-    refractory: str
-    on_slot: str
-    on_step: str
-    activities: tuple[ActivityPlan, ...]
-    parameters: dict[str, Quantity]
-    initial: dict[str, Quantity]
-    state: tuple[str, ...]
-    gates: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SumPlan:
-    """Sum of `expression` over a neuron's incoming synapses, into its variable `variable`."""
-
-    variable: str
-    expression: str
-    total: str
-    when: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ProcessPlan:
-    """Statements of one weight process on one projection."""
-
-    name: str
-    on_onset: str
-    on_update: str
-    sums: tuple[SumPlan, ...]
-    period: Quantity
-
-
-@dataclass(frozen=True)
-class SynapsePlan:
-    """Everything Brian2 is told about one projection."""
-
-    name: str
-    source: str
-    target: str
-    equations: str
-    on_pre: str
-    on_post: str
-    processes: tuple[ProcessPlan, ...]
-    parameters: dict[str, Quantity]
-    state: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class NetworkPlan:
-    """The final source of a network: one plan a Brian2 group."""
-
-    groups: tuple[GroupPlan, ...]
-    synapses: tuple[SynapsePlan, ...]
 
 
 def assemble(spec: NetworkSpec) -> NetworkPlan:
@@ -148,29 +75,12 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         own = {names[k]: v for k, v in activity.parameters.items()}
         _merge(parameters, own, population)
 
-    sums = []
-    for projection, process in spec.weight_processes():
-        if projection.target == population.name:
-            sums += [f"{process.name}_interval : second (shared)"]
-            for plan in _sum_plans(projection, process):
-                sums.append(f"{plan.variable} : 1")
-                sums += [f"{plan.total} : 1 (shared)"] if plan.total else []
-    lines += list(dict.fromkeys(sums))
+    processes = [(p, w) for p, w in spec.weight_processes() if p.target == population.name]
+    lines += _process_variables(processes)
 
     step.append(_tidy(model.on_step))
     gates = _gates_needed(spec, population)
-    on_slot = ["slot_index = slot_index + 1"]
-    on_slot += [f"{gate}_gate = {gate}_gate_by_slot(slot_index*slot_unit)" for gate in gates]
-    on_slot += [
-        f"{name}_interval = {name}_interval_by_slot(slot_index*slot_unit)"
-        for name in dict.fromkeys(
-            process.name
-            for projection, process in spec.weight_processes()
-            if projection.target == population.name
-        )
-    ]
-    stimulus = {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}
-    on_slot.append(_tidy(word_substitute(model.on_slot, stimulus)))
+    intervals = list(dict.fromkeys(process.name for _, process in processes))
     lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
     lines += ["slot_index : integer (shared)"]
     if model.threshold:
@@ -186,7 +96,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         threshold=model.threshold.strip(),
         reset="\n".join(filter(None, reset)) if model.threshold else "",
         refractory=model.refractory.strip(),
-        on_slot="\n".join(filter(None, on_slot)),
+        on_slot=_on_slot(model, gates, intervals),
         on_step="\n".join(filter(None, step)),
         activities=tuple(activities),
         parameters=parameters,
@@ -194,6 +104,27 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         state=tuple(state),
         gates=gates,
     )
+
+
+def _process_variables(processes: list[tuple[Projection, WeightProcess]]) -> list[str]:
+    """Declare what weight processes keep on the neurons they act on: intervals and sums."""
+    lines = []
+    for projection, process in processes:
+        lines.append(f"{process.name}_interval : second (shared)")
+        for plan in _sum_plans(projection, process):
+            lines.append(f"{plan.variable} : 1")
+            lines += [f"{plan.total} : 1 (shared)"] if plan.total else []
+    return list(dict.fromkeys(lines))
+
+
+def _on_slot(model: NeuronModel, gates: tuple[str, ...], intervals: list[str]) -> str:
+    """Compose what happens at the start of a slot: take its values, then the model's own code."""
+    lines = ["slot_index = slot_index + 1"]
+    lines += [f"{gate}_gate = {gate}_gate_by_slot(slot_index*slot_unit)" for gate in gates]
+    lines += [f"{k}_interval = {k}_interval_by_slot(slot_index*slot_unit)" for k in intervals]
+    stimulus = {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}
+    lines.append(_tidy(word_substitute(model.on_slot, stimulus)))
+    return "\n".join(filter(None, lines))
 
 
 def _stored(equations: Equations) -> list[str]:

@@ -29,14 +29,8 @@ from brian2.devices.device import get_device, reset_device, runtime_device, set_
 
 from . import exchange
 from .build import FLAGS, build, find_compiler
-from .errors import (
-    BackendError,
-    BrainsleepError,
-    SimulationError,
-    explain,
-    nearest,
-    one_line,
-)
+from .errors import BackendError, SimulationError, explain, nearest
+from .context import brian_errors, numpy_seed, preferences
 from .network import BrianNetwork
 from .segment import Capacity, Recording, Segment, timing
 from .spec import NetworkSpec
@@ -189,7 +183,7 @@ class RuntimeBackend:
             Spike counts a slot, and single spikes where asked for.
         """
         advance_checks(self.spec, segment)
-        with _runtime(self.name), _brian_errors(self.spec):
+        with _runtime(self.name), brian_errors(self.spec):
             network = self._prepare(state)
             times, values = timing(self.spec, self.capacity, segment)
             for name, clock in network.event_clocks.items():
@@ -210,7 +204,7 @@ class RuntimeBackend:
                         _set_refractory(network.groups[group.name])
             duration = float(segment.starts[-1] * self.spec.dt)
             network.net.t_ = 0.0
-            with _numpy_seed(seed):
+            with numpy_seed(seed):
                 network.net.run(duration * brian2.second, namespace={})
             _check_complete(round(network.net.t_ / float(self.spec.dt)), segment)
             arrays = {
@@ -243,45 +237,8 @@ def _runtime(target: str):
     """Select Brian2's runtime with code for `target`; restore the preference afterwards."""
     if get_device() is not runtime_device:
         raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
-    with _preferences({"codegen.target": target, "core.stop_on_keyboard_interrupt": False}):
+    with preferences({"codegen.target": target, "core.stop_on_keyboard_interrupt": False}):
         yield
-
-
-@contextlib.contextmanager
-def _brian_errors(spec: NetworkSpec):
-    """Turn what Brian2 refuses, for example a method that does not fit, into a `BackendError`."""
-    try:
-        yield
-    except BrainsleepError:
-        raise
-    except Exception as error:  # Brian2 wraps many kinds, the reason lies in the cause
-        reason, where = error.__cause__ or error, one_line(error)
-        part = where.split("'")[1] if "'" in where and error.__cause__ else spec.name
-        raise BackendError(f"Brian2 cannot run '{part}': {one_line(reason)}") from error
-
-
-@contextlib.contextmanager
-def _preferences(wanted: Mapping[str, object]):
-    """Set Brian2 preferences; restore them afterwards."""
-    before = {name: brian2.prefs[name] for name in wanted}
-    try:
-        for name, value in wanted.items():
-            brian2.prefs[name] = value
-        yield
-    finally:
-        for name, value in before.items():
-            brian2.prefs[name] = value
-
-
-@contextlib.contextmanager
-def _numpy_seed(seed: int):
-    """Seed Brian2's runtime (it draws from NumPy's global state) and put the state back."""
-    before = np.random.get_state()  # noqa: NPY002
-    brian2.seed(int(seed) % 2**32)
-    try:
-        yield
-    finally:
-        np.random.set_state(before)  # noqa: NPY002
 
 
 # --------------------------------------------------------------------------------------------
@@ -394,7 +351,7 @@ def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
     }
     set_device("cpp_standalone", build_on_run=False, directory=str(folder))
     try:
-        with _preferences(wanted), _brian_errors(spec):
+        with preferences(wanted), brian_errors(spec):
             device = get_device()
             device.reinit()
             device.activate(build_on_run=False, directory=str(folder))

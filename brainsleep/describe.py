@@ -10,7 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from .assemble import GroupPlan, SynapsePlan, assemble
+from .assemble import assemble
+from .plan import GroupPlan, SynapsePlan
 from .protocol import Protocol, plain
 
 

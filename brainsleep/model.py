@@ -1,7 +1,8 @@
 """Models of single parts: neurons, synapses, plasticity, what sleep does. Equations as strings.
 
 A model holds Brian2 equation strings and parameters with units. It is checked when it is made:
-names, identifiers, units, unused parameters. Parts of a network are in `brainsleep.spec`.
+names, identifiers, units, unused parameters. Parts of a network are in `brainsleep.spec`. (The
+module is long because every field of every model is documented where it is declared.)
 """
 
 from __future__ import annotations

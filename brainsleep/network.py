@@ -14,7 +14,8 @@ import numpy as np
 from brian2.core.clocks import BaseClock
 from brian2.groups.group import CodeRunner
 
-from .assemble import GroupPlan, ProcessPlan, SumPlan, SynapsePlan, assemble
+from .assemble import assemble
+from .plan import GroupPlan, ProcessPlan, SumPlan, SynapsePlan
 from .segment import Capacity
 from .spec import NetworkSpec
 

@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +33,7 @@ from .store import (
     clean_leftovers,
     find_result,
     partial_folder,
+    versions,
     write_result,
 )
 
@@ -355,17 +355,6 @@ class _Run:
                 metrics[f"{name}_components"] = score.components
                 arrays[f"correct/{name}"] = score.correct
         return metrics, arrays
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in ("brainsleep", "brian2", "numpy", "scipy", "scikit-learn", "pillow"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
 
 
 def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray) -> float:

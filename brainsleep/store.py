@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +185,17 @@ def clean_leftovers(out: Path, run_id: str) -> None:
     """Remove what killed runs of `run_id` left behind, except their checkpoint."""
     for left in out.glob(f".{run_id}.writing-*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in ("brainsleep", "brian2", "numpy", "scipy", "scikit-learn", "pillow"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -66,7 +66,7 @@ def call(capsys, monkeypatch):
     return run
 
 
-def fails(outcome, *words):
+def assert_fails(outcome, *words):
     """Assert exit code 2 and one line on stderr with all `words`; no traceback."""
     code, _, err = outcome
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
@@ -149,23 +149,25 @@ def test_models_and_protocols_are_listed(call):
 
 
 def test_bad_names_and_settings(call, study, tmp_path):
-    fails(call("run", "nope"), "unknown 'nope'", "demo")
-    fails(call("run", tmp_path / "none.py"), "no file")
-    fails(call("run", study, "--set", "schedule.sleep.fracton=1"), "did you mean 'fraction'?")
-    fails(call("run", study, "--set", "fraction"), "KEY=VALUE")
-    fails(call("run", study, "--set", "schedule.sleep.fraction=-0.1"), "-0.1", "at least 0")
-    fails(call("run", study, "--set", "schedule.image_duration=300"), "no unit", "second")
-    fails(call("run", study, "--set", "schedule.sleep.gates.dreams=1"), "no gate 'dreams'")
-    fails(call("run", study, "--backend", "fortran"), "unknown 'fortran'", "numpy")
-    fails(call("run", study, "--data", "mmnist"), "mmnist", "mnist")
-    fails(call("run", study, "--seed", "x"), "--seed")
-    fails(call("run", study, "--data", tmp_path / "none.npz"), "none.npz")
-    fails(call("compare", "demo", "--figure", "x.gif"), "x.gif", ".png")
-    fails(call("info", tmp_path), "no result.json")
-    fails(call("figure", "nope", tmp_path, "--out", "x.png"), "no result.json")
-    fails(call("walk"), "No such command")
-    fails(call("run"), "PROTOCOL")
-    fails(call("run", study, "--walk"), "No such option")
+    assert_fails(call("run", "nope"), "unknown 'nope'", "demo")
+    assert_fails(call("run", tmp_path / "none.py"), "no file")
+    assert_fails(
+        call("run", study, "--set", "schedule.sleep.fracton=1"), "did you mean 'fraction'?"
+    )
+    assert_fails(call("run", study, "--set", "fraction"), "KEY=VALUE")
+    assert_fails(call("run", study, "--set", "schedule.sleep.fraction=-0.1"), "-0.1", "at least 0")
+    assert_fails(call("run", study, "--set", "schedule.image_duration=300"), "no unit", "second")
+    assert_fails(call("run", study, "--set", "schedule.sleep.gates.dreams=1"), "no gate 'dreams'")
+    assert_fails(call("run", study, "--backend", "fortran"), "unknown 'fortran'", "numpy")
+    assert_fails(call("run", study, "--data", "mmnist"), "mmnist", "mnist")
+    assert_fails(call("run", study, "--seed", "x"), "--seed")
+    assert_fails(call("run", study, "--data", tmp_path / "none.npz"), "none.npz")
+    assert_fails(call("compare", "demo", "--figure", "x.gif"), "x.gif", ".png")
+    assert_fails(call("info", tmp_path), "no result.json")
+    assert_fails(call("figure", "nope", tmp_path, "--out", "x.png"), "no result.json")
+    assert_fails(call("walk"), "No such command")
+    assert_fails(call("run"), "PROTOCOL")
+    assert_fails(call("run", study, "--walk"), "No such option")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,7 @@ def test_bad_equations_in_a_users_file(call, tmp_path, old, new, words):
     path = tmp_path / "mine.py"
     path.write_text(text.replace(old, new))
     outcome = call("run", "demo", "--set", f"network.populations.e.model={path}:MINE")
-    fails(outcome, "mine", *words)
+    assert_fails(outcome, "mine", *words)
 
 
 def damaged_data(tmp_path):
@@ -218,7 +220,7 @@ def damaged_data(tmp_path):
 def test_damaged_data_files(call, study, tmp_path):
     for path in damaged_data(tmp_path):
         name = "train-images" if path.name == "idx" else path.name
-        fails(call("run", study, "--data", path), name)
+        assert_fails(call("run", study, "--data", path), name)
 
 
 def test_hook_on_standalone(call, study):
@@ -228,25 +230,27 @@ def test_hook_on_standalone(call, study):
             "PROTOCOL = dataclasses.replace(\n"
             "    PROTOCOL, hooks={'on_sleep': lambda groups, t: None})\n"
         )
-    fails(call("run", study, "--backend", "cpp"), "hooks", "on_sleep", "cython or numpy")
+    assert_fails(call("run", study, "--backend", "cpp"), "hooks", "on_sleep", "cython or numpy")
 
 
 def test_unwritable_output_folder(call, study, tmp_path):
     (tmp_path / "file").write_text("")
-    fails(call("run", study, "--backend", "numpy", "--out", tmp_path / "file" / "out"), "file/out")
+    assert_fails(
+        call("run", study, "--backend", "numpy", "--out", tmp_path / "file" / "out"), "file/out"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_read_only_output_folder(call, study, tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
-    fails(call("run", study, "--backend", "numpy", "--out", closed), "Permission denied")
+    assert_fails(call("run", study, "--backend", "numpy", "--out", closed), "Permission denied")
 
 
 def test_no_compiler(call, study, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    fails(call("run", study, "--backend", "cpp"), "no C++ compiler found")
+    assert_fails(call("run", study, "--backend", "cpp"), "no C++ compiler found")
 
 
 @pytest.mark.slow

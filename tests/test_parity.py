@@ -57,7 +57,7 @@ def reference(small_backends, deterministic):
     return small_backends("numpy").advance(*deterministic, seed=1)
 
 
-def same(one, other, rtol):
+def assert_same(one, other, rtol):
     """Assert equal spikes, and states within the relative tolerance `rtol`."""
     (state, recording), (state2, recording2) = one, other
     for name, counts in recording.counts.items():
@@ -85,7 +85,7 @@ def test_the_deterministic_run_exercises_everything(reference, deterministic, sm
 
 @pytest.mark.parametrize("target", TARGETS[1:])
 def test_same_spikes_and_weights_on_every_backend(target, small_backends, deterministic, reference):
-    same(reference, small_backends(target).advance(*deterministic, seed=1), rtol=1e-9)
+    assert_same(reference, small_backends(target).advance(*deterministic, seed=1), rtol=1e-9)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -105,7 +105,7 @@ def test_one_segment_or_three(target, small_backends, deterministic, reference):
         for k in counts
     }
     joined = type(parts[0][0])(counts, spikes)
-    same(reference, (state, joined), rtol=1e-12 if target == "numpy" else 1e-9)
+    assert_same(reference, (state, joined), rtol=1e-12 if target == "numpy" else 1e-9)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -187,7 +187,7 @@ def test_one_program_serves_other_connectivity_parameters_and_segments(
     assert len(state.weights("ee")) != len(initial_state(small_network, 7).weights("ee"))
     assert state.parameters["ee.stdp_nearest_lr"] == 0.001
     segment = wake_sleep_wake(small_network, EVERY_STEP, 0.0).part(5, 25)
-    same(runtime.advance(state, segment, 1), program.advance(state, segment, 1), rtol=1e-9)
+    assert_same(runtime.advance(state, segment, 1), program.advance(state, segment, 1), rtol=1e-9)
     builds = [path for path in directory.parent.iterdir() if path.is_dir()]
     assert directory in builds and not [p for p in builds if p.name.startswith("building-")]
 
@@ -318,4 +318,4 @@ def test_every_shipped_kind_of_part_is_the_same_in_cpp(zoo):
         assert theirs[1].counts[population.name].sum() > 10, population.name
     for p in zoo.projections:
         assert np.any(theirs[0].weights(p.name) != state.weights(p.name)), p.name
-    same(theirs, ours, rtol=1e-6)  # the spike-generating nonlinearities amplify rounding
+    assert_same(theirs, ours, rtol=1e-6)  # the spike-generating nonlinearities amplify rounding

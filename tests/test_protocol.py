@@ -39,7 +39,7 @@ def get(protocol, path):
     return node
 
 
-def refused(make, *parts, error=ProtocolError):
+def assert_refused(make, *parts, error=ProtocolError):
     with pytest.raises(BrainsleepError) as caught:
         make()
     assert isinstance(caught.value, error)
@@ -132,7 +132,7 @@ def test_star_passes_over_parts_without_the_key():
     populations = changed.network.populations
     assert populations[0].activities == ()  # the input population has none
     assert [p.activities[0].parameters["sd"] for p in populations[1:]] == [3 * mV] * 2
-    refused(
+    assert_refused(
         lambda: PROTOCOL.override({"network.populations.*.activities.nois.sd": "3*mV"}),
         "there is no 'nois'",
         "did you mean 'noise'?",
@@ -165,7 +165,7 @@ def test_a_users_file(tmp_path):
 def test_parts_are_checked_after_the_last_change():
     changed = PROTOCOL.override({"network.populations.input.size": 64, "encoder.size": "8,8"})
     assert changed.encoder.n_inputs == changed.network.population("input").size == 64
-    refused(
+    assert_refused(
         lambda: PROTOCOL.override({"network.populations.input.size": 64}),
         "encoder.size",
         "(15, 15) = 225 inputs",
@@ -220,7 +220,7 @@ def test_parts_are_checked_after_the_last_change():
 )
 def test_override_refuses(key, value, parts):
     before = plain(PROTOCOL)
-    refused(lambda: PROTOCOL.override({key: value}), *parts)
+    assert_refused(lambda: PROTOCOL.override({key: value}), *parts)
     assert plain(PROTOCOL) == before
 
 
@@ -237,7 +237,7 @@ def test_override_refuses(key, value, parts):
     ],
 )
 def test_values_are_checked_by_their_owner(key, value, error, parts):
-    refused(lambda: PROTOCOL.override({key: value}), *parts, error=error)
+    assert_refused(lambda: PROTOCOL.override({key: value}), *parts, error=error)
 
 
 # --- what a protocol refuses -------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_values_are_checked_by_their_owner(key, value, error, parts):
     ],
 )
 def test_protocol_refuses(changes, error, parts):
-    refused(lambda: dataclasses.replace(PROTOCOL, **changes), *parts, error=error)
+    assert_refused(lambda: dataclasses.replace(PROTOCOL, **changes), *parts, error=error)
 
 
 def test_a_population_that_never_spikes_cannot_be_read():
@@ -289,7 +289,7 @@ def test_a_population_that_never_spikes_cannot_be_read():
     )
     to_i = tuple(dataclasses.replace(p, rules=()) for p in PAPER.projections if p.source != "i")
     network = dataclasses.replace(PAPER, populations=parts, projections=to_i)
-    refused(
+    assert_refused(
         lambda: dataclasses.replace(PROTOCOL, network=network, readout=Readout(population="i")),
         "readout.population",
         "'i'",
@@ -300,7 +300,7 @@ def test_a_population_that_never_spikes_cannot_be_read():
 @pytest.mark.parametrize("value", [-1, 2.5, True, "3", None])
 @pytest.mark.parametrize("name", ["n_train", "n_readout", "n_test", "split_seed"])
 def test_data_counts(name, value):
-    refused(lambda: Data(**{name: value}), f"data.{name}", "a whole number of at least 0")
+    assert_refused(lambda: Data(**{name: value}), f"data.{name}", "a whole number of at least 0")
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_data_counts(name, value):
     ],
 )
 def test_record_refuses(changes):
-    refused(lambda: Record(**changes), f"record.{next(iter(changes))}", "got", "expected")
+    assert_refused(lambda: Record(**changes), f"record.{next(iter(changes))}", "got", "expected")
 
 
 # --- the address of a run ----------------------------------------------------------------------
@@ -430,7 +430,7 @@ def test_hooks_count_by_their_source():
     assert len({address(), address(one), address(two)}) == 3
     made = {}
     exec("def hook(groups, t): pass", made)
-    refused(
+    assert_refused(
         lambda: address(dataclasses.replace(PROTOCOL, hooks={"on_wake": made["hook"]})),
         "no source code",
         "a function defined in a file",
@@ -519,7 +519,7 @@ def test_a_relative_path_and_home(write, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load_protocol("mine.py").name == load_protocol("~/mine.py").name == "mine"
     write("x = 1\ny = 1/0\n", "broken.py")
-    refused(lambda: load_protocol("broken.py"), "broken.py, line 2: ZeroDivisionError")
+    assert_refused(lambda: load_protocol("broken.py"), "broken.py, line 2: ZeroDivisionError")
 
 
 def test_files_of_one_name_are_apart(tmp_path):
@@ -548,7 +548,7 @@ def test_files_of_one_name_are_apart(tmp_path):
 )
 def test_a_file_that_fails(write, text, parts):
     path, before = write(text), set(sys.modules)
-    refused(lambda: load_protocol(path), "protocol: ", *parts)
+    assert_refused(lambda: load_protocol(path), "protocol: ", *parts)
     assert not [name for name in set(sys.modules) - before if "brainsleep_user" in name]
 
 
@@ -567,14 +567,14 @@ def test_a_file_that_fails(write, text, parts):
     ],
 )
 def test_load_refuses(call, parts):
-    refused(call, *parts)
+    assert_refused(call, *parts)
 
 
 def test_load_protocol_refuses_other_things(write):
     path = write(GOOD)
-    refused(lambda: load_protocol(f"{path}:NOT_ONE"), "got 3", "a Protocol")
-    refused(lambda: load_protocol(f"{path}:MISSING"), "no 'MISSING'", "PROTOCOL")
+    assert_refused(lambda: load_protocol(f"{path}:NOT_ONE"), "got 3", "a Protocol")
+    assert_refused(lambda: load_protocol(f"{path}:MISSING"), "no 'MISSING'", "PROTOCOL")
     empty = write("x = 1\n", "empty.py")
-    refused(lambda: load_protocol(empty), "empty.py: got None", "define PROTOCOL in it")
+    assert_refused(lambda: load_protocol(empty), "empty.py: got None", "define PROTOCOL in it")
     wrong = write("from brainsleep.models.massey2026 import PAPER as PROTOCOL\n", "wrong.py")
-    refused(lambda: load_protocol(wrong), "got a NetworkSpec", "a Protocol")
+    assert_refused(lambda: load_protocol(wrong), "got a NetworkSpec", "a Protocol")

@@ -134,7 +134,7 @@ def test_interval_without_spread(values):
 # --- what is refused ---------------------------------------------------------------------------
 
 
-def refused(make, error, *parts):
+def assert_refused(make, error, *parts):
     with pytest.raises(error) as caught:
         make()
     assert "\n" not in str(caught.value)
@@ -145,7 +145,7 @@ def refused(make, error, *parts):
 @pytest.mark.parametrize("labels", [np.zeros(6, int), np.full(6, 3)])
 def test_one_class_cannot_be_fitted(labels):
     x = np.random.default_rng(0).random((6, 2))
-    refused(
+    assert_refused(
         lambda: score(x, labels, x, labels),
         DataError,
         "got 1 class in 6 samples",
@@ -164,17 +164,23 @@ def test_arrays_must_fit_together():
         (x[:0], y[:0], x, y),
         (x[:, 0], y, x, y),
     ):
-        refused(lambda arguments=arguments: score(*arguments), DataError, "readout: samples to")
+        assert_refused(
+            lambda arguments=arguments: score(*arguments), DataError, "readout: samples to"
+        )
     for value in (np.nan, np.inf):
         bad = x.copy()
         bad[3, 3] = value
-        refused(lambda bad=bad: score(x, y, bad, y), DataError, "to score: got NaN or infinity")
-        refused(lambda bad=bad: score(bad, y, x, y), DataError, "to fit: got NaN or infinity")
+        assert_refused(
+            lambda bad=bad: score(x, y, bad, y), DataError, "to score: got NaN or infinity"
+        )
+        assert_refused(
+            lambda bad=bad: score(bad, y, x, y), DataError, "to fit: got NaN or infinity"
+        )
 
 
 def test_no_convergence_is_said():
     (x, y), (tx, ty) = clusters(80, 1, spread=8), clusters(60, 2, spread=8)
-    refused(
+    assert_refused(
         lambda: score(x, y, tx, ty, Readout(max_iter=1, resamples=100)),
         DataError,
         "did not converge in 1 iterations",
@@ -184,7 +190,7 @@ def test_no_convergence_is_said():
 
 @pytest.mark.parametrize("variance", [0, 1, -0.5, 1.5, "0.9", None, float("nan")])
 def test_variance(variance):
-    refused(lambda: Readout(variance=variance), ProtocolError, "readout.variance", "0 and 1")
+    assert_refused(lambda: Readout(variance=variance), ProtocolError, "readout.variance", "0 and 1")
 
 
 @pytest.mark.parametrize(
@@ -192,4 +198,4 @@ def test_variance(variance):
 )
 def test_counts(changes):
     name = next(iter(changes))
-    refused(lambda: Readout(**changes), ProtocolError, f"readout.{name}", "a whole number")
+    assert_refused(lambda: Readout(**changes), ProtocolError, f"readout.{name}", "a whole number")

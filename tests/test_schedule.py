@@ -18,7 +18,7 @@ def table(n_train=0, n_readout=0, n_test=0, *, dt=DT, gates=GATES, **parts):
     return Schedule(**parts).compile(n_train, n_readout, n_test, gates, dt)
 
 
-def refused(make, *parts):
+def assert_refused(make, *parts):
     with pytest.raises(ScheduleError) as caught:
         make()
     assert "\n" not in str(caught.value)
@@ -138,24 +138,26 @@ def test_ready_made_phases():
 
 @pytest.mark.parametrize("fraction", [-0.1, float("nan"), float("inf"), "0.2", None, True])
 def test_fraction(fraction):
-    refused(lambda: sleep(fraction), "sleep.fraction", "got", "at least 0")
+    assert_refused(lambda: sleep(fraction), "sleep.fraction", "got", "at least 0")
 
 
 @pytest.mark.parametrize("value", [1, "1*second", None, 3 * mV, [1, 2] * second])
 @pytest.mark.parametrize("name", ["image_duration", "period"])
 def test_times_need_a_unit(name, value):
-    refused(lambda: Schedule(**{name: value}), f"schedule.{name}", "a time such as 300*ms")
+    assert_refused(lambda: Schedule(**{name: value}), f"schedule.{name}", "a time such as 300*ms")
 
 
 @pytest.mark.parametrize("name", ["max_duration", "check_every"])
 def test_times_of_sleep_need_a_unit(name):
-    refused(lambda: sleep(**{name: 3}), f"sleep.{name}", "got 3 (no unit)", "such as 300*ms")
+    assert_refused(lambda: sleep(**{name: 3}), f"sleep.{name}", "got 3 (no unit)", "such as 300*ms")
 
 
 @pytest.mark.parametrize("value", [0 * ms, -1 * ms, float("nan") * ms, float("inf") * ms])
 def test_times_are_positive(value):
-    refused(lambda: Schedule(image_duration=value), "schedule.image_duration", "more than 0 s")
-    refused(lambda: sleep(max_duration=value), "sleep.max_duration", "more than 0 s")
+    assert_refused(
+        lambda: Schedule(image_duration=value), "schedule.image_duration", "more than 0 s"
+    )
+    assert_refused(lambda: sleep(max_duration=value), "sleep.max_duration", "more than 0 s")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_times_are_positive(value):
     ],
 )
 def test_refused(make, parts):
-    refused(make, *parts)
+    assert_refused(make, *parts)
 
 
 def test_a_short_period_matters_only_if_there_is_sleep():
@@ -383,7 +385,7 @@ def test_part():
     ],
 )
 def test_bad_segments(changes, parts):
-    refused(lambda: segment(**changes), *parts)
+    assert_refused(lambda: segment(**changes), *parts)
 
 
 def full_segment(steps, **changes):
@@ -428,12 +430,12 @@ def test_timing_of_a_segment():
     ],
 )
 def test_timing_refuses_what_does_not_fit(capacity, made, parts):
-    refused(lambda: timing(PAPER, capacity, made()), *parts)
+    assert_refused(lambda: timing(PAPER, capacity, made()), *parts)
 
 
 def test_sleep_phase_is_a_sleep():
     assert isinstance(Schedule().sleep, SleepPhase)
-    refused(lambda: Schedule(sleep=SleepPhase(kind="wake", gates={})), "schedule.sleep")
+    assert_refused(lambda: Schedule(sleep=SleepPhase(kind="wake", gates={})), "schedule.sleep")
 
 
 def test_triggered_sleep_is_laid_out_where_it_may_be_needed():

@@ -105,7 +105,7 @@ def network(projections=(), populations=(), **changes):
     )
 
 
-def refused(make, *parts):
+def assert_refused(make, *parts):
     """The message of the SpecError that `make` raises: one line, with all `parts` in it."""
     with pytest.raises(SpecError) as caught:
         make()
@@ -185,7 +185,7 @@ def refused(make, *parts):
     ],
 )
 def test_undefined_name(make, parts):
-    refused(make, *parts)
+    assert_refused(make, *parts)
 
 
 @pytest.mark.parametrize(
@@ -211,11 +211,11 @@ def test_undefined_name(make, parts):
     ],
 )
 def test_undefined_name_known_only_to_the_network(make, parts):
-    refused(make, *parts)
+    assert_refused(make, *parts)
 
 
 def test_assignment_to_a_misspelt_name_is_not_silent():
-    message = refused(lambda: neuron(reset="vv = v0"), "neuron 'nn': reset", "'vv'")
+    message = assert_refused(lambda: neuron(reset="vv = v0"), "neuron 'nn': reset", "'vv'")
     assert "nothing reads" in message
     assert "did you mean 'v'?" in message
     both = neuron(reset="half = v/2\nv = half + v0")  # a local name that is read is fine
@@ -304,7 +304,7 @@ def test_comments_in_code_are_not_names():
     ],
 )
 def test_wrong_units(make, parts):
-    refused(make, *parts)
+    assert_refused(make, *parts)
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_unit_name_reads_back():
     ],
 )
 def test_refused(make, parts):
-    refused(make, *parts)
+    assert_refused(make, *parts)
 
 
 @pytest.mark.parametrize(
@@ -467,7 +467,7 @@ def test_refused(make, parts):
     ],
 )
 def test_syntax_errors_of_brian2(make, parts):
-    refused(make, *parts)
+    assert_refused(make, *parts)
 
 
 @pytest.mark.parametrize(
@@ -483,7 +483,7 @@ def test_syntax_errors_of_brian2(make, parts):
     ],
 )
 def test_absolute_time_is_refused(make, part):
-    refused(make, part, "absolute time", "start at t = 0")
+    assert_refused(make, part, "absolute time", "start at t = 0")
 
 
 @pytest.mark.parametrize(
@@ -504,7 +504,7 @@ def test_absolute_time_is_refused(make, part):
     ],
 )
 def test_only_what_is_theirs_may_be_set(make, parts):
-    refused(make, *parts)
+    assert_refused(make, *parts)
 
 
 # --- populations and projections ---------------------------------------------------------------
@@ -512,17 +512,17 @@ def test_only_what_is_theirs_may_be_set(make, parts):
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, True, "3", None])
 def test_population_size(size):
-    refused(lambda: population(size=size), "population 'e': size", "got", "at least 1")
+    assert_refused(lambda: population(size=size), "population 'e': size", "got", "at least 1")
 
 
 @pytest.mark.parametrize("p", [0, -0.1, 1.1, float("nan"), "1", None, True])
 def test_connectivity_p(p):
-    refused(lambda: Connectivity(p=p), "connectivity p", "more than 0 and at most 1")
+    assert_refused(lambda: Connectivity(p=p), "connectivity p", "more than 0 and at most 1")
 
 
 @pytest.mark.parametrize("sign", [0, 2, "-1", None])
 def test_sign(sign):
-    refused(lambda: projection(sign=sign), "projection 'ie': sign", "1 or -1")
+    assert_refused(lambda: projection(sign=sign), "projection 'ie': sign", "1 or -1")
 
 
 @pytest.mark.parametrize(
@@ -565,7 +565,7 @@ def test_sign(sign):
     ],
 )
 def test_parts_are_checked(make, parts):
-    message = refused(make, *parts)
+    message = assert_refused(make, *parts)
     assert len(message) < 300  # a whole specification is not spelt out
 
 
@@ -641,7 +641,7 @@ def ie(avoid):
     ],
 )
 def test_parts_must_fit_each_other(make, parts):
-    refused(make, *parts)
+    assert_refused(make, *parts)
 
 
 def test_rules_of_one_name_share_their_traces():
@@ -659,7 +659,7 @@ def test_rules_of_one_name_share_their_traces():
         STDP_NEAREST.with_parameters(tau_plus=11 * ms),
         STDP_NEAREST.with_parameters(tau_minus=7.5 * ms * (1 + 1e-12)),
     ):
-        refused(
+        assert_refused(
             lambda other=other: two(other), "'stdp_nearest'", "different traces", "another name"
         )
     two(dataclasses.replace(STDP_NEAREST, name="other", pre_spike="x += 1"))
@@ -668,12 +668,12 @@ def test_rules_of_one_name_share_their_traces():
 def test_a_parameter_of_a_trace_spike_counts():
     jumps = [rule(pre_spike="x = jump", parameters={**RULE, "jump": jump}) for jump in (1.0, 2.0)]
     parts = tuple(projection(f"p{k}", rules=(r,)) for k, r in enumerate(jumps))
-    refused(lambda: network(parts), "'rr'", "different traces")
+    assert_refused(lambda: network(parts), "'rr'", "different traces")
 
 
 def test_traces_must_be_linear():
     square = rule(pre_equations="dx/dt = -x*x/tau : 1")
-    refused(
+    assert_refused(
         lambda: network((projection(rules=(square,)),)),
         "plasticity rule 'rr'",
         "cannot be integrated exactly",
@@ -683,25 +683,25 @@ def test_traces_must_be_linear():
 
 @pytest.mark.parametrize("equations", ["dx/dt = -x/tau : 1\nu = 2*x : 1", "x : 1 (constant)"])
 def test_traces_are_variables(equations):
-    refused(lambda: rule(pre_equations=equations), "plasticity rule 'rr': trace", "expected")
+    assert_refused(lambda: rule(pre_equations=equations), "plasticity rule 'rr': trace", "expected")
 
 
 @pytest.mark.parametrize("equations", ["dw_goal/dt = -w_goal/tau : 1", "w_goal : 1 (shared)"])
 def test_variables_of_a_process_are_declared_only(equations):
-    refused(lambda: process(equations=equations), "weight process 'pp'", "'w_goal : 1'")
+    assert_refused(lambda: process(equations=equations), "weight process 'pp'", "'w_goal : 1'")
 
 
 def test_gates_have_one_owner():
     noisy = population(activities=(activity("v += sd*randn()", name="pp"),))
     populations = (population("input", 4, POISSON), noisy)
-    refused(
+    assert_refused(
         lambda: network((projection(processes=(process(),)),), populations),
         "network 'net'",
         "'pp'",
         "another name",
     )
     noisy = population(activities=(activity("v += sd*randn()", name="pp_update"),))
-    refused(
+    assert_refused(
         lambda: network((projection(processes=(process(),)),), (populations[0], noisy)),
         "network 'net'",
         "'pp_update'",
@@ -713,7 +713,7 @@ def test_processes_of_one_name_have_one_period():
         projection(f"p{k}", processes=(process(period=period),))
         for k, period in enumerate((100 * ms, 50 * ms))
     ]
-    refused(lambda: network(tuple(parts)), "'p1'", "'pp'", "different periods")
+    assert_refused(lambda: network(tuple(parts)), "'p1'", "'pp'", "different periods")
 
 
 def test_parameters_must_not_overwrite_each_other():
@@ -726,7 +726,7 @@ def test_parameters_must_not_overwrite_each_other():
         population("input", 4, POISSON),
         population(model=model, activities=(activity(),)),
     )
-    refused(lambda: network(populations=populations), "'e'", "'aa_sd'", "rename")
+    assert_refused(lambda: network(populations=populations), "'e'", "'aa_sd'", "rename")
 
 
 def test_gates_of_the_paper():
