@@ -29,8 +29,8 @@ from brian2.devices.device import get_device, reset_device, runtime_device, set_
 
 from . import exchange
 from .build import FLAGS, build, find_compiler
-from .errors import BackendError, SimulationError, explain, nearest
 from .context import brian_errors, numpy_seed, preferences
+from .errors import BackendError, SimulationError, explain, nearest
 from .network import BrianNetwork
 from .segment import Capacity, Recording, Segment, timing
 from .spec import NetworkSpec
