@@ -54,7 +54,7 @@ def _spread(values: np.ndarray) -> list[str]:
     if len(values) < 2:
         return [f"{values.mean():.1f}", "-", "-"]
     spread = seed_spread(values)
-    low, high = spread.interval
+    low, high = spread.low, spread.high
     return [f"{spread.mean:.1f}", f"{spread.sd:.1f}", f"{low:.1f} to {high:.1f}"]
 
 
