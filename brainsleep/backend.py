@@ -183,26 +183,10 @@ class RuntimeBackend:
             Spike counts a slot, and single spikes where asked for.
         """
         advance_checks(self.spec, segment)
+        duration = float(segment.starts[-1] * self.spec.dt)
         with _runtime(self.name), brian_errors(self.spec):
             network = self._prepare(state)
-            times, values = timing(self.spec, self.capacity, segment)
-            for name, clock in network.event_clocks.items():
-                clock.set_times(times[name])
-            for name, array in network.slot_values.items():
-                array.values[: len(segment)] = values[name]
-            for name, value in {**state.arrays, **state.parameters}.items():
-                group, variable = name.split(".", 1)
-                network.groups[group].variables[variable].set_value(np.asarray(value))
-            for group in network.plan.groups:
-                network.groups[group.name].variables["slot_index"].set_value(-1)
-                if group.threshold:
-                    network.groups[group.name].variables["spike_count"].set_value(0)
-                    network.counters[group.name].resize(0)
-                    network.rasters[group.name].resize(0)
-                    network.rasters[group.name].variables["N"].set_value(0)
-                    if group.refractory:
-                        _set_refractory(network.groups[group.name])
-            duration = float(segment.starts[-1] * self.spec.dt)
+            self._load(network, state, segment)
             network.net.t_ = 0.0
             with numpy_seed(seed):
                 network.net.run(duration * brian2.second, namespace={})
@@ -212,24 +196,43 @@ class RuntimeBackend:
                 for name in state.arrays
                 for g, v in [name.split(".", 1)]
             }
-            counts, spikes = {}, {}
-            for name, monitor in network.counters.items():
-                recorded = np.asarray(monitor.variables["spike_count"].get_value())
-                final = np.asarray(network.groups[name].variables["spike_count"].get_value())
-                counts[name] = _counts(recorded, final)
-                raster = network.rasters[name].variables
-                at = np.rint(np.asarray(raster["t"].get_value()) / float(self.spec.dt))
-                spikes[name] = (
-                    at.astype(np.int64),
-                    np.array(raster["i"].get_value(), dtype=np.int32),
-                )
+            recording = self._recorded(network)
         arrays = _finish(self.spec, arrays, duration)
-        return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
+        return State(arrays, state.parameters, state.synapses), recording
 
+    def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
+        """Set everything a segment starts from in Brian2's objects."""
+        times, values = timing(self.spec, self.capacity, segment)
+        for name, clock in network.event_clocks.items():
+            clock.set_times(times[name])
+        for name, array in network.slot_values.items():
+            array.values[: len(segment)] = values[name]
+        for name, value in {**state.arrays, **state.parameters}.items():
+            group, variable = name.split(".", 1)
+            network.groups[group].variables[variable].set_value(np.asarray(value))
+        for plan in network.plan.groups:
+            variables = network.groups[plan.name].variables
+            variables["slot_index"].set_value(-1)
+            if plan.threshold:
+                variables["spike_count"].set_value(0)
+                network.counters[plan.name].resize(0)
+                network.rasters[plan.name].resize(0)
+                network.rasters[plan.name].variables["N"].set_value(0)
+                if plan.refractory:  # Brian2 recomputes it from `lastspike` at every step
+                    variables["not_refractory"].set_value(True)
 
-def _set_refractory(group) -> None:
-    # Brian2 recomputes `not_refractory` from `lastspike` at every step
-    group.variables["not_refractory"].set_value(True)
+    def _recorded(self, network: BrianNetwork) -> Recording:
+        """Take what the monitors recorded."""
+        counts, spikes = {}, {}
+        for name, monitor in network.counters.items():
+            recorded = np.asarray(monitor.variables["spike_count"].get_value())
+            final = np.asarray(network.groups[name].variables["spike_count"].get_value())
+            counts[name] = _counts(recorded, final)
+            raster = network.rasters[name].variables
+            at = np.rint(np.asarray(raster["t"].get_value()) / float(self.spec.dt))
+            neurons = np.array(raster["i"].get_value(), dtype=np.int32)
+            spikes[name] = (at.astype(np.int64), neurons)
+        return Recording(counts, spikes)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .network import BrianNetwork
+from .plan import GroupPlan, SynapsePlan
 
 VERSION = 3  # change when the format or the code below changes: part of a build's key
 
@@ -89,90 +90,107 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         C++ for the places ``main`` (after the network is set up), ``before_network_run`` and
         ``before_end``.
     """
-    inputs: list[tuple[str, str]] = [("run", "int64")]
-    outputs: list[tuple[str, str]] = [("steps", "int64")]
-    load = [_PROLOGUE, 'read_fixed(run_settings, 2, true, "run");']
-    load.append(
-        "for (size_t k = 0; k < _random_generators.size(); k++) "
-        "_random_generators[k].seed((unsigned long)run_settings[0] + k);"
-    )
-    save = [_SAVE_PROLOGUE, "write_values(step_clock.timestep, sizeof(int64_t), 1);"]
-
-    def name_of(variable, access_data=False):
-        return device.get_array_name(variable, access_data=access_data)
-
-    def read_fixed(key, variable, size, exactly=True):
-        inputs.append((key, np.dtype(variable.dtype).name))
-        load.append(f'read_fixed({name_of(variable)}, {size}, {str(exactly).lower()}, "{key}");')
-
-    def write(key, dtype, pointer, count):
-        outputs.append((key, np.dtype(dtype).name))
-        save.append(f"write_values({pointer}, sizeof(*({pointer})), {count});")
-
+    files = _Files(device)
     for plan in network.plan.groups:
         variables = network.groups[plan.name].variables
         for name in plan.parameters:
-            read_fixed(f"{plan.name}.{name}", variables[name], 1)
+            files.read_fixed(f"{plan.name}.{name}", variables[name], 1)
         for name in plan.state:
-            read_fixed(f"{plan.name}.{name}", variables[name], plan.size)
-            write(f"{plan.name}.{name}", variables[name].dtype, name_of(variables[name]), plan.size)
-        load.append(f"{name_of(variables['slot_index'])}[0] = -1;")
+            files.read_fixed(f"{plan.name}.{name}", variables[name], plan.size)
+            files.write_fixed(f"{plan.name}.{name}", variables[name], plan.size)
+        files.load.append(f"{files.name_of(variables['slot_index'])}[0] = -1;")
         if plan.threshold:
-            _write_recordings(network, plan, name_of, write, save)
+            _recordings(files, network, plan)
     for plan in network.plan.synapses:
-        _exchange_synapses(network, plan, name_of, inputs, outputs, load, save)
+        _synapses(files, network, plan)
     for name, clock in network.event_clocks.items():
         times = clock.variables["times"]
-        read_fixed(f"clock:{name}", times, times.size - 1, exactly=False)
+        files.read_fixed(f"clock:{name}", times, times.size - 1, exactly=False)
     for name, array in network.slot_values.items():
-        inputs.append((f"slots:{name}", "float64"))
-        size = array.values.size
-        load.append(f'read_fixed({name}_values, {size}, false, "{name}");')
-    load.append("fclose(segment_file);")
-    save.append(_SAVE_EPILOGUE)
-    return {"inputs": inputs, "outputs": outputs}, "\n".join(load), _STOP, "\n".join(save)
+        files.inputs.append((f"slots:{name}", "float64"))
+        files.load.append(f'read_fixed({name}_values, {array.values.size}, false, "{name}");')
+    files.load.append("fclose(segment_file);")
+    files.save.append(_SAVE_EPILOGUE)
+    layout = {"inputs": files.inputs, "outputs": files.outputs}
+    return layout, "\n".join(files.load), _STOP, "\n".join(files.save)
 
 
-def _write_recordings(network, plan, name_of, write, save) -> None:
-    group = network.groups[plan.name]
-    count = group.variables["spike_count"]
-    write(f"{plan.name}.spike_count", count.dtype, name_of(count), plan.size)
+class _Files:
+    """The C++ of both files as it is put together, and the order of what is in them."""
+
+    def __init__(self, device):
+        self._device = device
+        self.inputs: list[tuple[str, str]] = [("run", "int64")]
+        self.outputs: list[tuple[str, str]] = [("steps", "int64")]
+        self.load = [
+            _PROLOGUE,
+            'read_fixed(run_settings, 2, true, "run");',
+            "for (size_t k = 0; k < _random_generators.size(); k++) "
+            "_random_generators[k].seed((unsigned long)run_settings[0] + k);",
+        ]
+        self.save = [_SAVE_PROLOGUE, "write_values(step_clock.timestep, sizeof(int64_t), 1);"]
+
+    def name_of(self, variable) -> str:
+        """Name a variable's array in C++."""
+        return self._device.get_array_name(variable, access_data=False)
+
+    def read_fixed(self, key: str, variable, size: int, exactly: bool = True) -> None:
+        """Read an array of a size that is compiled in, or at most that size."""
+        self.inputs.append((key, np.dtype(variable.dtype).name))
+        name = self.name_of(variable)
+        self.load.append(f'read_fixed({name}, {size}, {str(exactly).lower()}, "{key}");')
+
+    def read_vector(self, key: str, variable) -> None:
+        """Read an array of any size."""
+        self.inputs.append((key, np.dtype(variable.dtype).name))
+        self.load.append(f"read_vector({self.name_of(variable)});")
+
+    def write_fixed(self, key: str, variable, size: int) -> None:
+        """Write an array of a size that is compiled in."""
+        self._write(key, variable, self.name_of(variable), str(size))
+
+    def write_vector(self, key: str, variable, vector: str = "") -> None:
+        """Write an array of any size, or the C++ `vector` that holds a copy of it."""
+        vector = vector or self.name_of(variable)
+        self._write(key, variable, f"{vector}.data()", f"{vector}.size()")
+
+    def _write(self, key: str, variable, pointer: str, count: str) -> None:
+        self.outputs.append((key, np.dtype(variable.dtype).name))
+        self.save.append(f"write_values({pointer}, sizeof(*({pointer})), {count});")
+
+
+def _recordings(files: _Files, network: BrianNetwork, plan: GroupPlan) -> None:
+    count = network.groups[plan.name].variables["spike_count"]
+    files.write_fixed(f"{plan.name}.spike_count", count, plan.size)
     recorded = network.counters[plan.name].variables["spike_count"]
-    rows, block = name_of(recorded), f"{plan.name}_rows"
-    save.append(  # rows of a DynamicArray2D lie apart: copy them into one block
+    rows, block = files.name_of(recorded), f"{plan.name}_rows"
+    files.save.append(  # rows of a DynamicArray2D lie apart: copy them into one block
         f"std::vector<int32_t> {block}; "
         f"for (int r = 0; r < {rows}.n; r++) for (int c = 0; c < {rows}.m; c++) "
         f"{block}.push_back({rows}(r, c));"
     )
-    write(f"{plan.name}:counts", recorded.dtype, f"{block}.data()", f"{block}.size()")
+    files.write_vector(f"{plan.name}:counts", recorded, block)
     raster = network.rasters[plan.name].variables
     for name in ("i", "t"):
-        vector = name_of(raster[name])
-        write(f"{plan.name}:{name}", raster[name].dtype, f"{vector}.data()", f"{vector}.size()")
+        files.write_vector(f"{plan.name}:{name}", raster[name])
 
 
-def _exchange_synapses(network, plan, name_of, inputs, outputs, load, save) -> None:
-    synapses = network.groups[plan.name]
-    variables = synapses.variables
+def _synapses(files: _Files, network: BrianNetwork, plan: SynapsePlan) -> None:
+    variables = network.groups[plan.name].variables
     for name in plan.parameters:
-        inputs.append((f"{plan.name}.{name}", "float64"))
-        load.append(f'read_fixed({name_of(variables[name])}, 1, true, "{plan.name}.{name}");')
-    vectors = ["_synaptic_pre", "_synaptic_post", *plan.state]
-    for name in vectors:
-        inputs.append((f"{plan.name}.{name}", np.dtype(variables[name].dtype).name))
-        load.append(f"read_vector({name_of(variables[name])});")
-    pre, post = (name_of(variables[f"_synaptic_{end}"]) for end in ("pre", "post"))
-    outgoing, incoming = (name_of(variables[f"N_{end}"]) for end in ("outgoing", "incoming"))
-    load += [
-        f"{name_of(variables['N'])}[0] = {pre}.size();",
+        files.read_fixed(f"{plan.name}.{name}", variables[name], 1)
+    for name in ("_synaptic_pre", "_synaptic_post", *plan.state):
+        files.read_vector(f"{plan.name}.{name}", variables[name])
+    pre, post = (files.name_of(variables[f"_synaptic_{end}"]) for end in ("pre", "post"))
+    outgoing, incoming = (files.name_of(variables[f"N_{end}"]) for end in ("outgoing", "incoming"))
+    files.load += [
+        f"{files.name_of(variables['N'])}[0] = {pre}.size();",
         f"std::fill({outgoing}.begin(), {outgoing}.end(), 0);",
         f"std::fill({incoming}.begin(), {incoming}.end(), 0);",
         f"for (int k : {pre}) {outgoing}[k]++;",
         f"for (int k : {post}) {incoming}[k]++;",
     ]
     if "zero_index" in variables:
-        load.append(f"{name_of(variables['zero_index'])}.assign({pre}.size(), 0);")
+        files.load.append(f"{files.name_of(variables['zero_index'])}.assign({pre}.size(), 0);")
     for name in plan.state:
-        vector = name_of(variables[name])
-        outputs.append((f"{plan.name}.{name}", np.dtype(variables[name].dtype).name))
-        save.append(f"write_values({vector}.data(), sizeof({vector}[0]), {vector}.size());")
+        files.write_vector(f"{plan.name}.{name}", variables[name])

@@ -203,8 +203,9 @@ def timing(
         values[f"{gate}_gate_by_slot"] = segment.gates[gate]
     for name in spec.activity_names:
         steps[name] = segment.steps_where(segment.gates[name] > 0)
-    for _, process in spec.weight_processes():
-        name, period = process.name, max(1, round(float(process.period / spec.dt)))
+    processes = {process.name: process for _, process in spec.weight_processes()}
+    for name, process in processes.items():  # one gate and one period, however many projections
+        period = max(1, round(float(process.period / spec.dt)))
         steps[f"{name}_onset"] = segment.onset_times(name)
         steps[f"{name}_update"], interval = segment.update_times(name, period)
         values[f"{name}_interval_by_slot"] = interval * dt

@@ -32,22 +32,27 @@ RASTER_ROWS = 60
 STRIP, LABEL = 0.045, 0.11
 
 
+def line_label(axes: Axes, text: str, y: float) -> None:
+    """Name a horizontal reference line, above it at the right edge."""
+    axes.annotate(
+        text,
+        (1, y),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 1),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=7,
+        color=style.REFERENCE,
+    )
+
+
 def hard_bound(axes: Axes, w_max: float, *, vertical: bool = False) -> None:
     """Mark the upper hard bound of weights by a dashed line; label a horizontal one."""
     draw = axes.axvline if vertical else axes.axhline
     draw(w_max, color=style.REFERENCE, linestyle=(0, (4, 2)), linewidth=0.8, gid="hard bound")
     if not vertical:
-        axes.annotate(
-            "hard bound",
-            (1, w_max),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 1),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            fontsize=7,
-            color=style.REFERENCE,
-        )
+        line_label(axes, "hard bound", w_max)
 
 
 def log_ticks(axis: Axis, low: float, high: float, most: int = 5) -> None:

@@ -15,6 +15,7 @@ from brainsleep.errors import FigureError, explain
 from brainsleep.store import Result
 
 from . import _style as style
+from ._panels import line_label
 from ._read import check
 from ._seeds import (
     Run,
@@ -166,17 +167,7 @@ def _panel(axes: Axes, shown: Sequence[Run], colours: dict[str, str]) -> None:
     lines = references(shown)
     for kind, value in lines.items():
         accuracy_line(axes, value, kind)
-        axes.annotate(
-            kind,
-            (1, value),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 1),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            fontsize=7,
-            color=style.REFERENCE,
-        )
+        line_label(axes, kind, value)
     theirs = authors_values(shown[0].data)
     groups = [
         (name, [(100 * run.fraction, run.percent("network_accuracy")) for run in shown

@@ -122,7 +122,7 @@ def panels(figure):
     return {a.get_title(): a for a in figure.axes if a.axison}
 
 
-def fails(module, results, match, labels=None):
+def assert_fails(module, results, match, labels=None):
     with pytest.raises(FigureError, match=match) as error:
         module.draw(results, labels)
     one_line(error)
@@ -227,23 +227,29 @@ def test_labels_name_the_curves_of_accuracy(make):
     np.testing.assert_allclose(
         line.get_ydata(orig=False), [np.mean(percent(other, f)) for f in (0.0, 0.2)]
     )
-    fails(accuracy, [*one, *other], r"data\.n_train is 6 and 8.*label")
+    assert_fails(accuracy, [*one, *other], r"data\.n_train is 6 and 8.*label")
 
 
 def test_accuracy_refuses_what_cannot_be_compared(make):
     one = make()
-    fails(accuracy, [], "no results")
-    fails(accuracy, [one], "labels: got 2", ["a", "b"])
-    fails(accuracy, [one, make()], "more than one result of seed 0.*at 20 % sleep")
-    fails(accuracy, [make(network={"name": "competitive"})], "got competitive; expected .*massey")
-    fails(accuracy, [one, make(seed=1, network={"dt": "0.5 ms"})], r"network\.dt is 0\.001 second")
-    fails(accuracy, [one, make(seed=1, n_train=0)], r"data\.n_train is 6 and 0")
-    fails(accuracy, [make(metrics={"network_accuracy": None})], "no metric 'network_accuracy'")
+    assert_fails(accuracy, [], "no results")
+    assert_fails(accuracy, [one], "labels: got 2", ["a", "b"])
+    assert_fails(accuracy, [one, make()], "more than one result of seed 0.*at 20 % sleep")
+    assert_fails(
+        accuracy, [make(network={"name": "competitive"})], "got competitive; expected .*massey"
+    )
+    assert_fails(
+        accuracy, [one, make(seed=1, network={"dt": "0.5 ms"})], r"network\.dt is 0\.001 second"
+    )
+    assert_fails(accuracy, [one, make(seed=1, n_train=0)], r"data\.n_train is 6 and 0")
+    assert_fails(
+        accuracy, [make(metrics={"network_accuracy": None})], "no metric 'network_accuracy'"
+    )
     other = Result(one.path, {**one.info, "protocol": {"name": "other"}})
-    fails(accuracy, [other], "not of a network")
-    fails(accuracy, [make(arrays={"labels/test": None})], "no array 'labels/test'")
+    assert_fails(accuracy, [other], "not of a network")
+    assert_fails(accuracy, [make(arrays={"labels/test": None})], "no array 'labels/test'")
     curves = [make(seed=k) for k in range(9)]
-    fails(accuracy, curves, "curves: got 9; expected at most 5", list("abcdefghi"))
+    assert_fails(accuracy, curves, "curves: got 9; expected at most 5", list("abcdefghi"))
 
 
 def test_data_sets_may_differ_in_size_but_not_within_a_panel(make):
@@ -308,11 +314,11 @@ def test_controls_of_one_seed_on_one_data_set(make):
 
 
 def test_controls_refuses_what_would_mislead(make):
-    fails(controls, [], "no results")
-    fails(controls, [make(), make()], "more than one result of seed 0.*label of its own")
-    fails(controls, [make()], "labels: got 0; expected 1", [])
-    fails(controls, [make(metrics={"rate_test_e_hz": None})], "no metric 'rate_test_e_hz'")
-    fails(controls, [make(metrics={"pixels_accuracy": None})], "no metric 'pixels_accuracy'")
+    assert_fails(controls, [], "no results")
+    assert_fails(controls, [make(), make()], "more than one result of seed 0.*label of its own")
+    assert_fails(controls, [make()], "labels: got 0; expected 1", [])
+    assert_fails(controls, [make(metrics={"rate_test_e_hz": None})], "no metric 'rate_test_e_hz'")
+    assert_fails(controls, [make(metrics={"pixels_accuracy": None})], "no metric 'pixels_accuracy'")
 
 
 # -- receptive fields ----------------------------------------------------------------------------
@@ -360,12 +366,14 @@ def test_receptive_fields_shows_at_most_36(make, monkeypatch):
 
 def test_receptive_fields_errors(make):
     one = make()
-    fails(receptive_fields, [one, make(seed=1)], "got 2; expected one")
-    fails(receptive_fields, [], "no results")
-    fails(receptive_fields, [make(network={"projections": []})], "no projection from input to e")
-    fails(receptive_fields, [make(protocol={"encoder": {"size": [3, 3]}})], "of 12 inputs")
+    assert_fails(receptive_fields, [one, make(seed=1)], "got 2; expected one")
+    assert_fails(receptive_fields, [], "no results")
+    assert_fails(
+        receptive_fields, [make(network={"projections": []})], "no projection from input to e"
+    )
+    assert_fails(receptive_fields, [make(protocol={"encoder": {"size": [3, 3]}})], "of 12 inputs")
     for name in ("synapses/input_e", "snapshots/trained/input_e", "counts/e", "slots/stage"):
-        fails(receptive_fields, [make(arrays={name: None})], f"no array '{name}'")
+        assert_fails(receptive_fields, [make(arrays={name: None})], f"no array '{name}'")
 
 
 # -- similarity ----------------------------------------------------------------------------------
@@ -402,11 +410,13 @@ def test_similarity_of_a_silent_network(make):
 
 
 def test_similarity_errors(make):
-    fails(similarity, [], "no results")
-    fails(similarity, [make(seed=k) for k in range(5)], "got 5; expected at most 4")
-    fails(similarity, [make(arrays={"labels/test": np.zeros(N_TEST, int)})], "two classes or more")
-    fails(similarity, [make(arrays={"labels/test": np.arange(4)})], "30 responses, 4 labels")
-    fails(similarity, [make(arrays={"counts/e": None})], "no array 'counts/e'")
+    assert_fails(similarity, [], "no results")
+    assert_fails(similarity, [make(seed=k) for k in range(5)], "got 5; expected at most 4")
+    assert_fails(
+        similarity, [make(arrays={"labels/test": np.zeros(N_TEST, int)})], "two classes or more"
+    )
+    assert_fails(similarity, [make(arrays={"labels/test": np.arange(4)})], "30 responses, 4 labels")
+    assert_fails(similarity, [make(arrays={"counts/e": None})], "no array 'counts/e'")
 
 
 # -- rates in wake and sleep ---------------------------------------------------------------------
@@ -464,9 +474,11 @@ def test_sleep_rates_says_where_there_was_no_sleep(make):
 
 
 def test_sleep_rates_errors(make):
-    fails(sleep_rates, [], "no results")
-    fails(sleep_rates, [make(n_train=0)], "no network was trained")
+    assert_fails(sleep_rates, [], "no results")
+    assert_fails(sleep_rates, [make(n_train=0)], "no network was trained")
     for name in ("totals/i", "slots/steps", "slots/phase"):
-        fails(sleep_rates, [make(arrays={name: None})], f"no array '{name}'")
+        assert_fails(sleep_rates, [make(arrays={name: None})], f"no array '{name}'")
     populations = [{"name": "input", "size": 12}]
-    fails(sleep_rates, [make(network={"populations": populations})], "no population in common")
+    assert_fails(
+        sleep_rates, [make(network={"populations": populations})], "no population in common"
+    )
