@@ -102,11 +102,13 @@ def compare(
     from .load import load_module
 
     chosen = _protocol(protocol, settings, data)
-    conditions = getattr(load_module(protocol.partition(":")[0], "protocol"), "CONDITIONS", ())
+    module = load_module(protocol.partition(":")[0], "protocol")
+    conditions = getattr(module, "CONDITIONS", ())
     if not conditions:
         raise ProtocolError(f"compare: {protocol} defines no CONDITIONS; use 'brainsleep run'")
     if figure is not None:
         _check_figure(figure)
+        drawing = _figure_of(module, chosen.name)
     with _progress() as bar:
         results = run_all(
             chosen, conditions, seed=seed, backend=backend, out=out, force=force, progress=bar
@@ -117,7 +119,8 @@ def compare(
     for name, result in results.items():
         stdout.print(f"{name}: {result.path}")
     if figure is not None:
-        _draw(chosen.name, list(results.values()), list(results), figure)
+        labels = None if getattr(drawing, "SWEEP", False) else list(results)
+        _draw(drawing, list(results.values()), labels, figure)
         print(figure)
 
 
@@ -156,12 +159,21 @@ def figure(
     name: Annotated[str, typer.Argument(metavar="NAME", help="name of a shipped figure")],
     results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="result folders")],
     out: Annotated[Path, typer.Option("--out", help="file to write: .png, .pdf or .svg")],
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="LABEL", help="name of a result; one for each, in order"),
+    ] = None,
 ) -> None:
     """Draw a figure from stored results."""
+    from .load import load_module
     from .store import read_result
 
     _check_figure(out)
-    _draw(name, [read_result(path) for path in results], None, out)
+    if labels and len(labels) != len(results):
+        expected = f"{len(results)}, one for each result"
+        raise FigureError(explain("figure: number of --label", len(labels), expected))
+    found = [read_result(path) for path in results]
+    _draw(load_module(name, "figure"), found, labels or None, out)
     print(out)
 
 
@@ -243,10 +255,20 @@ def _check_figure(path: Path) -> None:
         raise FigureError(explain("figure file", path, "a path inside a folder"))
 
 
-def _draw(name: str, results: list, labels: list[str] | None, path: Path) -> None:
-    from .load import load_module
+def _figure_of(module: Any, protocol: str) -> Any:
+    """Return the module of the figure that a protocol's module names, or that is called like it."""
+    from .load import load_module, shipped
 
-    drawing = load_module(name, "figure").draw(results, labels)
+    name, known = str(getattr(module, "FIGURE", protocol)), shipped("figure")
+    if name not in known and not name.endswith(".py"):
+        allowed = f"one of: {', '.join(known)}"
+        fix = "name one as FIGURE beside CONDITIONS"
+        raise FigureError(explain(f"compare: figure of protocol {protocol}", name, allowed, fix))
+    return load_module(name, "figure")
+
+
+def _draw(figure: Any, results: list, labels: list[str] | None, path: Path) -> None:
+    drawing = figure.draw(results, labels)
     temporary = path.with_name(f".{path.stem}.writing{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,9 @@ from ._seeds import (
 
 NAME = "accuracy"
 
+#: The conditions of a comparison are points along one curve, not curves with a label each.
+SWEEP = True
+
 #: The authors' accuracies, one row a seed (arXiv:2601.08447), and their network in that table.
 AUTHORS_TABLE = Path(__file__).with_name("data") / "massey2026_accuracy.csv"
 AUTHORS_MODEL = "stdp_snn"
@@ -182,7 +185,7 @@ def _panel(axes: Axes, shown: Sequence[Run], colours: dict[str, str]) -> None:
             _curve(axes, name, pairs, colour)
     last = max(x for _, pairs, _ in groups for x, _ in pairs)
     axes.set_xlim(-0.04 * max(last, 10), 1.06 * max(last, 10))
-    _longest_sleep(axes, shown[0], last)
+    _longest_sleep(axes, shown, last)
 
 
 def _curve(axes: Axes, name: str, pairs: Sequence[tuple[float, float]], colour: str) -> None:
@@ -217,21 +220,17 @@ def _curve(axes: Axes, name: str, pairs: Sequence[tuple[float, float]], colour: 
     )
 
 
-def _longest_sleep(axes: Axes, run: Run, last: float) -> None:
+def _longest_sleep(axes: Axes, shown: Sequence[Run], last: float) -> None:
     """Mark the fraction above which a sleep no longer gets longer, if fractions go beyond it."""
-    schedule = run.protocol["schedule"]
-    longest, period = (
-        float(str(text).split()[0])
-        for text in (schedule["sleep"]["max_duration"], schedule["period"])
-    )
-    at = 100 * longest / period
+    limits = sorted({_limit(run) for run in shown})
+    at, longest = limits[0]
     if at >= last:
         return
     axes.axvline(
         at, color=style.REFERENCE, linewidth=0.6, linestyle=(0, (1, 2)), gid="longest sleep"
     )
     axes.annotate(
-        f"at most {longest:g} s of sleep →",
+        f"at most {longest:g} s of sleep{', if limited' if len(limits) > 1 else ''} →",
         (at, 0),
         xycoords=("data", "axes fraction"),
         xytext=(2, 2),
@@ -239,6 +238,16 @@ def _longest_sleep(axes: Axes, run: Run, last: float) -> None:
         fontsize=6.5,
         color=style.REFERENCE,
     )
+
+
+def _limit(run: Run) -> tuple[float, float]:
+    """Return the longest sleep of a run in per cent of wake, and in s."""
+    schedule = run.protocol["schedule"]
+    longest, period = (
+        float(str(text).split()[0])
+        for text in (schedule["sleep"]["max_duration"], schedule["period"])
+    )
+    return 100 * longest / period, longest
 
 
 def _handles(found: Sequence[Run], colours: dict[str, str]) -> list:

@@ -1,5 +1,7 @@
 """Experiments, one thin file each: a module defines ``PROTOCOL`` and may define ``CONDITIONS``.
 
+``FIGURE`` beside them names the figure of a comparison if it is not called like the protocol.
+
 Import as ``brainsleep.protocols``; run one with ``brainsleep run NAME``.
 """
 

@@ -57,6 +57,25 @@ CONDITIONS = (
             "schedule.sleep.max_duration": 1 * ms,
         },
     ),
+    Condition(
+        name="decay to the initial weights",
+        changes={
+            f"network.projections.{p.name}.processes.decay.w_star": p.weights.low
+            for p in NETWORK.projections
+        },
+    ),
+    Condition(  # sleeps as long as others, but only when the summed weight has grown by half
+        name="sleep when weights have grown",
+        changes={"schedule.sleep.trigger": 1.5},
+    ),
+    Condition(  # inhibition that holds the rate of E neurons (Vogels et al. 2011) instead of sleep
+        name="inhibitory plasticity, no sleep",
+        changes={
+            "schedule.sleep.fraction": 0.0,
+            "network.projections.ie.rules.stdp_nearest_reversed": "vogels:VOGELS",
+            "network.projections.ie.rules.vogels.rho_target": "10*Hz",
+        },
+    ),
     Condition(name="frozen as it starts", changes={"data.n_train": 0}),
     Condition(
         name="frozen, rate matched",

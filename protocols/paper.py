@@ -29,3 +29,5 @@ CONDITIONS = tuple(
     Condition(name=f"{percent} % sleep", changes={"schedule.sleep.fraction": percent / 100})
     for percent in range(0, 101, 10)
 )
+
+FIGURE = "accuracy"

@@ -1,7 +1,7 @@
 """The study behind docs/reproduction.md: every row of its table, run once and kept.
 
     .venv/bin/python studies/reproduction.py --mnist FILE.npz [--csv figures/paper/runs.csv]
-        [--only GROUP] [--seeds 5] [--workers 2]
+        [--only GROUP ...] [--seeds 5] [--workers 2]
 
 A row that is in the table already is not run again; the table is rewritten in one step after each
 run, so the script can be stopped at any time and started again.
@@ -23,9 +23,41 @@ from brainsleep.load import load_module
 from brainsleep.protocol import Protocol, load_protocol
 from brainsleep.simulate import simulate
 
-FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
+DATA = ("mnist", "fashion-mnist")
 RULE = "network.projections.*.rules.stdp_nearest_reversed"
 FULL = {"data.n_train": 3000, "schedule.sleep.until_initial": False, "record.weights_every": 0}
+
+#: A textbook rule that does run away: every pair counts, stronger input, decay in 10 s to the
+#: initial weights.
+_DECAY = "processes.decay"
+ALL_TO_ALL_NETWORK = {
+    RULE: "stdp:STDP_ALL_TO_ALL",
+    "network.projections.input_e.weights.low": 1.0,
+    f"network.projections.input_e.{_DECAY}.w_star": 1.0,
+    f"network.projections.ee.{_DECAY}.w_star": 0.3,
+    f"network.projections.ei.{_DECAY}.w_star": 0.4,
+    f"network.projections.ie.{_DECAY}.w_star": 0.5,
+    f"network.projections.*.{_DECAY}.tau_w": "10*second",
+}
+ALL_TO_ALL = {
+    "no sleep": {"schedule.sleep.fraction": 0.0},
+    "20% sleep": {},
+    "20% decay without activity": {
+        "schedule.sleep.gates.noise": 0,
+        "schedule.sleep.gates.plasticity": 0,
+    },
+    "frozen": {"data.n_train": 0},
+}
+
+#: Conditions beyond those that the claims rest on, and the all-to-all rule, have fewer seeds.
+FEW_SEEDS = 3
+FEW = (
+    "decay to the projection's mean",
+    "decay to the neuron's mean",
+    "decay to the initial weights",
+    "sleep when weights have grown",
+    "inhibitory plasticity, no sleep",
+)
 
 #: What a row holds besides its settings; other metrics are in the stored results.
 METRICS = (
@@ -46,7 +78,7 @@ class Row:
     data: str
     seed: int
     changes: dict = field(default_factory=dict)
-    match: str = ""  # condition of the same group, data and seed whose test rate is matched
+    match: tuple[str, ...] = ()  # group and condition whose test rate, same seed, is matched
     scale: str = ""
 
     @property
@@ -58,18 +90,33 @@ class Row:
 def rows(seeds: int) -> Iterator[Row]:
     """Go through the study, a seed at a time, so that whatever is finished is balanced."""
     for seed in range(seeds):
-        for data in ("mnist", "fashion-mnist"):
+        for data in DATA:
             for condition in _competitive():
                 yield Row("competitive", condition[0], "competitive", data, seed, condition[1])
             for group, rule in (("released", {}), ("textbook", {RULE: "stdp:STDP_NEAREST"})):
-                for fraction in FRACTIONS:
-                    changes = FULL | rule | {"schedule.sleep.fraction": fraction}
-                    yield Row(group, f"{fraction:.0%} sleep", "paper", data, seed, changes)
+                for name, changes in _sweep():
+                    yield Row(group, name, "paper", data, seed, FULL | rule | changes)
+            for name, changes in ALL_TO_ALL.items() if seed < FEW_SEEDS else ():
+                changes = FULL | ALL_TO_ALL_NETWORK | changes
+                yield Row("all-to-all", name, "paper", data, seed, changes)
             for c in load_module("controls", "protocol").CONDITIONS:
-                changes = {"record.weights_every": 0} | dict(c.changes)
-                yield Row(
-                    "controls", c.name, "controls", data, seed, changes, c.match_rate, c.scale
-                )
+                if c.name in FEW and seed >= FEW_SEEDS:
+                    continue
+                if c.name not in ("no sleep", "sleep"):  # those are 0 % and 20 % of "released"
+                    changes = {"record.weights_every": 0} | dict(c.changes)
+                    match = ("released", "20% sleep") if c.match_rate else ()
+                    yield Row("controls", c.name, "controls", data, seed, changes, match, c.scale)
+
+
+def _sweep() -> Iterator[tuple[str, dict]]:
+    """Sleep fractions; as a sleep lasts at most 10 s, those above 10/35 need that limit lifted."""
+    for fraction in (0.0, 0.1, 0.2, 0.3):
+        yield f"{fraction:.0%} sleep", {"schedule.sleep.fraction": fraction}
+    for fraction in (0.5, 1.0):
+        yield (
+            f"{fraction:.0%} sleep, no limit",
+            {"schedule.sleep.fraction": fraction, "schedule.sleep.max_duration": "35*second"},
+        )
 
 
 def _competitive() -> Iterator[tuple[str, dict]]:
@@ -128,7 +175,7 @@ def main() -> None:
     parser.add_argument("--fashion", default="fashion-mnist", help="Fashion-MNIST: name or folder")
     parser.add_argument("--csv", type=Path, default=Path("figures/paper/runs.csv"))
     parser.add_argument("--out", default="results/reproduction")
-    parser.add_argument("--only", help="run only this group")
+    parser.add_argument("--only", nargs="+", metavar="GROUP", help="run only these groups")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
@@ -139,7 +186,8 @@ def main() -> None:
     waiting = [
         row
         for row in rows(arguments.seeds)
-        if row.key not in done and arguments.only in (None, row.group)
+        if row.key not in done
+        and (arguments.only is None or row.group in arguments.only)
     ]
     with ProcessPoolExecutor(arguments.workers) as pool:
         running: dict = {}
@@ -149,7 +197,7 @@ def main() -> None:
                     break
                 target = None
                 if row.match:
-                    place = (table["group"] == row.group) & (table["condition"] == row.match)
+                    place = (table["group"] == row.match[0]) & (table["condition"] == row.match[1])
                     place &= (table["data"] == row.data) & (table["seed"] == row.seed)
                     if not place.any():
                         continue  # its reference is not there yet

@@ -1,0 +1,170 @@
+"""Draw the study's figures from its table alone, without the stored results.
+
+    .venv/bin/python studies/figures.py [--csv figures/paper/runs.csv] [--out figures/paper]
+
+A figure whose rows are not in the table yet is left out, and a line says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from reproduction import DATA, METRICS, read_table, rows
+
+from brainsleep.load import load_module
+from brainsleep.protocol import load_protocol
+
+#: Main conditions of the competitive network: the curves of labels.png.
+MAIN = ("no homeostasis", "frozen weights", "scaled every image", "naps")
+
+#: Curves of accuracy.png by group; runs without the limit of a sleep's length are apart.
+RULES = {"released": "released rule", "textbook": "textbook rule"}
+NO_LIMIT = ", no limit"
+
+#: Rows of controls.png that are runs of the group 'released'.
+SWEPT = {"0% sleep": "no sleep", "20% sleep": "sleep"}
+
+CLASSES = 10  # of both data sets: chance
+
+
+@dataclass(frozen=True, eq=False)
+class TableResult:
+    """A row of the table, read by figures as if it were a stored result.
+
+    Parameters
+    ----------
+    info : dict
+        Protocol, seed, run id, data and metrics.
+    """
+
+    info: dict
+
+    @property
+    def metrics(self) -> dict:
+        """Measured values by name."""
+        return self.info["metrics"]
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The classes, for chance; the table holds no other array."""
+        return {"labels/test": np.arange(CLASSES)}
+
+
+@cache
+def described(protocol: str, changes: str, data: str) -> dict:
+    """Return the resolved protocol of a row as plain data.
+
+    An input that was scaled to match a rate is not in the table: it is as before scaling.
+    """
+    changed = {**json.loads(changes), "data.source": data}
+    return load_protocol(protocol).override(changed).describe()
+
+
+def result(row: Mapping) -> TableResult:
+    """Return a row of the table as what figures read."""
+    return TableResult(
+        {
+            "protocol": described(row["protocol"], row["changes"], row["data"]),
+            "seed": int(row["seed"]),
+            "run_id": row["run_id"],
+            "data": {"name": row["data"]},
+            "metrics": {k: float(row[k]) for k in METRICS if k in row and pd.notna(row[k])},
+        }
+    )
+
+
+def labelled(table: pd.DataFrame, group: str, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of a group's conditions `names` with their labels, in the order of `names`.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row a run.
+    group : str
+        Their group.
+    names : mapping of str to str
+        Labels by condition.
+    """
+    kept = table[(table["group"] == group) & table["condition"].isin(list(names))]
+    kept = kept.assign(label=kept["condition"].map(names))
+    place = {"condition": list(names), "data": list(DATA)}
+    return kept.sort_values(
+        ["condition", "data", "seed"],
+        key=lambda column: column.map(place[column.name].index) if column.name in place else column,
+    )
+
+
+def conditions(group: str) -> dict[str, str]:
+    """Return the conditions of a group in the order in which the study runs them, by themselves."""
+    return {row.condition: row.condition for row in rows(1) if row.group == group}
+
+
+def accuracy(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the sleep sweeps of both rules, one label a curve."""
+    parts = []
+    for group, rule in RULES.items():
+        apart = f"{rule}, sleep not limited to 10 s"
+        names = {c: apart if c.endswith(NO_LIMIT) else rule for c in conditions(group)}
+        parts.append(labelled(table, group, names))
+    return pd.concat(parts)
+
+
+def controls(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the controls in the order of their protocol, between them what the sweep ran."""
+    found = labelled(table, "controls", conditions("controls"))
+    if not len(found):
+        return found
+    order = [c.name for c in load_module("controls", "protocol").CONDITIONS]
+    found = pd.concat([labelled(table, "released", SWEPT), found])
+    return found.sort_values("label", key=lambda labels: labels.map(order.index), kind="stable")
+
+
+def every(group: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return what chooses all rows of a group."""
+    return lambda table: labelled(table, group, conditions(group))
+
+
+def main_conditions(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the main conditions of the competitive network."""
+    return labelled(table, "competitive", {name: name for name in MAIN})
+
+
+#: By file: the figure that draws it, and what chooses its rows.
+FIGURES = {
+    "accuracy": ("accuracy", accuracy),
+    "controls": ("controls", controls),
+    "competitive": ("controls", every("competitive")),
+    "labels": ("labels", main_conditions),
+    "all_to_all": ("controls", every("all-to-all")),
+}
+
+
+def main() -> None:
+    """Draw every figure that the table has rows for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--csv", type=Path, default=Path("figures/paper/runs.csv"))
+    parser.add_argument("--out", type=Path, default=Path("figures/paper"))
+    arguments = parser.parse_args()
+    table = read_table(arguments.csv)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, (figure, choose) in FIGURES.items():
+        shown = choose(table)
+        path = arguments.out / f"{name}.png"
+        if not len(shown):
+            print(f"{path}: left out, the table has no rows for it yet")
+            continue
+        results = [result(row) for row in shown.to_dict("records")]
+        drawing = load_module(figure, "figure").draw(results, shown["label"].tolist())
+        drawing.savefig(path, dpi=200, metadata={"Software": None})
+        print(f"{path}: {len(shown)} runs")
+
+
+if __name__ == "__main__":
+    main()
