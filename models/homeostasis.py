@@ -1,8 +1,8 @@
-"""Synaptic scaling, normalisation and pruning: weight processes for sleep, or instead of it.
+"""Scaling, subtraction, normalisation, pruning: weight processes for sleep, or instead of it.
 
-Scaling and normalisation hold the summed input of each neuron at ``w_star`` times the number of
-its synapses, that is at the sum it would have if every weight were ``w_star``. Combine them with
-each other and with the decays of `brainsleep.models.sleep` by listing several processes in one
+The first three hold the summed input of each neuron at ``w_star`` times the number of its
+synapses, that is at the sum it would have if every weight were ``w_star``. Combine them with each
+other and with the decays of `brainsleep.models.sleep` by listing several processes in one
 projection: at the same time they run in the order listed.
 """
 
@@ -28,6 +28,25 @@ SCALING = WeightProcess(
         "w_star": 0.1,  # baseline: mean weight of a neuron's inputs
     },
     references=("doi:10.1038/36103", "doi:10.1016/j.cell.2008.10.008"),
+)
+
+#: Subtractive scaling: all synapses of a neuron lose (or gain) the same amount, so its summed input
+#: relaxes to its baseline while weak synapses vanish and strong ones are protected. A synapse at
+#: zero stays there; while some reach zero, the approach is a little slower than tau_subtraction.
+SUBTRACTION = WeightProcess(
+    name="subtraction",
+    sums={**_SUMS, "w_active": "int(w > 0)"},
+    on_update="""
+    keep = exp(-interval/tau_subtraction)
+    excess = (w_sum_post - w_star*w_count_post)*(1 - keep)
+    w = clip(w - int(w > 0)*excess/(w_active_post + int(w_active_post == 0)), w_min, w_max)
+    """,
+    period=10 * ms,
+    parameters={
+        "tau_subtraction": 100 * ms,  # relaxation of the summed input
+        "w_star": 0.1,  # baseline: mean weight of a neuron's inputs
+    },
+    references=("doi:10.1162/neco.1994.6.1.100",),
 )
 
 #: Instantaneous normalisation of each neuron's summed input, once in a slot: the non-local trick

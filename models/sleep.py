@@ -1,4 +1,4 @@
-"""What sleep does: spontaneous activity of the membranes, decay of the weights.
+"""What sleep does: spontaneous activity of membranes or inputs, decay of the weights.
 
 Decay is an Ornstein-Uhlenbeck process on ln w towards ln w_target with time constant tau_w and
 stationary standard deviation sigma, in its exact update for any interval (D. T. Gillespie,
@@ -6,7 +6,7 @@ Phys. Rev. E 54, 2084, 1996); sigma = 0 is the deterministic decay of the releas
 each ms w <- w_target*(w/w_target)**lambda, that is tau_w = 1 ms/(1 - lambda).
 """
 
-from brian2 import ms, mV
+from brian2 import Hz, ms, mV
 
 from brainsleep.spec import SpontaneousActivity, WeightProcess
 
@@ -16,6 +16,14 @@ MEMBRANE_NOISE = SpontaneousActivity(
     on_step="v += noise_gate*sd*randn()",
     parameters={"sd": 2 * mV},  # standard deviation per time step
     references=("arXiv:2601.08447",),
+)
+
+#: Low-rate spontaneous spikes of the input neurons (`brainsleep.models.inputs.POISSON`), the same
+#: rate for all, in place of the stimulus.
+SPONTANEOUS_SPIKES = SpontaneousActivity(
+    name="spontaneous",
+    on_step="rate = spontaneous_gate*rho",
+    parameters={"rho": 2 * Hz},  # rate of every input neuron
 )
 
 _OU_UPDATE = """

@@ -71,6 +71,8 @@ PROTOCOL = Protocol(
     references=("doi:10.3389/fncom.2015.00099", "arXiv:2601.08447"),
 )
 
+FIGURE = "controls"
+
 CONDITIONS = (
     Condition(name="no homeostasis", changes={"schedule.sleep.fraction": 0.0}),
     Condition(

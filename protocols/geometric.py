@@ -13,6 +13,8 @@ PROTOCOL = dataclasses.replace(
     data=Data(source="geometric", n_train=1050, n_readout=400, n_test=400),
 )
 
+FIGURE = "demo"
+
 CONDITIONS = (
     Condition(name="no sleep", changes={"schedule.sleep.fraction": 0.0}),
     Condition(name="20 % sleep"),

@@ -25,9 +25,9 @@ PROTOCOL = Protocol(
     references=("arXiv:2601.08447",),
 )
 
+FIGURE = "accuracy"
+
 CONDITIONS = tuple(
     Condition(name=f"{percent} % sleep", changes={"schedule.sleep.fraction": percent / 100})
     for percent in range(0, 101, 10)
 )
-
-FIGURE = "accuracy"

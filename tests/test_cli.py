@@ -124,6 +124,24 @@ def test_compare_prints_a_table_and_draws(call, study, tmp_path, monkeypatch):
     assert frozen["growth"] == pytest.approx(1.0)
     assert call("figure", "demo", *folders, "--out", png)[0] == 0
     assert png.read_bytes().startswith(b"\x89PNG")
+    named = [word for name in ("none", "naps", "never") for word in ("--label", name)]
+    svg = tmp_path / "histograms.svg"
+    assert call("figure", "histograms", *folders, *named, "--out", svg)[0] == 0
+    assert svg.stat().st_size > 1000
+    assert_fails(call("figure", "demo", *folders, *named[:2], "--out", png), "--label", "got 1", "3")
+
+
+def test_compare_draws_the_figure_that_the_protocol_names(call, study, tmp_path):
+    compare = ("compare", study, "--backend", "numpy", "--out", tmp_path / "r")
+    png = tmp_path / "compared.png"
+    outcome = call(*compare, "--figure", png)
+    assert_fails(outcome, "figure of protocol study: got study", "FIGURE")
+    assert not (tmp_path / "r").exists()  # said before anything is computed
+    with open(study, "a") as file:
+        file.write('\nFIGURE = "controls"\n')
+    code, _, err = call(*compare, "--figure", png)
+    assert code == 0, err
+    assert png.read_bytes().startswith(b"\x89PNG")
 
 
 def test_show_prints_the_final_equations_parameters_and_schedule(call):

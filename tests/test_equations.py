@@ -4,13 +4,19 @@ import dataclasses
 
 import numpy as np
 import pytest
-from brian2 import ms, mV, second
+from brian2 import Hz, ms, mV, second
 from conftest import EVERY_STEP, lone_neurons, make_segment, spike_pairs
 
 from brainsleep.backend import make_backend
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT, LIF
-from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, DECAY_STATIC, MEMBRANE_NOISE
+from brainsleep.models.sleep import (
+    DECAY_GROUP,
+    DECAY_NEURON,
+    DECAY_STATIC,
+    MEMBRANE_NOISE,
+    SPONTANEOUS_SPIKES,
+)
 from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST, STDP_NEAREST_REVERSED
 from brainsleep.segment import Capacity
 from brainsleep.spec import InitialWeights, NetworkSpec, Population, Projection
@@ -105,6 +111,20 @@ def test_postsynaptic_potential_of_one_spike():
         assert state.arrays["e.i_syn"][0] == pytest.approx(kick * keep**n, rel=1e-9)
         v = -70 + 30 * kick / 30 * n * keep ** (n - 1)
         assert state.arrays["e.v"][0] * 1e3 == pytest.approx(v, rel=1e-9)
+
+
+def test_spontaneous_spikes_have_the_stated_rate_in_place_of_the_stimulus():
+    activity = SPONTANEOUS_SPIKES.with_parameters(rho=50 * Hz)
+    spec = NetworkSpec(
+        name="drive",
+        populations=(Population(name="input", size=400, model=POISSON, activities=(activity,)),),
+    )
+    gates = {"input": np.array([1.0, 0.0, 1.0]), "spontaneous": np.array([0.0, 1.0, 0.0])}
+    segment = make_segment(spec, np.full((3, 400), [[10.0], [0.0], [10.0]]), [1000] * 3)
+    segment = dataclasses.replace(segment, gates={**segment.gates, **gates})
+    _, recording = advance(spec, segment)
+    rates = recording.counts["input"].mean(axis=1)  # a second each
+    np.testing.assert_allclose(rates, [10, 50, 10], atol=5 * np.sqrt(50 / 400))
 
 
 def test_membrane_noise_has_the_stated_size_and_stops_with_its_gate():

@@ -6,7 +6,7 @@ from PIL import Image
 
 from brainsleep.errors import FigureError
 from brainsleep.figures import _style as style
-from brainsleep.figures import demo, raster, weights
+from brainsleep.figures import demo, histograms, raster, weights
 from brainsleep.metrics import WEIGHT_STATISTICS, weight_statistics
 from brainsleep.store import read_result, write_result
 
@@ -347,6 +347,21 @@ def test_raster_of_one_result(slept, tmp_path):
     figure.savefig(tmp_path / "raster.png")
 
 
+def test_histograms_has_a_panel_for_every_projection(none, slept, frozen, tmp_path):
+    figure = histograms.draw([none, slept, frozen])
+    shown = [a for a in figure.axes if a.axison]
+    names = [p["name"] for p in none.info["protocol"]["network"]["projections"]]
+    assert len(shown) == len(names)
+    for axes in shown:
+        for label in ("no sleep", "sleep 20 %"):
+            (outline,) = by_id(axes, label)
+            assert outline.get_data().values.sum() == pytest.approx(1)
+    assert "weight $w$ (dimensionless)" in shown[-1].get_xlabel()
+    assert legend(figure) == ["no sleep", "sleep 20 %", "frozen"]
+    assert fits(figure)
+    figure.savefig(tmp_path / "histograms.png")
+
+
 # -- errors --------------------------------------------------------------------------------------
 
 
@@ -355,7 +370,7 @@ def one_line(error):
     return str(error.value)
 
 
-@pytest.mark.parametrize("module", [demo, weights, raster])
+@pytest.mark.parametrize("module", [demo, weights, raster, histograms])
 def test_no_results_is_an_error(module):
     with pytest.raises(FigureError, match="no results") as error:
         module.draw([])

@@ -8,7 +8,7 @@ from brian2 import ms
 from conftest import EVERY_STEP, make_segment, spike_pairs
 
 from brainsleep.backend import make_backend
-from brainsleep.models.homeostasis import NORMALISE, PRUNING, SCALING
+from brainsleep.models.homeostasis import NORMALISE, PRUNING, SCALING, SUBTRACTION
 from brainsleep.models.sleep import DECAY_STATIC
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.segment import Capacity
@@ -47,6 +47,36 @@ def test_scaling_relaxes_each_neurons_sum_exactly(period):
     post = state.synapses["pairs"][1]
     for neuron in range(N):
         assert np.ptp(ratio[post == neuron]) < 1e-12
+
+
+@pytest.mark.parametrize("period", [1, 20])
+def test_subtraction_takes_the_same_from_every_synapse_of_a_neuron(period):
+    spec, state = start((dataclasses.replace(SUBTRACTION, period=period * ms),), low=0.2)
+    after = advance(spec, state, [60], subtraction=1)  # from a mean of 0.3 to 0.21: none at zero
+    goal = 0.1 * (N - 1)
+    expected = goal + (incoming(state) - goal) * np.exp(-60 / 100)
+    np.testing.assert_allclose(incoming(after), expected, rtol=1e-10)
+    lost = state.weights("pairs") - after.weights("pairs")
+    post = state.synapses["pairs"][1]
+    for neuron in range(N):
+        assert np.ptp(lost[post == neuron]) < 1e-12
+
+
+def test_subtraction_ends_with_the_strong_synapses():
+    """After a long time: the baseline, weak synapses at zero for good, the order kept."""
+    spec, state = start((SUBTRACTION.with_parameters(w_star=0.05),), low=0.0)
+    after = advance(spec, state, [4000], subtraction=1)
+    np.testing.assert_allclose(incoming(after), 0.05 * (N - 1), rtol=1e-6)
+    post, before, w = state.synapses["pairs"][1], state.weights("pairs"), after.weights("pairs")
+    assert 0.2 < np.mean(w == 0) < 0.9
+    for neuron in range(N):
+        mine = post == neuron
+        alive = mine & (w > 0)
+        assert before[alive].min() > before[mine & (w == 0)].max(initial=0)
+        assert np.ptp(before[alive] - w[alive]) < 1e-9  # what is left lost the same
+    grown = advance(spec, after.updated(pairs__w=w / 2), [4000], subtraction=1)
+    np.testing.assert_allclose(incoming(grown), 0.05 * (N - 1), rtol=1e-6)
+    assert np.all(grown.weights("pairs")[w == 0] == 0)
 
 
 def test_normalisation_is_instantaneous_and_once_a_slot():

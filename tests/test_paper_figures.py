@@ -12,6 +12,7 @@ from brainsleep.figures import (
     _style,
     accuracy,
     controls,
+    labels,
     receptive_fields,
     similarity,
     sleep_rates,
@@ -255,6 +256,59 @@ def test_accuracy_refuses_what_cannot_be_compared(make):
 def test_data_sets_may_differ_in_size_but_not_within_a_panel(make):
     results = [make(data="digits"), make(data="mnist", n_train=8)]
     assert len(accuracy.draw(results).axes) == 2
+
+
+def test_one_limit_of_sleep_among_several_is_marked_as_such(make):
+    free = {"schedule": {"period": "2.0 second",
+                         "sleep": {"fraction": 1.0, "max_duration": "2.0 second"}}}  # fmt: skip
+    results = [make(data="digits"), make(data="digits", protocol=free)]
+    figure = accuracy.draw(results, ["limited", "free"])
+    (line,) = by_id(figure, "longest sleep")
+    np.testing.assert_allclose(line.get_xdata(orig=False), 25)
+    assert any("if limited" in text for text in texts(figure))
+
+
+# -- labels --------------------------------------------------------------------------------------
+
+
+def few(network, pixels):
+    return {"network_accuracy_5": network, "pixels_accuracy_5": pixels}
+
+
+def test_labels_is_accuracy_by_the_number_of_labels(make, tmp_path):
+    results = [
+        make(data=data, seed=seed, protocol={"readout": {"population": "e", "label_counts": [5]}},
+             metrics=few(0.3 + 0.1 * seed, 0.5))
+        for data in ("mnist", "fashion-mnist") for seed in range(3)
+    ]  # fmt: skip
+    figure = labels.draw([*results[:3], *results[3:]], ["naps"] * 6)
+    assert list(panels(figure)) == ["MNIST", "Fashion-MNIST"]
+    axes = figure.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (
+        "labels the readout is fitted on", "test accuracy (%)")  # fmt: skip
+    line, ends = bars(axes, "naps")
+    all_labels = [100 * r.metrics["network_accuracy"] for r in results[:3]]
+    np.testing.assert_array_equal(line.get_xdata(orig=False), [5, 10])
+    np.testing.assert_allclose(line.get_ydata(orig=False), [40, np.mean(all_labels)])
+    spread = seed_spread([30, 40, 50])
+    np.testing.assert_allclose(ends[0][:, 1], (spread.low, spread.high))
+    (seeds,) = by_id(axes, "naps: seeds")
+    assert sorted(y for x, y in seeds.get_offsets() if x == 5) == pytest.approx([30, 40, 50])
+    (pixels,) = by_id(axes, "raw pixels")
+    np.testing.assert_allclose(pixels.get_ydata(), [50, 71])
+    assert legend(figure) == ["naps", "raw pixels", "one seed", "95 % interval of mean"]
+    assert fits(figure)
+    figure.savefig(tmp_path / "labels.png")
+
+
+def test_labels_refuses_what_it_cannot_show(make):
+    assert_fails(labels, [], "no results")
+    assert_fails(labels, [make()], "label_counts.*expected numbers of labels below")
+    counted = {"readout": {"population": "e", "label_counts": [5]}}
+    assert_fails(labels, [make(protocol=counted)], "no metric 'network_accuracy_5'")
+    many = [make(seed=k, protocol=counted, metrics=few(0.5, 0.5)) for k in range(9)]
+    assert_fails(labels, many, "conditions: got 9; expected at most 8", list("abcdefghi"))
+    assert_fails(labels, many[:1] * 2, "more than one result of seed 0")
 
 
 # -- controls ------------------------------------------------------------------------------------

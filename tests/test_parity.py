@@ -257,7 +257,7 @@ def zoo():
     """One network of every other shipped neuron, synapse, plasticity rule and weight process."""
     from brainsleep.models import adex, diehl_cook, homeostasis, izhikevich, stdp, triplet, vogels
 
-    def projection(name, target, synapse, rule, process, **bounds):
+    def projection(name, target, synapse, rule, *processes, **bounds):
         return Projection(
             name=name,
             source="input",
@@ -267,7 +267,7 @@ def zoo():
             weights=InitialWeights(low=0.5, high=1.5),
             w_max=2.0,
             rules=(rule,),
-            processes=(process,),
+            processes=processes,
             **bounds,
         )
 
@@ -286,7 +286,7 @@ def zoo():
             diehl_cook.DIEHL_COOK,
             homeostasis.PRUNING.with_parameters(w_floor=0.7),
         ),
-        (strong, stdp.STDP_ALL_TO_ALL, DECAY_STATIC),
+        (strong, stdp.STDP_ALL_TO_ALL, DECAY_STATIC, homeostasis.SUBTRACTION),
     )
     return NetworkSpec(
         name="zoo",

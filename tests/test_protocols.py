@@ -12,7 +12,9 @@ def test_protocol_and_its_conditions(name):
     protocol = load_protocol(name)
     assert protocol.name == name and protocol.description and protocol.references
     assert len(list(describe(protocol))) > 5
-    conditions = load_module(name, "protocol").CONDITIONS
+    module = load_module(name, "protocol")
+    conditions = module.CONDITIONS
+    assert getattr(module, "FIGURE", name) in shipped("figure")
     names = [condition.name for condition in conditions]
     assert len(set(names)) == len(names) > 1
     ids = {
