@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
-from brainsleep.errors import FigureError
+from brainsleep.errors import FigureError, explain
 from brainsleep.statistics import Spread, seed_spread
 from brainsleep.store import Result
 
@@ -112,14 +113,21 @@ def data_title(name: str) -> str:
     return printed if name in (*DATA_NAMES, printed) else f"{printed} ({name})"
 
 
-def check_once(found: Iterable[Run], *, fractions: bool = False) -> None:
-    """Raise `FigureError` if a seed occurs twice under one condition: it would count twice."""
+def check_once(
+    found: Iterable[Run], *, fractions: bool = False, value: Mapping[Run, float] | None = None
+) -> None:
+    """Raise `FigureError` if a seed occurs twice under one condition: it would count twice.
+
+    A condition at several sleep `fractions`, or at several values of a setting, is one for each.
+    """
     seen: set[tuple] = set()
     for run in found:
-        key = (run.data, run.group, run.fraction if fractions else None, run.seed)
+        at = run.fraction if fractions else value[run] if value else None
+        key = (run.data, run.group, at, run.seed)
         if key in seen:
             what = f"'{run.group}' on {run.data}"
             what += f" at {100 * run.fraction:.3g} % sleep" if fractions else ""
+            what += f" at {at:.3g}" if value else ""
             raise FigureError(
                 f"figure: more than one result of seed {run.seed} of {what}; give each run once "
                 "and every condition a label of its own"
@@ -206,3 +214,81 @@ def seed_handles(colour: str = style.REFERENCE, *, bars: str = "|") -> list[Arti
         [], [], color=colour, linestyle="", marker=bars, markersize=9, label="95 % interval of mean"
     )
     return [one, bar] if bars else [one]
+
+
+# -- curves with every seed ----------------------------------------------------------------------
+
+#: Markers of conditions in the order of their colours, so that neither is needed without the other.
+MARKERS = "o s ^ D v P X h".split()
+
+#: Points from the curve of one condition to the next at the same place, and of all.
+APART, WIDEST = 4.0, 18.0
+
+
+def curve_looks(groups: Sequence[str], figure: str) -> dict[str, dict[str, str]]:
+    """Give each condition a colour and a marker; raise `FigureError` if there are not enough."""
+    most = len(style.CONDITIONS)
+    if len(groups) > most:
+        raise FigureError(explain(f"figure {figure}: conditions", len(groups), f"at most {most}"))
+    looks = zip(groups, style.CONDITIONS, MARKERS, strict=False)
+    return {name: {"color": colour, "marker": marker} for name, colour, marker in looks}
+
+
+def curve(
+    axes: Axes,
+    name: str,
+    values: Mapping[float, list[float]],
+    looks: Mapping[str, dict[str, str]],
+    place: int,
+) -> None:
+    """Draw every seed, and the mean over seeds with its interval, of a condition.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    name : str
+        The condition.
+    values : mapping of float to list of float
+        One value a seed, by place on the x axis.
+    looks : mapping of str to dict
+        Looks of all conditions, as from `curve_looks`.
+    place : int
+        Which of them it is: it is drawn a little beside the others, so that none hides another.
+    """
+    beside = (place - (len(looks) - 1) / 2) * min(APART, WIDEST / len(looks))
+    mean, seeds = (
+        axes.transData + ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
+        for points in (beside, beside + 1.8)
+    )
+    pairs = [(x, value) for x, found in values.items() for value in found]
+    axes.scatter(
+        *zip(*pairs, strict=True),
+        s=5,
+        color=looks[name]["color"],
+        alpha=0.5,
+        linewidths=0,
+        zorder=2,
+        transform=seeds,
+        gid=f"{name}: seeds",
+    )
+    spreads = [spread(found) for found in values.values()]
+    axes.errorbar(
+        list(values),
+        [each.mean for each, _ in spreads],
+        yerr=[half[0] for _, half in spreads],
+        markersize=3.2,
+        elinewidth=0.9,
+        zorder=3,
+        transform=mean,
+        label=name,
+        **looks[name],
+    )
+
+
+def curve_handles(found: Sequence[Run], looks: Mapping[str, dict[str, str]]) -> list[Artist]:
+    """Return the legend handles of conditions, of raw pixels, and of seeds."""
+    curves = [Line2D([], [], markersize=3.2, label=name, **look) for name, look in looks.items()]
+    pixels = Line2D([], [], color=style.REFERENCE, label="raw pixels")
+    several = len({(run.group, run.data) for run in found}) < len(found)
+    return [*curves, pixels, *seed_handles(bars="|" if several else "")]

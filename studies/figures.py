@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from reproduction import DATA, METRICS, read_table, rows
+from reproduction import DATA, rows
+from runner import METRICS, read_table
 
 from brainsleep.load import load_module
 from brainsleep.protocol import load_protocol

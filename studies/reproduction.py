@@ -9,19 +9,14 @@ run, so the script can be stopped at any time and started again.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
+from runner import Row, parser, run_rows
+from search import SUBTRACTIVE
+from variants import harder
 
-from brainsleep.compare import match_rate
 from brainsleep.load import load_module
-from brainsleep.protocol import Protocol, load_protocol
-from brainsleep.simulate import simulate
 
 DATA = ("mnist", "fashion-mnist")
 RULE = "network.projections.*.rules.stdp_nearest_reversed"
@@ -59,46 +54,27 @@ FEW = (
     "inhibitory plasticity, no sleep",
 )
 
-#: What a row holds besides its settings; other metrics are in the stored results.
-METRICS = (
-    "network_accuracy", "pixels_accuracy", "saturated", "largest_weight", "growth",
-    "rate_wake_e_hz", "rate_sleep_e_hz", "rate_test_e_hz", "silent_e", "sleep_s",
-    "participation_ratio_e", "effective_rank_e", "selectivity_adjusted_e", "phi_e",
-    *(f"{who}_accuracy_{n}" for who in ("network", "pixels") for n in (50, 100, 300)),
-)  # fmt: skip
 
+#: Harder test images (see variants.py), and longer training as far as there are images.
+HARDER = ("noisy", "shifted")
+MANY = {"mnist": 6000, "fashion-mnist": 20000}
 
-@dataclass(frozen=True)
-class Row:
-    """One run: a protocol under a condition, a data set and a seed."""
-
-    group: str
-    condition: str
-    protocol: str
-    data: str
-    seed: int
-    changes: dict = field(default_factory=dict)
-    match: tuple[str, ...] = ()  # group and condition whose test rate, same seed, is matched
-    scale: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        """What identifies the row in the table."""
-        return self.group, self.condition, self.data, self.seed
+FROZEN_INPUT = "network.projections.input_e.weights.incoming_sum"
 
 
 def rows(seeds: int) -> Iterator[Row]:
     """Go through the study, a seed at a time, so that whatever is finished is balanced."""
+    for data in DATA:
+        yield from _short(data)
     for seed in range(seeds):
         for data in DATA:
-            for condition in _competitive():
-                yield Row("competitive", condition[0], "competitive", data, seed, condition[1])
+            for name, changes in _competitive():
+                yield Row("competitive", name, "competitive", data, seed, changes)
             for group, rule in (("released", {}), ("textbook", {RULE: "stdp:STDP_NEAREST"})):
                 for name, changes in _sweep():
                     yield Row(group, name, "paper", data, seed, FULL | rule | changes)
-            for name, changes in ALL_TO_ALL.items() if seed < FEW_SEEDS else ():
-                changes = FULL | ALL_TO_ALL_NETWORK | changes
-                yield Row("all-to-all", name, "paper", data, seed, changes)
+            if seed < FEW_SEEDS:
+                yield from _few_seeds(data, seed)
             for c in load_module("controls", "protocol").CONDITIONS:
                 if c.name in FEW and seed >= FEW_SEEDS:
                     continue
@@ -106,6 +82,44 @@ def rows(seeds: int) -> Iterator[Row]:
                     changes = {"record.weights_every": 0} | dict(c.changes)
                     match = ("released", "20% sleep") if c.match_rate else ()
                     yield Row("controls", c.name, "controls", data, seed, changes, match, c.scale)
+
+
+def _few_seeds(data: str, seed: int) -> Iterator[Row]:
+    for name, changes in ALL_TO_ALL.items():
+        changes = FULL | ALL_TO_ALL_NETWORK | changes
+        yield Row("all-to-all", name, "paper", data, seed, changes)
+    main = load_module("competitive", "protocol").CONDITIONS
+    for c in main:
+        for kind in HARDER:
+            yield Row(kind, c.name, "competitive", f"{data}-{kind}", seed, dict(c.changes))
+        many = {"data.n_train": MANY[data]}
+        yield Row("many images", c.name, "competitive", data, seed, c.changes | many)
+        for theta in (0.1, 0.2, 0.4):
+            changes = c.changes | {"network.populations.e.model.theta_spike": f"{theta}*mV"}
+            name = f"theta {theta} mV, {c.name}"
+            yield Row("thresholds", name, "competitive", data, seed, changes)
+
+
+def _short(data: str) -> Iterator[Row]:
+    """One seed of 1050 images: the size of an independent simulation of the same network."""
+    short = {**FULL, "data.n_train": 1050}
+    for fraction in (0.0, 0.1, 0.2, 0.3):
+        changes = {"schedule.sleep.fraction": fraction}
+        yield Row("short", f"{fraction:.0%} sleep", "paper", data, 0, short | changes)
+    names = (
+        "no membrane noise",
+        "decay without activity or plasticity",
+        "rest: no decay",
+        "decay to the neuron's mean",
+        "normalise only",
+        "decay to the initial weights",
+    )
+    for c in load_module("controls", "protocol").CONDITIONS:
+        if c.name in names:
+            yield Row("short", c.name, "controls", data, 0, short | dict(c.changes))
+    for name, changes in ALL_TO_ALL.items():
+        changes = short | ALL_TO_ALL_NETWORK | changes
+        yield Row("short", f"all-to-all, {name}", "paper", data, 0, changes)
 
 
 def _sweep() -> Iterator[tuple[str, dict]]:
@@ -124,97 +138,49 @@ def _competitive() -> Iterator[tuple[str, dict]]:
         (c.name, dict(c.changes)) for c in load_module("competitive", "protocol").CONDITIONS
     )
     for images in (1, 4, 16, 64):
+        period = {"schedule.period": f"{0.25 * images}*second"}
         for fraction in (0.1, 0.2, 0.4):
             if (images, fraction) != (4, 0.2):  # that is "naps"
-                yield (
-                    f"naps every {images}, {fraction:.0%}",
-                    {
-                        "schedule.period": f"{0.25 * images}*second",
-                        "schedule.sleep.fraction": fraction,
-                    },
-                )
-
-
-def run(row: Row, sources: dict[str, str], out: str, target: float | None) -> dict:
-    """Run one row and return it as a line of the table."""
-    protocol: Protocol = load_protocol(row.protocol).override(
-        {**row.changes, "data.source": sources[row.data]}
+                name = f"naps every {images}, {fraction:.0%}"
+                yield name, period | {"schedule.sleep.fraction": fraction}
+        if images > 1:  # the moment's work of a nap without its time
+            yield (
+                f"scaled every {images} images",
+                period
+                | {
+                    "schedule.sleep.max_duration": "1*ms",
+                    "schedule.sleep.gates.scaling": None,
+                    "schedule.sleep.gates.normalise": 1,
+                },
+            )
+    yield "naps that subtract", SUBTRACTIVE
+    activity = "network.populations.input.activities"
+    for rho in (2, 10):
+        yield (
+            f"naps, inputs at {rho} Hz",
+            {
+                activity: "sleep:SPONTANEOUS_SPIKES",
+                f"{activity}.spontaneous.rho": f"{rho}*Hz",
+                "schedule.sleep.gates.spontaneous": 1,
+            },
+        )
+    frozen = next(
+        c for c in load_module("competitive", "protocol").CONDITIONS if "frozen" in c.name
     )
-    if target is not None:
-        protocol = match_rate(protocol, row.scale, target, seed=row.seed, backend="cpp")
-    result = simulate(protocol, seed=row.seed, backend="cpp", out=out)
-    group, condition, data, seed = row.key
-    line = {
-        "group": group, "condition": condition, "data": data, "seed": seed,
-        "run_id": result.info["run_id"], "protocol": row.protocol,
-        "changes": json.dumps(row.changes, default=str),
-        "wall_s": round(sum(result.info["timings"][k] for k in ("simulate_s", "readout_s")), 2),
-    }  # fmt: skip
-    return line | {name: result.metrics.get(name) for name in METRICS}
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read the table, or make an empty one."""
-    columns = ["group", "condition", "data", "seed", "run_id", "protocol", "changes", "wall_s"]
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=[*columns, *METRICS])
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write the table in one step, sorted, so that its differences are readable."""
-    temporary = path.with_suffix(".writing")
-    table.sort_values(["group", "data", "condition", "seed"]).to_csv(
-        temporary, index=False, float_format="%.6g"
-    )
-    temporary.replace(path)
+    yield "frozen, input as large as reads out best", frozen.changes | {FROZEN_INPUT: 350.0}
 
 
 def main() -> None:
     """Run what is missing from the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mnist", required=True, help="MNIST: .npz file or folder")
-    parser.add_argument("--fashion", default="fashion-mnist", help="Fashion-MNIST: name or folder")
-    parser.add_argument("--csv", type=Path, default=Path("figures/paper/runs.csv"))
-    parser.add_argument("--out", default="results/reproduction")
-    parser.add_argument("--only", nargs="+", metavar="GROUP", help="run only these groups")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=2)
-    arguments = parser.parse_args()
-    arguments.csv.parent.mkdir(parents=True, exist_ok=True)
-    sources = {"mnist": arguments.mnist, "fashion-mnist": arguments.fashion}
-    table = read_table(arguments.csv)
-    done = set(map(tuple, table[["group", "condition", "data", "seed"]].values.tolist()))
-    waiting = [
-        row
-        for row in rows(arguments.seeds)
-        if row.key not in done
-        and (arguments.only is None or row.group in arguments.only)
-    ]
-    with ProcessPoolExecutor(arguments.workers) as pool:
-        running: dict = {}
-        while waiting or running:
-            for row in list(waiting):
-                if len(running) >= arguments.workers:
-                    break
-                target = None
-                if row.match:
-                    place = (table["group"] == row.match[0]) & (table["condition"] == row.match[1])
-                    place &= (table["data"] == row.data) & (table["seed"] == row.seed)
-                    if not place.any():
-                        continue  # its reference is not there yet
-                    target = float(table.loc[place, "rate_test_e_hz"].iloc[0])
-                waiting.remove(row)
-                running[pool.submit(run, row, sources, arguments.out, target)] = row
-            finished = next(as_completed(running))
-            row = running.pop(finished)
-            line = pd.DataFrame([finished.result()])
-            table = pd.concat([table, line], ignore_index=True) if len(table) else line
-            write_table(table, arguments.csv)
-            print(
-                *row.key,
-                f"{line['network_accuracy'].iloc[0]:.3f}",
-                f"{len(table)} rows",
-                flush=True,
-            )
+    options = parser(__doc__.splitlines()[0], "figures/paper/runs.csv")
+    options.add_argument("--seeds", type=int, default=5)
+    given = options.parse_args()
+    sources = {"mnist": given.mnist, "fashion-mnist": given.fashion}
+    for data in DATA:
+        for kind in HARDER:
+            name = f"{data}-{kind}"
+            sources[name] = harder(sources[data], data, kind, Path(given.out) / "data")
+    run_rows(rows(given.seeds), sources, given)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from runner import Row, parser, run_rows
-
-from brainsleep.datasets import load_dataset, split
+from variants import for_search
 
 DATA = ("mnist", "fashion-mnist")
-N_TEST = 1000  # test images of the study
-N_KEPT = 7000  # images to search on
 SEED = 100
 
 NEURON = "network.populations.e.model"
 STDP = "network.projections.input_e.rules.stdp_competitive"
-SCALING = "network.projections.input_e.processes.scaling"
-NORMALISE = "network.projections.input_e.processes.normalise"
+PROCESSES = "network.projections.input_e.processes"
+SCALING = f"{PROCESSES}.scaling"
+NORMALISE = f"{PROCESSES}.normalise"
+
+#: Sleep that takes the same from every synapse instead of the same share.
+SUBTRACTIVE = {
+    SCALING: "homeostasis:SUBTRACTION",
+    "schedule.sleep.gates.scaling": None,
+    "schedule.sleep.gates.subtraction": 1,
+}
 
 
 def naps(images: int, fraction: float) -> dict:
@@ -76,6 +80,103 @@ def rows() -> Iterator[Row]:
                     "network.projections.inhibition.weights.low": inhibition,
                 },
             )
+    base = {**naps(1, 0.1), "encoder.total": 150.0, f"{NEURON}.theta_spike": "0.4*mV"}
+    one_by_one = {
+        "theta 0.3 mV": {f"{NEURON}.theta_spike": "0.3*mV"},
+        "total 200": {"encoder.total": 200.0},
+        "inhibition 12": {"network.projections.inhibition.weights.low": 12.0},
+        "inhibition 30": {"network.projections.inhibition.weights.low": 30.0},
+        "tau_theta 1000 s": {f"{NEURON}.tau_theta": "1000*second"},
+        "tau_theta 300 s": {f"{NEURON}.tau_theta": "300*second"},
+        "summed input 110": summed_input(110),
+        "lr 0.001": {f"{STDP}.lr": 0.001},
+        "lr 0.005": {f"{STDP}.lr": 0.005},
+        "lr 0.01": {f"{STDP}.lr": 0.01},
+        "a_minus 0": {f"{STDP}.a_minus": 0.0},
+        "a_minus 0.2": {f"{STDP}.a_minus": 0.2},
+        "tau_plus 10 ms": {f"{STDP}.tau_plus": "10*ms"},
+        "naps every 1, 20%": naps(1, 0.2),
+        "naps every 4, 10%": naps(4, 0.1),
+        "naps every 4, 20%": naps(4, 0.2),
+        "naps every 16, 20%": naps(16, 0.2),
+        "subtraction": SUBTRACTIVE,
+        "subtraction, naps every 4, 20%": SUBTRACTIVE | naps(4, 0.2),
+    }
+    for name, changes in one_by_one.items():
+        yield from both("4 one by one", name, base | changes)
+    few = {
+        "A: theta 0.4 mV, total 150, inhibition 17.5": setting(0.4, 150, 17.5),
+        "B: theta 0.4 mV, total 150, inhibition 30": setting(0.4, 150, 30),
+        "C: theta 0.2 mV, total 150, inhibition 30": setting(0.2, 150, 30),
+        "D: theta 0.2 mV, total 250, inhibition 30": setting(0.2, 250, 30),
+        "B with subtraction": setting(0.4, 150, 30) | SUBTRACTIVE,
+        "B with tau_theta 300 s": setting(0.4, 150, 30) | {f"{NEURON}.tau_theta": "300*second"},
+    }
+    chosen = setting(0.4, 150, 30) | {"schedule.sleep.fraction": 0.0}
+    for name, changes in few.items():
+        yield from both("5 three seeds", name, changes, seeds=(100, 101, 102))
+    yield from both("6 controls of B", "no homeostasis", chosen)
+    scaled = chosen | {"schedule.wake.gates.normalise": 1}
+    yield from both("6 controls of B", "scaled every image", scaled)
+    for total in (78.4, 150.0, 220.0, 350.0, 500.0):
+        name = f"frozen, summed input {total:.0f}"
+        yield from both("6 controls of B", name, chosen | frozen_at(total))
+    for theta in (0.05, 0.1, 0.2, 0.4):
+        here = setting(theta, 150, 17.5)
+        awake = here | {"schedule.sleep.fraction": 0.0}
+        homeostasis = {
+            "none": awake,
+            "frozen": awake | frozen_at(220.0),
+            "scaled every image": awake | {"schedule.wake.gates.normalise": 1},
+            "naps": here,
+        }
+        for name, changes in homeostasis.items():
+            yield from both("7 need of homeostasis", f"theta {theta} mV, {name}", changes)
+    base = setting(0.05, 150, 17.5)
+    inhibited = setting(0.05, 150, 30)
+    narrow = {f"{STDP}.tau_plus": "10*ms"}
+    variants = {
+        "as in 7": base,
+        "inhibition 30": inhibited,
+        "tau_plus 10 ms": base | narrow,
+        "inhibition 30, tau_plus 10 ms": inhibited | narrow,
+        "a_minus 0": base | {f"{STDP}.a_minus": 0.0},
+        "naps every 1, 10%": base | naps(1, 0.1),
+        "subtraction": base | SUBTRACTIVE,
+        **{f"spontaneous {rho} Hz": base | spontaneous(rho) for rho in (2, 5, 10)},
+        "inhibition 30, none": inhibited | {"schedule.sleep.fraction": 0.0},
+        "inhibition 30, frozen": inhibited | {"schedule.sleep.fraction": 0.0} | frozen_at(220.0),
+    }
+    for name, changes in variants.items():
+        yield from both("8 low threshold, three seeds", name, changes, seeds=(100, 101, 102))
+
+
+def spontaneous(rho: float) -> dict:
+    """Return spontaneous spikes of all inputs in sleep, with plasticity on."""
+    activity = "network.populations.input.activities"
+    return {
+        activity: "sleep:SPONTANEOUS_SPIKES",
+        f"{activity}.spontaneous.rho": f"{rho}*Hz",
+        "schedule.sleep.gates.spontaneous": 1,
+    }
+
+
+def frozen_at(total: float) -> dict:
+    """Return a network that never learns, with another summed input."""
+    return {
+        f"{STDP}.lr": 0.0,
+        "network.projections.input_e.weights.incoming_sum": total,
+    }
+
+
+def setting(theta: float, total: float, inhibition: float) -> dict:
+    """Return a setting with naps every four images for 20 % of wake."""
+    return {
+        **naps(4, 0.2),
+        f"{NEURON}.theta_spike": f"{theta}*mV",
+        "encoder.total": float(total),
+        "network.projections.inhibition.weights.low": float(inhibition),
+    }
 
 
 def summed_input(total: float) -> dict:
@@ -95,27 +196,12 @@ def both(group: str, condition: str, changes: dict, seeds: tuple[int, ...] = (SE
             yield Row(group, condition, "competitive", data, seed, changes)
 
 
-def keep_for_search(source: str, name: str, folder: Path) -> str:
-    """Write the images that may be searched on to a file, once, and return its path."""
-    path = folder / f"{name}.npz"
-    if not path.exists():
-        dataset = load_dataset(source)
-        tested = split(dataset, 0, 0, N_TEST, np.random.default_rng(0)).test.index
-        free = np.arange(len(dataset.labels))
-        if not dataset.official_split:
-            free = np.setdiff1d(free, tested)
-        chosen = np.random.default_rng(0).permutation(free)[:N_KEPT]
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(path, images=dataset.images[chosen], labels=dataset.labels[chosen])
-    return str(path)
-
-
 def main() -> None:
     """Run what is missing from the table."""
     options = parser(__doc__.splitlines()[0], "figures/paper/search.csv").parse_args()
     folder = Path(options.out) / "data"
     sources = {
-        name: keep_for_search(source, name, folder)
+        name: for_search(source, name, folder)
         for name, source in zip(DATA, (options.mnist, options.fashion), strict=True)
     }
     run_rows(rows(), sources, options)

@@ -1,11 +1,17 @@
-"""Summarise the study's table as Markdown: mean, spread and interval over seeds by condition.
+"""Write the study's tables: mean, spread, interval and effect over seeds by condition.
 
-.venv/bin/python studies/tabulate.py [figures/paper/runs.csv]
+    .venv/bin/python studies/tabulate.py [--check]
+
+In the pages of `PAGES` everything between a line ``<!-- table: GROUP, DATA -->`` and the next line
+``<!-- end -->`` is replaced; with ``--check`` nothing is written and a difference is an error.
 """
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,68 +19,112 @@ import pandas as pd
 
 from brainsleep.statistics import effect_size, seed_spread
 
-#: Condition each group's effect sizes are taken against.
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "docs/reproduction.md", ROOT / "docs/search.md")
+
+#: Condition that the differences and effect sizes of a group are taken against.
 REFERENCE = {
     "released": "0% sleep",
     "textbook": "0% sleep",
-    "controls": "sleep",
+    "all-to-all": "no sleep",
+    "controls": "20% sleep",
     "competitive": "naps",
+    "beyond": "naps",
 }
 
+MARKED = re.compile(r"(<!-- table: (.+?), (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
-def tabulate(table: pd.DataFrame) -> str:
-    """Return one Markdown table a group and data set, conditions in the order of their accuracy.
+
+def tables() -> dict[str, pd.DataFrame]:
+    """Read the table of each page; the runs that the controls are compared with count as such."""
+    runs = pd.read_csv(ROOT / "figures/paper/runs.csv")
+    shared = runs[(runs["group"] == "released") & runs["condition"].isin(["0% sleep", "20% sleep"])]
+    runs = pd.concat([runs, shared.assign(group="controls")], ignore_index=True)
+    return {"reproduction.md": runs, "search.md": pd.read_csv(ROOT / "figures/paper/search.csv")}
+
+
+def updated(text: str, table: pd.DataFrame) -> str:
+    """Return a page's text with every table in it made anew from the runs in `table`."""
+
+    def fill(found: re.Match) -> str:
+        start, group, data, _, end = found.groups()
+        chosen = table[(table["group"] == group) & (table["data"] == data)]
+        return f"{start}\n{tabulate(chosen, REFERENCE.get(group, ''))}\n{end}"
+
+    return MARKED.sub(fill, text)
+
+
+def tabulate(rows: pd.DataFrame, reference: str) -> str:
+    """Return one Markdown table, conditions in the order of their accuracy.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        One row a run, as written by ``studies/reproduction.py``.
+    rows : pandas.DataFrame
+        One row a run, of one group and data set.
+    reference : str
+        Condition to compare with, seed by seed; '' for none.
     """
-    parts = []
-    for (group, data), rows in table.groupby(["group", "data"], sort=True):
-        reference = rows[rows["condition"] == REFERENCE[group]].set_index("seed")
-        few = [c for c in ("50", "100", "300") if rows[f"network_accuracy_{c}"].notna().any()]
-        heads = ["condition", "n", "accuracy %", "sd", "95 % interval", "g to reference",
-                 "saturated %", "E rate in test (Hz)", *(f"{c} labels %" for c in few)]  # fmt: skip
-        lines = [f"### {group}, {data} (reference: {REFERENCE[group]})", "",
-                 "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]  # fmt: skip
-        by_accuracy = rows.groupby("condition")["network_accuracy"].mean().sort_values()
-        for condition in by_accuracy.index[::-1]:
-            chosen = rows[rows["condition"] == condition]
-            lines.append("| " + " | ".join(_cells(chosen, reference, few)) + " |")
-        pixels = rows.groupby("seed")["pixels_accuracy"].first()
-        cells = ["*raw pixels*", str(len(pixels)), *_spread(100 * pixels.to_numpy()), "", "", ""]
-        cells += [f"{100 * rows[f'pixels_accuracy_{c}'].mean():.1f}" for c in few]
+    few = [c for c in ("50", "100", "300") if rows[f"network_accuracy_{c}"].notna().any()]
+    several = rows.groupby("condition")["seed"].nunique().max() > 1
+    heads = ["condition"]
+    heads += ["n", "accuracy %", "sd", "95 % interval"] if several else ["accuracy %"]
+    heads += [f"less '{reference}', same seed", "g"] if several and reference else []
+    heads += [*(f"{c} labels" for c in few), "saturated %", "E Hz in test"]
+    compared = rows[rows["condition"] == reference].set_index("seed")["network_accuracy"]
+    means = rows.groupby("condition", sort=False)["network_accuracy"].mean()
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for condition in means.sort_values(ascending=False, kind="stable").index:
+        chosen = rows[rows["condition"] == condition]
+        cells = [condition, *_accuracy(chosen["network_accuracy"], several)]
+        if several and reference:
+            cells += _effect(chosen, compared) if condition != reference else ["", ""]
+        cells += [f"{100 * chosen[f'network_accuracy_{c}'].mean():.1f}" for c in few]
+        cells += [f"{100 * chosen['saturated'].mean():.1f}"]
+        cells += [f"{chosen['rate_test_e_hz'].mean():.3g}"]
         lines.append("| " + " | ".join(cells) + " |")
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+    pixels = rows.groupby("seed").first()
+    cells = ["*raw pixels*", *_accuracy(pixels["pixels_accuracy"], several)]
+    cells += ["", ""] if several and reference else []
+    cells += [f"{100 * pixels[f'pixels_accuracy_{c}'].mean():.1f}" for c in few]
+    lines.append("| " + " | ".join([*cells, "", ""]) + " |")
+    return "\n".join(lines) + "\n"
 
 
-def _spread(values: np.ndarray) -> list[str]:
-    if len(values) < 2:
-        return [f"{values.mean():.1f}", "-", "-"]
-    spread = seed_spread(values)
-    low, high = spread.low, spread.high
-    return [f"{spread.mean:.1f}", f"{spread.sd:.1f}", f"{low:.1f} to {high:.1f}"]
+def _accuracy(values: pd.Series, several: bool) -> list[str]:
+    spread = seed_spread(100 * values.to_numpy())
+    if not several:
+        return [f"{spread.mean:.1f}"]
+    if spread.n < 2:
+        return [str(spread.n), f"{spread.mean:.1f}", "", ""]
+    low, high = max(spread.low, 0), min(spread.high, 100)
+    return [str(spread.n), f"{spread.mean:.1f}", f"{spread.sd:.1f}", f"{low:.1f} to {high:.1f}"]
 
 
-def _cells(rows: pd.DataFrame, reference: pd.DataFrame, few: list[str]) -> list[str]:
-    accuracy = 100 * rows["network_accuracy"].to_numpy()
-    effect = "-"
-    if min(len(accuracy), len(reference)) > 1 and rows["condition"].iloc[0] != "":
-        g = effect_size(accuracy, 100 * reference["network_accuracy"].to_numpy())
-        effect = f"{g:+.1f}" if np.isfinite(g) else "-"
-    return [
-        rows["condition"].iloc[0],
-        str(len(rows)),
-        *_spread(accuracy),
-        effect,
-        f"{100 * rows['saturated'].mean():.1f}",
-        f"{rows['rate_test_e_hz'].mean():.1f}",
-        *(f"{100 * rows[f'network_accuracy_{c}'].mean():.1f}" for c in few),
-    ]
+def _effect(chosen: pd.DataFrame, compared: Mapping) -> list[str]:
+    """Return the difference to the reference over the seeds both have, and Hedges' g."""
+    own = chosen.set_index("seed")["network_accuracy"]
+    seeds = own.index.intersection(compared.index)
+    if len(seeds) < 2:
+        return ["", ""]
+    one, other = (100 * values.loc[seeds].to_numpy() for values in (own, compared))
+    spread = seed_spread(one - other)
+    g = effect_size(one, other)
+    text = f"{spread.mean:+.1f} ({spread.low:+.1f} to {spread.high:+.1f})"
+    return [text, f"{g:+.1f}" if np.isfinite(g) else ""]
+
+
+def main() -> None:
+    """Update the pages, or check that they are up to date."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check, read = parser.parse_args().check, tables()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        made = updated(text, read[page.name])
+        if check and made != text:
+            sys.exit(f"{page}: its tables are not those of the runs; run studies/tabulate.py")
+        page.write_text(made, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    path = Path(sys.argv[1] if len(sys.argv) > 1 else "figures/paper/runs.csv")
-    print(tabulate(pd.read_csv(path)), end="")
+    main()

@@ -128,7 +128,9 @@ def test_compare_prints_a_table_and_draws(call, study, tmp_path, monkeypatch):
     svg = tmp_path / "histograms.svg"
     assert call("figure", "histograms", *folders, *named, "--out", svg)[0] == 0
     assert svg.stat().st_size > 1000
-    assert_fails(call("figure", "demo", *folders, *named[:2], "--out", png), "--label", "got 1", "3")
+    assert_fails(
+        call("figure", "demo", *folders, *named[:2], "--out", png), "--label", "got 1", "3"
+    )
 
 
 def test_compare_draws_the_figure_that_the_protocol_names(call, study, tmp_path):

@@ -14,6 +14,7 @@ from brainsleep.figures import (
     controls,
     labels,
     receptive_fields,
+    sensitivity,
     similarity,
     sleep_rates,
 )
@@ -309,6 +310,52 @@ def test_labels_refuses_what_it_cannot_show(make):
     many = [make(seed=k, protocol=counted, metrics=few(0.5, 0.5)) for k in range(9)]
     assert_fails(labels, many, "conditions: got 9; expected at most 8", list("abcdefghi"))
     assert_fails(labels, many[:1] * 2, "more than one result of seed 0")
+
+
+# -- sensitivity ---------------------------------------------------------------------------------
+
+
+def swept(make, values=("5e-05 volt", "0.0001 volt", "0.0004 volt"), seeds=2, **settings):
+    return [make(seed=s, network={"theta": v}, **settings) for v in values for s in range(seeds)]
+
+
+def test_sensitivity_finds_the_setting_that_was_varied(make, tmp_path):
+    none, naps = swept(make, fraction=0.0), swept(make)
+    figure = sensitivity.draw([*none, *naps])
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("theta (mV)", "test accuracy (%)")
+    for results, name in ((none, "no sleep"), (naps, "sleep 20 %")):
+        line, ends = bars(axes, name)
+        np.testing.assert_allclose(line.get_xdata(orig=False), [0.05, 0.1, 0.4])
+        found = [100 * r.metrics["network_accuracy"] for r in results]
+        np.testing.assert_allclose(
+            line.get_ydata(orig=False), np.mean(np.reshape(found, (3, 2)), 1)
+        )
+        spread = seed_spread(found[:2])
+        np.testing.assert_allclose(ends[0][:, 1], (spread.low, spread.high))
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.05", "0.1", "0.4"]
+    assert legend(figure)[:3] == ["no sleep", "sleep 20 %", "raw pixels"]
+    assert fits(figure)
+    figure.savefig(tmp_path / "sensitivity.png")
+
+
+def test_sensitivity_on_two_data_sets_without_a_unit(make):
+    results = [r for data in ("mnist", "digits") for r in swept(make, (0.5, 1.0), data=data)]
+    figure = sensitivity.draw(results)
+    assert list(panels(figure)) == ["MNIST", "digits"]
+    assert [a.get_xlabel() for a in figure.axes] == ["theta", "theta"]
+
+
+def test_sensitivity_refuses_what_it_cannot_order(make):
+    assert_fails(sensitivity, [], "no results")
+    assert_fails(sensitivity, [make(), make(seed=1)], "got none; expected exactly one")
+    two = [make(network={"theta": 1, "dt": "1 ms"}), make(network={"theta": 2, "dt": "2 ms"})]
+    assert_fails(
+        sensitivity, two, r"got network\.(dt, network\.theta|theta, network\.dt)", ["a"] * 2
+    )
+    words = [make(network={"theta": "one"}), make(network={"theta": "two"})]
+    assert_fails(sensitivity, words, "theta: got one; expected a number", ["a"] * 2)
+    assert_fails(sensitivity, swept(make, seeds=1) * 2, "more than one result of seed 0.* at 5e-05")
 
 
 # -- controls ------------------------------------------------------------------------------------
