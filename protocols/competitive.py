@@ -1,7 +1,8 @@
 """A network where learning matters: one competitive layer, after Diehl & Cook (2015).
 
 784 inputs (28x28 pixels, up to 128 Hz, 250 ms an image) to 200 neurons that all inhibit each other.
-Such networks keep alive by scaling every neuron's summed input after every image, which no synapse
+Pixel values are scaled to the same sum in every image, so that bright and dark data sets drive the
+network alike. Such networks keep alive by scaling every neuron's summed input after every image, which no synapse
 could do by itself. Here frequent short naps do it instead: with the input off, each neuron's summed
 input relaxes to its baseline. Conditions: no homeostasis, the usual scaling after every image,
 naps, and a network whose weights never change, with as much input as gives it the same rate.
@@ -60,7 +61,7 @@ PROTOCOL = Protocol(
     description="Competitive layer in which naps replace the normalisation after every image",
     network=NETWORK,
     data=Data(source="mnist", n_train=3000, n_readout=1000, n_test=1000),
-    encoder=RateEncoder(size=(28, 28), total=None, max_rate=128 * Hz),
+    encoder=RateEncoder(size=(28, 28), total=150.0, max_rate=128 * Hz),
     schedule=Schedule(
         image_duration=250 * ms,
         period=1 * second,  # four images
@@ -80,7 +81,7 @@ CONDITIONS = (
         changes={"schedule.sleep.fraction": 0.0, "schedule.wake.gates.normalise": 1},
     ),
     Condition(name="naps"),
-    Condition(  # thresholds adapt; the larger input brings the test rate to that of naps on MNIST
+    Condition(  # the larger input brings the test rate to that of naps on MNIST
         name="frozen weights",
         changes={
             "schedule.sleep.fraction": 0.0,

@@ -94,6 +94,9 @@ def _few_seeds(data: str, seed: int) -> Iterator[Row]:
             yield Row(kind, c.name, "competitive", f"{data}-{kind}", seed, dict(c.changes))
         many = {"data.n_train": MANY[data]}
         yield Row("many images", c.name, "competitive", data, seed, c.changes | many)
+        many |= {"network.populations.e.model.theta_spike": "0.4*mV"}
+        name = f"theta 0.4 mV, {c.name}"
+        yield Row("many images", name, "competitive", data, seed, c.changes | many)
         for theta in (0.1, 0.2, 0.4):
             changes = c.changes | {"network.populations.e.model.theta_spike": f"{theta}*mV"}
             name = f"theta {theta} mV, {c.name}"
