@@ -2,10 +2,11 @@
 
 784 inputs (28x28 pixels, up to 128 Hz, 250 ms an image) to 200 neurons that all inhibit each other.
 Pixel values are scaled to the same sum in every image, so that bright and dark data sets drive the
-network alike. Such networks keep alive by scaling every neuron's summed input after every image, which no synapse
-could do by itself. Here frequent short naps do it instead: with the input off, each neuron's summed
-input relaxes to its baseline. Conditions: no homeostasis, the usual scaling after every image,
-naps, and a network whose weights never change, with as much input as gives it the same rate.
+network alike. Such networks keep alive by scaling every neuron's summed input after every image,
+which no synapse could do by itself. Here frequent short naps do it instead: with the input off,
+each neuron's summed input relaxes to its baseline. Conditions: no homeostasis, the usual scaling
+after every image, naps, and a network whose weights never change, with as much input as gives it
+about the rate of naps.
 """
 
 from brian2 import Hz, ms, second
@@ -49,7 +50,7 @@ NETWORK = NetworkSpec(
             source="e",
             target="e",
             synapse=VOLTAGE,
-            weights=InitialWeights(low=17.5),
+            weights=InitialWeights(low=30.0),
             w_max=100.0,
             sign=-1,
         ),

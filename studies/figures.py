@@ -137,12 +137,19 @@ def main_conditions(table: pd.DataFrame) -> pd.DataFrame:
     return labelled(table, "competitive", {name: name for name in MAIN})
 
 
+def thresholds(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the main conditions at every step of the threshold, one label a condition."""
+    names = {c: c.partition(", ")[2] for c in conditions("thresholds")}
+    return pd.concat([main_conditions(table), labelled(table, "thresholds", names)])
+
+
 #: By file: the figure that draws it, and what chooses its rows.
 FIGURES = {
     "accuracy": ("accuracy", accuracy),
     "controls": ("controls", controls),
     "competitive": ("controls", every("competitive")),
     "labels": ("labels", main_conditions),
+    "thresholds": ("sensitivity", thresholds),
     "all_to_all": ("controls", every("all-to-all")),
 }
 

@@ -17,11 +17,15 @@ from variants import for_search
 DATA = ("mnist", "fashion-mnist")
 SEED = 100
 
+INHIBITION = "network.projections.inhibition.weights.low"
 NEURON = "network.populations.e.model"
 STDP = "network.projections.input_e.rules.stdp_competitive"
 PROCESSES = "network.projections.input_e.processes"
 SCALING = f"{PROCESSES}.scaling"
 NORMALISE = f"{PROCESSES}.normalise"
+
+#: What the search began with: no scaling of images, the usual inhibition.
+START = {"encoder.total": None, INHIBITION: 17.5}
 
 #: Sleep that takes the same from every synapse instead of the same share.
 SUBTRACTIVE = {
@@ -49,9 +53,9 @@ def rows() -> Iterator[Row]:
     one_by_one = {
         "as in 1": {},
         "total 250": {"encoder.total": 250.0},
-        "inhibition 10": {"network.projections.inhibition.weights.low": 10.0},
-        "inhibition 5": {"network.projections.inhibition.weights.low": 5.0},
-        "inhibition 30": {"network.projections.inhibition.weights.low": 30.0},
+        "inhibition 10": {INHIBITION: 10.0},
+        "inhibition 5": {INHIBITION: 5.0},
+        "inhibition 30": {INHIBITION: 30.0},
         "summed input 110": summed_input(110),
         "summed input 160": summed_input(160),
         "theta 0.02 mV": {f"{NEURON}.theta_spike": "0.02*mV"},
@@ -77,15 +81,15 @@ def rows() -> Iterator[Row]:
                 | {
                     f"{NEURON}.theta_spike": f"{theta}*mV",
                     "encoder.total": total,
-                    "network.projections.inhibition.weights.low": inhibition,
+                    INHIBITION: inhibition,
                 },
             )
     base = {**naps(1, 0.1), "encoder.total": 150.0, f"{NEURON}.theta_spike": "0.4*mV"}
     one_by_one = {
         "theta 0.3 mV": {f"{NEURON}.theta_spike": "0.3*mV"},
         "total 200": {"encoder.total": 200.0},
-        "inhibition 12": {"network.projections.inhibition.weights.low": 12.0},
-        "inhibition 30": {"network.projections.inhibition.weights.low": 30.0},
+        "inhibition 12": {INHIBITION: 12.0},
+        "inhibition 30": {INHIBITION: 30.0},
         "tau_theta 1000 s": {f"{NEURON}.tau_theta": "1000*second"},
         "tau_theta 300 s": {f"{NEURON}.tau_theta": "300*second"},
         "summed input 110": summed_input(110),
@@ -175,7 +179,7 @@ def setting(theta: float, total: float, inhibition: float) -> dict:
         **naps(4, 0.2),
         f"{NEURON}.theta_spike": f"{theta}*mV",
         "encoder.total": float(total),
-        "network.projections.inhibition.weights.low": float(inhibition),
+        INHIBITION: float(inhibition),
     }
 
 
@@ -193,7 +197,7 @@ def both(group: str, condition: str, changes: dict, seeds: tuple[int, ...] = (SE
     """Make a setting's rows for both data sets."""
     for seed in seeds:
         for data in DATA:
-            yield Row(group, condition, "competitive", data, seed, changes)
+            yield Row(group, condition, "competitive", data, seed, START | changes)
 
 
 def main() -> None:
