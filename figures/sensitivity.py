@@ -12,6 +12,7 @@ from brainsleep.errors import FigureError, explain
 from brainsleep.store import Result
 
 from . import _style as style
+from ._panels import line_label
 from ._read import check, default_label
 from ._seeds import (
     Run,
@@ -130,6 +131,7 @@ def _panel(
 ) -> None:
     for kind, value in references(shown).items():
         accuracy_line(axes, value, kind)
+        line_label(axes, kind, value)
     for k, name in enumerate(looks):
         points: dict[float, list[float]] = {}
         for run in sorted((run for run in shown if run.group == name), key=lambda run: x[run]):
@@ -137,7 +139,11 @@ def _panel(
         if points:
             curve(axes, name, points, looks, k)
     ticks = sorted(set(x.values()))
+    span = ticks[-1] - ticks[0]
+    axes.set_xlim(ticks[0] - 0.09 * span, ticks[-1] + 0.09 * span)
     if ticks[0] > 0 and ticks[-1] > 5 * ticks[0]:
+        room = (ticks[-1] / ticks[0]) ** 0.09
         axes.set_xscale("log")
+        axes.set_xlim(ticks[0] / room, ticks[-1] * room)
     axes.set_xticks(ticks, [f"{tick:.4g}" for tick in ticks])
     axes.minorticks_off()

@@ -334,6 +334,8 @@ def test_sensitivity_finds_the_setting_that_was_varied(make, tmp_path):
         spread = seed_spread(found[:2])
         np.testing.assert_allclose(ends[0][:, 1], (spread.low, spread.high))
     assert [t.get_text() for t in axes.get_xticklabels()] == ["0.05", "0.1", "0.4"]
+    low, high = axes.get_xlim()
+    assert axes.get_xscale() == "log" and 0.03 < low < 0.05 and 0.4 < high < 0.6
     assert legend(figure)[:3] == ["no sleep", "sleep 20 %", "raw pixels"]
     assert fits(figure)
     figure.savefig(tmp_path / "sensitivity.png")
