@@ -24,6 +24,7 @@ SPONTANEOUS_SPIKES = SpontaneousActivity(
     name="spontaneous",
     on_step="rate = spontaneous_gate*rho",
     parameters={"rho": 2 * Hz},  # rate of every input neuron
+    references=("doi:10.1023/A:1008925309027",),  # independent Poisson drive of a whole network
 )
 
 _OU_UPDATE = """
