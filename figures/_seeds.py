@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
@@ -133,6 +135,44 @@ def check_once(
                 "and every condition a label of its own"
             )
         seen.add(key)
+
+
+@contextmanager
+def data_panels(
+    panels: Mapping[str, Sequence[Run]], xlabel: str, row_height: float
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Make a figure of accuracies with one panel a data set, at most three a row.
+
+    Parameters
+    ----------
+    panels : mapping of str to sequence of Run
+        Runs by data set, as from `by_data`.
+    xlabel : str
+        What every panel's x axis shows.
+    row_height : float
+        Height of a row in inches.
+
+    Yields
+    ------
+    figure : Figure
+        For a legend.
+    axes : list of Axes
+        One a data set, in their order.
+    """
+    columns = len(panels) if len(panels) < 4 else 2
+    n_rows = -(-len(panels) // columns)
+    with style.figure("single" if columns == 1 else "double", 0.55 + row_height * n_rows) as figure:
+        axes = figure.subplots(n_rows, columns, squeeze=False, sharey=True).ravel()
+        yield figure, list(axes[: len(panels)])
+        for ax, name in zip(axes, panels, strict=False):
+            ax.set_title(data_title(name))
+            ax.set_xlabel(xlabel)
+            ax.tick_params(labelbottom=True)
+        for ax in axes[len(panels) :]:
+            ax.set_axis_off()
+        for ax in axes[::columns]:
+            ax.set_ylabel("test accuracy (%)")
+        axes[0].set_ylim(0, 100)
 
 
 def settings(part: object, key: str = "") -> dict[str, object]:

@@ -22,7 +22,7 @@ from ._seeds import (
     accuracy_line,
     by_data,
     check_once,
-    data_title,
+    data_panels,
     different,
     groups_of,
     known_data,
@@ -87,20 +87,9 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     _check(found, labelled=labels is not None)
     panels = by_data(found)
     colours = _colours(groups_of(found))
-    columns = len(panels) if len(panels) < 4 else 2
-    n_rows = -(-len(panels) // columns)
-    with style.figure("single" if columns == 1 else "double", 0.55 + 2.05 * n_rows) as figure:
-        axes = figure.subplots(n_rows, columns, squeeze=False, sharey=True).ravel()
-        for ax, (name, shown) in zip(axes, panels.items(), strict=False):
+    with data_panels(panels, "sleep (% of wake)", 2.05) as (figure, axes):
+        for ax, shown in zip(axes, panels.values(), strict=True):
             _panel(ax, shown, colours)
-            ax.set_title(data_title(name))
-            ax.set_xlabel("sleep (% of wake)")
-            ax.tick_params(labelbottom=True)
-        for ax in axes[len(panels) :]:
-            ax.set_axis_off()
-        for ax in axes[::columns]:
-            ax.set_ylabel("test accuracy (%)")
-        axes[0].set_ylim(0, 100)
         style.legend(figure, _handles(found, colours))
     return figure
 

@@ -22,7 +22,7 @@ from ._seeds import (
     curve,
     curve_handles,
     curve_looks,
-    data_title,
+    data_panels,
     groups_of,
     references,
     runs,
@@ -57,20 +57,9 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     found = runs(results, labels, [default_label(result) for result in results])
     check_once(found)
     looks, panels = curve_looks(groups_of(found), NAME), by_data(found)
-    columns = len(panels) if len(panels) < 4 else 2
-    n_rows = -(-len(panels) // columns)
-    with style.figure("single" if columns == 1 else "double", 0.55 + 2.25 * n_rows) as figure:
-        axes = figure.subplots(n_rows, columns, squeeze=False, sharey=True).ravel()
-        for ax, (name, shown) in zip(axes, panels.items(), strict=False):
+    with data_panels(panels, "labels the readout is fitted on", 2.25) as (figure, axes):
+        for ax, shown in zip(axes, panels.values(), strict=True):
             _panel(ax, shown, looks)
-            ax.set_title(data_title(name))
-            ax.set_xlabel("labels the readout is fitted on")
-            ax.tick_params(labelbottom=True)
-        for ax in axes[len(panels) :]:
-            ax.set_axis_off()
-        for ax in axes[::columns]:
-            ax.set_ylabel("test accuracy (%)")
-        axes[0].set_ylim(0, 100)
         style.legend(figure, curve_handles(found, looks))
     return figure
 

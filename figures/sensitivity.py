@@ -22,7 +22,7 @@ from ._seeds import (
     curve,
     curve_handles,
     curve_looks,
-    data_title,
+    data_panels,
     groups_of,
     references,
     runs,
@@ -69,14 +69,10 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     check_once(found, value=values)
     looks, panels = curve_looks(groups_of(found), NAME), by_data(found)
     scale, symbol = unit([values[run] for run in found], key, found[0])
-    with style.figure("single" if len(panels) == 1 else "double", 2.8) as figure:
-        axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-        for ax, (name, shown) in zip(axes, panels.items(), strict=True):
+    name = f"{key.rsplit('.', 1)[-1].replace('_', ' ')}{symbol}"
+    with data_panels(panels, name, 2.25) as (figure, axes):
+        for ax, shown in zip(axes, panels.values(), strict=True):
             _panel(ax, shown, {run: scale * values[run] for run in shown}, looks)
-            ax.set_title(data_title(name))
-            ax.set_xlabel(f"{key.rsplit('.', 1)[-1].replace('_', ' ')}{symbol}")
-        axes[0].set_ylabel("test accuracy (%)")
-        axes[0].set_ylim(0, 100)
         style.legend(figure, curve_handles(found, looks))
     return figure
 
@@ -116,14 +112,11 @@ def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
 def unit(values: Sequence[float], key: str, run: Run) -> tuple[float, str]:
     """Return what to multiply values in SI units by, and the unit for the axis, as in ' (mV)'."""
     name = str(settings(run.protocol)[key]).partition(" ")[2]
-    symbol = SYMBOLS.get(name, name)
-    if not symbol:
-        return 1.0, ""
     if name not in SYMBOLS:
-        return 1.0, f" ({symbol})"
+        return 1.0, f" ({name})" if name else ""
     largest = max(map(abs, values))
     step = next((k for k in range(len(PREFIXES)) if largest * 1e3**k >= 0.1), 0)
-    return 1e3**step, f" ({PREFIXES[step]}{symbol})"
+    return 1e3**step, f" ({PREFIXES[step]}{SYMBOLS[name]})"
 
 
 def _panel(

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner import Row, parser, run_rows
-from search import INHIBITION, SUBTRACTIVE
+from search import DATA, INHIBITION, NEURON, SUBTRACTIVE, naps, spontaneous
 from variants import harder
 
 from brainsleep.compare import Condition
 from brainsleep.load import load_module
 
-DATA = ("mnist", "fashion-mnist")
 RULE = "network.projections.*.rules.stdp_nearest_reversed"
 FULL = {"data.n_train": 3000, "schedule.sleep.until_initial": False, "record.weights_every": 0}
 
@@ -67,7 +66,7 @@ NEW = 10
 #: longer than these changes nothing: what is scaled has long been at its baseline.
 NAPS = {1: (0.1, 0.2, 0.4), 4: (0.1, 0.4), 16: (0.1, 0.2), 64: (0.1,)}
 
-THETA = "network.populations.e.model.theta_spike"
+THETA = f"{NEURON}.theta_spike"
 
 FROZEN_INPUT = "network.projections.input_e.weights.incoming_sum"
 
@@ -162,31 +161,21 @@ def _competitive() -> Iterator[tuple[str, dict]]:
         (c.name, dict(c.changes)) for c in load_module("competitive", "protocol").CONDITIONS
     )
     for images, fractions in NAPS.items():
-        period = {"schedule.period": f"{0.25 * images}*second"}
         for fraction in fractions:
-            name = f"naps every {images}, {fraction:.0%}"
-            yield name, period | {"schedule.sleep.fraction": fraction}
+            yield f"naps every {images}, {fraction:.0%}", naps(images, fraction)
         if images > 1:  # the moment's work of a nap without its time
             yield (
                 f"scaled every {images} images",
-                period
-                | {
+                {
+                    "schedule.period": f"{0.25 * images}*second",
                     "schedule.sleep.max_duration": "1*ms",
                     "schedule.sleep.gates.scaling": None,
                     "schedule.sleep.gates.normalise": 1,
                 },
             )
     yield "naps that subtract", SUBTRACTIVE
-    activity = "network.populations.input.activities"
     for rho in (2, 10):
-        yield (
-            f"naps, inputs at {rho} Hz",
-            {
-                activity: "sleep:SPONTANEOUS_SPIKES",
-                f"{activity}.spontaneous.rho": f"{rho}*Hz",
-                "schedule.sleep.gates.spontaneous": 1,
-            },
-        )
+        yield f"naps, inputs at {rho} Hz", spontaneous(rho)
     frozen = next(
         c for c in load_module("competitive", "protocol").CONDITIONS if "frozen" in c.name
     )
