@@ -27,7 +27,7 @@ import brian2
 import numpy as np
 from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
-from . import exchange
+from . import exchange, standalone
 from .build import FLAGS, build, find_compiler
 from .context import brian_errors, numpy_seed, preferences
 from .errors import BackendError, SimulationError, explain, nearest
@@ -352,7 +352,7 @@ def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
         "codegen.cpp.extra_compile_args": list(FLAGS),
         "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
     }
-    set_device("cpp_standalone", build_on_run=False, directory=str(folder))
+    set_device(standalone.NAME, build_on_run=False, directory=str(folder))
     try:
         with preferences(wanted), brian_errors(spec):
             device = get_device()
@@ -365,6 +365,7 @@ def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
             device.insert_code("before_end", save)
             network.net.run(capacity.steps * spec.dt, namespace={})
             device.build(directory=str(folder), compile=False, run=False)
+            device.write_units(folder)
         return layout
     finally:
         get_device().reinit()

@@ -16,7 +16,6 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from . import exchange
 from .assemble import assemble
 from .errors import BackendError
 from .segment import Capacity
@@ -61,7 +60,7 @@ def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
         "dt": repr(float(spec.dt)),
         "input": spec.input,
         "capacity": asdict(capacity),
-        "exchange": exchange.VERSION,
+        "generator": _generator(),
         "versions": {name: version(name) for name in ("brian2", "numpy")},
         "compiler": describe_compiler() + _first_line([find_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
@@ -69,6 +68,14 @@ def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
     }
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _generator() -> str:
+    """Hash the parts of this package that turn a plan into C++."""
+    here = Path(__file__).parent
+    files = [here / f"{name}.py" for name in ("exchange", "network", "standalone")]
+    files += sorted((here / "templates").iterdir())
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _first_line(command: list[str]) -> str:
@@ -152,16 +159,33 @@ def _sweep(cache: Path) -> None:
 
 
 def _compile(folder: Path) -> None:
-    cold = " ".join([flag for flag in FLAGS if not flag.startswith("-O")] + ["-O1"])
-    once = "objects.o main.o run.o code_objects/before_%.o code_objects/after_%.o"
-    with open(folder / "makefile", "a") as makefile:  # code that runs once need not be fast
-        makefile.write(f"\n{once} code_objects/%_create_array_codeobject.o: OPTIMISATIONS={cold}\n")
-    # no dependency file: everything is compiled exactly once
-    command = ["make", f"-j{os.cpu_count() or 1}", "DEPS="]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        raise BackendError(
-            f"backend cpp: the generated C++ does not compile ({(lines or ['make failed'])[0]}); "
-            "check the equations, or try --backend numpy"
+    """Compile the two units side by side, code that runs once with less effort, and link them."""
+    compiler = find_compiler()
+    units = {"hot": FLAGS, "cold": (*FLAGS, "-O1")}
+    running = [
+        subprocess.Popen(
+            [compiler, "-I.", *flags, "-c", f"{unit}.cpp", "-o", f"{unit}.o"],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+        for unit, flags in units.items()
+    ]
+    try:
+        errors = [process.communicate()[1] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    if not any(process.returncode for process in running):
+        objects = [f"{unit}.o" for unit in units]
+        command = [compiler, *FLAGS, *objects, "-o", "main"]
+        link = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if not link.returncode:
+            return
+        errors = [link.stderr]
+    lines = [line for text in errors for line in text.splitlines() if "error" in line.lower()]
+    raise BackendError(
+        f"backend cpp: the generated C++ does not compile ({(lines or ['no message'])[0]}); "
+        "check the equations, or try --backend numpy"
+    )

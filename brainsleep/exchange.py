@@ -12,8 +12,6 @@ import numpy as np
 from .network import BrianNetwork
 from .plan import GroupPlan, SynapsePlan
 
-VERSION = 3  # change when the format or the code below changes: part of a build's key
-
 _PROLOGUE = """
 FILE* segment_file = fopen((brian::results_dir + "segment.bin").c_str(), "rb");
 if (!segment_file) { std::cerr << "cannot open segment.bin" << std::endl; std::_Exit(3); }
@@ -40,6 +38,13 @@ auto read_fixed = [&](auto* target, size_t room, bool exactly, const char* name)
 auto read_vector = [&](auto& target) {
     target.resize(read_count());
     read_values(target.data(), sizeof(target[0]), target.size());
+};
+auto check_order = [&](const auto& pre, const auto& post, const char* name) {
+    for (size_t k = 1; k < pre.size(); k++)
+        if (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] <= post[k - 1])) {
+            std::cerr << name << ": synapses are not in the order of their neurons" << std::endl;
+            std::_Exit(3);
+        }
 };
 static int64_t run_settings[2];  // seed, number of steps
 """
@@ -127,6 +132,7 @@ class _Files:
             'read_fixed(run_settings, 2, true, "run");',
             "for (size_t k = 0; k < _random_generators.size(); k++) "
             "_random_generators[k].seed((unsigned long)run_settings[0] + k);",
+            "brainsleep::random_numbers.seed(run_settings[0]);",
         ]
         self.save = [_SAVE_PROLOGUE, "write_values(step_clock.timestep, sizeof(int64_t), 1);"]
 
@@ -184,6 +190,7 @@ def _synapses(files: _Files, network: BrianNetwork, plan: SynapsePlan) -> None:
     pre, post = (files.name_of(variables[f"_synaptic_{end}"]) for end in ("pre", "post"))
     outgoing, incoming = (files.name_of(variables[f"N_{end}"]) for end in ("outgoing", "incoming"))
     files.load += [
+        f'check_order({pre}, {post}, "{plan.name}");',
         f"{files.name_of(variables['N'])}[0] = {pre}.size();",
         f"std::fill({outgoing}.begin(), {outgoing}.end(), 0);",
         f"std::fill({incoming}.begin(), {incoming}.end(), 0);",

@@ -193,6 +193,8 @@ class BrianNetwork:
             namespace=self._namespace(),
             name=plan.name,
         )
+        if plan.on_post:  # all of it is gated: with the gate closed it need not run
+            synapses.post._gate = "plasticity_gate_post"
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))

@@ -1,0 +1,1 @@
+"""Timing against peers and limits; never part of the tests."""

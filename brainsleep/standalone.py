@@ -1,0 +1,98 @@
+"""Brian2's C++ standalone device, with templates of its own for the parts that cost time.
+
+Brian2 still turns equations and statements into C++. Some of its templates, the frames around that
+code, are replaced (``brainsleep/templates/``): the main loop, synapses (an index by neuron in
+place of queues, since there are no delays), thresholds, and the frame that lets all code be
+compiled as one file. ``docs/performance.md`` says what each is worth.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices.device import all_devices
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+#: Name of the device for Brian2's `set_device`.
+NAME = "brainsleep"
+
+#: Functions without memory: loops that call only these may be carried out in any order.
+_PURE = {
+    *("_clip", "_brian_pow", "_brian_mod", "int_", "exp", "log", "log10", "sqrt", "pow"),
+    *("fabs", "abs", "_brian_abs", "sin", "cos", "tan", "sinh", "cosh", "tanh", "expm1", "log1p"),
+    *("_brian_sign", "floor", "ceil", "_brian_floordiv"),
+}
+
+
+def independent(lines: list[str]) -> bool:
+    """Tell whether passes over the synapses of one presynaptic neuron do not depend on each other.
+
+    Parameters
+    ----------
+    lines : list of str
+        C++ of one pass. What is drawn at random has an order, and what is written at the
+        presynaptic neuron is the same place in every pass.
+    """
+    code = "\n".join(lines)
+    calls = set(re.findall(r"\b([A-Za-z_]\w*)\s*\(", code))
+    return calls <= _PURE and not re.search(r"\[_presynaptic_idx\]\s*[-+*/]?=(?!=)", code)
+
+
+def listed(lines: list[str]) -> list[str]:
+    """Take the presynaptic neuron from the pathway's list, where it lies next to the last one."""
+    index = re.compile(r"^(\s*const int32_t _presynaptic_idx =).*")
+    return [index.sub(r"\1 _other[_at];", line) for line in lines]
+
+
+class SegmentCodeObject(CPPStandaloneCodeObject):
+    """Generated code in the frames of this package."""
+
+    templater = CPPStandaloneCodeObject.templater.derive(
+        "brainsleep", env_globals={"independent": independent, "listed": listed}
+    )
+
+
+class SegmentDevice(CPPStandaloneDevice):
+    """Brian2's standalone device with `SegmentCodeObject` as its kind of code."""
+
+    def code_object_class(self, codeobj_class=None, fallback_pref=None):
+        """Return the class of code objects."""
+        return codeobj_class or SegmentCodeObject
+
+    def network_run(self, net, *args, **kwargs):
+        """Lay out the run; pathways have no queue that would need a push at every step."""
+        super().network_run(net, *args, **kwargs)
+        lines = next(given[1] for kind, given in self.main_queue if kind == "run_network")
+        lines[:] = [line for line in lines if not line.endswith("_push_spikes);")]
+
+    def write_units(self, folder: Path) -> None:
+        """Write the two files that are compiled: code that runs at every step, and the rest."""
+        hot = {f"code_objects/{name}.cpp" for name in self.code_objects} | {"network.cpp"}
+        hot -= {f for f in hot if f.endswith(("_create_array_codeobject.cpp", "_push_spikes.cpp"))}
+        cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
+        (folder / "random.h").write_text((TEMPLATES / "random.h").read_text())
+        headers = ["<cstring>", "<cmath>", "<climits>", "<ctime>", "<fstream>", "<iostream>"]
+        headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']
+        headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
+        for unit, files in (("hot", sorted(hot)), ("cold", cold)):
+            lines = [f"#include {name}" for name in headers] + ["using namespace std;"]
+            lines += [f'#include "{name}"' for name in files]
+            if unit == "cold":
+                lines.append("brainsleep::Random brainsleep::random_numbers;")
+            (folder / f"{unit}.cpp").write_text("\n".join(lines) + "\n")
+
+
+for _name, _method in (("rand", "uniform"), ("randn", "normal")):
+    DEFAULT_FUNCTIONS[_name].implementations.add_implementation(
+        SegmentCodeObject,
+        code=f"inline double _{_name}(const int) {{ "
+        f"return brainsleep::random_numbers.{_method}(); }}",
+        name=f"_{_name}",
+    )
+
+all_devices[NAME] = SegmentDevice()

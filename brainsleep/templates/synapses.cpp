@@ -1,0 +1,42 @@
+{# What happens at the synapses of the neurons that spiked in this step. #}
+{% extends 'common_group.cpp' %}
+
+{% block maincode %}
+    {% set eventspace = pathway.source.variables[pathway.eventspace_name] %}
+    const int32_t* const _events = {{get_array_name(eventspace, access_data=False)}};
+    const int32_t _num_events = _events[{{pathway.source.N}}];
+    if (_num_events == 0) return;
+    {% if pathway._gate is defined %}
+    if ({{get_array_name(variables[pathway._gate])}}[0] == 0) return;  // all of it is gated
+    {% endif %}
+    const int32_t* const _start = {{pathway.name}}.start.data();
+    const size_t _vectorisation_idx = -1;
+    {{scalar_code|autoindent}}
+    {% if pathway.prepost == "pre" %}
+    for (int32_t _event = 0; _event < _num_events; _event++)
+    {
+        const int32_t _begin = _start[_events[_event]], _end = _start[_events[_event] + 1];
+        {% if independent(vector_code) %}
+        #pragma GCC ivdep  // no two of these synapses share a target
+        {% endif %}
+        for (int32_t _idx = _begin; _idx < _end; _idx++)
+        {
+            const size_t _vectorisation_idx = _idx;
+            {{vector_code|autoindent}}
+        }
+    }
+    {% else %}
+    const int32_t* const _synapse = {{pathway.name}}.synapse.data();
+    const int32_t* const _other = {{pathway.name}}.other.data();
+    for (int32_t _event = 0; _event < _num_events; _event++)
+    {
+        const int32_t _begin = _start[_events[_event]], _end = _start[_events[_event] + 1];
+        for (int32_t _at = _begin; _at < _end; _at++)
+        {
+            const int32_t _idx = _synapse[_at];
+            const size_t _vectorisation_idx = _idx;
+            {{listed(vector_code)|autoindent}}
+        }
+    }
+    {% endif %}
+{% endblock %}
