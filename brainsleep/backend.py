@@ -39,6 +39,9 @@ from .state import State
 #: Free bytes a memory-backed folder must have to be used for the files of a call.
 _ROOM = 2**28
 
+#: Steps after which a standalone program would end by itself: a segment ends before.
+_ENDLESS = 2**40
+
 BACKENDS = ("cpp", "cython", "numpy")
 
 
@@ -363,7 +366,7 @@ def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
             device.insert_code("main", load)
             device.insert_code("before_network_run", before_run)
             device.insert_code("before_end", save)
-            network.net.run(capacity.steps * spec.dt, namespace={})
+            network.net.run(_ENDLESS * spec.dt, namespace={})
             device.build(directory=str(folder), compile=False, run=False)
             device.write_units(folder)
         return layout

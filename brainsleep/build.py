@@ -59,7 +59,7 @@ def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
         "plan": plan,
         "dt": repr(float(spec.dt)),
         "input": spec.input,
-        "capacity": asdict(capacity),
+        "slots": capacity.slots,
         "generator": _generator(),
         "versions": {name: version(name) for name in ("brian2", "numpy")},
         "compiler": describe_compiler() + _first_line([find_compiler(), "-dumpmachine"]),
@@ -179,10 +179,11 @@ def _compile(folder: Path) -> None:
             process.kill()
     if not any(process.returncode for process in running):
         objects = [f"{unit}.o" for unit in units]
-        command = [compiler, *FLAGS, *objects, "-o", "main"]
-        link = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if not link.returncode:
-            return
+        for more in (["-static"], []):  # a static program starts sooner, where it can be linked
+            command = [compiler, *FLAGS, *more, *objects, "-o", "main"]
+            link = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            if not link.returncode:
+                return
         errors = [link.stderr]
     lines = [line for text in errors for line in text.splitlines() if "error" in line.lower()]
     raise BackendError(

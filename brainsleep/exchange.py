@@ -39,6 +39,14 @@ auto read_vector = [&](auto& target) {
     target.resize(read_count());
     read_values(target.data(), sizeof(target[0]), target.size());
 };
+auto read_times = [&](auto& clock) {
+    const size_t count = read_count();
+    double* times = new double[count + 1];
+    read_values(times, sizeof(double), count);
+    times[count] = INFINITY;
+    clock.times = times;
+    clock.n_times = count + 1;
+};
 auto check_order = [&](const auto& pre, const auto& post, const char* name) {
     for (size_t k = 1; k < pre.size(); k++)
         if (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] <= post[k - 1])) {
@@ -109,8 +117,8 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     for plan in network.plan.synapses:
         _synapses(files, network, plan)
     for name, clock in network.event_clocks.items():
-        times = clock.variables["times"]
-        files.read_fixed(f"clock:{name}", times, times.size - 1, exactly=False)
+        files.inputs.append((f"clock:{name}", "float64"))
+        files.load.append(f"read_times({clock.name});")
     for name, array in network.slot_values.items():
         files.inputs.append((f"slots:{name}", "float64"))
         files.load.append(f'read_fixed({name}_values, {array.values.size}, false, "{name}");')

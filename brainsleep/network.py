@@ -93,6 +93,7 @@ class BrianNetwork:
         hooks: Mapping[str, Callable] | None = None,
     ):
         self.spec, self.capacity, self.plan = spec, capacity, assemble(spec)
+        self._standalone = synapses is None
         self.clock = brian2.Clock(dt=spec.dt, name="step_clock")
         self.event_clocks: dict[str, EventClock] = {}
         self.slot_values: dict[str, brian2.TimedArray] = {}
@@ -127,6 +128,7 @@ class BrianNetwork:
     def _event_clock(self, name: str, per_step: bool = False) -> EventClock:
         if name not in self.event_clocks:
             room = self.capacity.steps if per_step else self.capacity.slots
+            room = 0 if self._standalone else room  # a program makes room for what it is given
             self.event_clocks[name] = EventClock(room, name=f"{name}_clock")
         return self.event_clocks[name]
 
