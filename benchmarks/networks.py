@@ -53,12 +53,13 @@ SIZES = {
 }
 
 
-def network(size: Size, drive: str) -> NetworkSpec:
+def network(size: Size, drive: str, precision: str = "float64") -> NetworkSpec:
     """Return the network at a size, driven as `drive` says."""
     spec = recurrent_network(
         n_inputs=size.side**2, n_excitatory=size.n_e, n_inhibitory=size.n_i
     )
     changes = {
+        "network.precision": precision,
         "network.projections.*.w_min": 1e-4,
         "network.projections.*.rules.stdp_nearest_reversed.lr": LEARNING_RATE,
         "network.projections.input_e.weights.low": size.input_weight[drive],

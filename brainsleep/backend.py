@@ -187,7 +187,7 @@ class RuntimeBackend:
         """
         advance_checks(self.spec, segment)
         duration = float(segment.starts[-1] * self.spec.dt)
-        with _runtime(self.name), brian_errors(self.spec):
+        with _runtime(self.name, self.spec.precision), brian_errors(self.spec):
             network = self._prepare(state)
             self._load(network, state, segment)
             network.net.t_ = 0.0
@@ -239,11 +239,16 @@ class RuntimeBackend:
 
 
 @contextlib.contextmanager
-def _runtime(target: str):
-    """Select Brian2's runtime with code for `target`; restore the preference afterwards."""
+def _runtime(target: str, precision: str):
+    """Select Brian2's runtime with code for `target`; restore preferences afterwards."""
     if get_device() is not runtime_device:
         raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
-    with preferences({"codegen.target": target, "core.stop_on_keyboard_interrupt": False}):
+    wanted = {
+        "codegen.target": target,
+        "core.default_float_dtype": np.dtype(precision).type,
+        "core.stop_on_keyboard_interrupt": False,
+    }
+    with preferences(wanted):
         yield
 
 
@@ -278,7 +283,8 @@ class CppBackend:
         out = self._exchange(given)
         _check_complete(int(out["steps"][0]), segment)
         duration = float(segment.starts[-1] * self.spec.dt)
-        arrays = _finish(self.spec, {name: out[name] for name in state.arrays}, duration)
+        arrays = {name: out[name].astype(float, copy=False) for name in state.arrays}
+        arrays = _finish(self.spec, arrays, duration)
         counts, spikes = {}, {}
         for group in (p.name for p in self.spec.populations if p.model.threshold):
             size = self.spec.population(group).size
@@ -353,6 +359,7 @@ def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
     """Write the C++ sources of `spec` to `folder`; return the layout of its files."""
     wanted = {
         "codegen.cpp.extra_compile_args": list(FLAGS),
+        "core.default_float_dtype": np.dtype(spec.precision).type,
         "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
     }
     set_device(standalone.NAME, build_on_run=False, directory=str(folder))

@@ -60,6 +60,7 @@ def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
         "dt": repr(float(spec.dt)),
         "input": spec.input,
         "slots": capacity.slots,
+        "precision": spec.precision,
         "generator": _generator(),
         "versions": {name: version(name) for name in ("brian2", "numpy")},
         "compiler": describe_compiler() + _first_line([find_compiler(), "-dumpmachine"]),

@@ -285,6 +285,8 @@ def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str
         described.pop(key)
     for key in ("source", "root"):
         described["data"].pop(key)
+    if described["network"]["precision"] == "float64":  # as it always was before there was another
+        described["network"].pop("precision")
     content = {
         "protocol": described,
         "equations": protocol.equations(),

@@ -39,6 +39,9 @@ __all__ = [
     "WeightProcess",
 ]
 
+#: Floating-point numbers a network can be simulated with.
+PRECISIONS = ("float64", "float32")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
@@ -224,6 +227,9 @@ class NetworkSpec:
         Name of the population whose model uses ``stimulus``.
     dt : Quantity
         Time step.
+    precision : {"float64", "float32"}
+        Floating-point numbers of all state variables. Single precision halves the memory that
+        weights take, which is what large networks wait for.
 
     Raises
     ------
@@ -236,6 +242,7 @@ class NetworkSpec:
     projections: tuple[Projection, ...] = ()
     input: str = "input"
     dt: Quantity = default(1 * ms)
+    precision: str = "float64"
 
     def __post_init__(self):
         from .assemble import check_network  # assemble describes specs, so it comes after them
@@ -243,6 +250,9 @@ class NetworkSpec:
         where = f"network '{self.name}'"
         checks.check_name(self.name, "network", reserved=())
         checks.check_time(self.dt, f"{where}: dt")
+        if self.precision not in PRECISIONS:
+            expected = " or ".join(PRECISIONS)
+            raise SpecError(explain(f"{where}: precision", repr(self.precision), expected))
         for label, kind in (("populations", Population), ("projections", Projection)):
             parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
             object.__setattr__(self, label, parts)

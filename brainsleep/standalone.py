@@ -21,27 +21,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 #: Name of the device for Brian2's `set_device`.
 NAME = "brainsleep"
 
-#: Functions without memory: loops that call only these may be carried out in any order.
-_PURE = {
-    *("_clip", "_brian_pow", "_brian_mod", "int_", "exp", "log", "log10", "sqrt", "pow"),
-    *("fabs", "abs", "_brian_abs", "sin", "cos", "tan", "sinh", "cosh", "tanh", "expm1", "log1p"),
-    *("_brian_sign", "floor", "ceil", "_brian_floordiv"),
-}
-
-
-def independent(lines: list[str]) -> bool:
-    """Tell whether passes over the synapses of one presynaptic neuron do not depend on each other.
-
-    Parameters
-    ----------
-    lines : list of str
-        C++ of one pass. What is drawn at random has an order, and what is written at the
-        presynaptic neuron is the same place in every pass.
-    """
-    code = "\n".join(lines)
-    calls = set(re.findall(r"\b([A-Za-z_]\w*)\s*\(", code))
-    return calls <= _PURE and not re.search(r"\[_presynaptic_idx\]\s*[-+*/]?=(?!=)", code)
-
 
 def listed(lines: list[str]) -> list[str]:
     """Take the presynaptic neuron from the pathway's list, where it lies next to the last one."""
@@ -53,7 +32,7 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
     """Generated code in the frames of this package."""
 
     templater = CPPStandaloneCodeObject.templater.derive(
-        "brainsleep", env_globals={"independent": independent, "listed": listed}
+        "brainsleep", env_globals={"listed": listed}
     )
 
 
@@ -87,6 +66,19 @@ class SegmentDevice(CPPStandaloneDevice):
             (folder / f"{unit}.cpp").write_text("\n".join(lines) + "\n")
 
 
+# Brian2's clip compares in double precision whatever it is given. In this order each comparison is
+# one instruction, and what is not a number stays so.
+_CLIP = """
+template <typename T, typename L, typename H>
+static inline T _clip(const T value, const L low, const H high)
+{
+    const T raised = T(low) > value ? T(low) : value;
+    return T(high) < raised ? T(high) : raised;
+}
+"""
+DEFAULT_FUNCTIONS["clip"].implementations.add_implementation(
+    SegmentCodeObject, code=_CLIP, name="_clip"
+)
 for _name, _method in (("rand", "uniform"), ("randn", "normal")):
     DEFAULT_FUNCTIONS[_name].implementations.add_implementation(
         SegmentCodeObject,

@@ -62,7 +62,10 @@ class State:
 
 
 def initial_state(spec: NetworkSpec, seed: int) -> State:
-    """Draw connectivity and weights of `spec` from `seed`; set variables to their start."""
+    """Draw connectivity and weights of `spec` from `seed`; set variables to their start.
+
+    Values are rounded to the network's precision, so that what does not change stays as it is.
+    """
     plan = assemble(spec)
     arrays, parameters, synapses = {}, {}, {}
     for group in plan.groups:
@@ -81,7 +84,8 @@ def initial_state(spec: NetworkSpec, seed: int) -> State:
             spec, projection, pairs[1], stream(seed, "weights", projection.name)
         )
         parameters |= {f"{projection.name}.{k}": float(v) for k, v in part.parameters.items()}
-    return State(arrays, parameters, synapses)
+    rounded = {name: value.astype(spec.precision).astype(float) for name, value in arrays.items()}
+    return State(rounded, parameters, synapses)
 
 
 def _connect(

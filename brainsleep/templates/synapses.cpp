@@ -16,9 +16,6 @@
     for (int32_t _event = 0; _event < _num_events; _event++)
     {
         const int32_t _begin = _start[_events[_event]], _end = _start[_events[_event] + 1];
-        {% if independent(vector_code) %}
-        #pragma GCC ivdep  // no two of these synapses share a target
-        {% endif %}
         for (int32_t _idx = _begin; _idx < _end; _idx++)
         {
             const size_t _vectorisation_idx = _idx;
