@@ -352,7 +352,7 @@ def check_network(spec: NetworkSpec) -> None:
     SpecError
         For an undefined name or inconsistent units, naming the part it is in.
     """
-    plan = assemble(spec)
+    plan = spec.plan
     groups, may_set = {}, {}
     for group in plan.groups:
         where = f"population '{group.name}'"

@@ -16,7 +16,6 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from .assemble import assemble
 from .errors import BackendError
 from .segment import Capacity
 from .spec import NetworkSpec
@@ -47,7 +46,7 @@ def cache_directory() -> Path:
 
 def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
     """Hash everything a compiled program depends on; parameter values are not among it."""
-    plan = asdict(assemble(spec))
+    plan = asdict(spec.plan)
     for group in plan["groups"]:
         group["parameters"] = sorted(group["parameters"])
         del group["initial"]

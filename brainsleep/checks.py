@@ -312,7 +312,8 @@ def check_statements(
     variables = {**dimensionless(*deferred), **variables}
     _check_assignments(code, variables, where, set(writes))
     try:
-        new, _, _ = analyse_identifiers(code, {**surroundings(), **variables})
+        there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
+        new, _, _ = analyse_identifiers(code, {k: v for k, v in there.items() if k in names})
     except Exception as error:
         raise SpecError(
             f"{where}: cannot read the statement {code.strip()!r} ({one_line(error)})"

@@ -62,6 +62,17 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
+def _import_brian2() -> None:
+    """Import Brian2 without pylab, which it offers to interactive use: a quarter of a start."""
+    if "brian2" in sys.modules or "pylab" in sys.modules:
+        return
+    sys.modules["pylab"] = None  # type: ignore[assignment]
+    try:
+        import brian2  # noqa: F401
+    finally:
+        del sys.modules["pylab"]
+
+
 @app.command()
 def run(
     protocol: Source,
@@ -73,6 +84,7 @@ def run(
     force: Force = False,
 ) -> None:
     """Run a protocol; the result's folder is the last line printed."""
+    _import_brian2()
     from .simulate import simulate
 
     chosen = _protocol(protocol, settings, data)
@@ -97,6 +109,7 @@ def compare(
     ] = None,
 ) -> None:
     """Run a protocol under all its CONDITIONS and print a table."""
+    _import_brian2()
     from .compare import compare as run_all
     from .compare import table
     from .load import load_module

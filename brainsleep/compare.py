@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from .backend import default_backend
 from .datasets import load_dataset, split
@@ -17,6 +15,9 @@ from .simulate import Progress, measure_rate, simulate
 from .state import stream
 from .store import Result
 from .values import Frozen
+
+if TYPE_CHECKING:
+    import pandas
 
 #: Images a rate is matched on, octaves searched either way, and steps of the bisection.
 MATCH_IMAGES, MATCH_OCTAVES, MATCH_STEPS = 100, 6, 8
@@ -173,7 +174,7 @@ _COLUMNS = (
 )
 
 
-def table(results: Mapping[str, Result]) -> pd.DataFrame:
+def table(results: Mapping[str, Result]) -> pandas.DataFrame:
     """Tabulate the main metrics, one row a condition.
 
     Parameters
@@ -186,6 +187,8 @@ def table(results: Mapping[str, Result]) -> pd.DataFrame:
     pandas.DataFrame
         Text, ready to be printed; numbers to one decimal (largest weight to two).
     """
+    import pandas  # slow to import, and only this needs it
+
     rows = []
     for name, result in results.items():
         row = {"condition": name}
@@ -199,4 +202,4 @@ def table(results: Mapping[str, Result]) -> pd.DataFrame:
                 digits = 2 if metric in ("largest_weight", "growth") else 1
                 row[heading] = f"{factor * value:.{digits}f}"
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pandas.DataFrame(rows)

@@ -11,6 +11,7 @@ import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
 
@@ -298,13 +299,18 @@ def _load_folder(path: Path) -> Dataset:
 
 def _load_digits() -> Dataset:
     """Load scikit-learn's 8x8 digits, whose values 0..16 are scaled to 0..255."""
-    from sklearn.datasets import load_digits
+    package = Path(find_spec("sklearn").origin).parent  # importing it takes half a second
+    try:
+        table = np.loadtxt(package / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+        values, labels = table[:, :-1], table[:, -1].astype(int)
+    except OSError:  # another release may keep it elsewhere
+        from sklearn.datasets import load_digits
 
-    bunch = load_digits()
+        values, labels = load_digits(return_X_y=True)
     return Dataset(
         "digits",
-        np.rint(bunch.images * 255 / 16).astype(np.uint8),
-        bunch.target,
+        np.rint(values.reshape(-1, 8, 8) * 255 / 16).astype(np.uint8),
+        labels,
         source="scikit-learn",
         licence="CC BY 4.0",
         citation="Alpaydin, Kaynak (1998), doi:10.24432/C50P49",

@@ -10,7 +10,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from .assemble import assemble
 from .plan import GroupPlan, SynapsePlan
 from .protocol import Protocol, plain
 
@@ -18,7 +17,7 @@ from .protocol import Protocol, plain
 def describe(protocol: Protocol) -> Iterator[Any]:
     """Yield printable parts: sizes, every Brian2 object's source, parameters, the schedule."""
     network = protocol.network
-    plan = assemble(network)
+    plan = network.plan
     yield Text(f"{protocol.name}: {protocol.description or network.name}", style="bold")
     if protocol.references:
         yield Text("source: " + ", ".join(protocol.references))

@@ -14,7 +14,6 @@ import numpy as np
 from brian2.core.clocks import BaseClock
 from brian2.groups.group import CodeRunner
 
-from .assemble import assemble
 from .plan import GroupPlan, ProcessPlan, SumPlan, SynapsePlan
 from .segment import Capacity
 from .spec import NetworkSpec
@@ -92,7 +91,7 @@ class BrianNetwork:
         synapses: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
         hooks: Mapping[str, Callable] | None = None,
     ):
-        self.spec, self.capacity, self.plan = spec, capacity, assemble(spec)
+        self.spec, self.capacity, self.plan = spec, capacity, spec.plan
         self._standalone = synapses is None
         self.clock = brian2.Clock(dt=spec.dt, name="step_clock")
         self.event_clocks: dict[str, EventClock] = {}

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity
 
-from .assemble import assemble
 from .checks import unit_name
 from .encoders import RateEncoder
 from .errors import ProtocolError, explain, nearest
@@ -218,7 +217,7 @@ class Protocol:
 
     def equations(self) -> dict:
         """Return the final Brian2 source of every part as plain data."""
-        return plain(assemble(self.network))
+        return plain(self.network.plan)
 
 
 #: What the parts of a protocol are.

@@ -6,16 +6,12 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
-from sklearn.decomposition import PCA
-from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from .checks import is_number
 from .errors import DataError, ProtocolError, explain
+
+# scikit-learn and scipy.stats take longer to import than a program to start: they are imported
+# where a readout is fitted, after the simulation.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +156,13 @@ def classify(
             f"readout: got {len(np.unique(fit_labels))} class in {len(fit_labels)} samples to fit "
             "on; expected at least 2; raise data.n_readout"
         )
+    from sklearn.decomposition import PCA
+    from sklearn.dummy import DummyClassifier
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     varies = np.std(fit, axis=0).max(initial=0) > 0
     if varies:
         model = make_pipeline(
@@ -186,6 +189,8 @@ def interval(
     values: np.ndarray, resamples: int, rng: np.random.Generator, level: float = 0.95
 ) -> tuple[float, float]:
     """Bootstrap interval of the mean of `values` (percentile method; Efron, 1979)."""
+    from scipy.stats import bootstrap
+
     values = np.asarray(values, dtype=float)
     if len(values) < 2 or np.ptp(values) == 0:
         return float(values.mean()), float(values.mean())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from brian2 import Quantity, ms
@@ -23,6 +24,7 @@ from .model import (
     SynapseModel,
     WeightProcess,
 )
+from .plan import NetworkPlan
 from .values import check_distinct, check_kind, check_number, default, tuple_of
 
 __all__ = [
@@ -243,6 +245,13 @@ class NetworkSpec:
     input: str = "input"
     dt: Quantity = default(1 * ms)
     precision: str = "float64"
+
+    @cached_property
+    def plan(self) -> NetworkPlan:
+        """The final source of every Brian2 object."""
+        from .assemble import assemble
+
+        return assemble(self)
 
     def __post_init__(self):
         from .assemble import check_network  # assemble describes specs, so it comes after them

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .assemble import assemble
 from .errors import ProtocolError, SpecError, explain
 from .spec import NetworkSpec, Projection
 
@@ -66,7 +65,7 @@ def initial_state(spec: NetworkSpec, seed: int) -> State:
 
     Values are rounded to the network's precision, so that what does not change stays as it is.
     """
-    plan = assemble(spec)
+    plan = spec.plan
     arrays, parameters, synapses = {}, {}, {}
     for group in plan.groups:
         for name in group.state:
