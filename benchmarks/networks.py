@@ -55,9 +55,7 @@ SIZES = {
 
 def network(size: Size, drive: str, precision: str = "float64") -> NetworkSpec:
     """Return the network at a size, driven as `drive` says."""
-    spec = recurrent_network(
-        n_inputs=size.side**2, n_excitatory=size.n_e, n_inhibitory=size.n_i
-    )
+    spec = recurrent_network(n_inputs=size.side**2, n_excitatory=size.n_e, n_inhibitory=size.n_i)
     changes = {
         "network.precision": precision,
         "network.projections.*.w_min": 1e-4,

@@ -13,13 +13,13 @@ a cache, that reads a segment from a file and writes the next state to another.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -27,7 +27,7 @@ import brian2
 import numpy as np
 from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
-from . import exchange, standalone
+from . import cache, exchange, standalone
 from .build import FLAGS, build, find_compiler
 from .context import brian_errors, numpy_seed, preferences
 from .errors import BackendError, SimulationError, explain, nearest
@@ -248,7 +248,9 @@ def _runtime(target: str, precision: str):
         "core.default_float_dtype": np.dtype(precision).type,
         "core.stop_on_keyboard_interrupt": False,
     }
-    with preferences(wanted):
+    with preferences(wanted), warnings.catch_warnings():
+        # Brian2 compares every variable with 1e50, which single precision does not hold
+        warnings.filterwarnings("ignore", "overflow encountered in cast", module="brian2")
         yield
 
 
@@ -263,16 +265,23 @@ class CppBackend:
 
     def __init__(self, spec: NetworkSpec, capacity: Capacity, report=lambda message: None):
         self.spec, self.capacity = spec, capacity
+        self.build_seconds = 0.0
+        self._report = report
+        self._build()
+
+    def _build(self) -> None:
+        """Find the program in the cache, or compile it."""
         started = time.perf_counter()
-        self.directory = build(
-            spec, capacity, lambda folder: _generate(spec, capacity, folder), report
-        )
-        self.build_seconds = time.perf_counter() - started
-        self._layout = json.loads((self.directory / "layout.json").read_text())
+        self.directory = build(self.spec, self.capacity, _generate, self._report)
+        self.build_seconds += time.perf_counter() - started
+        self._layout = cache.layout(self.directory)
 
     def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
         """Run `segment` from `state`; see `RuntimeBackend.advance`."""
         advance_checks(self.spec, segment)
+        if not cache.is_whole(self.directory):  # somebody cleared the cache meanwhile
+            self._build()
+        cache.touch(self.directory)
         times, values = timing(self.spec, self.capacity, segment)
         given = {**state.arrays, **state.parameters}
         for name, (pre, post) in state.synapses.items():

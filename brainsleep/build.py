@@ -1,21 +1,19 @@
-"""Compile standalone programs once and keep them, addressed by what they depend on."""
+"""Compile standalone programs, addressed by what they depend on."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import platform
 import shutil
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+from . import cache
 from .errors import BackendError
 from .segment import Capacity
 from .spec import NetworkSpec
@@ -34,14 +32,6 @@ def describe_compiler() -> str:
     """Return the first line of the C++ compiler's version, or an empty text without one."""
     compiler = find_compiler()
     return _first_line([compiler, "--version"]) if compiler else ""
-
-
-def cache_directory() -> Path:
-    """Return the folder of compiled programs (``$BRAINSLEEP_CACHE`` or the user's cache)."""
-    root = os.environ.get("BRAINSLEEP_CACHE")
-    if root:
-        return Path(root)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brainsleep"
 
 
 def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
@@ -96,13 +86,10 @@ def _cpu() -> str:
 def build(
     spec: NetworkSpec,
     capacity: Capacity,
-    generate: Callable[[Path], dict],
+    generate: Callable[[NetworkSpec, Capacity, Path], dict],
     report: Callable[[str], None] = lambda message: None,
 ) -> Path:
     """Compile the standalone program of `spec`, or find it in the cache.
-
-    The program is built in a folder of its own and moved into the cache in one step, so that an
-    interrupted build leaves nothing behind that could be mistaken for a finished one.
 
     Parameters
     ----------
@@ -111,7 +98,8 @@ def build(
     capacity : Capacity
         Largest segment it must run.
     generate : callable
-        Writes the C++ sources to a folder and returns the layout of the exchanged files.
+        ``generate(spec, capacity, folder)`` writes the C++ sources and returns the layout of the
+        files that the program exchanges.
     report : callable
         Told when something is compiled.
 
@@ -125,37 +113,14 @@ def build(
     BackendError
         If the code does not compile, or the cache cannot be written.
     """
-    cache = cache_directory()
-    folder = cache / build_key(spec, capacity)
-    if (folder / "layout.json").exists():
-        return folder
-    report(f"compiling network '{spec.name}' with {find_compiler()}")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        _sweep(cache)
-        work = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
-    except OSError as error:
-        raise BackendError(
-            f"backend cpp: cannot write the build cache {cache} ({error.strerror}); "
-            "set BRAINSLEEP_CACHE to a folder that can be written"
-        ) from error
-    try:
-        layout = generate(work)
-        _compile(work)
-        (work / "layout.json").write_text(json.dumps(layout))
-        with contextlib.suppress(OSError):  # another process was quicker: its program is the same
-            work.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return folder
 
+    def make(folder: Path) -> dict:
+        report(f"compiling network '{spec.name}' with {find_compiler()}")
+        layout = generate(spec, capacity, folder)
+        _compile(folder)
+        return layout
 
-def _sweep(cache: Path) -> None:
-    """Remove what builds that were killed more than a day ago left behind."""
-    for left in cache.glob("building-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > 86_400:
-                shutil.rmtree(left, ignore_errors=True)
+    return cache.obtain(build_key(spec, capacity), make, spec.name, report)
 
 
 def _compile(folder: Path) -> None:
@@ -183,6 +148,8 @@ def _compile(folder: Path) -> None:
             command = [compiler, *FLAGS, *more, *objects, "-o", "main"]
             link = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if not link.returncode:
+                for name in objects:
+                    (folder / name).unlink()
                 return
         errors = [link.stderr]
     lines = [line for text in errors for line in text.splitlines() if "error" in line.lower()]

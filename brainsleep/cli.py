@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -222,6 +223,38 @@ def models() -> None:
     stdout.print(_rich_table(("reference", "kind", "name", "source"), rows))
 
 
+programs = typer.Typer(help="Compiled programs: what is kept, and how to be rid of it.")
+app.add_typer(programs, name="cache", no_args_is_help=True)
+
+
+@programs.command("list")
+def list_programs() -> None:
+    """List the compiled programs, the one used last first."""
+    from . import cache
+
+    entries = cache.entries()
+    rows = [
+        (e.path.name, e.network, f"{e.size / 1e6:.1f}", _when(e.built), _when(e.used))
+        for e in entries
+    ]
+    stdout.print(_rich_table(("program", "network", "MB", "compiled", "last used"), rows))
+    total = sum(entry.size for entry in entries) / 1e6
+    stdout.print(f"{total:.1f} MB of at most {cache.limit() / 1e6:g} MB in {cache.programs()}")
+
+
+@programs.command("clear")
+def clear_programs(
+    unused_for: Annotated[
+        float, typer.Option("--unused-for", metavar="DAYS", help="only those not used for so long")
+    ] = 0.0,
+) -> None:
+    """Remove compiled programs; a run that still needs one compiles it again."""
+    from . import cache
+
+    gone = cache.clear(unused_for * cache.A_DAY)
+    stdout.print(f"removed {len(gone)} programs, {sum(e.size for e in gone) / 1e6:.1f} MB")
+
+
 @app.command()
 def protocols() -> None:
     """List the protocols that come with the package."""
@@ -302,6 +335,11 @@ def _rich_table(columns: Any, rows: Any, title: str = "", compact: bool = False)
     for row in rows:
         filled.add_row(*(str(value) for value in row))
     return filled
+
+
+def _when(seconds: float) -> str:
+    """Give a time since the epoch as local date and time."""
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
 
 
 def _number(value: Any) -> str:

@@ -1,9 +1,11 @@
 """One network, three backends: the same spikes and weights, in one segment or in several."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from brian2 import ms, mV
-from conftest import EVERY_STEP, make_segment, needs_compiler
+from conftest import EVERY_STEP, SMALL_CAPACITY, make_segment, needs_compiler
 
 from brainsleep.backend import make_backend
 from brainsleep.models.inputs import POISSON
@@ -148,6 +150,45 @@ def test_closed_gates_keep_weights_to_the_bit(target, small_backends, small_netw
     after, recording = small_backends(target).advance(state, segment, seed=3)
     assert recording.counts["e"].sum() > 100
     for p in small_network.projections:
+        assert after.weights(p.name).tobytes() == state.weights(p.name).tobytes(), p.name
+
+
+@pytest.fixture(scope="module")
+def single_precision(small_network):
+    """The small network in single precision on every backend, each made once."""
+    spec = replace(small_network, precision="float32")
+    made = {}
+
+    def get(name):
+        return made.setdefault(name, make_backend(name, spec, capacity=SMALL_CAPACITY))
+
+    return spec, get
+
+
+#: Relative tolerance of state variables in single precision after 0.5 s: 24 bits are 6e-8, and
+#: rounding adds up over 500 steps.
+SINGLE = 2e-4
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_single_precision_gives_the_same_spikes(target, single_precision, deterministic, reference):
+    spec, get = single_precision
+    state, segment = initial_state(spec, 7), deterministic[1]
+    after, recording = get(target).advance(state, segment, seed=1)
+    assert_same(reference, (after, recording), rtol=SINGLE)
+    weights = after.weights("ee")
+    assert np.array_equal(weights, weights.astype(np.float32))  # it really was single
+    assert not np.array_equal(weights, reference[0].weights("ee"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_closed_gates_keep_weights_to_the_bit_in_single_precision(target, single_precision):
+    spec, get = single_precision
+    segment = make_segment(spec, np.full((20, 30), 200.0), np.full(20, 40), kind="test")
+    state = initial_state(spec, 7)
+    after, recording = get(target).advance(state, segment, seed=3)
+    assert recording.counts["e"].sum() > 100
+    for p in spec.projections:
         assert after.weights(p.name).tobytes() == state.weights(p.name).tobytes(), p.name
 
 

@@ -382,6 +382,7 @@ CHANGES = {
     "record.weights_every": 1,
     "record.raster": (0, 1),
     "network.dt": "0.5*ms",
+    "network.precision": "float32",
     "network.populations.e.size": 201,
     "network.populations.e.model.tau_m": 30.000000001 * ms,
     "network.populations.e.model.initial.v": "v_reset",

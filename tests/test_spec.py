@@ -301,6 +301,10 @@ def test_comments_in_code_are_not_names():
         ),
         (lambda: network(dt=1), ("network 'net': dt", "got 1 (no unit)", "such as 300*ms")),
         (lambda: network(dt="1*ms"), ("network 'net': dt", "(no unit)")),
+        (
+            lambda: network(precision="double"),
+            ("network 'net': precision", "got 'double'", "float64 or float32"),
+        ),
     ],
 )
 def test_wrong_units(make, parts):

@@ -1,0 +1,225 @@
+"""The cache of compiled programs: found by key, stored in one step, shared by processes, bounded.
+
+A program is a folder ``programs/KEY`` of the cache. It is made beside its place and renamed, so
+what has the name is whole; processes that want the same program at once wait for the first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import BackendError, explain
+
+#: Size in MB that the cache is kept below, unless ``BRAINSLEEP_CACHE_MB`` says otherwise.
+LIMIT_MB = 500
+
+#: Seconds after which a program that nobody used may make room for others, and what a killed
+#: build left is removed.
+A_DAY = 86_400
+
+#: What a program's folder must hold.
+_PROGRAM, _LAYOUT = "main", "layout.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A compiled program in the cache.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder, named by its key.
+    network : str
+        Name of the network it was made for.
+    size : int
+        Bytes on disk.
+    built, used : float
+        Seconds since the epoch: when it was compiled, and when a run last took it.
+    """
+
+    path: Path
+    network: str
+    size: int
+    built: float
+    used: float
+
+
+def cache_directory() -> Path:
+    """Return the folder of the cache (``$BRAINSLEEP_CACHE`` or the user's cache)."""
+    root = os.environ.get("BRAINSLEEP_CACHE")
+    if root:
+        return Path(root)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brainsleep"
+
+
+def programs() -> Path:
+    """Return the folder of compiled programs."""
+    return cache_directory() / "programs"
+
+
+def is_whole(folder: Path) -> bool:
+    """Tell whether `folder` holds a program that can be run."""
+    return os.access(folder / _PROGRAM, os.X_OK) and (folder / _LAYOUT).is_file()
+
+
+def touch(folder: Path) -> None:
+    """Note that a program is in use."""
+    with contextlib.suppress(OSError):  # a cache that can only be read
+        os.utime(folder / _LAYOUT)
+
+
+def layout(folder: Path) -> dict:
+    """Return the layout of the files that a program exchanges."""
+    return json.loads((folder / _LAYOUT).read_text())
+
+
+def obtain(
+    key: str, make: Callable[[Path], dict], network: str, report: Callable[[str], None]
+) -> Path:
+    """Find the program `key`, or make it.
+
+    Parameters
+    ----------
+    key : str
+        Hash of everything the program depends on.
+    make : callable
+        Makes the program in an empty folder and returns its layout.
+    network : str
+        Name to list it by.
+    report : callable
+        Told when there is something to wait for.
+
+    Returns
+    -------
+    Path
+        Folder with the program ``main``.
+
+    Raises
+    ------
+    BackendError
+        If the cache cannot be written.
+    """
+    folder = programs() / key
+    if is_whole(folder):
+        touch(folder)
+        return folder
+    try:
+        programs().mkdir(parents=True, exist_ok=True)
+        with _alone(key, lambda: report(f"waiting for another process to compile '{network}'")):
+            if not is_whole(folder):
+                _make(folder, make, network)
+    except OSError as error:
+        raise BackendError(
+            f"backend cpp: cannot write the build cache {cache_directory()} "
+            f"({error.strerror or error}); set BRAINSLEEP_CACHE to a folder that can be written"
+        ) from error
+    return folder
+
+
+def _make(folder: Path, make: Callable[[Path], dict], network: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # what lost a part
+    work = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
+    try:
+        described = {**make(work), "network": network}
+        (work / _LAYOUT).write_text(json.dumps(described))
+        work.chmod(0o755)
+        try:
+            work.rename(folder)
+        except OSError:  # where files cannot be locked, another may have been first
+            if not is_whole(folder):
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    _make_room(folder)
+
+
+@contextlib.contextmanager
+def _alone(key: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Let one process at a time make the program `key`: a lock that ends with its process."""
+    with open(programs() / ".lock", "ab") as file:
+        place = int(key[:7], 16)
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except (BlockingIOError, PermissionError):
+            waiting()
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, place)
+        except OSError:
+            pass  # a file system without locks: each makes its own, the first one stays
+        yield
+
+
+def entries() -> list[Entry]:
+    """Return the programs in the cache, the one used last first."""
+    found = []
+    for path in programs().glob("[0-9a-f]*"):
+        try:
+            network = layout(path).get("network", "?")
+            built, used = (path / _PROGRAM).stat().st_mtime, (path / _LAYOUT).stat().st_mtime
+            size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        except (OSError, ValueError):
+            network, size, built, used = "(damaged)", 0, 0.0, 0.0
+        found.append(Entry(path, network, size, built, used))
+    return sorted(found, key=lambda entry: -entry.used)
+
+
+def limit() -> int:
+    """Return the size in bytes that the cache is kept below.
+
+    Raises
+    ------
+    BackendError
+        If ``BRAINSLEEP_CACHE_MB`` is not a number of at least 0.
+    """
+    text = os.environ.get("BRAINSLEEP_CACHE_MB") or str(LIMIT_MB)
+    with contextlib.suppress(ValueError):
+        if float(text) >= 0:
+            return int(float(text) * 1e6)
+    raise BackendError(explain("BRAINSLEEP_CACHE_MB", repr(text), "a number of MB of at least 0"))
+
+
+def clear(unused_for: float = 0.0) -> list[Entry]:
+    """Remove the programs that nobody used for `unused_for` seconds, and return them."""
+    now = time.time()
+    gone = [entry for entry in entries() if now - entry.used >= unused_for]
+    for entry in gone:
+        _remove(entry.path)
+    _remove_leftovers(now)
+    return gone
+
+
+def _make_room(keep: Path) -> None:
+    """Remove the programs used longest ago until the cache is within its limit.
+
+    One that was used in the last day may still be running and stays.
+    """
+    now, room = time.time(), limit()
+    _remove_leftovers(now)
+    for entry in entries():
+        room -= entry.size
+        if room < 0 and entry.path != keep and now - entry.used > A_DAY:
+            _remove(entry.path)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a program; its name goes first, so that nobody finds half of it."""
+    aside = folder.with_name(f"building-{folder.name}-{os.getpid()}")
+    with contextlib.suppress(OSError):
+        folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove_leftovers(now: float) -> None:
+    """Remove what builds that were killed more than a day ago left behind."""
+    for left in programs().glob("building-*"):
+        with contextlib.suppress(OSError):
+            if now - left.stat().st_mtime > A_DAY:
+                shutil.rmtree(left, ignore_errors=True)
