@@ -1,0 +1,97 @@
+"""Tables and figure of what ``benchmarks.speed`` measured."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from matplotlib.ticker import NullLocator
+
+from brainsleep.figures import _style as style
+
+from .networks import DRIVES, SIZES
+from .peers import PEERS
+
+FIGURE = Path(__file__).parents[1] / "docs" / "images" / "speed.png"
+FLOOR = "hand-written C++"
+
+#: Colour and dash of every line; peers that are not ours are grey.
+_LOOKS = {
+    "hand-written C++": ("black", ":"),
+    "brainsleep cpp": ("C0", "-"),
+    "brainsleep cpp, float32": ("C0", "--"),
+    "brainsleep cython": ("C4", "-"),
+    "brainsleep numpy": ("C4", "--"),
+    "textbook Brian2 C++": ("C1", "-"),
+    "textbook Brian2 Cython": ("C1", "--"),
+    "NEST": ("C2", "-"),
+}
+
+
+def row(results: dict, size: str, drive: str, peer: str) -> dict | None:
+    """Return one row of the results, or None if it was not measured."""
+    found = results["rows"].get(f"{size}|{drive}|{peer}")
+    return found if found and "wall" in found else None
+
+
+def wall_ms(found: dict) -> float:
+    """Return the median of the repeats in ms of wall time per biological second."""
+    return 1e3 * statistics.median(found["wall"])
+
+
+def tables(results: dict) -> str:
+    """Write one Markdown table a size, and the machine."""
+    machine = results["machine"]
+    lines = ["Measured on " + ", ".join(f"{k} {v}" for k, v in machine.items() if v != "absent")]
+    lines += [f"{peer}: absent (needs {need})" for peer, need in results["absent"].items()]
+    for size in SIZES:
+        lines += ["", f"### {size} neurons, {SIZES[size].side ** 2} inputs", ""]
+        lines += ["| | 2 Hz: ms/s | x floor | 60 Hz: ms/s | x floor | Mevents/s | peak MB |"]
+        lines[-1] += " build s, cold | warm |"
+        lines += ["|---|" + "---:|" * 8]
+        lines += [_line(results, size, peer) for peer in PEERS]
+    return "\n".join(line for line in lines if line is not None)
+
+
+def _line(results: dict, size: str, peer: str) -> str | None:
+    cells = [peer]
+    last = None
+    for drive in DRIVES:
+        found, floor = (row(results, size, drive, name) for name in (peer, FLOOR))
+        if found is None:
+            cells += ["-", "-"]
+            continue
+        last = found
+        cells.append(f"{wall_ms(found):.3g}" if wall_ms(found) < 1000 else f"{wall_ms(found):.0f}")
+        cells.append(f"{wall_ms(found) / wall_ms(floor):.2f}" if floor else "-")
+    if last is None:
+        return None
+    low = row(results, size, "low", peer)
+    builds = [each["builds"] for each in (low, last) if each]
+    cells += [f"{last['events'] / wall_ms(last) / 1e3:.0f}", f"{last['memory']:.0f}"]
+    cells += [f"{builds[0][0]:.3g}", f"{builds[-1][-1]:.2g}"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def draw(results: dict) -> Path:
+    """Draw wall time against the size of the network, one panel a drive."""
+    neurons = {name: size.n_e + size.n_i for name, size in SIZES.items()}
+    with style.figure(height=3.1) as figure:
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (drive, rate) in zip(panels, DRIVES.items(), strict=True):
+            for peer, (colour, dash) in _LOOKS.items():
+                found = {n: row(results, size, drive, peer) for size, n in neurons.items()}
+                found = {n: wall_ms(each) for n, each in found.items() if each}
+                axes.plot(found.keys(), found.values(), dash, color=colour, marker="o", label=peer)
+            axes.axhline(1000, color=style.REFERENCE, linewidth=0.7, zorder=0)
+            axes.set(xscale="log", yscale="log", xlabel="neurons")
+            axes.set_title(f"excitatory neurons at about {rate} Hz")
+            axes.set_xticks(list(neurons.values()), [str(n) for n in neurons.values()])
+            axes.xaxis.set_minor_locator(NullLocator())
+        panels[0].set_ylabel("wall time per biological second (ms)")
+        panels[0].text(neurons["200+50"], 1080, "real time", color=style.REFERENCE, va="bottom")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right center")
+    FIGURE.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(FIGURE)
+    return FIGURE

@@ -1,0 +1,123 @@
+"""The same network on this package, on its peers, and on a hand-written program, in one run.
+
+    python -m benchmarks.speed                        # everything: about half an hour on two cores
+    python -m benchmarks.speed --sizes 200+50 --peers "brainsleep cpp" NEST
+    python -m benchmarks.speed --report               # tables and figure of what was measured
+
+Every row is measured in a process of its own, one at a time. The fast ones take turns in several
+rounds, so that a slow minute of the machine does not fall on one of them. Results go to
+``benchmarks/speed.json`` after every row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.console import Console
+
+from brainsleep.build import describe_compiler
+
+from .networks import DRIVES, SIZES
+from .peers import NEEDS, PEERS, absent
+
+RESULTS = Path(__file__).parent / "speed.json"
+FLOOR = "hand-written C++"
+
+#: Simulators that take turns, and the rounds they take.
+FAST, ROUNDS = (FLOOR, "brainsleep cpp", "brainsleep cpp, float32", "textbook Brian2 C++"), 3
+
+
+def machine() -> dict:
+    """Describe the machine and the versions."""
+    model = "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    found = {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
+    found |= {"python": platform.python_version(), "compiler": describe_compiler()}
+    for package in ("brian2", "numpy", "nest-simulator", "bindsnet"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def measure(peer: str, size: str, drive: str, cache: str, repeats: int) -> dict:
+    """Measure one row in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.peers", peer, size, drive]
+    command += ["--repeats", str(repeats), "--cache", cache]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"wall"')]
+    if done.returncode or not lines:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return {"error": last}
+    return json.loads(lines[-1])
+
+
+def merged(rows: list[dict]) -> dict:
+    """Join what the rounds of one row gave; of the builds the first is cold, the last is warm."""
+    good = [row for row in rows if "wall" in row]
+    if not good:
+        return rows[0]
+    found = dict(good[-1])
+    found["wall"] = [value for row in good for value in row["wall"]]
+    found["builds"] = [row["build"] for row in good]
+    return found
+
+
+def run(sizes: list[str], peers: list[str], console: Console) -> None:
+    """Measure all rows and write them after each cell."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if results.get("machine") != machine():  # rows of another machine are not comparable
+        results = {"machine": machine(), "rows": {}}
+    results["absent"] = {peer: absent(peer) for peer in NEEDS if absent(peer)}
+    peers = [peer for peer in peers if peer not in results["absent"]]
+    with tempfile.TemporaryDirectory(prefix="brainsleep-benchmark-") as cache:
+        for size in sizes:
+            for drive in DRIVES:
+                rows: dict[str, list[dict]] = {}
+                for turn in range(ROUNDS):
+                    for peer in peers:
+                        if turn and peer not in FAST:
+                            continue
+                        row = measure(peer, size, drive, cache, 3 if peer in FAST else 5)
+                        rows.setdefault(peer, []).append(row)
+                        text = row.get("error") or f"{1e3 * statistics.median(row['wall']):.4g}"
+                        console.print(f"{size} {drive} {peer}: {text}", highlight=False)
+                for peer, found in rows.items():
+                    results["rows"][f"{size}|{drive}|{peer}"] = merged(found)
+                temporary = RESULTS.with_suffix(".writing")
+                temporary.write_text(json.dumps(results, indent=1) + "\n")
+                temporary.replace(RESULTS)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--report", action="store_true", help="measure nothing")
+    args = parser.parse_args()
+    console = Console()
+    if not args.report:
+        peers = list(dict.fromkeys([FLOOR, *args.peers]))
+        run(args.sizes, peers, console)
+    from .report import draw, tables
+
+    console.print(tables(json.loads(RESULTS.read_text())), highlight=False, markup=False)
+    console.print(draw(json.loads(RESULTS.read_text())))
+
+
+if __name__ == "__main__":
+    main()
