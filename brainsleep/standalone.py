@@ -28,11 +28,36 @@ def listed(lines: list[str]) -> list[str]:
     return [index.sub(r"\1 _other[_at];", line) for line in lines]
 
 
+def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Turn every call of rand() and randn() in a loop into a look at what was drawn before it.
+
+    Parameters
+    ----------
+    lines : list of str
+        C++ of one pass.
+
+    Returns
+    -------
+    kinds : list of {"uniform", "normal"}
+        What to draw, one a call.
+    lines : list of str
+        The C++, with ``_draws_0[_idx - _begin]`` for the first call and so on.
+    """
+    kinds = []
+
+    def replace(match: re.Match) -> str:
+        kinds.append("normal" if match[1] else "uniform")
+        return f"_draws_{len(kinds) - 1}[_idx - _begin]"
+
+    code = [re.sub(r"\b_rand(n?)\(_vectorisation_idx\)", replace, line) for line in lines]
+    return kinds, code
+
+
 class SegmentCodeObject(CPPStandaloneCodeObject):
     """Generated code in the frames of this package."""
 
     templater = CPPStandaloneCodeObject.templater.derive(
-        "brainsleep", env_globals={"listed": listed}
+        "brainsleep", env_globals={"listed": listed, "drawn_before": drawn_before}
     )
 
 
@@ -54,8 +79,17 @@ class SegmentDevice(CPPStandaloneDevice):
         hot = {f"code_objects/{name}.cpp" for name in self.code_objects} | {"network.cpp"}
         hot -= {f for f in hot if f.endswith(("_create_array_codeobject.cpp", "_push_spikes.cpp"))}
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
-        (folder / "random.h").write_text((TEMPLATES / "random.h").read_text())
-        headers = ["<cstring>", "<cmath>", "<climits>", "<ctime>", "<fstream>", "<iostream>"]
+        for name in ("random.h", "vector_math.h"):
+            (folder / name).write_text((TEMPLATES / name).read_text())
+        headers = [
+            "<algorithm>",
+            "<cstring>",
+            "<cmath>",
+            "<climits>",
+            "<ctime>",
+            "<fstream>",
+            "<iostream>",
+        ]
         headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
         for unit, files in (("hot", sorted(hot)), ("cold", cold)):

@@ -8,6 +8,8 @@
 namespace {{prefix}}{{codeobj_name}}_support {
     {{support_code_lines|autoindent}}
 }
+#undef _brian_pow
+#define _brian_pow(x, y) BRAINSLEEP_POWER(x, y)
 {{hashdefine_lines|autoindent}}
 {% endmacro %}
 

@@ -1,4 +1,5 @@
-{# Conditions first, in a loop that a compiler can vectorise; then the few neurons that spike. #}
+{# Conditions first, in a loop that a compiler can vectorise (see stateupdate.cpp for what is drawn);
+   then the few neurons that spike. #}
 {# USES_VARIABLES { N } #}
 {% extends 'common_group.cpp' %}
 
@@ -7,11 +8,23 @@
     static char _fired[(N + 7)/8*8];
     const int _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
-    for (size_t _idx = 0; _idx < N; _idx++)
+    {% set kinds, code = drawn_before(vector_code) %}
+    constexpr int _block = {{ 1024 if kinds else "N" }};
+    {% for kind in kinds %}
+    double _draws_{{loop.index0}}[_block];
+    {% endfor %}
+    for (int _begin = 0; _begin < N; _begin += _block)
     {
-        const size_t _vectorisation_idx = _idx;
-        {{vector_code|autoindent}}
-        _fired[_idx] = _cond;
+        const int _end = std::min<int>(N, _begin + _block);
+        {% for kind in kinds %}
+        brainsleep::random_numbers.fill_{{kind}}(_draws_{{loop.index0}}, _end - _begin);
+        {% endfor %}
+        for (int _idx = _begin; _idx < _end; _idx++)
+        {
+            const size_t _vectorisation_idx = _idx;
+            {{code|autoindent}}
+            _fired[_idx] = _cond;
+        }
     }
     int32_t _count = 0;
     for (size_t _block = 0; _block < N; _block += 8)

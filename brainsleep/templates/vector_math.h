@@ -1,0 +1,44 @@
+// Tell the compiler that the C library has vector forms of these functions (glibc's libmvec), so
+// that loops that call them can be vectorised. They are accurate to 4 units in the last place.
+
+#ifndef BRAINSLEEP_VECTOR_MATH_H
+#define BRAINSLEEP_VECTOR_MATH_H
+#include <cmath>
+#include <limits>
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define BRAINSLEEP_VECTOR __attribute__((simd("notinbranch")))
+extern "C" {
+BRAINSLEEP_VECTOR double exp(double) noexcept;
+BRAINSLEEP_VECTOR double log(double) noexcept;
+BRAINSLEEP_VECTOR double sin(double) noexcept;
+BRAINSLEEP_VECTOR double cos(double) noexcept;
+BRAINSLEEP_VECTOR double pow(double, double) noexcept;
+BRAINSLEEP_VECTOR float expf(float) noexcept;
+BRAINSLEEP_VECTOR float logf(float) noexcept;
+BRAINSLEEP_VECTOR float sinf(float) noexcept;
+BRAINSLEEP_VECTOR float cosf(float) noexcept;
+BRAINSLEEP_VECTOR float powf(float, float) noexcept;
+}
+#undef BRAINSLEEP_VECTOR
+#endif
+
+namespace brainsleep {
+
+// x**y by way of the logarithm and without branches: three times as fast in a loop as the library's
+// vector pow, and its relative error grows with the exponent of the result, to 2e-13 at 1e300.
+template <class X, class Y> inline auto power(X x, Y y) -> decltype(std::pow(x, y)) {
+    typedef decltype(std::pow(x, y)) T;
+    const T base = x, exponent = y, half = exponent / 2;
+    const T size = std::exp(exponent * std::log(std::fabs(base)));
+    const bool whole = std::floor(exponent) == exponent, even = std::floor(half) == half;
+    const T of_negative = whole ? (even ? size : -size) : std::numeric_limits<T>::quiet_NaN();
+    return exponent == 0 ? T(1) : base < 0 ? of_negative : size;
+}
+
+} // namespace brainsleep
+
+// An exponent that is known when compiling, such as 2, is left to the compiler.
+#define BRAINSLEEP_POWER(x, y) \
+    (__builtin_constant_p(y) ? std::pow((x), (y)) : brainsleep::power((x), (y)))
+#endif
