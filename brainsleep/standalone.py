@@ -72,12 +72,13 @@ class SegmentDevice(CPPStandaloneDevice):
         """Lay out the run; pathways have no queue that would need a push at every step."""
         super().network_run(net, *args, **kwargs)
         lines = next(given[1] for kind, given in self.main_queue if kind == "run_network")
-        lines[:] = [line for line in lines if not line.endswith("_push_spikes);")]
+        lines[:] = [line for line in lines if not re.search(r"_push_spikes(_\d+)?\);$", line)]
 
     def write_units(self, folder: Path) -> None:
         """Write the two files that are compiled: code that runs at every step, and the rest."""
         hot = {f"code_objects/{name}.cpp" for name in self.code_objects} | {"network.cpp"}
-        hot -= {f for f in hot if f.endswith(("_create_array_codeobject.cpp", "_push_spikes.cpp"))}
+        once = re.compile(r"_(create_array_codeobject|push_spikes)(_\d+)?\.cpp$")
+        hot = {file for file in hot if not once.search(file)}
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
         for name in ("random.h", "vector_math.h"):
             (folder / name).write_text((TEMPLATES / name).read_text())
