@@ -21,6 +21,7 @@ import threading
 import time
 from pathlib import Path
 
+import brian2
 import numpy as np
 
 from brainsleep.backend import make_backend
@@ -102,6 +103,7 @@ def ours(name: str, precision: str = "float64"):
         spec = network(SIZES[args.size], args.drive, precision)
         state = start(spec)
         os.environ["BRAINSLEEP_CACHE"] = str(args.cache)
+        brian2.prefs.codegen.runtime.cython.cache_dir = str(args.cache / "ours")
         begun = time.perf_counter()
         backend = make_backend(name, spec)
         state, _ = backend.advance(state, wake(spec, rates, 1, 10), 0)
@@ -162,7 +164,10 @@ PEERS = {
         s, n, r, max(1.0, LENGTH[a.size] / 5), a.repeats, a.cache
     ),
     "textbook Brian2 Cython": lambda s, n, r, a: textbook.run_cython(
-        s, n, r, WANTED, a.repeats, a.cache
+        s, n, r, WANTED, a.repeats, a.cache, an_image=False
+    ),
+    "the same, a run() an image": lambda s, n, r, a: textbook.run_cython(
+        s, n, r, WANTED, a.repeats, a.cache, an_image=True
     ),
     "NEST": lambda s, n, r, a: nest_network.run(
         s, n, r, a.size, a.drive, WANTED, a.repeats, a.cache

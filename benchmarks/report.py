@@ -24,6 +24,7 @@ _LOOKS = {
     "brainsleep numpy": ("C4", "--"),
     "textbook Brian2 C++": ("C1", "-"),
     "textbook Brian2 Cython": ("C1", "--"),
+    "the same, a run() an image": ("C1", ":"),
     "NEST": ("C2", "-"),
 }
 

@@ -44,10 +44,19 @@ _ENDLESS = 2**40
 
 BACKENDS = ("cpp", "cython", "numpy")
 
+#: Which sequence of random numbers a backend draws, where it is not Brian2's own: another one
+#: gives other results for the same seed, so it is part of a run's address.
+_RANDOM_NUMBERS = {"cpp": "splitmix"}
+
 
 def default_backend() -> str:
     """Return ``"cpp"`` where there is a C++ compiler, else ``"numpy"``."""
-    return "cpp" if find_compiler() and shutil.which("make") else "numpy"
+    return "cpp" if find_compiler() else "numpy"
+
+
+def backend_identity(name: str) -> str:
+    """Return what of a backend decides the outcome of a run: its name and its random numbers."""
+    return "/".join(filter(None, (name, _RANDOM_NUMBERS.get(name))))
 
 
 def make_backend(
@@ -85,7 +94,7 @@ def make_backend(
     if name in ("cpp", "cython") and not find_compiler():
         raise BackendError(
             f"backend {name}: no C++ compiler found (looked for $CXX, g++, c++, clang++); "
-            "install one (Debian: apt install g++ make; macOS: xcode-select --install) "
+            "install one (Debian: apt install g++; macOS: xcode-select --install) "
             "or use --backend numpy"
         )
     if name == "cpp":

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .backend import default_backend, make_backend
+from .backend import backend_identity, default_backend, make_backend
 from .build import describe_compiler
 from .datasets import Dataset, load_dataset, split
 from .errors import StoreError
@@ -87,7 +87,7 @@ def simulate(
     backend = backend or default_backend()
     check_writable(out)
     dataset = load_dataset(protocol.data.source, protocol.data.root or None)
-    identity = run_id(protocol, seed, backend, dataset.fingerprint)
+    identity = run_id(protocol, seed, backend_identity(backend), dataset.fingerprint)
     if not force and (found := find_result(out, identity)):
         progress(1, 1, "already complete")
         shutil.rmtree(partial_folder(out, identity), ignore_errors=True)

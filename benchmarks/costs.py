@@ -1,0 +1,227 @@
+"""What starting, pausing, gating and remembering cost: the numbers beside the hot loop's.
+
+    python -m benchmarks.costs                 # all of it: about four minutes
+    python -m benchmarks.costs phases overhead
+
+``build``: seconds to compile and to start; ``overhead``: what a segment costs beyond its steps;
+``phases``: wake, sleep and rest, gates open and closed; ``sweep``: programs compiled by five seeds
+times six sleep fractions; ``memory``: 60 000 images of 28x28 pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from brainsleep import cache
+from brainsleep.backend import make_backend
+from brainsleep.protocol import load_protocol
+from brainsleep.segment import Segment
+from brainsleep.simulate import simulate
+from brainsleep.spec import NetworkSpec
+
+from .networks import SIZES, image_rates, network, start, wake
+
+REPEATS = 9
+
+
+def median_ms(action) -> float:
+    """Return the median time of an action in ms."""
+    took = []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        action()
+        took.append(time.perf_counter() - begun)
+    return 1e3 * statistics.median(took)
+
+
+def build() -> None:
+    """Time a cold build, a warm one, and the start of a run from the shell."""
+    colds = []
+    for _ in range(5):
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["BRAINSLEEP_CACHE"] = folder
+            begun = time.perf_counter()
+            spec = network(SIZES["200+50"], "low")
+            make_backend("cpp", spec)
+            colds.append(time.perf_counter() - begun)
+            warm = median_ms(lambda spec=spec: make_backend("cpp", spec))
+    print(f"cold build: {statistics.median(colds):.2f} s (median of {len(colds)})")
+    print(f"warm build: {warm:.1f} ms")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["BRAINSLEEP_CACHE"] = folder
+        times = [_shell_start(Path(folder)) for _ in range(6)]
+    print(f"from the shell to the first step, cold: {times[0]:.2f} s")
+    print(f"from the shell to the first step, warm: {statistics.median(times[1:]):.2f} s")
+
+
+def _shell_start(folder: Path) -> float:
+    """Start a run and wait until it hands its first segment to the program; stop it then."""
+    scratch = folder / "scratch"
+    scratch.mkdir(exist_ok=True)
+    settings = ["data.source=digits", "data.n_train=500", "data.n_readout=50", "data.n_test=50"]
+    command = [str(Path(sys.executable).parent / "brainsleep"), "run", "paper", "--force"]
+    command += ["--out", str(folder / "out"), *(x for s in settings for x in ("--set", s))]
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        while not list(scratch.glob("*/segment.bin")):
+            if process.poll() is not None:
+                raise RuntimeError("the run ended before it began")
+            time.sleep(0.001)
+        took = time.perf_counter() - begun
+        process.terminate()
+    for left in scratch.glob("*/segment.bin"):
+        left.unlink()
+    return took
+
+
+def overhead() -> None:
+    """Compare a segment of 100 images with one of 100 steps."""
+    for name in ("200+50", "1600+400"):
+        for drive in ("low", "high"):
+            spec, rates = network(SIZES[name], drive), image_rates(SIZES[name])
+            whole, empty = (_advance_ms(spec, wake(spec, rates, 100, n)) for n in (1000, 1))
+            own = empty - whole / 1000  # the short one has 100 of the 100 000 steps
+            print(
+                f"{name} {drive}: 100 images {whole:.1f} ms, of it the segment's own "
+                f"{own:.2f} ms = {100 * own / whole:.2f} %"
+            )
+
+
+def _advance_ms(spec: NetworkSpec, segment: Segment) -> float:
+    backend, state = make_backend("cpp", spec), start(spec)
+    return median_ms(lambda: backend.advance(state, segment, 1))
+
+
+def phases() -> None:
+    """Time wake, sleep and rest of the paper's network, and the wake of one that cannot sleep."""
+    size = SIZES["200+50"]
+    spec, rates = network(size, "low"), image_rates(size)
+    bare = dataclasses.replace(
+        spec,
+        populations=tuple(dataclasses.replace(p, activities=()) for p in spec.populations),
+        projections=tuple(dataclasses.replace(p, processes=()) for p in spec.projections),
+    )
+    for drive in ("low", "high"):
+        print(f"drive {drive}")
+        for label, which, gates in (
+            ("wake, no sleep in the network", bare, {}),
+            ("wake", spec, {}),
+            ("wake, weights frozen", spec, {"plasticity": 0}),
+            ("wake with noise and decay open", spec, {"noise": 1, "decay": 1}),
+            ("sleep", spec, {"input": 0, "noise": 1, "decay": 1}),
+            ("sleep without noise", spec, {"input": 0, "decay": 1}),
+            ("rest", spec, {"input": 0}),
+        ):
+            _phase(label, which, start(network(size, drive)), rates, gates)
+
+
+def _phase(label: str, spec: NetworkSpec, state, rates: np.ndarray, gates: dict) -> None:
+    """Time one phase: the difference between a long and a short segment."""
+    backend = make_backend("cpp", spec)
+    state = dataclasses.replace(  # without what this network does not have
+        state,
+        arrays={k: v for k, v in state.arrays.items() if k in start(spec).arrays},
+        parameters={k: v for k, v in state.parameters.items() if k in start(spec).parameters},
+    )
+
+    def segment(slots: int) -> Segment:
+        plain = wake(spec, rates, slots)
+        opened = {k: np.full(slots, float(v)) for k, v in gates.items()}
+        return dataclasses.replace(plain, gates={**plain.gates, **opened})
+
+    short, long = segment(20), segment(100)
+    took, rate = [], 0.0
+    for seed in range(REPEATS):
+        begun = time.perf_counter()
+        backend.advance(state, short, seed)
+        middle = time.perf_counter()
+        _, recording = backend.advance(state, long, seed)
+        took.append((time.perf_counter() - middle) - (middle - begun))
+        rate += recording.counts["e"].mean() / REPEATS
+    per_second = 1e3 * statistics.median(took) / 80
+    print(f"  {label}: {per_second:.3f} ms per biological second, E {rate:.1f} Hz")
+
+
+def sweep() -> None:
+    """Run five seeds times six sleep fractions and count the programs."""
+    changes = {"data.source": "digits", "data.n_train": 70, "data.n_readout": 50}
+    protocol = load_protocol("paper").override({**changes, "data.n_test": 50})
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["BRAINSLEEP_CACHE"] = folder
+        begun, n = time.perf_counter(), 0
+        unlimited = protocol.override({"schedule.sleep.max_duration": "1000*second"})
+        for seed in range(5):
+            for fraction in (0, 0.1, 0.2, 0.3, 0.5, 1.0):
+                each = unlimited.override({"schedule.sleep.fraction": fraction})
+                simulate(each, seed=seed, backend="cpp", out=Path(folder) / "out")
+                n += 1
+        took = time.perf_counter() - begun
+        print(f"{n} runs in {took:.1f} s compiled {len(cache.entries())} program")
+
+
+def memory() -> None:
+    """Run 60 000 images in a process of its own and print its peak."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.costs", "_memory"], capture_output=True, text=True
+    )
+    print(done.stdout.strip() or done.stderr.strip())
+
+
+def _memory() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (62_000, 28, 28), dtype=np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "large.npz"
+        np.savez(source, images=images, labels=np.arange(62_000) % 10)
+        del images
+        protocol = load_protocol("paper").override(
+            {
+                "data.source": str(source),
+                "data.n_train": 60_000,
+                "network.populations.input.size": 784,
+                "encoder.size": (28, 28),
+                "encoder.total": 78.4,
+                "schedule.image_duration": "100*ms",
+                "schedule.period": "3.5*second",
+            }
+        )
+        begun = time.perf_counter()
+        simulate(protocol, backend="cpp", out=Path(folder) / "out")
+        took = time.perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    program = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
+    print(
+        f"60 000 images of 28x28 in {took:.0f} s: peak {peak:.0f} MB, largest child "
+        f"(programs and compiler) {program:.0f} MB"
+    )
+
+
+PARTS = {f.__name__: f for f in (build, overhead, phases, sweep, memory, _memory)}
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=PARTS, metavar="PART")
+    for name in parser.parse_args().parts or [n for n in PARTS if not n.startswith("_")]:
+        print(f"{name}:" if not name.startswith("_") else "", flush=True)
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()
