@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel clean
+.PHONY: help setup demo test lint format wheel bench clean
 
 EXTRAS ?=
 PYTEST_ARGS ?=
@@ -37,6 +37,12 @@ wheel:  ## build the wheel into dist/
 	@bash scripts/setup.sh dev
 	rm -rf build
 	.venv/bin/python -m build --wheel --no-isolation --outdir dist .
+
+bench:  ## time this package against its peers; an hour (results in benchmarks/, docs/images/)
+	@bash scripts/setup.sh bench
+	.venv/bin/python -m benchmarks.speed
+	.venv/bin/python -m benchmarks.costs
+	.venv/bin/python -m benchmarks.ablation
 
 clean:  ## remove what tests and builds leave; .venv and results stay
 	rm -rf build dist output *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

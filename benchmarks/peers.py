@@ -29,7 +29,7 @@ from brainsleep.build import find_compiler
 from brainsleep.spec import NetworkSpec
 from brainsleep.state import State
 
-from . import nest_network, textbook
+from . import bindsnet_network, nest_network, textbook
 from .networks import SIZES, image_rates, network, start, wake
 
 #: The hand-written program and its flags.
@@ -172,10 +172,13 @@ PEERS = {
     "NEST": lambda s, n, r, a: nest_network.run(
         s, n, r, a.size, a.drive, WANTED, a.repeats, a.cache
     ),
+    "BindsNET": lambda s, n, r, a: bindsnet_network.run(
+        s, n, r, a.size, a.drive, WANTED, a.repeats
+    ),
 }
 
 #: Packages that a peer needs, by peer.
-NEEDS = {"NEST": "nest"}
+NEEDS = {"NEST": "nest", "BindsNET": "bindsnet"}
 
 
 def absent(peer: str) -> str:

@@ -26,6 +26,7 @@ _LOOKS = {
     "textbook Brian2 Cython": ("C1", "--"),
     "the same, a run() an image": ("C1", ":"),
     "NEST": ("C2", "-"),
+    "BindsNET": ("C3", "-"),
 }
 
 
