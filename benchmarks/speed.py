@@ -91,7 +91,8 @@ def run(sizes: list[str], peers: list[str], console: Console) -> None:
                     for peer in peers:
                         if turn and peer not in FAST:
                             continue
-                        row = measure(peer, size, drive, cache, 3 if peer in FAST else 5)
+                        repeats = (2 if size == "6400+1600" else 3) if peer in FAST else 5
+                        row = measure(peer, size, drive, cache, repeats)
                         rows.setdefault(peer, []).append(row)
                         text = row.get("error") or f"{1e3 * statistics.median(row['wall']):.4g}"
                         console.print(f"{size} {drive} {peer}: {text}", highlight=False)

@@ -64,7 +64,7 @@ def _generator() -> str:
     """Hash the parts of this package that turn a plan into C++."""
     here = Path(__file__).parent
     files = [here / f"{name}.py" for name in ("exchange", "network", "standalone")]
-    files += sorted((here / "templates").iterdir())
+    files += sorted((here / "templates").glob("*.[ch]*"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
