@@ -13,11 +13,6 @@ a cache, that reads a segment from a file and writes the next state to another.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -32,12 +27,10 @@ from .build import FLAGS, build, find_compiler
 from .context import brian_errors, numpy_seed, preferences
 from .errors import BackendError, SimulationError, explain, nearest
 from .network import BrianNetwork
+from .program import Program
 from .segment import Capacity, Recording, Segment, timing
 from .spec import NetworkSpec
 from .state import State
-
-#: Free bytes a memory-backed folder must have to be used for the files of a call.
-_ROOM = 2**28
 
 #: Steps after which a standalone program would end by itself: a segment ends before.
 _ENDLESS = 2**40
@@ -276,6 +269,7 @@ class CppBackend:
         self.spec, self.capacity = spec, capacity
         self.build_seconds = 0.0
         self._report = report
+        self._program: Program | None = None
         self._build()
 
     def _build(self) -> None:
@@ -285,20 +279,24 @@ class CppBackend:
         self.build_seconds += time.perf_counter() - started
         self._layout = cache.layout(self.directory)
 
+    def _running(self, state: State) -> Program:
+        """Return the program, started anew where it must be."""
+        cache.touch(self.directory)
+        if self._program is None or not self._program.serves(state.synapses):
+            if not cache.is_whole(self.directory):  # somebody cleared the cache meanwhile
+                self._build()
+            self._program = Program(self.directory, self._layout, state.synapses)
+        return self._program
+
     def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
         """Run `segment` from `state`; see `RuntimeBackend.advance`."""
         advance_checks(self.spec, segment)
-        if not cache.is_whole(self.directory):  # somebody cleared the cache meanwhile
-            self._build()
-        cache.touch(self.directory)
         times, values = timing(self.spec, self.capacity, segment)
         given = {**state.arrays, **state.parameters}
-        for name, (pre, post) in state.synapses.items():
-            given |= {f"{name}._synaptic_pre": pre, f"{name}._synaptic_post": post}
         given |= {f"clock:{name}": value for name, value in times.items()}
         given |= {f"slots:{name}": value for name, value in values.items()}
         given["run"] = np.array([seed % 2**32, segment.starts[-1]], dtype=np.int64)
-        out = self._exchange(given)
+        out = self._running(state).run(given)
         _check_complete(int(out["steps"][0]), segment)
         duration = float(segment.starts[-1] * self.spec.dt)
         arrays = {name: out[name].astype(float, copy=False) for name in state.arrays}
@@ -311,66 +309,6 @@ class CppBackend:
             at = np.rint(out[f"{group}:t"] / float(self.spec.dt)).astype(np.int64)
             spikes[group] = (at, out[f"{group}:i"])
         return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
-
-    def _exchange(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Hand arrays to the program, run it, take back its arrays."""
-        try:
-            with tempfile.TemporaryDirectory(prefix="brainsleep-", dir=_scratch()) as folder:
-                with open(os.path.join(folder, "segment.bin"), "wb") as file:
-                    for key, dtype in self._layout["inputs"]:
-                        array = np.ascontiguousarray(given[key], dtype=dtype)
-                        file.write(np.int64(array.size).tobytes())
-                        file.write(array.tobytes())
-                _call(self.directory, folder)
-                return self._read(os.path.join(folder, "state.bin"))
-        except OSError as error:
-            raise SimulationError(
-                f"cpp: cannot exchange files with the program in {self.directory} "
-                f"({error.strerror or error}); free some space in the temporary folder, or set "
-                "TMPDIR to another"
-            ) from error
-
-    def _read(self, path: str) -> dict[str, np.ndarray]:
-        out = {}
-        with open(path, "rb") as file:
-            for key, dtype in self._layout["outputs"]:
-                size = int(np.frombuffer(file.read(8), dtype=np.int64)[0])
-                data = file.read(size * np.dtype(dtype).itemsize)
-                out[key] = np.frombuffer(data, dtype=dtype)
-                if out[key].size != size:
-                    raise SimulationError(f"cpp: truncated output at '{key}' (disk full?)")
-        return out
-
-
-def _scratch() -> str | None:
-    """Memory-backed folder for the files of one call if there is one with room; else None."""
-    shm = "/dev/shm"
-    usable = os.path.isdir(shm) and os.access(shm, os.W_OK)
-    return shm if usable and shutil.disk_usage(shm).free > _ROOM and not _chosen() else None
-
-
-def _chosen() -> bool:
-    """Tell whether the user names a temporary folder."""
-    return any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
-
-
-def _call(directory: Path, folder: str) -> None:
-    process = subprocess.run(
-        ["./main", "--results_dir", folder + os.sep],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        check=False,
-        start_new_session=True,  # Ctrl-C reaches Python, which ends the program
-    )
-    if process.returncode == -signal.SIGINT:
-        raise KeyboardInterrupt
-    if process.returncode or process.stderr:
-        lines = (process.stderr + process.stdout).strip().splitlines()
-        raise SimulationError(
-            f"cpp: the standalone program ended with code {process.returncode}"
-            + (f" ({lines[0]})" if lines else "")
-        )
 
 
 def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:

@@ -90,6 +90,10 @@ class SegmentDevice(CPPStandaloneDevice):
             "<ctime>",
             "<fstream>",
             "<iostream>",
+            "<string>",
+            "<cerrno>",
+            "<sys/wait.h>",
+            "<unistd.h>",
         ]
         headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]

@@ -425,6 +425,7 @@ def test_no_room_for_the_files_of_a_segment_is_a_clear_error(tmp_path, monkeypat
     segment = make_segment(TINY.network, np.zeros((1, 64)), [10])
     state = initial_state(TINY.network, 0)
     assert program.advance(state, segment, 0)[1].counts["input"].sum() == 0
+    program = make_backend("cpp", TINY.network)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     with pytest.raises(SimulationError, match="set TMPDIR to another"):

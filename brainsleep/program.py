@@ -1,0 +1,173 @@
+"""A standalone program that waits for segments.
+
+It is started once, reads the connectivity, and for every segment makes a copy of itself (a fork)
+that reads ``segment.bin``, runs, writes ``state.bin`` and ends. A segment starts from what it is
+given and from nothing that happened before; starting a process and indexing synapses is paid once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from .errors import SimulationError
+
+#: Free bytes a memory-backed folder must have to be used for the files of a program.
+_ROOM = 2**28
+
+#: Names of the index arrays, by place in a pair.
+_ENDS = ((0, "_synaptic_pre"), (1, "_synaptic_post"))
+
+Synapses = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+class Program:
+    """A running program.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder with the program ``main``.
+    layout : dict
+        Order and types of the arrays in its files.
+    synapses : mapping of str to (ndarray, ndarray)
+        Pre- and postsynaptic indices by projection.
+
+    Raises
+    ------
+    SimulationError
+        If it cannot be started or ends before its time.
+    """
+
+    def __init__(self, directory: Path, layout: dict, synapses: Synapses):
+        self.directory, self.synapses, self._layout = directory, synapses, layout
+        self._owner = os.getpid()
+        given = {f"{name}.{end}": ends[k] for name, ends in synapses.items() for k, end in _ENDS}
+        with _files(directory):
+            self._folder = tempfile.mkdtemp(prefix="brainsleep-", dir=_scratch())
+            try:
+                self._write("synapses.bin", layout["synapses"], given)
+                with open(self._path("errors.txt"), "wb") as errors:
+                    self._process = subprocess.Popen(
+                        ["./main", "--results_dir", self._folder + os.sep],
+                        cwd=directory,
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=errors,
+                        start_new_session=True,  # Ctrl-C reaches Python, which ends the program
+                    )
+            except BaseException:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                raise
+        self.close = weakref.finalize(self, _end, self._process, self._folder, self._owner)
+
+    def serves(self, synapses: Synapses) -> bool:
+        """Tell whether it runs, for this process, with these synapses."""
+        if not self.close.alive or self._owner != os.getpid() or self._process.poll() is not None:
+            return False
+        return self.synapses is synapses or all(
+            np.array_equal(mine, theirs)
+            for name, pairs in synapses.items()
+            for mine, theirs in zip(self.synapses[name], pairs, strict=True)
+        )
+
+    def run(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Hand over the arrays of a segment and take back those of its end.
+
+        Raises
+        ------
+        SimulationError
+            If the program fails, or files cannot be exchanged.
+        """
+        try:
+            with _files(self.directory):
+                self._write("segment.bin", self._layout["inputs"], given)
+                code = self._wait()
+                if code == -signal.SIGINT:
+                    raise KeyboardInterrupt
+                if code or os.path.getsize(self._path("errors.txt")):
+                    raise self._error(code)
+                return self._read("state.bin", self._layout["outputs"])
+        except BaseException:  # whatever happened, the next segment gets a new program
+            self.close()
+            raise
+
+    def _error(self, code: int) -> SimulationError:
+        """Say how the program ended, with the first line it wrote about it."""
+        errors = Path(self._path("errors.txt")).read_text(errors="replace").strip()
+        first = f" ({errors.splitlines()[0]})" if errors else ""
+        return SimulationError(f"cpp: the standalone program ended with code {code}{first}")
+
+    def _wait(self) -> int:
+        """Let a copy run the segment; return its exit code, negative for a signal."""
+        try:
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            answer = b""
+        return int(answer) if answer else self._process.wait()
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+    def _write(self, name: str, order: Iterable, given: Mapping[str, np.ndarray]) -> None:
+        path = self._path(name)
+        with open(path, "r+b" if os.path.exists(path) else "wb") as file:  # over the last pages
+            for key, dtype in order:
+                array = np.ascontiguousarray(given[key], dtype=dtype)
+                file.write(np.int64(array.size).tobytes())
+                file.write(array.data if array.size else b"")
+
+    def _read(self, name: str, order: Iterable) -> dict[str, np.ndarray]:
+        out = {}
+        with open(self._path(name), "rb") as file:
+            for key, dtype in order:
+                size = int(np.frombuffer(file.read(8), dtype=np.int64)[0])
+                out[key] = np.fromfile(file, dtype=dtype, count=size)
+                if out[key].size != size:
+                    raise SimulationError(f"cpp: truncated output at '{key}' (disk full?)")
+        return out
+
+
+@contextlib.contextmanager
+def _files(directory: Path):
+    """Turn what can go wrong with files into an error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise SimulationError(
+            f"cpp: cannot exchange files with the program in {directory} "
+            f"({error.strerror or error}); free some space in the temporary folder, or set "
+            "TMPDIR to another"
+        ) from error
+
+
+def _end(process: subprocess.Popen, folder: str, owner: int) -> None:
+    """End a program and remove its files; a fork of the process that started it leaves it alone."""
+    if os.getpid() != owner:
+        return
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            pipe.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _scratch() -> str | None:
+    """Memory-backed folder for the files of a program if there is one with room; else None."""
+    shm = "/dev/shm"
+    chosen = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    usable = os.path.isdir(shm) and os.access(shm, os.W_OK)
+    return shm if usable and shutil.disk_usage(shm).free > _ROOM and not chosen else None

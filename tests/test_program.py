@@ -1,0 +1,148 @@
+"""A program that waits for segments: one process, no memory, cleaned up whatever happens."""
+
+import gc
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SMALL_CAPACITY, make_segment, needs_compiler
+
+from brainsleep.backend import make_backend
+from brainsleep.errors import SimulationError
+from brainsleep.state import initial_state
+
+pytestmark = [pytest.mark.standalone, needs_compiler]
+
+
+@pytest.fixture
+def backend(small_network):
+    return make_backend("cpp", small_network, capacity=SMALL_CAPACITY)
+
+
+@pytest.fixture
+def call(small_network, backend):
+    """A function that runs one segment from the same start and returns all bits of its end."""
+    segment = make_segment(small_network, np.full((3, 30), 200.0), [20, 30, 40])
+
+    def advance(seed=1, network_seed=1):
+        state, _ = backend.advance(initial_state(small_network, network_seed), segment, seed)
+        return b"".join(value.tobytes() for value in state.arrays.values())
+
+    return advance
+
+
+def test_one_process_serves_all_segments_and_remembers_none(backend, call):
+    first = call(seed=1)
+    pid = backend._program._process.pid
+    assert call(seed=2) != first
+    assert call(seed=1) == first
+    assert backend._program._process.pid == pid
+
+
+def test_other_connectivity_gets_another_process(backend, call):
+    first = call()
+    pid = backend._program._process.pid
+    assert call(network_seed=2) != first
+    assert backend._program._process.pid != pid
+    assert call() == first
+
+
+def test_a_process_that_was_killed_is_replaced(backend, call):
+    first = call()
+    os.kill(backend._program._process.pid, signal.SIGKILL)
+    backend._program._process.wait()
+    assert call() == first
+
+
+@pytest.mark.parametrize("who", ["program", "copy"])
+def test_killed_within_a_segment(small_network, backend, call, who):
+    first, program = call(), backend._program
+    long = make_segment(small_network, np.full((1, 30), 900.0), [4_000])
+    state = initial_state(small_network, 1)
+    os.kill(program._process.pid, signal.SIGSTOP)  # the segment waits until it is killed
+
+    def kill():
+        time.sleep(0.3)
+        if who == "program":
+            os.kill(program._process.pid, signal.SIGKILL)
+            return
+        os.kill(program._process.pid, signal.SIGCONT)
+        children = Path(f"/proc/{program._process.pid}/task/{program._process.pid}/children")
+        while not (found := children.read_text().split()):
+            pass
+        os.kill(int(found[0]), signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    with pytest.raises(SimulationError, match=r"ended with code -9"):
+        backend.advance(state, long, 1)
+    thread.join()
+    assert not Path(program._folder).exists()
+    assert call() == first
+
+
+def test_files_and_process_go_with_the_backend(small_network):
+    backend = make_backend("cpp", small_network, capacity=SMALL_CAPACITY)
+    segment = make_segment(small_network, np.zeros((1, 30)), [5])
+    backend.advance(initial_state(small_network, 1), segment, 1)
+    folder, pid = Path(backend._program._folder), backend._program._process.pid
+    assert folder.is_dir()
+    del backend
+    gc.collect()
+    assert not folder.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+_CHILD = """
+import sys, time
+sys.path.insert(0, {tests!r})
+import numpy as np
+from conftest import make_segment
+from brainsleep.backend import make_backend
+from brainsleep.models.massey2026 import PAPER
+from brainsleep.state import initial_state
+backend = make_backend("cpp", PAPER)
+backend.advance(initial_state(PAPER, 1), make_segment(PAPER, np.zeros((1, 225)), [5]), 1)
+print(backend._program._folder, flush=True)
+time.sleep(60)
+"""
+
+
+def test_nothing_is_left_when_python_is_killed():
+    code = _CHILD.format(tests=str(Path(__file__).parent))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        folder = Path(child.stdout.readline().decode().strip())
+        assert folder.is_dir()
+        child.kill()
+    deadline = time.monotonic() + 10
+    while folder.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not folder.exists()
+
+
+def _advance_in_fork(backend, state, segment, queue):
+    after, _ = backend.advance(state, segment, 1)
+    queue.put(b"".join(value.tobytes() for value in after.arrays.values()))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_of_python_starts_its_own(small_network, backend, call):
+    first, pid = call(), backend._program._process.pid
+    segment = make_segment(small_network, np.full((3, 30), 200.0), [20, 30, 40])
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    arguments = (backend, initial_state(small_network, 1), segment, queue)
+    fork = context.Process(target=_advance_in_fork, args=arguments)
+    fork.start()
+    assert queue.get() == first
+    fork.join()
+    assert fork.exitcode == 0
+    assert call() == first and backend._program._process.pid == pid
