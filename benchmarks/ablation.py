@@ -105,6 +105,7 @@ def timed(package: Path, cache: Path, column: tuple) -> float:
     paths = os.pathsep.join((str(package), str(ROOT)))
     done = subprocess.run(
         [sys.executable, "-c", _TIMED, json.dumps(column)],
+        cwd=package,  # Python looks there first
         env={**os.environ, "PYTHONPATH": paths, "BRAINSLEEP_CACHE": str(cache)},
         capture_output=True,
         text=True,

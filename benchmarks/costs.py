@@ -29,8 +29,10 @@ from brainsleep.protocol import load_protocol
 from brainsleep.segment import Segment
 from brainsleep.simulate import simulate
 from brainsleep.spec import NetworkSpec
+from brainsleep.state import State
 
 from .networks import SIZES, image_rates, network, start, wake
+from .peers import Watch
 
 REPEATS = 9
 
@@ -117,45 +119,57 @@ def phases() -> None:
         populations=tuple(dataclasses.replace(p, activities=()) for p in spec.populations),
         projections=tuple(dataclasses.replace(p, processes=()) for p in spec.projections),
     )
+    kinds = {
+        "wake, no sleep in the network": (bare, {}),
+        "wake": (spec, {}),
+        "wake, weights frozen": (spec, {"plasticity": 0}),
+        "wake with noise and decay open": (spec, {"noise": 1, "decay": 1}),
+        "sleep": (spec, {"input": 0, "noise": 1, "decay": 1}),
+        "sleep without noise": (spec, {"input": 0, "decay": 1}),
+        "rest": (spec, {"input": 0}),
+    }
     for drive in ("low", "high"):
         print(f"drive {drive}")
-        for label, which, gates in (
-            ("wake, no sleep in the network", bare, {}),
-            ("wake", spec, {}),
-            ("wake, weights frozen", spec, {"plasticity": 0}),
-            ("wake with noise and decay open", spec, {"noise": 1, "decay": 1}),
-            ("sleep", spec, {"input": 0, "noise": 1, "decay": 1}),
-            ("sleep without noise", spec, {"input": 0, "decay": 1}),
-            ("rest", spec, {"input": 0}),
-        ):
-            _phase(label, which, start(network(size, drive)), rates, gates)
+        at_start = start(network(size, drive))
+        phases = {label: _Phase(*kind, at_start, rates) for label, kind in kinds.items()}
+        for seed in range(REPEATS):  # in turns: a slow second of the machine falls on all
+            for phase in phases.values():
+                phase.time(seed)
+        for label, phase in phases.items():
+            print(
+                f"  {label}: {1e3 * statistics.median(phase.took):.3f} ms per biological second, "
+                f"E {statistics.mean(phase.rate):.1f} Hz"
+            )
 
 
-def _phase(label: str, spec: NetworkSpec, state, rates: np.ndarray, gates: dict) -> None:
-    """Time one phase: the difference between a long and a short segment."""
-    backend = make_backend("cpp", spec)
-    state = dataclasses.replace(  # without what this network does not have
-        state,
-        arrays={k: v for k, v in state.arrays.items() if k in start(spec).arrays},
-        parameters={k: v for k, v in state.parameters.items() if k in start(spec).parameters},
-    )
+class _Phase:
+    """A phase to be timed: the difference between a long and a short segment."""
 
-    def segment(slots: int) -> Segment:
-        plain = wake(spec, rates, slots)
-        opened = {k: np.full(slots, float(v)) for k, v in gates.items()}
-        return dataclasses.replace(plain, gates={**plain.gates, **opened})
+    def __init__(self, spec: NetworkSpec, gates: dict, state: State, rates: np.ndarray):
+        self.backend, own = make_backend("cpp", spec), start(spec)
+        self.state = State(  # without what this network does not have
+            {name: state.arrays[name] for name in own.arrays},
+            {name: state.parameters[name] for name in own.parameters},
+            state.synapses,
+        )
+        self.short, self.long = (_opened(wake(spec, rates, n), gates) for n in (20, 100))
+        self.took: list[float] = []
+        self.rate: list[float] = []
 
-    short, long = segment(20), segment(100)
-    took, rate = [], 0.0
-    for seed in range(REPEATS):
+    def time(self, seed: int) -> None:
+        """Time it once, in seconds of wall time per biological second."""
         begun = time.perf_counter()
-        backend.advance(state, short, seed)
+        self.backend.advance(self.state, self.short, seed)
         middle = time.perf_counter()
-        _, recording = backend.advance(state, long, seed)
-        took.append((time.perf_counter() - middle) - (middle - begun))
-        rate += recording.counts["e"].mean() / REPEATS
-    per_second = 1e3 * statistics.median(took) / 80
-    print(f"  {label}: {per_second:.3f} ms per biological second, E {rate:.1f} Hz")
+        _, recording = self.backend.advance(self.state, self.long, seed)
+        self.took.append(((time.perf_counter() - middle) - (middle - begun)) / 80)
+        self.rate.append(float(recording.counts["e"].mean()))
+
+
+def _opened(segment: Segment, gates: dict) -> Segment:
+    """Return a segment with some gates at another value throughout."""
+    values = {name: np.full(len(segment), float(value)) for name, value in gates.items()}
+    return dataclasses.replace(segment, gates={**segment.gates, **values})
 
 
 def sweep() -> None:
@@ -200,14 +214,15 @@ def _memory() -> None:
                 "schedule.period": "3.5*second",
             }
         )
+        watch = Watch()
+        watch.start()
         begun = time.perf_counter()
         simulate(protocol, backend="cpp", out=Path(folder) / "out")
         took = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    program = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
     print(
-        f"60 000 images of 28x28 in {took:.0f} s: peak {peak:.0f} MB, largest child "
-        f"(programs and compiler) {program:.0f} MB"
+        f"60 000 images of 28x28 in {took:.0f} s: peak {peak:.0f} MB, "
+        f"of the program {watch.peak:.0f} MB"
     )
 
 
