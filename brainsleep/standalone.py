@@ -80,7 +80,7 @@ class SegmentDevice(CPPStandaloneDevice):
         once = re.compile(r"_(create_array_codeobject|push_spikes)(_\d+)?\.cpp$")
         hot = {file for file in hot if not once.search(file)}
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
-        for name in ("random.h", "vector_math.h"):
+        for name in ("random.h", "vector_math.h", "aligned_new.h"):
             (folder / name).write_text((TEMPLATES / name).read_text())
         headers = [
             "<algorithm>",
@@ -101,6 +101,7 @@ class SegmentDevice(CPPStandaloneDevice):
             lines = [f"#include {name}" for name in headers] + ["using namespace std;"]
             lines += [f'#include "{name}"' for name in files]
             if unit == "cold":
+                lines.append('#include "aligned_new.h"')
                 lines.append("brainsleep::Random brainsleep::random_numbers;")
             (folder / f"{unit}.cpp").write_text("\n".join(lines) + "\n")
 
