@@ -16,6 +16,7 @@ from conftest import SMALL_CAPACITY, make_segment, needs_compiler
 
 from brainsleep.backend import make_backend
 from brainsleep.errors import SimulationError
+from brainsleep.segment import Capacity
 from brainsleep.state import initial_state
 
 pytestmark = [pytest.mark.standalone, needs_compiler]
@@ -62,10 +63,12 @@ def test_a_process_that_was_killed_is_replaced(backend, call):
 
 
 @pytest.mark.parametrize("who", ["program", "copy"])
-def test_killed_within_a_segment(small_network, backend, call, who):
-    first, program = call(), backend._program
-    long = make_segment(small_network, np.full((1, 30), 900.0), [4_000])
+def test_killed_within_a_segment(small_network, call, who):
+    roomy = Capacity(SMALL_CAPACITY.slots, 10**7)
+    backend = make_backend("cpp", small_network, capacity=roomy)
+    long = make_segment(small_network, np.full((1, 30), 900.0), [5_000_000])  # some seconds
     state = initial_state(small_network, 1)
+    first, program = call(), backend._running(state)
     os.kill(program._process.pid, signal.SIGSTOP)  # the segment waits until it is killed
 
     def kill():
