@@ -15,18 +15,18 @@ from .peers import PEERS
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "speed.png"
 FLOOR = "hand-written C++"
 
-#: Colour and dash of every line; peers that are not ours are grey.
+#: Colour (of Okabe and Ito) and dash of every line.
 _LOOKS = {
-    "hand-written C++": ("black", ":"),
-    "brainsleep cpp": ("C0", "-"),
-    "brainsleep cpp, float32": ("C0", "--"),
-    "brainsleep cython": ("C4", "-"),
-    "brainsleep numpy": ("C4", "--"),
-    "textbook Brian2 C++": ("C1", "-"),
-    "textbook Brian2 Cython": ("C1", "--"),
-    "the same, a run() an image": ("C1", ":"),
-    "NEST": ("C2", "-"),
-    "BindsNET": ("C3", "-"),
+    "hand-written C++": ("#000000", ":"),
+    "brainsleep cpp": ("#0072B2", "-"),
+    "brainsleep cpp, float32": ("#0072B2", "--"),
+    "brainsleep cython": ("#56B4E9", "-"),
+    "brainsleep numpy": ("#56B4E9", "--"),
+    "textbook Brian2 C++": ("#D55E00", "-"),
+    "textbook Brian2 Cython": ("#D55E00", "--"),
+    "the same, a run() an image": ("#D55E00", ":"),
+    "NEST": ("#009E73", "-"),
+    "BindsNET": ("#CC79A7", "--"),
 }
 
 
