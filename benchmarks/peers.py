@@ -148,15 +148,23 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Look until the process ends."""
-        me = Path("/proc/self/task")
         while True:
-            for child in " ".join(p.read_text() for p in me.glob("*/children")).split():
+            started = _children("self")
+            for child in started + [copy for each in started for copy in _children(each)]:
                 with contextlib.suppress(OSError):
                     lines = Path(f"/proc/{child}/status").read_text().splitlines()
                     status = dict(line.split(":", 1) for line in lines)
                     if status["Name"].strip() in ("main", "limit") and "VmHWM" in status:
                         self.peak = max(self.peak, int(status["VmHWM"].split()[0]) / 1e3)
             time.sleep(0.005)
+
+
+def _children(process: str) -> list[str]:
+    """Return the numbers of the processes that a process has started."""
+    with contextlib.suppress(OSError):
+        paths = Path(f"/proc/{process}/task").glob("*/children")
+        return " ".join(path.read_text() for path in paths).split()
+    return []
 
 
 PEERS = {

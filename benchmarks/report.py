@@ -71,7 +71,7 @@ def _line(results: dict, size: str, peer: str) -> str | None:
     low = row(results, size, "low", peer)
     builds = [each["builds"] for each in (low, last) if each]
     cells += [f"{last['events'] / wall_ms(last) / 1e3:.0f}", f"{last['memory']:.0f}"]
-    cells += [f"{builds[0][0]:.3g}", f"{builds[-1][-1]:.2g}"]
+    cells += [f"{builds[0][0]:.1f}", f"{builds[-1][-1]:.2f}"]
     return "| " + " | ".join(cells) + " |"
 
 
