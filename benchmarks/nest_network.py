@@ -7,7 +7,6 @@ the input are others for the same rates, and its spikes take one step to arrive.
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -60,7 +59,7 @@ def build(spec, state, rates, input_weight: float):
     return groups
 
 
-def run(spec, state, rates, size: str, drive: str, wanted: float, repeats: int, _: Path) -> dict:
+def run(spec, state, rates, size: str, drive: str, wanted: float, repeats: int) -> dict:
     """Time NEST on one thread; see `benchmarks.peers`."""
     import nest
 

@@ -182,9 +182,7 @@ PEERS = {
     "the same, a run() an image": lambda s, n, r, a: textbook.run_cython(
         s, n, r, WANTED, a.repeats, a.cache, an_image=True
     ),
-    "NEST": lambda s, n, r, a: nest_network.run(
-        s, n, r, a.size, a.drive, WANTED, a.repeats, a.cache
-    ),
+    "NEST": lambda s, n, r, a: nest_network.run(s, n, r, a.size, a.drive, WANTED, a.repeats),
     "BindsNET": lambda s, n, r, a: bindsnet_network.run(
         s, n, r, a.size, a.drive, WANTED, a.repeats
     ),

@@ -28,9 +28,9 @@ from brainsleep.build import describe_compiler
 
 from .networks import DRIVES, SIZES
 from .peers import NEEDS, PEERS, absent
+from .report import FLOOR, draw, tables
 
 RESULTS = Path(__file__).parent / "speed.json"
-FLOOR = "hand-written C++"
 
 #: Simulators that take turns, and the rounds they take.
 FAST, ROUNDS = (FLOOR, "brainsleep cpp", "brainsleep cpp, float32", "textbook Brian2 C++"), 3
@@ -118,10 +118,9 @@ def main() -> None:
     if not args.report:
         peers = list(dict.fromkeys([FLOOR, *args.peers]))
         run(args.sizes, peers, console)
-    from .report import draw, tables
-
-    console.print(tables(json.loads(RESULTS.read_text())), highlight=False, markup=False)
-    console.print(draw(json.loads(RESULTS.read_text())))
+    results = json.loads(RESULTS.read_text())
+    console.print(tables(results), highlight=False, markup=False)
+    console.print(draw(results))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import numpy as np
 from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
 from . import cache, exchange, standalone
-from .build import FLAGS, build, find_compiler
+from .build import build, find_compiler
 from .context import brian_errors, numpy_seed, preferences
 from .errors import BackendError, SimulationError, explain, nearest
 from .network import BrianNetwork
@@ -314,7 +314,6 @@ class CppBackend:
 def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
     """Write the C++ sources of `spec` to `folder`; return the layout of its files."""
     wanted = {
-        "codegen.cpp.extra_compile_args": list(FLAGS),
         "core.default_float_dtype": np.dtype(spec.precision).type,
         "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
     }
