@@ -7,17 +7,17 @@ what has the name is whole; processes that want the same program at once wait fo
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import BackendError, explain
+from .locks import alone
 
 #: Size in MB that the cache is kept below, unless ``BRAINSLEEP_CACHE_MB`` says otherwise.
 LIMIT_MB = 500
@@ -114,7 +114,11 @@ def obtain(
         return folder
     try:
         programs().mkdir(parents=True, exist_ok=True)
-        with _alone(key, lambda: report(f"waiting for another process to compile '{network}'")):
+        with alone(
+            programs() / ".lock",
+            key,
+            lambda: report(f"waiting for another process to compile '{network}'"),
+        ):
             if not is_whole(folder):
                 _make(folder, make, network)
     except OSError as error:
@@ -140,21 +144,6 @@ def _make(folder: Path, make: Callable[[Path], dict], network: str) -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _make_room(folder)
-
-
-@contextlib.contextmanager
-def _alone(key: str, waiting: Callable[[], None]) -> Iterator[None]:
-    """Let one process at a time make the program `key`: a lock that ends with its process."""
-    with open(programs() / ".lock", "ab") as file:
-        place = int(key[:7], 16)
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-        except (BlockingIOError, PermissionError):
-            waiting()
-            fcntl.lockf(file, fcntl.LOCK_EX, 1, place)
-        except OSError:
-            pass  # a file system without locks: each makes its own, the first one stays
-        yield
 
 
 def entries() -> list[Entry]:

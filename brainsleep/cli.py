@@ -1,7 +1,8 @@
-"""The command line: ``brainsleep run | compare | show | info | figure | models | protocols``.
+"""The command line: ``brainsleep run | compare | sweep | table | statistics | show | info | ...``.
 
-Exit codes: 0 done; 2 bad input, with a one-line message; 130 interrupted, with everything
-finished so far kept. Heavy imports happen inside the commands, so that help is quick.
+Exit codes: 0 done; 1 done, but rows of a sweep failed; 2 bad input, with a one-line message; 130
+interrupted, with everything finished so far kept. Heavy imports happen inside the commands, so
+that help is quick.
 """
 
 from __future__ import annotations
@@ -15,8 +16,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from . import cli_sweep
+from .console import (
+    BackendName,
+    Out,
+    Settings,
+    import_brian2,
+    key_values,
+    number,
+    rich_table,
+    stderr,
+    stdout,
+)
 from .errors import BrainsleepError, FigureError, ProtocolError, explain
 
 app = typer.Typer(
@@ -24,19 +36,13 @@ app = typer.Typer(
     help="Sleep and homeostasis in plastic spiking networks, on Brian2.",
     pretty_exceptions_enable=False,
 )
-stdout, stderr = Console(soft_wrap=True, highlight=False), Console(stderr=True)
+app.command()(cli_sweep.sweep)
+app.command()(cli_sweep.table)
+app.command()(cli_sweep.statistics)
 
 Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="change a setting; may be repeated"),
-]
-BackendName = Annotated[
-    str | None, typer.Option("--backend", help="numpy, cython or cpp [default: cpp if possible]")
-]
 Seed = Annotated[int, typer.Option("--seed", help="seed of the run", min=0)]
 DataName = Annotated[str | None, typer.Option("--data", help="data set: a name, file or folder")]
-Out = Annotated[Path, typer.Option("--out", help="folder of results")]
 Force = Annotated[bool, typer.Option("--force", help="run again even if the result is there")]
 
 
@@ -63,17 +69,6 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-def _import_brian2() -> None:
-    """Import Brian2 without pylab, which it offers to interactive use: a quarter of a start."""
-    if "brian2" in sys.modules or "pylab" in sys.modules:
-        return
-    sys.modules["pylab"] = None  # type: ignore[assignment]
-    try:
-        import brian2  # noqa: F401
-    finally:
-        del sys.modules["pylab"]
-
-
 @app.command()
 def run(
     protocol: Source,
@@ -85,7 +80,7 @@ def run(
     force: Force = False,
 ) -> None:
     """Run a protocol; the result's folder is the last line printed."""
-    _import_brian2()
+    import_brian2()
     from .simulate import simulate
 
     chosen = _protocol(protocol, settings, data)
@@ -110,7 +105,7 @@ def compare(
     ] = None,
 ) -> None:
     """Run a protocol under all its CONDITIONS and print a table."""
-    _import_brian2()
+    import_brian2()
     from .compare import compare as run_all
     from .compare import table
     from .load import load_module
@@ -129,7 +124,7 @@ def compare(
         )
     frame = table(results)
     rows = frame.itertuples(index=False)
-    stdout.print(_rich_table(frame.columns, rows, chosen.description, compact=True))
+    stdout.print(rich_table(frame.columns, rows, chosen.description, compact=True))
     for name, result in results.items():
         stdout.print(f"{name}: {result.path}")
     if figure is not None:
@@ -163,9 +158,9 @@ def info(result: Annotated[Path, typer.Argument(metavar="RESULT", help="its fold
         "versions": ", ".join(f"{k} {v}" for k, v in found.info["versions"].items()),
         "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.info["timings"].items()),
     }
-    stdout.print(_rich_table(("what", "value"), facts.items(), str(found.path)))
-    rows = [(k, _number(v)) for k, v in found.metrics.items()]
-    stdout.print(_rich_table(("metric", "value"), rows))
+    stdout.print(rich_table(("what", "value"), facts.items(), str(found.path)))
+    rows = [(k, number(v)) for k, v in found.metrics.items()]
+    stdout.print(rich_table(("metric", "value"), rows))
 
 
 @app.command()
@@ -220,7 +215,7 @@ def models() -> None:
             if isinstance(value, kinds) and label.isupper() and _defined_in(module, label):
                 references = ", ".join(getattr(value, "references", ()))
                 rows.append((f"{source}:{label}", type(value).__name__, own, references))
-    stdout.print(_rich_table(("reference", "kind", "name", "source"), rows))
+    stdout.print(rich_table(("reference", "kind", "name", "source"), rows))
 
 
 programs = typer.Typer(help="Compiled programs: what is kept, and how to be rid of it.")
@@ -237,7 +232,7 @@ def list_programs() -> None:
         (e.path.name, e.network, f"{e.size / 1e6:.1f}", _when(e.built), _when(e.used))
         for e in entries
     ]
-    stdout.print(_rich_table(("program", "network", "MB", "compiled", "last used"), rows))
+    stdout.print(rich_table(("program", "network", "MB", "compiled", "last used"), rows))
     total = sum(entry.size for entry in entries) / 1e6
     stdout.print(f"{total:.1f} MB of at most {cache.limit() / 1e6:g} MB in {cache.programs()}")
 
@@ -264,7 +259,7 @@ def protocols() -> None:
     for source in shipped("protocol"):
         module = load_module(source, "protocol")
         rows.append((source, getattr(getattr(module, "PROTOCOL", None), "description", "")))
-    stdout.print(_rich_table(("protocol", "what it is"), rows))
+    stdout.print(rich_table(("protocol", "what it is"), rows))
 
 
 # --------------------------------------------------------------------------------------------
@@ -273,12 +268,7 @@ def protocols() -> None:
 def _protocol(source: str, settings: list[str] | None, data: str | None) -> Any:
     from .protocol import load_protocol
 
-    changes = {}
-    for setting in settings or []:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise ProtocolError(explain("--set", f"'{setting}'", "KEY=VALUE"))
-        changes[key.strip()] = value.strip()
+    changes = key_values(settings or (), "--set")
     if data is not None:
         changes["data.source"] = data
     return load_protocol(source).override(changes)
@@ -328,24 +318,9 @@ def _draw(figure: Any, results: list, labels: list[str] | None, path: Path) -> N
         temporary.unlink(missing_ok=True)
 
 
-def _rich_table(columns: Any, rows: Any, title: str = "", compact: bool = False) -> Any:
-    from .describe import grid
-
-    filled = grid(title, *columns, compact=compact)
-    for row in rows:
-        filled.add_row(*(str(value) for value in row))
-    return filled
-
-
 def _when(seconds: float) -> str:
     """Give a time since the epoch as local date and time."""
     return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, list):
-        return " to ".join(_number(v) for v in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @contextmanager

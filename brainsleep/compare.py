@@ -124,7 +124,7 @@ def match_rate(protocol: Protocol, key: str, target: float, *, seed: int, backen
     images = split(
         dataset, data.n_train, data.n_readout, data.n_test, stream(seed, "data"), data.split_seed
     ).readout.images[:MATCH_IMAGES]
-    start = _value_at(protocol, key)
+    start = value_at(protocol, key)
 
     def changed(exponent: float) -> Protocol:
         return protocol.override({key: start * 2.0**exponent})
@@ -147,7 +147,8 @@ def match_rate(protocol: Protocol, key: str, target: float, *, seed: int, backen
     return changed((low + high) / 2)
 
 
-def _value_at(protocol: Protocol, key: str) -> float:
+def value_at(protocol: Protocol, key: str) -> float:
+    """Return the number at `key`; raise `ProtocolError` if it is none."""
     value: Any = protocol
     for head in key.split("."):
         if isinstance(value, tuple):

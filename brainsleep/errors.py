@@ -46,6 +46,10 @@ class StoreError(BrainsleepError):
     """A result cannot be written, read or trusted."""
 
 
+class SweepError(BrainsleepError):
+    """A grid is not well defined, or there is nothing to run it on."""
+
+
 class FigureError(BrainsleepError):
     """A figure is unknown or cannot be drawn from the results given."""
 

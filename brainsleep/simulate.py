@@ -34,6 +34,7 @@ from .store import (
     find_result,
     partial_folder,
     versions,
+    working_on,
     write_result,
 )
 
@@ -88,12 +89,13 @@ def simulate(
     check_writable(out)
     dataset = load_dataset(protocol.data.source, protocol.data.root or None)
     identity = run_id(protocol, seed, backend_identity(backend), dataset.fingerprint)
-    if not force and (found := find_result(out, identity)):
-        progress(1, 1, "already complete")
-        shutil.rmtree(partial_folder(out, identity), ignore_errors=True)
-        return found
-    run = _Run(protocol, seed, backend, dataset, identity, out)
-    return run.finish(progress, fresh=force)
+    with working_on(out, identity, lambda: progress(0, 1, "waiting: another process runs it")):
+        if not force and (found := find_result(out, identity)):
+            progress(1, 1, "already complete")
+            shutil.rmtree(partial_folder(out, identity), ignore_errors=True)
+            return found
+        run = _Run(protocol, seed, backend, dataset, identity, out)
+        return run.finish(progress, fresh=force)
 
 
 class _Run:

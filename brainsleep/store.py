@@ -7,14 +7,18 @@ checkpoint lies in ``<out>/.<run_id>.partial/``.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,8 +26,11 @@ from pathlib import Path
 import numpy as np
 
 from .errors import StoreError, explain, one_line
+from .locks import alone
 
 SCHEMA_VERSION = 1
+
+log = logging.getLogger("brainsleep")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,17 +115,60 @@ def read_result(path: str | Path) -> Result:
     return Result(path, info)
 
 
+def is_finished(out: Path, run_id: str) -> bool:
+    """Tell whether `out` holds a whole result of `run_id`; nothing is changed."""
+    try:
+        read_result(out / run_id)
+    except StoreError:
+        return False
+    return True
+
+
 def find_result(out: Path, run_id: str) -> Result | None:
-    """Return the finished result of `run_id` in `out`; set a damaged one aside; else None."""
+    """Return the finished result of `run_id` in `out`; set a damaged one aside; else None.
+
+    To be called by the one process that works on `run_id`, see `working_on`.
+
+    Raises
+    ------
+    StoreError
+        If a damaged result cannot be moved.
+    """
     path = out / run_id
     if not path.exists():
         return None
     try:
         return read_result(path)
-    except StoreError:
+    except StoreError as error:
+        damage = str(error)
+    try:
         aside = Path(tempfile.mkdtemp(prefix=f"{run_id}.damaged-", dir=out))
         os.rename(path, aside / run_id)
-        return None
+    except OSError as error:
+        raise StoreError(
+            f"{damage}; it cannot be set aside ({error.strerror or one_line(error)}): remove {path}"
+        ) from error
+    log.warning("%s; set aside as %s; the run is done again", damage, aside)
+    return None
+
+
+@contextlib.contextmanager
+def working_on(out: Path, run_id: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Let one process at a time work on `run_id` in the folder `out`; call `waiting` if one does.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written.
+    """
+    lock = alone(out / ".lock", run_id, waiting)
+    try:
+        lock.__enter__()
+    except OSError as error:
+        raise StoreError(f"output folder {out}: {error.strerror or one_line(error)}") from error
+    with contextlib.ExitStack() as held:
+        held.push(lock)
+        yield
 
 
 def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarray]) -> Result:
@@ -140,9 +190,7 @@ def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarra
         info["checksum"] = _checksum(info)
         _write_text(work / "result.json", json.dumps(info, indent=1))
         final = out / run_id
-        if final.exists():
-            shutil.rmtree(final)
-        os.rename(work, final)
+        _replace(work, final)
     except OSError as error:
         raise StoreError(
             f"result {run_id}: cannot write to {out} ({error.strerror or one_line(error)}); "
@@ -152,6 +200,22 @@ def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarra
         if work is not None and work.exists():
             shutil.rmtree(work, ignore_errors=True)
     return Result(final, info)
+
+
+def _replace(work: Path, final: Path) -> None:
+    """Give a folder its name; one that has it already, maybe just now, is removed."""
+    while True:
+        try:
+            os.rename(work, final)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        with (
+            tempfile.TemporaryDirectory(prefix=f".{final.name}.writing-", dir=final.parent) as old,
+            contextlib.suppress(FileNotFoundError),  # another process was faster
+        ):
+            os.rename(final, Path(old, final.name))
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

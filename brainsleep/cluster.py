@@ -1,0 +1,235 @@
+"""Where a sweep runs: Dask on this machine, at a scheduler that is given, or in jobs of a queue.
+
+The engine is `distributed`; queues are those that `dask-jobqueue` knows. This module is all that
+knows them, and they are imported only when they are used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .errors import MissingExtraError, SweepError, explain, nearest, one_line
+
+#: Seconds to wait for a scheduler that is given.
+TIMEOUT = 20
+
+#: Classes of dask-jobqueue by the name of the queue.
+QUEUES = {
+    "slurm": "SLURMCluster",
+    "pbs": "PBSCluster",
+    "sge": "SGECluster",
+    "lsf": "LSFCluster",
+    "oar": "OARCluster",
+    "moab": "MoabCluster",
+    "htcondor": "HTCondorCluster",
+}
+
+#: What a job asks for unless told otherwise: one row at a time needs little.
+JOB = {"cores": 1, "processes": 1, "memory": "2GB", "job_name": "brainsleep"}
+
+#: Options of a job that are lists: given several times, each adds a line.
+_LISTS = ("job_extra_directives", "job_script_prologue", "worker_extra_args")
+
+
+def needed(name: str) -> Any:
+    """Import a package of the extra ``cluster``.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"sweep: needs {error.name or name}: pip install 'brainsleep[cluster]'"
+        ) from error
+
+
+@contextlib.contextmanager
+def local(workers: int | None = None, dashboard: str | None = None) -> Iterator[Any]:
+    """Start worker processes on this machine, one row and one thread each.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes; default: one for each core this process may use.
+    dashboard : str, optional
+        Address of Dask's dashboard, such as ``":8787"``; on loopback unless it names a host.
+
+    Yields
+    ------
+    distributed.Client
+        Connected on loopback. Its processes end with it.
+    """
+    distributed = needed("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,  # a row's memory is not Dask's to count
+            host="127.0.0.1",
+            dashboard_address=loopback(dashboard),
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def scheduler(address: str, tls: Mapping[str, str] | None = None) -> Iterator[Any]:
+    """Connect to a scheduler that runs already.
+
+    Parameters
+    ----------
+    address : str
+        Such as ``tcp://10.0.0.1:8786``, or ``tls://...``.
+    tls : mapping of str to str, optional
+        Files ``ca_file``, ``client_cert``, ``client_key``; what is not given is taken from Dask's
+        settings (``distributed.comm.tls``).
+
+    Yields
+    ------
+    distributed.Client
+        Closed at the end; scheduler and workers go on.
+
+    Raises
+    ------
+    SweepError
+        If there is none, or it cannot be spoken to.
+    """
+    distributed = needed("distributed")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost, we say
+    security = {"security": _security(tls)} if tls or address.startswith("tls:") else {}
+    try:
+        client = distributed.Client(address, timeout=TIMEOUT, **security)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise SweepError(
+            f"scheduler {address}: cannot connect ({one_line(error)}); start one with "
+            "'dask scheduler' and workers with 'dask worker ADDRESS --nthreads 1'"
+        ) from error
+    with client:
+        yield client
+
+
+def _security(tls: Mapping[str, str] | None) -> Any:
+    for name, file in (tls or {}).items():
+        if not os.access(file, os.R_OK):
+            raise SweepError(explain(f"TLS {name}", file, "a file that can be read"))
+    given = {
+        {"ca_file": "tls_ca_file", "client_cert": "tls_client_cert"}.get(key, f"tls_{key}"): file
+        for key, file in (tls or {}).items()
+    }
+    return needed("distributed").Security(require_encryption=True, **given)
+
+
+@contextlib.contextmanager
+def queue(
+    name: str, jobs: int, options: Mapping[str, Any], dashboard: str | None = None
+) -> Iterator[Any]:
+    """Start jobs in a queue and wait for no one: rows begin when the first job does.
+
+    Parameters
+    ----------
+    name : str
+        One of `QUEUES`.
+    jobs : int
+        How many.
+    options : mapping of str to object
+        What the class of dask-jobqueue takes: ``walltime``, ``queue``, ``account``,
+        ``interface``, ...; ``host`` is the address that the scheduler listens at.
+    dashboard : str, optional
+        As in `local`.
+
+    Yields
+    ------
+    distributed.Client
+        Its jobs are cancelled at the end.
+
+    Raises
+    ------
+    SweepError
+        If it is not said where the scheduler may listen, or the queue refuses.
+    """
+    if not {"interface", "host"} & set(options):
+        raise SweepError(
+            f"queue {name}: its jobs must reach the scheduler in this process, which listens on "
+            "loopback unless told otherwise; name the network with --job interface=ib0 (see "
+            "'ip link') or the address with --job host=ADDRESS"
+        )
+    distributed = needed("distributed")
+    try:
+        with _cluster(name, options, dashboard) as cluster:
+            cluster.scale(jobs=jobs)
+            with distributed.Client(cluster) as client:
+                yield client
+    except (OSError, RuntimeError) as error:
+        raise SweepError(f"queue {name}: {one_line(error)}") from error
+
+
+def job_script(name: str, options: Mapping[str, Any]) -> str:
+    """Return the script that every job of a queue would be given; nothing is submitted.
+
+    Parameters
+    ----------
+    name, options
+        As in `queue`.
+    """
+    with _cluster(name, {"host": "127.0.0.1", **options}, None) as cluster:
+        return cluster.job_script()
+
+
+def _cluster(name: str, options: Mapping[str, Any], dashboard: str | None) -> Any:
+    if name not in QUEUES:
+        raise SweepError(f"queue: unknown '{name}'; {nearest(name, QUEUES)}")
+    kind = getattr(needed("dask_jobqueue"), QUEUES[name])
+    given = {**JOB, **options}
+    listen = {"dashboard_address": loopback(dashboard)}
+    for key in ("host", "interface"):
+        if key in given:
+            listen[key] = given[key]
+    given.pop("host", None)
+    try:
+        return kind(**given, scheduler_options=listen, silence_logs=logging.CRITICAL)
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        raise SweepError(
+            f"queue {name}: {one_line(error)}; --job takes what dask_jobqueue.{QUEUES[name]} takes"
+        ) from error
+
+
+def job_options(texts: Mapping[str, str] | list[tuple[str, str]]) -> dict[str, Any]:
+    """Read options of a job from text; those that are lists may come several times."""
+    found: dict[str, Any] = {}
+    for key, text in texts.items() if isinstance(texts, Mapping) else texts:
+        if key in _LISTS:
+            found.setdefault(key, []).append(text)
+        else:
+            found[key] = int(text) if text.isdigit() else text
+    return found
+
+
+def loopback(address: str | None) -> str | None:
+    """Complete the address of a dashboard: ``":8787"`` or ``"8787"`` is on loopback.
+
+    Raises
+    ------
+    SweepError
+        If it is no port, or host and port.
+    """
+    if address is None:
+        return None
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise SweepError(explain("dashboard", address, "a port or HOST:PORT", "such as :8787"))
+    with contextlib.suppress(ValueError):
+        host = str(ipaddress.ip_address(host))
+    return f"{host or '127.0.0.1'}:{port}"

@@ -1,0 +1,409 @@
+"""Grids: which runs a sweep consists of, laid out from a file, a protocol or Python.
+
+A grid is the product of settings, conditions and seeds. A row is one run of it, addressed by the
+id of that run, so the same run in two grids is done once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from brian2 import Quantity
+
+from .backend import BACKENDS, backend_identity, default_backend
+from .compare import Condition
+from .datasets import load_dataset
+from .errors import ProtocolError, SweepError, explain, nearest, one_line
+from .load import load_module
+from .protocol import Protocol, load_protocol, plain, run_id
+from .values import Frozen
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Row:
+    """One run of a grid.
+
+    Parameters
+    ----------
+    grid, condition : str
+        Where it belongs, as labels of tables.
+    settings : dict of str to str
+        Value of everything that its grid varies, by key.
+    seed : int
+        Seed of the run.
+    backend : str
+        Name of the backend.
+    source : str
+        Where the protocol was loaded from; '' for one made in Python.
+    changes : mapping of str to object
+        How it differs from the protocol loaded.
+    protocol : Protocol
+        What to run.
+    reference : Row, optional
+        A run whose test rate this one is brought to, before it begins, by the number at `scale`.
+    scale : str
+        Key of that number.
+    run_id : str
+        Address, from `addressed`: the id of the run; of a row with a reference, a hash of its
+        own, as the id is not known before the rate is matched.
+    """
+
+    grid: str
+    condition: str
+    settings: Mapping[str, str]
+    seed: int
+    backend: str
+    source: str
+    changes: Mapping[str, Any] = field(repr=False)
+    protocol: Protocol = field(repr=False)
+    reference: Row | None = None
+    scale: str = ""
+    run_id: str = ""
+
+    @property
+    def label(self) -> str:
+        """What tells it from other rows, for people."""
+        data = Path(self.protocol.data.source).stem
+        return ", ".join(filter(None, (self.grid, self.condition, data, f"seed {self.seed}")))
+
+    def command(self, out: str) -> str:
+        """Return the command line that does this run, and nothing if it is done already.
+
+        Raises
+        ------
+        SweepError
+            If a setting is an object without a name, or the row has a reference.
+        """
+        if self.reference is not None:
+            raise SweepError(
+                f"grid {self.grid}: '{self.condition}' is matched to the rate of another run, "
+                "which no single command does; use 'brainsleep sweep'"
+            )
+        if not self.source:
+            raise SweepError(f"grid {self.grid}: its protocol is not in a file that can be named")
+        words = ["brainsleep", "run", self.source, "--seed", str(self.seed)]
+        words += ["--backend", self.backend, "--out", str(out)]
+        for key, value in self.changes.items():
+            words += ["--set", f"{key}={as_text(value, key)}"]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Runs that differ in settings, conditions and seeds.
+
+    Parameters
+    ----------
+    name : str
+        Label of its rows.
+    protocol : Protocol or str
+        What is common to all: an object, a shipped name or a ``.py`` file.
+    changes : mapping of str to object
+        What differs from it in all rows, by key (see `Protocol.override`).
+    over : mapping of str to sequence
+        Values by key; every combination is run.
+    conditions : sequence of Condition or str, or "all"
+        Named sets of changes; names stand for those in the ``CONDITIONS`` of the protocol's file.
+    seeds : int or sequence of int
+        How many seeds from 0 on, or which.
+    backend : {"cpp", "cython", "numpy"}, optional
+        Default: C++ standalone where there is a compiler.
+
+    Raises
+    ------
+    SweepError
+        For values of another kind, or nothing to run.
+    """
+
+    name: str
+    protocol: Protocol | str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    over: Mapping[str, Sequence] = field(default_factory=dict)
+    conditions: Sequence[Condition | str] | str = ()
+    seeds: int | Sequence[int] = 1
+    backend: str | None = None
+
+    def __post_init__(self):
+        where = f"grid {self.name}"
+        seeds = range(self.seeds) if isinstance(self.seeds, int) else tuple(self.seeds)
+        if not all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds):
+            raise SweepError(explain(f"{where}: seeds", self.seeds, "whole numbers from 0 on"))
+        over = {}
+        for key, values in self.over.items():
+            if isinstance(values, str) or not isinstance(values, Iterable):
+                raise SweepError(explain(f"{where}: {key}", repr(values), "a list of values"))
+            over[key] = tuple(values)
+        for what, values in {"seeds": seeds, **over}.items():
+            if not values:
+                raise SweepError(explain(f"{where}: {what}", "none", "at least one"))
+        if self.backend is not None and self.backend not in BACKENDS:
+            raise SweepError(
+                f"{where}: backend '{self.backend}'; {nearest(self.backend, BACKENDS)}"
+            )
+        object.__setattr__(self, "seeds", tuple(seeds))
+        object.__setattr__(self, "over", Frozen(over))
+        object.__setattr__(self, "changes", Frozen(self.changes))
+        if self.conditions != "all":
+            object.__setattr__(self, "conditions", tuple(self.conditions))
+
+    def rows(self) -> list[Row]:
+        """Lay out the rows, seed by seed, so that whatever is finished is balanced.
+
+        Returns
+        -------
+        list of Row
+            Without addresses; no data is read.
+
+        Raises
+        ------
+        BrainsleepError
+            For a key, value or condition that does not exist.
+        """
+        source = self.protocol if isinstance(self.protocol, str) else ""
+        base = load_protocol(source) if source else self.protocol
+        conditions = self._conditions(source)
+        backend = self.backend or default_backend()
+        made: dict[tuple, tuple[Protocol, dict]] = {}
+        rows: dict[tuple, Row] = {}
+        combinations = list(itertools.product(*self.over.values()))
+        for condition in conditions:
+            if both := sorted(set(condition.changes) & set(self.over)):
+                raise SweepError(
+                    f"grid {self.name}: condition '{condition.name}' sets {both[0]}, which the "
+                    "grid varies; leave one of them out"
+                )
+        for seed, values, condition in itertools.product(self.seeds, combinations, conditions):
+            varied = dict(zip(self.over, values, strict=True))
+            settings = {key: as_text(value, key) for key, value in varied.items()}
+            place = (*settings.values(), condition.name)
+            if place not in made:
+                changes = {**self.changes, **varied, **condition.changes}
+                made[place] = base.override(changes), changes
+            reference = None
+            if condition.match_rate:
+                reference = rows.get((seed, *settings.values(), condition.match_rate))
+                if reference is None:
+                    raise SweepError(
+                        f"grid {self.name}: condition '{condition.name}' is matched to the rate of "
+                        f"'{condition.match_rate}', which is not a condition before it"
+                    )
+            protocol, changes = made[place]
+            shown = [condition.name, *(f"{key}={text}" for key, text in settings.items())]
+            rows[(seed, *place)] = Row(
+                grid=self.name,
+                condition=condition.name if conditions != _NONE else ", ".join(shown[1:]),
+                settings=settings,
+                seed=seed,
+                backend=backend,
+                source=source,
+                changes=changes,
+                protocol=protocol,
+                reference=reference,
+                scale=condition.scale,
+            )
+        return list(rows.values())
+
+    def _conditions(self, source: str) -> Sequence[Condition]:
+        """Return the conditions with names looked up in the protocol's file."""
+        if not self.conditions:
+            return _NONE
+        known: dict[str, Condition] = {}
+        if source:
+            module = load_module(source.partition(":")[0], "protocol")
+            known = {c.name: c for c in getattr(module, "CONDITIONS", ())}
+        if self.conditions == "all":
+            if not known:
+                raise SweepError(f"grid {self.name}: protocol {source} defines no CONDITIONS")
+            return tuple(known.values())
+        found = []
+        for each in self.conditions:
+            if isinstance(each, str) and each not in known:
+                raise SweepError(
+                    f"grid {self.name}: no condition '{each}' in the protocol's file; "
+                    f"{nearest(each, known)}"
+                )
+            found.append(known[each] if isinstance(each, str) else each)
+        names = [each.name for each in found]
+        if len(set(names)) < len(names):
+            raise SweepError(f"grid {self.name}: two conditions have the same name")
+        return tuple(found)
+
+
+#: A grid without conditions: one that changes nothing.
+_NONE = (Condition(name=""),)
+
+
+def addressed(rows: Iterable[Row]) -> list[Row]:
+    """Give every row its address; every data set is read once.
+
+    Raises
+    ------
+    DataError
+        If a data set cannot be read.
+    """
+    fingerprints: dict[tuple, str] = {}
+    done: dict[int, Row] = {}
+
+    def address(row: Row) -> Row:
+        if id(row) in done:
+            return done[id(row)]
+        data = row.protocol.data
+        place = data.source, str(data.root)
+        if place not in fingerprints:
+            fingerprints[place] = load_dataset(data.source, data.root or None).fingerprint
+        backend = backend_identity(row.backend)
+        found = run_id(row.protocol, row.seed, backend, fingerprints[place])
+        reference = row.reference and address(row.reference)
+        if reference:
+            text = f"{found} {reference.run_id} {row.scale}"
+            found = hashlib.sha256(text.encode()).hexdigest()[:16]
+        done[id(row)] = dataclasses.replace(row, run_id=found, reference=reference)
+        return done[id(row)]
+
+    return [address(row) for row in rows]
+
+
+def as_text(value: Any, key: str) -> str:
+    """Return a value as ``--set`` reads it.
+
+    Raises
+    ------
+    SweepError
+        If it is an object, such as a plasticity rule, that has no such text.
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return "(" + ",".join(as_text(part, key) for part in value) + ")"
+    if isinstance(value, str | int | float | Quantity):
+        return str(plain(value))
+    raise SweepError(
+        explain(f"grid: {key}", f"a {type(value).__name__}", "a number, text or FILE.py:NAME")
+    )
+
+
+def read_grids(source: str) -> list[Grid]:
+    """Return the grids that `source` defines.
+
+    Parameters
+    ----------
+    source : str
+        A ``.toml`` file with one grid, or several as ``[[grid]]``; a ``.py`` file that defines
+        ``GRIDS``; or a protocol, shipped or a ``.py`` file: a grid of one row.
+
+    Raises
+    ------
+    BrainsleepError
+        If it cannot be read, or has an unknown key or a value of another kind.
+    """
+    if source.endswith(".toml"):
+        return _read_toml(Path(source).expanduser())
+    if source.endswith(".py"):
+        grids = getattr(load_module(source, "protocol"), "GRIDS", None)
+        if grids is not None:
+            if not grids or not all(isinstance(grid, Grid) for grid in grids):
+                raise SweepError(explain(f"{source}: GRIDS", repr(grids), "a list of Grid"))
+            return list(grids)
+    load_protocol(source)
+    return [Grid(name=Path(source.partition(":")[0]).stem, protocol=source)]
+
+
+#: Keys of a grid in a file, by what they may hold.
+_KEYS = {
+    "name": str,
+    "protocol": str,
+    "seeds": (int, list),
+    "backend": str,
+    "conditions": (str, list),
+    "set": dict,
+    "over": dict,
+}
+
+
+def _read_toml(path: Path) -> list[Grid]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SweepError(f"grid {path}: cannot be read ({one_line(error)})") from error
+    tables = found.get("grid", [found])
+    if "grid" in found and (len(found) > 1 or not isinstance(tables, list) or not tables):
+        raise SweepError(f"grid {path}: with [[grid]] tables, nothing may stand outside of them")
+    grids = [_grid(table, f"grid {path}", path.stem) for table in tables]
+    names = [grid.name for grid in grids]
+    for name in names:
+        if names.count(name) > 1:
+            raise SweepError(f"grid {path}: two grids are called '{name}'; name = ... in each")
+    return grids
+
+
+def _grid(table: Any, where: str, name: str) -> Grid:
+    if not isinstance(table, dict):
+        raise SweepError(explain(where, repr(table), "a table, as under [[grid]]"))
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise SweepError(f"{where}: unknown key '{key}'; {nearest(key, _KEYS)}")
+        if not isinstance(value, _KEYS[key]) or isinstance(value, bool):
+            kinds = _KEYS[key] if isinstance(_KEYS[key], tuple) else (_KEYS[key],)
+            names = {str: "text", int: "a number", list: "a list", dict: "a table"}
+            allowed = " or ".join(names[kind] for kind in kinds)
+            raise SweepError(explain(f"{where}: {key}", repr(value), allowed))
+    if "protocol" not in table:
+        raise SweepError(f'{where}: names no protocol; write protocol = "demo" at its top')
+    conditions = table.get("conditions", ())
+    if isinstance(conditions, str) and conditions != "all":
+        raise SweepError(explain(f"{where}: conditions", repr(conditions), '"all" or a list'))
+    return Grid(
+        name=table.get("name", name),
+        protocol=table["protocol"],
+        changes=flat(table.get("set", {})),
+        over=flat(table.get("over", {})),
+        conditions="all" if conditions == "all" else [_condition(c, where) for c in conditions],
+        seeds=table.get("seeds", 1),
+        backend=table.get("backend"),
+    )
+
+
+def _condition(value: Any, where: str) -> Condition | str:
+    """Read a condition: a name, or a table with ``name``, ``set``, ``match_rate``, ``scale``."""
+    if isinstance(value, str):
+        return value
+    allowed = {"name": str, "set": dict, "match_rate": str, "scale": str}
+    good = isinstance(value, dict) and "name" in value
+    if not good or not all(isinstance(v, allowed.get(k, ())) for k, v in value.items()):
+        raise SweepError(
+            explain(
+                f"{where}: condition",
+                repr(value),
+                "a name, or a table of name, set, match_rate, scale",
+            )
+        )
+    try:
+        return Condition(
+            name=value["name"],
+            changes=flat(value.get("set", {})),
+            match_rate=value.get("match_rate", ""),
+            scale=value.get("scale", ""),
+        )
+    except ProtocolError as error:
+        raise SweepError(f"{where}: {error}") from error
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turn nested tables into dotted keys, as TOML nests ``a.b = 1`` if the key is not quoted."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
