@@ -52,6 +52,8 @@ def _load_file(path: Path, kind: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look modules up
+    folder = str(path.resolve().parent)
+    sys.path.append(folder)  # so that it can import what lies beside it
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -61,6 +63,8 @@ def _load_file(path: Path, kind: str) -> ModuleType:
             f"{kind}: {path}{f', line {line}' if line else ''}: {type(error).__name__}: "
             f"{' '.join(str(error).split())}"
         ) from error
+    finally:
+        sys.path.remove(folder)
     return module
 
 

@@ -1,23 +1,25 @@
-"""The study behind docs/reproduction.md: every row of its table, run once and kept.
+"""The study behind docs/reproduction.md, as grids.
 
-    .venv/bin/python studies/reproduction.py --mnist FILE.npz [--csv figures/paper/runs.csv]
-        [--only GROUP ...] [--seeds 5] [--workers 2]
-
-A row that is in the table already is not run again; the table is rewritten in one step after each
-run, so the script can be stopped at any time and started again.
+.venv/bin/python studies/variants.py --mnist FILE.npz     # writes the data of the study
+.venv/bin/brainsleep sweep studies/reproduction.py --out results/study
+.venv/bin/brainsleep table results/study --grid studies/reproduction.py \
+        --out figures/paper/runs.csv
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import dataclasses
+from collections.abc import Iterable
 
-from runner import Row, parser, run_rows
-from search import DATA, INHIBITION, NEURON, SUBTRACTIVE, naps, spontaneous
-from variants import harder
+from search import INHIBITION, NEURON, SUBTRACTIVE, naps, spontaneous
 
 from brainsleep.compare import Condition
+from brainsleep.grid import Grid
 from brainsleep.load import load_module
+
+#: Where the data lie, by name.
+FOLDER = "results/study/data"
+DATA = {"mnist": f"{FOLDER}/mnist.npz", "fashion-mnist": "fashion-mnist"}
 
 RULE = "network.projections.*.rules.stdp_nearest_reversed"
 FULL = {"data.n_train": 3000, "schedule.sleep.until_initial": False, "record.weights_every": 0}
@@ -45,7 +47,7 @@ ALL_TO_ALL = {
 }
 
 #: Conditions beyond those that the claims rest on, and the all-to-all rule, have fewer seeds.
-FEW_SEEDS = 3
+SEEDS, FEW_SEEDS = 5, 3
 FEW = (
     "decay to the projection's mean",
     "decay to the neuron's mean",
@@ -55,12 +57,12 @@ FEW = (
 )
 
 
-#: Harder test images (see variants.py), and longer training as far as there are images.
-HARDER = ("noisy", "shifted")
+#: Longer training, as far as there are images.
 MANY = {"mnist": 6000, "fashion-mnist": 10000}
 
-#: First seed of the competitive network: not used before its settings were chosen.
-NEW = 10
+#: Seeds of the competitive network: not used before its settings were chosen.
+NEW = range(10, 10 + SEEDS)
+NEW_FEW = NEW[:FEW_SEEDS]
 
 #: Other naps than "naps", which are every 4 images for 20 % of wake: fractions by images. A nap
 #: longer than these changes nothing: what is scaled has long been at its baseline.
@@ -71,65 +73,55 @@ THETA = f"{NEURON}.theta_spike"
 FROZEN_INPUT = "network.projections.input_e.weights.incoming_sum"
 
 
-def rows(seeds: int) -> Iterator[Row]:
-    """Go through the study, a seed at a time, so that whatever is finished is balanced."""
-    for data in DATA:
-        yield from _short(data)
-        yield from _first_choice(data)
-    for seed in range(seeds):
-        for data in DATA:
-            for name, changes in _competitive():
-                yield Row("competitive", name, "competitive", data, NEW + seed, changes)
-            if seed < FEW_SEEDS:
-                yield from _few_seeds(data, seed)
-            for group, rule in (("released", {}), ("textbook", {RULE: "stdp:STDP_NEAREST"})):
-                for name, changes in _sweep():
-                    yield Row(group, name, "paper", data, seed, FULL | rule | changes)
-            for c in load_module("controls", "protocol").CONDITIONS:
-                if c.name in FEW and seed >= FEW_SEEDS:
-                    continue
-                if c.name not in ("no sleep", "sleep"):  # those are 0 % and 20 % of "released"
-                    changes = {"record.weights_every": 0} | dict(c.changes)
-                    match = ("released", "20% sleep") if c.match_rate else ()
-                    yield Row("controls", c.name, "controls", data, seed, changes, match, c.scale)
+def conditions(changes: dict[str, dict], common: dict | None = None) -> list[Condition]:
+    """Make conditions from changes by name, after those that are common to all."""
+    return [Condition(name=n, changes=(common or {}) | dict(c)) for n, c in changes.items()]
 
 
-def _few_seeds(data: str, seed: int) -> Iterator[Row]:
-    for name, changes in ALL_TO_ALL.items():
-        changes = FULL | ALL_TO_ALL_NETWORK | changes
-        yield Row("all-to-all", name, "paper", data, seed, changes)
-    for c in load_module("competitive", "protocol").CONDITIONS:
-        yield from _harder(c, data, NEW + seed)
+def of(protocol: str) -> dict[str, Condition]:
+    """Return the conditions that come with a protocol, by name."""
+    return {c.name: c for c in load_module(protocol, "protocol").CONDITIONS}
 
 
-def _harder(c: Condition, data: str, seed: int) -> Iterator[Row]:
-    """Harder test images, stronger adaptation of the threshold, more images."""
-    for kind in HARDER:
-        yield Row(kind, c.name, "competitive", f"{data}-{kind}", seed, dict(c.changes))
-    many = {"data.n_train": MANY[data]}
-    for theta in (0.05, 0.1, 0.4):
-        name, changes = f"theta {theta} mV, {c.name}", c.changes | {THETA: f"{theta}*mV"}
-        if theta > 0.05:  # that is the usual one
-            yield Row("thresholds", name, "competitive", data, seed, changes)
-        if theta in (0.05, 0.4) and seed < NEW + 2:  # long runs: two seeds
-            yield Row("many images", name, "competitive", data, seed, changes | many)
+def study(
+    name: str, protocol: str, found: Iterable[Condition], seeds: Iterable[int], data: Iterable[str]
+) -> Grid:
+    """Make a grid over data sets."""
+    return Grid(
+        name=name,
+        protocol=protocol,
+        conditions=list(found),
+        over={"data.source": list(data)},
+        seeds=list(seeds),
+        backend="cpp",
+    )
 
 
-def _first_choice(data: str) -> Iterator[Row]:
-    """Run the setting that was tested first: see docs/search.md."""
-    for c in load_module("competitive", "protocol").CONDITIONS:
-        for seed in (0, 1):
-            changes = c.changes | {INHIBITION: 17.5}
-            yield Row("first choice", c.name, "competitive", data, seed, changes)
+def sleep_sweep() -> dict[str, dict]:
+    """Sleep fractions; as a sleep lasts at most 10 s, those above 10/35 need that limit lifted."""
+    found = {f"{f:.0%} sleep": {"schedule.sleep.fraction": f} for f in (0.0, 0.1, 0.2, 0.3)}
+    for fraction in (0.5, 1.0):
+        found[f"{fraction:.0%} sleep, no limit"] = {
+            "schedule.sleep.fraction": fraction,
+            "schedule.sleep.max_duration": "35*second",
+        }
+    return found
 
 
-def _short(data: str) -> Iterator[Row]:
+def controls() -> list[Grid]:
+    """Take sleep apart; some controls have fewer seeds."""
+    grids = []
+    for few, seeds in ((False, range(SEEDS)), (True, range(FEW_SEEDS))):
+        found = [c for c in of("controls").values() if (c.name in FEW) == few]
+        grid = study("controls", "controls", found, seeds, DATA.values())
+        grids.append(dataclasses.replace(grid, changes={"record.weights_every": 0}))
+    return grids
+
+
+def short() -> list[Grid]:
     """One seed of 1050 images: the size of an independent simulation of the same network."""
-    short = {**FULL, "data.n_train": 1050}
-    for fraction in (0.0, 0.1, 0.2, 0.3):
-        changes = {"schedule.sleep.fraction": fraction}
-        yield Row("short", f"{fraction:.0%} sleep", "paper", data, 0, short | changes)
-    names = (
+    size = FULL | {"data.n_train": 1050}
+    named = (
         "no membrane noise",
         "decay without activity or plasticity",
         "rest: no decay",
@@ -137,63 +129,95 @@ def _short(data: str) -> Iterator[Row]:
         "normalise only",
         "decay to the initial weights",
     )
-    for c in load_module("controls", "protocol").CONDITIONS:
-        if c.name in names:
-            yield Row("short", c.name, "controls", data, 0, short | dict(c.changes))
-    for name, changes in ALL_TO_ALL.items():
-        changes = short | ALL_TO_ALL_NETWORK | changes
-        yield Row("short", f"all-to-all, {name}", "paper", data, 0, changes)
+    fractions = {k: v for k, v in sleep_sweep().items() if "limit" not in k}
+    all_to_all = {f"all-to-all, {k}": ALL_TO_ALL_NETWORK | v for k, v in ALL_TO_ALL.items()}
+    taken = {k: c.changes for k, c in of("controls").items() if k in named}
+    return [
+        study("short", "paper", conditions(fractions | all_to_all, size), [0], DATA.values()),
+        study("short", "controls", conditions(taken, size), [0], DATA.values()),
+    ]
 
 
-def _sweep() -> Iterator[tuple[str, dict]]:
-    """Sleep fractions; as a sleep lasts at most 10 s, those above 10/35 need that limit lifted."""
-    for fraction in (0.0, 0.1, 0.2, 0.3):
-        yield f"{fraction:.0%} sleep", {"schedule.sleep.fraction": fraction}
-    for fraction in (0.5, 1.0):
-        yield (
-            f"{fraction:.0%} sleep, no limit",
-            {"schedule.sleep.fraction": fraction, "schedule.sleep.max_duration": "35*second"},
-        )
-
-
-def _competitive() -> Iterator[tuple[str, dict]]:
-    yield from (
-        (c.name, dict(c.changes)) for c in load_module("competitive", "protocol").CONDITIONS
-    )
+def competitive() -> dict[str, dict]:
+    """Conditions of the competitive network: its own, other naps, other sleep."""
+    found = {name: c.changes for name, c in of("competitive").items()}
     for images, fractions in NAPS.items():
         for fraction in fractions:
-            yield f"naps every {images}, {fraction:.0%}", naps(images, fraction)
+            found[f"naps every {images}, {fraction:.0%}"] = naps(images, fraction)
         if images > 1:  # the moment's work of a nap without its time
-            yield (
-                f"scaled every {images} images",
-                {
-                    "schedule.period": f"{0.25 * images}*second",
-                    "schedule.sleep.max_duration": "1*ms",
-                    "schedule.sleep.gates.scaling": None,
-                    "schedule.sleep.gates.normalise": 1,
-                },
-            )
-    yield "naps that subtract", SUBTRACTIVE
+            found[f"scaled every {images} images"] = {
+                "schedule.period": f"{0.25 * images}*second",
+                "schedule.sleep.max_duration": "1*ms",
+                "schedule.sleep.gates.scaling": None,
+                "schedule.sleep.gates.normalise": 1,
+            }
+    found["naps that subtract"] = SUBTRACTIVE
     for rho in (2, 10):
-        yield f"naps, inputs at {rho} Hz", spontaneous(rho)
-    frozen = next(
-        c for c in load_module("competitive", "protocol").CONDITIONS if "frozen" in c.name
-    )
-    yield "frozen, input as large as reads out best", frozen.changes | {FROZEN_INPUT: 350.0}
+        found[f"naps, inputs at {rho} Hz"] = spontaneous(rho)
+    frozen = next(changes for name, changes in found.items() if "frozen" in name)
+    found["frozen, input as large as reads out best"] = frozen | {FROZEN_INPUT: 350.0}
+    return found
 
 
-def main() -> None:
-    """Run what is missing from the table."""
-    options = parser(__doc__.splitlines()[0], "figures/paper/runs.csv")
-    options.add_argument("--seeds", type=int, default=5)
-    given = options.parse_args()
-    sources = {"mnist": given.mnist, "fashion-mnist": given.fashion}
-    for data in DATA:
-        for kind in HARDER:
-            name = f"{data}-{kind}"
-            sources[name] = harder(sources[data], data, kind, Path(given.out) / "data")
-    run_rows(rows(given.seeds), sources, given)
+def at_thresholds(thetas: Iterable[float]) -> dict[str, dict]:
+    """Conditions that come with the competitive network, with other steps of the threshold."""
+    return {
+        f"theta {theta} mV, {name}": c.changes | {THETA: f"{theta}*mV"}
+        for theta in thetas
+        for name, c in of("competitive").items()
+    }
 
 
-if __name__ == "__main__":
-    main()
+def harder(kind: str) -> Grid:
+    """Test images made harder (see variants.py)."""
+    data = [f"{FOLDER}/{name}-{kind}.npz" for name in DATA]
+    return study(kind, "competitive", of("competitive").values(), NEW_FEW, data)
+
+
+def many_images() -> list[Grid]:
+    """Longer training, as far as there are images; two seeds, as the runs are long."""
+    return [
+        study(
+            "many images",
+            "competitive",
+            conditions({k: v | {"data.n_train": n} for k, v in at_thresholds((0.05, 0.4)).items()}),
+            NEW_FEW[:2],
+            [DATA[name]],
+        )
+        for name, n in MANY.items()
+    ]
+
+
+GRIDS = [
+    *short(),
+    study(  # the setting that was tested first: see docs/search.md
+        "first choice",
+        "competitive",
+        conditions({k: c.changes | {INHIBITION: 17.5} for k, c in of("competitive").items()}),
+        [0, 1],
+        DATA.values(),
+    ),
+    study("released", "paper", conditions(sleep_sweep(), FULL), range(SEEDS), DATA.values()),
+    study("competitive", "competitive", conditions(competitive()), NEW, DATA.values()),
+    *controls(),
+    study(
+        "textbook",
+        "paper",
+        conditions(sleep_sweep(), FULL | {RULE: "stdp:STDP_NEAREST"}),
+        range(SEEDS),
+        DATA.values(),
+    ),
+    study(
+        "all-to-all",
+        "paper",
+        conditions(ALL_TO_ALL, FULL | ALL_TO_ALL_NETWORK),
+        range(FEW_SEEDS),
+        DATA.values(),
+    ),
+    harder("noisy"),
+    harder("shifted"),
+    study(  # 0.05 mV is the usual one
+        "thresholds", "competitive", conditions(at_thresholds((0.1, 0.4))), NEW_FEW, DATA.values()
+    ),
+    *many_images(),
+]

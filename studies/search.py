@@ -1,6 +1,9 @@
 """Settings of the competitive network, tried on images and seeds that the study does not use.
 
-    .venv/bin/python studies/search.py --mnist FILE.npz [--csv figures/paper/search.csv]
+    .venv/bin/python studies/variants.py --mnist FILE.npz     # writes the data of the search
+    .venv/bin/brainsleep sweep studies/search.py --out results/search
+    .venv/bin/brainsleep table results/search --grid studies/search.py \
+        --out figures/paper/search.csv
 
 Runs train, fit and score on official training images only (MNIST: the images that are not the
 study's test images), with seeds from 100 on. Every setting that was tried is in the table.
@@ -9,12 +12,14 @@ study's test images), with seeds from 100 on. Every setting that was tried is in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from runner import Row, parser, run_rows
-from variants import for_search
+from brainsleep.compare import Condition
+from brainsleep.grid import Grid
 
-DATA = ("mnist", "fashion-mnist")
+#: Where the data lie.
+DATA = tuple(f"results/search/data/{name}.npz" for name in ("mnist", "fashion-mnist"))
+
+#: First of the seeds.
 SEED = 100
 
 INHIBITION = "network.projections.inhibition.weights.low"
@@ -40,11 +45,11 @@ def naps(images: int, fraction: float) -> dict:
     return {"schedule.period": f"{0.25 * images}*second", "schedule.sleep.fraction": fraction}
 
 
-def rows() -> Iterator[Row]:
-    """Go through the settings that were tried, in the order in which they were."""
+def tried() -> Iterator[tuple[str, str, dict, int]]:
+    """Go through the settings that were tried, in order: step, name, changes, number of seeds."""
     for total in (None, 60.0, 100.0, 150.0):
         for images, fraction in ((4, 0.2), (4, 0.1), (1, 0.1), (16, 0.1)):
-            yield from both(
+            yield _try(
                 "1 input and naps",
                 f"total {total}, every {images}, {fraction:.0%}",
                 {"encoder.total": total, **naps(images, fraction)},
@@ -71,10 +76,10 @@ def rows() -> Iterator[Row]:
         "tau_scaling 400 ms": {f"{SCALING}.tau_scaling": "400*ms"},
     }
     for name, changes in one_by_one.items():
-        yield from both("2 one by one", name, base | changes)
+        yield _try("2 one by one", name, base | changes)
     for theta in (0.2, 0.4, 0.8):
         for total, inhibition in ((150.0, 17.5), (250.0, 17.5), (250.0, 10.0), (400.0, 17.5)):
-            yield from both(
+            yield _try(
                 "3 threshold and drive",
                 f"theta {theta} mV, total {total:.0f}, inhibition {inhibition}",
                 base
@@ -107,7 +112,7 @@ def rows() -> Iterator[Row]:
         "subtraction, naps every 4, 20%": SUBTRACTIVE | naps(4, 0.2),
     }
     for name, changes in one_by_one.items():
-        yield from both("4 one by one", name, base | changes)
+        yield _try("4 one by one", name, base | changes)
     few = {
         "A: theta 0.4 mV, total 150, inhibition 17.5": setting(0.4, 150, 17.5),
         "B: theta 0.4 mV, total 150, inhibition 30": setting(0.4, 150, 30),
@@ -118,13 +123,13 @@ def rows() -> Iterator[Row]:
     }
     chosen = setting(0.4, 150, 30) | {"schedule.sleep.fraction": 0.0}
     for name, changes in few.items():
-        yield from both("5 three seeds", name, changes, seeds=(100, 101, 102))
-    yield from both("6 controls of B", "no homeostasis", chosen)
+        yield _try("5 three seeds", name, changes, seeds=3)
+    yield _try("6 controls of B", "no homeostasis", chosen)
     scaled = chosen | {"schedule.wake.gates.normalise": 1}
-    yield from both("6 controls of B", "scaled every image", scaled)
+    yield _try("6 controls of B", "scaled every image", scaled)
     for total in (78.4, 150.0, 220.0, 350.0, 500.0):
         name = f"frozen, summed input {total:.0f}"
-        yield from both("6 controls of B", name, chosen | frozen_at(total))
+        yield _try("6 controls of B", name, chosen | frozen_at(total))
     for theta in (0.05, 0.1, 0.2, 0.4):
         here = setting(theta, 150, 17.5)
         awake = here | {"schedule.sleep.fraction": 0.0}
@@ -135,7 +140,7 @@ def rows() -> Iterator[Row]:
             "naps": here,
         }
         for name, changes in homeostasis.items():
-            yield from both("7 need of homeostasis", f"theta {theta} mV, {name}", changes)
+            yield _try("7 need of homeostasis", f"theta {theta} mV, {name}", changes)
     base = setting(0.05, 150, 17.5)
     inhibited = setting(0.05, 150, 30)
     narrow = {f"{STDP}.tau_plus": "10*ms"}
@@ -152,7 +157,7 @@ def rows() -> Iterator[Row]:
         "inhibition 30, frozen": inhibited | {"schedule.sleep.fraction": 0.0} | frozen_at(220.0),
     }
     for name, changes in variants.items():
-        yield from both("8 low threshold, three seeds", name, changes, seeds=(100, 101, 102))
+        yield _try("8 low threshold, three seeds", name, changes, seeds=3)
 
 
 def spontaneous(rho: float) -> dict:
@@ -193,23 +198,26 @@ def summed_input(total: float) -> dict:
     }
 
 
-def both(group: str, condition: str, changes: dict, seeds: tuple[int, ...] = (SEED,)) -> Iterator:
-    """Make a setting's rows for both data sets."""
-    for seed in seeds:
-        for data in DATA:
-            yield Row(group, condition, "competitive", data, seed, START | changes)
+def _try(group: str, condition: str, changes: dict, seeds: int = 1) -> tuple[str, str, dict, int]:
+    return group, condition, START | changes, seeds
 
 
-def main() -> None:
-    """Run what is missing from the table."""
-    options = parser(__doc__.splitlines()[0], "figures/paper/search.csv").parse_args()
-    folder = Path(options.out) / "data"
-    sources = {
-        name: for_search(source, name, folder)
-        for name, source in zip(DATA, (options.mnist, options.fashion), strict=True)
-    }
-    run_rows(rows(), sources, options)
+def grids() -> list[Grid]:
+    """Make a grid of every step of the search."""
+    steps: dict[tuple[str, int], list[Condition]] = {}
+    for group, name, changes, seeds in tried():
+        steps.setdefault((group, seeds), []).append(Condition(name=name, changes=changes))
+    return [
+        Grid(
+            name=group,
+            protocol="competitive",
+            conditions=found,
+            over={"data.source": DATA},
+            seeds=range(SEED, SEED + seeds),
+            backend="cpp",
+        )
+        for (group, seeds), found in steps.items()
+    ]
 
 
-if __name__ == "__main__":
-    main()
+GRIDS = grids()

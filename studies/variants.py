@@ -1,7 +1,14 @@
-"""Files of the study's data: images to search settings on, and test images made harder."""
+"""Files of the study's data: images to search settings on, and test images made harder.
+
+    .venv/bin/python studies/variants.py --mnist FILE.npz [--fashion NAME] [--out results]
+
+Files that are there already stay as they are.
+"""
 
 from __future__ import annotations
 
+import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -80,8 +87,29 @@ def shifted(images: np.ndarray) -> np.ndarray:
     )
 
 
+def main() -> None:
+    """Write every file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mnist", required=True, help="MNIST: .npz file")
+    parser.add_argument("--fashion", default="fashion-mnist", help="Fashion-MNIST: name or folder")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of results")
+    given = parser.parse_args()
+    study, search = given.out / "study/data", given.out / "search/data"
+    for name, source in (("mnist", given.mnist), ("fashion-mnist", given.fashion)):
+        print(for_search(source, name, search))
+        for kind in ("noisy", "shifted"):
+            print(harder(source, name, kind, study))
+    if not (study / "mnist.npz").exists():
+        shutil.copy(given.mnist, study / "mnist.npz")
+    print(study / "mnist.npz")
+
+
 def _write(path: Path, **arrays: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".writing.npz")
     np.savez(temporary, **arrays)
     temporary.replace(path)
+
+
+if __name__ == "__main__":
+    main()
