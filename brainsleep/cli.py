@@ -166,7 +166,9 @@ def info(result: Annotated[Path, typer.Argument(metavar="RESULT", help="its fold
 @app.command()
 def figure(
     name: Annotated[str, typer.Argument(metavar="NAME", help="name of a shipped figure")],
-    results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="result folders")],
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT|DIR...", help="results, or folders")
+    ],
     out: Annotated[Path, typer.Option("--out", help="file to write: .png, .pdf or .svg")],
     labels: Annotated[
         list[str] | None,
@@ -176,12 +178,16 @@ def figure(
     """Draw a figure from stored results."""
     from .load import load_module
     from .store import read_result
+    from .table import results_in
 
     _check_figure(out)
     if labels and len(labels) != len(results):
         expected = f"{len(results)}, one for each result"
         raise FigureError(explain("figure: number of --label", len(labels), expected))
-    found = [read_result(path) for path in results]
+    found = []
+    for path in results:  # a result, or a folder of some
+        one = path.name == "result.json" or (path / "result.json").exists() or labels
+        found += [read_result(path)] if one else results_in(path)
     _draw(load_module(name, "figure"), found, labels or None, out)
     print(out)
 

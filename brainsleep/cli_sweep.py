@@ -338,14 +338,22 @@ def table(
         list[str] | None,
         typer.Option("--grid", metavar="GRID.toml", help="only its rows, labelled as in it"),
     ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option("--drop", metavar="PATTERN", help="leave columns out, such as 'version.*'"),
+    ] = None,
 ) -> None:
     """Write one row a run: settings, metrics, times and versions as columns."""
+    from fnmatch import fnmatchcase
+
     import_brian2()
     from .grid import read_grids
     from .table import tabulate, write
 
     rows = [row for source in grids or () for grid in read_grids(source) for row in grid.rows()]
     frame = tabulate(folder, rows if grids else None)
+    left_out = [c for c in frame if any(fnmatchcase(c, pattern) for pattern in drop or ())]
+    frame = frame.drop(columns=left_out)
     write(frame, out)
     stderr.print(f"{len(frame)} rows, {len(frame.columns)} columns")
     print(out)
@@ -369,7 +377,7 @@ def statistics(
 
     frame = tabulate(source) if source.is_dir() else read(source)
     frame = choose(frame, key_values(where or (), "--where"))
-    columns = ("network, data", "sleep %", "n", "mean %", "less no sleep", "g", "every seed")
+    columns = ("network, data", "sleep %", "n", "mean %", "gain, points", "g", "every seed")
     rows = [
         (
             f"{effect.model}, {effect.data}",
@@ -382,7 +390,7 @@ def statistics(
         )
         for effect in sleep_effects(frame, metric).itertuples()
     ]
-    stdout.print(rich_table(columns, rows, f"{metric}, against no sleep with the same seed"))
+    stdout.print(rich_table(columns, rows, f"{metric}; gain over no sleep with the same seed, 95 % bootstrap interval"))
     fit = beta_regression(frame, metric)
     terms = (
         (t.term, f"{t.estimate:+.3f}", f"{t.low:+.3f} to {t.high:+.3f}", f"{t.p:.2g}")

@@ -4,8 +4,10 @@ The columns, in this order:
 
 - ``grid``, ``condition``: only in a table of the rows of a grid, which may have a run twice;
 - `BASE`: what a run is;
-- ``set.KEY``: every other setting that is not the same in all rows, by the key that ``--set``
-  takes; values with unit as text, such as ``0.03 s``;
+- ``set.KEY``: every other setting in which rows of one model differ, by the key that ``--set``
+  takes; values with unit as text, such as ``0.03 second``. What a rule or model does is one
+  column, ``set.KEY.equations``, with the first eight digits of its SHA-256: they say whether it
+  is the same;
 - the metrics that are one number, by name; of intervals both ends, ``NAME.low``, ``NAME.high``;
 - ``wall_s``: wall time in s, the sum of ``build_s``, ``simulate_s`` and ``readout_s``;
   ``biological_s``: time simulated in s;
@@ -17,7 +19,10 @@ Names and meaning of columns stay; new ones may come.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +53,15 @@ BASE = {
 #: Settings that are not columns of their own, since a column of `BASE` says it or nothing does.
 _SAID = ("name", "description", "data.source", "data.root", "data.n_train", "network.name",
          "schedule.sleep.fraction")  # fmt: skip
+
+
+#: Parts that hold equations, and what of them is a setting besides their parameters.
+_MODELS = ("NeuronModel", "SynapseModel", "PlasticityRule", "SpontaneousActivity", "WeightProcess")
+_PLAIN = ("name", "initial")
+
+
+def _is_quantity(value: Any) -> bool:
+    return isinstance(value, int | float) or bool(re.match(r"[-+.\d]\S* [a-z]", str(value)))
 
 
 def results_in(folder: str | Path) -> list[Result]:
@@ -98,8 +112,7 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
     for labels, result in _chosen(found, Path(folder), rows):
         lines.append(labels | _line(result))
         settings.append(flatten(result.info["protocol"]))
-    keys = dict.fromkeys(key for each in settings for key in each if key not in _SAID)
-    varied = [key for key in keys if len({str(each.get(key)) for each in settings}) > 1]
+    varied = _varied([line["model"] for line in lines], settings)
     for key in varied:
         kinds = {isinstance(each.get(key), str) for each in settings if each.get(key) is not None}
         for line, each in zip(lines, settings, strict=True):
@@ -119,6 +132,16 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
     mixed = [name for name in by if text[name].map(type).nunique() > 1]
     order = text.assign(**{name: text[name].astype(str) for name in mixed})
     return frame.loc[order.sort_values(by, kind="stable").index].reset_index(drop=True)
+
+
+def _varied(models: list[str], settings: list[dict[str, Any]]) -> list[str]:
+    """Return the keys of settings in which runs of one model differ, in the protocol's order."""
+    keys = dict.fromkeys(key for each in settings for key in each if key not in _SAID)
+    seen: dict[tuple[str, str], set[str]] = {}
+    for model, each in zip(models, settings, strict=True):
+        for key in keys:
+            seen.setdefault((model, key), set()).add(str(each.get(key)))
+    return [key for key in keys if any(len(seen[model, key]) > 1 for model in set(models))]
 
 
 def _chosen(
@@ -176,18 +199,26 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
     """
     if isinstance(value, dict):
         found: dict[str, Any] = {}
+        kind = value.get("kind", "")
         for name, part in value.items():
-            if name in ("kind", "references", "description") and "kind" in value:
+            if kind and name in ("kind", "references", "description"):
                 continue
-            inner = name == "parameters" and "kind" in value  # their keys follow the object's
-            found |= flatten(part, key if inner else f"{key}.{name}".lstrip("."))
+            inner = kind and name == "parameters"  # their keys follow the object's
+            if kind not in _MODELS or inner or name in _PLAIN or _is_quantity(part):
+                found |= flatten(part, key if inner else f"{key}.{name}".lstrip("."))
+        if kind in _MODELS:
+            code = {n: v for n, v in value.items() if n not in ("parameters", *_PLAIN)}
+            text = json.dumps(code, sort_keys=True)
+            found[f"{key}.equations"] = hashlib.sha256(text.encode()).hexdigest()[:8]
         return found
     named = isinstance(value, list) and value and all(
         isinstance(part, dict) and "name" in part for part in value
     )  # fmt: skip
     if named:
         return {k: v for part in value for k, v in flatten(part, f"{key}.{part['name']}").items()}
-    return {key: ",".join(map(str, value)) if isinstance(value, list) else value}
+    if isinstance(value, list):
+        return {key: ",".join(map(str, value))}
+    return {key: value}
 
 
 def write(frame: pandas.DataFrame, path: str | Path) -> None:

@@ -29,6 +29,12 @@ DATA_NAMES = {
     "notmnist": "notMNIST",
 }
 
+#: What may differ between the runs of one curve: sleep, data, and what no accuracy depends on.
+FREE = (
+    r"name|description|references|hooks.*|record\..*|readout\.(resamples|label_.*)",
+    r"data\.(source|root|split_seed)|schedule\.sleep\.fraction",
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Run:

@@ -18,6 +18,7 @@ from . import _style as style
 from ._panels import line_label
 from ._read import check
 from ._seeds import (
+    FREE,
     Run,
     accuracy_line,
     by_data,
@@ -50,12 +51,8 @@ RULES = {
     "stdp_all": "textbook rule, all to all",
 }
 
-#: What may differ between the runs of one curve: sleep, data, and what no accuracy depends on.
-FREE = (
-    r"name|description|references|hooks.*|record\..*|readout\.(resamples|label_.*)",
-    r"data\.(source|root|split_seed)|schedule\.sleep\.fraction",
-)
-SIZES = r"data\.n_.*"  # may differ from data set to data set
+#: What else may differ, from data set to data set.
+SIZES = r"data\.n_.*"
 RULE_KEYS = r"network\.projections\.[^.]+\.rules.*"
 
 
