@@ -390,7 +390,8 @@ def statistics(
         )
         for effect in sleep_effects(frame, metric).itertuples()
     ]
-    stdout.print(rich_table(columns, rows, f"{metric}; gain over no sleep with the same seed, 95 % bootstrap interval"))
+    title = f"{metric}; gain over no sleep with the same seed, 95 % bootstrap interval"
+    stdout.print(rich_table(columns, rows, title))
     fit = beta_regression(frame, metric)
     terms = (
         (t.term, f"{t.estimate:+.3f}", f"{t.low:+.3f} to {t.high:+.3f}", f"{t.p:.2g}")

@@ -7,9 +7,10 @@ knows them, and they are imported only when they are used.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import os
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from .errors import MissingExtraError, SweepError, explain, nearest, one_line
 
 #: Seconds to wait for a scheduler that is given.
 TIMEOUT = 20
+
+#: Seconds after which a worker of this machine that is away is replaced.
+LOST = 10
 
 #: Classes of dask-jobqueue by the name of the queue.
 QUEUES = {
@@ -28,6 +32,9 @@ QUEUES = {
     "moab": "MoabCluster",
     "htcondor": "HTCondorCluster",
 }
+
+#: What workers of this machine begin with: Ctrl-C is for the process that they belong to.
+_DEAF = "import signal\nsignal.signal(signal.SIGINT, lambda *_: None)\n"
 
 #: What a job asks for unless told otherwise: one row at a time needs little.
 JOB = {"cores": 1, "processes": 1, "memory": "2GB", "job_name": "brainsleep"}
@@ -70,19 +77,50 @@ def local(workers: int | None = None, dashboard: str | None = None) -> Iterator[
     distributed.Client
         Connected on loopback. Its processes end with it.
     """
-    distributed = needed("distributed")
+    distributed, dask = needed("distributed"), needed("dask")
+    workers = workers or dask.system.CPU_COUNT
     with (
         distributed.LocalCluster(
-            n_workers=workers,
+            n_workers=0,  # they are asked for below: one that dies while it starts is no error
             threads_per_worker=1,
             memory_limit=0,  # a row's memory is not Dask's to count
             host="127.0.0.1",
             dashboard_address=loopback(dashboard),
+            preload=_DEAF,
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,
+        _kept(cluster, client, workers),
     ):
         yield client
+
+
+@contextlib.contextmanager
+def _kept(cluster: Any, client: Any, workers: int) -> Iterator[None]:
+    """Start workers, and others for those that have been away for `LOST` seconds.
+
+    Dask starts a process that died again, but not one that dies while it starts.
+    """
+    stop = threading.Event()
+
+    def watch() -> None:
+        since = time.monotonic()
+        while not stop.wait(1.0):
+            missing = workers - len(client.scheduler_info(n_workers=-1)["workers"])
+            if missing <= 0:
+                since = time.monotonic()
+            elif time.monotonic() - since > LOST:
+                cluster.scale(len(cluster.worker_spec) + missing)
+                since = time.monotonic()
+
+    cluster.scale(workers)
+    thread = threading.Thread(target=watch, name="brainsleep-workers", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextlib.contextmanager
@@ -217,19 +255,17 @@ def job_options(texts: Mapping[str, str] | list[tuple[str, str]]) -> dict[str, A
     return found
 
 
-def loopback(address: str | None) -> str | None:
+def loopback(address: str | None) -> str:
     """Complete the address of a dashboard: ``":8787"`` or ``"8787"`` is on loopback.
+
+    Without one Dask's web server, which it always starts, takes any port of loopback.
 
     Raises
     ------
     SweepError
         If it is no port, or host and port.
     """
-    if address is None:
-        return None
-    host, _, port = address.rpartition(":")
+    host, _, port = (address or "0").rpartition(":")
     if not port.isdigit() or int(port) > 65535:
         raise SweepError(explain("dashboard", address, "a port or HOST:PORT", "such as :8787"))
-    with contextlib.suppress(ValueError):
-        host = str(ipaddress.ip_address(host))
     return f"{host or '127.0.0.1'}:{port}"
