@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .errors import MissingExtraError, SweepError, explain, nearest, one_line
@@ -21,6 +21,9 @@ TIMEOUT = 20
 
 #: Seconds after which a worker of this machine that is away is replaced.
 LOST = 10
+
+#: Seconds between looks for jobs of a queue that have ended.
+AGAIN = 30
 
 #: Classes of dask-jobqueue by the name of the queue.
 QUEUES = {
@@ -90,31 +93,40 @@ def local(workers: int | None = None, dashboard: str | None = None) -> Iterator[
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,
-        _kept(cluster, client, workers),
     ):
-        yield client
+        cluster.scale(workers)
+        with _every(1.0, _Replacements(cluster, client, workers)):
+            yield client
 
 
-@contextlib.contextmanager
-def _kept(cluster: Any, client: Any, workers: int) -> Iterator[None]:
-    """Start workers, and others for those that have been away for `LOST` seconds.
+class _Replacements:
+    """Starts others for workers that have been away for `LOST` seconds.
 
     Dask starts a process that died again, but not one that dies while it starts.
     """
+
+    def __init__(self, cluster: Any, client: Any, workers: int):
+        self.cluster, self.client, self.workers = cluster, client, workers
+        self.whole = time.monotonic()
+
+    def __call__(self) -> None:
+        missing = self.workers - len(self.client.scheduler_info(n_workers=-1)["workers"])
+        if missing > 0 and time.monotonic() - self.whole > LOST:
+            self.cluster.scale(len(self.cluster.worker_spec) + missing)
+        if missing <= 0 or time.monotonic() - self.whole > LOST:
+            self.whole = time.monotonic()
+
+
+@contextlib.contextmanager
+def _every(seconds: float, action: Callable[[], object]) -> Iterator[None]:
+    """Do something every so many seconds, in a thread of its own."""
     stop = threading.Event()
 
-    def watch() -> None:
-        since = time.monotonic()
-        while not stop.wait(1.0):
-            missing = workers - len(client.scheduler_info(n_workers=-1)["workers"])
-            if missing <= 0:
-                since = time.monotonic()
-            elif time.monotonic() - since > LOST:
-                cluster.scale(len(cluster.worker_spec) + missing)
-                since = time.monotonic()
+    def repeat() -> None:
+        while not stop.wait(seconds):
+            action()
 
-    cluster.scale(workers)
-    thread = threading.Thread(target=watch, name="brainsleep-workers", daemon=True)
+    thread = threading.Thread(target=repeat, name="brainsleep-workers", daemon=True)
     thread.start()
     try:
         yield
@@ -146,7 +158,7 @@ def scheduler(address: str, tls: Mapping[str, str] | None = None) -> Iterator[An
         If there is none, or it cannot be spoken to.
     """
     distributed = needed("distributed")
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost, we say
+    _hush()
     security = {"security": _security(tls)} if tls or address.startswith("tls:") else {}
     try:
         client = distributed.Client(address, timeout=TIMEOUT, **security)
@@ -157,6 +169,16 @@ def scheduler(address: str, tls: Mapping[str, str] | None = None) -> Iterator[An
         ) from error
     with client:
         yield client
+
+
+def _hush() -> None:
+    """Keep the loggers of `distributed` quiet, each of which has a level of its own.
+
+    Workers and schedulers that are lost are noticed, and said, by the sweep.
+    """
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _security(tls: Mapping[str, str] | None) -> Any:
@@ -191,7 +213,8 @@ def queue(
     Yields
     ------
     distributed.Client
-        Its jobs are cancelled at the end.
+        Its jobs are cancelled at the end; one that ends before, as at its wall time, is followed
+        by another.
 
     Raises
     ------
@@ -207,8 +230,10 @@ def queue(
     distributed = needed("distributed")
     try:
         with _cluster(name, options, dashboard) as cluster:
+            _hush()
             cluster.scale(jobs=jobs)
-            with distributed.Client(cluster) as client:
+            again = _every(AGAIN, lambda: cluster.scale(jobs=jobs))
+            with distributed.Client(cluster) as client, again:
                 yield client
     except (OSError, RuntimeError) as error:
         raise SweepError(f"queue {name}: {one_line(error)}") from error

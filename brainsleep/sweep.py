@@ -236,14 +236,11 @@ class _Running:
 
     def finish(self) -> None:
         """Send out rows and take in what becomes of them, until none is left."""
-        from distributed import wait
-
         self.client.subscribe_topic(_TOPIC, self._heard)
         try:
             self._send_ready()
             while self.sent:
-                with contextlib.suppress(TimeoutError):
-                    wait(list(self.sent), timeout=_TELL_EVERY, return_when="FIRST_COMPLETED")
+                self._wait()
                 for future in [future for future in self.sent if future.done()]:
                     self._take(future, *self.sent.pop(future))
                 self._send_ready()
@@ -255,6 +252,14 @@ class _Running:
         finally:
             with contextlib.suppress(Exception):
                 self.client.unsubscribe_topic(_TOPIC)
+
+    def _wait(self) -> None:
+        """Wait until something is done, but not long."""
+        from distributed import wait
+        from distributed.client import FuturesCancelledError
+
+        with contextlib.suppress(TimeoutError, FuturesCancelledError):  # looked at in `_outcome`
+            wait(list(self.sent), timeout=_TELL_EVERY, return_when="FIRST_COMPLETED")
 
     def _heard(self, event: tuple) -> None:
         address, part = event[-1]
@@ -331,6 +336,8 @@ class _Running:
     def _tell(self) -> None:
         state, sent = self.state, self._sent_ids()
         state.running = parts = {k: part for k, part in list(self.parts.items()) if k in sent}
+        workers = self.client.scheduler_info(n_workers=-1).get("workers", {})
+        state.message = "" if workers or not sent else "waiting for workers"
         state.seconds = time.monotonic() - self.begun
         done = self.done + sum(parts.values())
         left = len(sent) + len(self.held) - sum(parts.values())
