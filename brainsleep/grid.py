@@ -221,7 +221,7 @@ class Grid:
             known = {c.name: c for c in getattr(module, "CONDITIONS", ())}
         if self.conditions == "all":
             if not known:
-                raise SweepError(f"grid {self.name}: protocol {source} defines no CONDITIONS")
+                raise SweepError(f"grid {self.name}: its protocol's file defines no CONDITIONS")
             return tuple(known.values())
         found = []
         for each in self.conditions:

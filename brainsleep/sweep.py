@@ -498,7 +498,8 @@ def _write_json(path: Path, content: dict) -> None:
         ) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> dict:

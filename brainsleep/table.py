@@ -250,7 +250,8 @@ def write(frame: pandas.DataFrame, path: str | Path) -> None:
     except ImportError as error:
         raise _without_pyarrow() from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def read(path: str | Path) -> pandas.DataFrame:

@@ -10,10 +10,14 @@ from brian2 import ms
 
 from brainsleep.backend import make_backend
 from brainsleep.build import find_compiler
+from brainsleep.encoders import RateEncoder
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
+from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST
+from brainsleep.protocol import Data, Protocol, Record
+from brainsleep.schedule import Schedule, sleep
 from brainsleep.segment import Capacity, Segment
 from brainsleep.spec import (
     Connectivity,
@@ -30,6 +34,16 @@ hypothesis.settings.load_profile("brainsleep")
 
 #: One input spike in every neuron with this rate and the time step of 1 ms: probability 1.
 EVERY_STEP = 1000.0
+
+#: A run of a fraction of a second, with everything that can be recorded.
+TINY = Protocol(
+    name="tiny",
+    network=recurrent_network(n_inputs=64, n_excitatory=30, n_inhibitory=10),
+    data=Data(n_train=12, n_readout=40, n_test=40),
+    encoder=RateEncoder(size=(8, 8), total=14.0),
+    schedule=Schedule(image_duration=50 * ms, period=200 * ms, sleep=sleep(0.5, noise=1, decay=1)),
+    record=Record(raster=(3, 6), snapshots=(6,)),
+).override({"network.projections.input_e.weights.low": 2.0})
 
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler")
 

@@ -10,29 +10,16 @@ import time
 import numpy as np
 import pytest
 from brian2 import ms
-from conftest import make_segment, needs_compiler
+from conftest import TINY, make_segment, needs_compiler
 
 from brainsleep import simulate as simulate_module
 from brainsleep.backend import make_backend
-from brainsleep.encoders import RateEncoder
 from brainsleep.errors import BackendError, DataError, ProtocolError, SimulationError, StoreError
 from brainsleep.metrics import WEIGHT_STATISTICS, weight_entropy, weight_statistics
-from brainsleep.models.massey2026 import recurrent_network
-from brainsleep.protocol import Data, Protocol, Record
 from brainsleep.responses import class_selectivity, effective_rank, participation_ratio, phi
-from brainsleep.schedule import Schedule, sleep
 from brainsleep.simulate import simulate
 from brainsleep.state import initial_state
 from brainsleep.store import find_result, read_result, write_result
-
-TINY = Protocol(
-    name="tiny",
-    network=recurrent_network(n_inputs=64, n_excitatory=30, n_inhibitory=10),
-    data=Data(n_train=12, n_readout=40, n_test=40),
-    encoder=RateEncoder(size=(8, 8), total=14.0),
-    schedule=Schedule(image_duration=50 * ms, period=200 * ms, sleep=sleep(0.5, noise=1, decay=1)),
-    record=Record(raster=(3, 6), snapshots=(6,)),
-).override({"network.projections.input_e.weights.low": 2.0})
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +187,7 @@ RUN = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_run import TINY
+from conftest import TINY
 from brainsleep import simulate as module
 module.CHECKPOINT_EVERY = 0.0
 protocol = TINY.override({{"data.n_train": 60}})

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_run import TINY
+from conftest import TINY
 
 from brainsleep.errors import DataError, MissingExtraError
 from brainsleep.simulate import simulate

@@ -1,0 +1,537 @@
+"""Sweeps on real worker processes: what is built, run again, killed, interrupted and lost."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import TINY, needs_compiler
+
+from brainsleep import cache, cluster
+from brainsleep.compare import Condition
+from brainsleep.errors import MissingExtraError, StoreError, SweepError
+from brainsleep.grid import Grid, addressed
+from brainsleep.simulate import simulate
+from brainsleep.store import read_result
+from brainsleep.sweep import NOTES, Plan, run_packed, status, sweep
+from brainsleep.table import tabulate
+
+distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
+
+ROOT = Path(__file__).parent.parent
+SMOKE = ROOT / "studies/smoke.toml"
+FRACTION = "schedule.sleep.fraction"
+NETWORK_INPUT = "network.projections.input_e.weights.low"
+
+#: Smaller rows of the smoke grid.
+FEWER = ["--set", "data.n_train=70", "--set", "data.n_test=100", "--set", "data.n_readout=100"]
+
+#: Numbers that differ from run to run of the same thing.
+CLOCK = ["wall_s", "build_s", "simulate_s", "readout_s"]
+
+pytestmark = pytest.mark.skipif(not SMOKE.is_file(), reason="not in a checkout")
+
+
+def tiny_grid(**options):
+    options = {"over": {FRACTION: [0.0, 0.5]}, "seeds": 2, "backend": "numpy"} | options
+    return Grid(name="tiny", protocol=TINY, **options)
+
+
+def command(*words):
+    script = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+    return [*script, *map(str, words)]
+
+
+def start(*words, **options):
+    """Start the command line in a session of its own, as in a terminal."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    return subprocess.Popen(command(*words), start_new_session=True, **options)
+
+
+def run(*words, **options):
+    return subprocess.run(
+        command(*words), capture_output=True, text=True, check=False, timeout=300, **options
+    )
+
+
+def worker_processes(pid):
+    """Return the processes that the driver `pid` has started to work for it."""
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+        return [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+    except psutil.Error:
+        return []
+
+
+@pytest.fixture(scope="module")
+def two_workers():
+    with cluster.local(2) as client:
+        yield client
+
+
+# -- what is run -------------------------------------------------------------------------------
+
+
+def test_rows_are_run_once_and_equal_single_runs(two_workers, tmp_path):
+    seen = []
+    grid = tiny_grid()
+    end = sweep(
+        grid,
+        out=tmp_path / "a",
+        client=two_workers,
+        progress=lambda state: seen.append((state.finished, state.total)),
+    )
+    assert (end.finished, end.total, end.failed) == (4, 4, {})
+    assert seen[0] == (0, 4) and seen[-1] == (4, 4) and sorted(seen) == seen
+    for row in addressed(grid.rows()):
+        alone = simulate(row.protocol, seed=row.seed, backend="numpy", out=tmp_path / "b")
+        together = read_result(tmp_path / "a" / row.run_id)
+        assert together.metrics == alone.metrics
+        for name, value in alone.arrays.items():
+            assert together.arrays[name].tobytes() == value.tobytes(), name
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "a").glob("*/*")}
+    again = sweep(grid, out=tmp_path / "a", workers=-1)  # nothing to run: none is started
+    assert again.finished == 4
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "a").glob("*/*")}
+
+
+def test_same_run_in_two_grids_is_done_once(two_workers, tmp_path):
+    one, two = tiny_grid(seeds=1), tiny_grid(over={FRACTION: [0.5]}, seeds=1)
+    two = Grid(name="other", protocol=two.protocol, over=two.over, backend="numpy")
+    assert sweep([one, two], out=tmp_path, client=two_workers).total == 2
+    assert len(tabulate(tmp_path)) == 2
+    assert len(tabulate(tmp_path, [*one.rows(), *two.rows()])) == 3
+
+
+def test_damaged_result_is_done_again(two_workers, tmp_path):
+    grid = tiny_grid(seeds=1)
+    sweep(grid, out=tmp_path, client=two_workers)
+    before = tabulate(tmp_path).drop(columns=CLOCK)
+    broken = tmp_path / before["run_id"][0] / "result.json"
+    broken.write_text(broken.read_text()[:500])
+    assert [row["state"] for row in status(tmp_path)].count("open") == 1
+    sweep(grid, out=tmp_path, client=two_workers)
+    pd.testing.assert_frame_equal(tabulate(tmp_path).drop(columns=CLOCK), before)
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+
+
+def test_rate_is_matched_after_its_reference(two_workers, tmp_path):
+    frozen = Condition(
+        name="frozen", changes={"data.n_train": 0}, match_rate="sleep", scale=NETWORK_INPUT
+    )
+    grid = tiny_grid(over={}, conditions=[Condition(name="sleep"), frozen], seeds=2)
+    end = sweep(grid, out=tmp_path, client=two_workers)
+    assert end.finished == 4 and not end.failed
+    table = tabulate(tmp_path, grid.rows()).set_index(["condition", "seed"])["rate_test_e_hz"]
+    for seed in (0, 1):
+        assert table["frozen", seed] == pytest.approx(table["sleep", seed], rel=0.15)
+    assert len(tabulate(tmp_path)) == 4
+    assert [row["state"] for row in status(tmp_path)] == ["finished"] * 4
+    assert Plan(grid.rows(), tmp_path).pending(retry_failed=True) == []
+
+
+def test_failed_rows_are_noted_and_can_be_run_again(two_workers, tmp_path):
+    # the readout fails, in every attempt: too few samples to fit on
+    good, bad = Condition(name="good"), Condition(name="bad", changes={"data.n_readout": 1})
+    grid = tiny_grid(over={}, conditions=[good, bad], seeds=1)
+    end = sweep(grid, out=tmp_path, client=two_workers, retries=1)
+    assert end.finished == 1 and len(end.failed) == 1
+    (address,) = end.failed
+    assert "classes" in end.failed[address] or "class" in end.failed[address]
+    note = json.loads((tmp_path / NOTES / "failed" / f"{address}.json").read_text())
+    assert note["attempts"] == 2 and note["condition"] == "bad"
+    states = {row["condition"]: row["state"] for row in status(tmp_path)}
+    assert states == {"good": "finished", "bad": "failed"}
+    plan = Plan(grid.rows(), tmp_path)
+    assert plan.pending(retry_failed=False) == []
+    assert [row.condition for row in plan.pending(retry_failed=True)] == ["bad"]
+    later = plan.run(None)
+    assert later.failed == end.failed
+
+
+def test_what_waits_for_a_failed_row_fails_too(two_workers, tmp_path):
+    bad = Condition(name="bad", changes={"data.n_readout": 1})
+    waits = Condition(name="waits", match_rate="bad", scale=NETWORK_INPUT)
+    grid = tiny_grid(over={}, conditions=[bad, waits], seeds=1)
+    end = sweep(grid, out=tmp_path, client=two_workers, retries=0)
+    assert len(end.failed) == 2
+    assert any("its rate is matched to failed" in error for error in end.failed.values())
+
+
+HOOKED = """
+import sys
+sys.path.insert(0, {tests!r})
+import dataclasses
+from conftest import TINY
+
+LOG = {log!r}
+
+def note(groups, t):
+    open(LOG, "a").write("asleep\\n")
+
+PROTOCOL = dataclasses.replace(TINY, hooks={{"on_sleep": note}})
+"""
+
+
+def test_functions_of_a_users_file_reach_the_workers(two_workers, tmp_path):
+    log = tmp_path / "log"
+    (tmp_path / "mine.py").write_text(HOOKED.format(tests=str(Path(__file__).parent), log=str(log)))
+    end = sweep(
+        str(tmp_path / "mine.py"), out=tmp_path / "out", backend="numpy", client=two_workers
+    )
+    assert end.finished == 1, end.failed
+    assert log.read_text().count("asleep") >= 3
+
+
+def test_workers_have_one_thread_and_listen_on_loopback(two_workers):
+    def facts(dask_worker):
+        connections = psutil.Process().net_connections("inet")
+        return {
+            "threads": dask_worker.state.nthreads,
+            "limits": [os.environ.get(f"{n}_NUM_THREADS") for n in ("OMP", "OPENBLAS", "MKL")],
+            "listening": [c.laddr.ip for c in connections if c.status == "LISTEN"],
+        }
+
+    for found in two_workers.run(facts).values():
+        assert found["threads"] == 1 and found["limits"] == ["1"] * 3
+        assert found["listening"] and set(found["listening"]) == {"127.0.0.1"}
+    here = psutil.Process().net_connections("inet")
+    listening = {c.laddr.ip for c in here if c.status == "LISTEN"}
+    assert listening == {"127.0.0.1"}
+
+
+def test_a_row_that_is_another_run_on_the_worker_is_an_error(tmp_path):
+    import dataclasses
+    import pickle
+
+    (row,) = addressed(tiny_grid(over={}, seeds=1).rows())
+    other = dataclasses.replace(row, run_id="0" * 16)
+    found = run_packed(pickle.dumps(other), str(tmp_path))
+    assert found["kind"] == "SweepError" and "update the worker" in found["error"]
+
+
+# -- two at once -------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_processes_on_one_run_wait_for_each_other(tmp_path):
+    words = ["run", "demo", *FEWER, "--backend", "numpy", "--out", tmp_path]
+    words += ["--set", "data.n_train=7", "--set", "data.n_readout=50", "--set", "data.n_test=50"]
+    several = [start(*words) for _ in range(3)]
+    ended = [process.communicate(timeout=300) for process in several]
+    assert [process.returncode for process in several] == [0, 0, 0], ended
+    assert len({out.strip() for out, _ in ended}) == 1
+    assert len(list(tmp_path.iterdir())) == 2  # the result and the lock
+
+
+# -- killed ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed")
+    before = len(cache.entries())
+    done = run("sweep", SMOKE, *FEWER, "--workers", 2, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert len(cache.entries()) == before + 1  # thirty rows, one program
+    return tabulate(out).drop(columns=CLOCK)
+
+
+@pytest.mark.slow
+@pytest.mark.standalone
+@needs_compiler
+def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
+    words = ["sweep", SMOKE, *FEWER, "--workers", 2, "--out", tmp_path]
+    rng, kills, drivers = random.Random(1), 0, 0
+    deadline = time.monotonic() + 300
+    process = start(*words)
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(rng.uniform(0.2, 1.2))
+        if kills >= 5 * (drivers + 1) and drivers < 2:
+            workers = worker_processes(process.pid)
+            process.kill()
+            process.communicate()
+            psutil.wait_procs(workers, timeout=20)
+            assert not any(worker.is_running() for worker in workers)  # none is left behind
+            drivers += 1
+            process = start(*words)
+        elif kills < 15 and (workers := worker_processes(process.pid)):
+            rng.choice(workers).kill()
+            kills += 1
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert kills >= 10 and drivers == 2
+    found = tabulate(tmp_path)
+    assert found["run_id"].is_unique and len(found) == 30
+    pd.testing.assert_frame_equal(found.drop(columns=CLOCK), undisturbed)
+    left = {p.name for p in tmp_path.iterdir()} - set(found["run_id"])
+    assert left == {".lock", NOTES}
+
+
+@pytest.mark.standalone
+@needs_compiler
+def test_interrupt_is_clean_and_the_same_command_goes_on(tmp_path):
+    words = ["sweep", SMOKE, *FEWER, "--seeds", 1, "--workers", 2, "--out", tmp_path]
+    for number, whom in ((signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)):
+        process = start(*words)
+        deadline = time.monotonic() + 60
+        while not worker_processes(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(2)
+        workers = worker_processes(process.pid)
+        whom(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "Traceback" not in errors and "interrupted: what was finished is kept" in errors
+        psutil.wait_procs(workers, timeout=10)
+        assert not any(worker.is_running() for worker in workers)
+    assert run(*words).returncode == 0
+    assert len(tabulate(tmp_path)) == 6
+
+
+# -- schedulers and queues ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def dask_processes(tmp_path):
+    """A scheduler and two workers, started as real processes; gives the address and them."""
+    address_file = tmp_path / "scheduler.json"
+    words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
+    words += ["--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [subprocess.Popen(words, **quiet)]
+    deadline = time.monotonic() + 60
+    while not address_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    address = json.loads(address_file.read_text())["address"]
+    words = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
+    words += ["--no-dashboard", "--local-directory", str(tmp_path)]
+    processes += [subprocess.Popen(words, **quiet) for _ in range(2)]
+    yield address, processes
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(timeout=60)
+
+
+@pytest.mark.slow
+@pytest.mark.standalone
+@needs_compiler
+def test_scheduler_and_workers_of_their_own(undisturbed, dask_processes, tmp_path):
+    address, processes = dask_processes
+    out = tmp_path / "out"
+    done = run("sweep", SMOKE, *FEWER, "--scheduler", address, "--out", out)
+    assert done.returncode == 0, done.stderr
+    pd.testing.assert_frame_equal(tabulate(out).drop(columns=CLOCK), undisturbed)
+    process = start("sweep", SMOKE, *FEWER, "--scheduler", address, "--out", tmp_path / "lost")
+    time.sleep(6)
+    processes[0].kill()  # the scheduler
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "Traceback" not in errors and "the scheduler is gone" in errors
+
+
+def test_no_scheduler_is_one_error(monkeypatch):
+    monkeypatch.setattr(cluster, "TIMEOUT", 1)
+    for address in ("tcp://127.0.0.1:9", "nonsense"):
+        with (
+            pytest.raises(SweepError, match=r"cannot connect .* start one"),
+            cluster.scheduler(address),
+        ):
+            pass
+    with (
+        pytest.raises(SweepError, match="a file that can be read"),
+        cluster.scheduler("tls://127.0.0.1:9", {"ca_file": "/none.pem"}),
+    ):
+        pass
+
+
+#: Stands for a queue: runs a job at once, in the background, and says its number.
+SBATCH = """#!/bin/bash
+copy=$(mktemp {folder}/job-XXXXXX); cat "${{@: -1}}" > "$copy"
+setsid bash "$copy" > "$copy.log" 2>&1 < /dev/null &
+echo $! >> {folder}/jobs; echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/bash
+for job in "$@"; do kill -- -"$job" 2> /dev/null; done
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="its stand-in for a queue needs setsid")
+def test_queue(tmp_path, monkeypatch):
+    pytest.importorskip("dask_jobqueue")
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (tmp_path / name).write_text(text.format(folder=tmp_path))
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    options = cluster.job_options([("walltime", "00:10:00"), ("host", "127.0.0.1")])
+    monkeypatch.setattr(cluster, "AGAIN", 2)
+    with cluster.queue("slurm", 2, options) as client:
+        client.wait_for_workers(2, timeout=60)
+        os.killpg(
+            int((tmp_path / "jobs").read_text().split()[0]), signal.SIGKILL
+        )  # as by the queue
+        end = sweep(tiny_grid(), out=tmp_path / "out", client=client)
+        assert end.finished == 4 and not end.failed
+        deadline = time.monotonic() + 60
+        while len((tmp_path / "jobs").read_text().split()) < 3 and time.monotonic() < deadline:
+            time.sleep(0.2)
+    assert len((tmp_path / "jobs").read_text().split()) == 3  # one in place of that killed
+
+
+def test_job_script_is_shown_without_a_queue():
+    pytest.importorskip("dask_jobqueue")
+    words = ["sweep", SMOKE, "--slurm", "--dry-run", "--job", "walltime=02:00:00"]
+    done = run(*words, "--job", "account=sleep", "--job", "job_extra_directives=--nice=10")
+    assert done.returncode == 0, done.stderr
+    for line in ("#SBATCH -A sleep", "#SBATCH -t 02:00:00", "#SBATCH --nice=10", "--nthreads 1"):
+        assert line in done.stdout
+    assert "30 rows" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"walltime": "1"}, "listens on loopback unless told otherwise"),
+        ({"host": "127.0.0.1", "wall": "1"}, "unexpected keyword argument 'wall'"),
+    ],
+)
+def test_errors_of_queues(options, message):
+    pytest.importorskip("dask_jobqueue")
+    with pytest.raises(SweepError, match=message), cluster.queue("slurm", 1, options):
+        pass
+
+
+def test_other_errors(monkeypatch):
+    with pytest.raises(SweepError, match="did you mean 'slurm'"):
+        cluster.job_script("slum", {})
+    for address in ("host", "127.0.0.1:x", "1:99999"):
+        with pytest.raises(SweepError, match="HOST:PORT"):
+            cluster.loopback(address)
+    assert cluster.loopback(":8787") == cluster.loopback("8787") == "127.0.0.1:8787"
+    assert cluster.loopback("0.0.0.0:1") == "0.0.0.0:1"
+    with pytest.raises(SweepError, match="put them in the grid"):
+        sweep(tiny_grid(), seeds=3)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"brainsleep\[cluster\]"), cluster.local(1):
+        pass
+
+
+# -- disks -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 300 kB; gives its folder and a function that mounts it anew."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options):
+        words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        return subprocess.run(words, capture_output=True, check=False).returncode
+
+    if sys.platform != "linux" or os.getuid() != 0 or mount("size=300k"):
+        pytest.skip("mounting a small file system needs Linux and root")
+    yield folder, lambda options: mount(f"remount,{options}")
+    subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def test_full_and_read_only_disks_lose_nothing(two_workers, small_disk):
+    out, remount = small_disk
+    grid = tiny_grid(over={FRACTION: [0.0, 0.5, 1.0]}, seeds=4)
+    with pytest.raises(StoreError, match="No space left on device") as full:
+        sweep(grid, out=out, client=two_workers)
+    assert "\n" not in str(full.value)
+    kept = tabulate(out).drop(columns=CLOCK)
+    assert 1 <= len(kept) < 12
+    assert remount("ro") == 0
+    with pytest.raises(StoreError, match="Read-only file system"):
+        sweep(grid, out=out, client=two_workers)
+    assert sum(row["state"] == "finished" for row in status(out)) == len(kept)
+    assert remount("rw,size=50M") == 0
+    assert sweep(grid, out=out, client=two_workers).finished == 12
+    found = tabulate(out).drop(columns=CLOCK)
+    same = found[found["run_id"].isin(kept["run_id"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(same[["run_id", "network_accuracy"]],
+                                  kept[["run_id", "network_accuracy"]])  # fmt: skip
+
+
+# -- the command line --------------------------------------------------------------------------
+
+
+def test_command_line_of_a_small_sweep(tmp_path):
+    (tmp_path / "tiny.py").write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from conftest import TINY as PROTOCOL\n"
+    )
+    words = ["sweep", tmp_path / "tiny.py", "--over", f"{FRACTION}=0,0.5", "--seeds", "3,4"]
+    words += ["--backend", "numpy", "--out", tmp_path / "out"]
+    dry = run(*words, "--dry-run")
+    assert dry.returncode == 0 and "4 rows" in dry.stdout and not (tmp_path / "out").exists()
+    lines = run(*words, "--commands").stdout.splitlines()
+    assert len(lines) == 4
+    single = subprocess.run(
+        [*command(), *[w.strip("'") for w in lines[0].split()[1:]]],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    done = run(*words, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "out")
+    assert "1 of 4 rows finished" in done.stderr and "4 of 4 rows finished" in done.stderr
+    table = tabulate(tmp_path / "out")
+    assert Path(single.stdout.strip()).name in set(table["run_id"]) and len(table) == 4
+    shown = run("sweep", "--status", tmp_path / "out")
+    assert "4 of 4 rows finished" in shown.stdout
+    written = run("table", tmp_path / "out", "--drop", "version.*", "--out", tmp_path / "runs.csv")
+    assert written.returncode == 0 and "4 rows" in written.stderr
+    columns = pd.read_csv(tmp_path / "runs.csv").columns
+    assert "network_accuracy" in columns and not any(c.startswith("version.") for c in columns)
+    told = run("statistics", tmp_path / "runs.csv")
+    assert told.returncode == 0 and "accuracy ~ C(sleep_fraction)" in told.stdout
+    drawn = run("figure", "sleep_sweep", tmp_path / "out", "--out", tmp_path / "sweep.png")
+    assert drawn.returncode == 0 and (tmp_path / "sweep.png").stat().st_size > 10_000
+
+
+def test_failed_rows_end_with_1(tmp_path):
+    (tmp_path / "tiny.py").write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from conftest import TINY as PROTOCOL\n"
+    )
+    words = ["sweep", tmp_path / "tiny.py", "--set", "data.n_readout=1", "--backend", "numpy"]
+    done = run(*words, "--retries", 0, "--workers", 1, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "failed: tiny, digits, seed 0: " in done.stderr and "--retry-failed" in done.stderr
+    again = run(*words, "--out", tmp_path / "out")
+    assert again.returncode == 1 and "1 of 1 rows failed" in again.stderr
+    assert "failed" in run("sweep", "--status", tmp_path / "out").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["sweep"], "names no grid"),
+        (["sweep", "none.toml"], "cannot be read"),
+        (["sweep", "demo", "--over", "a.b=1"], "there is no 'a'"),
+        (["sweep", "demo", "--over", "a.b"], "expected KEY=VALUE"),
+        (["sweep", "demo", "--seeds", "few"], "numbers with commas"),
+        (["sweep", "demo", "--only", "dem"], "did you mean 'demo'"),
+        (["sweep", "demo", "--workers", "2", "--slurm"], "exclude each other"),
+        (["sweep", "demo", "--data", "nothing"], "nothing"),
+        (["sweep", "--status", "nowhere"], "none was begun"),
+        (["table", "nowhere", "--out", "a.csv"], "a folder of finished runs"),
+        (["statistics", "none.csv"], "cannot read"),
+        (["statistics", "none.txt"], "ending .csv or .parquet"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(words, message, tmp_path):
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
