@@ -26,7 +26,14 @@ class Frozen(dict):
     update = pop = popitem = clear = setdefault = _refuse
 
     def __reduce__(self):
-        return (type(self), (dict(self),))
+        # Brian2 pickles quantities without dimension as plain numbers, which they must not become
+        quantities = {key for key, value in self.items() if isinstance(value, Quantity)}
+        return _frozen, (dict(self), quantities)
+
+
+def _frozen(content: dict, quantities: set) -> Frozen:
+    """Make a frozen dictionary from what was pickled."""
+    return Frozen({k: Quantity(v) if k in quantities else v for k, v in content.items()})
 
 
 def show_value(value: object) -> str:

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -579,3 +580,22 @@ def test_load_protocol_refuses_other_things(write):
     assert_refused(lambda: load_protocol(empty), "empty.py: got None", "define PROTOCOL in it")
     wrong = write("from brainsleep.models.massey2026 import PAPER as PROTOCOL\n", "wrong.py")
     assert_refused(lambda: load_protocol(wrong), "got a NetworkSpec", "a Protocol")
+
+
+def types_in(value):
+    """Return the types of a specification's fields, all the way down."""
+    if dataclasses.is_dataclass(value):
+        return [types_in(getattr(value, f.name)) for f in dataclasses.fields(value)]
+    if isinstance(value, dict):
+        return {key: types_in(part) for key, part in value.items()}
+    return [types_in(part) for part in value] if isinstance(value, tuple) else type(value)
+
+
+@pytest.mark.parametrize("source", ["demo", "controls", "competitive"])
+def test_pickled_protocols_are_the_same_and_can_be_changed(source):
+    protocol = load_protocol(source)
+    copy = pickle.loads(pickle.dumps(protocol))
+    assert types_in(copy) == types_in(protocol)
+    assert copy.describe() == protocol.describe()
+    changes = {"network.projections.input_e.weights.low": 0.25}
+    assert copy.override(changes).equations() == protocol.override(changes).equations()
