@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import math
 import signal
 import time
@@ -75,6 +76,9 @@ def sweep(
     commands: Annotated[
         bool, typer.Option("--commands", help="print one command a row, run nothing")
     ] = False,
+    list_rows: Annotated[
+        bool, typer.Option("--rows", help="print every row and its command as JSON, run nothing")
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, help="processes of this machine [default: one a core]",
@@ -131,9 +135,8 @@ def sweep(
 
     grids = _grids(source, over, seeds, settings, data, conditions, only, backend)
     rows = [row for grid in grids for row in grid.rows()]
-    if commands:
-        for line in dict.fromkeys(row.command(str(out)) for row in rows):
-            print(line)
+    if commands or list_rows:
+        _print_commands(rows, str(out), as_json=list_rows)
         return 0
     options = cluster.job_options([_pair(text) for text in job or ()])
     if dry_run and queue:
@@ -165,6 +168,30 @@ def sweep(
         )
     print(out)
     return 1 if state.failed else 0
+
+
+def _print_commands(rows: Sequence[Any], out: str, *, as_json: bool) -> None:
+    """Print what does each row, once for rows that are the same run."""
+    from .grid import addressed
+
+    found = {row.run_id: row for row in addressed(rows)}
+    if not as_json:
+        for row in found.values():
+            print(row.command(out))
+        return
+    described = [
+        {
+            "run_id": address,
+            "grid": row.grid,
+            "condition": row.condition,
+            "data": row.protocol.data.source,
+            "seed": row.seed,
+            "settings": dict(row.settings),
+            "command": row.command(out),
+        }
+        for address, row in found.items()
+    ]
+    print(json.dumps(described, indent=1))
 
 
 def _pair(text: str) -> tuple[str, str]:

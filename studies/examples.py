@@ -1,6 +1,6 @@
 """Runs looked at closely, one seed: weights, rasters, rates in sleep, receptive fields, responses.
 
-    .venv/bin/python studies/examples.py --mnist FILE.npz [--out results/study] [--figures DIR]
+    .venv/bin/python studies/examples.py [--out results/study] [--figures DIR]
 
 A run that is in the folder of results already is not run again.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reproduction import FULL
+from reproduction import DATA, FULL
 
 from brainsleep.load import load_module
 from brainsleep.protocol import load_protocol
@@ -43,13 +43,12 @@ FIGURES = {
 def main() -> None:
     """Run what is missing and draw every figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mnist", required=True, help="MNIST: .npz file or folder")
     parser.add_argument("--out", default="results/study", help="folder of results")
     parser.add_argument("--figures", type=Path, default=Path("figures/paper"))
     arguments = parser.parse_args()
     results: dict[str, Result] = {}
     for name, (protocol, changes) in RUNS.items():
-        changed = load_protocol(protocol).override({**changes, "data.source": arguments.mnist})
+        changed = load_protocol(protocol).override({**changes, "data.source": DATA["mnist"]})
         results[name] = simulate(changed, seed=0, out=arguments.out)
         print(name, results[name].path, flush=True)
     arguments.figures.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,6 @@ A figure whose rows are not in the table yet is left out, and a line says so.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from reproduction import DATA, rows
-from runner import METRICS, read_table
+from reproduction import DATA, GRIDS
 
 from brainsleep.load import load_module
-from brainsleep.protocol import load_protocol
+from brainsleep.table import read
 
 #: Main conditions of the competitive network: the curves of labels.png.
 MAIN = ("no homeostasis", "frozen weights", "scaled every image", "naps")
@@ -28,9 +26,6 @@ MAIN = ("no homeostasis", "frozen weights", "scaled every image", "naps")
 #: Curves of accuracy.png by group; runs without the limit of a sleep's length are apart.
 RULES = {"released": "released rule", "textbook": "textbook rule"}
 NO_LIMIT = ", no limit"
-
-#: Rows of controls.png that are runs of the group 'released'.
-SWEPT = {"0% sleep": "no sleep", "20% sleep": "sleep"}
 
 CLASSES = 10  # of both data sets: chance
 
@@ -59,24 +54,30 @@ class TableResult:
 
 
 @cache
-def described(protocol: str, changes: str, data: str) -> dict:
-    """Return the resolved protocol of a row as plain data.
+def described() -> dict[tuple[str, str, str], dict]:
+    """Return the protocols of the study as plain data, by grid, condition and data set.
 
-    An input that was scaled to match a rate is not in the table: it is as before scaling.
+    An input that is scaled to match a rate is as before scaling.
     """
-    changed = {**json.loads(changes), "data.source": data}
-    return load_protocol(protocol).override(changed).describe()
+    found = {}
+    for grid in GRIDS:
+        for row in grid.rows():
+            place = row.grid, row.condition, Path(row.protocol.data.source).stem
+            if place not in found:
+                found[place] = row.protocol.describe()
+    return found
 
 
 def result(row: Mapping) -> TableResult:
     """Return a row of the table as what figures read."""
+    numbers = {k: v for k, v in row.items() if isinstance(v, float | int) and pd.notna(v)}
     return TableResult(
         {
-            "protocol": described(row["protocol"], row["changes"], row["data"]),
+            "protocol": described()[row["grid"], row["condition"], row["data"]],
             "seed": int(row["seed"]),
             "run_id": row["run_id"],
             "data": {"name": row["data"]},
-            "metrics": {k: float(row[k]) for k in METRICS if k in row and pd.notna(row[k])},
+            "metrics": {k: float(v) for k, v in numbers.items()},
         }
     )
 
@@ -93,7 +94,7 @@ def labelled(table: pd.DataFrame, group: str, names: Mapping[str, str]) -> pd.Da
     names : mapping of str to str
         Labels by condition.
     """
-    kept = table[(table["group"] == group) & table["condition"].isin(list(names))]
+    kept = table[(table["grid"] == group) & table["condition"].isin(list(names))]
     kept = kept.assign(label=kept["condition"].map(names))
     place = {"condition": list(names), "data": list(DATA)}
     return kept.sort_values(
@@ -103,8 +104,8 @@ def labelled(table: pd.DataFrame, group: str, names: Mapping[str, str]) -> pd.Da
 
 
 def conditions(group: str) -> dict[str, str]:
-    """Return the conditions of a group in the order in which the study runs them, by themselves."""
-    return {row.condition: row.condition for row in rows(1) if row.group == group}
+    """Return the conditions of a grid in the order in which the study runs them, by themselves."""
+    return {c.name: c.name for grid in GRIDS if grid.name == group for c in grid.conditions}
 
 
 def accuracy(table: pd.DataFrame) -> pd.DataFrame:
@@ -118,13 +119,9 @@ def accuracy(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def controls(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the controls in the order of their protocol, between them what the sweep ran."""
-    found = labelled(table, "controls", conditions("controls"))
-    if not len(found):
-        return found
+    """Return the controls in the order of their protocol."""
     order = [c.name for c in load_module("controls", "protocol").CONDITIONS]
-    found = pd.concat([labelled(table, "released", SWEPT), found])
-    return found.sort_values("label", key=lambda labels: labels.map(order.index), kind="stable")
+    return labelled(table, "controls", dict(zip(order, order, strict=True)))
 
 
 def every(group: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -160,7 +157,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, default=Path("figures/paper/runs.csv"))
     parser.add_argument("--out", type=Path, default=Path("figures/paper"))
     arguments = parser.parse_args()
-    table = read_table(arguments.csv)
+    table = read(arguments.csv)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, (figure, choose) in FIGURES.items():
         shown = choose(table)

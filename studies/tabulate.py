@@ -19,6 +19,7 @@ import pandas as pd
 
 from brainsleep.figures.accuracy import authors_values
 from brainsleep.statistics import effect_size, seed_spread
+from brainsleep.table import read
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "docs/reproduction.md", ROOT / "docs/search.md")
@@ -28,7 +29,7 @@ REFERENCE = {
     "released": "0% sleep",
     "textbook": "0% sleep",
     "all-to-all": "no sleep",
-    "controls": "20% sleep",
+    "controls": "sleep",
     "competitive": "naps",
     "first choice": "naps",
     "noisy": "naps",
@@ -39,11 +40,11 @@ MARKED = re.compile(r"(<!-- table: ([^\n]+), (\S+) -->\n)(.*?)(<!-- end -->)", r
 
 
 def tables() -> dict[str, pd.DataFrame]:
-    """Read the table of each page; the runs that the controls are compared with count as such."""
-    runs = pd.read_csv(ROOT / "figures/paper/runs.csv")
-    shared = runs[(runs["group"] == "released") & runs["condition"].isin(["0% sleep", "20% sleep"])]
-    runs = pd.concat([runs, shared.assign(group="controls")], ignore_index=True)
-    return {"reproduction.md": runs, "search.md": pd.read_csv(ROOT / "figures/paper/search.csv")}
+    """Read the table of each page."""
+    return {
+        "reproduction.md": read(ROOT / "figures/paper/runs.csv"),
+        "search.md": read(ROOT / "figures/paper/search.csv"),
+    }
 
 
 def updated(text: str, table: pd.DataFrame) -> str:
@@ -53,7 +54,7 @@ def updated(text: str, table: pd.DataFrame) -> str:
         start, group, data, _, end = found.groups()
         if group == "authors":
             return f"{start}\n{beside_authors(table, data)}\n{end}"
-        chosen = table[(table["group"] == group) & (table["data"] == data)]
+        chosen = table[(table["grid"] == group) & (table["data"] == data)]
         return f"{start}\n{tabulate(chosen, REFERENCE.get(group, ''))}\n{end}"
 
     return MARKED.sub(fill, text)
@@ -102,7 +103,7 @@ def beside_authors(runs: pd.DataFrame, data: str) -> str:
     larger fraction gives; the last column has runs without that limit.
     """
     authors = authors_values(data)
-    ours = runs[(runs["group"] == "released") & (runs["data"] == data)]
+    ours = runs[(runs["grid"] == "released") & (runs["data"] == data)]
     lines = [
         "| sleep | authors %: mean, sd | ours, as released: mean, sd, 95 % interval "
         "| less the authors' | ours, no limit of 10 s |",

@@ -76,4 +76,8 @@ def test_rule_can_be_replaced_as_the_readme_says(tmp_path):
 
 def test_commands_exist():
     listed = {line.split()[1] for line in SHELL}
-    assert listed == {"show", "run", "compare", "info", "figure", "models", "cache"}
+    assert listed == {"show", "run", "compare", "info", "figure", "models", "cache"} | {
+        "sweep",
+        "table",
+        "statistics",
+    }

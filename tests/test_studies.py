@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from brainsleep.build import build_key
 from brainsleep.datasets import load_dataset, split
-from brainsleep.protocol import load_protocol
+from brainsleep.grid import addressed, read_grids
+from brainsleep.segment import Capacity
+from brainsleep.table import read
 
 ROOT = Path(__file__).parent.parent
 STUDIES, PAPER = ROOT / "studies", ROOT / "figures/paper"
@@ -32,20 +34,24 @@ def test_pages_hold_the_tables_of_the_runs():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("study", ["reproduction", "search"])
-def test_rows_have_one_key_each_and_their_settings_exist(study):
-    module = __import__(study)
-    rows = list(module.rows(5) if study == "reproduction" else module.rows())
-    assert len({row.key for row in rows}) == len(rows) > 100
-    once = {repr((row.protocol, row.changes)): row for row in rows}
-    for row in once.values():
-        protocol = load_protocol(row.protocol).override(row.changes)
-        protocol.schedule.check_gates(protocol.network.gates)
-    table = {"reproduction": "runs.csv", "search": "search.csv"}[study]
-    found = pd.read_csv(PAPER / table)
-    keys = set(map(tuple, found[["group", "condition", "data", "seed"]].values.tolist()))
-    assert keys == {row.key for row in rows}  # everything planned was run, and nothing else
-    assert len(keys) == len(found) and found["run_id"].str.fullmatch("[0-9a-f]{16}").all()
+@pytest.mark.parametrize(
+    ("study", "table"), [("reproduction", "runs.csv"), ("search", "search.csv")]
+)
+def test_everything_planned_was_run_and_nothing_else(study, table):
+    rows = [row for grid in read_grids(str(STUDIES / f"{study}.py")) for row in grid.rows()]
+    keys = [(r.grid, r.condition, Path(r.protocol.data.source).stem, r.seed) for r in rows]
+    assert len(set(keys)) == len(keys) > 100
+    found = read(PAPER / table)
+    assert set(map(tuple, found[["grid", "condition", "data", "seed"]].to_numpy())) == set(keys)
+    assert len(found) == len(keys) and found["run_id"].str.fullmatch("[0-9a-f]{16}").all()
+
+
+def test_smoke_grid_is_thirty_rows_of_one_network():
+    (grid,) = read_grids(str(STUDIES / "smoke.toml"))
+    rows = addressed(grid.rows())
+    assert len({row.run_id for row in rows}) == 30
+    keys = {build_key(row.protocol.network, Capacity()) for row in rows}
+    assert len(keys) == 1
 
 
 def made(tmp_path, official):
