@@ -135,8 +135,8 @@ def find_result(out: Path, run_id: str) -> Result | None:
         If a damaged result cannot be moved.
     """
     path = out / run_id
-    if not path.exists():
-        return None
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return None  # an empty folder is what workflow engines make for what is to come
     try:
         return read_result(path)
     except StoreError as error:

@@ -223,7 +223,7 @@ def test_kill_in_the_middle_leaves_no_corrupt_result_and_the_run_completes(tmp_p
     assert {p.name for p in out.iterdir()} == {".lock", reference.path.name}
 
 
-def test_damaged_result_is_set_aside_and_run_again(tiny, tmp_path):
+def test_damaged_result_is_set_aside_and_run_again(tiny, tmp_path, caplog):
     result = simulate(TINY, seed=1, backend="numpy", out=tmp_path)
     text = (result.path / "result.json").read_text()
     (result.path / "result.json").write_text(text.replace('"seed": 1', '"seed": 8'))
@@ -232,6 +232,14 @@ def test_damaged_result_is_set_aside_and_run_again(tiny, tmp_path):
     again = simulate(TINY, seed=1, backend="numpy", out=tmp_path)
     assert_same(again, tiny)
     assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+    assert "was changed after it was written; set aside" in caplog.text
+
+
+def test_empty_folder_is_no_damaged_result(tiny, tmp_path, caplog):
+    (tmp_path / tiny.path.name).mkdir()
+    assert find_result(tmp_path, tiny.path.name) is None
+    assert_same(simulate(TINY, seed=1, backend="numpy", out=tmp_path), tiny)
+    assert not list(tmp_path.glob("*.damaged-*")) and not caplog.text
 
 
 def test_truncated_arrays_are_detected(tiny, tmp_path):

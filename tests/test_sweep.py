@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -425,6 +426,28 @@ def test_other_errors(monkeypatch):
         pass
 
 
+@pytest.mark.slow
+@pytest.mark.standalone
+@needs_compiler
+@pytest.mark.skipif(shutil.which("snakemake") is None, reason="no snakemake")
+def test_snakefile(tmp_path):
+    script = tmp_path / "brainsleep"
+    script.write_text(f"#!{sys.executable}\nfrom brainsleep.cli import main\nmain()\n")
+    script.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    words = ["snakemake", "--snakefile", str(ROOT / "studies/Snakefile"), "--cores", "2"]
+    done = subprocess.run(
+        [*words, "--config", f"grid={SMOKE}", "out=out"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_csv(tmp_path / "out" / "runs.csv")) == 30
+
+
 # -- disks -------------------------------------------------------------------------------------
 
 
@@ -480,6 +503,8 @@ def test_command_line_of_a_small_sweep(tmp_path):
     assert dry.returncode == 0 and "4 rows" in dry.stdout and not (tmp_path / "out").exists()
     lines = run(*words, "--commands").stdout.splitlines()
     assert len(lines) == 4
+    described = json.loads(run(*words, "--rows").stdout)
+    assert [row["command"] for row in described] == lines
     single = subprocess.run(
         [*command(), *[w.strip("'") for w in lines[0].split()[1:]]],
         capture_output=True, text=True, check=True,
@@ -490,6 +515,7 @@ def test_command_line_of_a_small_sweep(tmp_path):
     assert "1 of 4 rows finished" in done.stderr and "4 of 4 rows finished" in done.stderr
     table = tabulate(tmp_path / "out")
     assert Path(single.stdout.strip()).name in set(table["run_id"]) and len(table) == 4
+    assert {row["run_id"] for row in described} == set(table["run_id"])
     shown = run("sweep", "--status", tmp_path / "out")
     assert "4 of 4 rows finished" in shown.stdout
     written = run("table", tmp_path / "out", "--drop", "version.*", "--out", tmp_path / "runs.csv")
