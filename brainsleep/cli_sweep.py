@@ -146,7 +146,8 @@ def sweep(
         return 0
     plan = Plan(rows, out)
     with _interrupted_by(signal.SIGTERM), _watching(plan.label) as watch:
-        if not plan.pending(retry_failed):
+        pending = plan.pending(retry_failed)
+        if not pending:
             state = plan.run(None, progress=watch)
         else:
             if scheduler:
@@ -155,7 +156,7 @@ def sweep(
             elif queue:
                 where = cluster.queue(queue, jobs, options, dashboard)
             else:
-                where = cluster.local(workers, dashboard)
+                where = cluster.local(workers, dashboard, rows=len(pending))
             plan.build(watch)
             with where as client:
                 state = plan.run(client, retries=retries, retry_failed=retry_failed, progress=watch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -65,13 +66,17 @@ def needed(name: str) -> Any:
 
 
 @contextlib.contextmanager
-def local(workers: int | None = None, dashboard: str | None = None) -> Iterator[Any]:
+def local(
+    workers: int | None = None, dashboard: str | None = None, rows: int | None = None
+) -> Iterator[Any]:
     """Start worker processes on this machine, one row and one thread each.
 
     Parameters
     ----------
     workers : int, optional
         Processes; default: one for each core this process may use.
+    rows : int, optional
+        How many rows there are: no more processes than that.
     dashboard : str, optional
         Address of Dask's dashboard, such as ``":8787"``; on loopback unless it names a host.
 
@@ -81,7 +86,7 @@ def local(workers: int | None = None, dashboard: str | None = None) -> Iterator[
         Connected on loopback. Its processes end with it.
     """
     distributed, dask = needed("distributed"), needed("dask")
-    workers = workers or dask.system.CPU_COUNT
+    workers = min(workers or dask.system.CPU_COUNT, rows or sys.maxsize)
     with (
         distributed.LocalCluster(
             n_workers=0,  # they are asked for below: one that dies while it starts is no error

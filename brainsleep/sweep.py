@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -133,9 +134,10 @@ def sweep(
     grids = [protocol] if isinstance(protocol, Grid) else protocol
     plan = Plan([row for grid in grids for row in grid.rows()], out)
     with contextlib.ExitStack() as stack:
-        if plan.pending(retry_failed):
+        if pending := plan.pending(retry_failed):
             plan.build(progress)
-            client = client or stack.enter_context(cluster.local(workers))
+            if client is None:
+                client = stack.enter_context(cluster.local(workers, rows=len(pending)))
         return plan.run(client, retries=retries, retry_failed=retry_failed, progress=progress)
 
 
@@ -349,6 +351,10 @@ class _Running:
 # -- on a worker -------------------------------------------------------------------------------
 
 
+#: Brian2's state is the process's: on a worker with several threads rows take turns.
+_ONE_ROW = threading.Lock()
+
+
 def _pack(row: Row) -> bytes:
     """Pickle a row; functions of a user's file, which workers cannot import, go by value."""
     cloudpickle = cluster.needed("cloudpickle")
@@ -368,7 +374,8 @@ def run_packed(packed: bytes, out: str) -> dict[str, str]:
     import pickle
 
     try:
-        run_row(pickle.loads(packed), Path(out))
+        with _ONE_ROW:
+            run_row(pickle.loads(packed), Path(out))
     except BrainsleepError as error:
         return {"error": str(error), "kind": type(error).__name__}
     except Exception as error:  # a defect: the other rows need not suffer from it

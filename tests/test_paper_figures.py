@@ -17,6 +17,7 @@ from brainsleep.figures import (
     sensitivity,
     similarity,
     sleep_rates,
+    sleep_sweep,
 )
 from brainsleep.responses import class_similarity
 from brainsleep.statistics import seed_spread
@@ -274,6 +275,58 @@ def test_one_limit_of_sleep_among_several_is_marked_as_such(make):
 
 def few(network, pixels):
     return {"network_accuracy_5": network, "pixels_accuracy_5": pixels}
+
+
+def test_sleep_sweep_shows_accuracy_gain_and_rate(make, tmp_path):
+    results = make.sweep()
+    figure = sleep_sweep.draw(results[::-1])
+    above, gain, rate = figure.axes
+    assert above.get_ylabel() == "test accuracy (%)"
+    assert gain.get_ylabel() == "gain over no sleep,\nsame seed (points)"
+    assert rate.get_ylabel() == "E rate in test (Hz)" and rate.get_xlabel() == "sleep (% of wake)"
+    line, _ = bars(above, "massey2026")
+    means = [seed_spread(percent(results, f)).mean for f in (0.0, 0.2, 1.0)]
+    np.testing.assert_allclose(line.get_ydata(orig=False), means)
+    differences = np.subtract(percent(results, 0.2), percent(results, 0.0))
+    line, ends = bars(gain, "massey2026")
+    np.testing.assert_allclose(line.get_xdata(orig=False), [20, 100])
+    spread = seed_spread(differences)
+    assert line.get_ydata(orig=False)[0] == pytest.approx(spread.mean)
+    np.testing.assert_allclose(ends[0][:, 1], (spread.low, spread.high))
+    (seeds,) = by_id(gain, "massey2026: seeds")
+    assert len(seeds.get_offsets()) == 6
+    low, high = gain.get_ylim()
+    assert low < min(*seeds.get_offsets()[:, 1], 0, spread.low) and high > spread.high
+    line, _ = bars(rate, "massey2026")
+    np.testing.assert_allclose(line.get_ydata(orig=False), means)  # made so: 100 Hz times accuracy
+    assert rate.get_ylim()[0] == 0 and rate.get_ylim()[1] > max(means)
+    assert fits(figure)
+    figure.savefig(tmp_path / "sleep_sweep.png")
+
+
+def test_sleep_sweep_has_a_column_a_data_set_and_a_curve_a_model(make):
+    results = [
+        r
+        for data in ("mnist", "digits")
+        for name in ("massey2026", "other")
+        for r in make.sweep((0.0, 0.2), 2, data=data, network={"name": name})
+    ]
+    figure = sleep_sweep.draw(results)
+    assert [a.get_title() for a in figure.axes[:2]] == ["MNIST", "digits"]
+    assert len(figure.axes) == 6 and legend(figure)[:2] == ["massey2026", "other"]
+    awake = sleep_sweep.draw(
+        [r for r in results if r.info["protocol"]["schedule"]["sleep"]["fraction"]]
+    )
+    assert len(awake.axes) == 4  # nothing to compare with
+
+
+def test_sleep_sweep_refuses_what_cannot_be_compared(make):
+    one = make()
+    assert_fails(sleep_sweep, [], "no results")
+    assert_fails(sleep_sweep, [one, make()], "more than one result of seed 0.*at 20 % sleep")
+    other = make(seed=1, rule=TEXTBOOK)
+    assert_fails(sleep_sweep, [one, other], "give each curve a label of its own")
+    assert len(sleep_sweep.draw([one, other], ["a", "b"]).axes) == 2
 
 
 def test_labels_is_accuracy_by_the_number_of_labels(make, tmp_path):

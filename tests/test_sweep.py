@@ -302,20 +302,25 @@ def test_interrupt_is_clean_and_the_same_command_goes_on(tmp_path):
 
 @pytest.fixture
 def dask_processes(tmp_path):
-    """A scheduler and two workers, started as real processes; gives the address and them."""
-    address_file = tmp_path / "scheduler.json"
-    words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
-    words += ["--port", "0", "--no-dashboard", "--scheduler-file", str(address_file)]
+    """Give a function that starts a scheduler and workers as real processes."""
+    processes = []
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    processes = [subprocess.Popen(words, **quiet)]
-    deadline = time.monotonic() + 60
-    while not address_file.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    address = json.loads(address_file.read_text())["address"]
-    words = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
-    words += ["--no-dashboard", "--local-directory", str(tmp_path)]
-    processes += [subprocess.Popen(words, **quiet) for _ in range(2)]
-    yield address, processes
+
+    def begin(workers, *more):
+        address_file = tmp_path / "scheduler.json"
+        words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
+        words += ["--port", "0", "--no-dashboard", "--scheduler-file", str(address_file), *more]
+        processes.append(subprocess.Popen(words, **quiet))
+        deadline = time.monotonic() + 60
+        while not address_file.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        address = json.loads(address_file.read_text())["address"]
+        words = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
+        words += ["--no-dashboard", "--local-directory", str(tmp_path), *more]
+        processes.extend(subprocess.Popen(words, **quiet) for _ in range(workers))
+        return address, processes
+
+    yield begin
     for process in processes:
         process.terminate()
     for process in processes:
@@ -326,7 +331,7 @@ def dask_processes(tmp_path):
 @pytest.mark.standalone
 @needs_compiler
 def test_scheduler_and_workers_of_their_own(undisturbed, dask_processes, tmp_path):
-    address, processes = dask_processes
+    address, processes = dask_processes(2)
     out = tmp_path / "out"
     done = run("sweep", SMOKE, *FEWER, "--scheduler", address, "--out", out)
     assert done.returncode == 0, done.stderr
@@ -337,6 +342,22 @@ def test_scheduler_and_workers_of_their_own(undisturbed, dask_processes, tmp_pat
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "Traceback" not in errors and "the scheduler is gone" in errors
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+def test_tls(dask_processes, tmp_path):
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    words += ["-keyout", str(key), "-out", str(cert), "-subj", "/CN=localhost"]
+    subprocess.run(words, capture_output=True, check=True)
+    files = ["--tls-ca-file", str(cert), "--tls-cert", str(cert), "--tls-key", str(key)]
+    address, _ = dask_processes(1, "--protocol", "tls", *files)
+    assert address.startswith("tls://")
+    tls = {"ca_file": str(cert), "client_cert": str(cert), "client_key": str(key)}
+    with cluster.scheduler(address, tls) as client:
+        end = sweep(tiny_grid(over={}, seeds=1), out=tmp_path / "out", client=client)
+    assert end.finished == 1 and not end.failed
 
 
 def test_no_scheduler_is_one_error(monkeypatch):
