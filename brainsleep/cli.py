@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import cli_sweep
+from . import cli_sweep, cli_table
 from .console import (
     BackendName,
     Out,
@@ -37,8 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(cli_sweep.sweep)
-app.command()(cli_sweep.table)
-app.command()(cli_sweep.statistics)
+app.command()(cli_table.table)
+app.command()(cli_table.statistics)
 
 Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
 Seed = Annotated[int, typer.Option("--seed", help="seed of the run", min=0)]

@@ -1,23 +1,14 @@
 """Sweeps: the rows of grids, run on Dask, each kept as soon as it is finished.
 
 A row is finished when its result lies in the folder, whoever put it there: a sweep that is started
-again goes on where it was. Beside the results lies ``.sweep/`` with what was asked for
-(``grids/``), the rows that failed (``failed/``) and the numbers found for rows whose rate is
-matched (``matched/``); each file is written in one step.
+again goes on where it was.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import hashlib
-import json
 import os
-import sys
-import tempfile
-import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,22 +17,16 @@ from typing import Any
 from . import cluster
 from .backend import default_backend, make_backend
 from .build import build_key
-from .compare import match_rate, value_at
-from .errors import BrainsleepError, StoreError, SweepError, explain, one_line
+from .errors import StoreError, SweepError, explain, one_line
 from .grid import Grid, Row, addressed
+from .notes import described, failed_note, finished_id, read_json, write_json, write_manifest
 from .protocol import Protocol
 from .segment import Capacity
-from .simulate import simulate
-from .store import check_writable, is_finished, read_result
+from .store import check_writable
+from .worker import TELL_EVERY, TOPIC, pack, run_packed
 
 #: How often a row that failed is tried again.
 RETRIES = 2
-
-#: Folder of a sweep's own files among the results, and what is in it.
-NOTES, GRIDS, FAILED, MATCHED = ".sweep", "grids", "failed", "matched"
-
-#: Topic on which workers tell how far a row is, and seconds between two such messages.
-_TOPIC, _TELL_EVERY = "brainsleep", 1.0
 
 
 @dataclass
@@ -161,7 +146,7 @@ class Plan:
         self.out = Path(out)
         self.rows = {row.run_id: row for row in _with_references(addressed(rows))}
         check_writable(self.out)
-        _write_manifest(self.out, self.rows.values())
+        write_manifest(self.out, self.rows.values())
 
     def label(self, run_id: str) -> str:
         """Return what a row is called."""
@@ -173,7 +158,7 @@ class Plan:
             row
             for row in self.rows.values()
             if not finished_id(self.out, row)
-            and (retry_failed or not _failed_note(self.out, row).exists())
+            and (retry_failed or not failed_note(self.out, row).exists())
         ]
 
     def build(self, progress: Watch) -> None:
@@ -208,9 +193,9 @@ class Plan:
         """Run the rows that are pending on `client`; see `sweep`."""
         state, pending = self._state(), self.pending(retry_failed)
         for row in self.rows.values():
-            note = _failed_note(self.out, row)
+            note = failed_note(self.out, row)
             if row not in pending and note.exists() and not finished_id(self.out, row):
-                state.failed[row.run_id] = _read_json(note).get("error", "failed earlier")
+                state.failed[row.run_id] = read_json(note).get("error", "failed earlier")
         progress(state)
         if pending:
             _Running(client, self.out, pending, retries, state, progress).finish()
@@ -238,7 +223,7 @@ class _Running:
 
     def finish(self) -> None:
         """Send out rows and take in what becomes of them, until none is left."""
-        self.client.subscribe_topic(_TOPIC, self._heard)
+        self.client.subscribe_topic(TOPIC, self._heard)
         try:
             self._send_ready()
             while self.sent:
@@ -253,7 +238,7 @@ class _Running:
             raise
         finally:
             with contextlib.suppress(Exception):
-                self.client.unsubscribe_topic(_TOPIC)
+                self.client.unsubscribe_topic(TOPIC)
 
     def _wait(self) -> None:
         """Wait until something is done, but not long."""
@@ -261,7 +246,7 @@ class _Running:
         from distributed.client import FuturesCancelledError
 
         with contextlib.suppress(TimeoutError, FuturesCancelledError):  # looked at in `_outcome`
-            wait(list(self.sent), timeout=_TELL_EVERY, return_when="FIRST_COMPLETED")
+            wait(list(self.sent), timeout=TELL_EVERY, return_when="FIRST_COMPLETED")
 
     def _heard(self, event: tuple) -> None:
         address, part = event[-1]
@@ -284,7 +269,7 @@ class _Running:
 
     def _send(self, row: Row, attempt: int) -> None:
         key = f"brainsleep-{row.run_id}-{attempt}-{os.getpid()}-{time.monotonic_ns()}"
-        packed = _pack(row)
+        packed = pack(row)
         future = self.client.submit(
             run_packed, packed, str(self.out.resolve()), key=key, pure=False
         )
@@ -296,7 +281,7 @@ class _Running:
         if not error:
             self.done += 1
             self.state.finished += 1
-            _failed_note(self.out, row).unlink(missing_ok=True)
+            failed_note(self.out, row).unlink(missing_ok=True)
         elif attempt <= self.retries:
             self._send(row, attempt + 1)
         else:
@@ -304,8 +289,8 @@ class _Running:
 
     def _give_up(self, row: Row, error: str, details: str, attempts: int) -> None:
         self.state.failed[row.run_id] = error
-        note = {**_described(row), "error": error, "traceback": details, "attempts": attempts}
-        _write_json(_failed_note(self.out, row), note)
+        note = {**described(row), "error": error, "traceback": details, "attempts": attempts}
+        write_json(failed_note(self.out, row), note)
 
     def _outcome(self, future: Any, row: Row) -> tuple[str, str]:
         """Return why a row failed, and where; both empty if it did not.
@@ -348,209 +333,9 @@ class _Running:
         self.progress(state)
 
 
-# -- on a worker -------------------------------------------------------------------------------
-
-
-#: Brian2's state is the process's: on a worker with several threads rows take turns.
-_ONE_ROW = threading.Lock()
-
-
-def _pack(row: Row) -> bytes:
-    """Pickle a row; functions of a user's file, which workers cannot import, go by value."""
-    cloudpickle = cluster.needed("cloudpickle")
-    names = {getattr(hook, "__module__", "") for hook in row.protocol.hooks.values()}
-    modules = [sys.modules[n] for n in names if n.startswith("brainsleep_user_")]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        return cloudpickle.dumps(dataclasses.replace(row, changes={}))
-    finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def run_packed(packed: bytes, out: str) -> dict[str, str]:
-    """Run a row on a worker; return what went wrong as text, or nothing."""
-    import pickle
-
-    try:
-        with _ONE_ROW:
-            run_row(pickle.loads(packed), Path(out))
-    except BrainsleepError as error:
-        return {"error": str(error), "kind": type(error).__name__}
-    except Exception as error:  # a defect: the other rows need not suffer from it
-        text = f"{type(error).__name__}: {one_line(error)}"
-        return {"error": text, "kind": "", "traceback": traceback.format_exc()}
-    return {}
-
-
-def run_row(row: Row, out: Path) -> None:
-    """Run one row and store its result in `out`, unless it is there.
-
-    Raises
-    ------
-    BrainsleepError
-        If it fails, or is not the run here that it is where it was laid out.
-    """
-    protocol = _matched(row, out) if row.reference else row.protocol
-    tell = _teller(row.run_id)
-    result = simulate(protocol, seed=row.seed, backend=row.backend, out=out, progress=tell)
-    found = result.info["run_id"]
-    if row.reference:
-        note = {"run_id": found, "key": row.scale, "value": value_at(protocol, row.scale)}
-        _write_json(_matched_note(out, row), note)
-    elif found != row.run_id:
-        raise SweepError(
-            explain(
-                f"row {row.run_id}: run id on the worker",
-                found,
-                "the same everywhere",
-                "its data or its version of brainsleep differ: update the worker",
-            )
-        )
-
-
-def _matched(row: Row, out: Path) -> Protocol:
-    """Return the protocol of a row whose rate is matched to that of its reference."""
-    note = _read_json(_matched_note(out, row))
-    if isinstance(note.get("value"), float):
-        return row.protocol.override({row.scale: note["value"]})
-    reference = read_result(out / finished_id(out, row.reference))
-    target = reference.metrics[f"rate_test_{row.protocol.readout.population}_hz"]
-    return match_rate(row.protocol, row.scale, target, seed=row.seed, backend=row.backend)
-
-
-def _teller(address: str) -> Callable[[int, int, str], None]:
-    """Return the progress function of a row, which tells the client now and then."""
-    try:
-        from distributed import get_worker
-
-        worker = get_worker()
-    except (ImportError, ValueError):  # not on a worker
-        return lambda done, total, text: None
-    last = [0.0]
-
-    def tell(done: int, total: int, text: str) -> None:
-        now = time.monotonic()
-        if now - last[0] > _TELL_EVERY and total:
-            last[0] = now
-            worker.log_event(_TOPIC, (address, done / total))
-
-    return tell
-
-
-# -- notes beside the results ------------------------------------------------------------------
-
-
-def finished_id(out: Path, row: Row) -> str:
-    """Return the id of the finished run of a row, or '' if there is none."""
-    found = row.run_id
-    if row.reference:
-        found = str(_read_json(_matched_note(out, row)).get("run_id", ""))
-    return found if found and is_finished(out, found) else ""
-
-
 def _with_references(rows: Iterable[Row]) -> Iterable[Row]:
     """Go through rows, what one is matched to before it."""
     for row in rows:
         if row.reference:
             yield from _with_references([row.reference])
         yield row
-
-
-def _failed_note(out: Path, row: Row) -> Path:
-    return out / NOTES / FAILED / f"{row.run_id}.json"
-
-
-def _matched_note(out: Path, row: Row) -> Path:
-    return out / NOTES / MATCHED / f"{row.run_id}.json"
-
-
-def _described(row: Row) -> dict:
-    return {
-        "run_id": row.run_id,
-        "grid": row.grid,
-        "condition": row.condition,
-        "protocol": row.protocol.name,
-        "data": row.protocol.data.source,
-        "settings": dict(row.settings),
-        "seed": row.seed,
-        "backend": row.backend,
-        "matched": bool(row.reference),
-    }
-
-
-def _write_manifest(out: Path, rows: Iterable[Row]) -> None:
-    """Note which rows were asked for; the same ones have one note."""
-    content = {"rows": [_described(row) for row in rows]}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    path = out / NOTES / GRIDS / f"{digest}.json"
-    if not path.exists():
-        _write_json(path, content)
-
-
-def _write_json(path: Path, content: dict) -> None:
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-        temporary = Path(name)
-        with open(handle, "w") as file:
-            json.dump(content, file, indent=1)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StoreError(
-            f"sweep: cannot write to {path.parent} ({error.strerror or one_line(error)}); free "
-            "some space; what is finished is kept, and the same command goes on"
-        ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-
-
-def _read_json(path: Path) -> dict:
-    """Read a note; what is missing or damaged is as if it had not been written."""
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def status(out: str | Path) -> list[dict]:
-    """Tell what has become of every row of the sweeps into a folder.
-
-    Parameters
-    ----------
-    out : path
-        Folder of results.
-
-    Returns
-    -------
-    list of dict
-        Each row as it was laid out (``run_id``, ``grid``, ``condition``, ``settings``, ``seed``,
-        ...), with ``state``, "finished", "failed" or "open", and ``error``.
-
-    Raises
-    ------
-    SweepError
-        If no sweep was begun there.
-    """
-    folder = Path(out) / NOTES
-    rows: dict[str, dict] = {}
-    for manifest in sorted((folder / GRIDS).glob("*.json")):
-        for row in _read_json(manifest).get("rows", []):
-            rows.setdefault(row["run_id"], row)
-    if not rows:
-        raise SweepError(f"sweep: none was begun in {out}; give the folder of results of one")
-    for address, row in rows.items():
-        run_id = address
-        if row["matched"]:
-            run_id = _read_json(folder / MATCHED / f"{address}.json").get("run_id", "none")
-        note = _read_json(folder / FAILED / f"{address}.json")
-        if is_finished(Path(out), run_id):
-            row |= {"state": "finished", "error": ""}
-        else:
-            row |= {"state": "failed" if note else "open", "error": note.get("error", "")}
-    return list(rows.values())

@@ -117,8 +117,8 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
         kinds = {isinstance(each.get(key), str) for each in settings if each.get(key) is not None}
         for line, each in zip(lines, settings, strict=True):
             value = each.get(key)
-            mixed = len(kinds) > 1 and value is not None
-            line[f"set.{key}"] = str(value) if mixed else value
+            as_text = len(kinds) > 1 and value is not None
+            line[f"set.{key}"] = str(value) if as_text else value
     frame = pandas.DataFrame(lines)
     first = [name for name in ("grid", "condition") if name in frame]
     first += [*BASE, *(f"set.{key}" for key in varied)]
@@ -151,7 +151,7 @@ def _chosen(
     if rows is None:
         return [({}, result) for result in found.values()]
     from .grid import addressed
-    from .sweep import finished_id
+    from .notes import finished_id
 
     chosen = []
     for row in addressed(rows):

@@ -10,7 +10,8 @@ from brainsleep.compare import Condition
 from brainsleep.console import key_values, split_values
 from brainsleep.datasets import load_dataset
 from brainsleep.errors import BrainsleepError, ProtocolError, SweepError
-from brainsleep.grid import Grid, addressed, as_text, read_grids
+from brainsleep.grid import Grid, addressed, as_text
+from brainsleep.gridfile import read_grids
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.protocol import load_protocol, run_id
 

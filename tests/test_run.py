@@ -235,6 +235,34 @@ def test_damaged_result_is_set_aside_and_run_again(tiny, tmp_path, caplog):
     assert "was changed after it was written; set aside" in caplog.text
 
 
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from brainsleep.store import write_result
+for k in range(25):
+    value = int(sys.argv[2]) * 100 + k
+    arrays = {{"x": np.full(20000, value)}}
+    write_result(Path({out!r}), sys.argv[1], {{"value": value}}, arrays)
+"""
+
+
+def test_many_processes_write_one_folder(tmp_path):
+    script = WRITER.format(out=str(tmp_path))
+    names = ["a" * 16, "b" * 16]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", script, name, str(k)], stderr=subprocess.PIPE)
+        for k in range(3)
+        for name in names  # three writers of each result
+    ]
+    ended = [writer.communicate()[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 6, ended
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    for name in names:
+        result = read_result(tmp_path / name)  # its checksums are right
+        assert result.arrays["x"].tolist() == [result.info["value"]] * 20000
+
+
 def test_empty_folder_is_no_damaged_result(tiny, tmp_path, caplog):
     (tmp_path / tiny.path.name).mkdir()
     assert find_result(tmp_path, tiny.path.name) is None

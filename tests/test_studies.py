@@ -9,7 +9,8 @@ import pytest
 
 from brainsleep.build import build_key
 from brainsleep.datasets import load_dataset, split
-from brainsleep.grid import addressed, read_grids
+from brainsleep.grid import addressed
+from brainsleep.gridfile import read_grids
 from brainsleep.segment import Capacity
 from brainsleep.table import read
 

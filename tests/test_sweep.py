@@ -18,10 +18,12 @@ from brainsleep import cache, cluster
 from brainsleep.compare import Condition
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
 from brainsleep.grid import Grid, addressed
+from brainsleep.notes import NOTES, status
 from brainsleep.simulate import simulate
 from brainsleep.store import read_result
-from brainsleep.sweep import NOTES, Plan, run_packed, status, sweep
+from brainsleep.sweep import Plan, sweep
 from brainsleep.table import tabulate
+from brainsleep.worker import run_packed
 
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")

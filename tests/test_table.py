@@ -11,8 +11,8 @@ from conftest import TINY
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
 from brainsleep.grid import Grid
 from brainsleep.simulate import simulate
-from brainsleep.sweep import run_row
 from brainsleep.table import BASE, choose, flatten, read, tabulate, write
+from brainsleep.worker import run_row
 
 RULE = "network.projections.*.rules.stdp_nearest_reversed"
 SHORT = {"data.n_train": 4, "record.raster": (), "record.snapshots": ()}

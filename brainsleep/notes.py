@@ -1,0 +1,138 @@
+"""What a sweep keeps beside the results, in ``.sweep/``; each file is written in one step.
+
+``grids/`` holds the rows that were asked for, ``failed/`` those that failed, and why, ``matched/``
+the numbers found for rows whose rate is matched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from .errors import StoreError, SweepError, one_line
+from .grid import Row
+from .store import is_finished
+
+#: Folder of a sweep's own files among the results, and what is in it.
+NOTES, GRIDS, FAILED, MATCHED = ".sweep", "grids", "failed", "matched"
+
+
+def finished_id(out: Path, row: Row) -> str:
+    """Return the id of the finished run of a row, or '' if there is none."""
+    found = row.run_id
+    if row.reference:
+        found = str(read_json(matched_note(out, row)).get("run_id", ""))
+    return found if found and is_finished(out, found) else ""
+
+
+def failed_note(out: Path, row: Row) -> Path:
+    """Return where it is noted that a row failed."""
+    return out / NOTES / FAILED / f"{row.run_id}.json"
+
+
+def matched_note(out: Path, row: Row) -> Path:
+    """Return where the number that was found for a row is noted."""
+    return out / NOTES / MATCHED / f"{row.run_id}.json"
+
+
+def described(row: Row) -> dict:
+    """Return what is noted of a row."""
+    return {
+        "run_id": row.run_id,
+        "grid": row.grid,
+        "condition": row.condition,
+        "protocol": row.protocol.name,
+        "data": row.protocol.data.source,
+        "settings": dict(row.settings),
+        "seed": row.seed,
+        "backend": row.backend,
+        "matched": bool(row.reference),
+    }
+
+
+def write_manifest(out: Path, rows: Iterable[Row]) -> None:
+    """Note which rows were asked for; the same ones have one note."""
+    content = {"rows": [described(row) for row in rows]}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    path = out / NOTES / GRIDS / f"{digest}.json"
+    if not path.exists():
+        write_json(path, content)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write a note in one step.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+        temporary = Path(name)
+        with open(handle, "w") as file:
+            json.dump(content, file, indent=1)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StoreError(
+            f"sweep: cannot write to {path.parent} ({error.strerror or one_line(error)}); free "
+            "some space; what is finished is kept, and the same command goes on"
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict:
+    """Read a note; what is missing or damaged is as if it had not been written."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def status(out: str | Path) -> list[dict]:
+    """Tell what has become of every row of the sweeps into a folder.
+
+    Parameters
+    ----------
+    out : path
+        Folder of results.
+
+    Returns
+    -------
+    list of dict
+        Each row as it was laid out (``run_id``, ``grid``, ``condition``, ``settings``, ``seed``,
+        ...), with ``state``, "finished", "failed" or "open", and ``error``.
+
+    Raises
+    ------
+    SweepError
+        If no sweep was begun there.
+    """
+    folder = Path(out) / NOTES
+    rows: dict[str, dict] = {}
+    for manifest in sorted((folder / GRIDS).glob("*.json")):
+        for row in read_json(manifest).get("rows", []):
+            rows.setdefault(row["run_id"], row)
+    if not rows:
+        raise SweepError(f"sweep: none was begun in {out}; give the folder of results of one")
+    for address, row in rows.items():
+        run_id = address
+        if row["matched"]:
+            run_id = read_json(folder / MATCHED / f"{address}.json").get("run_id", "none")
+        note = read_json(folder / FAILED / f"{address}.json")
+        if is_finished(Path(out), run_id):
+            row |= {"state": "finished", "error": ""}
+        else:
+            row |= {"state": "failed" if note else "open", "error": note.get("error", "")}
+    return list(rows.values())
