@@ -281,7 +281,8 @@ class _Running:
         if not error:
             self.done += 1
             self.state.finished += 1
-            failed_note(self.out, row).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                failed_note(self.out, row).unlink()
         elif attempt <= self.retries:
             self._send(row, attempt + 1)
         else:
