@@ -1,9 +1,9 @@
-"""Settings of the competitive network, tried on images and seeds that the study does not use.
+r"""Settings of the competitive network, tried on images and seeds that the study does not use.
 
     .venv/bin/python studies/variants.py --mnist FILE.npz     # writes the data of the search
     .venv/bin/brainsleep sweep studies/search.py --out results/search
     .venv/bin/brainsleep table results/search --grid studies/search.py \
-        --out figures/paper/search.csv
+        --drop 'set.*' --drop 'version.*' --drop data_fingerprint --out figures/paper/search.csv
 
 Runs train, fit and score on official training images only (MNIST: the images that are not the
 study's test images), with seeds from 100 on. Every setting that was tried is in the table.
