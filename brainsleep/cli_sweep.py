@@ -233,7 +233,7 @@ def _grids(
         changes: dict[str, Any] = {}
         if varied or fixed:
             kept = {k: v for k, v in grid.over.items() if k not in fixed}
-            changes = {"changes": grid.changes | fixed, "over": kept | varied}
+            changes = {"changes": {**grid.changes, **fixed}, "over": {**kept, **varied}}
         if seeds is not None:
             changes["seeds"] = _seeds(seeds)
         if conditions is not None:

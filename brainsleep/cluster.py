@@ -75,10 +75,10 @@ def local(
     ----------
     workers : int, optional
         Processes; default: one for each core this process may use.
-    rows : int, optional
-        How many rows there are: no more processes than that.
     dashboard : str, optional
         Address of Dask's dashboard, such as ``":8787"``; on loopback unless it names a host.
+    rows : int, optional
+        How many rows there are: no more processes than that.
 
     Yields
     ------
@@ -129,7 +129,8 @@ def _every(seconds: float, action: Callable[[], object]) -> Iterator[None]:
 
     def repeat() -> None:
         while not stop.wait(seconds):
-            action()
+            with contextlib.suppress(Exception):  # a scheduler that is gone is seen by the sweep
+                action()
 
     thread = threading.Thread(target=repeat, name="brainsleep-workers", daemon=True)
     thread.start()

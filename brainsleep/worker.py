@@ -63,7 +63,7 @@ def run_row(row: Row, out: Path) -> None:
     BrainsleepError
         If it fails, or is not the run here that it is where it was laid out.
     """
-    protocol = _matched(row, out) if row.reference else row.protocol
+    protocol = _matched(row, row.reference, out) if row.reference else row.protocol
     tell = _teller(row.run_id)
     result = simulate(protocol, seed=row.seed, backend=row.backend, out=out, progress=tell)
     found = result.info["run_id"]
@@ -81,12 +81,12 @@ def run_row(row: Row, out: Path) -> None:
         )
 
 
-def _matched(row: Row, out: Path) -> Protocol:
-    """Return the protocol of a row whose rate is matched to that of its reference."""
+def _matched(row: Row, like: Row, out: Path) -> Protocol:
+    """Return the protocol of a row, with its rate matched to that of another."""
     note = read_json(matched_note(out, row))
     if isinstance(note.get("value"), float):
         return row.protocol.override({row.scale: note["value"]})
-    reference = read_result(out / finished_id(out, row.reference))
+    reference = read_result(out / finished_id(out, like))
     target = reference.metrics[f"rate_test_{row.protocol.readout.population}_hz"]
     return match_rate(row.protocol, row.scale, target, seed=row.seed, backend=row.backend)
 
