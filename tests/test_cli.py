@@ -184,7 +184,7 @@ def test_bad_names_and_settings(call, study, tmp_path):
     assert_fails(call("run", study, "--data", tmp_path / "none.npz"), "none.npz")
     assert_fails(call("compare", "demo", "--figure", "x.gif"), "x.gif", ".png")
     assert_fails(call("info", tmp_path), "no result.json")
-    assert_fails(call("figure", "nope", tmp_path, "--out", "x.png"), "no result.json")
+    assert_fails(call("figure", "nope", tmp_path, "--out", "x.png"), "a folder of finished runs")
     assert_fails(call("walk"), "No such command")
     assert_fails(call("run"), "PROTOCOL")
     assert_fails(call("run", study, "--walk"), "No such option")
