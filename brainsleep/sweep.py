@@ -145,6 +145,10 @@ class Plan:
     def __init__(self, rows: Iterable[Row], out: str | Path):
         self.out = Path(out)
         self.rows = {row.run_id: row for row in _with_references(addressed(rows))}
+        # read once: every result is checked against its checksum
+        self.finished = {
+            address for address, row in self.rows.items() if finished_id(self.out, row)
+        }
         check_writable(self.out)
         write_manifest(self.out, self.rows.values())
 
@@ -156,8 +160,8 @@ class Plan:
         """Return the rows that are to be run."""
         return [
             row
-            for row in self.rows.values()
-            if not finished_id(self.out, row)
+            for address, row in self.rows.items()
+            if address not in self.finished
             and (retry_failed or not failed_note(self.out, row).exists())
         ]
 
@@ -183,8 +187,7 @@ class Plan:
             make_backend("cpp", network, report=report)
 
     def _state(self) -> Progress:
-        done = sum(bool(finished_id(self.out, row)) for row in self.rows.values())
-        return Progress(len(self.rows), done)
+        return Progress(len(self.rows), len(self.finished))
 
     def run(
         self, client: Any, *, retries: int = RETRIES, retry_failed: bool = False,
@@ -193,12 +196,12 @@ class Plan:
         """Run the rows that are pending on `client`; see `sweep`."""
         state, pending = self._state(), self.pending(retry_failed)
         for row in self.rows.values():
-            note = failed_note(self.out, row)
-            if row not in pending and note.exists() and not finished_id(self.out, row):
-                state.failed[row.run_id] = read_json(note).get("error", "failed earlier")
+            if row not in pending and row.run_id not in self.finished:
+                note = read_json(failed_note(self.out, row))
+                state.failed[row.run_id] = note.get("error", "failed earlier")
         progress(state)
         if pending:
-            _Running(client, self.out, pending, retries, state, progress).finish()
+            _Running(client, self, pending, retries, state, progress).finish()
         return state
 
 
@@ -208,13 +211,14 @@ class _Running:
     def __init__(
         self,
         client: Any,
-        out: Path,
+        plan: Plan,
         pending: Sequence[Row],
         retries: int,
         state: Progress,
         progress: Watch,
     ):
-        self.client, self.out, self.retries = client, out, retries
+        self.client, self.out, self.retries = client, plan.out, retries
+        self.finished = plan.finished
         self.state, self.progress = state, progress
         self.held = {row.run_id: row for row in pending}  # not sent out yet
         self.sent: dict[Any, tuple[Row, int]] = {}  # by future, with the number of the attempt
@@ -256,7 +260,7 @@ class _Running:
         """Send out what waits for nothing, and give up what waits for a row that failed."""
         for row in list(self.held.values()):
             reference = row.reference
-            if reference is None or finished_id(self.out, reference):
+            if reference is None or reference.run_id in self.finished:
                 del self.held[row.run_id]
                 self._send(row, 1)
             elif reference.run_id not in self.held and reference.run_id not in self._sent_ids():
@@ -280,7 +284,8 @@ class _Running:
         error, details = self._outcome(future, row)
         if not error:
             self.done += 1
-            self.state.finished += 1
+            self.finished.add(row.run_id)
+            self.state.finished = len(self.finished)
             with contextlib.suppress(OSError):
                 failed_note(self.out, row).unlink()
         elif attempt <= self.retries:

@@ -122,7 +122,7 @@ def _accuracy(axes: Axes, shown: Sequence[Run], looks: Mapping[str, dict[str, st
     for kind, value in references(shown).items():
         accuracy_line(axes, value, kind)
         line_label(axes, kind, value)
-    _curves(axes, shown, looks, lambda mine: _by_fraction(mine, lambda r: _percent(r)))
+    _curves(axes, shown, looks, lambda mine: _by_fraction(mine, _percent))
 
 
 def _difference(axes: Axes, shown: Sequence[Run], looks: Mapping[str, dict[str, str]]) -> None:

@@ -47,6 +47,14 @@ def tiny_grid(**options):
     return Grid(name="tiny", protocol=TINY, **options)
 
 
+def write_tiny(path):
+    """Write a protocol file that defines `TINY`."""
+    path.write_text(
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from conftest import TINY as PROTOCOL\n"
+    )
+
+
 def command(*words):
     script = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
     return [*script, *map(str, words)]
@@ -511,10 +519,7 @@ def test_full_and_read_only_disks_lose_nothing(two_workers, small_disk):
 
 
 def test_command_line_of_a_small_sweep(tmp_path):
-    (tmp_path / "tiny.py").write_text(
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from conftest import TINY as PROTOCOL\n"
-    )
+    write_tiny(tmp_path / "tiny.py")
     words = ["sweep", tmp_path / "tiny.py", "--over", f"{FRACTION}=0,0.5", "--seeds", "3,4"]
     words += ["--backend", "numpy", "--out", tmp_path / "out"]
     dry = run(*words, "--dry-run")
@@ -547,10 +552,7 @@ def test_command_line_of_a_small_sweep(tmp_path):
 
 
 def test_failed_rows_end_with_1(tmp_path):
-    (tmp_path / "tiny.py").write_text(
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from conftest import TINY as PROTOCOL\n"
-    )
+    write_tiny(tmp_path / "tiny.py")
     words = ["sweep", tmp_path / "tiny.py", "--set", "data.n_readout=1", "--backend", "numpy"]
     done = run(*words, "--retries", 0, "--workers", 1, "--out", tmp_path / "out")
     assert done.returncode == 1
