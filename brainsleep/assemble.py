@@ -61,7 +61,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         lines += [
             f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}" for k, eq in traces.items()
         ]
-        step.append(_exact_update(traces, rule, names))
+        step.append(exact_update(traces, rule, names))
         reset.append(_tidy(word_substitute(getattr(rule, f"{role}_spike"), names)))
         _merge(parameters, constants, population)
         state += [names[k] for k in traces]
@@ -178,7 +178,7 @@ def _merge(parameters: dict[str, Quantity], more: dict[str, Quantity], owner) ->
             )
 
 
-def _exact_update(traces: Equations, rule, names: dict[str, str]) -> str:
+def exact_update(traces: Equations, rule, names: dict[str, str]) -> str:
     """Brian2's exact update of the linear trace equations, in final names."""
     variables = {
         **checks.variables_of(traces),

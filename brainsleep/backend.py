@@ -29,21 +29,27 @@ from .errors import BackendError, SimulationError, explain, nearest
 from .network import BrianNetwork
 from .program import Program
 from .segment import Capacity, Recording, Segment, timing
-from .spec import NetworkSpec
+from .spec import Network, NetworkSpec
 from .state import State
+from .surrogate import SurrogateNetwork
 
 #: Steps after which a standalone program would end by itself: a segment ends before.
 _ENDLESS = 2**40
 
-BACKENDS = ("cpp", "cython", "numpy")
+#: What runs Brian2 networks, and what runs surrogate-gradient networks.
+BRIAN_BACKENDS = ("cpp", "cython", "numpy")
+TORCH_BACKENDS = ("torch", "torch-cuda")
+BACKENDS = (*BRIAN_BACKENDS, *TORCH_BACKENDS)
 
 #: Which sequence of random numbers a backend draws, where it is not Brian2's own: another one
 #: gives other results for the same seed, so it is part of a run's address.
 _RANDOM_NUMBERS = {"cpp": "splitmix"}
 
 
-def default_backend() -> str:
-    """Return ``"cpp"`` where there is a C++ compiler, else ``"numpy"``."""
+def default_backend(spec: Network) -> str:
+    """Return ``"cpp"`` where there is a C++ compiler, else ``"numpy"``; ``"torch"`` for layers."""
+    if isinstance(spec, SurrogateNetwork):
+        return "torch"
     return "cpp" if find_compiler() else "numpy"
 
 
@@ -54,7 +60,7 @@ def backend_identity(name: str) -> str:
 
 def make_backend(
     name: str,
-    spec: NetworkSpec,
+    spec: Network,
     *,
     capacity: Capacity | None = None,
     hooks: Mapping[str, Callable] | None = None,
@@ -64,9 +70,10 @@ def make_backend(
 
     Parameters
     ----------
-    name : {"cpp", "cython", "numpy"}
-        C++ standalone, or Brian2's runtime with Cython or NumPy code.
-    spec : NetworkSpec
+    name : {"cpp", "cython", "numpy", "torch", "torch-cuda"}
+        C++ standalone, or Brian2's runtime with Cython or NumPy code; torch on the CPU or a GPU
+        for surrogate-gradient networks.
+    spec : NetworkSpec or SurrogateNetwork
         The network.
     capacity : Capacity, optional
         Largest segment it must run.
@@ -79,10 +86,20 @@ def make_backend(
     Raises
     ------
     BackendError
-        For an unknown backend, a missing compiler, or hooks on a standalone backend.
+        For an unknown backend, one that cannot run this kind of network, a missing compiler or
+        GPU, or hooks where there is no Brian2 network in this process.
+    MissingExtraError
+        If torch or snntorch are not installed.
     """
+    layered = isinstance(spec, SurrogateNetwork)
+    known = TORCH_BACKENDS if layered else BRIAN_BACKENDS
     if name not in BACKENDS:
-        raise BackendError(f"backend: unknown '{name}'; {nearest(name, BACKENDS)}")
+        raise BackendError(f"backend: unknown '{name}'; {nearest(name, known)}")
+    if name not in known:
+        kind = f"a surrogate-gradient network such as '{spec.name}'" if layered else f"the Brian2 network '{spec.name}'"
+        raise BackendError(f"backend: '{name}' cannot run {kind}; {nearest(name, known)}")
+    if layered:
+        return _torch_backend(name, spec, hooks)
     capacity = capacity or Capacity()
     if name in ("cpp", "cython") and not find_compiler():
         raise BackendError(
@@ -98,6 +115,17 @@ def make_backend(
             )
         return CppBackend(spec, capacity, report)
     return RuntimeBackend(name, spec, capacity, hooks)
+
+
+def _torch_backend(name: str, spec: SurrogateNetwork, hooks: Mapping[str, Callable] | None):
+    if hooks:
+        raise BackendError(
+            f"backend {name}: got Python hooks ({', '.join(sorted(hooks))}); they are for Brian2 "
+            "networks; remove them"
+        )
+    from .torch_backend import TorchBackend  # torch is an extra, and takes a second to import
+
+    return TorchBackend(spec, "cuda" if name == "torch-cuda" else "cpu")
 
 
 def advance_checks(spec: NetworkSpec, segment: Segment) -> None:
@@ -302,7 +330,7 @@ class CppBackend:
         arrays = {name: out[name].astype(float, copy=False) for name in state.arrays}
         arrays = _finish(self.spec, arrays, duration)
         counts, spikes = {}, {}
-        for group in (p.name for p in self.spec.populations if p.model.threshold):
+        for group in (p.name for p in self.spec.populations if p.spikes):
             size = self.spec.population(group).size
             recorded = out[f"{group}:counts"].reshape(-1, size)
             counts[group] = _counts(recorded, out[f"{group}.spike_count"])

@@ -20,6 +20,7 @@ import typer
 from . import cli_sweep, cli_table
 from .console import (
     BackendName,
+    ModelName,
     Out,
     Settings,
     import_brian2,
@@ -73,6 +74,7 @@ def _fail(message: str) -> None:
 def run(
     protocol: Source,
     settings: Settings = None,
+    model: ModelName = "",
     backend: BackendName = None,
     seed: Seed = 0,
     data: DataName = None,
@@ -83,7 +85,7 @@ def run(
     import_brian2()
     from .simulate import simulate
 
-    chosen = _protocol(protocol, settings, data)
+    chosen = _protocol(protocol, settings, data, model)
     with _progress() as bar:
         result = simulate(
             chosen, seed=seed, backend=backend, out=out, force=force, progress=bar(chosen.name)
@@ -95,6 +97,7 @@ def run(
 def compare(
     protocol: Source,
     settings: Settings = None,
+    model: ModelName = "",
     backend: BackendName = None,
     seed: Seed = 0,
     data: DataName = None,
@@ -110,7 +113,7 @@ def compare(
     from .compare import table
     from .load import load_module
 
-    chosen = _protocol(protocol, settings, data)
+    chosen = _protocol(protocol, settings, data, model)
     module = load_module(protocol.partition(":")[0], "protocol")
     conditions = getattr(module, "CONDITIONS", ())
     if not conditions:
@@ -134,11 +137,13 @@ def compare(
 
 
 @app.command()
-def show(protocol: Source, settings: Settings = None, data: DataName = None) -> None:
+def show(
+    protocol: Source, settings: Settings = None, model: ModelName = "", data: DataName = None
+) -> None:
     """Print a protocol's network: sizes, final Brian2 equations, parameters, schedule."""
     from .describe import describe
 
-    for part in describe(_protocol(protocol, settings, data)):
+    for part in describe(_protocol(protocol, settings, data, model)):
         stdout.print(part)
 
 
@@ -197,7 +202,7 @@ def models() -> None:
     """List the models that come with the package, by file."""
     from .load import load_module, shipped
     from .spec import (
-        NetworkSpec,
+        Network,
         NeuronModel,
         PlasticityRule,
         SpontaneousActivity,
@@ -211,7 +216,7 @@ def models() -> None:
         PlasticityRule,
         SpontaneousActivity,
         WeightProcess,
-        NetworkSpec,
+        Network,
     )
     rows = []
     for source in shipped("model"):
@@ -271,13 +276,13 @@ def protocols() -> None:
 # --------------------------------------------------------------------------------------------
 
 
-def _protocol(source: str, settings: list[str] | None, data: str | None) -> Any:
+def _protocol(source: str, settings: list[str] | None, data: str | None, model: str) -> Any:
     from .protocol import load_protocol
 
     changes = key_values(settings or (), "--set")
     if data is not None:
         changes["data.source"] = data
-    return load_protocol(source).override(changes)
+    return load_protocol(source, model).override(changes)
 
 
 def _defined_in(module: Any, name: str) -> bool:

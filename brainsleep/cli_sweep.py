@@ -16,6 +16,7 @@ import typer
 
 from .console import (
     BackendName,
+    ModelName,
     Out,
     Settings,
     import_brian2,
@@ -56,6 +57,7 @@ def sweep(
     conditions: Annotated[
         str | None, typer.Option("--conditions", help="all, or names in the protocol's file")
     ] = None,
+    model: ModelName = "",
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="GRID", help="one grid of the file")
     ] = None,
@@ -133,7 +135,7 @@ def sweep(
     from . import cluster
     from .sweep import Plan
 
-    grids = _grids(source, over, seeds, settings, data, conditions, only, backend)
+    grids = _grids(source, model, over, seeds, settings, data, conditions, only, backend)
     rows = [row for grid in grids for row in grid.rows()]
     if commands or list_rows:
         _print_commands(rows, str(out), as_json=list_rows)
@@ -201,6 +203,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _grids(
     source: str,
+    model: str,
     over: Sequence[str] | None,
     seeds: str | None,
     settings: Sequence[str] | None,
@@ -240,6 +243,8 @@ def _grids(
             changes["conditions"] = conditions if conditions == "all" else split_values(conditions)
         if backend is not None:
             changes["backend"] = backend
+        if model:
+            changes["model"] = model
         found.append(dataclasses.replace(grid, **changes))
     return found
 

@@ -87,7 +87,7 @@ def compare(
     ProtocolError
         If a condition's keys do not exist or it matches a condition that is not before it.
     """
-    backend = backend or default_backend()
+    backend = backend or default_backend(protocol.network)
     changed = {c.name: protocol.override(c.changes) for c in conditions}  # all checked first
     results: dict[str, Result] = {}
     for condition in conditions:

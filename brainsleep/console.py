@@ -19,7 +19,15 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="change a setting; may be repeated"),
 ]
 BackendName = Annotated[
-    str | None, typer.Option("--backend", help="numpy, cython or cpp [default: cpp if possible]")
+    str | None,
+    typer.Option(
+        "--backend",
+        help="numpy, cython or cpp; torch or torch-cuda [default: cpp if possible, or torch]",
+    ),
+]
+ModelName = Annotated[
+    str,
+    typer.Option("--model", help="another network: of the protocol's MODELS, or FILE.py:NAME"),
 ]
 Out = Annotated[Path, typer.Option("--out", help="folder of results")]
 

@@ -42,6 +42,8 @@ class Row:
         Name of the backend.
     source : str
         Where the protocol was loaded from; '' for one made in Python.
+    model : str
+        The model it was loaded with; '' for the protocol's own network.
     changes : mapping of str to object
         How it differs from the protocol loaded.
     protocol : Protocol
@@ -61,6 +63,7 @@ class Row:
     seed: int
     backend: str
     source: str
+    model: str
     changes: Mapping[str, Any] = field(repr=False)
     protocol: Protocol = field(repr=False)
     reference: Row | None = None
@@ -89,6 +92,7 @@ class Row:
         if not self.source:
             raise SweepError(f"grid {self.grid}: its protocol is not in a file that can be named")
         words = ["brainsleep", "run", self.source, "--seed", str(self.seed)]
+        words += ["--model", self.model] if self.model else []
         words += ["--backend", self.backend, "--out", str(out)]
         for key, value in self.changes.items():
             words += ["--set", f"{key}={as_text(value, key)}"]
@@ -105,6 +109,8 @@ class Grid:
         Label of its rows.
     protocol : Protocol or str
         What is common to all: an object, a shipped name or a ``.py`` file.
+    model : str
+        Another network for it, see `brainsleep.protocol.load_protocol`.
     changes : mapping of str to object
         What differs from it in all rows, by key (see `Protocol.override`).
     over : mapping of str to sequence
@@ -113,8 +119,8 @@ class Grid:
         Named sets of changes; names stand for those in the ``CONDITIONS`` of the protocol's file.
     seeds : int or sequence of int
         How many seeds from 0 on, or which.
-    backend : {"cpp", "cython", "numpy"}, optional
-        Default: C++ standalone where there is a compiler.
+    backend : {"cpp", "cython", "numpy", "torch", "torch-cuda"}, optional
+        Default: C++ standalone where there is a compiler; torch for surrogate-gradient networks.
 
     Raises
     ------
@@ -124,6 +130,7 @@ class Grid:
 
     name: str
     protocol: Protocol | str
+    model: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
     over: Mapping[str, Sequence] = field(default_factory=dict)
     conditions: Sequence[Condition | str] | str = ()
@@ -168,9 +175,10 @@ class Grid:
         """
         given = self.protocol
         source = given if isinstance(given, str) else ""
-        base = load_protocol(given) if isinstance(given, str) else given
+        if self.model and not source:
+            raise SweepError(f"grid {self.name}: model goes with the name or file of a protocol")
+        base = load_protocol(given, self.model) if isinstance(given, str) else given
         conditions = self._conditions(source)
-        backend = self.backend or default_backend()
         made: dict[tuple, tuple[Protocol, dict]] = {}
         rows: dict[tuple, Row] = {}
         combinations = list(itertools.product(*self.over.values()))
@@ -202,8 +210,9 @@ class Grid:
                 condition=condition.name if conditions != _NONE else ", ".join(shown[1:]),
                 settings=settings,
                 seed=seed,
-                backend=backend,
+                backend=self.backend or default_backend(protocol.network),
                 source=source,
+                model=self.model,
                 changes=changes,
                 protocol=protocol,
                 reference=reference,

@@ -44,6 +44,7 @@ def read_grids(source: str) -> list[Grid]:
 _KEYS = {
     "name": str,
     "protocol": str,
+    "model": str,
     "seeds": (int, list),
     "backend": str,
     "conditions": (str, list),
@@ -87,6 +88,7 @@ def _grid(table: Any, where: str, name: str) -> Grid:
     return Grid(
         name=table.get("name", name),
         protocol=table["protocol"],
+        model=table.get("model", ""),
         changes=flat(table.get("set", {})),
         over=flat(table.get("over", {})),
         conditions="all" if conditions == "all" else [_condition(c, where) for c in conditions],

@@ -15,11 +15,12 @@ from .metrics import (
     weight_entropy,
 )
 from .protocol import Protocol
-from .readout import Score, classify, fit_score
+from .readout import Score, classify, fit_score, interval
 from .recorder import Recorder
 from .responses import (
     adjusted_selectivity,
     class_selectivity,
+    class_similarity,
     effective_rank,
     mean_known,
     participation_ratio,
@@ -27,6 +28,7 @@ from .responses import (
 )
 from .schedule import SlotTable
 from .state import State, stream
+from .statistics import average_accuracy, backward_transfer, forgetting
 
 
 def weight_metrics(protocol: Protocol, recorder: Recorder, state: State) -> dict:
@@ -58,7 +60,7 @@ def weight_metrics(protocol: Protocol, recorder: Recorder, state: State) -> dict
 
 
 def _initial_sum(recorder: Recorder, projection: str) -> float:
-    return float(recorder.snapshots[f"initial/{projection}"].sum())
+    return float(np.abs(recorder.snapshots[f"initial/{projection}"]).sum())
 
 
 def _ratio(after: float, before: float) -> float | None:
@@ -78,10 +80,11 @@ def rate_metrics(protocol: Protocol, recorder: Recorder, table: SlotTable) -> di
         "test": table.stage == "test",
     }
     metrics: dict[str, float | None] = {}
+    together = np.maximum(table.n_images, 1)  # a batch has the spikes of all its images
     for population, totals in recorder.totals.items():
-        size = protocol.network.population(population).size
+        size = protocol.network.population(population).size * together
         for label, mask in where.items():
-            rate = mean_rate(totals[mask, None] / size, seconds[mask])
+            rate = mean_rate((totals / size)[mask, None], seconds[mask])
             metrics[f"rate_{label}_{population}_hz"] = None if np.isnan(rate) else rate
     name = protocol.readout.population
     tested = recorder.counts[name][where["test"]]
@@ -91,32 +94,73 @@ def rate_metrics(protocol: Protocol, recorder: Recorder, table: SlotTable) -> di
     return metrics
 
 
+#: What `representation` measures, in this order.
+REPRESENTATION = (
+    "participation_ratio",
+    "participation_ratio_plugin",
+    "effective_rank",
+    "effective_rank_plugin",
+    "selectivity",
+    "selectivity_adjusted",
+    "phi",
+    "dead",
+    "similarity",
+)
+
+
+def representation(
+    counts: np.ndarray, labels: np.ndarray, seconds: np.ndarray | float, rng: np.random.Generator
+) -> dict[str, float]:
+    """Measure how a population represents classes.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n_samples, n_neurons)
+        Spikes.
+    labels : ndarray, shape (n_samples,)
+        Classes.
+    seconds : ndarray, shape (n_samples,), or float
+        Duration of each sample in s.
+    rng : numpy.random.Generator
+        Shuffles labels.
+
+    Returns
+    -------
+    dict of str to float
+        By name, as in `REPRESENTATION`: dimension (corrected for few samples, and the plug-in
+        estimate), mean selectivity (as defined, and adjusted for chance), phi, neurons above 1 Hz
+        in no sample (``dead``), and the mean correlation of the mean responses to two classes
+        (``similarity``). NaN where something is not defined.
+    """
+    similar = class_similarity(counts, labels)
+    values = (
+        participation_ratio(counts),
+        participation_ratio(counts, corrected=False),
+        effective_rank(counts),
+        effective_rank(counts, corrected=False),
+        mean_known(class_selectivity(counts, labels)),
+        mean_known(adjusted_selectivity(counts, labels, rng)),
+        phi(counts, labels),
+        dead_fraction(counts, np.broadcast_to(seconds, len(counts))),
+        mean_known(similar[~np.eye(len(similar), dtype=bool)]),
+    )
+    return dict(zip(REPRESENTATION, values, strict=True))
+
+
 def response_metrics(
     protocol: Protocol, recorder: Recorder, table: SlotTable, parts: Split, seed: int
 ) -> dict[str, float | None]:
-    """Measure the test responses of the readout population.
+    """Measure the test responses of the readout population, see `representation`.
 
     Returns
     -------
     dict
-        Dimension (corrected for few samples, and the plug-in estimate), mean selectivity (as
-        defined, and adjusted for chance), phi, and neurons above 1 Hz in no sample (``dead``).
         None where something is not defined.
     """
     name, tested = protocol.readout.population, table.stage == "test"
-    counts, labels = recorder.counts[name][tested], parts.test.labels
     seconds = recorder.ran[tested] * float(protocol.network.dt)
     rng = stream(seed, "shuffles")
-    found = {
-        "participation_ratio": participation_ratio(counts),
-        "participation_ratio_plugin": participation_ratio(counts, corrected=False),
-        "effective_rank": effective_rank(counts),
-        "effective_rank_plugin": effective_rank(counts, corrected=False),
-        "selectivity": mean_known(class_selectivity(counts, labels)),
-        "selectivity_adjusted": mean_known(adjusted_selectivity(counts, labels, rng)),
-        "phi": phi(counts, labels),
-        "dead": dead_fraction(counts, seconds),
-    }
+    found = representation(recorder.counts[name][tested], parts.test.labels, seconds, rng)
     return {f"{key}_{name}": _known(value) for key, value in found.items()}
 
 
@@ -128,14 +172,18 @@ def scores(
     Returns
     -------
     scores : dict of str to Score
-        ``"network"`` and ``"pixels"``, fitted on all samples of the readout stage.
+        ``"network"`` and ``"pixels"``, fitted on all samples of the readout stage. A network with
+        an output neuron a class decides by itself (the class whose neuron spikes most):
+        ``"network"`` is that, and the readout of its responses is called as their population.
     few : dict of str to float
         ``"network_accuracy_50"``: mean accuracy over random subsets of 50 labels, the same
         subsets for both, for every number in ``readout.label_counts``.
     """
     counts, readout = recorder.counts[protocol.readout.population], protocol.readout
+    output = getattr(protocol.network, "output", "")
+    name = readout.population if output else "network"
     features = {
-        "network": (counts[table.stage == "readout"], counts[table.stage == "test"]),
+        name: (counts[table.stage == "readout"], counts[table.stage == "test"]),
         "pixels": (
             protocol.encoder.pixels(parts.readout.images),
             protocol.encoder.pixels(parts.test.images),
@@ -143,6 +191,10 @@ def scores(
     }
     fit_labels, test_labels = parts.readout.labels, parts.test.labels
     found, few = {}, {}
+    if output:
+        correct = decisions(recorder.counts[output][table.stage == "test"]) == test_labels
+        spread = interval(correct, readout.resamples, stream(seed, "bootstrap"))
+        found["network"] = Score(float(correct.mean()), spread, correct, 0)
     for name, (fit, test) in features.items():
         rng = stream(seed, "bootstrap")
         found[name] = fit_score(fit, fit_labels, test, test_labels, readout, rng)
@@ -154,3 +206,80 @@ def scores(
                 accuracies.append(correct.mean())
             few[f"{name}_accuracy_{n}"] = float(np.mean(accuracies))
     return found, few
+
+
+def decisions(counts: np.ndarray) -> np.ndarray:
+    """Return the neuron that spikes most in every sample; the first of several.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n_samples, n_classes)
+        Spikes of output neurons.
+    """
+    return np.argmax(counts, axis=1)
+
+
+# -- tasks learned one after the other ---------------------------------------------------------
+
+
+def accuracy_matrices(
+    stages: list[dict[str, np.ndarray]], protocol: Protocol, parts: Split
+) -> dict[str, np.ndarray]:
+    """Score every task after every task.
+
+    Parameters
+    ----------
+    stages : list of dict of str to ndarray
+        After each task, spike counts of all readout and test images: ``fit/POPULATION`` and
+        ``test/POPULATION``, shape (n_samples, n_neurons).
+    protocol : Protocol
+        Its tasks and readout.
+    parts : Split
+        Labels.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_tasks, n_tasks)
+        Accuracy on task j after task i, NaN where j comes after i: ``refitted``, of a readout
+        fitted after task i on the classes of all tasks so far; ``fixed``, of a readout that was
+        fitted after task j on the classes of task j only, and left alone; ``own``, of the
+        network's own output neurons among all classes, if it has them.
+    """
+    tasks, readout, n = protocol.tasks, protocol.readout, len(stages)
+    fit_task, test_task = tasks.of(parts.readout.labels), tasks.of(parts.test.labels)
+    fit, test = f"fit/{readout.population}", f"test/{readout.population}"
+    kinds = ["refitted", "fixed"]
+    output = getattr(protocol.network, "output", "")
+    found = {kind: np.full((n, n), np.nan) for kind in [*kinds, *(["own"] if output else [])]}
+
+    def score(fitted: int, which: np.ndarray, now: int, tested: np.ndarray) -> np.ndarray:
+        correct, _ = classify(
+            stages[fitted][fit][which],
+            parts.readout.labels[which],
+            stages[now][test][tested],
+            parts.test.labels[tested],
+            readout,
+        )
+        return correct
+
+    for i in range(n):
+        so_far = (test_task >= 0) & (test_task <= i)
+        correct = score(i, (fit_task >= 0) & (fit_task <= i), i, so_far)
+        for j in range(i + 1):
+            mine = test_task == j
+            found["refitted"][i, j] = correct[mine[so_far]].mean()
+            found["fixed"][i, j] = score(j, fit_task == j, i, mine).mean()
+            if output:
+                decided = decisions(stages[i][f"test/{output}"][mine])
+                found["own"][i, j] = np.mean(decided == parts.test.labels[mine])
+    return found
+
+
+def task_metrics(matrices: dict[str, np.ndarray]) -> dict[str, float]:
+    """Summarise accuracy matrices: average accuracy, backward transfer, forgetting of each."""
+    found = {}
+    for name, R in matrices.items():
+        found[f"tasks_{name}_accuracy"] = average_accuracy(R)
+        found[f"tasks_{name}_backward_transfer"] = backward_transfer(R)
+        found[f"tasks_{name}_forgetting"] = forgetting(R)
+    return found

@@ -14,6 +14,7 @@ from .checks import check_units, is_number
 from .errors import BrainsleepError, ProtocolError, SpecError, explain, nearest
 from .load import load
 from .model import Model
+from .spec import Network
 from .values import show_value
 
 #: Other names of units; `brian2` has no short ones of one letter.
@@ -96,12 +97,13 @@ def _convert(old: Any, new: Any, key: str) -> Any:
     if isinstance(new, str) and not isinstance(old, str):
         new = _parse(new, old, key)
     if dataclasses.is_dataclass(old):
-        if not isinstance(new, type(old)):
+        kind = Network if isinstance(old, Network) else type(old)
+        if not isinstance(new, kind):
             raise ProtocolError(
                 explain(
                     where,
                     show_value(new),
-                    type(old).__name__,
+                    kind.__name__,
                     "name one as FILE.py:NAME or set one of its fields",
                 )
             )

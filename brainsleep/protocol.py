@@ -20,7 +20,8 @@ from .load import load, load_module
 from .override import UnknownKeyError, replace_at
 from .readout import Readout
 from .schedule import Schedule
-from .spec import NetworkSpec
+from .spec import Network
+from .tasks import Tasks
 from .values import Frozen, show_value
 
 HOOKS = ("on_segment", "on_sleep", "on_wake")
@@ -84,16 +85,25 @@ class Record:
         Slots before which all weights are kept.
     raster : tuple of int
         First and last slot (exclusive) in which single spikes are recorded; empty for none.
+    probe_images : int
+        Test images that a copy of the network is shown, weights frozen, before and after sleeps,
+        to follow its representation (see `brainsleep.probes`); 0 for none.
+    probe_every : int
+        Probe at the first sleep, and then at every so many.
     """
 
     weights_every: int = 0
     weights_at_phases: bool = True
     snapshots: tuple[int, ...] = ()
     raster: tuple[int, ...] = ()
+    probe_images: int = 0
+    probe_every: int = 1
 
     def __post_init__(self):
-        every = _count(self.weights_every, "record.weights_every")
-        object.__setattr__(self, "weights_every", every)
+        for name in ("weights_every", "probe_images", "probe_every"):
+            object.__setattr__(self, name, _count(getattr(self, name), f"record.{name}"))
+        if self.probe_every < 1:
+            raise ProtocolError(explain("record.probe_every", 0, "a whole number of at least 1"))
         if not isinstance(self.weights_at_phases, bool):
             got = repr(self.weights_at_phases)
             raise ProtocolError(explain("record.weights_at_phases", got, "True or False"))
@@ -118,7 +128,7 @@ class Protocol:
     ----------
     name : str
         Name of the protocol.
-    network : NetworkSpec
+    network : NetworkSpec or SurrogateNetwork
         The network.
     data : Data
         Images.
@@ -130,6 +140,8 @@ class Protocol:
         How responses are classified.
     record : Record
         What is kept.
+    tasks : Tasks
+        Classes learned one after the other; none by default.
     hooks : mapping of str to callable
         Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep``, ``on_segment``; only on
         the runtime backends.
@@ -145,12 +157,13 @@ class Protocol:
     """
 
     name: str
-    network: NetworkSpec
+    network: Network
     data: Data = field(default_factory=Data)
     encoder: RateEncoder = field(default_factory=RateEncoder)
     schedule: Schedule = field(default_factory=Schedule)
     readout: Readout = field(default_factory=Readout)
     record: Record = field(default_factory=Record)
+    tasks: Tasks = field(default_factory=Tasks)
     hooks: Mapping[str, Callable] = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
@@ -179,10 +192,10 @@ class Protocol:
                 )
             )
         read = self.network.population(self.readout.population, "readout.population")
-        if not read.model.threshold:
+        if not read.spikes:
             raise ProtocolError(
-                f"readout.population: got '{read.name}', whose model '{read.model.name}' has no "
-                "threshold and never spikes; expected a population that spikes"
+                f"readout.population: got '{read.name}', whose neurons have no threshold and "
+                "never spike; expected a population that spikes"
             )
 
     def override(self, changes: Mapping[str, Any]) -> Protocol:
@@ -223,12 +236,13 @@ class Protocol:
 #: What the parts of a protocol are.
 _KINDS = {
     "name": str,
-    "network": NetworkSpec,
+    "network": Network,
     "data": Data,
     "encoder": RateEncoder,
     "schedule": Schedule,
     "readout": Readout,
     "record": Record,
+    "tasks": Tasks,
     "hooks": Mapping,
     "description": str,
     "references": tuple | list,
@@ -273,6 +287,17 @@ def _without_references(value: Any) -> Any:
     return [_without_references(v) for v in value] if isinstance(value, list) else value
 
 
+#: Settings that were added since runs have ids, and the value that stands for how it always was.
+_CAME_LATER = {
+    ("network", "precision"): "float64",
+    ("schedule", "epochs"): 1,
+    ("schedule", "sleep", "duration"): None,
+    ("record", "probe_images"): 0,
+    ("record", "probe_every"): 1,
+    ("tasks",): plain(Tasks()),
+}
+
+
 def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str:
     """Hash what decides the outcome of a run: protocol, equations, data, seed, backend.
 
@@ -284,8 +309,12 @@ def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str
         described.pop(key)
     for key in ("source", "root"):
         described["data"].pop(key)
-    if described["network"]["precision"] == "float64":  # as it always was before there was another
-        described["network"].pop("precision")
+    for *path, key in _CAME_LATER:
+        part = described
+        for step in path:
+            part = part[step]
+        if key in part and part[key] == _CAME_LATER[(*path, key)]:
+            part.pop(key)
     content = {
         "protocol": described,
         "equations": protocol.equations(),
@@ -297,19 +326,37 @@ def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def load_protocol(source: str) -> Protocol:
+def load_protocol(source: str, model: str = "") -> Protocol:
     """Return the ``PROTOCOL`` of a shipped protocol or a user's file.
 
     Parameters
     ----------
     source : str
         Name of a shipped protocol, path of a ``.py`` file, or ``FILE.py:NAME``.
+    model : str
+        Another network for it: a name in the ``MODELS`` of the protocol's file (changes by key,
+        as other networks have other time scales), or a network as ``FILE.py:NAME``.
 
     Raises
     ------
     ProtocolError
-        If there is no such protocol.
+        If there is no such protocol or model.
     """
+    found = _load(source)
+    if not model:
+        return found
+    known = getattr(load_module(source.partition(":")[0], "protocol"), "MODELS", {})
+    if model in known:
+        return found.override(known[model])
+    if ":" not in model:
+        raise ProtocolError(
+            f"model: protocol {source} has no '{model}' in its MODELS; {nearest(model, known)}; "
+            "or a network as FILE.py:NAME"
+        )
+    return found.override({"network": load(model)})
+
+
+def _load(source: str) -> Protocol:
     if ":" in source:
         found, where = load(source, "protocol"), source
     else:

@@ -32,9 +32,11 @@ class Recorder:
     stats : dict of str to list of ndarray
         `brainsleep.metrics.WEIGHT_STATISTICS` of each projection at these times.
     snapshots : dict of str to ndarray
-        All weights at chosen times, ``"trained/ee"``.
+        All weights at chosen times, ``"trained/ee"``; signed where weights have signs.
     spikes : dict of str to dict of int to ndarray, shape (n_spikes, 2)
         Step and neuron of single spikes, a block a segment, by the segment's first slot.
+    probes : dict of int to dict of str to ndarray
+        What `brainsleep.probes` found, by the slot before which it looked.
 
     Notes
     -----
@@ -49,12 +51,13 @@ class Recorder:
     stats: dict[str, list[np.ndarray]]
     snapshots: dict[str, np.ndarray]
     spikes: dict[str, dict[int, np.ndarray]]
+    probes: dict[int, dict[str, np.ndarray]]
 
     @classmethod
     def empty(cls, protocol: Protocol, n_slots: int) -> Recorder:
         """Make the recorder of a run of `n_slots` that has not begun."""
         network = protocol.network
-        spiking = [p for p in network.populations if p.model.threshold]
+        spiking = [p for p in network.populations if p.spikes]
         return cls(
             counts={
                 p.name: np.zeros((n_slots, p.size), np.int32)
@@ -67,6 +70,7 @@ class Recorder:
             stats={p.name: [] for p in network.projections},
             snapshots={},
             spikes={p.name: {} for p in spiking},
+            probes={},
         )
 
     def add_segment(self, table: SlotTable, first: int, last: int, recording: Recording) -> None:
@@ -94,7 +98,7 @@ class Recorder:
     def add_snapshot(self, name: str, protocol: Protocol, state: State) -> None:
         """Keep all weights as they are now, unless there is a snapshot of that name."""
         for p in protocol.network.projections:
-            self.snapshots.setdefault(f"{name}/{p.name}", state.weights(p.name).copy())
+            self.snapshots.setdefault(f"{name}/{p.name}", state.arrays[f"{p.name}.w"].copy())
 
     def arrays(self, before: int | None = None) -> dict[str, np.ndarray]:
         """Return everything as named arrays; single spikes of slots `before` this one only."""
@@ -105,6 +109,8 @@ class Recorder:
         width = len(WEIGHT_STATISTICS)
         n = len(self.stat_steps)
         found |= {f"stats/{k}": np.array(v[:n]).reshape(-1, width) for k, v in self.stats.items()}
+        for slot, values in self.probes.items():
+            found |= {f"probes/{slot}/{k}": v for k, v in values.items()}
         for name, blocks in self.spikes.items():
             chosen = [blocks[k] for k in sorted(blocks) if before is None or k < before]
             found[f"spikes/{name}"] = np.concatenate([np.empty((0, 2), np.int64), *chosen])
@@ -120,6 +126,9 @@ class Recorder:
                 self.stats[key] = list(value)
             elif kind == "spikes":
                 self.spikes[key] = {-1: value}
+            elif kind == "probes":
+                slot, _, what = key.partition("/")
+                self.probes.setdefault(int(slot), {})[what] = value
         self.ran = arrays["ran"].copy()
         self.stat_steps = arrays["stat_steps"].tolist()
 

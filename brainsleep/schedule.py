@@ -70,6 +70,9 @@ class SleepPhase(Phase):
     trigger : float
         Sleep only if that summed weight is above `trigger` times its initial value when a sleep
         is due; 0 sleeps on schedule. With a short period, sleep comes when it is needed.
+    duration : Quantity or None
+        If given, the length of every sleep: it then comes after ``duration/fraction`` of wake,
+        and the schedule's period does not count.
     """
 
     kind: str = "sleep"
@@ -78,9 +81,12 @@ class SleepPhase(Phase):
     until_initial: bool = False
     check_every: Quantity = default(1 * second)
     trigger: float = 0.0
+    duration: Quantity | None = None
 
     def __post_init__(self):
         super().__post_init__()
+        if self.duration is not None:
+            check_time(self.duration, "sleep.duration", ScheduleError)
         if not is_number(self.trigger) or self.trigger < 0:
             allowed = "a ratio of at least 0 (0: sleep on schedule)"
             raise ScheduleError(explain("sleep.trigger", repr(self.trigger), allowed))
@@ -108,6 +114,7 @@ def sleep(
     until_initial: bool = False,
     check_every: Quantity = 1 * second,
     trigger: float = 0.0,
+    duration: Quantity | None = None,
     **gates: float,
 ) -> SleepPhase:
     """Make a sleep phase: input silent, plasticity on; name the sleep's parts to open them.
@@ -122,6 +129,7 @@ def sleep(
         until_initial=until_initial,
         check_every=check_every,
         trigger=trigger,
+        duration=duration,
     )
 
 
@@ -142,7 +150,13 @@ class SlotTable:
     steps : ndarray of int
         Duration in time steps.
     image : ndarray of int
-        Index of the image shown in the stage's images, -1 for none.
+        Index of the image shown in the stage's images (the first, of a batch), -1 for none.
+    shown : ndarray of int
+        Place of that image in the order of training, -1 for none.
+    n_images : ndarray of int
+        How many are shown side by side: 1, or the size of the batch, or 0.
+    task : ndarray of int
+        Task that is learned, 0 where there is only one; -1 after training.
     stage : ndarray of str
         ``"train"``, ``"readout"`` or ``"test"``.
     phase : ndarray of str
@@ -158,6 +172,9 @@ class SlotTable:
 
     steps: np.ndarray
     image: np.ndarray
+    shown: np.ndarray
+    n_images: np.ndarray
+    task: np.ndarray
     stage: np.ndarray
     phase: np.ndarray
     onset: np.ndarray
@@ -171,6 +188,38 @@ class SlotTable:
     def starts(self) -> np.ndarray:
         """First step of every slot and the end, shape (n_slots + 1,)."""
         return np.concatenate([[0], np.cumsum(self.steps)])
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order training images are shown; columns of shape (n_shown,).
+
+    Parameters
+    ----------
+    image : ndarray of int
+        Index of the image among the training images.
+    task, epoch : ndarray of int
+        Which task is learned, and how many times its images were gone through before.
+    """
+
+    image: np.ndarray
+    task: np.ndarray
+    epoch: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    @classmethod
+    def once(cls, n_images: int) -> Order:
+        """Show every image once, in the order they come."""
+        none = np.zeros(n_images, np.int64)
+        return cls(np.arange(n_images), none, none)
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return for every place whether an epoch ends with it, and whether a task does."""
+        last = np.arange(len(self)) == len(self) - 1
+        task = last | np.append(np.diff(self.task) != 0, True)[: len(self)]
+        return task | np.append(np.diff(self.epoch) != 0, True)[: len(self)], task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +237,8 @@ class Schedule:
         Gates while learning and while measuring responses.
     sleep : SleepPhase
         Gates and length of sleep.
+    epochs : int
+        How many times the training images are shown, each time in a new order.
     """
 
     image_duration: Quantity = default(1000 * ms)
@@ -195,8 +246,12 @@ class Schedule:
     wake: Phase = field(default_factory=wake)
     sleep: SleepPhase = field(default_factory=sleep)
     test: Phase = field(default_factory=test)
+    epochs: int = 1
 
     def __post_init__(self):
+        if not isinstance(self.epochs, int) or isinstance(self.epochs, bool) or self.epochs < 1:
+            allowed = "a whole number of at least 1"
+            raise ScheduleError(explain("schedule.epochs", repr(self.epochs), allowed))
         check_time(self.image_duration, "schedule.image_duration", ScheduleError)
         check_time(self.period, "schedule.period", ScheduleError)
         for kind in KINDS:
@@ -209,9 +264,20 @@ class Schedule:
     @property
     def sleep_duration(self) -> Quantity:
         """Length of one sleep that does not end early."""
+        if not self.sleep.fraction:
+            return 0 * second
+        if self.sleep.duration is not None:
+            return self.sleep.duration
         return (
             min(self.sleep.fraction * float(self.period), float(self.sleep.max_duration)) * second
         )
+
+    @property
+    def wake_duration(self) -> Quantity:
+        """Wake from one sleep to the next: the period, or what the sleep's duration makes it."""
+        if self.sleep.duration is None or not self.sleep.fraction:
+            return self.period
+        return self.sleep.duration / self.sleep.fraction
 
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a phase opens a gate that the network does not have."""
@@ -224,25 +290,35 @@ class Schedule:
                     )
 
     def compile(
-        self, n_train: int, n_readout: int, n_test: int, gates: tuple[str, ...], dt: Quantity
+        self,
+        n_train: int | Order,
+        n_readout: int,
+        n_test: int,
+        gates: tuple[str, ...],
+        dt: Quantity,
+        batch: int = 1,
     ) -> SlotTable:
         """Lay out a run.
 
         Parameters
         ----------
-        n_train : int
-            Images shown awake, with sleep in between.
+        n_train : int or Order
+            Images shown awake, with sleep in between; a number shows each once.
         n_readout, n_test : int
             Images shown in the test phase to fit and to score the readout.
         gates : tuple of str
             All gates of the network.
         dt : Quantity
             Time step.
+        batch : int
+            Images shown side by side while learning, in the time of one; a batch ends with its
+            epoch or task.
 
         Returns
         -------
         SlotTable
-            One row an image and one (or more) a sleep.
+            One row an image (or batch) and one (or more) a sleep. Every task but a single one
+            ends with a sleep, which is shorter if the wake before it was.
 
         Raises
         ------
@@ -251,43 +327,18 @@ class Schedule:
             does not have, or there is nothing to run.
         """
         self.check_gates(gates)
+        order = n_train if isinstance(n_train, Order) else Order.once(n_train)
         image_steps = self._steps(self.image_duration, dt, "image_duration")
-        period = self._steps(self.period, dt, "period")
-        sleep_steps = round(float(self.sleep_duration / dt))
-        if n_train and sleep_steps and period < image_steps:
-            raise ScheduleError(
-                explain(
-                    "schedule.period",
-                    self.period,
-                    f"at least schedule.image_duration, {self.image_duration}",
-                    "sleep comes between images; show each for a shorter time",
-                )
-            )
-        chunk = MAX_STEPS
-        if self.sleep.until_initial:
-            chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
-        rows: list[tuple] = []  # steps, image, stage, phase, onset, above
-        awake, woken = 0, True
-        for k in range(n_train):
-            rows.append((image_steps, k, "train", "wake", woken, 0.0))
-            woken = False
-            awake += image_steps
-            if awake >= period and sleep_steps:
-                awake -= period
-                for start in range(0, sleep_steps, chunk):
-                    length = min(chunk, sleep_steps - start)
-                    above = float(self.sleep.until_initial)
-                    if start == 0:
-                        above = self.sleep.trigger or above
-                    rows.append((length, -1, "train", "sleep", start == 0, above))
-                woken = True
+        rows = self._training(order, image_steps, dt, batch)
         for stage, count in (("readout", n_readout), ("test", n_test)):
-            rows += [(image_steps, k, stage, "test", k == 0, 0.0) for k in range(count)]
+            rows += [
+                (image_steps, k, -1, 1, -1, stage, "test", k == 0, 0.0) for k in range(count)
+            ]
         if not rows:
             raise ScheduleError(
                 "schedule: nothing to run; set data.n_train, n_readout or n_test above 0"
             )
-        steps, image, stage, phase, onset, above = zip(*rows, strict=True)
+        steps, image, shown, n_images, task, stage, phase, onset, above = zip(*rows, strict=True)
         phase = np.array(phase)
         values = {
             gate: np.select(
@@ -299,12 +350,72 @@ class Schedule:
         return SlotTable(
             np.array(steps, dtype=np.int64),
             np.array(image, dtype=np.int64),
+            np.array(shown, dtype=np.int64),
+            np.array(n_images, dtype=np.int64),
+            np.array(task, dtype=np.int64),
             np.array(stage),
             phase,
             np.array(onset),
             np.array(above, dtype=float),
             values,
         )
+
+    def _training(self, order: Order, image_steps: int, dt: Quantity, batch: int) -> list[tuple]:
+        """Lay out wake and sleep: rows of the columns of a `SlotTable`."""
+        longest = round(float(self.sleep_duration / dt))
+        period = float(self.wake_duration / dt)
+        if self.sleep.duration is None:
+            period = self._steps(self.period, dt, "period")
+        elif self.sleep.fraction:
+            self._steps(self.sleep.duration, dt, "sleep.duration")
+        if len(order) and longest and period < image_steps * (1 - 1e-9):
+            raise ScheduleError(
+                explain(
+                    "schedule.period" if self.sleep.duration is None else "wake between sleeps",
+                    self.wake_duration,
+                    f"at least schedule.image_duration, {self.image_duration}",
+                    "sleep comes between images; show each for a shorter time",
+                )
+            )
+        rows: list[tuple] = []
+        awake, woken, first = 0.0, True, 0
+        epoch_ends, task_ends = order.ends()
+        several = len(order) and order.task[-1] != order.task[0]
+        while first < len(order):
+            last = first + 1
+            while last - first < batch and not epoch_ends[last - 1]:
+                last += 1
+            task = int(order.task[first])
+            image = int(order.image[first])
+            rows.append(
+                (image_steps, image, first, last - first, task, "train", "wake", woken, 0.0)
+            )
+            awake, woken = awake + image_steps, False
+            length = 0
+            if awake >= period * (1 - 1e-9):
+                awake, length = awake - period, longest
+            if several and task_ends[last - 1]:
+                length = longest if length else round(longest * awake / period)
+                awake = 0.0
+            if length:
+                rows += self._sleep(length, task, dt)
+                woken = True
+            first = last
+        return rows
+
+    def _sleep(self, length: int, task: int, dt: Quantity) -> list[tuple]:
+        """Lay out one sleep of `length` steps."""
+        chunk = MAX_STEPS
+        if self.sleep.until_initial:
+            chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
+        rows: list[tuple] = []
+        for start in range(0, length, chunk):
+            above = float(self.sleep.until_initial)
+            if start == 0:
+                above = self.sleep.trigger or above
+            steps = min(chunk, length - start)
+            rows.append((steps, -1, -1, 0, task, "train", "sleep", start == 0, above))
+        return rows
 
     @staticmethod
     def _steps(duration: Quantity, dt: Quantity, where: str) -> int:

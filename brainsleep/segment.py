@@ -16,6 +16,22 @@ from .spec import NetworkSpec
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Images that are learned from together, with their labels.
+
+    Parameters
+    ----------
+    stimulus : ndarray, shape (n_images, n_inputs)
+        Input to each neuron of the input population in Hz.
+    labels : ndarray of int, shape (n_images,)
+        Their classes.
+    """
+
+    stimulus: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
 class Segment:
     """Input of one call of ``advance``.
 
@@ -33,6 +49,9 @@ class Segment:
         Kind of phase: ``"wake"``, ``"sleep"``, ``"test"``. Only hooks look at it.
     raster : ndarray of bool, shape (n_slots,)
         Whether single spikes are recorded in the slot.
+    batch : Batch, optional
+        What a network that learns labels is shown, instead of `stimulus`; such a segment has one
+        slot.
     """
 
     steps: np.ndarray
@@ -41,6 +60,7 @@ class Segment:
     onset: np.ndarray
     phase: np.ndarray
     raster: np.ndarray
+    batch: Batch | None = None
 
     def __post_init__(self):
         steps = np.asarray(self.steps)
@@ -69,6 +89,8 @@ class Segment:
         for name, gate in self.gates.items():
             if np.any(~np.isfinite(gate)) or np.any(gate < 0) or np.any(gate > 1):
                 raise ScheduleError(explain(f"segment: gate {name}", gate, "values from 0 to 1"))
+        if self.batch is not None and len(steps) != 1:
+            raise ScheduleError(explain("segment: slots beside a batch", len(steps), "one"))
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -31,6 +31,7 @@ __all__ = [
     "Connectivity",
     "InitialWeights",
     "Model",
+    "Network",
     "NetworkSpec",
     "NeuronModel",
     "PlasticityRule",
@@ -78,6 +79,11 @@ class Population:
         activities = tuple_of(self.activities, SpontaneousActivity, where)
         check_distinct([activity.name for activity in activities], where)
         object.__setattr__(self, "activities", activities)
+
+    @property
+    def spikes(self) -> bool:
+        """Whether its neurons can spike."""
+        return bool(self.model.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,9 +219,55 @@ class Projection:
             )
 
 
+class Network:
+    """Populations and projections by name, and the gates their parts have."""
+
+    #: Images that are learned from together, with their labels; 0 where each is shown by itself.
+    batch_size = 0
+
+    def population(self, name: str, where: str = "") -> Population:
+        """Return the population called `name`; raise `SpecError` if there is none."""
+        for population in self.populations:
+            if population.name == name:
+                return population
+        raise SpecError(
+            f"{where or 'population'}: no population '{name}'; "
+            f"{nearest(name, (p.name for p in self.populations))}"
+        )
+
+    def projection(self, name: str) -> Projection:
+        """Return the projection called `name`; raise `SpecError` if there is none."""
+        for projection in self.projections:
+            if projection.name == name:
+                return projection
+        raise SpecError(
+            f"no projection '{name}'; {nearest(name, (p.name for p in self.projections))}"
+        )
+
+    def weight_processes(self) -> Iterator[tuple[Projection, WeightProcess]]:
+        """Go through all weight processes with the projection each acts on."""
+        for projection in self.projections:
+            for process in projection.processes:
+                yield projection, process
+
+    @property
+    def activity_names(self) -> tuple[str, ...]:
+        """Names of all spontaneous activities (each a gate)."""
+        return tuple(sorted({a.name for p in self.populations for a in p.activities}))
+
+    @property
+    def process_names(self) -> tuple[str, ...]:
+        """Names of all weight processes (each a gate)."""
+        return tuple(sorted({process.name for _, process in self.weight_processes()}))
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of all gates."""
+        return (*STANDARD_GATES, *self.activity_names, *self.process_names)
+
 @dataclass(frozen=True, kw_only=True)
-class NetworkSpec:
-    """Populations and projections, checked against each other.
+class NetworkSpec(Network):
+    """Populations and projections of a Brian2 network, checked against each other.
 
     Parameters
     ----------
@@ -311,43 +363,3 @@ class NetworkSpec:
                     f"{where}: projection '{projection.name}': weight processes called "
                     f"'{process.name}' have different periods; expected one period a name"
                 )
-
-    def population(self, name: str, where: str = "") -> Population:
-        """Return the population called `name`; raise `SpecError` if there is none."""
-        for population in self.populations:
-            if population.name == name:
-                return population
-        raise SpecError(
-            f"{where or 'population'}: no population '{name}'; "
-            f"{nearest(name, (p.name for p in self.populations))}"
-        )
-
-    def projection(self, name: str) -> Projection:
-        """Return the projection called `name`; raise `SpecError` if there is none."""
-        for projection in self.projections:
-            if projection.name == name:
-                return projection
-        raise SpecError(
-            f"no projection '{name}'; {nearest(name, (p.name for p in self.projections))}"
-        )
-
-    def weight_processes(self) -> Iterator[tuple[Projection, WeightProcess]]:
-        """Go through all weight processes with the projection each acts on."""
-        for projection in self.projections:
-            for process in projection.processes:
-                yield projection, process
-
-    @property
-    def activity_names(self) -> tuple[str, ...]:
-        """Names of all spontaneous activities (each a gate)."""
-        return tuple(sorted({a.name for p in self.populations for a in p.activities}))
-
-    @property
-    def process_names(self) -> tuple[str, ...]:
-        """Names of all weight processes (each a gate)."""
-        return tuple(sorted({process.name for _, process in self.weight_processes()}))
-
-    @property
-    def gates(self) -> tuple[str, ...]:
-        """Names of all gates."""
-        return (*STANDARD_GATES, *self.activity_names, *self.process_names)

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from . import checks
 from .errors import ProtocolError, SpecError, explain
-from .spec import NetworkSpec, Projection
+from .spec import Network, NetworkSpec, Projection
+from .surrogate import SurrogateNetwork
 
 
 def stream(seed: int, *names: object) -> np.random.Generator:
@@ -39,7 +41,8 @@ class State:
     Parameters
     ----------
     arrays : dict of str to ndarray
-        ``"e.v"`` (n_neurons,) and ``"ee.w"`` (n_synapses,), in SI units.
+        ``"e.v"`` (n_neurons,) and ``"ee.w"`` (n_synapses,), in SI units. Weights are magnitudes;
+        those of a surrogate-gradient network are signed.
     parameters : dict of str to float
         Shared parameters in SI units, ``"e.tau_m"``.
     synapses : dict of str to (ndarray, ndarray)
@@ -57,14 +60,39 @@ class State:
 
     def weights(self, projection: str) -> np.ndarray:
         """Return the weight magnitudes of `projection`, shape (n_synapses,)."""
-        return self.arrays[f"{projection}.w"]
+        return np.abs(self.arrays[f"{projection}.w"])
 
 
-def initial_state(spec: NetworkSpec, seed: int) -> State:
+def initial_state(spec: Network, seed: int) -> State:
     """Draw connectivity and weights of `spec` from `seed`; set variables to their start.
 
     Values are rounded to the network's precision, so that what does not change stays as it is.
     """
+    drawn = _layered_state if isinstance(spec, SurrogateNetwork) else _recurrent_state
+    state = drawn(spec, seed)
+    rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
+    return replace(state, arrays=rounded)
+
+
+def _layered_state(spec: SurrogateNetwork, seed: int) -> State:
+    """Draw signed weights as torch's linear layers do, and nothing learned by Adam yet."""
+    arrays, synapses = {"adam.step": np.zeros(1)}, {}
+    for p in spec.projections:
+        shape = (spec.population(p.source).size, spec.population(p.target).size)
+        pre, post = np.indices(shape, dtype=np.int32).reshape(2, -1)
+        synapses[p.name] = (pre, post)
+        bound = min(p.scale / np.sqrt(shape[0]), p.w_max)
+        drawn = stream(seed, "weights", p.name).uniform(-bound, bound, len(pre))
+        arrays[f"{p.name}.w"] = drawn
+        names = ["adam_mean", "adam_square"]
+        for process in p.processes:
+            own = checks.parse_equations(process.equations, process.name)
+            names += [f"{process.name}_{variable}" for variable in own]
+        arrays |= {f"{p.name}.{name}": np.zeros(len(pre)) for name in names}
+    return State(arrays, {}, synapses)
+
+
+def _recurrent_state(spec: NetworkSpec, seed: int) -> State:
     plan = spec.plan
     arrays, parameters, synapses = {}, {}, {}
     for group in plan.groups:
@@ -83,8 +111,7 @@ def initial_state(spec: NetworkSpec, seed: int) -> State:
             spec, projection, pairs[1], stream(seed, "weights", projection.name)
         )
         parameters |= {f"{projection.name}.{k}": float(v) for k, v in part.parameters.items()}
-    rounded = {name: value.astype(spec.precision).astype(float) for name, value in arrays.items()}
-    return State(rounded, parameters, synapses)
+    return State(arrays, parameters, synapses)
 
 
 def _connect(

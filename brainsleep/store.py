@@ -251,10 +251,10 @@ def clean_leftovers(out: Path, run_id: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages a result depends on."""
+def versions(*more: str) -> dict[str, str]:
+    """Return the versions of Python and of the packages a result depends on, and of `more`."""
     found = {"python": platform.python_version()}
-    for name in ("brainsleep", "brian2", "numpy", "scipy", "scikit-learn", "pillow"):
+    for name in ("brainsleep", "brian2", "numpy", "scipy", "scikit-learn", "pillow", *more):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

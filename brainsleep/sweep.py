@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from . import cluster
-from .backend import default_backend, make_backend
-from .build import build_key
+from .backend import make_backend
+from .build import build_key, find_compiler
 from .errors import StoreError, SweepError, explain, one_line
 from .grid import Grid, Row, addressed
 from .notes import described, failed_note, finished_id, read_json, write_json, write_manifest
@@ -170,7 +170,7 @@ class Plan:
 
         Workers on another kind of processor compile their own.
         """
-        if default_backend() != "cpp":
+        if not find_compiler():
             return
         networks = {
             build_key(row.protocol.network, Capacity()): row.protocol.network

@@ -8,10 +8,16 @@ decay of all weights towards 0.01. For the textbook orientation, or all-to-all p
     --set 'network.projections.*.rules.stdp_nearest_reversed=stdp:STDP_ALL_TO_ALL'
 
 As released, sleep ends early once the summed weight is back at its initial value.
+
+The same experiment with the paper's surrogate-gradient network (10 epochs; a sleep lasts as long as
+one batch and comes after 1/fraction of them)::
+
+    brainsleep run paper --model sg_snn
 """
 
 from brainsleep.compare import Condition
 from brainsleep.models.massey2026 import PAPER
+from brainsleep.models.sg_snn import ITERATION, SG_SNN, SG_SNN_RELEASED
 from brainsleep.protocol import Data, Protocol, Record
 from brainsleep.schedule import Schedule, sleep
 
@@ -24,6 +30,20 @@ PROTOCOL = Protocol(
     record=Record(weights_every=35),
     references=("arXiv:2601.08447",),
 )
+
+#: What a surrogate-gradient network changes: its time scale, and who is read out.
+LAYERED = {
+    "readout.population": "hidden",
+    "schedule.image_duration": ITERATION,
+    "schedule.epochs": 10,
+    "schedule.sleep.duration": ITERATION,
+    "schedule.sleep.until_initial": False,
+}
+
+MODELS = {
+    "sg_snn": {"network": SG_SNN, **LAYERED},
+    "sg_snn_released": {"network": SG_SNN_RELEASED, **LAYERED},
+}
 
 FIGURE = "accuracy"
 

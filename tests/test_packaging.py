@@ -140,7 +140,7 @@ BRIAN2_OBJECTS = {
     "Synapses",
 }
 DEVICE_FUNCTIONS = {"set_device", "get_device"}
-SPEC_MODULES = {"brainsleep.errors", "brainsleep.schedule", "brainsleep.spec"}
+SPEC_MODULES = {f"brainsleep.{m}" for m in ("errors", "schedule", "spec", "surrogate")}
 BASIC_PACKAGES = {"brian2", "numpy"} | set(sys.stdlib_module_names)
 
 

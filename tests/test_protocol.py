@@ -265,7 +265,7 @@ def test_values_are_checked_by_their_owner(key, value, error, parts):
         ({"hooks": {"on_wak": print}}, ProtocolError, ("'on_wak'", "did you mean 'on_wake'?")),
         ({"hooks": {"on_wake": 3}}, ProtocolError, ("hooks.on_wake", "got 3", "function")),
         ({"hooks": [print]}, ProtocolError, ("hooks", "expected Mapping")),
-        ({"network": None}, ProtocolError, ("network", "got None", "NetworkSpec")),
+        ({"network": None}, ProtocolError, ("network", "got None", "Network")),
         ({"schedule": None}, ProtocolError, ("schedule", "got None", "Schedule")),
         ({"data": {"n_train": 3}}, ProtocolError, ("data", "expected Data")),
         ({"name": None}, ProtocolError, ("name", "got None")),
@@ -294,7 +294,7 @@ def test_a_population_that_never_spikes_cannot_be_read():
         lambda: dataclasses.replace(PROTOCOL, network=network, readout=Readout(population="i")),
         "readout.population",
         "'i'",
-        "never spikes",
+        "never spike;",
     )
 
 

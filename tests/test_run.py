@@ -12,7 +12,7 @@ import pytest
 from brian2 import ms
 from conftest import TINY, make_segment, needs_compiler
 
-from brainsleep import simulate as simulate_module
+from brainsleep import run as run_module
 from brainsleep.backend import make_backend
 from brainsleep.errors import BackendError, DataError, ProtocolError, SimulationError, StoreError
 from brainsleep.metrics import WEIGHT_STATISTICS, weight_entropy, weight_statistics
@@ -147,7 +147,7 @@ def test_finished_run_is_not_simulated_again(tiny, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr(simulate_module, "make_backend", refuse)
+    monkeypatch.setattr(run_module, "make_backend", refuse)
     assert simulate(TINY, seed=1, backend="numpy", out=tiny.path.parent).path == tiny.path
     with pytest.raises(AssertionError, match="simulated again"):
         simulate(TINY, seed=1, backend="numpy", out=tiny.path.parent, force=True)
@@ -155,7 +155,7 @@ def test_finished_run_is_not_simulated_again(tiny, monkeypatch):
 
 
 def test_interrupted_run_goes_on_with_the_same_result(tiny, tmp_path, monkeypatch):
-    advance, calls = simulate_module._Run._advance, []
+    advance, calls = run_module.Run._advance, []
 
     def interrupt(self, backend, last):
         if len(calls) == 3:
@@ -164,7 +164,7 @@ def test_interrupted_run_goes_on_with_the_same_result(tiny, tmp_path, monkeypatc
         calls.append(self.position)
         return advance(self, backend, last)
 
-    monkeypatch.setattr(simulate_module._Run, "_advance", interrupt)
+    monkeypatch.setattr(run_module.Run, "_advance", interrupt)
     with pytest.raises(KeyboardInterrupt):
         simulate(TINY, seed=1, backend="numpy", out=tmp_path)
     assert find_result(tmp_path, tiny.path.name) is None

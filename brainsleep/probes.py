@@ -1,0 +1,165 @@
+"""Looking at responses while a run is under way, on a copy of the network.
+
+A backend is a pure function of the state, so that images can be shown between two segments, in
+the test phase, and the run goes on as if nothing had been. Two things are looked at: the
+representation before and after every sleep, and after every task the responses to the readout's
+and the test images, from which accuracies on all tasks so far follow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .datasets import Split
+from .measure import REPRESENTATION, accuracy_matrices, representation
+from .protocol import Protocol
+from .recorder import Recorder
+from .responses import class_similarity
+from .schedule import SlotTable
+from .segment import Segment
+from .state import State, stream
+
+
+class Probes:
+    """When a run is looked at, and how.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        What is run; see `Record` and `Tasks`.
+    table : SlotTable
+        Its slots.
+    parts : Split
+        Its images.
+    seed : int
+        Its seed.
+    """
+
+    def __init__(self, protocol: Protocol, table: SlotTable, parts: Split, seed: int):
+        self.protocol, self.parts, self.seed = protocol, parts, seed
+        self.table = table
+        training = table.stage == "train"
+        asleep = training & (table.phase == "sleep")
+        n_train = int(training.sum())
+        record = protocol.record
+        self.sleeps: dict[int, int] = {}  # slot: +1 before a sleep, -1 after one
+        if record.probe_images:
+            begins = np.flatnonzero(asleep & ~np.append(False, asleep[:-1]))
+            ends = 1 + np.flatnonzero(asleep & ~np.append(asleep[1:], False))
+            for first, last in list(zip(begins, ends, strict=True))[:: record.probe_every]:
+                self.sleeps |= {int(first): 1, int(last): -1}
+        self.tasks: dict[int, int] = {}  # slot: task that has just been learned
+        if len(protocol.tasks):
+            task = table.task[:n_train]
+            for slot in np.flatnonzero(np.diff(task)):
+                self.tasks[int(slot) + 1] = int(task[slot])
+
+    @property
+    def slots(self) -> list[int]:
+        """Slots before which there is something to look at."""
+        return sorted({*self.sleeps, *self.tasks})
+
+    def look(self, backend, state: State, slot: int) -> dict[str, np.ndarray]:
+        """Show images to the network as it is before `slot`.
+
+        Parameters
+        ----------
+        backend : backend
+            Runs the network.
+        state : State
+            As it is; not changed.
+        slot : int
+            One of `slots`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``values``: those of `REPRESENTATION`; ``similarity``: of classes;
+            ``fit/POPULATION`` and ``test/POPULATION``: spike counts after a task.
+        """
+        found = {}
+        if slot in self.sleeps:
+            shown = self.parts.test
+            images = shown.images[: self.protocol.record.probe_images]
+            labels = shown.labels[: len(images)]
+            counts = self._show(backend, state, images, slot)[self.protocol.readout.population]
+            values = representation(counts, labels, self._seconds(), stream(self.seed, "shuffles"))
+            found["values"] = np.array([values[name] for name in REPRESENTATION])
+            found["similarity"] = class_similarity(counts, labels)
+        if slot in self.tasks:
+            for name, part in (("fit", self.parts.readout), ("test", self.parts.test)):
+                for population, counts in self._show(backend, state, part.images, slot).items():
+                    if population in self._populations():
+                        found[f"{name}/{population}"] = counts
+        return found
+
+    def course(self, recorder: Recorder, dt: float) -> dict[str, np.ndarray]:
+        """Return the representation over time, before and after sleeps.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``representation/times_s`` (n,); ``representation/after`` (n,): False before a sleep,
+            True after it; ``representation/NAME`` (n,) for every name of `REPRESENTATION`;
+            ``representation/similarities``, (n, n_classes, n_classes). Nothing without probes.
+        """
+        slots = [slot for slot in sorted(self.sleeps) if slot in recorder.probes]
+        if not slots:
+            return {}
+        looked = [recorder.probes[slot] for slot in slots]
+        values = np.array([each["values"] for each in looked])
+        found = {
+            "times_s": np.array([recorder.ran[:slot].sum() for slot in slots]) * dt,
+            "after": np.array([self.sleeps[slot] < 0 for slot in slots]),
+            "similarities": np.array([each["similarity"] for each in looked]),
+            **dict(zip(REPRESENTATION, values.T, strict=True)),
+        }
+        return {f"representation/{name}": value for name, value in found.items()}
+
+    def matrices(self, recorder: Recorder) -> dict[str, np.ndarray]:
+        """Return accuracies on every task after every task, of each kind of readout.
+
+        Nothing without tasks, or if nothing was learned.
+        """
+        if not self.tasks:
+            return {}
+        stages = [recorder.probes[slot] for slot in sorted(self.tasks)]
+        last = {}
+        for population in self._populations():
+            counts = recorder.counts[population]
+            for name, stage in (("fit", "readout"), ("test", "test")):
+                last[f"{name}/{population}"] = counts[self.table.stage == stage]
+        return accuracy_matrices([*stages, last], self.protocol, self.parts)
+
+    def _populations(self) -> set[str]:
+        output = getattr(self.protocol.network, "output", None)
+        return {self.protocol.readout.population, *([output] if output else [])}
+
+    def _seconds(self) -> float:
+        return float(self.protocol.schedule.image_duration)
+
+    def _show(
+        self, backend, state: State, images: np.ndarray, slot: int
+    ) -> dict[str, np.ndarray]:
+        """Return the spike counts of all populations, shape (n_images, n_neurons)."""
+        network, schedule = self.protocol.network, self.protocol.schedule
+        table = schedule.compile(0, 0, len(images), network.gates, network.dt)
+        rates = self.protocol.encoder.rates(images)
+        steps = int(table.steps[0])
+        room = max(1, min(backend.capacity.slots, backend.capacity.steps // steps))
+        found: dict[str, list[np.ndarray]] = {}
+        for first in range(0, len(images), room):
+            cut = slice(first, first + room)
+            segment = Segment(
+                table.steps[cut],
+                rates[cut],
+                {name: gate[cut] for name, gate in table.gates.items()},
+                table.onset[cut],
+                table.phase[cut],
+                np.zeros(len(table.steps[cut]), bool),
+            )
+            seed = int(stream(self.seed, "probe", slot, len(images), first).integers(2**32))
+            state, recording = backend.advance(state, segment, seed)
+            for name, counts in recording.counts.items():
+                found.setdefault(name, []).append(counts)
+        return {name: np.concatenate(counts) for name, counts in found.items()}

@@ -1,0 +1,336 @@
+"""One run: a chain of segments.
+
+Between segments the state is plain arrays, so weights can be looked at, the network can be probed
+on a copy, sleep can end early, progress can be shown, and an interrupted run goes on from its last
+checkpoint with the same result as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .backend import make_backend
+from .build import describe_compiler
+from .datasets import Dataset, split
+from .errors import StoreError
+from .measure import rate_metrics, response_metrics, scores, task_metrics, weight_metrics
+from .metrics import WEIGHT_STATISTICS
+from .probes import Probes
+from .protocol import Protocol
+from .recorder import Checkpoint, Recorder
+from .segment import Batch, Capacity, Segment
+from .state import State, initial_state, stream
+from .store import (
+    Result,
+    clean_leftovers,
+    partial_folder,
+    versions,
+    write_result,
+)
+
+#: Wall seconds between checkpoints.
+CHECKPOINT_EVERY = 15.0
+
+#: Told how far a run is: steps done, steps in all, what it is doing.
+Progress = Callable[[int, int, str], None]
+
+STAGES = ("train", "readout", "test")
+
+#: Packages that a result depends on besides those it always does, by backend.
+_PACKAGES = {"torch": ("torch", "snntorch")}
+
+
+class Run:
+    """One run under way; `brainsleep.simulate.simulate` makes and finishes it."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        seed: int,
+        backend: str,
+        dataset: Dataset,
+        identity: str,
+        out: Path,
+    ):
+        self.protocol, self.seed, self.backend_name = protocol, seed, backend
+        self.dataset, self.identity, self.out = dataset, identity, out
+        data, network = protocol.data, protocol.network
+        self.split = split(
+            dataset,
+            data.n_train,
+            data.n_readout,
+            data.n_test,
+            stream(seed, "data"),
+            data.split_seed,
+        )
+        labels, epochs = self.split.train.labels, protocol.schedule.epochs
+        self.order = protocol.tasks.order(labels, epochs, stream(seed, "order"))
+        self.table = protocol.schedule.compile(
+            self.order,
+            data.n_readout,
+            data.n_test,
+            network.gates,
+            network.dt,
+            network.batch_size or 1,
+        )
+        self.recorder = Recorder.empty(protocol, len(self.table))
+        self._at = (0, initial_state(network, seed))  # one value: an interrupt finds a whole one
+        self.initial_sum = self._summed_weight(self.state)
+        self.seconds = 0.0
+        self._n_train_slots = int(np.sum(self.table.stage == "train"))
+        self._stat_slots = self._statistic_slots()
+        self.probes = Probes(protocol, self.table, self.split, seed)
+
+    @property
+    def position(self) -> int:
+        """The next slot to run."""
+        return self._at[0]
+
+    @property
+    def state(self) -> State:
+        """The state before that slot."""
+        return self._at[1]
+
+    # -- laying out ----------------------------------------------------------------------------
+
+    def _statistic_slots(self) -> np.ndarray:
+        """Slots before which weight statistics are taken (training only, and its end)."""
+        record, table = self.protocol.record, self.table
+        n_train = self._n_train_slots
+        slots = {0, n_train}
+        if record.weights_at_phases:
+            slots |= set(np.flatnonzero(table.onset[:n_train]).tolist())
+        if record.weights_every:
+            slots |= set(range(0, n_train, record.weights_every))
+        return np.array(sorted(slots))
+
+    def _boundaries(self) -> np.ndarray:
+        """Slots at which a segment must begin."""
+        table = self.table
+        changes = 1 + np.flatnonzero(table.stage[1:] != table.stage[:-1])
+        checks = np.flatnonzero(table.above)
+        snapshots = [s for s in self.protocol.record.snapshots if s < len(table)]
+        singly = np.arange(self._n_train_slots if self.protocol.network.batch_size else 0)
+        own = [changes, self._stat_slots, checks, checks + 1, snapshots, singly, self.probes.slots]
+        return np.unique(np.concatenate([*own, [len(table)]])).astype(int)
+
+    def _segment(self, first: int, last: int) -> Segment:
+        table, cut = self.table, slice(first, last)
+        stage = str(table.stage[first])
+        image = table.image[cut]
+        encoder, images = self.protocol.encoder, getattr(self.split, stage).images
+        stimulus = np.zeros((last - first, encoder.n_inputs))
+        if np.any(image >= 0):
+            stimulus[image >= 0] = encoder.rates(images[image[image >= 0]])
+        raster = np.zeros(last - first, dtype=bool)
+        if self.protocol.record.raster:
+            start, stop = self.protocol.record.raster
+            slots = np.arange(first, last)
+            raster = (slots >= start) & (slots < stop)
+        gates = {name: gate[cut] for name, gate in table.gates.items()}
+        batch = self._batch(first) if table.phase[first] == "wake" else None
+        return Segment(
+            table.steps[cut], stimulus, gates, table.onset[cut], table.phase[cut], raster, batch
+        )
+
+    def _batch(self, slot: int) -> Batch | None:
+        """Return the images and labels that are learned from together, if the network does so."""
+        if not self.protocol.network.batch_size:
+            return None
+        place = self.table.shown[slot] + np.arange(self.table.n_images[slot])
+        train, chosen = self.split.train, self.order.image[place]
+        return Batch(self.protocol.encoder.rates(train.images[chosen]), train.labels[chosen])
+
+    # -- running -------------------------------------------------------------------------------
+
+    def finish(self, progress: Progress, fresh: bool = False) -> Result:
+        """Run to the end and store the result."""
+        total = int(self.table.steps.sum())
+        folder = partial_folder(self.out, self.identity)
+        clean_leftovers(self.out, self.identity)
+        if fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        if self._load_checkpoint(folder):
+            progress(self._done(), total, "resumed")
+        network = self.protocol.network
+        backend = make_backend(
+            self.backend_name,
+            network,
+            capacity=self._capacity(),
+            hooks=self.protocol.hooks,
+            report=lambda message: progress(self._done(), total, message),
+        )
+        begun, saved = time.perf_counter(), time.perf_counter()
+        before = self.seconds
+        boundaries = self._boundaries()
+        try:
+            while self.position < len(self.table):
+                last = self._next_border(boundaries, backend.capacity)
+                self._advance(backend, last)
+                self.seconds = before + time.perf_counter() - begun
+                progress(self._done(), total, str(self.table.phase[last - 1]))
+                if time.perf_counter() - saved > CHECKPOINT_EVERY:
+                    self._save_checkpoint(folder)
+                    saved = time.perf_counter()
+        except KeyboardInterrupt:
+            self._save_checkpoint(folder)
+            raise
+        self._observe(backend, len(self.table))
+        result = self._store(backend.build_seconds, progress, total)
+        shutil.rmtree(folder, ignore_errors=True)
+        return result
+
+    def _done(self) -> int:
+        return int(self.table.starts[self.position])
+
+    def _capacity(self) -> Capacity:
+        longest = int(self.table.steps.max())
+        usual = Capacity()
+        return usual if longest <= usual.steps else Capacity(usual.slots, longest)
+
+    def _next_border(self, boundaries: np.ndarray, capacity: Capacity) -> int:
+        first = self.position
+        last = int(boundaries[boundaries > first][0])
+        last = min(last, first + capacity.slots)
+        room = np.searchsorted(
+            self.table.starts, self.table.starts[first] + capacity.steps, side="right"
+        )
+        return max(first + 1, min(last, int(room) - 1))
+
+    def _advance(self, backend, last: int) -> None:
+        first = self.position
+        self._observe(backend, first)
+        above = self.table.above[first] * self.initial_sum
+        if above and self._summed_weight(self.state) <= above:
+            self._at = (self._next_phase(first), self.state)  # sleep is over, or need not begin
+            return
+        segment = self._segment(first, last)
+        seed = int(stream(self.seed, "dynamics", first).integers(2**32))
+        state, recording = backend.advance(self.state, segment, seed)
+        self.recorder.add_segment(self.table, first, last, recording)
+        self._at = (last, state)
+
+    def _next_phase(self, slot: int) -> int:
+        later = np.flatnonzero(self.table.onset[slot + 1 :])
+        return slot + 1 + int(later[0]) if len(later) else len(self.table)
+
+    def _summed_weight(self, state: State) -> float:
+        return sum(
+            float(state.weights(p.name).sum())
+            for p in self.protocol.network.projections
+            if p.processes
+        )
+
+    def _observe(self, backend, slot: int) -> None:
+        """Look at weights and responses before `slot`; the state stays as it is."""
+        if slot in self.probes.slots and slot not in self.recorder.probes:
+            self.recorder.probes[slot] = self.probes.look(backend, self.state, slot)
+        if slot in self._stat_slots:
+            self.recorder.add_statistics(slot, self.protocol, self.state)
+        names = {"initial": slot == 0, "trained": slot == self._n_train_slots}
+        names[f"slot_{slot}"] = slot in self.protocol.record.snapshots
+        for name, wanted in names.items():
+            if wanted:
+                self.recorder.add_snapshot(name, self.protocol, self.state)
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def _save_checkpoint(self, folder: Path) -> None:
+        position, state = self._at
+        recorded = self.recorder.arrays(before=position)
+        point = Checkpoint(position, self.seconds, state.arrays, recorded)
+        try:
+            point.save(folder)
+        except OSError as error:
+            raise StoreError(
+                f"checkpoint: cannot write to {folder} ({error.strerror}); free some space; "
+                "results finished before are kept"
+            ) from error
+
+    def _load_checkpoint(self, folder: Path) -> bool:
+        point = Checkpoint.load(folder, self.state, len(self.table))
+        if point is None:
+            return False
+        self.recorder.restore(point.recorded)
+        self._at = (point.position, replace(self.state, arrays=point.state))
+        self.seconds = point.seconds
+        return True
+
+    # -- results -------------------------------------------------------------------------------
+
+    def _store(self, build_seconds: float, progress: Progress, total: int) -> Result:
+        progress(total, total, "readout")
+        started = time.perf_counter()
+        with threadpool_limits(1):  # matrices are small: threads cost more than they give
+            metrics, arrays = self._measure()
+        timings = {
+            "build_s": build_seconds,
+            "simulate_s": self.seconds,
+            "readout_s": time.perf_counter() - started,
+            "biological_s": float(self.recorder.ran.sum() * self.protocol.network.dt),
+        }
+        described = self.protocol.describe()
+        info = {
+            "protocol": described,
+            "equations": self.protocol.equations(),
+            "seed": int(self.seed),
+            "backend": self.backend_name,
+            "data": {
+                "name": self.dataset.name,
+                "fingerprint": self.dataset.fingerprint,
+                "source": self.dataset.source,
+                "licence": self.dataset.licence,
+                "citation": self.dataset.citation,
+            },
+            "metrics": metrics,
+            "timings": timings,
+            "versions": versions(*_PACKAGES.get(self.backend_name.partition("-")[0], ())),
+            "compiler": describe_compiler() if self.backend_name in ("cpp", "cython") else "",
+            "machine": f"{platform.system()} {platform.machine()}",
+            "weight_statistics": list(WEIGHT_STATISTICS),
+        }
+        return write_result(self.out, self.identity, info, arrays)
+
+    def _measure(self) -> tuple[dict, dict[str, np.ndarray]]:
+        protocol, table, recorder = self.protocol, self.table, self.recorder
+        dt = float(protocol.network.dt)
+        looked = self.probes.course(recorder, dt)
+        arrays = {k: v for k, v in recorder.arrays().items() if not k.startswith("probes/")}
+        arrays |= looked
+        arrays |= {
+            "slots/steps": recorder.ran,
+            "slots/image": table.image,
+            "slots/stage": table.stage,
+            "slots/phase": table.phase,
+            "slots/n_images": table.n_images,
+            "slots/task": table.task,
+        }
+        arrays["stat_times_s"] = arrays.pop("stat_steps") * dt
+        for p in protocol.network.projections:
+            pre, post = self.state.synapses[p.name]
+            arrays[f"synapses/{p.name}"] = np.column_stack([pre, post])
+        for stage in STAGES:
+            arrays[f"labels/{stage}"] = getattr(self.split, stage).labels
+        metrics = weight_metrics(protocol, recorder, self.state)
+        metrics |= rate_metrics(protocol, recorder, table)
+        metrics |= response_metrics(protocol, recorder, table, self.split, self.seed)
+        if protocol.data.n_readout and protocol.data.n_test:
+            found, few = scores(protocol, recorder, table, self.split, self.seed)
+            metrics |= few
+            for name, score in found.items():
+                metrics[f"{name}_accuracy"] = score.accuracy
+                metrics[f"{name}_interval"] = list(score.interval)
+                metrics[f"{name}_components"] = score.components
+                arrays[f"correct/{name}"] = score.correct
+            found = self.probes.matrices(recorder)
+            metrics |= task_metrics(found)
+            arrays |= {f"tasks/{name}": R for name, R in found.items()}
+        return metrics, arrays

@@ -1,0 +1,280 @@
+"""Layered networks of leaky neurons that learn by surrogate gradients, as frozen descriptions.
+
+Nothing here needs torch: what runs them is `brainsleep.torch_backend`. Such a network is a
+`Network` like any other, with populations, projections, rules and weight processes, so protocols,
+schedules, sleeps, results and figures are the same. What differs: its neurons are snnTorch's
+`Leaky`, every neuron of a layer is connected to every neuron of the next, a weight has a sign of
+its own, and awake it learns the labels of a batch of images by gradient descent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from brian2 import Quantity, ms
+
+from . import checks
+from .errors import SpecError, explain, nearest
+from .model import PlasticityRule, SpontaneousActivity, WeightProcess
+from .spec import PRECISIONS, Network
+from .values import check_distinct, check_number, default, tuple_of
+
+#: Surrogates of a spike's derivative: functions of `snntorch.surrogate` by name, and what their
+#: one number is called there.
+SURROGATES = {"fast_sigmoid": "slope", "atan": "alpha", "sigmoid": "slope"}
+
+
+def _size(size: object, where: str) -> int:
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise SpecError(explain(where, repr(size), "a whole number of at least 1"))
+    return size
+
+
+class Layer:
+    """Neurons of one kind: a `CurrentInput` or a `LeakyPopulation`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentInput(Layer):
+    """Inputs that inject a constant current for as long as an image is shown; they never spike.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case name.
+    size : int
+        Number of inputs.
+    gain : float
+        Current at a rate of one spike a time step, in units of the threshold.
+    """
+
+    name: str
+    size: int
+    gain: float = 1.0
+
+    spikes = False
+    activities = ()
+
+    def __post_init__(self):
+        checks.check_name(self.name, "population", reserved=())
+        _size(self.size, f"population '{self.name}': size")
+        object.__setattr__(self, "gain", check_number(self.gain, f"'{self.name}': gain"))
+
+    @property
+    def equations(self) -> str:
+        """What it injects, in words of one line."""
+        return f"current = {self.gain:g}*stimulus*dt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakyPopulation(Layer):
+    """Leaky integrate-and-fire neurons of snnTorch (`snntorch.Leaky`), without unit.
+
+    A step is ``v = beta*v + current - v_threshold*spiked_before``; a spike is ``v > v_threshold``.
+    Backwards, its derivative is that of a surrogate.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case name.
+    size : int
+        Number of neurons.
+    beta : float
+        What a step leaves of the membrane, 0 to 1.
+    v_threshold : float
+        Threshold, and what a spike takes off in the step after.
+    surrogate : {"fast_sigmoid", "atan", "sigmoid"}
+        Derivative of a spike, from `snntorch.surrogate`.
+    steepness : float
+        Its slope (or alpha).
+    activities : tuple of SpontaneousActivity
+        Drives that gates switch on in sleep; they may use ``v``.
+    """
+
+    name: str
+    size: int
+    beta: float = 0.95
+    v_threshold: float = 1.0
+    surrogate: str = "fast_sigmoid"
+    steepness: float = 25.0
+    activities: tuple[SpontaneousActivity, ...] = ()
+
+    spikes = True
+
+    def __post_init__(self):
+        where = f"population '{self.name}'"
+        checks.check_name(self.name, "population", reserved=())
+        _size(self.size, f"{where}: size")
+        for label in ("beta", "v_threshold", "steepness"):
+            object.__setattr__(self, label, check_number(getattr(self, label), f"{where}: {label}"))
+        if not 0 <= self.beta <= 1:
+            raise SpecError(explain(f"{where}: beta", self.beta, "between 0 and 1"))
+        if self.surrogate not in SURROGATES:
+            known = nearest(str(self.surrogate), SURROGATES)
+            raise SpecError(f"{where}: unknown surrogate '{self.surrogate}'; {known}")
+        where = f"{where}: activities"
+        activities = tuple_of(self.activities, SpontaneousActivity, where)
+        check_distinct([activity.name for activity in activities], where)
+        object.__setattr__(self, "activities", activities)
+        for activity in activities:
+            known = checks.dimensionless("v", f"{activity.name}_gate")
+            known |= checks.constants_of(activity.parameters)
+            label = f"{where}: {activity.name}: on_step (these neurons' v has no unit)"
+            checks.check_statements(activity.on_step, known, label, writes={"v"})
+
+    @property
+    def equations(self) -> str:
+        """The step of a neuron."""
+        return (
+            f"v = {self.beta:g}*v + current - {self.v_threshold:g}*spiked_before\n"
+            f"spike: v > {self.v_threshold:g}\n"
+            f"derivative of a spike: snntorch.surrogate.{self.surrogate}"
+            f"({SURROGATES[self.surrogate]}={self.steepness:g})"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseProjection:
+    """All-to-all synapses from one layer to the next; each weight has its own sign.
+
+    Weights start as torch's linear layers do, uniform between -1 and 1 over the root of the number
+    of inputs. Gradient descent and plasticity rules change the signed weight (in a rule ``w_min``
+    is -`w_max`); weight processes change its magnitude and leave the sign alone.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case name.
+    source, target : str
+        Names of populations.
+    scale : float
+        Factor of the weights at the start.
+    w_max : float
+        Hard bound of the magnitude.
+    rules : tuple of PlasticityRule
+        Plasticity in sleep, while the plasticity gate is open.
+    processes : tuple of WeightProcess
+        Weight processes, each with a gate of its own name.
+    """
+
+    name: str
+    source: str
+    target: str
+    scale: float = 1.0
+    w_max: float = 25.0
+    rules: tuple[PlasticityRule, ...] = ()
+    processes: tuple[WeightProcess, ...] = ()
+
+    w_min = 0.0
+
+    def __post_init__(self):
+        where = f"projection '{self.name}'"
+        checks.check_name(self.name, "projection", reserved=())
+        for label in ("scale", "w_max"):
+            value = check_number(getattr(self, label), f"{where}: {label}")
+            if value <= 0:
+                raise SpecError(explain(f"{where}: {label}", value, "more than 0"))
+            object.__setattr__(self, label, value)
+        for label, kind in (("rules", PlasticityRule), ("processes", WeightProcess)):
+            parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
+            object.__setattr__(self, label, parts)
+            check_distinct([part.name for part in parts], f"{where}: {label}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurrogateNetwork(Network):
+    """A feed-forward network that learns labels by surrogate gradients awake, and sleeps.
+
+    The loss is the cross-entropy of the output spikes with the label in every time step
+    (`snntorch.functional.ce_rate_loss`), the optimiser Adam with torch's defaults.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case name.
+    populations : tuple
+        A `CurrentInput`, then layers of `LeakyPopulation`; the last has one neuron a class.
+    projections : tuple of DenseProjection
+        One from each population to the next, in order.
+    learning_rate : float
+        Step of Adam; scaled by the plasticity gate of wake.
+    batch_size : int
+        Images learned from together: they are shown side by side, in the time of one.
+    dt : Quantity
+        What a step stands for: the unit of the schedule, of rules and of processes.
+    precision : {"float32", "float64"}
+        Floating-point numbers.
+
+    Raises
+    ------
+    SpecError
+        If the layers do not form a chain, or names clash.
+
+    References
+    ----------
+    Eshraghian et al. (2023), doi:10.1109/JPROC.2023.3308088: snnTorch. Neftci et al. (2019),
+    doi:10.1109/MSP.2019.2931595: surrogate gradients.
+    """
+
+    name: str
+    populations: tuple[Layer, ...]
+    projections: tuple[DenseProjection, ...]
+    learning_rate: float = 5e-4
+    batch_size: int = 128
+    dt: Quantity = default(1 * ms)
+    precision: str = "float32"
+    references: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        where = f"network '{self.name}'"
+        checks.check_name(self.name, "network", reserved=())
+        checks.check_time(self.dt, f"{where}: dt")
+        if self.precision not in PRECISIONS:
+            allowed = " or ".join(PRECISIONS)
+            raise SpecError(explain(f"{where}: precision", repr(self.precision), allowed))
+        _size(self.batch_size, f"{where}: batch_size")
+        rate = check_number(self.learning_rate, f"{where}: learning_rate")
+        object.__setattr__(self, "learning_rate", rate)
+        for label, kind in (("populations", Layer), ("projections", DenseProjection)):
+            parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
+            object.__setattr__(self, label, parts)
+        object.__setattr__(self, "references", tuple_of(self.references, str, f"{where}: refs"))
+        check_distinct([part.name for part in (*self.populations, *self.projections)], where)
+        self._check_chain(where)
+        names = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
+        check_distinct([*self.activity_names, *self.process_names, *names], where)
+
+    def _check_chain(self, where: str) -> None:
+        layers = self.populations
+        kinds = [CurrentInput, *[LeakyPopulation] * (len(layers) - 1)]
+        if len(layers) < 2 or any(
+            not isinstance(layer, kind) for layer, kind in zip(layers, kinds, strict=True)
+        ):
+            got = ", ".join(type(layer).__name__ for layer in layers)
+            allowed = "a CurrentInput, then at least one LeakyPopulation"
+            raise SpecError(explain(f"{where}: populations", got, allowed))
+        wanted = [(a.name, b.name) for a, b in zip(layers, layers[1:], strict=False)]
+        ends = [(p.source, p.target) for p in self.projections]
+        if ends != wanted:
+            got = ", ".join(f"{a} to {b}" for a, b in ends) or "none"
+            allowed = ", ".join(f"{a} to {b}" for a, b in wanted)
+            raise SpecError(explain(f"{where}: projections", got, f"{allowed}, in this order"))
+
+    @property
+    def input(self) -> str:
+        """Name of the population that takes the stimulus."""
+        return self.populations[0].name
+
+    @property
+    def output(self) -> str:
+        """Name of the population whose spikes are the network's decision, one neuron a class."""
+        return self.populations[-1].name
+
+    @property
+    def plan(self) -> dict:
+        """What every population does in a step, and how it learns, as text."""
+        learning = (
+            f"Adam, learning rate {self.learning_rate:g}, batches of {self.batch_size}; "
+            "loss: cross-entropy of output spikes and label in every step"
+        )
+        return {"populations": {p.name: p.equations for p in self.populations}, "wake": learning}

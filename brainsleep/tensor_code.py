@@ -1,0 +1,306 @@
+"""Brian2 statements carried out on torch tensors, so that a model is written down once.
+
+The plasticity rules, weight processes and activities of `brainsleep.model` are strings. Brian2
+turns them into C++ or NumPy code for its synapses; here the same strings act on weight matrices
+of shape ``(n_post, n_pre)``. Nothing is executed but arithmetic and the functions of `FUNCTIONS`.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from brian2.core.functions import DEFAULT_CONSTANTS
+from brian2.core.namespace import DEFAULT_UNITS
+
+from . import checks
+from .assemble import exact_update
+from .errors import BackendError, nearest
+from .model import PlasticityRule, WeightProcess
+
+_OPERATORS: dict[type, Callable] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Not: lambda x: ~_tensor(x).bool(),
+    ast.And: lambda x, y: _tensor(x).bool() & _tensor(y).bool(),
+    ast.Or: lambda x, y: _tensor(x).bool() | _tensor(y).bool(),
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+def _tensor(value: Any) -> torch.Tensor:
+    return value if torch.is_tensor(value) else torch.as_tensor(value, dtype=torch.float64)
+
+
+def _elementwise(function: Callable) -> Callable:
+    return lambda x: function(_tensor(x))
+
+
+#: Brian2's functions by name, on tensors; ``rand`` and ``randn`` are drawn by `Statements`.
+FUNCTIONS: dict[str, Callable] = {
+    "arccos": _elementwise(torch.acos),
+    "arcsin": _elementwise(torch.asin),
+    "arctan": _elementwise(torch.atan),
+    "clip": lambda x, low, high: torch.minimum(
+        torch.maximum(_tensor(x), _tensor(low).to(_tensor(x))), _tensor(high).to(_tensor(x))
+    ),
+    "int": lambda x: torch.trunc(_tensor(x).to(torch.float64)).to(torch.int64),
+    **{
+        name: _elementwise(getattr(torch, name))
+        for name in "abs ceil cos cosh exp expm1 floor log log10 log1p sign sin sinh sqrt tan "
+        "tanh".split()
+    },
+}
+_DRAWS = {"rand": torch.rand, "randn": torch.randn}
+
+
+class Statements:
+    """A block of Brian2 statements.
+
+    Parameters
+    ----------
+    code : str
+        Assignments, one a line.
+
+    Raises
+    ------
+    BackendError
+        If it uses a function that is not in `FUNCTIONS`.
+    """
+
+    def __init__(self, code: str):
+        self._body = ast.parse("\n".join(line.strip() for line in code.splitlines())).body
+        for node in ast.walk(ast.Module(self._body, [])):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", ast.unparse(node.func))
+                if name not in FUNCTIONS and name not in _DRAWS:
+                    known = nearest(name, [*FUNCTIONS, *_DRAWS])
+                    raise BackendError(f"torch: no function '{name}' for tensors; {known}")
+
+    def __call__(self, names: dict[str, Any], like: torch.Tensor, rng: torch.Generator) -> None:
+        """Carry them out: change the values in `names`.
+
+        Parameters
+        ----------
+        names : dict of str to (tensor or float)
+            Values of all names, in SI units; assigned names get their new value.
+        like : tensor
+            What is drawn by ``rand()`` and ``randn()`` has its shape and type.
+        rng : torch.Generator
+            Draws.
+        """
+
+        def value(node: ast.expr) -> Any:
+            match node:
+                case ast.Constant():
+                    return node.value
+                case ast.Name():
+                    return names[node.id] if node.id in names else _constant(node.id)
+                case ast.BinOp():
+                    return _OPERATORS[type(node.op)](value(node.left), value(node.right))
+                case ast.UnaryOp():
+                    return _OPERATORS[type(node.op)](value(node.operand))
+                case ast.BoolOp():
+                    found = value(node.values[0])
+                    for other in node.values[1:]:
+                        found = _OPERATORS[type(node.op)](found, value(other))
+                    return found
+                case ast.Compare():
+                    return _OPERATORS[type(node.ops[0])](
+                        value(node.left), value(node.comparators[0])
+                    )
+                case ast.Call(func=ast.Name(id=name)) if name in _DRAWS:
+                    return _DRAWS[name](
+                        like.shape, generator=rng, dtype=like.dtype, device=like.device
+                    )
+                case ast.Call(func=ast.Name(id=name)):
+                    return FUNCTIONS[name](*map(value, node.args))
+            raise BackendError(f"torch: cannot carry out '{ast.unparse(node)}' on tensors")
+
+        for line in self._body:
+            match line:
+                case ast.Assign(targets=[ast.Name(id=name)]):
+                    names[name] = value(line.value)
+                case ast.AugAssign(target=ast.Name(id=name)):
+                    names[name] = _OPERATORS[type(line.op)](names[name], value(line.value))
+                case _:
+                    raise BackendError(f"torch: cannot carry out '{ast.unparse(line)}'")
+
+
+def _constant(name: str) -> float:
+    if name in DEFAULT_CONSTANTS:
+        return float(DEFAULT_CONSTANTS[name].value)
+    return float(DEFAULT_UNITS[name])
+
+
+def si(parameters: Mapping[str, Any]) -> dict[str, float]:
+    """Return parameters as numbers in SI units."""
+    return {name: float(value) for name, value in parameters.items()}
+
+
+@dataclass
+class TensorProcess:
+    """A weight process on the magnitudes of one weight matrix.
+
+    Parameters
+    ----------
+    process : WeightProcess
+        The process.
+    w_min, w_max : float
+        Hard bounds of the magnitude.
+    """
+
+    process: WeightProcess
+    w_min: float
+    w_max: float
+
+    def __post_init__(self):
+        self.variables = tuple(checks.parse_equations(self.process.equations, self.process.name))
+        self._code = {
+            label: Statements(getattr(self.process, label))
+            for label in ("on_onset", "on_update", "on_change")
+        }
+        self._sums = {k: Statements(f"found = {v}") for k, v in self.process.sums.items()}
+        self._numbers = si(self.process.parameters) | {"w_min": self.w_min, "w_max": self.w_max}
+
+    def run(
+        self,
+        label: str,
+        w: torch.Tensor,
+        variables: dict[str, torch.Tensor],
+        rng: torch.Generator,
+        interval: float = 0.0,
+    ) -> torch.Tensor:
+        """Carry out ``on_onset``, ``on_update`` or ``on_change``.
+
+        Parameters
+        ----------
+        label : str
+            Which.
+        w : tensor, shape (n_post, n_pre)
+            Magnitudes.
+        variables : dict of str to tensor
+            The process's own variables, changed in place.
+        rng : torch.Generator
+            Draws what is random.
+        interval : float
+            Seconds an update stands for.
+
+        Returns
+        -------
+        tensor, shape (n_post, n_pre)
+            The new magnitudes.
+        """
+        names = {**self._numbers, **variables, "w": w, "interval": interval}
+        if label != "on_change":
+            for name, expression in self._sums.items():
+                local = dict(names)
+                expression(local, w, rng)
+                summed = _tensor(local["found"]).to(w).expand_as(w).sum(dim=1, keepdim=True)
+                names |= {f"{name}_post": summed, f"{name}_total": summed.sum()}
+        self._code[label](names, w, rng)
+        for name in variables:
+            variables[name] = _tensor(names[name]).to(w).expand_as(w).clone()
+        return _tensor(names["w"]).to(w)
+
+
+@dataclass
+class TensorRule:
+    """A plasticity rule on one weight matrix, with the traces of both ends.
+
+    Parameters
+    ----------
+    rule : PlasticityRule
+        The rule.
+    w_max : float
+        Hard bound: signed weights stay between -`w_max` and `w_max`.
+    dt : float
+        Time step in s.
+    """
+
+    rule: PlasticityRule
+    w_max: float
+    dt: float
+    traces: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        rule = self.rule
+        self._numbers = si(rule.parameters) | {"dt": self.dt}
+        self._bounds = {"w_min": -self.w_max, "w_max": self.w_max}
+        self._decay, self._spike, self._names = {}, {}, {}
+        for role in ("pre", "post"):
+            traces = rule.traces(role)
+            self._names[role] = list(traces)
+            same = {k: k for k in [*traces, *rule.parameters]}
+            self._decay[role] = Statements(exact_update(traces, rule, same))
+            self._spike[role] = Statements(getattr(rule, f"{role}_spike"))
+        self._learn = {role: Statements(getattr(rule, f"on_{role}")) for role in ("pre", "post")}
+
+    def rest(self, w: torch.Tensor) -> None:
+        """Set all traces to 0, for weights of shape (n_post, n_pre)."""
+        sizes = {"pre": w.shape[1], "post": w.shape[0]}
+        self.traces = {
+            role: {name: w.new_zeros(sizes[role]) for name in names}
+            for role, names in self._names.items()
+        }
+
+    def step(
+        self, w: torch.Tensor, pre: torch.Tensor, post: torch.Tensor, rng: torch.Generator
+    ) -> None:
+        """Go on by one step; a spike sees the traces as they were before this step's spikes.
+
+        Parameters
+        ----------
+        w : tensor, shape (n_post, n_pre)
+            Signed weights, changed in place; presynaptic spikes act before postsynaptic ones.
+        pre, post : tensor of bool, shapes (n_pre,) and (n_post,)
+            Who spikes in this step.
+        rng : torch.Generator
+            Draws what is random.
+        """
+        for role, traces in self.traces.items():
+            self._update(self._decay[role], traces, rng)
+        spiked = {"pre": pre.nonzero().flatten(), "post": post.nonzero().flatten()}
+        everyone = slice(None)
+        for role, who in spiked.items():
+            if len(who):
+                rows, columns = (everyone, who) if role == "pre" else (who, everyone)
+                names = self._numbers | self._bounds
+                names |= {f"{k}_pre": v[columns][None, :] for k, v in self.traces["pre"].items()}
+                names |= {f"{k}_post": v[rows][:, None] for k, v in self.traces["post"].items()}
+                part = w[:, who] if role == "pre" else w[who]
+                names["w"] = part
+                self._learn[role](names, part, rng)
+                w[rows, columns] = _tensor(names["w"]).to(w)
+        for role, who in spiked.items():
+            if len(who):
+                chosen = {name: trace[who] for name, trace in self.traces[role].items()}
+                self._update(self._spike[role], chosen, rng)
+                for name, trace in self.traces[role].items():
+                    trace[who] = chosen[name]
+
+    def _update(
+        self, code: Statements, traces: dict[str, torch.Tensor], rng: torch.Generator
+    ) -> None:
+        if traces:
+            like = next(iter(traces.values()))
+            names = {**self._numbers, **traces}
+            code(names, like, rng)
+            for name in traces:
+                traces[name] = _tensor(names[name]).to(like).expand_as(like).clone()
