@@ -196,6 +196,7 @@ def figure(
 def models() -> None:
     """List the models that come with the package, by file."""
     from .load import load_module, shipped
+    from .schedule import SleepStage
     from .spec import (
         NetworkSpec,
         NeuronModel,
@@ -212,6 +213,7 @@ def models() -> None:
         SpontaneousActivity,
         WeightProcess,
         NetworkSpec,
+        SleepStage,
     )
     rows = []
     for source in shipped("model"):

@@ -70,13 +70,15 @@ def _known(value: float) -> float | None:
 
 
 def rate_metrics(protocol: Protocol, recorder: Recorder, table: SlotTable) -> dict:
-    """Measure mean rates in wake, sleep and test, silent neurons, and time spent."""
+    """Measure mean rates in wake, sleep, its stages and test, silent neurons, and time spent."""
     seconds = recorder.ran * float(protocol.network.dt)
     where = {
         "wake": table.phase == "wake",
         "sleep": table.phase == "sleep",
         "test": table.stage == "test",
     }
+    for stage in protocol.schedule.sleep.stages:
+        where[f"sleep_{stage.name}"] = table.sleep_stage == stage.name
     metrics: dict[str, float | None] = {}
     for population, totals in recorder.totals.items():
         size = protocol.network.population(population).size

@@ -265,12 +265,23 @@ def _source(function: Callable) -> str:
         ) from error
 
 
-def _without_references(value: Any) -> Any:
-    """Leave out what a specification, described as plain data, cites."""
+#: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
+#: value that says it is as before: a run with that value keeps the id it had without the setting.
+LATER = {
+    "NetworkSpec": {"precision": "float64"},
+    "sleep": {"stages": [], "cycles": 1},
+    "SpontaneousActivity": {"equations": ""},
+}
+
+
+def _deciding(value: Any) -> Any:
+    """Leave out what a specification, described as plain data, cites, and what is as before."""
     if isinstance(value, dict):
-        drop = "references" if "kind" in value else None
-        return {k: _without_references(v) for k, v in value.items() if k != drop}
-    return [_without_references(v) for v in value] if isinstance(value, list) else value
+        before = LATER.get(value.get("kind", ""), {})
+        drop = {k for k, old in before.items() if k in value and value[k] == old}
+        drop |= {"references"} if "kind" in value else set()
+        return {k: _deciding(v) for k, v in value.items() if k not in drop}
+    return [_deciding(v) for v in value] if isinstance(value, list) else value
 
 
 def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str:
@@ -279,13 +290,11 @@ def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str
     The name, description and references do not count, and a path does not either: the content
     of the data does.
     """
-    described = _without_references(protocol.describe())
+    described = _deciding(protocol.describe())
     for key in ("name", "description"):
         described.pop(key)
     for key in ("source", "root"):
         described["data"].pop(key)
-    if described["network"]["precision"] == "float64":  # as it always was before there was another
-        described["network"].pop("precision")
     content = {
         "protocol": described,
         "equations": protocol.equations(),

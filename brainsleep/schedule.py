@@ -1,7 +1,8 @@
 """Wake, sleep and test as values, compiled to gates slot by slot.
 
 A `Phase` says which gates are open and how far; a `Schedule` says when each phase comes. Gates
-that a phase does not name are closed.
+that a phase does not name are closed. A sleep may be cut into stages, such as NREM and REM, with
+gates of their own (`SleepStage`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from brian2 import Quantity, ms, second
 
 from .checks import check_time, is_number
 from .errors import ScheduleError, explain, nearest
-from .values import Frozen, default
+from .stages import SleepStage, check_stages, checked_gates, cut
+from .stages import nrem as nrem
+from .stages import rem as rem
+from .values import default
 
 #: Longest slot in time steps; a longer sleep is cut into several slots of one phase.
 MAX_STEPS = 50_000
@@ -41,15 +45,7 @@ class Phase:
         if self.kind not in KINDS:
             known = nearest(str(self.kind), KINDS)
             raise ScheduleError(f"phase: unknown kind '{self.kind}'; {known}")
-        if not isinstance(self.gates, Mapping):
-            raise ScheduleError(explain(f"{self.kind}.gates", repr(self.gates), "{name: value}"))
-        for name, value in self.gates.items():
-            if not is_number(value) or not 0 <= value <= 1:
-                raise ScheduleError(
-                    explain(f"{self.kind}.gates.{name}", repr(value), "a number from 0 to 1")
-                )
-        gates = {name: float(value) for name, value in self.gates.items()}
-        object.__setattr__(self, "gates", Frozen(gates))
+        object.__setattr__(self, "gates", checked_gates(self.gates, f"{self.kind}.gates"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +66,13 @@ class SleepPhase(Phase):
     trigger : float
         Sleep only if that summed weight is above `trigger` times its initial value when a sleep
         is due; 0 sleeps on schedule. With a short period, sleep comes when it is needed.
+    stages : tuple of SleepStage
+        Stages that every sleep is cut into, in this order; empty for a uniform sleep. A sleep
+        that ends early leaves out all that is left of it, later stages too. A stage begins like
+        a phase: weight processes whose gate is open run their onset code, and the hook
+        ``on_sleep`` is called.
+    cycles : int
+        How many times a sleep goes through its stages, each time for an equal part.
     """
 
     kind: str = "sleep"
@@ -78,9 +81,14 @@ class SleepPhase(Phase):
     until_initial: bool = False
     check_every: Quantity = default(1 * second)
     trigger: float = 0.0
+    stages: tuple[SleepStage, ...] = ()
+    cycles: int = 1
 
     def __post_init__(self):
         super().__post_init__()
+        stages, cycles = check_stages(self.stages, self.cycles)
+        object.__setattr__(self, "stages", stages)
+        object.__setattr__(self, "cycles", cycles)
         if not is_number(self.trigger) or self.trigger < 0:
             allowed = "a ratio of at least 0 (0: sleep on schedule)"
             raise ScheduleError(explain("sleep.trigger", repr(self.trigger), allowed))
@@ -95,6 +103,11 @@ class SleepPhase(Phase):
         check_time(self.max_duration, "sleep.max_duration", ScheduleError)
         check_time(self.check_every, "sleep.check_every", ScheduleError)
 
+    def stage_gates(self) -> dict[str, dict[str, float]]:
+        """Return the gates of every stage by name, or of the uniform sleep by ``""``."""
+        parts = {stage.name: stage.gates for stage in self.stages} or {"": {}}
+        return {name: {**self.gates, **gates} for name, gates in parts.items()}
+
 
 def wake(**gates: float) -> Phase:
     """Make a wake phase: input and plasticity open, and whatever else is named."""
@@ -108,12 +121,16 @@ def sleep(
     until_initial: bool = False,
     check_every: Quantity = 1 * second,
     trigger: float = 0.0,
+    stages: tuple[SleepStage, ...] = (),
+    cycles: int = 1,
     **gates: float,
 ) -> SleepPhase:
     """Make a sleep phase: input silent, plasticity on; name the sleep's parts to open them.
 
     >>> sleep(0.2, noise=1, decay=1).gates["input"]
     0.0
+    >>> [stage.name for stage in sleep(0.2, stages=(nrem(0.8), rem(0.2))).stages]
+    ['nrem', 'rem']
     """
     return SleepPhase(
         gates={"input": 0, "plasticity": 1, **gates},
@@ -122,6 +139,8 @@ def sleep(
         until_initial=until_initial,
         check_every=check_every,
         trigger=trigger,
+        stages=stages,
+        cycles=cycles,
     )
 
 
@@ -148,12 +167,14 @@ class SlotTable:
     phase : ndarray of str
         Kind of phase.
     onset : ndarray of bool
-        Whether a phase begins with the slot.
+        Whether a phase, or a stage of sleep, begins with the slot.
     above : ndarray of float
         The rest of the phase is left out unless the summed weight, relative to its initial
         value, is above this before the slot; 0 never leaves out anything.
     gates : dict of str to ndarray
         Gate values.
+    sleep_stage : ndarray of str
+        Stage of sleep, ``""`` awake, in the test, and in a sleep without stages.
     """
 
     steps: np.ndarray
@@ -163,6 +184,7 @@ class SlotTable:
     onset: np.ndarray
     above: np.ndarray
     gates: dict[str, np.ndarray]
+    sleep_stage: np.ndarray
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -215,11 +237,13 @@ class Schedule:
 
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a phase opens a gate that the network does not have."""
-        for kind in KINDS:
-            for name in getattr(self, kind).gates:
+        opened = {kind: getattr(self, kind).gates for kind in KINDS}
+        opened |= {f"sleep.stages.{stage.name}": stage.gates for stage in self.sleep.stages}
+        for where, names in opened.items():
+            for name in names:
                 if name not in gates:
                     raise ScheduleError(
-                        f"schedule.{kind}.gates: the network has no gate '{name}'; "
+                        f"schedule.{where}.gates: the network has no gate '{name}'; "
                         f"{nearest(name, gates)}"
                     )
 
@@ -242,7 +266,7 @@ class Schedule:
         Returns
         -------
         SlotTable
-            One row an image and one (or more) a sleep.
+            One row an image and one (or more) a sleep, or a stage of it.
 
         Raises
         ------
@@ -266,29 +290,28 @@ class Schedule:
         chunk = MAX_STEPS
         if self.sleep.until_initial:
             chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
-        rows: list[tuple] = []  # steps, image, stage, phase, onset, above
+        nap = cut(self.sleep.stages * self.sleep.cycles, sleep_steps, chunk)
+        rows: list[tuple] = []  # steps, image, stage, phase, onset, above, sleep_stage
         awake, woken = 0, True
         for k in range(n_train):
-            rows.append((image_steps, k, "train", "wake", woken, 0.0))
+            rows.append((image_steps, k, "train", "wake", woken, 0.0, ""))
             woken = False
             awake += image_steps
             if awake >= period and sleep_steps:
                 awake -= period
-                for start in range(0, sleep_steps, chunk):
-                    length = min(chunk, sleep_steps - start)
+                above = self.sleep.trigger or float(self.sleep.until_initial)
+                for length, begins, name in nap:
+                    rows.append((length, -1, "train", "sleep", begins, above, name))
                     above = float(self.sleep.until_initial)
-                    if start == 0:
-                        above = self.sleep.trigger or above
-                    rows.append((length, -1, "train", "sleep", start == 0, above))
                 woken = True
         for stage, count in (("readout", n_readout), ("test", n_test)):
-            rows += [(image_steps, k, stage, "test", k == 0, 0.0) for k in range(count)]
+            rows += [(image_steps, k, stage, "test", k == 0, 0.0, "") for k in range(count)]
         if not rows:
             raise ScheduleError(
                 "schedule: nothing to run; set data.n_train, n_readout or n_test above 0"
             )
-        steps, image, stage, phase, onset, above = zip(*rows, strict=True)
-        phase = np.array(phase)
+        steps, image, stage, phase, onset, above, sleep_stage = zip(*rows, strict=True)
+        phase, sleep_stage = np.array(phase), np.array(sleep_stage)
         values = {
             gate: np.select(
                 [phase == kind for kind in KINDS],
@@ -296,6 +319,9 @@ class Schedule:
             ).astype(float)
             for gate in gates
         }
+        for name, opened in self.sleep.stage_gates().items():
+            for gate in gates if name else ():
+                values[gate][sleep_stage == name] = opened.get(gate, 0.0)
         return SlotTable(
             np.array(steps, dtype=np.int64),
             np.array(image, dtype=np.int64),
@@ -304,6 +330,7 @@ class Schedule:
             np.array(onset),
             np.array(above, dtype=float),
             values,
+            sleep_stage,
         )
 
     @staticmethod
