@@ -131,8 +131,8 @@ class Protocol:
     record : Record
         What is kept.
     hooks : mapping of str to callable
-        Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep``, ``on_segment``; only on
-        the runtime backends.
+        Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep`` (of a sleep with stages:
+        at the start of every stage), ``on_segment``; only on the runtime backends.
     description : str
         One line on what it is.
     references : tuple of str

@@ -5,7 +5,8 @@ The columns, in this order:
 - ``grid``, ``condition``: only in a table of the rows of a grid, which may have a run twice;
 - `BASE`: what a run is;
 - ``set.KEY``: every other setting in which rows of one model differ, by the key that ``--set``
-  takes; values with unit as text, such as ``0.03 second``. What a rule or model does is one
+  takes; values with unit as text, such as ``0.03 second``. The key of a list of parts has their
+  names in order, such as ``nrem,rem``. What a rule or model does is one
   column, ``set.KEY.equations``, with the first eight digits of its SHA-256: they say whether it
   is the same;
 - the metrics that are one number, by name; of intervals both ends, ``NAME.low``, ``NAME.high``;
