@@ -79,7 +79,8 @@ class Record:
         Weight statistics at least every so many slots (0: only at the borders of phases if
         `weights_at_phases`, and at the start and end).
     weights_at_phases : bool
-        Whether to take weight statistics whenever wake turns to sleep and back.
+        Whether to take weight statistics whenever wake turns to sleep and back, and where a
+        stage of sleep begins.
     snapshots : tuple of int
         Slots before which all weights are kept.
     raster : tuple of int
@@ -267,7 +268,7 @@ def _source(function: Callable) -> str:
 
 #: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
-LATER = {
+LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64"},
     "sleep": {"stages": [], "cycles": 1},
     "SpontaneousActivity": {"equations": ""},

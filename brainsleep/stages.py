@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def rem(share: float = 0.2, **gates: float) -> SleepStage:
     return SleepStage("rem", share, {"noise": 1, "plasticity": 1, **gates})
 
 
-def check_stages(stages: object, cycles: object) -> tuple[tuple[SleepStage, ...], int]:
+def check_stages(stages: Any, cycles: Any) -> tuple[tuple[SleepStage, ...], int]:
     """Return the stages of a sleep and its number of cycles; raise `ScheduleError` otherwise."""
     if not isinstance(stages, tuple | list) or not all(isinstance(s, SleepStage) for s in stages):
         fix = "write (nrem(0.8), rem(0.2)), or (nrem(),) for one"
