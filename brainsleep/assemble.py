@@ -24,6 +24,7 @@ from .spec import (
     PlasticityRule,
     Population,
     Projection,
+    SpontaneousActivity,
     WeightProcess,
 )
 
@@ -68,7 +69,14 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
 
     activities = []
     for activity in population.activities:
-        names = {k: f"{activity.name}_{k}" for k in activity.parameters}
+        declared = activity.variables
+        names = {k: f"{activity.name}_{k}" for k in (*declared, *activity.parameters)}
+        _check_free(activity, names, [*model.variables, *parameters, *state], population)
+        lines += [
+            f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}"
+            for k, eq in declared.items()
+        ]
+        state += [names[k] for k in declared]
         activities.append(
             ActivityPlan(activity.name, _tidy(word_substitute(activity.on_step, names)))
         )
@@ -104,6 +112,17 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         state=tuple(state),
         gates=gates,
     )
+
+
+def _check_free(activity: SpontaneousActivity, names: dict, taken: list[str], owner) -> None:
+    """Refuse a variable of `activity` that would hide or double one of the neuron's."""
+    for name in activity.variables:
+        for used in (name, names[name]):
+            if used in taken:
+                raise SpecError(
+                    f"population '{owner.name}': activity '{activity.name}': variable '{name}' "
+                    f"(in full '{names[name]}') clashes with '{used}' of the neuron; rename it"
+                )
 
 
 def _process_variables(processes: list[tuple[Projection, WeightProcess]]) -> list[str]:

@@ -96,8 +96,10 @@ def make_backend(
     if name not in BACKENDS:
         raise BackendError(f"backend: unknown '{name}'; {nearest(name, known)}")
     if name not in known:
-        kind = f"a surrogate-gradient network such as '{spec.name}'" if layered else f"the Brian2 network '{spec.name}'"
-        raise BackendError(f"backend: '{name}' cannot run {kind}; {nearest(name, known)}")
+        kind = "surrogate-gradient" if layered else "Brian2"
+        raise BackendError(
+            f"backend: '{name}' cannot run '{spec.name}', a {kind} network; {nearest(name, known)}"
+        )
     if layered:
         return _torch_backend(name, spec, hooks)
     capacity = capacity or Capacity()

@@ -201,6 +201,7 @@ def figure(
 def models() -> None:
     """List the models that come with the package, by file."""
     from .load import load_module, shipped
+    from .schedule import SleepStage
     from .spec import (
         Network,
         NeuronModel,
@@ -217,6 +218,7 @@ def models() -> None:
         SpontaneousActivity,
         WeightProcess,
         Network,
+        SleepStage,
     )
     rows = []
     for source in shipped("model"):

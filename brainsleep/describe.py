@@ -12,6 +12,7 @@ from rich.text import Text
 
 from .plan import GroupPlan, SynapsePlan
 from .protocol import Protocol, plain
+from .schedule import SleepPhase
 
 
 def describe(protocol: Protocol) -> Iterator[Any]:
@@ -140,20 +141,33 @@ def _schedule(protocol: Protocol) -> Iterator[Any]:
     for stage in ("train", "readout", "test"):
         for kind in ("wake", "sleep", "test"):
             chosen = (slots.stage == stage) & (slots.phase == kind)
-            if chosen.any():
-                gates = getattr(schedule, kind).gates
-                table.add_row(
-                    stage,
-                    kind,
-                    str(chosen.sum()),
-                    str((chosen & slots.onset).sum()),
-                    f"{slots.steps[chosen].sum() * dt:g} s",
-                    *(f"{gates.get(gate, 0):g}" for gate in network.gates),
-                )
+            opened = {"": getattr(schedule, kind).gates}
+            opened = schedule.sleep.stage_gates() if kind == "sleep" else opened
+            for name, gates in opened.items():
+                here = chosen & (slots.sleep_stage == name)
+                if here.any():
+                    table.add_row(
+                        stage,
+                        f"{kind}: {name}" if name else kind,
+                        str(here.sum()),
+                        str((here & slots.onset).sum()),
+                        f"{slots.steps[here].sum() * dt:g} s",
+                        *(f"{gates.get(gate, 0):g}" for gate in network.gates),
+                    )
     yield table
     yield Text(
         f"image {schedule.image_duration}; sleep of {schedule.sleep_duration} after every "
         f"{schedule.period} of wake (fraction {schedule.sleep.fraction:g}, at most "
         f"{schedule.sleep.max_duration}"
         + (", until weights are back at the initial sum)" if schedule.sleep.until_initial else ")")
+        + _stages(schedule.sleep)
     )
+
+
+def _stages(sleep: SleepPhase) -> str:
+    """Say how a sleep is cut into stages; nothing for a uniform one."""
+    if not sleep.stages:
+        return ""
+    whole = sum(stage.share for stage in sleep.stages)
+    parts = ", then ".join(f"{s.name} {100 * s.share / whole:.3g} %" for s in sleep.stages)
+    return f"; each {parts}" + (f", {sleep.cycles} times over" if sleep.cycles > 1 else "")

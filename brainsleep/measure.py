@@ -72,13 +72,15 @@ def _known(value: float) -> float | None:
 
 
 def rate_metrics(protocol: Protocol, recorder: Recorder, table: SlotTable) -> dict:
-    """Measure mean rates in wake, sleep and test, silent neurons, and time spent."""
+    """Measure mean rates in wake, sleep, its stages and test, silent neurons, and time spent."""
     seconds = recorder.ran * float(protocol.network.dt)
     where = {
         "wake": table.phase == "wake",
         "sleep": table.phase == "sleep",
         "test": table.stage == "test",
     }
+    for stage in protocol.schedule.sleep.stages:
+        where[f"sleep_{stage.name}"] = table.sleep_stage == stage.name
     metrics: dict[str, float | None] = {}
     together = np.maximum(table.n_images, 1)  # a batch has the spikes of all its images
     for population, totals in recorder.totals.items():

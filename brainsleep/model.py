@@ -321,31 +321,51 @@ class SpontaneousActivity(Model):
     on_step : str
         Statements carried out for every neuron in every time step with the gate open, before
         the threshold. ``<name>_gate`` is the gate's value.
+    equations : str
+        Declarations of variables kept per neuron, for example ``"phase : 1"``. They start at 0
+        and are part of the state, so they carry on from one opening of the gate to the next.
     parameters : mapping of str to Quantity
         Parameters with units.
     references : tuple of str
         Where it comes from (DOI).
+
+    Raises
+    ------
+    SpecError
+        If a name, identifier or unit is wrong, or a parameter or variable is not used.
     """
 
     name: str
     on_step: str
+    equations: str = ""
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
     def __post_init__(self):
         where = self._freeze("activity")
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
+        own = _declared(self.variables, where)
+        for name in own:
+            checks.check_name(name, f"{where}: variable")
+        check_distinct([*own, *self.parameters], where)
         variables = {  # of the neuron, known only to the network
-            name for name in names - checks.RESERVED - set(constants) if not name.endswith("_gate")
+            name
+            for name in names - checks.RESERVED - set(constants) - set(own)
+            if not name.endswith("_gate")
         }
         checks.check_statements(
             self.on_step,
-            {**constants, **_gates_in(names)},
+            {**constants, **_gates_in(names), **checks.variables_of(self.variables)},
             f"{where}: on_step",
-            writes=variables,
+            writes={*variables, *own},
             deferred=variables,
         )
-        checks.check_all_used(self.parameters, names, where)
+        checks.check_all_used({**self.parameters, **dict.fromkeys(own)}, names, where)
+
+    @property
+    def variables(self) -> Equations:
+        """The parsed declarations, by variable name."""
+        return checks.parse_equations(self.equations, f"activity '{self.name}'")
 
 
 @dataclass(frozen=True, kw_only=True)

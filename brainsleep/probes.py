@@ -138,9 +138,7 @@ class Probes:
     def _seconds(self) -> float:
         return float(self.protocol.schedule.image_duration)
 
-    def _show(
-        self, backend, state: State, images: np.ndarray, slot: int
-    ) -> dict[str, np.ndarray]:
+    def _show(self, backend, state: State, images: np.ndarray, slot: int) -> dict[str, np.ndarray]:
         """Return the spike counts of all populations, shape (n_images, n_neurons)."""
         network, schedule = self.protocol.network, self.protocol.schedule
         table = schedule.compile(0, 0, len(images), network.gates, network.dt)

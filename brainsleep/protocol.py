@@ -80,7 +80,8 @@ class Record:
         Weight statistics at least every so many slots (0: only at the borders of phases if
         `weights_at_phases`, and at the start and end).
     weights_at_phases : bool
-        Whether to take weight statistics whenever wake turns to sleep and back.
+        Whether to take weight statistics whenever wake turns to sleep and back, and where a
+        stage of sleep begins.
     snapshots : tuple of int
         Slots before which all weights are kept.
     raster : tuple of int
@@ -143,8 +144,8 @@ class Protocol:
     tasks : Tasks
         Classes learned one after the other; none by default.
     hooks : mapping of str to callable
-        Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep``, ``on_segment``; only on
-        the runtime backends.
+        Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep`` (of a sleep with stages:
+        at the start of every stage), ``on_segment``; only on the runtime backends.
     description : str
         One line on what it is.
     references : tuple of str
@@ -279,23 +280,26 @@ def _source(function: Callable) -> str:
         ) from error
 
 
-def _without_references(value: Any) -> Any:
-    """Leave out what a specification, described as plain data, cites."""
-    if isinstance(value, dict):
-        drop = "references" if "kind" in value else None
-        return {k: _without_references(v) for k, v in value.items() if k != drop}
-    return [_without_references(v) for v in value] if isinstance(value, list) else value
-
-
-#: Settings that were added since runs have ids, and the value that stands for how it always was.
-_CAME_LATER = {
-    ("network", "precision"): "float64",
-    ("schedule", "epochs"): 1,
-    ("schedule", "sleep", "duration"): None,
-    ("record", "probe_images"): 0,
-    ("record", "probe_every"): 1,
-    ("tasks",): plain(Tasks()),
+#: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
+#: value that says it is as before: a run with that value keeps the id it had without the setting.
+LATER: dict[str, dict[str, Any]] = {
+    "NetworkSpec": {"precision": "float64"},
+    "sleep": {"stages": [], "cycles": 1, "duration": None},
+    "SpontaneousActivity": {"equations": ""},
+    "Schedule": {"epochs": 1},
+    "Record": {"probe_images": 0, "probe_every": 1},
+    "Protocol": {"tasks": plain(Tasks())},
 }
+
+
+def _deciding(value: Any) -> Any:
+    """Leave out what a specification, described as plain data, cites, and what is as before."""
+    if isinstance(value, dict):
+        before = LATER.get(value.get("kind", ""), {})
+        drop = {k for k, old in before.items() if k in value and value[k] == old}
+        drop |= {"references"} if "kind" in value else set()
+        return {k: _deciding(v) for k, v in value.items() if k not in drop}
+    return [_deciding(v) for v in value] if isinstance(value, list) else value
 
 
 def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str:
@@ -304,17 +308,11 @@ def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str
     The name, description and references do not count, and a path does not either: the content
     of the data does.
     """
-    described = _without_references(protocol.describe())
+    described = _deciding(protocol.describe())
     for key in ("name", "description"):
         described.pop(key)
     for key in ("source", "root"):
         described["data"].pop(key)
-    for *path, key in _CAME_LATER:
-        part = described
-        for step in path:
-            part = part[step]
-        if key in part and part[key] == _CAME_LATER[(*path, key)]:
-            part.pop(key)
     content = {
         "protocol": described,
         "equations": protocol.equations(),

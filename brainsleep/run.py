@@ -219,7 +219,7 @@ class Run:
         self._at = (last, state)
 
     def _next_phase(self, slot: int) -> int:
-        later = np.flatnonzero(self.table.onset[slot + 1 :])
+        later = np.flatnonzero(self.table.phase[slot + 1 :] != self.table.phase[slot])
         return slot + 1 + int(later[0]) if len(later) else len(self.table)
 
     def _summed_weight(self, state: State) -> float:
@@ -310,6 +310,7 @@ class Run:
             "slots/image": table.image,
             "slots/stage": table.stage,
             "slots/phase": table.phase,
+            "slots/sleep_stage": table.sleep_stage,
             "slots/n_images": table.n_images,
             "slots/task": table.task,
         }

@@ -1,7 +1,8 @@
 """Wake, sleep and test as values, compiled to gates slot by slot.
 
 A `Phase` says which gates are open and how far; a `Schedule` says when each phase comes. Gates
-that a phase does not name are closed.
+that a phase does not name are closed. A sleep may be cut into stages, such as NREM and REM, with
+gates of their own (`SleepStage`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 from brian2 import Quantity, ms, second
 
 from .checks import check_time, is_number
 from .errors import ScheduleError, explain, nearest
-from .values import Frozen, default
+from .slots import Order, SlotTable, Timing, slot_table, test_slots, training_slots
+from .stages import SleepStage, check_stages, checked_gates
+from .stages import nrem as nrem
+from .stages import rem as rem
+from .values import default
 
 #: Longest slot in time steps; a longer sleep is cut into several slots of one phase.
 MAX_STEPS = 50_000
@@ -41,15 +45,7 @@ class Phase:
         if self.kind not in KINDS:
             known = nearest(str(self.kind), KINDS)
             raise ScheduleError(f"phase: unknown kind '{self.kind}'; {known}")
-        if not isinstance(self.gates, Mapping):
-            raise ScheduleError(explain(f"{self.kind}.gates", repr(self.gates), "{name: value}"))
-        for name, value in self.gates.items():
-            if not is_number(value) or not 0 <= value <= 1:
-                raise ScheduleError(
-                    explain(f"{self.kind}.gates.{name}", repr(value), "a number from 0 to 1")
-                )
-        gates = {name: float(value) for name, value in self.gates.items()}
-        object.__setattr__(self, "gates", Frozen(gates))
+        object.__setattr__(self, "gates", checked_gates(self.gates, f"{self.kind}.gates"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +69,13 @@ class SleepPhase(Phase):
     duration : Quantity or None
         If given, the length of every sleep: it then comes after ``duration/fraction`` of wake,
         and the schedule's period does not count.
+    stages : tuple of SleepStage
+        Stages that every sleep is cut into, in this order; empty for a uniform sleep. A sleep
+        that ends early leaves out all that is left of it, later stages too. A stage begins like
+        a phase: weight processes whose gate is open run their onset code, and the hook
+        ``on_sleep`` is called.
+    cycles : int
+        How many times a sleep goes through its stages, each time for an equal part.
     """
 
     kind: str = "sleep"
@@ -81,12 +84,17 @@ class SleepPhase(Phase):
     until_initial: bool = False
     check_every: Quantity = default(1 * second)
     trigger: float = 0.0
+    stages: tuple[SleepStage, ...] = ()
+    cycles: int = 1
     duration: Quantity | None = None
 
     def __post_init__(self):
         super().__post_init__()
         if self.duration is not None:
             check_time(self.duration, "sleep.duration", ScheduleError)
+        stages, cycles = check_stages(self.stages, self.cycles)
+        object.__setattr__(self, "stages", stages)
+        object.__setattr__(self, "cycles", cycles)
         if not is_number(self.trigger) or self.trigger < 0:
             allowed = "a ratio of at least 0 (0: sleep on schedule)"
             raise ScheduleError(explain("sleep.trigger", repr(self.trigger), allowed))
@@ -101,6 +109,11 @@ class SleepPhase(Phase):
         check_time(self.max_duration, "sleep.max_duration", ScheduleError)
         check_time(self.check_every, "sleep.check_every", ScheduleError)
 
+    def stage_gates(self) -> dict[str, dict[str, float]]:
+        """Return the gates of every stage by name, or of the uniform sleep by ``""``."""
+        parts = {stage.name: stage.gates for stage in self.stages} or {"": {}}
+        return {name: {**self.gates, **gates} for name, gates in parts.items()}
+
 
 def wake(**gates: float) -> Phase:
     """Make a wake phase: input and plasticity open, and whatever else is named."""
@@ -114,6 +127,8 @@ def sleep(
     until_initial: bool = False,
     check_every: Quantity = 1 * second,
     trigger: float = 0.0,
+    stages: tuple[SleepStage, ...] = (),
+    cycles: int = 1,
     duration: Quantity | None = None,
     **gates: float,
 ) -> SleepPhase:
@@ -121,6 +136,8 @@ def sleep(
 
     >>> sleep(0.2, noise=1, decay=1).gates["input"]
     0.0
+    >>> [stage.name for stage in sleep(0.2, stages=(nrem(0.8), rem(0.2))).stages]
+    ['nrem', 'rem']
     """
     return SleepPhase(
         gates={"input": 0, "plasticity": 1, **gates},
@@ -129,6 +146,8 @@ def sleep(
         until_initial=until_initial,
         check_every=check_every,
         trigger=trigger,
+        stages=stages,
+        cycles=cycles,
         duration=duration,
     )
 
@@ -139,87 +158,6 @@ def test(**gates: float) -> Phase:
 
 
 test.__test__ = False  # not a test of pytest's
-
-
-@dataclass(frozen=True)
-class SlotTable:
-    """A whole run slot by slot; all columns have shape (n_slots,).
-
-    Parameters
-    ----------
-    steps : ndarray of int
-        Duration in time steps.
-    image : ndarray of int
-        Index of the image shown in the stage's images (the first, of a batch), -1 for none.
-    shown : ndarray of int
-        Place of that image in the order of training, -1 for none.
-    n_images : ndarray of int
-        How many are shown side by side: 1, or the size of the batch, or 0.
-    task : ndarray of int
-        Task that is learned, 0 where there is only one; -1 after training.
-    stage : ndarray of str
-        ``"train"``, ``"readout"`` or ``"test"``.
-    phase : ndarray of str
-        Kind of phase.
-    onset : ndarray of bool
-        Whether a phase begins with the slot.
-    above : ndarray of float
-        The rest of the phase is left out unless the summed weight, relative to its initial
-        value, is above this before the slot; 0 never leaves out anything.
-    gates : dict of str to ndarray
-        Gate values.
-    """
-
-    steps: np.ndarray
-    image: np.ndarray
-    shown: np.ndarray
-    n_images: np.ndarray
-    task: np.ndarray
-    stage: np.ndarray
-    phase: np.ndarray
-    onset: np.ndarray
-    above: np.ndarray
-    gates: dict[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    @property
-    def starts(self) -> np.ndarray:
-        """First step of every slot and the end, shape (n_slots + 1,)."""
-        return np.concatenate([[0], np.cumsum(self.steps)])
-
-
-@dataclass(frozen=True)
-class Order:
-    """In which order training images are shown; columns of shape (n_shown,).
-
-    Parameters
-    ----------
-    image : ndarray of int
-        Index of the image among the training images.
-    task, epoch : ndarray of int
-        Which task is learned, and how many times its images were gone through before.
-    """
-
-    image: np.ndarray
-    task: np.ndarray
-    epoch: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.image)
-
-    @classmethod
-    def once(cls, n_images: int) -> Order:
-        """Show every image once, in the order they come."""
-        none = np.zeros(n_images, np.int64)
-        return cls(np.arange(n_images), none, none)
-
-    def ends(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return for every place whether an epoch ends with it, and whether a task does."""
-        last = np.arange(len(self)) == len(self) - 1
-        task = last | np.append(np.diff(self.task) != 0, True)[: len(self)]
-        return task | np.append(np.diff(self.epoch) != 0, True)[: len(self)], task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,11 +219,13 @@ class Schedule:
 
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a phase opens a gate that the network does not have."""
-        for kind in KINDS:
-            for name in getattr(self, kind).gates:
+        opened = {kind: getattr(self, kind).gates for kind in KINDS}
+        opened |= {f"sleep.stages.{stage.name}": stage.gates for stage in self.sleep.stages}
+        for where, names in opened.items():
+            for name in names:
                 if name not in gates:
                     raise ScheduleError(
-                        f"schedule.{kind}.gates: the network has no gate '{name}'; "
+                        f"schedule.{where}.gates: the network has no gate '{name}'; "
                         f"{nearest(name, gates)}"
                     )
 
@@ -317,8 +257,8 @@ class Schedule:
         Returns
         -------
         SlotTable
-            One row an image (or batch) and one (or more) a sleep. Every task but a single one
-            ends with a sleep, which is shorter if the wake before it was.
+            One row an image (or batch) and one (or more) a sleep, or a stage of it. Every task
+            but a single one ends with a sleep, which is shorter if the wake before it was.
 
         Raises
         ------
@@ -328,47 +268,28 @@ class Schedule:
         """
         self.check_gates(gates)
         order = n_train if isinstance(n_train, Order) else Order.once(n_train)
-        image_steps = self._steps(self.image_duration, dt, "image_duration")
-        rows = self._training(order, image_steps, dt, batch)
+        timing = self._timing(dt, bool(len(order)))
+        slots = training_slots(order, timing, batch)
         for stage, count in (("readout", n_readout), ("test", n_test)):
-            rows += [
-                (image_steps, k, -1, 1, -1, stage, "test", k == 0, 0.0) for k in range(count)
-            ]
-        if not rows:
+            slots += test_slots(stage, count, timing.image)
+        if not slots:
             raise ScheduleError(
                 "schedule: nothing to run; set data.n_train, n_readout or n_test above 0"
             )
-        steps, image, shown, n_images, task, stage, phase, onset, above = zip(*rows, strict=True)
-        phase = np.array(phase)
-        values = {
-            gate: np.select(
-                [phase == kind for kind in KINDS],
-                [getattr(self, kind).gates.get(gate, 0.0) for kind in KINDS],
-            ).astype(float)
-            for gate in gates
-        }
-        return SlotTable(
-            np.array(steps, dtype=np.int64),
-            np.array(image, dtype=np.int64),
-            np.array(shown, dtype=np.int64),
-            np.array(n_images, dtype=np.int64),
-            np.array(task, dtype=np.int64),
-            np.array(stage),
-            phase,
-            np.array(onset),
-            np.array(above, dtype=float),
-            values,
-        )
+        opened = {kind: getattr(self, kind).gates for kind in KINDS}
+        return slot_table(slots, gates, opened, self.sleep.stage_gates())
 
-    def _training(self, order: Order, image_steps: int, dt: Quantity, batch: int) -> list[tuple]:
-        """Lay out wake and sleep: rows of the columns of a `SlotTable`."""
-        longest = round(float(self.sleep_duration / dt))
+    def _timing(self, dt: Quantity, awake: bool) -> Timing:
+        """Turn times into steps; check that there is room for an image between two sleeps."""
+        image = self._steps(self.image_duration, dt, "image_duration")
+        sleep = round(float(self.sleep_duration / dt))
         period = float(self.wake_duration / dt)
+        chunk = MAX_STEPS
         if self.sleep.duration is None:
             period = self._steps(self.period, dt, "period")
         elif self.sleep.fraction:
             self._steps(self.sleep.duration, dt, "sleep.duration")
-        if len(order) and longest and period < image_steps * (1 - 1e-9):
+        if awake and sleep and period < image * (1 - 1e-9):
             raise ScheduleError(
                 explain(
                     "schedule.period" if self.sleep.duration is None else "wake between sleeps",
@@ -377,45 +298,18 @@ class Schedule:
                     "sleep comes between images; show each for a shorter time",
                 )
             )
-        rows: list[tuple] = []
-        awake, woken, first = 0.0, True, 0
-        epoch_ends, task_ends = order.ends()
-        several = len(order) and order.task[-1] != order.task[0]
-        while first < len(order):
-            last = first + 1
-            while last - first < batch and not epoch_ends[last - 1]:
-                last += 1
-            task = int(order.task[first])
-            image = int(order.image[first])
-            rows.append(
-                (image_steps, image, first, last - first, task, "train", "wake", woken, 0.0)
-            )
-            awake, woken = awake + image_steps, False
-            length = 0
-            if awake >= period * (1 - 1e-9):
-                awake, length = awake - period, longest
-            if several and task_ends[last - 1]:
-                length = longest if length else round(longest * awake / period)
-                awake = 0.0
-            if length:
-                rows += self._sleep(length, task, dt)
-                woken = True
-            first = last
-        return rows
-
-    def _sleep(self, length: int, task: int, dt: Quantity) -> list[tuple]:
-        """Lay out one sleep of `length` steps."""
-        chunk = MAX_STEPS
-        if self.sleep.until_initial:
+        if awake and self.sleep.until_initial:
             chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
-        rows: list[tuple] = []
-        for start in range(0, length, chunk):
-            above = float(self.sleep.until_initial)
-            if start == 0:
-                above = self.sleep.trigger or above
-            steps = min(chunk, length - start)
-            rows.append((steps, -1, -1, 0, task, "train", "sleep", start == 0, above))
-        return rows
+        until = float(self.sleep.until_initial)
+        return Timing(
+            image=image,
+            period=period,
+            sleep=sleep,
+            stages=self.sleep.stages * self.sleep.cycles,
+            chunk=chunk,
+            begin_above=self.sleep.trigger or until,
+            go_on_above=until,
+        )
 
     @staticmethod
     def _steps(duration: Quantity, dt: Quantity, where: str) -> int:

@@ -44,7 +44,8 @@ class Segment:
     gates : dict of str to ndarray, shape (n_slots,)
         Value of every gate, 0 (closed) to 1 (open).
     onset : ndarray of bool, shape (n_slots,)
-        Whether a phase begins with the slot: weight processes then run their onset code.
+        Whether a phase, or a stage of sleep, begins with the slot: weight processes then run
+        their onset code.
     phase : ndarray of str, shape (n_slots,)
         Kind of phase: ``"wake"``, ``"sleep"``, ``"test"``. Only hooks look at it.
     raster : ndarray of bool, shape (n_slots,)
@@ -145,7 +146,7 @@ class Segment:
         return np.concatenate(times) if times else np.empty(0, np.int64), interval
 
     def onset_times(self, gate: str) -> np.ndarray:
-        """Return the first step of every slot that begins a phase with `gate` open."""
+        """Return the first step of every slot that begins a phase or stage with `gate` open."""
         return self.starts[:-1][(self.gates[gate] > 0) & self.onset]
 
 

@@ -265,6 +265,7 @@ class Network:
         """Names of all gates."""
         return (*STANDARD_GATES, *self.activity_names, *self.process_names)
 
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec(Network):
     """Populations and projections of a Brian2 network, checked against each other.

@@ -9,6 +9,7 @@ its own, and awake it learns the labels of a batch of images by gradient descent
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from brian2 import Quantity, ms
@@ -117,10 +118,11 @@ class LeakyPopulation(Layer):
         check_distinct([activity.name for activity in activities], where)
         object.__setattr__(self, "activities", activities)
         for activity in activities:
+            own = activity.variables
             known = checks.dimensionless("v", f"{activity.name}_gate")
-            known |= checks.constants_of(activity.parameters)
+            known |= checks.constants_of(activity.parameters) | checks.variables_of(own)
             label = f"{where}: {activity.name}: on_step (these neurons' v has no unit)"
-            checks.check_statements(activity.on_step, known, label, writes={"v"})
+            checks.check_statements(activity.on_step, known, label, writes={"v", *own})
 
     @property
     def equations(self) -> str:
@@ -253,7 +255,7 @@ class SurrogateNetwork(Network):
             got = ", ".join(type(layer).__name__ for layer in layers)
             allowed = "a CurrentInput, then at least one LeakyPopulation"
             raise SpecError(explain(f"{where}: populations", got, allowed))
-        wanted = [(a.name, b.name) for a, b in zip(layers, layers[1:], strict=False)]
+        wanted = [(a.name, b.name) for a, b in itertools.pairwise(layers)]
         ends = [(p.source, p.target) for p in self.projections]
         if ends != wanted:
             got = ", ".join(f"{a} to {b}" for a, b in ends) or "none"

@@ -5,7 +5,8 @@ The columns, in this order:
 - ``grid``, ``condition``: only in a table of the rows of a grid, which may have a run twice;
 - `BASE`: what a run is;
 - ``set.KEY``: every other setting in which rows of one model differ, by the key that ``--set``
-  takes; values with unit as text, such as ``0.03 second``. What a rule or model does is one
+  takes; values with unit as text, such as ``0.03 second``. The key of a list of parts has their
+  names in order, such as ``nrem,rem``. What a rule or model does is one
   column, ``set.KEY.equations``, with the first eight digits of its SHA-256: they say whether it
   is the same;
 - the metrics that are one number, by name; of intervals both ends, ``NAME.low``, ``NAME.high``;
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
+from .protocol import LATER
 from .store import Result, read_result
 
 if TYPE_CHECKING:
@@ -208,6 +210,7 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
                 found |= flatten(part, key if inner else f"{key}.{name}".lstrip("."))
         if kind in _MODELS:
             code = {n: v for n, v in value.items() if n not in ("parameters", *_PLAIN)}
+            code = {n: v for n, v in code.items() if LATER.get(kind, {}).get(n) != v}
             text = json.dumps(code, sort_keys=True)
             found[f"{key}.equations"] = hashlib.sha256(text.encode()).hexdigest()[:8]
         return found
@@ -215,7 +218,10 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
         isinstance(part, dict) and "name" in part for part in value
     )  # fmt: skip
     if named:
-        return {k: v for part in value for k, v in flatten(part, f"{key}.{part['name']}").items()}
+        found = {key: ",".join(part["name"] for part in value)}  # which there are, and their order
+        for part in value:
+            found |= flatten(part, f"{key}.{part['name']}")
+        return found
     if isinstance(value, list):
         return {key: ",".join(map(str, value))}
     return {key: value}

@@ -61,7 +61,7 @@ class TorchBackend:
         self.spec, self.device = spec, torch.device(device)
         self.capacity = Capacity(slots=_TOGETHER, steps=2**40)
         self.dtype = getattr(torch, spec.precision)
-        self.layers = [_Leaky(layer) for layer in spec.populations[1:]]
+        self.layers = [_Leaky(layer, float(spec.dt)) for layer in spec.populations[1:]]
         for layer in self.layers:
             layer.lif.to(self.device, self.dtype)
         self.processes = {
@@ -116,12 +116,23 @@ def _alike(segment: Segment, k: int, other: int) -> bool:
 class _Leaky:
     """A layer: snnTorch's neurons, and the activities that gates add to their membranes."""
 
-    def __init__(self, spec: LeakyPopulation):
-        self.spec = spec
+    def __init__(self, spec: LeakyPopulation, dt: float):
+        self.spec, self.dt = spec, dt
         shape = {SURROGATES[spec.surrogate]: spec.steepness}
         gradient = getattr(surrogate, spec.surrogate)(**shape)
         self.lif = snntorch.Leaky(beta=spec.beta, threshold=spec.v_threshold, spike_grad=gradient)
-        self.activities = {a.name: (Statements(a.on_step), si(a.parameters)) for a in spec.activities}
+        self.activities = {
+            a.name: (Statements(a.on_step), si(a.parameters), tuple(a.variables))
+            for a in spec.activities
+        }
+        self.variables: dict[str, dict[str, torch.Tensor]] = {}
+
+    def rest(self, v: torch.Tensor) -> None:
+        """Set what activities keep a neuron to 0; a slot begins."""
+        self.variables = {
+            name: {variable: torch.zeros_like(v) for variable in variables}
+            for name, (_, _, variables) in self.activities.items()
+        }
 
     def step(
         self,
@@ -131,12 +142,14 @@ class _Leaky:
         rng: torch.Generator,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Go on by one step; return spikes and membranes, shapes (n_images, n_neurons)."""
-        for name, (code, numbers) in self.activities.items():
+        for name, (code, numbers, _) in self.activities.items():
             if gates[name]:  # what the activity does to the membrane, as a current in this step
                 spec = self.spec
                 after = spec.beta * v + current - spec.v_threshold * (v > spec.v_threshold)
-                names = {**numbers, "v": after, f"{name}_gate": gates[name]}
+                own = self.variables[name]
+                names = {**numbers, **own, "dt": self.dt, "v": after, f"{name}_gate": gates[name]}
                 code(names, after, rng)
+                self.variables[name] = {variable: names[variable] for variable in own}
                 current = current + (names["v"] - after)
         return self.lif(current, v)
 
@@ -209,6 +222,8 @@ class _Run:
         gates, steps = _values(segment, k), int(segment.steps[k])
         current = self._current(segment.stimulus[k : k + 1], gates)
         v = {p.name: current.new_zeros(1, p.size) for p in self.spec.populations[1:]}
+        for p, layer in zip(self.spec.projections, self.backend.layers, strict=True):
+            layer.rest(v[p.target])
         quiet = torch.zeros(current.shape[1], dtype=torch.bool, device=current.device)
         for p in self.spec.projections:
             for rule in self.backend.rules[p.name]:
@@ -246,6 +261,7 @@ class _Run:
         for p, layer in zip(self.spec.projections, self.backend.layers, strict=True):
             drive = flow @ self.w[p.name].T  # of the constant input once, of spikes every step
             v = drive.new_zeros(len(stimulus), drive.shape[-1])
+            layer.rest(v)
             spikes = []
             for step in range(steps):
                 now = drive[step] if drive.ndim == 3 else drive
@@ -356,7 +372,9 @@ class _Run:
         spikes = {
             name: tuple(np.concatenate([none, *found]).T) for name, found in self.spikes.items()
         }
-        return State(arrays, self.before.parameters, self.before.synapses), Recording(counts, spikes)
+        return State(arrays, self.before.parameters, self.before.synapses), Recording(
+            counts, spikes
+        )
 
 
 def variable_name(projection, process: TensorProcess, name: str) -> str:

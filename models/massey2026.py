@@ -15,6 +15,7 @@ from brainsleep.spec import (
     PlasticityRule,
     Population,
     Projection,
+    SpontaneousActivity,
     WeightProcess,
 )
 
@@ -25,6 +26,7 @@ def recurrent_network(
     rule: PlasticityRule = STDP_NEAREST_REVERSED,
     decay: WeightProcess = DECAY_STATIC,
     *,
+    activities: tuple[SpontaneousActivity, ...] = (MEMBRANE_NOISE,),
     n_inputs: int = 225,
     n_excitatory: int = 200,
     n_inhibitory: int = 50,
@@ -37,6 +39,8 @@ def recurrent_network(
         Plasticity of all four projections.
     decay : WeightProcess
         What sleep does to the weights of all four projections.
+    activities : tuple of SpontaneousActivity
+        What can drive the excitatory and inhibitory neurons without input.
     n_inputs, n_excitatory, n_inhibitory : int
         Sizes of the populations.
 
@@ -61,13 +65,12 @@ def recurrent_network(
             processes=(decay,),
         )
 
-    noise = (MEMBRANE_NOISE,)
     return NetworkSpec(
         name="massey2026",
         populations=(
             Population(name="input", size=n_inputs, model=POISSON),
-            Population(name="e", size=n_excitatory, model=ADAPTIVE_LIF, activities=noise),
-            Population(name="i", size=n_inhibitory, model=ADAPTIVE_LIF, activities=noise),
+            Population(name="e", size=n_excitatory, model=ADAPTIVE_LIF, activities=activities),
+            Population(name="i", size=n_inhibitory, model=ADAPTIVE_LIF, activities=activities),
         ),
         projections=(
             projection("input", "e", 0.10, 0.15),

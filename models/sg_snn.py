@@ -1,8 +1,8 @@
 """The surrogate-gradient network of Massey et al. (arXiv:2601.08447), and the sleep it is given.
 
 225 inputs, 1000 hidden and 10 output neurons (snnTorch's leaky neurons, beta 0.95), images as
-constant currents for 100 steps. Awake it learns by surrogate gradients and Adam; asleep its input is
-silent, noise drives the membranes, pair STDP changes the weights, and they decay.
+constant currents for 100 steps. Awake it learns by surrogate gradients and Adam; asleep its input
+is silent, noise drives the membranes, pair STDP changes the weights, and they decay.
 
 `SG_SNN` is given the very sleep of the STDP network: the same decay process with the same numbers
 (towards 0.01 with a time constant of 33.3 s). `SG_SNN_RELEASED` has the numbers of the authors'

@@ -26,7 +26,7 @@ CODE = {
     PlasticityRule: (
         *("pre_equations", "pre_spike", "post_equations", "post_spike", "on_pre", "on_post"),
     ),
-    SpontaneousActivity: ("on_step",),
+    SpontaneousActivity: ("equations", "on_step"),
     WeightProcess: ("equations", "on_change", "on_onset", "on_update"),
 }
 

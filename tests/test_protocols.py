@@ -40,6 +40,25 @@ def test_controls_differ_only_in_what_they_name():
     assert paper.network.projection("ie").weights.low == 0.5 and paper.schedule.sleep.until_initial
 
 
+def test_stages_sleep_equally_long_and_decay_as_their_docstring_says():
+    protocol = load_protocol("stages")
+    asleep, decay, apart = {}, {}, {}
+    for condition in load_module("stages", "protocol").CONDITIONS:
+        if condition.match_rate:
+            continue
+        one = protocol.override(condition.changes)
+        slots = one.schedule.compile(35, 0, 0, one.network.gates, one.network.dt)
+        asleep[condition.name] = int(slots.steps[slots.phase == "sleep"].sum())
+        decay[condition.name] = int(slots.steps[slots.gates["decay"] > 0].sum())
+        both = (slots.gates["decay"] > 0) & (slots.gates["plasticity"] > 0)
+        apart[condition.name] = not both.any()
+    assert asleep.pop("no sleep") == 0 and set(asleep.values()) == {7000}
+    whole = {"no sleep": 0, "REM only": 0, "uniform sleep": 7000, "NREM only": 7000}
+    assert {name: decay.pop(name) for name in whole} == whole
+    assert len(decay) == 4 and set(decay.values()) == {5600}
+    assert [name for name, value in apart.items() if not value] == ["uniform sleep"]
+
+
 def test_textbook_orientation_is_one_override_away():
     key = "network.projections.*.rules.stdp_nearest_reversed"
     textbook = load_protocol("paper").override({key: "stdp:STDP_NEAREST"})

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import needs_compiler
 
+from brainsleep.protocol import load_protocol
 from brainsleep.store import read_result
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -65,6 +66,16 @@ def test_own_equations_run(tmp_path):
     assert ran.returncode == 0, ran.stderr
     described = read_result(tmp_path / ran.stdout.strip()).info["protocol"]
     assert described["network"]["populations"][1]["model"]["name"] == "my_lif"
+
+
+def test_stages_example_runs():
+    made = {}
+    exec(next(block for block in PYTHON if "stages=" in block), made)
+    assert made["night"].cycles == 4 and len(made["night"].stages) == 2
+    line = next(line for line in SHELL if "stages.rem.share" in line)
+    settings = dict(text.split("=") for text in re.findall(r"--set (\S+)", line))
+    first, second = load_protocol("stages").override(settings).schedule.sleep.stages
+    assert first.gates["plasticity"] == 1 and second.share == 0.5
 
 
 def test_rule_can_be_replaced_as_the_readme_says(tmp_path):

@@ -695,6 +695,70 @@ def test_variables_of_a_process_are_declared_only(equations):
     assert_refused(lambda: process(equations=equations), "weight process 'pp'", "'w_goal : 1'")
 
 
+CLOCKED = {"on_step": "v += hand*sd*randn()\nhand = 1 - hand", "equations": "hand : 1"}
+
+
+@pytest.mark.parametrize(
+    ("make", "parts"),
+    [
+        (lambda: activity(**CLOCKED | {"equations": "dhand/dt = -hand/sd : 1"}), ("'hand : 1'",)),
+        (lambda: activity(**CLOCKED | {"equations": "hand : 1 (shared)"}), ("'hand : 1'",)),
+        (lambda: activity(**CLOCKED | {"equations": "hand 1"}), ("cannot read the equations",)),
+        (
+            lambda: activity(**CLOCKED | {"equations": "hand : 1\nidle : 1"}),
+            ("'idle' is used by no equation",),
+        ),
+        (
+            lambda: activity(**CLOCKED | {"equations": "hand : 1\nsd : 1"}),
+            ("two parts are called 'sd'", "another name"),
+        ),
+        (
+            lambda: activity(**CLOCKED | {"equations": "Hand : 1"}),
+            ("variable name", "got 'Hand'", "lower-case"),
+        ),
+        (
+            lambda: activity(**CLOCKED | {"on_step": "v += hand*sd*randn()\nsd = 1*mV"}),
+            ("'sd'", "not for it to change"),
+        ),
+    ],
+)
+def test_variables_of_an_activity_are_declared_only(make, parts):
+    assert_refused(make, "activity 'aa'", *parts)
+
+
+@pytest.mark.parametrize(
+    ("equations", "name"), [("v : volt", "v"), ("aa_hand : 1", "hand"), ("tau_m : 1", "tau_m")]
+)
+def test_variables_of_an_activity_must_not_clash_with_the_neurons(equations, name):
+    """Hidden by a variable or parameter of the same name, or the same name in full."""
+    own = activity(f"{name} = {name}*int(sd > 0*mV)", equations=f"{name} : 1")
+    model = LIF
+    if equations == "aa_hand : 1":
+        model = dataclasses.replace(LIF, equations=f"{LIF.equations}\naa_hand : 1")
+    populations = (population("input", 4, POISSON), population(model=model, activities=(own,)))
+    assert_refused(
+        lambda: network(populations=populations),
+        "population 'e': activity 'aa'",
+        f"variable '{name}'",
+        "clashes with",
+        "rename it",
+    )
+
+
+def test_variables_of_an_activity_are_part_of_the_state():
+    drowsy = population(activities=(activity(**CLOCKED),))
+    spec = network(populations=(population("input", 4, POISSON), drowsy))
+    group = spec.plan.groups[1]
+    assert "aa_hand" in group.state and "aa_hand : 1" in group.equations.splitlines()
+    assert group.activities[0].code == "v += aa_hand*aa_sd*randn()\naa_hand = 1 - aa_hand"
+    wrong = activity("v += hand*sd*randn()", equations="hand : volt")
+    assert_refused(
+        lambda: network(populations=(spec.populations[0], population(activities=(wrong,)))),
+        "population 'e': activity 'aa'",
+        "inconsistent units",
+    )
+
+
 def test_gates_have_one_owner():
     noisy = population(activities=(activity("v += sd*randn()", name="pp"),))
     populations = (population("input", 4, POISSON), noisy)

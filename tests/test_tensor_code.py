@@ -69,7 +69,9 @@ def test_a_weight_process_equals_brian2(name):
     process = PROCESSES[name]
     spec = two_layers(process)
     start = initial_state(spec, 3)
-    segment = make_segment(spec, np.zeros((2, N_PRE)), [230, 170], kind="sleep", **{process.name: 1})
+    segment = make_segment(
+        spec, np.zeros((2, N_PRE)), [230, 170], kind="sleep", **{process.name: 1}
+    )
     after, _ = make_backend("numpy", spec).advance(start, segment, 0)
 
     own = TensorProcess(process, W_MIN, W_MAX)
