@@ -116,20 +116,36 @@ class Probes:
         }
         return {f"representation/{name}": value for name, value in found.items()}
 
-    def matrices(self, recorder: Recorder) -> dict[str, np.ndarray]:
-        """Return accuracies on every task after every task, of each kind of readout.
+    def after_tasks(
+        self, recorder: Recorder
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return what the network could do after every task.
 
-        Nothing without tasks, or if nothing was learned.
+        Returns
+        -------
+        accuracies : dict of str to ndarray, shape (n_tasks, n_tasks)
+            See `brainsleep.measure.accuracy_matrices`.
+        representation : dict of str to ndarray, shape (n_tasks,)
+            By the names of `REPRESENTATION`, of the responses to all test images. Both are empty
+            without tasks, or if nothing was learned.
         """
         if not self.tasks:
-            return {}
+            return {}, {}
         stages = [recorder.probes[slot] for slot in sorted(self.tasks)]
         last = {}
         for population in self._populations():
             counts = recorder.counts[population]
             for name, stage in (("fit", "readout"), ("test", "test")):
                 last[f"{name}/{population}"] = counts[self.table.stage == stage]
-        return accuracy_matrices([*stages, last], self.protocol, self.parts)
+        stages = [*stages, last]
+        seen = f"test/{self.protocol.readout.population}"
+        seconds, labels = self._seconds(), self.parts.test.labels
+        found = [
+            representation(stage[seen], labels, seconds, stream(self.seed, "shuffles"))
+            for stage in stages
+        ]
+        tables = accuracy_matrices(stages, self.protocol, self.parts)
+        return tables, {name: np.array([each[name] for each in found]) for name in REPRESENTATION}
 
     def _populations(self) -> set[str]:
         output = getattr(self.protocol.network, "output", None)

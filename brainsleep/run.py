@@ -36,8 +36,8 @@ from .store import (
     write_result,
 )
 
-#: Wall seconds between checkpoints.
-CHECKPOINT_EVERY = 15.0
+#: Wall seconds between checkpoints, at least; and how many times longer than writing one takes.
+CHECKPOINT_EVERY, CHECKPOINT_SPARING = 15.0, 20.0
 
 #: Told how far a run is: steps done, steps in all, what it is doing.
 Progress = Callable[[int, int, str], None]
@@ -153,6 +153,10 @@ class Run:
 
     def finish(self, progress: Progress, fresh: bool = False) -> Result:
         """Run to the end and store the result."""
+        with threadpool_limits(1):  # matrices are small: threads cost more than they give
+            return self._finish(progress, fresh)
+
+    def _finish(self, progress: Progress, fresh: bool) -> Result:
         total = int(self.table.steps.sum())
         folder = partial_folder(self.out, self.identity)
         clean_leftovers(self.out, self.identity)
@@ -168,7 +172,7 @@ class Run:
             hooks=self.protocol.hooks,
             report=lambda message: progress(self._done(), total, message),
         )
-        begun, saved = time.perf_counter(), time.perf_counter()
+        begun, saved, pause = time.perf_counter(), time.perf_counter(), CHECKPOINT_EVERY
         before = self.seconds
         boundaries = self._boundaries()
         try:
@@ -177,9 +181,10 @@ class Run:
                 self._advance(backend, last)
                 self.seconds = before + time.perf_counter() - begun
                 progress(self._done(), total, str(self.table.phase[last - 1]))
-                if time.perf_counter() - saved > CHECKPOINT_EVERY:
+                if (now := time.perf_counter()) - saved > pause:
                     self._save_checkpoint(folder)
                     saved = time.perf_counter()
+                    pause = max(CHECKPOINT_EVERY, CHECKPOINT_SPARING * (saved - now))
         except KeyboardInterrupt:
             self._save_checkpoint(folder)
             raise
@@ -269,8 +274,7 @@ class Run:
     def _store(self, build_seconds: float, progress: Progress, total: int) -> Result:
         progress(total, total, "readout")
         started = time.perf_counter()
-        with threadpool_limits(1):  # matrices are small: threads cost more than they give
-            metrics, arrays = self._measure()
+        metrics, arrays = self._measure()
         timings = {
             "build_s": build_seconds,
             "simulate_s": self.seconds,
@@ -331,7 +335,8 @@ class Run:
                 metrics[f"{name}_interval"] = list(score.interval)
                 metrics[f"{name}_components"] = score.components
                 arrays[f"correct/{name}"] = score.correct
-            found = self.probes.matrices(recorder)
-            metrics |= task_metrics(found)
-            arrays |= {f"tasks/{name}": R for name, R in found.items()}
+            accuracies, represented = self.probes.after_tasks(recorder)
+            metrics |= task_metrics(accuracies)
+            arrays |= {f"tasks/{name}": R for name, R in accuracies.items()}
+            arrays |= {f"tasks/representation/{name}": v for name, v in represented.items()}
         return metrics, arrays

@@ -67,8 +67,8 @@ class SleepPhase(Phase):
         Sleep only if that summed weight is above `trigger` times its initial value when a sleep
         is due; 0 sleeps on schedule. With a short period, sleep comes when it is needed.
     duration : Quantity or None
-        If given, the length of every sleep: it then comes after ``duration/fraction`` of wake,
-        and the schedule's period does not count.
+        If given, the length of every sleep (still at most `max_duration`): it then comes after
+        ``duration/fraction`` of wake, and the schedule's period does not count.
     stages : tuple of SleepStage
         Stages that every sleep is cut into, in this order; empty for a uniform sleep. A sleep
         that ends early leaves out all that is left of it, later stages too. A stage begins like
@@ -204,11 +204,9 @@ class Schedule:
         """Length of one sleep that does not end early."""
         if not self.sleep.fraction:
             return 0 * second
-        if self.sleep.duration is not None:
-            return self.sleep.duration
-        return (
-            min(self.sleep.fraction * float(self.period), float(self.sleep.max_duration)) * second
-        )
+        wanted = self.sleep.duration
+        wanted = self.sleep.fraction * self.period if wanted is None else wanted
+        return min(float(wanted), float(self.sleep.max_duration)) * second
 
     @property
     def wake_duration(self) -> Quantity:
