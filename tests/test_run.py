@@ -188,10 +188,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import TINY
-from brainsleep import simulate as module
-module.CHECKPOINT_EVERY = 0.0
+from brainsleep import run, simulate
+run.CHECKPOINT_EVERY = run.CHECKPOINT_SPARING = 0.0
 protocol = TINY.override({{"data.n_train": 60}})
-result = module.simulate(protocol, seed=4, backend="numpy", out=Path({out!r}))
+result = simulate.simulate(protocol, seed=4, backend="numpy", out=Path({out!r}))
 print(result.path)
 """
 
