@@ -3,10 +3,10 @@
 The paper's sleep is uniform: membrane noise, plasticity and decay of the weights at once. Here the
 same time asleep is cut into stages. NREM has a slow oscillation and the decay, plasticity closed;
 REM has membrane noise and plasticity, no decay. The paper leaves open whether these parts have to
-come together, which of them is needed, and whether their order matters. Every condition but the
-first and the last sleeps as long as the others. Decay lasts as long as NREM, so conditions with
-both stages, and "NREM then rest", decay for four fifths of the time of "uniform sleep" and of
-"NREM only": compare them with each other.
+come together, which of them is needed, and whether their order matters. Conditions that sleep do so
+equally long, but for one. Decay lasts as long as NREM, so conditions with both stages, and "NREM
+then rest", decay for four fifths of the time of "uniform sleep" and of "NREM only": compare them
+with each other, and with "uniform sleep, 16 %", which is shorter and decays as long as they do.
 """
 
 import dataclasses
@@ -41,6 +41,15 @@ CONDITIONS = (
     Condition(  # as in the paper
         name="uniform sleep",
         changes={_STAGES: "()", f"{_GATES}.noise": 1, f"{_GATES}.decay": 1},
+    ),
+    Condition(  # as long as NREM in the conditions with both stages
+        name="uniform sleep, 16 %",
+        changes={
+            "schedule.sleep.fraction": 0.16,
+            _STAGES: "()",
+            f"{_GATES}.noise": 1,
+            f"{_GATES}.decay": 1,
+        },
     ),
     Condition(name="NREM only", changes={_STAGES: "(sleep_stages:NREM)"}),
     Condition(name="REM only", changes={_STAGES: "(sleep_stages:REM)"}),
