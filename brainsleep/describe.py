@@ -13,15 +13,30 @@ from rich.text import Text
 from .plan import GroupPlan, SynapsePlan
 from .protocol import Protocol, plain
 from .schedule import SleepPhase
+from .slots import Order
+from .spec import NetworkSpec
+from .surrogate import SurrogateNetwork
 
 
 def describe(protocol: Protocol) -> Iterator[Any]:
     """Yield printable parts: sizes, every Brian2 object's source, parameters, the schedule."""
     network = protocol.network
-    plan = network.plan
     yield Text(f"{protocol.name}: {protocol.description or network.name}", style="bold")
     if protocol.references:
         yield Text("source: " + ", ".join(protocol.references))
+    yield from (_layers(network) if isinstance(network, SurrogateNetwork) else _brian(network))
+    yield from _schedule(protocol)
+    table = grid("other settings", "key", "value")
+    for part in ("data", "encoder", "readout", "record", "tasks"):
+        for key, value in plain(getattr(protocol, part)).items():
+            if key != "kind":
+                table.add_row(f"{part}.{key}", str(value))
+    yield table
+
+
+def _brian(network: NetworkSpec) -> Iterator[Any]:
+    """Describe a Brian2 network: parts, then the source of every object."""
+    plan = network.plan
     table = grid("populations", "name", "size", "model", "activities")
     for population in network.populations:
         names = ", ".join(a.name for a in population.activities) or "-"
@@ -62,13 +77,45 @@ def describe(protocol: Protocol) -> Iterator[Any]:
             f"\nprojection {synapses.name} ({synapses.source} to {synapses.target})", style="bold"
         )
         yield Text(_synapse_text(synapses))
-    yield from _schedule(protocol)
-    table = grid("other settings", "key", "value")
-    for part in ("data", "encoder", "readout", "record"):
-        for key, value in plain(getattr(protocol, part)).items():
-            if key != "kind":
-                table.add_row(f"{part}.{key}", str(value))
+
+
+def _layers(network: SurrogateNetwork) -> Iterator[Any]:
+    """Describe a surrogate-gradient network: layers, weights, and how it learns."""
+    table = grid("populations", "name", "size", "activities")
+    for population in network.populations:
+        names = ", ".join(a.name for a in population.activities) or "-"
+        table.add_row(population.name, str(population.size), names)
     yield table
+    table = grid("projections", "name", "from", "to", "|w| at start", "bound", "rules", "processes")
+    for p in network.projections:
+        table.add_row(
+            p.name,
+            p.source,
+            p.target,
+            f"0-{p.scale / network.population(p.source).size ** 0.5:.3g}",
+            f"{p.w_max:g}",
+            ", ".join(r.name for r in p.rules) or "-",
+            ", ".join(process.name for process in p.processes) or "-",
+        )
+    yield table
+    for population in network.populations:
+        yield Text(f"\npopulation {population.name} ({population.size} neurons)", style="bold")
+        yield Text(_block(f"every step of {network.dt}", population.equations))
+        for activity in population.activities:
+            yield Text(_block(f"every step, gate {activity.name} open", activity.on_step.strip()))
+            yield Text(_parameters(activity.parameters))
+    for p in network.projections:
+        yield Text(f"\nprojection {p.name} ({p.source} to {p.target})", style="bold")
+        for rule in p.rules:
+            yield Text(_block(f"presynaptic spike in sleep ({rule.name})", rule.on_pre))
+            yield Text(_block("postsynaptic spike in sleep", rule.on_post))
+            yield Text(_parameters(rule.parameters))
+        for process in p.processes:
+            code = "\n".join(line.strip() for line in process.on_update.strip().splitlines())
+            yield Text(_block(f"when gate {process.name} opens", process.on_onset))
+            yield Text(_block(f"every {process.period}, gate {process.name} open", code))
+            yield Text(_parameters(process.parameters))
+    yield Text(f"\nwake: {network.plan['wake']}")
 
 
 def grid(title: str, *columns: str, compact: bool = False) -> Table:
@@ -135,7 +182,14 @@ def _synapse_text(synapses: SynapsePlan) -> str:
 
 def _schedule(protocol: Protocol) -> Iterator[Any]:
     schedule, network, data = protocol.schedule, protocol.network, protocol.data
-    slots = schedule.compile(data.n_train, data.n_readout, data.n_test, network.gates, network.dt)
+    slots = schedule.compile(
+        Order.epochs(data.n_train, schedule.epochs),
+        data.n_readout,
+        data.n_test,
+        network.gates,
+        network.dt,
+        network.batch_size or 1,
+    )
     dt = float(network.dt)
     table = grid("schedule", "stage", "phase", "slots", "phases", "total", *network.gates)
     for stage in ("train", "readout", "test"):
@@ -157,7 +211,7 @@ def _schedule(protocol: Protocol) -> Iterator[Any]:
     yield table
     yield Text(
         f"image {schedule.image_duration}; sleep of {schedule.sleep_duration} after every "
-        f"{schedule.period} of wake (fraction {schedule.sleep.fraction:g}, at most "
+        f"{schedule.wake_duration} of wake (fraction {schedule.sleep.fraction:g}, at most "
         f"{schedule.sleep.max_duration}"
         + (", until weights are back at the initial sum)" if schedule.sleep.until_initial else ")")
         + _stages(schedule.sleep)

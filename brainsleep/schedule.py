@@ -265,7 +265,7 @@ class Schedule:
             does not have, or there is nothing to run.
         """
         self.check_gates(gates)
-        order = n_train if isinstance(n_train, Order) else Order.once(n_train)
+        order = n_train if isinstance(n_train, Order) else Order.epochs(n_train)
         timing = self._timing(dt, bool(len(order)))
         slots = training_slots(order, timing, batch)
         for stage, count in (("readout", n_readout), ("test", n_test)):

@@ -83,10 +83,10 @@ class Order:
         return len(self.image)
 
     @classmethod
-    def once(cls, n_images: int) -> Order:
-        """Show every image once, in the order they come."""
-        none = np.zeros(n_images, np.int64)
-        return cls(np.arange(n_images), none, none)
+    def epochs(cls, n_images: int, epochs: int = 1) -> Order:
+        """Show every image once an epoch, in the order they come."""
+        image, epoch = np.tile(np.arange(n_images), epochs), np.repeat(np.arange(epochs), n_images)
+        return cls(image, np.zeros_like(image), epoch)
 
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         """Return for every place whether an epoch ends with it, and whether a task does."""

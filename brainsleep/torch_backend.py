@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .errors import BackendError, MissingExtraError, SimulationError, explain
+from .errors import BackendError, MissingExtraError, SimulationError, explain, one_line
 from .segment import Capacity, Recording, Segment
 from .state import State
 from .surrogate import SURROGATES, LeakyPopulation, SurrogateNetwork
@@ -75,22 +75,20 @@ class TorchBackend:
 
     def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
         """Run `segment` from `state`; see `brainsleep.backend.make_backend`."""
-        with _one_thread():
+        with _one_thread(), _torch_errors():
             run = _Run(self, state, seed)
             k = 0
             while k < len(segment):
+                last = k + 1
                 if segment.phase[k] == "sleep":
                     run.sleep(segment, k)
-                    k += 1
                 elif segment.batch is not None:
                     run.learn(segment)
-                    k += 1
                 else:
-                    last = k + 1
                     while last < len(segment) and _alike(segment, k, last):
                         last += 1
                     run.show(segment, k, last)
-                    k = last
+                k = last
             return run.end(segment)
 
 
@@ -102,6 +100,15 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _torch_errors() -> Iterator[None]:
+    """Turn what torch refuses, such as more memory than the GPU has, into a `SimulationError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise SimulationError(f"backend torch: {one_line(error)}") from error
 
 
 def _alike(segment: Segment, k: int, other: int) -> bool:

@@ -276,7 +276,8 @@ def test_a_run_is_probed_before_and_after_every_sleep(learned):
     assert a["representation/after"].tolist() == [False, True] * n
     assert a["representation/times_s"].shape == (2 * n,)
     assert np.all(np.diff(a["representation/times_s"]) > 0)
-    assert a["representation/similarities"].shape == (2 * n, 10, 10)
+    classes = len(set(a["labels/test"][:30]))
+    assert a["representation/similarities"].shape == (2 * n, classes, classes)
     assert np.all(a["representation/participation_ratio"] >= 1)
 
 
@@ -297,7 +298,7 @@ def test_an_interrupted_run_keeps_what_it_has_looked_at(learned, tmp_path, monke
 
     def interrupt(self, backend, last):
         calls.append(self.position)
-        if len(calls) == 25:
+        if len(calls) == 8:
             raise KeyboardInterrupt
         return advance(self, backend, last)
 
@@ -305,7 +306,7 @@ def test_an_interrupted_run_keeps_what_it_has_looked_at(learned, tmp_path, monke
     with pytest.raises(KeyboardInterrupt):
         simulate(TASKS, seed=2, backend="numpy", out=tmp_path)
     again = simulate(TASKS, seed=2, backend="numpy", out=tmp_path)
-    assert calls[25] > 0
+    assert calls[8] > 0
     assert again.path.name == learned.path.name
     for name, value in learned.arrays.items():
         same = np.array_equal(again.arrays[name], value, equal_nan=value.dtype.kind == "f")

@@ -1,0 +1,504 @@
+"""Surrogate-gradient networks: they learn, sleep changes what it says, and nothing else."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from brian2 import ms
+from conftest import TINY
+
+from brainsleep.backend import make_backend
+from brainsleep.errors import BackendError, BrainsleepError, ProtocolError, SpecError
+from brainsleep.models.homeostasis import NORMALISE, PRUNING
+from brainsleep.models.massey2026 import PAPER
+from brainsleep.models.sg_snn import DECAY_RELEASED, NOISE, SG_SNN, SG_SNN_RELEASED, layered_network
+from brainsleep.models.sleep import DECAY_STATIC, MEMBRANE_NOISE
+from brainsleep.protocol import Record, load_protocol
+from brainsleep.schedule import Schedule, sleep
+from brainsleep.segment import Batch, Segment
+from brainsleep.simulate import measure_rate, simulate
+from brainsleep.state import initial_state
+from brainsleep.surrogate import CurrentInput, DenseProjection, LeakyPopulation, SurrogateNetwork
+
+N = 36
+SMALL = dataclasses.replace(
+    layered_network(n_inputs=N, n_hidden=60, n_classes=10), batch_size=20, learning_rate=5e-3
+)
+
+#: A run of a second or two.
+LAYERED = dataclasses.replace(
+    TINY,
+    name="layered",
+    network=dataclasses.replace(
+        layered_network(n_inputs=64, n_hidden=60), batch_size=20, learning_rate=5e-3
+    ),
+    schedule=Schedule(
+        image_duration=20 * ms,
+        epochs=3,
+        sleep=sleep(0.5, duration=20 * ms, noise=1, decay=1),
+    ),
+    readout=dataclasses.replace(TINY.readout, population="hidden"),
+    record=Record(),
+).override({"data.n_train": 100})
+
+
+def segment(spec, phase="wake", steps=30, stimulus=None, batch=None, **gates):
+    """One slot (or one test image a slot) with the gates that are named open."""
+    stimulus = np.zeros((1, N)) if stimulus is None else stimulus
+    n = len(stimulus)
+    values = dict.fromkeys(spec.gates, 0.0) | gates
+    return Segment(
+        steps=np.full(n, steps),
+        stimulus=stimulus,
+        gates={name: np.full(n, float(value)) for name, value in values.items()},
+        onset=np.arange(n) == 0,
+        phase=np.full(n, phase),
+        raster=np.zeros(n, bool),
+        batch=batch,
+    )
+
+
+def patterns(n=20, classes=4, seed=0):
+    """Images of a few classes: the same pixels on, in each."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % classes
+    prototypes = rng.random((classes, N)) < 0.3
+    return Batch(400.0 * prototypes[labels] * rng.uniform(0.5, 1, (n, N)), labels)
+
+
+# -- descriptions (without torch) --------------------------------------------------------------
+
+
+def test_the_papers_network():
+    assert [p.size for p in SG_SNN.populations] == [225, 1000, 10]
+    assert (SG_SNN.batch_size, SG_SNN.learning_rate) == (128, 5e-4)
+    assert {p.beta for p in SG_SNN.populations[1:]} == {0.95}
+    assert SG_SNN.gates == ("input", "plasticity", "noise", "decay")
+    assert all(p.processes == (DECAY_STATIC,) for p in SG_SNN.projections)  # the STDP network's
+    assert all(p.processes == (DECAY_RELEASED,) for p in SG_SNN_RELEASED.projections)
+    assert (SG_SNN.input, SG_SNN.output) == ("input", "output")
+
+
+def test_a_protocol_takes_another_model():
+    stdp, layered = load_protocol("paper"), load_protocol("paper", "sg_snn")
+    assert layered.network == SG_SNN
+    assert layered.data == stdp.data
+    assert layered.schedule.sleep.gates == stdp.schedule.sleep.gates
+    assert load_protocol("paper", "sg_snn_released").network == SG_SNN_RELEASED
+    with pytest.raises(ProtocolError, match=r"no 'sg_sn' in its MODELS; did you mean 'sg_snn'\?"):
+        load_protocol("paper", "sg_sn")
+    with pytest.raises(BrainsleepError, match=r"readout.population|no population 'e'"):
+        load_protocol("paper", "sg_snn:SG_SNN")  # a network alone: whom to read is not said
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: CurrentInput(name="Input", size=3), ("population name", "lower-case")),
+        (lambda: CurrentInput(name="input", size=0), ("size", "at least 1")),
+        (lambda: LeakyPopulation(name="h", size=2, beta=1.5), ("beta", "between 0 and 1")),
+        (lambda: LeakyPopulation(name="h", size=2, surrogate="step"), ("unknown surrogate",)),
+        (
+            lambda: LeakyPopulation(name="h", size=2, activities=(MEMBRANE_NOISE,)),
+            ("noise", "no unit"),
+        ),
+        (lambda: DenseProjection(name="p", source="a", target="b", w_max=0), ("w_max",)),
+        (lambda: dataclasses.replace(SMALL, batch_size=0), ("batch_size", "at least 1")),
+        (lambda: dataclasses.replace(SMALL, precision="float16"), ("precision", "float64")),
+        (
+            lambda: dataclasses.replace(SMALL, projections=SMALL.projections[::-1]),
+            ("projections", "input to hidden, hidden to output, in this order"),
+        ),
+        (
+            lambda: dataclasses.replace(SMALL, populations=SMALL.populations[1:]),
+            ("populations", "a CurrentInput, then at least one LeakyPopulation"),
+        ),
+        (
+            lambda: SurrogateNetwork(
+                name="x", populations=SMALL.populations, projections=(PAPER.projections[0],)
+            ),
+            ("projections", "DenseProjection"),
+        ),
+    ],
+)
+def test_descriptions_refuse(make, words):
+    with pytest.raises(SpecError) as caught:
+        make()
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_weights_start_as_linear_layers_do_and_have_signs():
+    state = initial_state(SMALL, 3)
+    w = state.arrays["input_hidden.w"]
+    assert w.shape == (N * 60,)
+    assert -1 / 6 <= w.min() < -0.16 and 0.16 < w.max() <= 1 / 6
+    assert abs(w.mean()) < 0.01
+    assert np.array_equal(state.weights("input_hidden"), np.abs(w))
+    assert not np.array_equal(w, initial_state(SMALL, 4).arrays["input_hidden.w"])
+    assert np.array_equal(w, w.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("backend", "spec", "words"),
+    [
+        ("cpp", SMALL, ("'cpp' cannot run 'sg_snn', a surrogate-gradient network", "torch")),
+        ("torch", PAPER, ("'torch' cannot run 'massey2026', a Brian2 network", "cpp")),
+        ("jax", SMALL, ("unknown 'jax'", "torch")),
+    ],
+)
+def test_a_backend_runs_its_own_kind_of_network(backend, spec, words):
+    with pytest.raises(BackendError) as caught:
+        make_backend(backend, spec)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_hooks_are_for_brian2():
+    with pytest.raises(BackendError, match="hooks"):
+        make_backend("torch", SMALL, hooks={"on_sleep": lambda groups, t: None})
+
+
+WITHOUT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "snntorch"):
+            raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
+
+sys.meta_path.insert(0, Absent())
+sys.argv = ["brainsleep", *{arguments!r}]
+from brainsleep.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "paper", "--model", "sg_snn", "--data", "digits"], 2, "brainsleep[surrogate]"),
+        (["models"], 0, "sg_snn:SG_SNN"),
+        (["show", "paper", "--model", "sg_snn", "--data", "digits"], 0, "hidden"),
+        (["show", "paper"], 0, "stdp_nearest_reversed"),
+        (["protocols"], 0, "continual"),
+    ],
+)
+def test_without_torch_the_rest_works_and_the_error_names_the_extra(
+    tmp_path, arguments, code, words
+):
+    settings = ["--set", "data.n_train=20", "--set", "data.n_readout=20", "--set", "data.n_test=20"]
+    if arguments[0] == "run":
+        arguments = [*arguments, *settings, "--out", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(arguments=arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.returncode == code, done.stderr
+    assert words in (done.stdout if code == 0 else done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+# -- learning and sleeping ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def backend():
+    pytest.importorskip("torch", reason="torch is not installed (extra 'surrogate')")
+    pytest.importorskip("snntorch", reason="snntorch is not installed (extra 'surrogate')")
+    return make_backend("torch", SMALL)
+
+
+def loss_of(backend, state, batch):
+    """The loss of a batch, from the spikes of every step."""
+    import torch
+    from snntorch import functional
+
+    from brainsleep.torch_backend import _Run
+
+    gates = dict.fromkeys(SMALL.gates, 0.0) | {"input": 1.0}
+    with torch.no_grad():
+        spikes = _Run(backend, state, 0)._forward(batch.stimulus, 30, gates)["output"]
+        return float(functional.ce_rate_loss()(spikes, torch.as_tensor(batch.labels)))
+
+
+@pytest.mark.torch
+def test_gradients_flow_and_the_loss_falls(backend):
+    batch, start = patterns(), initial_state(SMALL, 0)
+    learning = segment(SMALL, batch=batch, input=1, plasticity=1)
+    state = start
+    for _ in range(60):
+        state, recording = backend.advance(state, learning, 0)
+    for name in ("input_hidden", "hidden_output"):
+        assert np.mean(state.arrays[f"{name}.adam_square"] > 0) > 0.2  # through both layers
+        assert not np.array_equal(state.arrays[f"{name}.w"], start.arrays[f"{name}.w"])
+    assert loss_of(backend, start, batch) == pytest.approx(np.log(10), abs=0.1)
+    assert loss_of(backend, state, batch) < 1.7  # 1.46 if the right neuron spikes in every step
+    shown = segment(SMALL, "test", stimulus=batch.stimulus, input=1)
+    _, recording = backend.advance(state, shown, 0)
+    assert np.mean(recording.counts["output"].argmax(axis=1) == batch.labels) > 0.9
+
+
+@pytest.mark.torch
+def test_adam_is_torchs(backend):
+    """Two advances are two steps of one optimiser, not two first steps."""
+    import torch
+
+    batch = patterns()
+    learning = segment(SMALL, batch=batch, input=1, plasticity=1)
+    state = initial_state(SMALL, 0)
+    for _ in range(2):
+        state, _ = backend.advance(state, learning, 0)
+    assert state.arrays["adam.step"][0] == 2
+
+    from snntorch import functional
+
+    from brainsleep.torch_backend import _Run
+
+    run = _Run(backend, initial_state(SMALL, 0), 0)
+    optimiser = torch.optim.Adam(run.w.values(), lr=SMALL.learning_rate)
+    for w in run.w.values():
+        w.requires_grad_(True)
+    torch.set_num_threads(1)
+    for _ in range(2):
+        spikes = run._forward(batch.stimulus, 30, {"input": 1.0, "noise": 0.0})
+        loss = functional.ce_rate_loss()(spikes["output"], torch.as_tensor(batch.labels))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    for name, w in run.w.items():
+        expected = w.detach().T.numpy().ravel()
+        np.testing.assert_allclose(state.arrays[f"{name}.w"], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("phase", ["wake", "sleep", "test"])
+def test_closed_gates_leave_every_bit(backend, phase):
+    start = initial_state(SMALL, 1)
+    shown = segment(
+        SMALL, phase, batch=patterns() if phase == "wake" else None, input=1, noise=phase == "sleep"
+    )
+    state, _ = backend.advance(start, shown, 0)
+    for name, value in start.arrays.items():
+        assert np.array_equal(state.arrays[name], value), name
+
+
+@pytest.mark.torch
+def test_sleep_leaves_shapes_and_types_alone(backend):
+    start = initial_state(SMALL, 1)
+    asleep = segment(SMALL, "sleep", plasticity=1, noise=1, decay=1)
+    state, recording = backend.advance(start, asleep, 0)
+    assert set(state.arrays) == set(start.arrays)
+    for name, value in start.arrays.items():
+        assert state.arrays[name].shape == value.shape
+        assert state.arrays[name].dtype == value.dtype == np.float64
+        assert np.array_equal(state.arrays[name], state.arrays[name].astype(np.float32))
+    assert recording.counts["hidden"].shape == (1, 60)
+    assert recording.counts["hidden"].sum() > 0  # noise makes it spike
+    assert np.array_equal(state.arrays["adam.step"], [0])
+
+
+@pytest.mark.torch
+def test_decay_has_its_closed_form_and_signs_stay(backend):
+    start = initial_state(SMALL, 1)
+    state, _ = backend.advance(start, segment(SMALL, "sleep", steps=250, decay=1), 0)
+    keep = np.exp(-0.25 / float(DECAY_STATIC.parameters["tau_w"]))
+    for p in SMALL.projections:
+        w = start.arrays[f"{p.name}.w"]
+        expected = np.sign(w) * 0.01 * (np.abs(w) / 0.01) ** keep
+        np.testing.assert_allclose(state.arrays[f"{p.name}.w"], expected, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.torch
+def test_the_released_sleep_takes_the_released_step(backend):
+    spec = layered_network(DECAY_RELEASED, n_inputs=N, n_hidden=60)
+    start = initial_state(spec, 1)
+    asleep = segment(spec, "sleep", steps=100, decay=1)
+    state, _ = make_backend("torch", spec).advance(start, asleep, 0)
+    w = start.arrays["input_hidden.w"]
+    expected = np.sign(w) * 0.2 * (np.abs(w) / 0.2) ** 0.999
+    np.testing.assert_allclose(state.arrays["input_hidden.w"], expected, rtol=1e-6)
+
+
+@pytest.mark.torch
+def test_noise_has_its_spread(backend):
+    """v of neurons that cannot spike: sd*sqrt((1 - beta**(2n))/(1 - beta**2)) after n steps."""
+    import torch
+
+    from brainsleep.torch_backend import _Leaky
+
+    silent = LeakyPopulation(name="h", size=40_000, v_threshold=1e6, activities=(NOISE,))
+    layer, v = _Leaky(silent, 1e-3), torch.zeros(1, 40_000)
+    layer.rest(v)
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(10):
+        _, v = layer.step(torch.zeros(1, 40_000), v, {"noise": 1.0}, rng)
+    expected = 3 * np.sqrt((1 - 0.95**20) / (1 - 0.95**2))
+    assert float(v.std()) == pytest.approx(expected, rel=0.02)
+    _, half = layer.step(torch.zeros(1, 40_000), torch.zeros_like(v), {"noise": 0.5}, rng)
+    assert float(half.std()) == pytest.approx(1.5, rel=0.02)
+
+
+@pytest.mark.torch
+def test_normalisation_and_pruning_work_on_magnitudes():
+    spec = dataclasses.replace(
+        SMALL,
+        projections=tuple(
+            dataclasses.replace(p, processes=(NORMALISE.with_parameters(w_star=0.05), PRUNING))
+            for p in SMALL.projections
+        ),
+    )
+    backend = make_backend("torch", spec)
+    start = initial_state(spec, 0)
+    asleep = segment(spec, "sleep", steps=5, normalise=1)
+    state, _ = backend.advance(start, asleep, 0)
+    w = state.arrays["input_hidden.w"].reshape(N, 60)
+    np.testing.assert_allclose(np.abs(w).sum(axis=0), 0.05 * N, rtol=1e-5)
+    assert np.array_equal(np.sign(w).ravel(), np.sign(start.arrays["input_hidden.w"]))
+
+    state, _ = backend.advance(start, segment(spec, "sleep", steps=5, pruning=1), 0)
+    gone = np.abs(start.arrays["input_hidden.w"]) < 0.02
+    assert gone.any() and np.array_equal(state.arrays["input_hidden.w"] == 0, gone)
+    learning = segment(spec, batch=patterns(), input=1, plasticity=1)
+    state, _ = backend.advance(state, learning, 0)
+    assert np.all(state.arrays["input_hidden.w"][gone] == 0)  # what is pruned stays so
+
+
+@pytest.mark.torch
+def test_side_by_side_is_one_by_one(backend):
+    images = patterns(6).stimulus
+    state = initial_state(SMALL, 0)
+    _, together = backend.advance(state, segment(SMALL, "test", stimulus=images, input=1), 0)
+    for k in range(6):
+        alone = segment(SMALL, "test", stimulus=images[k : k + 1], input=1)
+        _, one = backend.advance(state, alone, 0)
+        for name, counts in one.counts.items():
+            assert np.abs(counts[0] - together.counts[name][k]).max() <= 1  # rounding of sums
+
+
+@pytest.mark.torch
+def test_a_class_without_a_neuron_is_an_error(backend):
+    batch = dataclasses.replace(patterns(), labels=np.full(20, 10))
+    with pytest.raises(BrainsleepError, match=r"population 'output': neurons: got 10.*11"):
+        backend.advance(
+            initial_state(SMALL, 0), segment(SMALL, batch=batch, input=1, plasticity=1), 0
+        )
+
+
+@pytest.mark.torch
+def test_numbers_that_are_not_finite_stop_the_run(backend):
+    start = initial_state(SMALL, 0)
+    start.arrays["hidden_output.w"][0] = np.nan
+    learning = segment(SMALL, batch=patterns(), input=1, plasticity=1)
+    with pytest.raises(BrainsleepError, match="not finite; lower learning_rate"):
+        backend.advance(start, learning, 0)
+
+
+@pytest.mark.torch
+def test_what_torch_refuses_is_an_error_of_ours():
+    wild = dataclasses.replace(SMALL, learning_rate=1e300)
+    learning = segment(wild, batch=patterns(), input=1, plasticity=1)
+    with pytest.raises(BrainsleepError, match="backend torch: .*overflow"):
+        make_backend("torch", wild).advance(initial_state(wild, 0), learning, 0)
+
+
+@pytest.mark.torch
+def test_a_gpu_that_is_not_there_is_an_error():
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(BackendError, match=r"torch-cuda.*no GPU.*--backend torch"):
+        make_backend("torch-cuda", SMALL)
+
+
+# -- whole runs --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def result(backend, tmp_path_factory):
+    return simulate(LAYERED, seed=1, out=tmp_path_factory.mktemp("layered"))
+
+
+@pytest.mark.torch
+def test_a_run_has_what_every_run_has(result):
+    a, m = result.arrays, result.metrics
+    assert result.info["backend"] == "torch"
+    assert {"torch", "snntorch"} <= set(result.info["versions"])
+    awake = a["slots/phase"] == "wake"
+    assert a["slots/n_images"][awake].tolist() == [20] * 5 * 3
+    assert np.sum(a["slots/phase"] == "sleep") == 7
+    assert a["counts/hidden"].shape == (len(awake), 60)
+    assert m["wake_s"] == pytest.approx(15 * 0.02)
+    assert m["sleep_s"] == pytest.approx(7 * 0.02)
+    assert 0 < m["rate_wake_hidden_hz"] < 1000
+    assert m["hidden_accuracy"] > 0.4
+    assert m["network_accuracy"] == pytest.approx(a["correct/network"].mean())
+    decided = a["counts/output"][a["slots/stage"] == "test"].argmax(axis=1)
+    assert np.array_equal(decided == a["labels/test"], a["correct/network"])
+    assert a["snapshots/trained/input_hidden"].min() < 0
+    assert m["largest_input_hidden"] == pytest.approx(
+        np.abs(a["snapshots/trained/input_hidden"]).max()
+    )
+
+
+@pytest.mark.torch
+def test_the_seed_decides(result, tmp_path):
+    again = simulate(LAYERED, seed=1, out=tmp_path)
+    other = simulate(LAYERED, seed=2, out=tmp_path)
+    for name, value in result.arrays.items():
+        same = np.array_equal(again.arrays[name], value, equal_nan=value.dtype.kind == "f")
+        assert same, name
+    assert again.metrics == result.metrics
+    assert not np.array_equal(other.arrays["counts/hidden"], result.arrays["counts/hidden"])
+
+
+@pytest.mark.torch
+def test_an_interrupted_run_goes_on_with_the_same_result(result, tmp_path, monkeypatch):
+    from brainsleep.run import Run
+
+    advance, calls = Run._advance, []
+
+    def interrupt(self, backend, last):
+        calls.append(self.position)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return advance(self, backend, last)
+
+    monkeypatch.setattr(Run, "_advance", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(LAYERED, seed=1, out=tmp_path)
+    again = simulate(LAYERED, seed=1, out=tmp_path)
+    assert calls[10] > 0
+    assert again.metrics == result.metrics
+    trained = "snapshots/trained/hidden_output"
+    assert np.array_equal(again.arrays[trained], result.arrays[trained])
+
+
+@pytest.mark.torch
+def test_tasks_are_scored_by_the_networks_own_output_too(backend, tmp_path):
+    tasks = LAYERED.override({"tasks.classes": ((0, 1, 2, 3, 4), (5, 6, 7, 8, 9))})
+    found = simulate(tasks, seed=1, out=tmp_path)
+    own = found.arrays["tasks/own"]
+    assert own.shape == (2, 2) and np.isnan(own[0, 1])
+    assert found.metrics["tasks_own_accuracy"] == pytest.approx(own[1].mean())
+    labels = found.arrays["labels/test"]
+    assert own[1, 1] == pytest.approx(found.arrays["correct/network"][labels >= 5].mean())
+
+
+@pytest.mark.torch
+def test_sleep_can_be_triggered_by_growth(backend, tmp_path):
+    never = LAYERED.override({"schedule.sleep.trigger": 100.0})
+    always = LAYERED.override({"schedule.sleep.trigger": 0.01})
+    assert simulate(never, seed=1, out=tmp_path).metrics["sleep_s"] == 0
+    assert simulate(always, seed=1, out=tmp_path).metrics["sleep_s"] == pytest.approx(7 * 0.02)
+
+
+@pytest.mark.torch
+def test_the_rate_of_an_untrained_network_can_be_measured(backend):
+    images = np.random.default_rng(0).integers(0, 255, (10, 8, 8)).astype(np.uint8)
+    low = measure_rate(LAYERED, 0, "torch", images)
+    more = LAYERED.override({"network.populations.input.gain": 3.0})
+    assert 0 <= low < measure_rate(more, 0, "torch", images)
