@@ -401,7 +401,7 @@ def test_numbers_that_are_not_finite_stop_the_run(backend):
 def test_what_torch_refuses_is_an_error_of_ours():
     wild = dataclasses.replace(SMALL, learning_rate=1e300)
     learning = segment(wild, batch=patterns(), input=1, plasticity=1)
-    with pytest.raises(BrainsleepError, match="backend torch: .*overflow"):
+    with pytest.raises(BrainsleepError, match=r"backend torch: .*overflow"):
         make_backend("torch", wild).advance(initial_state(wild, 0), learning, 0)
 
 
