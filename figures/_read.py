@@ -86,6 +86,11 @@ class Condition:
         """Return the first step of every slot, and the end."""
         return np.concatenate([[0], np.cumsum(self.array("slots/steps"))])
 
+    def training_end(self) -> float:
+        """Return when training ends in s."""
+        training = np.isin(self.array("slots/phase"), ("wake", "sleep"))
+        return float(np.sum(self.array("slots/steps")[training]) * self.dt)
+
     def sleeps(self) -> list[tuple[float, float]]:
         """Return start and end in s of every sleep; the slots of one sleep are merged."""
         asleep = self.array("slots/phase") == "sleep"
@@ -144,7 +149,7 @@ def conditions(results: Sequence[Result], labels: Sequence[str] | None) -> list[
             explain("figure: results", len(results), f"at most {len(style.CONDITIONS)}")
         )
     if labels is None:
-        labels = _distinct([default_label(result) for result in results], results)
+        labels = distinct([default_label(result) for result in results], results)
     return [
         Condition(result, result.arrays, str(label), style.CONDITIONS[k])
         for k, (result, label) in enumerate(zip(results, labels, strict=True))
@@ -162,7 +167,7 @@ def default_label(result: Result) -> str:
     return f"sleep {100 * fraction:.3g} %" if fraction else "no sleep"
 
 
-def _distinct(labels: list[str], results: Sequence[Result]) -> list[str]:
+def distinct(labels: list[str], results: Sequence[Result]) -> list[str]:
     """Tell apart by seed or run id what would have the same label."""
     if len(set(labels)) == len(labels):
         return labels

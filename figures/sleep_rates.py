@@ -61,7 +61,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
             ax.set_title(phase)
         for ax in axes[-1]:
             ax.set_xlabel("biological time (s)")
-        axes[0, 0].set_xlim(0, max(_end(c) for c in shown))
+        axes[0, 0].set_xlim(0, max(c.training_end() for c in shown))
         style.legend(figure, [Line2D([], [], color=c.colour, label=c.label) for c in shown])
     return figure
 
@@ -110,12 +110,6 @@ def phase_rates(condition: Condition, population: str, phase: str) -> tuple[np.n
 
 def _seconds(text: str) -> float:
     return float(str(text).split()[0])
-
-
-def _end(condition: Condition) -> float:
-    """Return when training ends in s."""
-    training = np.isin(condition.array("slots/phase"), PHASES)
-    return float(np.sum(condition.array("slots/steps")[training]) * condition.dt)
 
 
 def _populations(shown: Sequence[Condition]) -> list[str]:
