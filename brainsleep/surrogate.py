@@ -24,6 +24,9 @@ from .values import check_distinct, check_number, default, tuple_of
 #: one number is called there.
 SURROGATES = {"fast_sigmoid": "slope", "atan": "alpha", "sigmoid": "slope"}
 
+#: Losses of `snntorch.functional`.
+LOSSES = ("ce_count_loss", "ce_rate_loss")
+
 
 def _size(size: object, where: str) -> int:
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
@@ -97,7 +100,7 @@ class LeakyPopulation(Layer):
     beta: float = 0.95
     v_threshold: float = 1.0
     surrogate: str = "fast_sigmoid"
-    steepness: float = 25.0
+    steepness: float = 5.0
     activities: tuple[SpontaneousActivity, ...] = ()
 
     spikes = True
@@ -187,8 +190,7 @@ class DenseProjection:
 class SurrogateNetwork(Network):
     """A feed-forward network that learns labels by surrogate gradients awake, and sleeps.
 
-    The loss is the cross-entropy of the output spikes with the label in every time step
-    (`snntorch.functional.ce_rate_loss`), the optimiser Adam with torch's defaults.
+    The optimiser is Adam with torch's defaults.
 
     Parameters
     ----------
@@ -202,6 +204,10 @@ class SurrogateNetwork(Network):
         Step of Adam; scaled by the plasticity gate of wake.
     batch_size : int
         Images learned from together: they are shown side by side, in the time of one.
+    loss : {"ce_count_loss", "ce_rate_loss"}
+        Cross-entropy of the output's spike counts with the label, or of its spikes in every step,
+        averaged over steps (both of `snntorch.functional`). In a step a spike is worth one nat at
+        most, so the second is least if a neuron spikes for every class that is likely enough.
     dt : Quantity
         What a step stands for: the unit of the schedule, of rules and of processes.
     precision : {"float32", "float64"}
@@ -223,6 +229,7 @@ class SurrogateNetwork(Network):
     projections: tuple[DenseProjection, ...]
     learning_rate: float = 5e-4
     batch_size: int = 128
+    loss: str = "ce_count_loss"
     dt: Quantity = default(1 * ms)
     precision: str = "float32"
     references: tuple[str, ...] = ()
@@ -235,6 +242,9 @@ class SurrogateNetwork(Network):
             allowed = " or ".join(PRECISIONS)
             raise SpecError(explain(f"{where}: precision", repr(self.precision), allowed))
         _size(self.batch_size, f"{where}: batch_size")
+        if self.loss not in LOSSES:
+            known = nearest(str(self.loss), LOSSES)
+            raise SpecError(f"{where}: unknown loss '{self.loss}'; {known}")
         rate = check_number(self.learning_rate, f"{where}: learning_rate")
         object.__setattr__(self, "learning_rate", rate)
         for label, kind in (("populations", Layer), ("projections", DenseProjection)):
@@ -277,6 +287,6 @@ class SurrogateNetwork(Network):
         """What every population does in a step, and how it learns, as text."""
         learning = (
             f"Adam, learning rate {self.learning_rate:g}, batches of {self.batch_size}; "
-            "loss: cross-entropy of output spikes and label in every step"
+            f"loss: snntorch.functional.{self.loss}"
         )
         return {"populations": {p.name: p.equations for p in self.populations}, "wake": learning}

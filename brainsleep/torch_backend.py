@@ -286,7 +286,7 @@ class _Run:
                     f"at least one for every class, {int(labels.max()) + 1}",
                 )
             )
-        loss = functional.ce_rate_loss()(output, labels)
+        loss = getattr(functional, self.spec.loss)()(output, labels)
         adam = torch.optim.Adam(self.w.values(), lr=self.spec.learning_rate * opening)
         for name, w in self.w.items():
             adam.state[w] = {

@@ -56,7 +56,7 @@ _SG_SNN = dataclasses.replace(
     ),
 )
 
-MODELS = {"sg_snn": {"network": _SG_SNN, **LAYERED, "schedule.epochs": 10}}
+MODELS = {"sg_snn": {"network": _SG_SNN, **LAYERED}}
 
 _NONE = {"schedule.sleep.fraction": 0.0}
 _GATES = "schedule.sleep.gates"

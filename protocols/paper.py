@@ -13,8 +13,7 @@ The same experiment with the paper's surrogate-gradient network::
 
     brainsleep run paper --model sg_snn
 
-A sleep then lasts as long as one batch, 100 steps, and comes after 1/fraction of them. 20 epochs
-instead of the authors' 10: with 6000 images, 10 leave it short of what it can learn.
+A sleep then lasts as long as one batch, 100 steps, and comes after 1/fraction of them.
 """
 
 from brainsleep.compare import Condition
@@ -37,7 +36,7 @@ PROTOCOL = Protocol(
 LAYERED = {
     "readout.population": "hidden",
     "schedule.image_duration": ITERATION,
-    "schedule.epochs": 20,
+    "schedule.epochs": 10,
     "schedule.sleep.duration": ITERATION,
     "schedule.sleep.until_initial": False,
     "record.weights_at_phases": False,

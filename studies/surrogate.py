@@ -27,8 +27,7 @@ def sweep(model: str, fractions: tuple[float, ...]) -> Grid:
     )
 
 
-#: Without sleep both are the same network.
 GRIDS = [
     sweep("sg_snn", (0.0, 0.1, 0.2, 0.5, 1.0)),
-    sweep("sg_snn_released", (0.2, 1.0)),
+    sweep("sg_snn_released", (0.0, 0.2, 1.0)),
 ]
