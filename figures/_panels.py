@@ -153,13 +153,13 @@ def weight_histogram(axes: Axes, shown: Sequence[Condition], projection: dict) -
     """
     name, w_max = projection["name"], projection["w_max"]
     floor = weight_floor(shown, projection)
-    before = _different([c.array(f"snapshots/initial/{name}") for c in shown if c.trained])
+    before = _different([c.magnitudes("initial", name) for c in shown if c.trained])
     edges = np.geomspace(floor / 1.15, w_max * 1.01, 46)
     axes.set_xscale("log")
     for w in before:
         _one_histogram(axes, w, edges, style.BEFORE, 2.4, "before")
     for c in shown:
-        w = c.array(f"snapshots/trained/{name}")
+        w = c.magnitudes("trained", name)
         _one_histogram(axes, w, edges, c.colour, 1.1, c.label)
     if before:
         axes.annotate(

@@ -82,6 +82,10 @@ class Condition:
             )
         return values[:, columns.index(name)]
 
+    def magnitudes(self, snapshot: str, projection: str) -> np.ndarray:
+        """Return all weights at a snapshot (``"initial"``, ``"trained"``), without their signs."""
+        return np.abs(self.array(f"snapshots/{snapshot}/{projection}"))
+
     def starts(self) -> np.ndarray:
         """Return the first step of every slot, and the end."""
         return np.concatenate([[0], np.cumsum(self.array("slots/steps"))])
@@ -204,8 +208,8 @@ def weight_floor(shown: Sequence[Condition], projection: dict) -> float:
     """
     name, lowest = projection["name"], 1e-4 * projection["w_max"]
     found = [c.statistic(name, "q05") for c in shown if c.trained]
-    found += [c.array(f"snapshots/trained/{name}") for c in shown]
-    found += [c.array(f"snapshots/initial/{name}") for c in shown if c.trained]
+    found += [c.magnitudes("trained", name) for c in shown]
+    found += [c.magnitudes("initial", name) for c in shown if c.trained]
     positive = [values[values > 0] for values in found]
     return max(
         lowest, min((float(np.quantile(v, 0.01)) for v in positive if len(v)), default=lowest)

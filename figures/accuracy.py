@@ -1,4 +1,4 @@
-"""Accuracy of the recurrent network against sleep, beside raw pixels and the authors' values."""
+"""Accuracy of the paper's networks against sleep, beside raw pixels and the authors' values."""
 
 from __future__ import annotations
 
@@ -38,13 +38,15 @@ NAME = "accuracy"
 #: The conditions of a comparison are points along one curve, not curves with a label each.
 SWEEP = True
 
-#: The authors' accuracies, one row a seed (arXiv:2601.08447), and their network in that table.
+#: The authors' accuracies, one row a seed (arXiv:2601.08447).
 AUTHORS_TABLE = Path(__file__).with_name("data") / "massey2026_accuracy.csv"
-AUTHORS_MODEL = "stdp_snn"
 AUTHORS, AUTHORS_COLOUR = "Massey et al. 2026", "#9C9C9C"
 
-#: The recurrent network, and what its plasticity rules are called.
-NETWORK = "massey2026"
+#: The paper's networks, and what they are called in that table.
+NETWORKS = {"massey2026": "stdp_snn", "sg_snn": "sg_snn"}
+
+#: What curves are called: by the rules of the recurrent network, by the loss of the other.
+LOSSES = {"ce_count_loss": "loss of spike counts", "ce_rate_loss": "as released"}
 RULES = {
     "stdp_nearest_reversed": "released rule",
     "stdp_nearest": "textbook rule",
@@ -53,7 +55,12 @@ RULES = {
 
 #: What else may differ, from data set to data set.
 SIZES = r"data\.n_.*"
-RULE_KEYS = r"network\.projections\.[^.]+\.rules.*"
+RULE_KEYS = (
+    r"network\.projections\.[^.]+\.rules.*",
+    r"network\.projections\.[^.]+\.processes.*w_star",
+    r"network\.projections\.[^.]+\.processes.*tau_w",
+    r"network\.loss",
+)
 
 
 def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figure:
@@ -62,9 +69,10 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     Parameters
     ----------
     results : sequence of Result
-        Stored runs of the recurrent network: sleep fractions, seeds, rules, data sets.
+        Stored runs of one of the paper's networks: sleep fractions, seeds, rules (or losses),
+        data sets.
     labels : sequence of str, optional
-        The curve each result belongs to; default: by plasticity rule.
+        The curve each result belongs to; default: by plasticity rule, or by loss.
 
     Returns
     -------
@@ -91,13 +99,15 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     return figure
 
 
-def authors_values(data: str) -> pd.DataFrame:
-    """Return the authors' accuracies of the STDP network on a data set, no rows if they have none.
+def authors_values(data: str, network: str = "massey2026") -> pd.DataFrame:
+    """Return the authors' accuracies of a network on a data set, no rows if they have none.
 
     Parameters
     ----------
     data : str
         Name of the data set; one of some of its images, as in ``"mnist_8k"``, counts as it.
+    network : {"massey2026", "sg_snn"}
+        Name of the network.
 
     Returns
     -------
@@ -105,33 +115,42 @@ def authors_values(data: str) -> pd.DataFrame:
         Columns ``sleep_percent``, ``seed``, ``accuracy_percent``.
     """
     table = pd.read_csv(AUTHORS_TABLE)
-    kept = (table["model"] == AUTHORS_MODEL) & (table["dataset"] == known_data(data))
+    kept = (table["model"] == NETWORKS[network]) & (table["dataset"] == known_data(data))
     return table.loc[kept, ["sleep_percent", "seed", "accuracy_percent"]]
 
 
 def _rule(result: Result) -> str:
-    """Return the name of a result's plasticity rules."""
+    """Return the name of a result's plasticity rules, or of its loss."""
     network = result.info["protocol"]["network"]
+    if "loss" in network:
+        return LOSSES.get(network["loss"], network["loss"])
     found = {rule["name"] for p in network["projections"] for rule in p["rules"]}
     return ", ".join(sorted(RULES.get(name, name) for name in found)) or "no plasticity"
 
 
 def _check(found: Sequence[Run], labelled: bool) -> None:
     for run in found:
-        network = run.protocol["network"].get("name")
-        if network != NETWORK:
-            what = f"figure accuracy: network of result {run.result.info['run_id']}"
-            raise FigureError(explain(what, network, f"the recurrent network, {NETWORK}"))
+        network, first = _network(run), _network(found[0])
+        what = f"figure accuracy: network of result {run.result.info['run_id']}"
+        if network not in NETWORKS:
+            allowed = f"one of the paper's: {', '.join(NETWORKS)}"
+            raise FigureError(explain(what, network, allowed))
+        if network != first:
+            raise FigureError(explain(what, network, f"{first}, as the first; draw them apart"))
     for group in groups_of(found):
         curves = [run for run in found if run.group == group]
         _check_same(curves, (*FREE, SIZES))
         for panel in by_data(curves).values():
             _check_same(panel, FREE)
     if not labelled:
-        _check_same(found, (*FREE, SIZES, RULE_KEYS))
+        _check_same(found, (*FREE, SIZES, *RULE_KEYS))
         for panel in by_data(found).values():
-            _check_same(panel, (*FREE, RULE_KEYS))
+            _check_same(panel, (*FREE, *RULE_KEYS))
     check_once(found, fractions=True)
+
+
+def _network(run: Run) -> str:
+    return run.protocol["network"].get("name", "")
 
 
 def _check_same(found: Sequence[Run], free: Sequence[str]) -> None:
@@ -157,7 +176,7 @@ def _panel(axes: Axes, shown: Sequence[Run], colours: dict[str, str]) -> None:
     for kind, value in lines.items():
         accuracy_line(axes, value, kind)
         line_label(axes, kind, value)
-    theirs = authors_values(shown[0].data)
+    theirs = authors_values(shown[0].data, _network(shown[0]))
     groups = [
         (name, [(100 * run.fraction, run.percent("network_accuracy")) for run in shown
                 if run.group == name], colour)
@@ -229,6 +248,8 @@ def _longest_sleep(axes: Axes, shown: Sequence[Run], last: float) -> None:
 def _limit(run: Run) -> tuple[float, float]:
     """Return the longest sleep of a run in per cent of wake, and in s."""
     schedule = run.protocol["schedule"]
+    if schedule["sleep"].get("duration") is not None:  # sleeps come more often, not longer
+        return float("inf"), float("inf")
     longest, period = (
         float(str(text).split()[0])
         for text in (schedule["sleep"]["max_duration"], schedule["period"])
@@ -241,7 +262,8 @@ def _handles(found: Sequence[Run], colours: dict[str, str]) -> list:
         Line2D([], [], color=colour, marker="o", markersize=3.2, label=name)
         for name, colour in colours.items()
     ]
-    theirs = any(len(authors_values(name)) for name in by_data(found))
+    network = _network(found[0])
+    theirs = any(len(authors_values(name, network)) for name in by_data(found))
     if theirs:
         handles.append(
             Line2D(

@@ -58,8 +58,10 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     n_rows = -(-len(chosen) // columns)
     height, width = images.shape[1:]
     cell = 2.75 / 6
-    colours = colormaps["inferno"].with_extremes(bad=UNCONNECTED)
-    norm = Normalize(0, float(np.nanmax(images[chosen], initial=np.finfo(float).tiny)))
+    signed = bool(np.nanmin(images, initial=0) < 0)
+    colours = colormaps["PuOr" if signed else "inferno"].with_extremes(bad=UNCONNECTED)
+    most = float(np.nanmax(np.abs(images[chosen]), initial=np.finfo(float).tiny))
+    norm = Normalize(-most if signed else 0, most)
     gaps = np.isnan(images[chosen]).any()
     tall = 0.48 + 0.2 * gaps + cell * (height / width) * n_rows
     with style.figure("single", max(2.1, tall)) as figure:  # room for the label of the colour bar
@@ -109,7 +111,7 @@ def fields(condition: Condition, projection: str) -> np.ndarray:
     protocol = condition.protocol
     size = tuple(protocol.get("encoder", {}).get("size", ()))
     sizes = {p["name"]: p["size"] for p in protocol["network"]["populations"]}
-    n_inputs = sizes[protocol["network"]["input"]]
+    n_inputs = sizes[input_of(protocol["network"])]
     if len(size) != 2 or size[0] * size[1] != n_inputs:
         what = f"figure receptive_fields: encoder.size of result {condition.result.info['run_id']}"
         raise FigureError(explain(what, size, f"height and width of {n_inputs} inputs"))
@@ -126,12 +128,17 @@ def most_active(condition: Condition) -> np.ndarray:
     return np.argsort(-tested.sum(axis=0), kind="stable")
 
 
+def input_of(network: dict) -> str:
+    """Return the name of the population that takes the stimulus: of layers, the first."""
+    return network.get("input") or network["populations"][0]["name"]
+
+
 def _from_input(condition: Condition) -> dict:
     network, target = condition.protocol["network"], condition.protocol["readout"]["population"]
     for projection in network["projections"]:
-        if (projection["source"], projection["target"]) == (network["input"], target):
+        if (projection["source"], projection["target"]) == (input_of(network), target):
             return projection
     raise FigureError(
         f"figure receptive_fields: result {condition.result.info['run_id']} has no projection "
-        f"from {network['input']} to {target}"
+        f"from {input_of(network)} to {target}"
     )
