@@ -48,9 +48,9 @@ def tasks(name: str, found: list[Condition], **more) -> Grid:
 
 GRIDS = [
     tasks("stdp", list(of("continual").values()), protocol="continual"),
-    tasks("sg_snn", list(of("continual").values()), protocol="continual", model="sg_snn"),
+    tasks("sg_snn tasks", list(of("continual").values()), protocol="continual", model="sg_snn"),
     tasks(
-        "competitive",
+        "competitive tasks",
         conditions(COMPETITIVE_CONDITIONS),
         protocol="competitive",
         changes=COMPETITIVE,

@@ -22,7 +22,7 @@ from brainsleep.statistics import effect_size, seed_spread
 from brainsleep.table import read
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "docs/reproduction.md", ROOT / "docs/search.md")
+PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("reproduction", "search", "continual"))
 
 #: Condition that the differences and effect sizes of a group are taken against.
 REFERENCE = {
@@ -41,10 +41,20 @@ MARKED = re.compile(r"(<!-- table: ([^\n]+), (\S+) -->\n)(.*?)(<!-- end -->)", r
 
 def tables() -> dict[str, pd.DataFrame]:
     """Read the table of each page."""
-    return {
-        "reproduction.md": read(ROOT / "figures/paper/runs.csv"),
-        "search.md": read(ROOT / "figures/paper/search.csv"),
+    runs = {
+        name: read(ROOT / f"figures/paper/{name}.csv")
+        for name in ("runs", "search", "surrogate", "continual")
     }
+    return {
+        "reproduction.md": pd.concat([runs["runs"], runs["surrogate"]], ignore_index=True),
+        "search.md": runs["search"],
+        "continual.md": runs["continual"],
+    }
+
+
+#: Grids of surrogate-gradient networks, and of tasks: their tables have columns of their own.
+LAYERED = ("sg_snn", "sg_snn_released")
+TASKS = ("stdp", "sg_snn tasks", "competitive tasks")
 
 
 def updated(text: str, table: pd.DataFrame) -> str:
@@ -55,6 +65,10 @@ def updated(text: str, table: pd.DataFrame) -> str:
         if group == "authors":
             return f"{start}\n{beside_authors(table, data)}\n{end}"
         chosen = table[(table["grid"] == group) & (table["data"] == data)]
+        if group in LAYERED:
+            return f"{start}\n{against_sleep(chosen, data)}\n{end}"
+        if group in TASKS:
+            return f"{start}\n{task_table(chosen)}\n{end}"
         return f"{start}\n{tabulate(chosen, REFERENCE.get(group, ''))}\n{end}"
 
     return MARKED.sub(fill, text)
@@ -119,6 +133,53 @@ def beside_authors(runs: pd.DataFrame, data: str) -> str:
         free = ours.loc[ours["condition"] == f"{percent}% sleep, no limit", "network_accuracy"]
         cells += [", ".join(_accuracy(free, True)[1:]) if len(free) else ""]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def against_sleep(rows: pd.DataFrame, data: str) -> str:
+    """Return a Markdown table of a surrogate-gradient network by sleep fraction."""
+    authors = authors_values(data, "sg_snn")
+    lines = [
+        "| sleep | n | accuracy % | sd | 95 % interval | less no sleep, same seed "
+        "| hidden, refitted readout % | hidden Hz in test | weights / start | authors % |",
+        "|---" * 10 + "|",
+    ]
+    compared = rows[rows["sleep_fraction"] == 0].set_index("seed")["network_accuracy"]
+    for fraction, chosen in rows.groupby("sleep_fraction"):
+        theirs = authors.loc[authors["sleep_percent"] == 100 * fraction, "accuracy_percent"]
+        cells = [f"{100 * fraction:.0f} %", *_accuracy(chosen["network_accuracy"], True)]
+        cells += _effect(chosen, compared)[:1] if fraction else [""]
+        cells += [f"{100 * chosen['hidden_accuracy'].mean():.1f}"]
+        cells += [f"{chosen['rate_test_hidden_hz'].mean():.3g}", f"{chosen['growth'].mean():.2f}"]
+        lines.append("| " + " | ".join([*cells, f"{theirs.mean():.1f}"]) + " |")
+    pixels = rows.groupby("seed").first()["pixels_accuracy"]
+    cells = ["*raw pixels, 1000 labels*", *_accuracy(pixels, True)]
+    return "\n".join([*lines, "| " + " | ".join([*cells, *[""] * 5]) + " |"]) + "\n"
+
+
+def task_table(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of conditions of one network learning task after task."""
+    kinds = [k for k in ("refitted", "fixed", "own") if rows.get(f"tasks_{k}_accuracy") is not None]
+    kinds = [k for k in kinds if rows[f"tasks_{k}_accuracy"].notna().any()]
+    of = "e" if rows["participation_ratio_e"].notna().any() else "hidden"
+    columns = {f"{kind}: accuracy %": (f"tasks_{kind}_accuracy", 100, 1) for kind in kinds}
+    columns |= {f"{kind}: forgetting": (f"tasks_{kind}_forgetting", 100, 1) for kind in kinds}
+    columns |= {
+        "dimension": (f"participation_ratio_{of}", 1, 1),
+        "similarity": (f"similarity_{of}", 1, 2),
+        "dead %": (f"dead_{of}", 100, 0),
+        "Hz in test": (f"rate_test_{of}_hz", 1, 0),
+    }
+    lines = ["| condition | " + " | ".join(columns) + " |", "|---" * (1 + len(columns)) + "|"]
+    for condition, chosen in rows.groupby("condition", sort=False):
+        cells = []
+        for column, factor, digits in columns.values():
+            spread = seed_spread(factor * chosen[column].dropna().to_numpy())
+            text = f"{spread.mean:.{digits}f}"
+            if column.startswith("tasks_"):
+                text += f" [{spread.min:.{digits}f}, {spread.max:.{digits}f}]"
+            cells.append(text if spread.n else "-")
+        lines.append("| " + " | ".join([condition, *cells]) + " |")
     return "\n".join(lines) + "\n"
 
 
