@@ -12,6 +12,8 @@ from conftest import TINY
 
 from brainsleep.backend import make_backend
 from brainsleep.errors import BackendError, BrainsleepError, ProtocolError, SpecError
+from brainsleep.grid import Grid
+from brainsleep.gridfile import read_grids
 from brainsleep.models.homeostasis import NORMALISE, PRUNING
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sg_snn import DECAY_RELEASED, NOISE, SG_SNN, SG_SNN_RELEASED, layered_network
@@ -502,3 +504,29 @@ def test_the_rate_of_an_untrained_network_can_be_measured(backend):
     low = measure_rate(LAYERED, 0, "torch", images)
     more = LAYERED.override({"network.populations.input.gain": 3.0})
     assert 0 <= low < measure_rate(more, 0, "torch", images)
+
+
+# -- grids (without torch) ---------------------------------------------------------------------
+
+
+def test_a_grid_names_a_model(tmp_path):
+    file = tmp_path / "grid.toml"
+    top = 'protocol = "paper"\nmodel = "sg_snn"\nseeds = 2\n'
+    file.write_text(top + '[over]\n"schedule.sleep.fraction" = [0, 0.1]\n')
+    (grid,) = read_grids(str(file))
+    rows = grid.rows()
+    assert [row.backend for row in rows] == ["torch"] * 4
+    assert all(row.protocol.network == SG_SNN for row in rows)
+    words = rows[1].command("out").split()
+    assert words[:6] == ["brainsleep", "run", "paper", "--seed", "0", "--model"]
+    assert words[6] == "sg_snn" and "schedule.sleep.fraction=0.1" in words
+    with pytest.raises(BrainsleepError, match="model goes with the name or file"):
+        Grid(name="x", protocol=LAYERED, model="sg_snn").rows()
+
+
+def test_the_command_line_names_known_models(tmp_path):
+    script = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+    words = ["run", "paper", "--model", "sgsnn", "--out", str(tmp_path)]
+    done = subprocess.run([*script, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "did you mean 'sg_snn'?" in done.stderr and "Traceback" not in done.stderr
