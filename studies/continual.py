@@ -46,9 +46,22 @@ def tasks(name: str, found: list[Condition], **more) -> Grid:
     return Grid(name=name, conditions=found, over=over, seeds=SEEDS, **more)
 
 
+#: Of the conditions with mixed images and rehearsal, those in which the network can learn at all: the
+#: STDP network with sleep, the other without. Every third (fifth) sleep is looked at, from before
+#: and after; `brainsleep run continual` looks at all.
+_ALL = of("continual")
+STDP = [c for name, c in _ALL.items() if name not in ("mixed, no sleep", "rehearsal, no sleep")]
+LAYERED = [c for name, c in _ALL.items() if name not in ("mixed, sleep", "rehearsal, sleep")]
+
 GRIDS = [
-    tasks("stdp", list(of("continual").values()), protocol="continual"),
-    tasks("sg_snn tasks", list(of("continual").values()), protocol="continual", model="sg_snn"),
+    tasks("stdp", STDP, protocol="continual", changes={"record.probe_every": 3}),
+    tasks(
+        "sg_snn tasks",
+        LAYERED,
+        protocol="continual",
+        model="sg_snn",
+        changes={"record.probe_every": 5},
+    ),
     tasks(
         "competitive tasks",
         conditions(COMPETITIVE_CONDITIONS),

@@ -16,18 +16,18 @@ from brainsleep.grid import Grid
 FRACTION = "schedule.sleep.fraction"
 
 
-def sweep(model: str, fractions: tuple[float, ...]) -> Grid:
+def sweep(model: str, fractions: tuple[float, ...], seeds: int) -> Grid:
     """Vary how much the network sleeps."""
     return Grid(
         name=model,
         protocol="paper",
         model=model,
         over={FRACTION: fractions, "data.source": tuple(DATA.values())},
-        seeds=3,
+        seeds=seeds,
     )
 
 
 GRIDS = [
-    sweep("sg_snn", (0.0, 0.1, 0.2, 0.5, 1.0)),
-    sweep("sg_snn_released", (0.0, 0.2, 1.0)),
+    sweep("sg_snn", (0.0, 0.1, 0.2, 0.5, 1.0), 3),
+    sweep("sg_snn_released", (0.0, 0.2, 1.0), 1),
 ]
