@@ -46,7 +46,7 @@ def tasks(name: str, found: list[Condition], **more) -> Grid:
     return Grid(name=name, conditions=found, over=over, seeds=SEEDS, **more)
 
 
-#: Of the conditions with mixed images and rehearsal, those in which the network can learn at all: the
+#: Of the conditions with mixed images and rehearsal, those in which the network can learn: the
 #: STDP network with sleep, the other without. Every third (fifth) sleep is looked at, from before
 #: and after; `brainsleep run continual` looks at all.
 _ALL = of("continual")

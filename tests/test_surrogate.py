@@ -71,6 +71,17 @@ def patterns(n=20, classes=4, seed=0):
     return Batch(400.0 * prototypes[labels] * rng.uniform(0.5, 1, (n, N)), labels)
 
 
+def import_torch():
+    for name in ("torch", "snntorch"):
+        pytest.importorskip(name, reason=f"{name} is not installed (extra 'surrogate')")
+
+
+@pytest.fixture(autouse=True)
+def torch_if_marked(request):
+    if request.node.get_closest_marker("torch"):
+        import_torch()
+
+
 # -- descriptions (without torch) --------------------------------------------------------------
 
 
@@ -209,8 +220,7 @@ def test_without_torch_the_rest_works_and_the_error_names_the_extra(
 
 @pytest.fixture(scope="module")
 def backend():
-    pytest.importorskip("torch", reason="torch is not installed (extra 'surrogate')")
-    pytest.importorskip("snntorch", reason="snntorch is not installed (extra 'surrogate')")
+    import_torch()
     return make_backend("torch", SMALL)
 
 
@@ -409,7 +419,8 @@ def test_what_torch_refuses_is_an_error_of_ours():
 
 @pytest.mark.torch
 def test_a_gpu_that_is_not_there_is_an_error():
-    torch = pytest.importorskip("torch")
+    import torch
+
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(BackendError, match=r"torch-cuda.*no GPU.*--backend torch"):
