@@ -79,16 +79,17 @@ class Probes:
         """
         found = {}
         if slot in self.sleeps:
-            shown = self.parts.test
-            images = shown.images[: self.protocol.record.probe_images]
-            labels = shown.labels[: len(images)]
-            counts = self._show(backend, state, images, slot)[self.protocol.readout.population]
+            images = self.parts.test.images[: self.protocol.record.probe_images]
+            labels = self.parts.test.labels[: len(images)]
+            shown = self._show(backend, state, images, ("sleep", slot))
+            counts = shown[self.protocol.readout.population]
             values = representation(counts, labels, self._seconds(), stream(self.seed, "shuffles"))
             found["values"] = np.array([values[name] for name in REPRESENTATION])
             found["similarity"] = class_similarity(counts, labels)
         if slot in self.tasks:
             for name, part in (("fit", self.parts.readout), ("test", self.parts.test)):
-                for population, counts in self._show(backend, state, part.images, slot).items():
+                shown = self._show(backend, state, part.images, (name, slot))
+                for population, counts in shown.items():
                     if population in self._populations():
                         found[f"{name}/{population}"] = counts
         return found
@@ -154,7 +155,9 @@ class Probes:
     def _seconds(self) -> float:
         return float(self.protocol.schedule.image_duration)
 
-    def _show(self, backend, state: State, images: np.ndarray, slot: int) -> dict[str, np.ndarray]:
+    def _show(
+        self, backend, state: State, images: np.ndarray, key: tuple[str, int]
+    ) -> dict[str, np.ndarray]:
         """Return the spike counts of all populations, shape (n_images, n_neurons)."""
         network, schedule = self.protocol.network, self.protocol.schedule
         table = schedule.compile(0, 0, len(images), network.gates, network.dt)
@@ -172,7 +175,7 @@ class Probes:
                 table.phase[cut],
                 np.zeros(len(table.steps[cut]), bool),
             )
-            seed = int(stream(self.seed, "probe", slot, len(images), first).integers(2**32))
+            seed = int(stream(self.seed, "probe", *key, first).integers(2**32))
             state, recording = backend.advance(state, segment, seed)
             for name, counts in recording.counts.items():
                 found.setdefault(name, []).append(counts)

@@ -155,7 +155,8 @@ def training_slots(order: Order, timing: Timing, batch: int) -> list[Slot]:
         if timing.sleep and awake >= timing.period * (1 - 1e-9):
             awake, length = awake - timing.period, timing.sleep
         if several and task_ends[last - 1]:
-            length = length or round(timing.sleep * awake / timing.period)
+            share = timing.sleep * min(1.0, awake / timing.period)
+            length = length or (max(1, round(share)) if share else 0)
             awake = 0.0
         if length:
             slots += sleep_slots(length, task, timing)
