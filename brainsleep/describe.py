@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from brian2 import Quantity
 from rich import box
 from rich.table import Table
@@ -183,7 +184,7 @@ def _synapse_text(synapses: SynapsePlan) -> str:
 def _schedule(protocol: Protocol) -> Iterator[Any]:
     schedule, network, data = protocol.schedule, protocol.network, protocol.data
     slots = schedule.compile(
-        Order.epochs(data.n_train, schedule.epochs),
+        _nominal_order(protocol),
         data.n_readout,
         data.n_test,
         network.gates,
@@ -216,6 +217,13 @@ def _schedule(protocol: Protocol) -> Iterator[Any]:
         + (", until weights are back at the initial sum)" if schedule.sleep.until_initial else ")")
         + _stages(schedule.sleep)
     )
+
+
+def _nominal_order(protocol: Protocol) -> Order:
+    """Return the order of a run whose training images are spread evenly over the classes."""
+    classes = [label for task in protocol.tasks.classes for label in task] or [0]
+    labels = np.resize(classes, protocol.data.n_train)
+    return protocol.tasks.order(labels, protocol.schedule.epochs, np.random.default_rng(0))
 
 
 def _stages(sleep: SleepPhase) -> str:

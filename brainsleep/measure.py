@@ -242,7 +242,8 @@ def accuracy_matrices(
     Returns
     -------
     dict of str to ndarray, shape (n_tasks, n_tasks)
-        Accuracy on task j after task i, NaN where j comes after i: ``refitted``, of a readout
+        Accuracy on task j after task i, NaN where j comes after i, or where there is but one class
+        to choose from: ``refitted``, of a readout
         fitted after task i on the classes of all tasks so far; ``fixed``, of a readout that was
         fitted after task j on the classes of task j only, and left alone; ``own``, of the
         network's own output neurons among all classes, if it has them.
@@ -255,6 +256,8 @@ def accuracy_matrices(
     found = {kind: np.full((n, n), np.nan) for kind in [*kinds, *(["own"] if output else [])]}
 
     def score(fitted: int, which: np.ndarray, now: int, tested: np.ndarray) -> np.ndarray:
+        if len(np.unique(parts.readout.labels[which])) < 2:
+            return np.full(tested.sum(), np.nan)  # nothing to tell apart
         correct, _ = classify(
             stages[fitted][fit][which],
             parts.readout.labels[which],
@@ -277,11 +280,11 @@ def accuracy_matrices(
     return found
 
 
-def task_metrics(matrices: dict[str, np.ndarray]) -> dict[str, float]:
+def task_metrics(matrices: dict[str, np.ndarray]) -> dict[str, float | None]:
     """Summarise accuracy matrices: average accuracy, backward transfer, forgetting of each."""
     found = {}
     for name, R in matrices.items():
-        found[f"tasks_{name}_accuracy"] = average_accuracy(R)
-        found[f"tasks_{name}_backward_transfer"] = backward_transfer(R)
-        found[f"tasks_{name}_forgetting"] = forgetting(R)
+        found[f"tasks_{name}_accuracy"] = _known(average_accuracy(R))
+        found[f"tasks_{name}_backward_transfer"] = _known(backward_transfer(R))
+        found[f"tasks_{name}_forgetting"] = _known(forgetting(R))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 from collections.abc import Mapping
@@ -134,6 +135,12 @@ def _parse(text: str, old: Any, key: str) -> Any:
     """Read text as a truth value, tuple, object or number with unit, depending on `old`."""
     if isinstance(old, bool) and text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if isinstance(old, tuple) and re.match(r"\s*\(\s*\(", text):  # groups of numbers
+        try:
+            return ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+            allowed = "groups such as ((0, 1), (2, 3))"
+            raise ProtocolError(explain(f"key '{key}'", repr(text), allowed)) from error
     if isinstance(old, tuple):
         words = [word for word in re.split(r"[,\s()]+", text) if word]
         if old and isinstance(old[0], str):

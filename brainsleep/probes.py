@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .datasets import Split
+from .errors import DataError
 from .measure import REPRESENTATION, accuracy_matrices, representation
 from .protocol import Protocol
 from .recorder import Recorder
@@ -43,16 +44,28 @@ class Probes:
         n_train = int(training.sum())
         record = protocol.record
         self.sleeps: dict[int, int] = {}  # slot: +1 before a sleep, -1 after one
-        if record.probe_images:
+        if record.probe_images and protocol.data.n_test:
             begins = np.flatnonzero(asleep & ~np.append(False, asleep[:-1]))
             ends = 1 + np.flatnonzero(asleep & ~np.append(asleep[1:], False))
             for first, last in list(zip(begins, ends, strict=True))[:: record.probe_every]:
                 self.sleeps |= {int(first): 1, int(last): -1}
         self.tasks: dict[int, int] = {}  # slot: task that has just been learned
-        if len(protocol.tasks):
+        if len(protocol.tasks) and protocol.data.n_readout and protocol.data.n_test:
+            self._check_tasks()
             task = table.task[:n_train]
             for slot in np.flatnonzero(np.diff(task)):
                 self.tasks[int(slot) + 1] = int(task[slot])
+
+    def _check_tasks(self) -> None:
+        """Raise `DataError` if a task has no image to fit a readout on, or none to score it on."""
+        for what, part in (("readout", self.parts.readout), ("test", self.parts.test)):
+            of = self.protocol.tasks.of(part.labels)
+            for task, classes in enumerate(self.protocol.tasks.classes):
+                if task not in of:
+                    raise DataError(
+                        f"tasks: no {what} image of task {task}, classes {classes}; raise "
+                        f"data.n_{what}"
+                    )
 
     @property
     def slots(self) -> list[int]:
@@ -128,7 +141,7 @@ class Probes:
             See `brainsleep.measure.accuracy_matrices`.
         representation : dict of str to ndarray, shape (n_tasks,)
             By the names of `REPRESENTATION`, of the responses to all test images. Both are empty
-            without tasks, or if nothing was learned.
+            with fewer than two tasks, without images to score them on, or if nothing was learned.
         """
         if not self.tasks:
             return {}, {}

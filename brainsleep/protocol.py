@@ -85,10 +85,12 @@ class Record:
     snapshots : tuple of int
         Slots before which all weights are kept.
     raster : tuple of int
-        First and last slot (exclusive) in which single spikes are recorded; empty for none.
+        First and last slot (exclusive) in which single spikes are recorded (of a batch, those of
+        its first image); empty for none.
     probe_images : int
-        Test images that a copy of the network is shown, weights frozen, before and after sleeps,
-        to follow its representation (see `brainsleep.probes`); 0 for none.
+        Test images (at most as many as there are) that a copy of the network is shown, weights
+        frozen, before and after sleeps, to follow its representation (see `brainsleep.probes`);
+        0 for none.
     probe_every : int
         Probe at the first sleep, and then at every so many.
     """
@@ -145,7 +147,8 @@ class Protocol:
         Classes learned one after the other; none by default.
     hooks : mapping of str to callable
         Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep`` (of a sleep with stages:
-        at the start of every stage), ``on_segment``; only on the runtime backends.
+        at the start of every stage), ``on_segment`` (probes are segments, too); only on the
+        runtime backends.
     description : str
         One line on what it is.
     references : tuple of str

@@ -89,6 +89,17 @@ def _layered_state(spec: SurrogateNetwork, seed: int) -> State:
             own = checks.parse_equations(process.equations, process.name)
             names += [f"{process.name}_{variable}" for variable in own]
         arrays |= {f"{p.name}.{name}": np.zeros(len(pre)) for name in names}
+        for rule in p.rules:
+            for role, size in zip(("pre", "post"), shape, strict=True):
+                for trace in rule.traces(role):
+                    arrays[f"{p.name}.{rule.name}_{role}_{trace}"] = np.zeros(size)
+    for population in spec.populations:
+        if population.spikes:
+            arrays[f"{population.name}.v"] = np.zeros(population.size)
+        for activity in population.activities:
+            for variable in activity.variables:
+                name = f"{population.name}.{activity.name}_{variable}"
+                arrays[name] = np.zeros(population.size)
     return State(arrays, {}, synapses)
 
 

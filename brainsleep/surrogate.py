@@ -125,6 +125,8 @@ class LeakyPopulation(Layer):
             known = checks.dimensionless("v", f"{activity.name}_gate")
             known |= checks.constants_of(activity.parameters) | checks.variables_of(own)
             label = f"{where}: {activity.name}: on_step (these neurons' v has no unit)"
+            for name in sorted({"i", "t", "xi"} & checks.identifiers(activity.on_step)):
+                raise SpecError(f"{label}: got '{name}'; expected v, its parameters, its variables")
             checks.check_statements(activity.on_step, known, label, writes={"v", *own})
 
     @property
@@ -184,13 +186,22 @@ class DenseProjection:
             parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
             object.__setattr__(self, label, parts)
             check_distinct([part.name for part in parts], f"{where}: {label}")
+        for rule in self.rules:
+            known = {f"{name}_{role}" for role in ("pre", "post") for name in rule.traces(role)}
+            used = checks.identifiers(rule.on_pre, rule.on_post) - set(rule.parameters) - known
+            for name in sorted(n for n in used if n.endswith(("_pre", "_post"))):
+                expected = f"only its own traces: {', '.join(sorted(known)) or 'none'}"
+                raise SpecError(explain(f"{where}: rule '{rule.name}' uses", f"'{name}'", expected))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SurrogateNetwork(Network):
     """A feed-forward network that learns labels by surrogate gradients awake, and sleeps.
 
-    The optimiser is Adam with torch's defaults.
+    The optimiser is Adam with torch's defaults. A spike acts on the next layer within its time
+    step, as in snnTorch, so a spike and the one that it causes are simultaneous: to a plasticity
+    rule, which sees traces as they were before the spikes of a step, they are no pair. The input
+    never spikes, so rules see nothing of it.
 
     Parameters
     ----------

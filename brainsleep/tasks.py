@@ -56,6 +56,8 @@ class Tasks:
         object.__setattr__(self, "rehearsal", float(self.rehearsal))
         if not isinstance(self.stored, int) or isinstance(self.stored, bool) or self.stored < 1:
             raise ProtocolError(explain("tasks.stored", repr(self.stored), "at least 1"))
+        if not classes and (self.mixed or self.rehearsal):
+            raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes, too")
         if self.mixed and self.rehearsal:
             raise ProtocolError("tasks: mixed and rehearsal exclude each other; set one of them")
 

@@ -146,6 +146,8 @@ class Statements:
 def _constant(name: str) -> float:
     if name in DEFAULT_CONSTANTS:
         return float(DEFAULT_CONSTANTS[name].value)
+    if name not in DEFAULT_UNITS:
+        raise BackendError(f"torch: '{name}' is not known to code on tensors")
     return float(DEFAULT_UNITS[name])
 
 
@@ -243,10 +245,11 @@ class TensorRule:
         rule = self.rule
         self._numbers = si(rule.parameters) | {"dt": self.dt}
         self._bounds = {"w_min": -self.w_max, "w_max": self.w_max}
-        self._decay, self._spike, self._names = {}, {}, {}
+        self.names: dict[str, list[str]] = {}
+        self._decay, self._spike = {}, {}
         for role in ("pre", "post"):
             traces = rule.traces(role)
-            self._names[role] = list(traces)
+            self.names[role] = list(traces)
             same = {k: k for k in [*traces, *rule.parameters]}
             self._decay[role] = Statements(exact_update(traces, rule, same))
             self._spike[role] = Statements(getattr(rule, f"{role}_spike"))
@@ -257,7 +260,7 @@ class TensorRule:
         sizes = {"pre": w.shape[1], "post": w.shape[0]}
         self.traces = {
             role: {name: w.new_zeros(sizes[role]) for name in names}
-            for role, names in self._names.items()
+            for role, names in self.names.items()
         }
 
     def step(
@@ -274,26 +277,40 @@ class TensorRule:
         rng : torch.Generator
             Draws what is random.
         """
+        self.decay(rng)
+        for role, who in (("pre", pre), ("post", post)):
+            self.learn(role, w, who, rng)
+        for role, who in (("pre", pre), ("post", post)):
+            self.spike(role, who, rng)
+
+    def decay(self, rng: torch.Generator) -> None:
+        """Let all traces decay by a step."""
         for role, traces in self.traces.items():
             self._update(self._decay[role], traces, rng)
-        spiked = {"pre": pre.nonzero().flatten(), "post": post.nonzero().flatten()}
+
+    def learn(self, role: str, w: torch.Tensor, spiked: torch.Tensor, rng: torch.Generator) -> None:
+        """Let presynaptic (``"pre"``) or postsynaptic spikes act on the weights, in place."""
+        who = spiked.nonzero().flatten()
+        if not len(who):
+            return
         everyone = slice(None)
-        for role, who in spiked.items():
-            if len(who):
-                rows, columns = (everyone, who) if role == "pre" else (who, everyone)
-                names = self._numbers | self._bounds
-                names |= {f"{k}_pre": v[columns][None, :] for k, v in self.traces["pre"].items()}
-                names |= {f"{k}_post": v[rows][:, None] for k, v in self.traces["post"].items()}
-                part = w[:, who] if role == "pre" else w[who]
-                names["w"] = part
-                self._learn[role](names, part, rng)
-                w[rows, columns] = _tensor(names["w"]).to(w)
-        for role, who in spiked.items():
-            if len(who):
-                chosen = {name: trace[who] for name, trace in self.traces[role].items()}
-                self._update(self._spike[role], chosen, rng)
-                for name, trace in self.traces[role].items():
-                    trace[who] = chosen[name]
+        rows, columns = (everyone, who) if role == "pre" else (who, everyone)
+        names = self._numbers | self._bounds
+        names |= {f"{k}_pre": v[columns][None, :] for k, v in self.traces["pre"].items()}
+        names |= {f"{k}_post": v[rows][:, None] for k, v in self.traces["post"].items()}
+        part = w[rows, columns]
+        names["w"] = part
+        self._learn[role](names, part, rng)
+        w[rows, columns] = _tensor(names["w"]).to(w)
+
+    def spike(self, role: str, spiked: torch.Tensor, rng: torch.Generator) -> None:
+        """Let spikes act on the traces of the neurons that spiked."""
+        who = spiked.nonzero().flatten()
+        if len(who):
+            chosen = {name: trace[who] for name, trace in self.traces[role].items()}
+            self._update(self._spike[role], chosen, rng)
+            for name, trace in self.traces[role].items():
+                trace[who] = chosen[name]
 
     def _update(
         self, code: Statements, traces: dict[str, torch.Tensor], rng: torch.Generator

@@ -14,7 +14,7 @@ from ._read import Condition
 from ._seeds import MARKERS, Run, groups_of
 
 #: Gates that a sleep opens and that change no weight by themselves; the others are processes.
-ACTIVITY = ("input", "plasticity", "noise", "spontaneous")
+ACTIVITY = ("input", "plasticity", "noise", "spontaneous", "slow")
 
 #: The ways of learning, in the order in which figures show them.
 WAYS = ("", "mixed", "rehearsal", "frozen")
@@ -27,7 +27,7 @@ def way(protocol: Mapping) -> str:
     """Return how images were learned: one of `WAYS`, "" for one task after the other."""
     tasks = protocol.get("tasks", {})
     wake = protocol["schedule"]["wake"]["gates"]
-    if not protocol["data"]["n_train"] or not wake.get("plasticity", 1):
+    if not protocol["data"]["n_train"] or not wake.get("plasticity", 0):
         return "frozen"
     return "mixed" if tasks.get("mixed") else "rehearsal" if tasks.get("rehearsal") else ""
 

@@ -17,7 +17,8 @@ from brainsleep.gridfile import read_grids
 from brainsleep.models.homeostasis import NORMALISE, PRUNING
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sg_snn import DECAY_RELEASED, NOISE, SG_SNN, SG_SNN_RELEASED, layered_network
-from brainsleep.models.sleep import DECAY_STATIC, MEMBRANE_NOISE
+from brainsleep.models.sleep import DECAY_NEURON, DECAY_STATIC, MEMBRANE_NOISE
+from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.protocol import Record, load_protocol
 from brainsleep.schedule import Schedule, sleep
 from brainsleep.segment import Batch, Segment
@@ -119,6 +120,25 @@ def test_a_protocol_takes_another_model():
             ("noise", "no unit"),
         ),
         (lambda: DenseProjection(name="p", source="a", target="b", w_max=0), ("w_max",)),
+        (
+            lambda: LeakyPopulation(
+                name="h", size=2, activities=(dataclasses.replace(NOISE, on_step="v += sd*i"),)
+            ),
+            ("noise", "got 'i'"),
+        ),
+        (
+            lambda: DenseProjection(
+                name="p",
+                source="a",
+                target="b",
+                rules=(
+                    dataclasses.replace(
+                        STDP_NEAREST, on_pre="w = clip(w - lr*a_minus*y_post*v_post, w_min, w_max)"
+                    ),
+                ),
+            ),
+            ("rule 'stdp_nearest' uses", "'v_post'", "x_pre, y_post"),
+        ),
         (lambda: dataclasses.replace(SMALL, batch_size=0), ("batch_size", "at least 1")),
         (lambda: dataclasses.replace(SMALL, precision="float16"), ("precision", "float64")),
         (
@@ -229,12 +249,12 @@ def loss_of(backend, state, batch):
     import torch
     from snntorch import functional
 
-    from brainsleep.torch_backend import _Run
+    from brainsleep.torch_segment import Run
 
     gates = dict.fromkeys(SMALL.gates, 0.0) | {"input": 1.0}
     with torch.no_grad():
-        spikes = _Run(backend, state, 0)._forward(batch.stimulus, 30, gates)["output"]
-        return float(functional.ce_rate_loss()(spikes, torch.as_tensor(batch.labels)))
+        spikes = Run(backend, state, 0)._forward(batch.stimulus, 30, gates)["output"]
+        return float(getattr(functional, SMALL.loss)()(spikes, torch.as_tensor(batch.labels)))
 
 
 @pytest.mark.torch
@@ -247,8 +267,8 @@ def test_gradients_flow_and_the_loss_falls(backend):
     for name in ("input_hidden", "hidden_output"):
         assert np.mean(state.arrays[f"{name}.adam_square"] > 0) > 0.2  # through both layers
         assert not np.array_equal(state.arrays[f"{name}.w"], start.arrays[f"{name}.w"])
-    assert loss_of(backend, start, batch) == pytest.approx(np.log(10), abs=0.1)
-    assert loss_of(backend, state, batch) < 1.7  # 1.46 if the right neuron spikes in every step
+    assert loss_of(backend, start, batch) > 1
+    assert loss_of(backend, state, batch) < 0.1
     shown = segment(SMALL, "test", stimulus=batch.stimulus, input=1)
     _, recording = backend.advance(state, shown, 0)
     assert np.mean(recording.counts["output"].argmax(axis=1) == batch.labels) > 0.9
@@ -268,16 +288,16 @@ def test_adam_is_torchs(backend):
 
     from snntorch import functional
 
-    from brainsleep.torch_backend import _Run
+    from brainsleep.torch_segment import Run
 
-    run = _Run(backend, initial_state(SMALL, 0), 0)
+    run = Run(backend, initial_state(SMALL, 0), 0)
     optimiser = torch.optim.Adam(run.w.values(), lr=SMALL.learning_rate)
     for w in run.w.values():
         w.requires_grad_(True)
     torch.set_num_threads(1)
     for _ in range(2):
         spikes = run._forward(batch.stimulus, 30, {"input": 1.0, "noise": 0.0})
-        loss = functional.ce_rate_loss()(spikes["output"], torch.as_tensor(batch.labels))
+        loss = getattr(functional, SMALL.loss)()(spikes["output"], torch.as_tensor(batch.labels))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -295,7 +315,8 @@ def test_closed_gates_leave_every_bit(backend, phase):
     )
     state, _ = backend.advance(start, shown, 0)
     for name, value in start.arrays.items():
-        assert np.array_equal(state.arrays[name], value), name
+        if not name.endswith(".v") and "stdp" not in name:  # noise moves membranes, spikes traces
+            assert np.array_equal(state.arrays[name], value), name
 
 
 @pytest.mark.torch
@@ -325,6 +346,69 @@ def test_decay_has_its_closed_form_and_signs_stay(backend):
 
 
 @pytest.mark.torch
+def test_a_sleep_goes_on_where_the_slot_before_left_it(backend):
+    """One slot, two slots, and two segments: membranes, traces and weights are the same."""
+
+    def asleep(*steps):
+        n = len(steps)
+        values = dict.fromkeys(SMALL.gates, 0.0) | {"noise": 1.0, "plasticity": 1.0}
+        return Segment(
+            steps=np.array(steps),
+            stimulus=np.zeros((n, N)),
+            gates={name: np.full(n, value) for name, value in values.items()},
+            onset=np.arange(n) == 0,
+            phase=np.full(n, "sleep"),
+            raster=np.zeros(n, bool),
+        )
+
+    start = initial_state(SMALL, 1)
+    whole, counted = backend.advance(start, asleep(40), 5)
+    halves, parts = backend.advance(start, asleep(15, 25), 5)
+    assert np.array_equal(counted.counts["hidden"][0], parts.counts["hidden"].sum(axis=0))
+    for name, value in whole.arrays.items():
+        assert np.array_equal(halves.arrays[name], value), name
+    assert np.any(whole.arrays["hidden.v"] != 0)
+    assert np.any(whole.arrays["hidden_output.stdp_all_pre_x"] != 0)
+    assert not np.array_equal(whole.arrays["hidden_output.w"], start.arrays["hidden_output.w"])
+    later, _ = backend.advance(whole, segment(SMALL, "test", input=1), 0)
+    assert not np.any(later.arrays["hidden.v"])  # an image begins at rest
+
+
+@pytest.mark.torch
+def test_processes_in_the_test_phase_run_whatever_is_shown_beside():
+    spec = dataclasses.replace(
+        SMALL,
+        projections=tuple(
+            dataclasses.replace(p, processes=(NORMALISE.with_parameters(w_star=0.05),))
+            for p in SMALL.projections
+        ),
+    )
+    start, backend = initial_state(spec, 0), make_backend("torch", spec)
+    for n in (1, 2):
+        shown = segment(spec, "test", stimulus=np.zeros((n, N)), input=1, normalise=1)
+        state, _ = backend.advance(start, shown, 0)
+        w = np.abs(state.arrays["input_hidden.w"]).reshape(N, 60)
+        np.testing.assert_allclose(w.sum(axis=0), 0.05 * N, rtol=1e-5)
+
+
+@pytest.mark.torch
+def test_all_onsets_come_before_all_updates_as_in_brian2():
+    processes = (NORMALISE.with_parameters(w_star=0.05), DECAY_NEURON.with_parameters(tau_w=1 * ms))
+    spec = dataclasses.replace(
+        SMALL,
+        precision="float64",
+        projections=tuple(dataclasses.replace(p, processes=processes) for p in SMALL.projections),
+    )
+    start = initial_state(spec, 0)
+    asleep = segment(spec, "sleep", steps=100, normalise=1, decay=1)
+    state, _ = make_backend("torch", spec).advance(start, asleep, 0)
+    before = np.abs(start.arrays["input_hidden.w"]).reshape(N, 60)
+    after = np.abs(state.arrays["input_hidden.w"]).reshape(N, 60)
+    # decay leads to the mean before normalisation, which came after it was taken
+    np.testing.assert_allclose(after, np.broadcast_to(before.mean(axis=0), (N, 60)), rtol=1e-6)
+
+
+@pytest.mark.torch
 def test_the_released_sleep_takes_the_released_step(backend):
     spec = layered_network(DECAY_RELEASED, n_inputs=N, n_hidden=60)
     start = initial_state(spec, 1)
@@ -340,10 +424,10 @@ def test_noise_has_its_spread(backend):
     """v of neurons that cannot spike: sd*sqrt((1 - beta**(2n))/(1 - beta**2)) after n steps."""
     import torch
 
-    from brainsleep.torch_backend import _Leaky
+    from brainsleep.torch_segment import Leaky
 
     silent = LeakyPopulation(name="h", size=40_000, v_threshold=1e6, activities=(NOISE,))
-    layer, v = _Leaky(silent, 1e-3), torch.zeros(1, 40_000)
+    layer, v = Leaky(silent, 1e-3), torch.zeros(1, 40_000)
     layer.rest(v)
     rng = torch.Generator().manual_seed(0)
     for _ in range(10):

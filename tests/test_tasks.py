@@ -14,6 +14,7 @@ from brainsleep.errors import DataError, ProtocolError, ScheduleError
 from brainsleep.measure import accuracy_matrices, decisions, task_metrics
 from brainsleep.protocol import load_protocol, run_id
 from brainsleep.schedule import Order, Schedule, sleep
+from brainsleep.segment import Capacity, Recording
 from brainsleep.simulate import simulate
 from brainsleep.store import read_result
 from brainsleep.tasks import Tasks
@@ -99,6 +100,7 @@ def test_every_image_of_a_task_is_shown_once_an_epoch(seed, epochs, rehearsal, n
         ({"rehearsal": -0.5}, ("tasks.rehearsal", "at least 0")),
         ({"stored": 0}, ("tasks.stored", "at least 1")),
         ({"classes": ((0,), (1,)), "mixed": True, "rehearsal": 1.0}, ("exclude",)),
+        ({"rehearsal": 1.0}, ("set tasks.classes",)),
     ],
 )
 def test_tasks_refuse(settings, words):
@@ -124,6 +126,13 @@ def test_a_task_ends_with_a_sleep_as_long_as_its_share_of_wake():
     assert table.steps[asleep].tolist() == [500, 150, 500, 50]
     assert table.task[asleep].tolist() == [0, 0, 1, 1]
     assert table.task[-1] == -1 and table.stage[-1] == "test"
+
+
+def test_a_short_sleep_at_the_end_of_a_task_is_not_rounded_away():
+    order = Order(np.arange(24), np.repeat([0, 1], [12, 12]), np.zeros(24, int))
+    table = compiled(order, sleep=sleep(0.5, max_duration=1 * ms))
+    assert np.flatnonzero(table.phase == "sleep").tolist() == [10, 13, 24, 27]
+    assert set(table.steps[table.phase == "sleep"]) == {1}
 
 
 def test_without_tasks_the_last_sleep_still_needs_a_whole_period():
@@ -226,6 +235,19 @@ def test_a_refitted_readout_chooses_among_the_classes_so_far():
     assert found["refitted"][0, 0] == 1
     assert found["refitted"][1].mean() == pytest.approx(0.75, abs=0.02)
     np.testing.assert_array_equal(found["fixed"], [[1, np.nan], [1, 1]])
+
+
+def test_what_cannot_be_told_apart_is_not_defined():
+    """Tasks of one class each: no fixed readout, and none at all after the first."""
+    protocol = TINY.override({"tasks.classes": ((0,), (1,), (2, 3))})
+    split = parts()
+    counts = responses(split.test.labels, [0, 1, 2, 3])
+    found = accuracy_matrices([{"fit/e": counts, "test/e": counts}] * 3, protocol, split)
+    assert np.isnan(found["refitted"][0, 0]) and np.all(found["refitted"][1, :2] == 1)
+    assert np.isnan(found["fixed"][:, 0]).all() and found["fixed"][2, 2] == 1
+    metrics = task_metrics(found)
+    assert metrics["tasks_fixed_accuracy"] is None
+    assert metrics["tasks_refitted_accuracy"] == 1
 
 
 def test_decisions():
@@ -331,6 +353,47 @@ def test_epochs_show_images_again_in_another_order(tmp_path):
     assert shown[:12].tolist() == list(range(12))
     assert sorted(shown[12:]) == list(range(12))
     assert shown[12:].tolist() != list(range(12))
+
+
+def test_a_task_without_test_images_is_an_error_before_anything_is_run(tmp_path):
+    few = TASKS.override({"tasks.classes": ((0, 1, 2, 3, 4, 5, 6, 7, 8), (9,)), "data.n_test": 2})
+    with pytest.raises(DataError, match=r"no test image of task 1.*raise data.n_test"):
+        simulate(few, seed=2, backend="numpy", out=tmp_path)
+
+
+def test_without_test_images_there_is_nothing_to_look_at(tmp_path):
+    none = TASKS.override({"data.n_readout": 0, "data.n_test": 0})
+    found = simulate(none, seed=2, backend="numpy", out=tmp_path).arrays
+    assert not [name for name in found if name.startswith(("tasks/", "representation/"))]
+
+
+def test_tasks_can_be_set_as_text():
+    assert TINY.override({"tasks.classes": "((0, 1), (2, 3))"}).tasks == PAIRS
+    for text in ("((0, 1), (2,", "((0, 1), x)"):
+        with pytest.raises(ProtocolError, match=r"tasks.classes.*groups such as"):
+            TINY.override({"tasks.classes": text})
+
+
+def test_readout_and_test_images_have_noise_of_their_own():
+    from brainsleep.probes import Probes
+
+    seeds = []
+
+    class Backend:
+        capacity = Capacity()
+
+        def advance(self, state, segment, seed):
+            seeds.append(seed)
+            return state, Recording({"e": np.ones((len(segment), 30), np.int32)})
+
+    split = parts()
+    order = Order(np.arange(4), np.array([0, 0, 1, 1]), np.zeros(4, int))
+    protocol = TINY.override({"tasks.classes": ((0, 1), (2, 3))})
+    table = protocol.schedule.compile(order, 40, 40, protocol.network.gates, 1 * ms)
+    probes = Probes(protocol, table, split, 0)
+    (slot,) = probes.tasks
+    probes.look(Backend(), None, slot)
+    assert len(set(seeds)) == len(seeds) == 2
 
 
 def test_a_network_that_does_not_learn_forgets_nothing(tmp_path):
