@@ -32,16 +32,29 @@ RASTER_ROWS = 60
 STRIP, LABEL = 0.045, 0.11
 
 
-def line_label(axes: Axes, text: str, y: float) -> None:
-    """Name a horizontal reference line, above it at the right edge."""
+def line_label(axes: Axes, text: str, y: float, beside: Sequence[float] = ()) -> None:
+    """Name a horizontal reference line at the right edge, above it unless a value is `beside`.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    text : str
+        The name.
+    y : float
+        Height of the line.
+    beside : sequence of float
+        Values drawn at the right edge: one just above the line sends the name below it.
+    """
+    below = any(0 <= value - y < 10 for value in beside)
     axes.annotate(
         text,
         (1, y),
         xycoords=("axes fraction", "data"),
-        xytext=(0, 1),
+        xytext=(0, -1.5 if below else 1),
         textcoords="offset points",
         ha="right",
-        va="bottom",
+        va="top" if below else "bottom",
         fontsize=7,
         color=style.REFERENCE,
     )

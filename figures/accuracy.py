@@ -173,9 +173,6 @@ def _colours(groups: Sequence[str]) -> dict[str, str]:
 
 def _panel(axes: Axes, shown: Sequence[Run], colours: dict[str, str]) -> None:
     lines = references(shown)
-    for kind, value in lines.items():
-        accuracy_line(axes, value, kind)
-        line_label(axes, kind, value)
     theirs = authors_values(shown[0].data, _network(shown[0]))
     groups = [
         (name, [(100 * run.fraction, run.percent("network_accuracy")) for run in shown
@@ -189,6 +186,10 @@ def _panel(axes: Axes, shown: Sequence[Run], colours: dict[str, str]) -> None:
         if pairs:
             _curve(axes, name, pairs, colour)
     last = max(x for _, pairs, _ in groups for x, _ in pairs)
+    beside = [y for _, pairs, _ in groups for x, y in pairs if x > 0.75 * last]
+    for kind, value in lines.items():
+        accuracy_line(axes, value, kind)
+        line_label(axes, kind, value, beside)
     axes.set_xlim(-0.04 * max(last, 10), 1.06 * max(last, 10))
     _longest_sleep(axes, shown, last)
 

@@ -119,9 +119,11 @@ def _sleep_axis(axes: Axes, shown: Sequence[Run]) -> None:
 
 
 def _accuracy(axes: Axes, shown: Sequence[Run], looks: Mapping[str, dict[str, str]]) -> None:
+    last = max(run.fraction for run in shown)
+    beside = [run.percent("network_accuracy") for run in shown if run.fraction > 0.75 * last]
     for kind, value in references(shown).items():
         accuracy_line(axes, value, kind)
-        line_label(axes, kind, value)
+        line_label(axes, kind, value, beside)
     _curves(axes, shown, looks, lambda mine: _by_fraction(mine, _percent))
 
 
