@@ -144,7 +144,7 @@ class Run:
         """
         gates, steps = _values(segment, k), int(segment.steps[k])
         current = self._current(segment.stimulus[k : k + 1], gates)
-        v = self._wake_up_asleep()
+        v = self._recall()
         quiet = torch.zeros(current.shape[1], dtype=torch.bool, device=current.device)
         found: dict[str, list[torch.Tensor]] = {name: [] for name in v}
         due = self._due(segment, k)
@@ -165,7 +165,7 @@ class Run:
         self._keep(v)
         self._record(segment, k, {name: torch.stack(s) for name, s in found.items()})
 
-    def _wake_up_asleep(self) -> dict[str, torch.Tensor]:
+    def _recall(self) -> dict[str, torch.Tensor]:
         """Take membranes, traces and what activities keep from the state."""
         for p in self.spec.projections:
             for rule in self.backend.rules[p.name]:
