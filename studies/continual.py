@@ -9,12 +9,35 @@ After ``studies/variants.py`` has written the data::
 
 from __future__ import annotations
 
-from reproduction import DATA, of
+from reproduction import DATA, conditions, of
 
 from brainsleep.compare import Condition
 from brainsleep.grid import Grid
 
 SEEDS = 3
+TASKS = {"tasks.classes": ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))}
+
+#: The competitive network, in which learning matters, on the same tasks. Naps are so frequent that
+#: only every 25th is looked at.
+COMPETITIVE = {
+    **TASKS,
+    "data.n_train": 2000,
+    "data.n_readout": 500,
+    "data.n_test": 500,
+    "readout.label_counts": (),
+    "record.weights_every": 0,
+    "record.probe_images": 100,
+    "record.probe_every": 25,
+}
+_NONE = {"schedule.sleep.fraction": 0.0}
+COMPETITIVE_CONDITIONS = {
+    "no homeostasis": _NONE,
+    "scaled every image": {**_NONE, "schedule.wake.gates.normalise": 1},
+    "naps": {},
+    "mixed, naps": {"tasks.mixed": True},
+    "rehearsal, naps": {"tasks.rehearsal": 1.0},
+    "frozen weights": dict(of("competitive")["frozen weights"].changes),
+}
 
 
 def tasks(name: str, found: list[Condition], **more) -> Grid:
@@ -38,5 +61,11 @@ GRIDS = [
         protocol="continual",
         model="sg_snn",
         changes={"record.probe_every": 5},
+    ),
+    tasks(
+        "competitive tasks",
+        conditions(COMPETITIVE_CONDITIONS),
+        protocol="competitive",
+        changes=COMPETITIVE,
     ),
 ]

@@ -54,7 +54,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 #: Grids of surrogate-gradient networks, and of tasks: their tables have columns of their own.
 LAYERED = ("sg_snn", "sg_snn_released")
-TASKS = ("stdp", "sg_snn tasks")
+TASKS = ("stdp", "sg_snn tasks", "competitive tasks")
 
 
 def updated(text: str, table: pd.DataFrame) -> str:

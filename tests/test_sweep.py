@@ -251,7 +251,7 @@ def undisturbed(tmp_path_factory):
     before = len(cache.entries())
     done = run("sweep", SMOKE, *FEWER, "--workers", 2, "--out", out)
     assert done.returncode == 0, done.stderr
-    assert len(cache.entries()) == before + 1  # thirty rows, one program
+    assert len(cache.entries()) <= before + 1  # thirty rows, one program at most
     return tabulate(out).drop(columns=CLOCK)
 
 
