@@ -44,15 +44,16 @@ def _declare(parameters: dict[str, Quantity]) -> list[str]:
     ]
 
 
-def _tidy(code: str) -> str:
+def tidy(code: str) -> str:
+    """Return code without indentation and empty lines."""
     return "\n".join(line.strip() for line in code.strip().splitlines() if line.strip())
 
 
 def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     model = population.model
     parameters = dict(model.parameters)
-    lines = [_tidy(model.equations)]
-    step, reset, state = [], [_tidy(model.reset)], list(_stored(model.variables))
+    lines = [tidy(model.equations)]
+    step, reset, state = [], [tidy(model.reset)], list(_stored(model.variables))
 
     for prefix, rule, role in _traces_on(spec, population):
         traces = rule.traces(role)
@@ -63,7 +64,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
             f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}" for k, eq in traces.items()
         ]
         step.append(exact_update(traces, rule, names))
-        reset.append(_tidy(word_substitute(getattr(rule, f"{role}_spike"), names)))
+        reset.append(tidy(word_substitute(getattr(rule, f"{role}_spike"), names)))
         _merge(parameters, constants, population)
         state += [names[k] for k in traces]
 
@@ -78,7 +79,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         ]
         state += [names[k] for k in declared]
         activities.append(
-            ActivityPlan(activity.name, _tidy(word_substitute(activity.on_step, names)))
+            ActivityPlan(activity.name, tidy(word_substitute(activity.on_step, names)))
         )
         own = {names[k]: v for k, v in activity.parameters.items()}
         _merge(parameters, own, population)
@@ -86,7 +87,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     processes = [(p, w) for p, w in spec.weight_processes() if p.target == population.name]
     lines += _process_variables(processes)
 
-    step.append(_tidy(model.on_step))
+    step.append(tidy(model.on_step))
     gates = _gates_needed(spec, population)
     intervals = list(dict.fromkeys(process.name for _, process in processes))
     lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
@@ -142,7 +143,7 @@ def _on_slot(model: NeuronModel, gates: tuple[str, ...], intervals: list[str]) -
     lines += [f"{gate}_gate = {gate}_gate_by_slot(slot_index*slot_unit)" for gate in gates]
     lines += [f"{k}_interval = {k}_interval_by_slot(slot_index*slot_unit)" for k in intervals]
     stimulus = {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}
-    lines.append(_tidy(word_substitute(model.on_slot, stimulus)))
+    lines.append(tidy(word_substitute(model.on_slot, stimulus)))
     return "\n".join(filter(None, lines))
 
 
@@ -214,7 +215,7 @@ def exact_update(traces: Equations, rule, names: dict[str, str]) -> str:
             f"({' '.join(str(error).split())}); write them linear in the traces"
         ) from error
     names = {**names, **{f"_{k}": f"next_{v}" for k, v in names.items()}}
-    return _tidy(word_substitute(code, names))
+    return tidy(word_substitute(code, names))
 
 
 def _sum_plans(projection: Projection, process: WeightProcess) -> list[SumPlan]:
@@ -276,7 +277,7 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     synapse = projection.synapse
     lines, state = ["w : 1"], ["w"]
     parameters = {k: Quantity(v) for k, v in synapse.parameters.items()}
-    on_pre, on_post = [_tidy(synapse.on_pre)], []
+    on_pre, on_post = [tidy(synapse.on_pre)], []
     learn_pre, learn_post = [], []
     for rule in projection.rules:
         names = {k: f"{rule.name}_{k}" for k in rule.parameters}
@@ -289,10 +290,10 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         used = checks.identifiers(rule.on_pre) | checks.identifiers(rule.on_post)
         own = {names[k]: v for k, v in rule.parameters.items() if k in used - on_neurons}
         _merge(parameters, own, projection)
-        learn_pre.append(_tidy(word_substitute(rule.on_pre, names)))
-        learn_post.append(_tidy(word_substitute(rule.on_post, names)))
+        learn_pre.append(tidy(word_substitute(rule.on_pre, names)))
+        learn_post.append(tidy(word_substitute(rule.on_post, names)))
     changed = [
-        _tidy(word_substitute(process.on_change, _process_names(process)))
+        tidy(word_substitute(process.on_change, _process_names(process)))
         for process in projection.processes
     ]
     on_pre += _gated(learn_pre, changed)
@@ -317,8 +318,8 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         processes.append(
             ProcessPlan(
                 process.name,
-                _followed(_tidy(word_substitute(process.on_onset, names)), changed),
-                _followed(_tidy(word_substitute(process.on_update, names)), changed),
+                _followed(tidy(word_substitute(process.on_onset, names)), changed),
+                _followed(tidy(word_substitute(process.on_update, names)), changed),
                 tuple(sums),
                 process.period,
             )

@@ -30,7 +30,7 @@ from .network import BrianNetwork
 from .program import Program
 from .segment import Capacity, Recording, Segment, timing
 from .spec import Network, NetworkSpec
-from .state import State
+from .state import State, check_finite
 from .surrogate import SurrogateNetwork
 
 #: Steps after which a standalone program would end by itself: a segment ends before.
@@ -162,12 +162,8 @@ def _finish(spec: NetworkSpec, arrays: dict[str, np.ndarray], duration: float) -
     for name, value in arrays.items():
         if name.endswith(".lastspike"):
             arrays[name] = value - duration
-        if not np.all(np.isfinite(value)):
-            bad = int(np.sum(~np.isfinite(value)))
-            raise SimulationError(
-                f"{name}: {bad} of {value.size} values are not finite after a segment of "
-                f"{duration:g} s; lower dt or a learning rate, or bound the variable"
-            )
+    advice = "lower dt or a learning rate, or bound the variable"
+    check_finite(arrays, f" after a segment of {duration:g} s; {advice}")
     return arrays
 
 

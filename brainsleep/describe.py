@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from .assemble import tidy
 from .plan import GroupPlan, SynapsePlan
 from .protocol import Protocol, plain
 from .schedule import SleepPhase
@@ -103,18 +104,18 @@ def _layers(network: SurrogateNetwork) -> Iterator[Any]:
         yield Text(f"\npopulation {population.name} ({population.size} neurons)", style="bold")
         yield Text(_block(f"every step of {network.dt}", population.equations))
         for activity in population.activities:
-            yield Text(_block(f"every step, gate {activity.name} open", activity.on_step.strip()))
+            yield Text(_block(f"every step, gate {activity.name} open", tidy(activity.on_step)))
             yield Text(_parameters(activity.parameters))
     for p in network.projections:
         yield Text(f"\nprojection {p.name} ({p.source} to {p.target})", style="bold")
         for rule in p.rules:
-            yield Text(_block(f"presynaptic spike in sleep ({rule.name})", rule.on_pre))
-            yield Text(_block("postsynaptic spike in sleep", rule.on_post))
+            yield Text(_block(f"presynaptic spike in sleep ({rule.name})", tidy(rule.on_pre)))
+            yield Text(_block("postsynaptic spike in sleep", tidy(rule.on_post)))
             yield Text(_parameters(rule.parameters))
         for process in p.processes:
-            code = "\n".join(line.strip() for line in process.on_update.strip().splitlines())
-            yield Text(_block(f"when gate {process.name} opens", process.on_onset))
-            yield Text(_block(f"every {process.period}, gate {process.name} open", code))
+            yield Text(_block(f"when gate {process.name} opens", tidy(process.on_onset)))
+            update = tidy(process.on_update)
+            yield Text(_block(f"every {process.period}, gate {process.name} open", update))
             yield Text(_parameters(process.parameters))
     yield Text(f"\nwake: {network.plan['wake']}")
 

@@ -182,7 +182,7 @@ def scores(
         subsets for both, for every number in ``readout.label_counts``.
     """
     counts, readout = recorder.counts[protocol.readout.population], protocol.readout
-    output = getattr(protocol.network, "output", "")
+    output = protocol.network.output
     name = readout.population if output else "network"
     features = {
         name: (counts[table.stage == "readout"], counts[table.stage == "test"]),
@@ -252,7 +252,7 @@ def accuracy_matrices(
     fit_task, test_task = tasks.of(parts.readout.labels), tasks.of(parts.test.labels)
     fit, test = f"fit/{readout.population}", f"test/{readout.population}"
     kinds = ["refitted", "fixed"]
-    output = getattr(protocol.network, "output", "")
+    output = protocol.network.output
     found = {kind: np.full((n, n), np.nan) for kind in [*kinds, *(["own"] if output else [])]}
 
     def score(fitted: int, which: np.ndarray, now: int, tested: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ and the test images, from which accuracies on all tasks so far follow.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from .datasets import Split
@@ -43,18 +45,16 @@ class Probes:
         asleep = training & (table.phase == "sleep")
         n_train = int(training.sum())
         record = protocol.record
-        self.sleeps: dict[int, int] = {}  # slot: +1 before a sleep, -1 after one
+        self.sleeps: dict[int, bool] = {}  # slot: whether a sleep is over, or begins
         if record.probe_images and protocol.data.n_test:
             begins = np.flatnonzero(asleep & ~np.append(False, asleep[:-1]))
             ends = 1 + np.flatnonzero(asleep & ~np.append(asleep[1:], False))
             for first, last in list(zip(begins, ends, strict=True))[:: record.probe_every]:
-                self.sleeps |= {int(first): 1, int(last): -1}
-        self.tasks: dict[int, int] = {}  # slot: task that has just been learned
+                self.sleeps |= {int(first): False, int(last): True}
+        self.tasks: list[int] = []  # slots at which a task, but the last, has just been learned
         if len(protocol.tasks) and protocol.data.n_readout and protocol.data.n_test:
             self._check_tasks()
-            task = table.task[:n_train]
-            for slot in np.flatnonzero(np.diff(task)):
-                self.tasks[int(slot) + 1] = int(task[slot])
+            self.tasks = (1 + np.flatnonzero(np.diff(table.task[:n_train]))).tolist()
 
     def _check_tasks(self) -> None:
         """Raise `DataError` if a task has no image to fit a readout on, or none to score it on."""
@@ -94,17 +94,15 @@ class Probes:
         if slot in self.sleeps:
             images = self.parts.test.images[: self.protocol.record.probe_images]
             labels = self.parts.test.labels[: len(images)]
-            shown = self._show(backend, state, images, ("sleep", slot))
-            counts = shown[self.protocol.readout.population]
-            values = representation(counts, labels, self._seconds(), stream(self.seed, "shuffles"))
+            counts = self._show(backend, state, images, ("sleep", slot))
+            seen = counts[self.protocol.readout.population]
+            values = representation(seen, labels, self._seconds(), stream(self.seed, "shuffles"))
             found["values"] = np.array([values[name] for name in REPRESENTATION])
-            found["similarity"] = class_similarity(counts, labels)
+            found["similarity"] = class_similarity(seen, labels)
         if slot in self.tasks:
             for name, part in (("fit", self.parts.readout), ("test", self.parts.test)):
-                shown = self._show(backend, state, part.images, (name, slot))
-                for population, counts in shown.items():
-                    if population in self._populations():
-                        found[f"{name}/{population}"] = counts
+                counts = self._show(backend, state, part.images, (name, slot))
+                found |= {f"{name}/{k}": counts[k] for k in self._populations()}
         return found
 
     def course(self, recorder: Recorder, dt: float) -> dict[str, np.ndarray]:
@@ -124,7 +122,7 @@ class Probes:
         values = np.array([each["values"] for each in looked])
         found = {
             "times_s": np.array([recorder.ran[:slot].sum() for slot in slots]) * dt,
-            "after": np.array([self.sleeps[slot] < 0 for slot in slots]),
+            "after": np.array([self.sleeps[slot] for slot in slots]),
             "similarities": np.array([each["similarity"] for each in looked]),
             **dict(zip(REPRESENTATION, values.T, strict=True)),
         }
@@ -145,7 +143,7 @@ class Probes:
         """
         if not self.tasks:
             return {}, {}
-        stages = [recorder.probes[slot] for slot in sorted(self.tasks)]
+        stages = [recorder.probes[slot] for slot in self.tasks]
         last = {}
         for population in self._populations():
             counts = recorder.counts[population]
@@ -162,8 +160,7 @@ class Probes:
         return tables, {name: np.array([each[name] for each in found]) for name in REPRESENTATION}
 
     def _populations(self) -> set[str]:
-        output = getattr(self.protocol.network, "output", None)
-        return {self.protocol.readout.population, *([output] if output else [])}
+        return {self.protocol.readout.population, self.protocol.network.output} - {""}
 
     def _seconds(self) -> float:
         return float(self.protocol.schedule.image_duration)
@@ -172,24 +169,32 @@ class Probes:
         self, backend, state: State, images: np.ndarray, key: tuple[str, int]
     ) -> dict[str, np.ndarray]:
         """Return the spike counts of all populations, shape (n_images, n_neurons)."""
-        network, schedule = self.protocol.network, self.protocol.schedule
-        table = schedule.compile(0, 0, len(images), network.gates, network.dt)
-        rates = self.protocol.encoder.rates(images)
-        steps = int(table.steps[0])
+        steps = round(float(self.protocol.schedule.image_duration / self.protocol.network.dt))
         room = max(1, min(backend.capacity.slots, backend.capacity.steps // steps))
         found: dict[str, list[np.ndarray]] = {}
-        for first in range(0, len(images), room):
-            cut = slice(first, first + room)
-            segment = Segment(
-                table.steps[cut],
-                rates[cut],
-                {name: gate[cut] for name, gate in table.gates.items()},
-                table.onset[cut],
-                table.phase[cut],
-                np.zeros(len(table.steps[cut]), bool),
-            )
+        for first, segment in shown(self.protocol, images, room):
             seed = int(stream(self.seed, "probe", *key, first).integers(2**32))
             state, recording = backend.advance(state, segment, seed)
             for name, counts in recording.counts.items():
                 found.setdefault(name, []).append(counts)
         return {name: np.concatenate(counts) for name, counts in found.items()}
+
+
+def shown(protocol: Protocol, images: np.ndarray, room: int) -> Iterator[tuple[int, Segment]]:
+    """Yield segments that show images in the test phase, each with the number of its first.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Its schedule, encoder and network.
+    images : ndarray of uint8, shape (n_images, height, width)
+        What is shown.
+    room : int
+        Images in a segment at most.
+    """
+    network = protocol.network
+    table = protocol.schedule.compile(0, 0, len(images), network.gates, network.dt)
+    rates = protocol.encoder.rates(images)
+    for first in range(0, len(images), room):
+        slots = slice(first, first + room)
+        yield first, Segment.of(table, slots, rates[slots])

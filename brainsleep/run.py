@@ -130,16 +130,13 @@ class Run:
         stimulus = np.zeros((last - first, encoder.n_inputs))
         if np.any(image >= 0):
             stimulus[image >= 0] = encoder.rates(images[image[image >= 0]])
-        raster = np.zeros(last - first, dtype=bool)
+        raster = None
         if self.protocol.record.raster:
             start, stop = self.protocol.record.raster
             slots = np.arange(first, last)
             raster = (slots >= start) & (slots < stop)
-        gates = {name: gate[cut] for name, gate in table.gates.items()}
         batch = self._batch(first) if table.phase[first] == "wake" else None
-        return Segment(
-            table.steps[cut], stimulus, gates, table.onset[cut], table.phase[cut], raster, batch
-        )
+        return Segment.of(table, cut, stimulus, raster, batch)
 
     def _batch(self, slot: int) -> Batch | None:
         """Return the images and labels that are learned from together, if the network does so."""

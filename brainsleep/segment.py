@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import ScheduleError, explain
+from .slots import SlotTable
 from .spec import NetworkSpec
 
 
@@ -92,6 +93,27 @@ class Segment:
                 raise ScheduleError(explain(f"segment: gate {name}", gate, "values from 0 to 1"))
         if self.batch is not None and len(steps) != 1:
             raise ScheduleError(explain("segment: slots beside a batch", len(steps), "one"))
+
+    @classmethod
+    def of(
+        cls,
+        table: SlotTable,
+        slots: slice,
+        stimulus: np.ndarray,
+        raster: np.ndarray | None = None,
+        batch: Batch | None = None,
+    ) -> Segment:
+        """Take slots of a table; without `raster` no single spikes are recorded."""
+        steps = table.steps[slots]
+        return cls(
+            steps,
+            stimulus,
+            {name: gate[slots] for name, gate in table.gates.items()},
+            table.onset[slots],
+            table.phase[slots],
+            np.zeros(len(steps), bool) if raster is None else raster,
+            batch,
+        )
 
     def __len__(self) -> int:
         return len(self.steps)

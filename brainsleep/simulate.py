@@ -9,9 +9,9 @@ import numpy as np
 
 from .backend import backend_identity, default_backend, make_backend
 from .datasets import load_dataset
+from .probes import shown
 from .protocol import Protocol, run_id
 from .run import Progress, Run
-from .segment import Segment
 from .state import initial_state, stream
 from .store import Result, check_writable, find_result, partial_folder, working_on
 
@@ -84,23 +84,13 @@ def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray
         Images to show.
     """
     network = protocol.network
-    table = protocol.schedule.compile(0, 0, len(images), network.gates, network.dt)
     program = make_backend(backend, network)
     state = initial_state(network, seed)
-    rates = protocol.encoder.rates(images)
-    total = 0
-    for first in range(0, len(images), program.capacity.slots // 2):
-        cut = slice(first, first + program.capacity.slots // 2)
-        segment = Segment(
-            table.steps[cut],
-            rates[cut],
-            {k: v[cut] for k, v in table.gates.items()},
-            table.onset[cut],
-            table.phase[cut],
-            np.zeros(len(table.steps[cut]), bool),
-        )
+    spikes = steps = 0
+    for first, segment in shown(protocol, images, program.capacity.slots // 2):
         key = int(stream(seed, "calibration", first).integers(2**32))
         state, recording = program.advance(state, segment, key)
-        total += int(recording.counts[protocol.readout.population].sum())
+        spikes += int(recording.counts[protocol.readout.population].sum())
+        steps += int(segment.starts[-1])
     size = network.population(protocol.readout.population).size
-    return total / (size * float(table.steps.sum() * network.dt))
+    return spikes / (size * float(steps * network.dt))

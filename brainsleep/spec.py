@@ -225,6 +225,9 @@ class Network:
     #: Images that are learned from together, with their labels; 0 where each is shown by itself.
     batch_size = 0
 
+    #: Population whose spikes are the network's own decision, one neuron a class; '' for none.
+    output = ""
+
     def population(self, name: str, where: str = "") -> Population:
         """Return the population called `name`; raise `SpecError` if there is none."""
         for population in self.populations:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from . import checks
-from .errors import ProtocolError, SpecError, explain
+from .errors import ProtocolError, SimulationError, SpecError, explain
 from .spec import Network, NetworkSpec, Projection
 from .surrogate import SurrogateNetwork
 
@@ -63,6 +63,19 @@ class State:
         return np.abs(self.arrays[f"{projection}.w"])
 
 
+def check_finite(arrays: dict[str, np.ndarray], advice: str) -> None:
+    """Raise `SimulationError`, ending in `advice`, if a value is not a finite number."""
+    for name, value in arrays.items():
+        if not np.all(np.isfinite(value)):
+            bad = int(np.sum(~np.isfinite(value)))
+            raise SimulationError(f"{name}: {bad} of {value.size} values are not finite{advice}")
+
+
+def variable_name(owner: str, part: str, variable: str) -> str:
+    """Name the array of a variable that a rule, process or activity keeps on its `owner`."""
+    return f"{owner}.{part}_{variable}"
+
+
 def initial_state(spec: Network, seed: int) -> State:
     """Draw connectivity and weights of `spec` from `seed`; set variables to their start.
 
@@ -84,21 +97,21 @@ def _layered_state(spec: SurrogateNetwork, seed: int) -> State:
         bound = min(p.scale / np.sqrt(shape[0]), p.w_max)
         drawn = stream(seed, "weights", p.name).uniform(-bound, bound, len(pre))
         arrays[f"{p.name}.w"] = drawn
-        names = ["adam_mean", "adam_square"]
+        kept = [f"{p.name}.adam_mean", f"{p.name}.adam_square"]
         for process in p.processes:
             own = checks.parse_equations(process.equations, process.name)
-            names += [f"{process.name}_{variable}" for variable in own]
-        arrays |= {f"{p.name}.{name}": np.zeros(len(pre)) for name in names}
+            kept += [variable_name(p.name, process.name, variable) for variable in own]
+        arrays |= {name: np.zeros(len(pre)) for name in kept}
         for rule in p.rules:
             for role, size in zip(("pre", "post"), shape, strict=True):
                 for trace in rule.traces(role):
-                    arrays[f"{p.name}.{rule.name}_{role}_{trace}"] = np.zeros(size)
+                    arrays[variable_name(p.name, f"{rule.name}_{role}", trace)] = np.zeros(size)
     for population in spec.populations:
         if population.spikes:
             arrays[f"{population.name}.v"] = np.zeros(population.size)
         for activity in population.activities:
             for variable in activity.variables:
-                name = f"{population.name}.{activity.name}_{variable}"
+                name = variable_name(population.name, activity.name, variable)
                 arrays[name] = np.zeros(population.size)
     return State(arrays, {}, synapses)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -234,6 +234,8 @@ class TensorRule:
         Hard bound: signed weights stay between -`w_max` and `w_max`.
     dt : float
         Time step in s.
+    traces : dict of str to dict of str to tensor
+        ``"pre"``, shape (n_pre,), and ``"post"``, shape (n_post,), by name.
     """
 
     rule: PlasticityRule
@@ -254,34 +256,6 @@ class TensorRule:
             self._decay[role] = Statements(exact_update(traces, rule, same))
             self._spike[role] = Statements(getattr(rule, f"{role}_spike"))
         self._learn = {role: Statements(getattr(rule, f"on_{role}")) for role in ("pre", "post")}
-
-    def rest(self, w: torch.Tensor) -> None:
-        """Set all traces to 0, for weights of shape (n_post, n_pre)."""
-        sizes = {"pre": w.shape[1], "post": w.shape[0]}
-        self.traces = {
-            role: {name: w.new_zeros(sizes[role]) for name in names}
-            for role, names in self.names.items()
-        }
-
-    def step(
-        self, w: torch.Tensor, pre: torch.Tensor, post: torch.Tensor, rng: torch.Generator
-    ) -> None:
-        """Go on by one step; a spike sees the traces as they were before this step's spikes.
-
-        Parameters
-        ----------
-        w : tensor, shape (n_post, n_pre)
-            Signed weights, changed in place; presynaptic spikes act before postsynaptic ones.
-        pre, post : tensor of bool, shapes (n_pre,) and (n_post,)
-            Who spikes in this step.
-        rng : torch.Generator
-            Draws what is random.
-        """
-        self.decay(rng)
-        for role, who in (("pre", pre), ("post", post)):
-            self.learn(role, w, who, rng)
-        for role, who in (("pre", pre), ("post", post)):
-            self.spike(role, who, rng)
 
     def decay(self, rng: torch.Generator) -> None:
         """Let all traces decay by a step."""
@@ -321,3 +295,37 @@ class TensorRule:
             code(names, like, rng)
             for name in traces:
                 traces[name] = _tensor(names[name]).to(like).expand_as(like).clone()
+
+
+def see_spikes(
+    rules: Sequence[TensorRule],
+    w: torch.Tensor,
+    pre: torch.Tensor,
+    post: torch.Tensor,
+    rng: torch.Generator,
+    learning: bool = True,
+) -> None:
+    """Let rules go on by a step; a spike sees traces as they were before this step's spikes.
+
+    Parameters
+    ----------
+    rules : sequence of TensorRule
+        Rules of one weight matrix; their traces are changed.
+    w : tensor, shape (n_post, n_pre)
+        Signed weights, changed in place; all presynaptic spikes act before the postsynaptic ones.
+    pre, post : tensor of bool, shapes (n_pre,) and (n_post,)
+        Who spikes in this step.
+    rng : torch.Generator
+        Draws what is random.
+    learning : bool
+        Whether weights change at all.
+    """
+    spiked = {"pre": pre, "post": post}
+    for rule in rules:
+        rule.decay(rng)
+    for role, who in spiked.items():
+        for rule in rules if learning else ():
+            rule.learn(role, w, who, rng)
+    for rule in rules:
+        for role, who in spiked.items():
+            rule.spike(role, who, rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import snntorch
@@ -11,9 +12,9 @@ from snntorch import functional, surrogate
 
 from .errors import BackendError, SimulationError, explain
 from .segment import Recording, Segment
-from .state import State
-from .surrogate import SURROGATES, LeakyPopulation
-from .tensor_code import Statements, TensorProcess, TensorRule, si
+from .state import State, check_finite, variable_name
+from .surrogate import SURROGATES, DenseProjection, LeakyPopulation
+from .tensor_code import Statements, TensorProcess, TensorRule, see_spikes, si
 
 
 class Leaky:
@@ -62,6 +63,18 @@ class Leaky:
         return spiked.to(v.dtype), v  # snnTorch's surrogates give single precision
 
 
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """What a weight process does in a slot: at which steps, and the time of an update in s."""
+
+    projection: DenseProjection
+    process: TensorProcess
+    variables: dict[str, torch.Tensor]
+    onset: list[int]
+    updates: list[int]
+    interval: float
+
+
 class Run:
     """One segment under way."""
 
@@ -73,7 +86,10 @@ class Run:
         for p in self.spec.projections:
             self.w[p.name] = self._matrix(f"{p.name}.w")
             self.variables[p.name] = [
-                {name: self._matrix(variable_name(p, each, name)) for name in each.variables}
+                {
+                    name: self._matrix(variable_name(p.name, each.process.name, name))
+                    for name in each.variables
+                }
                 for each in backend.processes[p.name]
             ]
         self.moments = {
@@ -109,8 +125,9 @@ class Run:
         gates = _values(segment, first)
         self._rest()
         if last - first == 1:
-            self._onsets(segment, first)
-            self._updates(segment, first)
+            plan = self._plan(segment, first)
+            self._onsets(plan)
+            self._updates(plan)
         with torch.no_grad():
             spikes = self._forward(segment.stimulus[first:last], int(segment.steps[first]), gates)
         for k in range(first, last):
@@ -122,7 +139,8 @@ class Run:
         if batch is None:
             raise BackendError("segment: a slot awake has no batch; give it images and labels")
         self._rest()
-        self._onsets(segment, 0)
+        plan = self._plan(segment, 0)
+        self._onsets(plan)
         learning = gates["plasticity"] > 0
         with torch.set_grad_enabled(learning):
             for w in self.w.values():
@@ -134,7 +152,7 @@ class Run:
         for p in self.spec.projections:
             self.w[p.name] = self.w[p.name].detach()
             self._changed(p)
-        self._updates(segment, 0)
+        self._updates(plan)
         self._record(segment, 0, {name: s.detach() for name, s in spikes.items()})
 
     def sleep(self, segment: Segment, k: int) -> None:
@@ -147,12 +165,13 @@ class Run:
         v = self._recall()
         quiet = torch.zeros(current.shape[1], dtype=torch.bool, device=current.device)
         found: dict[str, list[torch.Tensor]] = {name: [] for name in v}
-        due = self._due(segment, k)
+        plan = self._plan(segment, k)
+        due = {step for each in plan for step in (*each.onset, *each.updates)}
         with torch.no_grad():
             for step in range(steps):
                 if step in due:
-                    self._onsets(segment, k, step)
-                    self._updates(segment, k, step)
+                    self._onsets(plan, step)
+                    self._updates(plan, step)
                 flow, before = current, quiet
                 for p, layer in zip(self.spec.projections, self.backend.layers, strict=True):
                     drive = flow @ self.w[p.name].T
@@ -170,14 +189,14 @@ class Run:
         for p in self.spec.projections:
             for rule in self.backend.rules[p.name]:
                 for role, names in rule.names.items():
-                    rule.traces[role] = {n: self._row(trace_name(p, rule, role, n)) for n in names}
+                    rule.traces[role] = {n: self._row(_trace(p, rule, role, n)) for n in names}
         v = {}
         for layer in self.backend.layers:
             name = layer.spec.name
             v[name] = self._row(f"{name}.v")[None]
             for activity, (_, _, variables) in layer.activities.items():
                 layer.variables[activity] = {
-                    k: self._row(f"{name}.{activity}_{k}")[None] for k in variables
+                    k: self._row(variable_name(name, activity, k))[None] for k in variables
                 }
         return v
 
@@ -186,17 +205,17 @@ class Run:
         for p in self.spec.projections:
             for rule in self.backend.rules[p.name]:
                 for role, traces in rule.traces.items():
-                    self.rows |= {trace_name(p, rule, role, n): t for n, t in traces.items()}
+                    self.rows |= {_trace(p, rule, role, n): t for n, t in traces.items()}
         for layer in self.backend.layers:
             name = layer.spec.name
             self.rows[f"{name}.v"] = v[name][0]
             for activity, values in layer.variables.items():
-                self.rows |= {f"{name}.{activity}_{k}": x[0] for k, x in values.items()}
+                self.rows |= {variable_name(name, activity, k): x[0] for k, x in values.items()}
 
     def _rest(self) -> None:
         """Forget membranes and traces: awake, every image begins at rest."""
         kept = {
-            f"{layer.spec.name}.{activity}_{k}"
+            variable_name(layer.spec.name, activity, k)
             for layer in self.backend.layers
             for activity, (_, _, variables) in layer.activities.items()
             for k in variables
@@ -261,17 +280,10 @@ class Run:
         self.w[p.name] = w
 
     def _plasticity(self, p, pre: torch.Tensor, post: torch.Tensor, opening: float) -> None:
-        """Let rules see the spikes of a step; all presynaptic spikes act first."""
-        before, rules = self.w[p.name], self.backend.rules[p.name]
-        after, spiked = before.clone(), {"pre": pre, "post": post}
-        for rule in rules:
-            rule.decay(self.rng)
-        for role, who in spiked.items():
-            for rule in rules if opening else ():
-                rule.learn(role, after, who, self.rng)
-        for rule in rules:
-            for role, who in spiked.items():
-                rule.spike(role, who, self.rng)
+        """Let rules see the spikes of a step."""
+        before = self.w[p.name]
+        after = before.clone()
+        see_spikes(self.backend.rules[p.name], after, pre, post, self.rng, bool(opening))
         if opening:
             self.w[p.name] = after if opening == 1 else before + opening * (after - before)
             self._changed(p)
@@ -279,42 +291,36 @@ class Run:
     def _processes_of(self, p) -> Iterator[tuple[TensorProcess, dict[str, torch.Tensor]]]:
         yield from zip(self.backend.processes[p.name], self.variables[p.name], strict=True)
 
-    def _times(self, segment: Segment, k: int, process) -> tuple[np.ndarray, np.ndarray, float]:
-        """Return the steps of the slot at which a process begins and updates, and its interval."""
-        slot = segment.part(k, k + 1)
-        period = max(1, round(float(process.period / self.spec.dt)))
-        times, interval = slot.update_times(process.name, period)
-        return slot.onset_times(process.name), times, float(interval[0]) * float(self.spec.dt)
+    def _plan(self, segment: Segment, k: int) -> list[Planned]:
+        """Return what every weight process does in a slot, in the order of their code."""
+        slot, dt = segment.part(k, k + 1), float(self.spec.dt)
+        plan = []
+        for p in self.spec.projections:
+            for process, variables in self._processes_of(p):
+                name, period = process.process.name, round(float(process.process.period) / dt)
+                onset = slot.onset_times(name).tolist()
+                updates, interval = slot.update_times(name, max(1, period))
+                seconds = float(interval[0]) * dt
+                plan.append(Planned(p, process, variables, onset, updates.tolist(), seconds))
+        return plan
 
-    def _due(self, segment: Segment, k: int) -> set[int]:
-        """Return the steps of a slot at which any process does anything."""
-        due: set[int] = set()
-        for _, process in self.spec.weight_processes():
-            onset, times, _ = self._times(segment, k, process)
-            due |= {*onset.tolist(), *times.tolist()}
-        return due
-
-    def _onsets(self, segment: Segment, k: int, step: int | None = None) -> None:
+    def _onsets(self, plan: list[Planned], step: int | None = None) -> None:
         """Carry out the onset code of processes: all of the slot, or what is due at a step."""
-        for p in self.spec.projections:
-            for process, variables in self._processes_of(p):
-                onset, _, _ = self._times(segment, k, process.process)
-                if len(onset) and (step is None or step in onset):
-                    self._carry_out("on_onset", p, process, variables, 0.0)
+        for each in plan:
+            for _ in range(len(each.onset) if step is None else each.onset.count(step)):
+                self._carry_out("on_onset", each, 0.0)
 
-    def _updates(self, segment: Segment, k: int, step: int | None = None) -> None:
+    def _updates(self, plan: list[Planned], step: int | None = None) -> None:
         """Carry out the updates of processes: all of the slot, or those due at a step."""
-        for p in self.spec.projections:
-            for process, variables in self._processes_of(p):
-                _, times, interval = self._times(segment, k, process.process)
-                for _ in range(len(times) if step is None else int(np.sum(times == step))):
-                    self._carry_out("on_update", p, process, variables, interval)
+        for each in plan:
+            for _ in range(len(each.updates) if step is None else each.updates.count(step)):
+                self._carry_out("on_update", each, each.interval)
 
-    def _carry_out(self, label: str, p, process, variables, interval: float) -> None:
-        w = self.w[p.name]
-        found = process.run(label, w.abs(), variables, self.rng, interval)
-        self.w[p.name] = _signed(w, found)
-        self._changed(p)
+    def _carry_out(self, label: str, each: Planned, interval: float) -> None:
+        w = self.w[each.projection.name]
+        found = each.process.run(label, w.abs(), each.variables, self.rng, interval)
+        self.w[each.projection.name] = _signed(w, found)
+        self._changed(each.projection)
 
     def _matrices(self) -> dict[str, torch.Tensor]:
         """Return everything that is kept a synapse, by its name in the state."""
@@ -322,7 +328,9 @@ class Run:
         for p in self.spec.projections:
             found[f"{p.name}.w"] = self.w[p.name]
             for process, variables in self._processes_of(p):
-                found |= {variable_name(p, process, k): v for k, v in variables.items()}
+                found |= {
+                    variable_name(p.name, process.process.name, k): v for k, v in variables.items()
+                }
         return found
 
     # -- results -------------------------------------------------------------------------------
@@ -344,12 +352,7 @@ class Run:
         arrays |= {k: v.cpu().numpy().astype(float) for k, v in self.rows.items()}
         for name, value in self._matrices().items():
             arrays[name] = value.T.cpu().numpy().astype(float).ravel()
-        for name, value in arrays.items():
-            if not np.all(np.isfinite(value)):
-                bad = int(np.sum(~np.isfinite(value)))
-                raise SimulationError(
-                    f"{name}: {bad} of {value.size} values are not finite; lower learning_rate"
-                )
+        check_finite(arrays, "; lower learning_rate")
         counts = {name: np.stack(found) for name, found in self.counts.items()}
         none = np.empty((0, 2), np.int64)
         spikes = {
@@ -360,14 +363,9 @@ class Run:
         )
 
 
-def trace_name(projection, rule: TensorRule, role: str, name: str) -> str:
+def _trace(projection: DenseProjection, rule: TensorRule, role: str, name: str) -> str:
     """Name the state array of a rule's trace; every projection has its own."""
-    return f"{projection.name}.{rule.rule.name}_{role}_{name}"
-
-
-def variable_name(projection, process: TensorProcess, name: str) -> str:
-    """Name the state array of a variable that a process keeps a synapse."""
-    return f"{projection.name}.{process.process.name}_{name}"
+    return variable_name(projection.name, f"{rule.rule.name}_{role}", name)
 
 
 def _signed(w: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:

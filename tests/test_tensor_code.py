@@ -18,7 +18,7 @@ from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST, STDP_NEAREST_R
 from brainsleep.models.triplet import TRIPLET
 from brainsleep.spec import InitialWeights, NetworkSpec, Population, Projection, SynapseModel
 from brainsleep.state import initial_state
-from brainsleep.tensor_code import Statements, TensorProcess, TensorRule
+from brainsleep.tensor_code import Statements, TensorProcess, TensorRule, see_spikes
 
 pytestmark = pytest.mark.torch
 
@@ -118,9 +118,9 @@ def test_a_plasticity_rule_equals_brian2(rule):
     pre, post = start.synapses["pairs"]
     w[post, pre] = torch.tensor(start.weights("pairs"))
     own = TensorRule(rule, 2.0, float(spec.dt))
-    own.rest(w)
+    own.traces = {role: {k: w.new_zeros(n) for k in names} for role, names in own.names.items()}
     for row in torch.tensor(spiked):
-        own.step(w, row, row, generator())
+        see_spikes([own], w, row, row, generator())
     found = w[post, pre].clamp(min=0).numpy()  # Brian2's weights are magnitudes from 0 on
     assert np.abs(after.weights("pairs") - start.weights("pairs")).max() > 0.01
     np.testing.assert_allclose(found, after.weights("pairs"), rtol=0, atol=1e-9)
