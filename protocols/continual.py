@@ -19,13 +19,11 @@ each new image; and the network as it is born, which forgets nothing.
 
 import dataclasses
 
-from brian2 import ms
-
 from brainsleep.compare import Condition
 from brainsleep.models.homeostasis import NORMALISE
 from brainsleep.models.sg_snn import SG_SNN
 from brainsleep.protocol import Data, Protocol, Record
-from brainsleep.protocols.controls import NETWORK
+from brainsleep.protocols.controls import NETWORK, NORMALISE_ONLY, REST
 from brainsleep.protocols.paper import LAYERED
 from brainsleep.schedule import Schedule, sleep
 from brainsleep.tasks import Tasks
@@ -59,22 +57,12 @@ _SG_SNN = dataclasses.replace(
 MODELS = {"sg_snn": {"network": _SG_SNN, **LAYERED}}
 
 _NONE = {"schedule.sleep.fraction": 0.0}
-_GATES = "schedule.sleep.gates"
 
 CONDITIONS = (
     Condition(name="no sleep", changes=_NONE),
     Condition(name="sleep"),
-    Condition(name="rest: no decay", changes={f"{_GATES}.decay": 0}),
-    Condition(
-        name="normalise only",
-        changes={
-            f"{_GATES}.decay": 0,
-            f"{_GATES}.noise": 0,
-            f"{_GATES}.plasticity": 0,
-            f"{_GATES}.normalise": 1,
-            "schedule.sleep.max_duration": 1 * ms,
-        },
-    ),
+    REST,
+    NORMALISE_ONLY,
     Condition(name="mixed, no sleep", changes={"tasks.mixed": True, **_NONE}),
     Condition(name="mixed, sleep", changes={"tasks.mixed": True}),
     Condition(name="rehearsal, no sleep", changes={"tasks.rehearsal": 1.0, **_NONE}),

@@ -34,10 +34,24 @@ PROTOCOL = dataclasses.replace(
 _GATES = "schedule.sleep.gates"
 _DECAY = "network.projections.*.processes.decay"
 
+REST = Condition(name="rest: no decay", changes={f"{_GATES}.decay": 0})
+
+#: Each neuron's summed input back to its start, at once, instead of a sleep.
+NORMALISE_ONLY = Condition(
+    name="normalise only",
+    changes={
+        f"{_GATES}.decay": 0,
+        f"{_GATES}.noise": 0,
+        f"{_GATES}.plasticity": 0,
+        f"{_GATES}.normalise": 1,
+        "schedule.sleep.max_duration": 1 * ms,
+    },
+)
+
 CONDITIONS = (
     Condition(name="no sleep", changes={"schedule.sleep.fraction": 0.0}),
     Condition(name="sleep"),
-    Condition(name="rest: no decay", changes={f"{_GATES}.decay": 0}),
+    REST,
     Condition(name="no membrane noise", changes={f"{_GATES}.noise": 0}),
     Condition(
         name="decay without activity or plasticity",
@@ -47,16 +61,7 @@ CONDITIONS = (
     Condition(name="weight noise 0.5", changes={f"{_DECAY}.sigma": 0.5}),
     Condition(name="decay to the projection's mean", changes={_DECAY: "sleep:DECAY_GROUP"}),
     Condition(name="decay to the neuron's mean", changes={_DECAY: "sleep:DECAY_NEURON"}),
-    Condition(  # each neuron's summed input back to its start, at once, instead of a sleep
-        name="normalise only",
-        changes={
-            f"{_GATES}.decay": 0,
-            f"{_GATES}.noise": 0,
-            f"{_GATES}.plasticity": 0,
-            f"{_GATES}.normalise": 1,
-            "schedule.sleep.max_duration": 1 * ms,
-        },
-    ),
+    NORMALISE_ONLY,
     Condition(
         name="decay to the initial weights",
         changes={
