@@ -196,6 +196,11 @@ def arrow(projection: dict) -> str:
     return f"{population_name(projection['source'])} → {population_name(projection['target'])}"
 
 
+def input_of(network: dict) -> str:
+    """Return the name of the population that takes the stimulus: of layers, the first."""
+    return network.get("input") or network["populations"][0]["name"]
+
+
 def population_name(name: str) -> str:
     """Return a population's name as text: E and I in capitals."""
     return name.upper() if len(name) == 1 else name

@@ -14,7 +14,7 @@ from brainsleep.errors import FigureError, explain
 from brainsleep.store import Result
 
 from . import _style as style
-from ._read import Condition, arrow, conditions, population_name
+from ._read import Condition, arrow, conditions, input_of, population_name
 
 NAME = "receptive_fields"
 
@@ -126,11 +126,6 @@ def most_active(condition: Condition) -> np.ndarray:
     counts = condition.array(f"counts/{condition.protocol['readout']['population']}")
     tested = counts[condition.array("slots/stage") == "test"]
     return np.argsort(-tested.sum(axis=0), kind="stable")
-
-
-def input_of(network: dict) -> str:
-    """Return the name of the population that takes the stimulus: of layers, the first."""
-    return network.get("input") or network["populations"][0]["name"]
 
 
 def _from_input(condition: Condition) -> dict:

@@ -258,7 +258,8 @@ def _matrices(figure: Figure, grid, shown: Sequence[Probed]) -> Axes:
         ax.spines[:].set_visible(False)
         when = "after" if place % 2 else "before"
         time = f"{each.times[place]:.{0 if each.times[place] >= 100 else 1}f}"
-        title = f"{when} sleep {place // 2 + 1}, {time} s"
+        every = each.condition.protocol["record"]["probe_every"]
+        title = f"{when} sleep {place // 2 * every + 1}, {time} s"
         title = f"{textwrap.fill(each.condition.label, 26)}\n{title}" if len(shown) > 1 else title
         ax.set_title(title, fontsize=7)
     axes[0].set_ylabel("class")

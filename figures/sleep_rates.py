@@ -13,7 +13,7 @@ from brainsleep.errors import FigureError
 from brainsleep.store import Result
 
 from . import _style as style
-from ._read import Condition, conditions, population_name
+from ._read import Condition, conditions, input_of, population_name
 
 NAME = "sleep_rates"
 
@@ -115,7 +115,7 @@ def _seconds(text: str) -> float:
 def _populations(shown: Sequence[Condition]) -> list[str]:
     """Return the populations that all results have, but the input."""
     network = shown[0].protocol["network"]
-    names = [p["name"] for p in network["populations"] if p["name"] != network["input"]]
+    names = [p["name"] for p in network["populations"] if p["name"] != input_of(network)]
     others = [{p["name"] for p in c.protocol["network"]["populations"]} for c in shown]
     common = [name for name in names if all(name in other for other in others)]
     if not common:

@@ -365,3 +365,11 @@ def test_representation_refuses_what_it_cannot_show(make):
         assert_fails(representation, [make(arrays={name: None})], f"no array '{name}'")
     other = {"labels/test": np.arange(30) % 5}
     assert_fails(representation, [make(arrays=other)], "classes of .*got 5 .*expected 3")
+
+
+def test_sleeps_are_numbered_among_all_if_only_some_are_probed(make):
+    figure = representation.draw([make(every=3)])
+    titles = [a.get_title() for a in figure.axes if a.get_xlabel() == "class"]
+    assert [title.split(",")[0] for title in titles] == [
+        "before sleep 1", "after sleep 1", "before sleep 7", "after sleep 7",
+    ]  # fmt: skip
