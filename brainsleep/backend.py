@@ -28,22 +28,22 @@ from .context import brian_errors, numpy_seed, preferences
 from .errors import BackendError, SimulationError, explain, nearest
 from .network import BrianNetwork
 from .program import Program
-from .segment import Capacity, Recording, Segment, timing
+from .segment import Capacity, Recording, Segment, counts_of_slots, timing
 from .spec import Network, NetworkSpec
-from .state import State, check_finite
+from .state import State, finished_arrays
 from .surrogate import SurrogateNetwork
 
 #: Steps after which a standalone program would end by itself: a segment ends before.
 _ENDLESS = 2**40
 
 #: What runs Brian2 networks, and what runs surrogate-gradient networks.
-BRIAN_BACKENDS = ("cpp", "cython", "numpy")
+BRIAN_BACKENDS = ("cpp", "cuda", "cython", "numpy")
 TORCH_BACKENDS = ("torch", "torch-cuda")
 BACKENDS = (*BRIAN_BACKENDS, *TORCH_BACKENDS)
 
 #: Which sequence of random numbers a backend draws, where it is not Brian2's own: another one
 #: gives other results for the same seed, so it is part of a run's address.
-_RANDOM_NUMBERS = {"cpp": "splitmix"}
+_RANDOM_NUMBERS = {"cpp": "splitmix", "cuda": "splitmix by place"}
 
 
 def default_backend(spec: Network) -> str:
@@ -70,8 +70,8 @@ def make_backend(
 
     Parameters
     ----------
-    name : {"cpp", "cython", "numpy", "torch", "torch-cuda"}
-        C++ standalone, or Brian2's runtime with Cython or NumPy code; torch on the CPU or a GPU
+    name : {"cpp", "cuda", "cython", "numpy", "torch", "torch-cuda"}
+        C++ standalone, CUDA on a GPU, or Brian2's runtime with Cython or NumPy code; torch on the CPU or a GPU
         for surrogate-gradient networks.
     spec : NetworkSpec or SurrogateNetwork
         The network.
@@ -109,12 +109,16 @@ def make_backend(
             "install one (Debian: apt install g++; macOS: xcode-select --install) "
             "or use --backend numpy"
         )
-    if name == "cpp":
+    if name in ("cpp", "cuda"):
         if hooks:
             raise BackendError(
-                f"backend cpp: got Python hooks ({', '.join(sorted(hooks))}); a standalone program "
+                f"backend {name}: got Python hooks ({', '.join(sorted(hooks))}); a standalone program "
                 "cannot call Python; use --backend cython or numpy, or write the hook as equations"
             )
+        if name == "cuda":
+            from .cuda_backend import CudaBackend
+
+            return CudaBackend(spec, capacity, report)
         return CppBackend(spec, capacity, report)
     return RuntimeBackend(name, spec, capacity, hooks)
 
@@ -155,21 +159,6 @@ def _check_complete(steps: int, segment: Segment) -> None:
         raise SimulationError(
             explain("segment", f"{steps} steps run", f"{segment.starts[-1]}", "it was stopped")
         )
-
-
-def _finish(spec: NetworkSpec, arrays: dict[str, np.ndarray], duration: float) -> dict:
-    """Check what came out of a run; move times of last spikes to the next segment's zero."""
-    for name, value in arrays.items():
-        if name.endswith(".lastspike"):
-            arrays[name] = value - duration
-    advice = "lower dt or a learning rate, or bound the variable"
-    check_finite(arrays, f" after a segment of {duration:g} s; {advice}")
-    return arrays
-
-
-def _counts(recorded: np.ndarray, final: np.ndarray) -> np.ndarray:
-    """Turn cumulative counts at slot starts and at the end into counts a slot."""
-    return np.diff(np.vstack([recorded, final[None, :]]), axis=0).astype(np.int32)
 
 
 class RuntimeBackend:
@@ -228,7 +217,7 @@ class RuntimeBackend:
                 for g, v in [name.split(".", 1)]
             }
             recording = self._recorded(network)
-        arrays = _finish(self.spec, arrays, duration)
+        arrays = finished_arrays(arrays, duration)
         return State(arrays, state.parameters, state.synapses), recording
 
     def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
@@ -258,7 +247,7 @@ class RuntimeBackend:
         for name, monitor in network.counters.items():
             recorded = np.asarray(monitor.variables["spike_count"].get_value())
             final = np.asarray(network.groups[name].variables["spike_count"].get_value())
-            counts[name] = _counts(recorded, final)
+            counts[name] = counts_of_slots(recorded, final)
             raster = network.rasters[name].variables
             at = np.rint(np.asarray(raster["t"].get_value()) / float(self.spec.dt))
             neurons = np.array(raster["i"].get_value(), dtype=np.int32)
@@ -326,12 +315,12 @@ class CppBackend:
         _check_complete(int(out["steps"][0]), segment)
         duration = float(segment.starts[-1] * self.spec.dt)
         arrays = {name: out[name].astype(float, copy=False) for name in state.arrays}
-        arrays = _finish(self.spec, arrays, duration)
+        arrays = finished_arrays(arrays, duration)
         counts, spikes = {}, {}
         for group in (p.name for p in self.spec.populations if p.spikes):
             size = self.spec.population(group).size
             recorded = out[f"{group}:counts"].reshape(-1, size)
-            counts[group] = _counts(recorded, out[f"{group}.spike_count"])
+            counts[group] = counts_of_slots(recorded, out[f"{group}.spike_count"])
             at = np.rint(out[f"{group}:t"] / float(self.spec.dt)).astype(np.int64)
             spikes[group] = (at, out[f"{group}:i"])
         return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)

@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -38,8 +38,8 @@ def describe_compiler() -> str:
     return _first_line([compiler, "--version"]) if compiler else ""
 
 
-def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
-    """Hash everything a compiled program depends on; parameter values are not among it."""
+def network_key(spec: NetworkSpec) -> str:
+    """Hash what of a network is compiled; parameter values are not among it."""
     plan = asdict(spec.plan)
     for group in plan["groups"]:
         group["parameters"] = sorted(group["parameters"])
@@ -52,22 +52,47 @@ def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
         "plan": plan,
         "dt": repr(float(spec.dt)),
         "input": spec.input,
-        "slots": capacity.slots,
         "precision": spec.precision,
-        "generator": _generator(),
-        "versions": {name: version(name) for name in ("brian2", "numpy")},
+    }
+    return _hashed(content)
+
+
+def build_key(spec: NetworkSpec, capacity: Capacity, tool: Mapping | None = None) -> str:
+    """Hash everything a compiled program depends on.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    capacity : Capacity
+        Largest segment it must run.
+    tool : mapping, optional
+        What else it depends on: generator, compiler, flags, processor. Default: those of C++.
+    """
+    tool = tool or {
+        "generator": generator("exchange", "network", "standalone"),
         "compiler": describe_compiler() + _first_line([find_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
         "cpu": _cpu(),
     }
+    content = {
+        "network": network_key(spec),
+        "slots": capacity.slots,
+        "versions": {name: version(name) for name in ("brian2", "numpy")},
+        **tool,
+    }
+    return _hashed(content)
+
+
+def _hashed(content: Mapping) -> str:
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def _generator() -> str:
-    """Hash the parts of this package that turn a plan into C++."""
+def generator(*modules: str) -> str:
+    """Hash the parts of this package that turn a plan into code: `modules` and the templates."""
     here = Path(__file__).parent
-    files = [here / f"{name}.py" for name in ("exchange", "network", "standalone")]
+    files = [here / f"{name}.py" for name in modules]
     files += sorted((here / "templates").glob("*.[ch]*"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +30,15 @@ _ENDS = ((0, "_synaptic_pre"), (1, "_synaptic_post"))
 Synapses = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
-class Program:
-    """A running program.
+class Process:
+    """A program that was started once and takes segments one after the other.
 
     Parameters
     ----------
+    backend : str
+        Name of the backend, for messages.
     directory : Path
         Folder with the program ``main``.
-    layout : dict
-        Order and types of the arrays in its files.
-    synapses : mapping of str to (ndarray, ndarray)
-        Pre- and postsynaptic indices by projection.
 
     Raises
     ------
@@ -48,14 +46,13 @@ class Program:
         If it cannot be started or ends before its time.
     """
 
-    def __init__(self, directory: Path, layout: dict, synapses: Synapses):
-        self.directory, self.synapses, self._layout = directory, synapses, layout
+    def __init__(self, backend: str, directory: Path):
+        self.backend, self.directory = backend, directory
         self._owner = os.getpid()
-        given = {f"{name}.{end}": ends[k] for name, ends in synapses.items() for k, end in _ENDS}
-        with _files(directory):
+        with self._files():
             self._folder = tempfile.mkdtemp(prefix="brainsleep-", dir=_scratch())
             try:
-                self._write("synapses.bin", layout["synapses"], given)
+                self._prepare()
                 with open(self._path("errors.txt"), "wb") as errors:
                     self._process = subprocess.Popen(
                         ["./main", "--results_dir", self._folder + os.sep],
@@ -70,18 +67,16 @@ class Program:
                 raise
         self.close = weakref.finalize(self, _end, self._process, self._folder, self._owner)
 
-    def serves(self, synapses: Synapses) -> bool:
-        """Tell whether it runs, for this process, with these synapses."""
-        if not self.close.alive or self._owner != os.getpid() or self._process.poll() is not None:
-            return False
-        return self.synapses is synapses or all(
-            np.array_equal(mine, theirs)
-            for name, pairs in synapses.items()
-            for mine, theirs in zip(self.synapses[name], pairs, strict=True)
-        )
+    def _prepare(self) -> None:
+        """Write what the program reads when it starts."""
 
-    def run(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Hand over the arrays of a segment and take back those of its end.
+    @property
+    def running(self) -> bool:
+        """Whether it runs, for this process."""
+        return self.close.alive and self._owner == os.getpid() and self._process.poll() is None
+
+    def exchange[T](self, write: Callable[[], None], read: Callable[[], T]) -> T:
+        """Write a segment, wait until the program has run it, and return what `read` finds.
 
         Raises
         ------
@@ -89,14 +84,14 @@ class Program:
             If the program fails, or files cannot be exchanged.
         """
         try:
-            with _files(self.directory):
-                self._write("segment.bin", self._layout["inputs"], given)
+            with self._files():
+                write()
                 code = self._wait()
                 if code == -signal.SIGINT:
                     raise KeyboardInterrupt
                 if code or os.path.getsize(self._path("errors.txt")):
                     raise self._error(code)
-                return self._read("state.bin", self._layout["outputs"])
+                return read()
         except BaseException:  # whatever happened, the next segment gets a new program
             self.close()
             raise
@@ -105,12 +100,14 @@ class Program:
         """Say how the program ended, with the first line it wrote about it."""
         errors = Path(self._path("errors.txt")).read_text(errors="replace").strip()
         first = f" ({errors.splitlines()[0]})" if errors else ""
-        return SimulationError(f"cpp: the standalone program ended with code {code}{first}")
+        return SimulationError(
+            f"{self.backend}: the standalone program ended with code {code}{first}"
+        )
 
     def _wait(self) -> int:
-        """Let a copy run the segment; return its exit code, negative for a signal."""
+        """Send a line and return the code that comes back, or that the program ended with."""
         try:
-            self._process.stdin.write(b"\n")
+            self._process.stdin.write(b"run\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         except BrokenPipeError:
@@ -119,6 +116,57 @@ class Program:
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
+
+    @contextlib.contextmanager
+    def _files(self):
+        """Turn what can go wrong with files into an error that says what to do."""
+        try:
+            yield
+        except OSError as error:
+            raise SimulationError(
+                f"{self.backend}: cannot exchange files with the program in {self.directory} "
+                f"({error.strerror or error}); free some space in the temporary folder, or set "
+                "TMPDIR to another"
+            ) from error
+
+
+class Program(Process):
+    """A C++ standalone program with the connectivity of a network.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder with the program ``main``.
+    layout : dict
+        Order and types of the arrays in its files.
+    synapses : mapping of str to (ndarray, ndarray)
+        Pre- and postsynaptic indices by projection.
+    """
+
+    def __init__(self, directory: Path, layout: dict, synapses: Synapses):
+        self.synapses, self._layout = synapses, layout
+        super().__init__("cpp", directory)
+
+    def _prepare(self) -> None:
+        given = {f"{n}.{end}": ends[k] for n, ends in self.synapses.items() for k, end in _ENDS}
+        self._write("synapses.bin", self._layout["synapses"], given)
+
+    def serves(self, synapses: Synapses) -> bool:
+        """Tell whether it runs, for this process, with these synapses."""
+        if not self.running:
+            return False
+        return self.synapses is synapses or all(
+            np.array_equal(mine, theirs)
+            for name, pairs in synapses.items()
+            for mine, theirs in zip(self.synapses[name], pairs, strict=True)
+        )
+
+    def run(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Hand over the arrays of a segment and take back those of its end."""
+        return self.exchange(
+            lambda: self._write("segment.bin", self._layout["inputs"], given),
+            lambda: self._read("state.bin", self._layout["outputs"]),
+        )
 
     def _write(self, name: str, order: Iterable, given: Mapping[str, np.ndarray]) -> None:
         path = self._path(name)
@@ -137,19 +185,6 @@ class Program:
                 if out[key].size != size:
                     raise SimulationError(f"cpp: truncated output at '{key}' (disk full?)")
         return out
-
-
-@contextlib.contextmanager
-def _files(directory: Path):
-    """Turn what can go wrong with files into an error that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise SimulationError(
-            f"cpp: cannot exchange files with the program in {directory} "
-            f"({error.strerror or error}); free some space in the temporary folder, or set "
-            "TMPDIR to another"
-        ) from error
 
 
 def _end(process: subprocess.Popen, folder: str, owner: int) -> None:

@@ -224,6 +224,48 @@ def timing(
     ScheduleError
         If the segment is larger than the capacity, or does not fit the network.
     """
+    values = slot_values(spec, capacity, segment)
+    dt, starts = float(spec.dt), segment.starts[:-1]
+    steps = event_steps(spec, segment)
+    steps["raster"] = segment.steps_where(segment.raster)
+    for name in spec.activity_names:
+        steps[name] = segment.steps_where(segment.gates[name] > 0)
+    for kind in ("wake", "sleep"):
+        steps[f"on_{kind}"] = starts[segment.onset & (segment.phase == kind)]
+    steps["on_segment"] = starts[:1]
+    return {name: at * dt for name, at in steps.items()}, values
+
+
+def event_steps(spec: NetworkSpec, segment: Segment) -> dict[str, np.ndarray]:
+    """Return the steps at which slots begin, and at which weight processes do something."""
+    steps = {"slot": segment.starts[:-1]}
+    for name, period in _periods(spec).items():
+        steps[f"{name}_onset"] = segment.onset_times(name)
+        steps[f"{name}_update"], _ = segment.update_times(name, period)
+    return steps
+
+
+def slot_values(spec: NetworkSpec, capacity: Capacity, segment: Segment) -> dict[str, np.ndarray]:
+    """Return the values of every slot by TimedArray; raise `ScheduleError` as `timing` does."""
+    _check_fits(spec, capacity, segment)
+    values = {"stimulus_by_slot": segment.stimulus}
+    for gate in spec.gates:
+        values[f"{gate}_gate_by_slot"] = segment.gates[gate]
+    for name, period in _periods(spec).items():
+        _, interval = segment.update_times(name, period)
+        values[f"{name}_interval_by_slot"] = interval * float(spec.dt)
+    return values
+
+
+def _periods(spec: NetworkSpec) -> dict[str, int]:
+    """Return the period of every weight process in steps."""
+    processes = {process.name: process for _, process in spec.weight_processes()}
+    return {  # one gate and one period, however many projections
+        name: max(1, round(float(process.period / spec.dt))) for name, process in processes.items()
+    }
+
+
+def _check_fits(spec: NetworkSpec, capacity: Capacity, segment: Segment) -> None:
     total = int(segment.starts[-1])
     if len(segment) > capacity.slots or total > capacity.steps:
         raise ScheduleError(
@@ -240,21 +282,8 @@ def timing(
         got = f"{segment.stimulus.shape[1]} inputs"
         allowed = f"{n_inputs}, the size of population '{spec.input}'"
         raise ScheduleError(explain("segment: stimulus", got, allowed))
-    dt = float(spec.dt)
-    starts = segment.starts[:-1]
-    steps = {"slot": starts, "raster": segment.steps_where(segment.raster)}
-    values = {"stimulus_by_slot": segment.stimulus}
-    for gate in spec.gates:
-        values[f"{gate}_gate_by_slot"] = segment.gates[gate]
-    for name in spec.activity_names:
-        steps[name] = segment.steps_where(segment.gates[name] > 0)
-    processes = {process.name: process for _, process in spec.weight_processes()}
-    for name, process in processes.items():  # one gate and one period, however many projections
-        period = max(1, round(float(process.period / spec.dt)))
-        steps[f"{name}_onset"] = segment.onset_times(name)
-        steps[f"{name}_update"], interval = segment.update_times(name, period)
-        values[f"{name}_interval_by_slot"] = interval * dt
-    for kind in ("wake", "sleep"):
-        steps[f"on_{kind}"] = starts[segment.onset & (segment.phase == kind)]
-    steps["on_segment"] = starts[:1]
-    return {name: at * dt for name, at in steps.items()}, values
+
+
+def counts_of_slots(recorded: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Turn cumulative counts at slot starts and at the end into counts a slot, int32."""
+    return np.diff(np.vstack([recorded, final[None, :]]), axis=0).astype(np.int32)

@@ -71,6 +71,22 @@ def check_finite(arrays: dict[str, np.ndarray], advice: str) -> None:
             raise SimulationError(f"{name}: {bad} of {value.size} values are not finite{advice}")
 
 
+def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str, np.ndarray]:
+    """Check what came out of a segment of `duration` s; count last spikes from the next one's zero.
+
+    Raises
+    ------
+    SimulationError
+        If a value is not a finite number.
+    """
+    for name, value in arrays.items():
+        if name.endswith(".lastspike"):
+            arrays[name] = value - duration
+    advice = "lower dt or a learning rate, or bound the variable"
+    check_finite(arrays, f" after a segment of {duration:g} s; {advice}")
+    return arrays
+
+
 def variable_name(owner: str, part: str, variable: str) -> str:
     """Name the array of a variable that a rule, process or activity keeps on its `owner`."""
     return f"{owner}.{part}_{variable}"

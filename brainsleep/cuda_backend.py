@@ -1,0 +1,471 @@
+"""CUDA: segments of many replicas of a network at once, on a GPU.
+
+The program is compiled once for a network (`brainsleep.cuda_source`) and called again and again.
+How many replicas there are, their connectivity, states, parameters and segments are given to it at
+run time, as one image of memory a replica.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from brian2.devices.device import get_device, reset_device, set_device
+
+from . import cache
+from .build import build_key, generator, network_key
+from .context import brian_errors, preferences
+from .cuda_toolkit import capability_of_gpu, check_extra, compile_program, gpus
+from .errors import BackendError, SimulationError, explain
+from .network import BrianNetwork
+from .program import Process
+from .segment import Capacity, Recording, Segment, counts_of_slots, event_steps, slot_values
+from .spec import NetworkSpec
+from .state import State, finished_arrays
+
+#: Slots and steps of a segment: a call costs the same however many there are.
+CAPACITY = Capacity(slots=512, steps=2**20)
+
+#: No step: ends a list of times.
+_NEVER = np.iinfo(np.int32).max
+
+#: Buffers of a replica in the order of the program's header; what is read back is `_RETURNED`.
+_BUFFERS = ("fixed", "state", "segment", "record")
+_RETURNED = ("state", "record")
+
+#: Every array begins at a multiple of so many bytes.
+_ALIGNED = 128
+
+TEMPLATES = Path(__file__).parent / "templates"
+_FILES = ("segments.cu", "random.cuh")
+
+
+def generate(spec: NetworkSpec, folder: Path) -> dict:
+    """Write the CUDA sources of `spec` to `folder`; return their layout.
+
+    Needs brian2cuda, but neither a compiler nor a GPU.
+
+    Raises
+    ------
+    MissingExtraError
+        If brian2cuda is not installed.
+    BackendError
+        If the network uses something that CUDA cannot run.
+    """
+    check_extra()
+    from . import cuda_code  # imports brian2cuda
+    from .cuda_source import Source
+
+    wanted = {
+        "core.default_float_dtype": np.dtype(spec.precision).type,
+        "core.stop_on_keyboard_interrupt": False,
+    }
+    set_device(cuda_code.NAME, build_on_run=False, directory=str(folder))
+    try:
+        with preferences(wanted), brian_errors(spec):
+            device = get_device()
+            device.reinit()
+            device.activate(build_on_run=False, directory=str(folder))
+            network = BrianNetwork(spec, CAPACITY)
+            functions = {
+                name: cuda_code.slot_function(array) for name, array in network.slot_values.items()
+            }
+            network.net.run(2**30 * spec.dt, namespace={})
+            source = Source(spec, device.pieces(), functions)
+            (folder / "kernel.cuh").write_text(source.text())
+    finally:
+        get_device().reinit()
+        reset_device()
+    for name in _FILES:
+        shutil.copy(TEMPLATES / name, folder / name)
+    return {**source.layout(), "made_from": _made_from(spec)}
+
+
+def _made_from(spec: NetworkSpec) -> str:
+    """Hash the network and the parts of this package that write its program and talk to it."""
+    parts = ("cuda_backend", "cuda_code", "cuda_source", "network")
+    return f"{network_key(spec)} {generator(*parts)[:16]}"
+
+
+class CudaBackend:
+    """A CUDA program, compiled once for a network and called for every segment.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    capacity : Capacity
+        Largest segment asked for; larger ones can be run.
+    report : callable
+        Told when there is something to wait for.
+    directory : Path, optional
+        Folder of a program that was built before (`build`), on this machine or another.
+
+    Raises
+    ------
+    BackendError
+        If there is no GPU, or nothing to compile with, or the program is of another network.
+    MissingExtraError
+        If brian2cuda is not installed and there is no program.
+    """
+
+    name = "cuda"
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        capacity: Capacity,
+        report=lambda message: None,
+        directory: Path | None = None,
+    ):
+        self.spec = spec
+        self.capacity = Capacity(CAPACITY.slots, max(CAPACITY.steps, capacity.steps))
+        started = time.perf_counter()
+        if directory is None:
+            directory = build(spec, capability_of_gpu(), report)
+        else:
+            _check_program(spec, directory)
+            gpus()  # is there one?
+        self.build_seconds = time.perf_counter() - started
+        self.directory, self._layout = directory, cache.layout(directory)
+        self._arrays = [_Array(k, **a) for k, a in enumerate(self._layout["arrays"])]
+        self._process: _Process | None = None
+        self._connected: list[_Connections] = []
+
+    def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
+        """Run `segment` from `state`; see `brainsleep.backend.RuntimeBackend.advance`."""
+        return self.advance_batch([state], [segment], [seed])[0]
+
+    def advance_batch(
+        self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
+    ) -> list[tuple[State, Recording]]:
+        """Run a segment of each of several replicas, at the same time.
+
+        Parameters
+        ----------
+        states : sequence of State
+            State of each replica at the start; parameters and connectivity may differ.
+        segments : sequence of Segment
+            What each replica is to run.
+        seeds : sequence of int
+            Seeds of the random numbers of each.
+
+        Returns
+        -------
+        list of (State, Recording)
+            As `advance` returns them: those of a replica do not depend on the others.
+        """
+        cache.touch(self.directory)
+        if self._process is None or not self._process.running:
+            self._process, self._connected = _Process(self.directory), []
+        given = [
+            {**self._inputs(state, segment), "settings": np.array([seed, segment.starts[-1]])}
+            for state, segment, seed in zip(states, segments, seeds, strict=True)
+        ]
+        known = len(states) == len(self._connected) and all(
+            mine.synapses is state.synapses
+            for mine, state in zip(self._connected, states, strict=True)
+        )
+        if not known:
+            before = {id(c.synapses): c for c in self._connected}
+            self._connected = [
+                before.get(id(s.synapses)) or _Connections(self.spec, s.synapses) for s in states
+            ]
+        plan = self._planned(segments)
+        try:
+            out = self._process.run(plan, self._images(plan, given, known), given)
+        except BaseException:
+            self._connected = []
+            raise
+        return [
+            self._result(number, plan, out, state, segment)
+            for number, (state, segment) in enumerate(zip(states, segments, strict=True))
+        ]
+
+    # -- memory --------------------------------------------------------------------------------
+
+    def _planned(self, segments: Sequence[Segment]) -> _Plan:
+        """Lay out memory for these segments: every replica has room for the largest."""
+        rows = {"": 1, "slots": max(map(len, segments))}
+        rows["raster"] = max(int(s.steps[s.raster].sum()) for s in segments)
+        for name in (p.name for p in self.spec.projections):
+            rows[f"synapses:{name}"] = max(len(c.order[name]) for c in self._connected)
+        for array in self._arrays:
+            if array.rows.startswith("times:"):
+                rows[array.rows] = 0  # set by `_Plan.fit`
+        return _Plan(self._arrays, rows, self._blocks(len(segments)))
+
+    def _blocks(self, replicas: int) -> tuple[int, int]:
+        """Return how many blocks a replica gets, and the warps of each."""
+        n_words, most = self._layout["words"], self._layout["warps"]
+        if n_words <= most:
+            return 1, n_words
+        room = max(1, self._process.n_resident // replicas)
+        blocks = min(room, -(-n_words // 2))
+        return blocks, min(most, -(-n_words // blocks))
+
+    def _inputs(self, state: State, segment: Segment) -> dict[str, np.ndarray]:
+        """Return what a replica is given, but for what depends on its connectivity."""
+        steps = event_steps(self.spec, segment)
+        given = {name: state.arrays[name] for name in state.arrays}
+        given["parameters"] = np.array([state.parameters[k] for k in self._layout["parameters"]])
+        for name, value in slot_values(self.spec, self.capacity, segment).items():
+            given[f"slots:{name}"] = value
+        given["flags:raster"] = segment.raster
+        for name in self.spec.activity_names:
+            given[f"flags:{name}"] = segment.gates[name] > 0
+        for array in self._arrays:
+            if array.rows.startswith("times:"):
+                times = steps[array.key.partition(":")[2]]
+                given[array.key] = np.append(times, _NEVER)
+        return given
+
+    def _images(self, plan: _Plan, given: Sequence[Mapping], known: bool) -> dict[str, np.ndarray]:
+        """Return the memory of all replicas, by buffer."""
+        plan.fit(given)
+        images = {
+            name: np.zeros((len(given), plan.sizes[name]), np.uint8)
+            for name in _BUFFERS
+            if name != "record" and not (known and plan.same(self._last_plan) and name == "fixed")
+        }
+        self._last_plan = plan
+        for number, (mine, connections) in enumerate(zip(given, self._connected, strict=True)):
+            for array in self._arrays:
+                if array.buffer not in images:
+                    continue
+                value = connections.fixed.get(array.key) if array.buffer == "fixed" else None
+                if array.buffer == "fixed":
+                    plan.put(images["fixed"][number], array, value)
+                elif array.key in mine:
+                    value = mine[array.key]
+                    if array.rows.startswith("synapses:"):
+                        value = value[connections.order[array.rows.partition(":")[2]]]
+                    plan.put(images[array.buffer][number], array, value)
+                elif array.key.endswith(".not_refractory"):
+                    plan.put(images[array.buffer][number], array, np.ones(array.columns))
+        return images
+
+    _last_plan: _Plan | None = None
+
+    def _result(
+        self, number: int, plan: _Plan, out: Mapping, state: State, segment: Segment
+    ) -> tuple[State, Recording]:
+        found, connections = {}, self._connected[number]
+        arrays = {array.key: array for array in self._arrays if array.buffer in _RETURNED}
+
+        def take(key: str, rows: int | None = None) -> np.ndarray:
+            array = arrays[key]
+            return plan.take(out[array.buffer][number], array, rows)
+
+        for key, before in state.arrays.items():
+            if key not in arrays:  # nothing uses it
+                found[key] = before
+                continue
+            projection = arrays[key].rows.partition(":")[2]
+            value = take(key, len(connections.order[projection]) if projection else None)
+            found[key] = value.astype(float)
+            if projection:
+                found[key] = np.empty_like(found[key])
+                found[key][connections.order[projection]] = value
+        duration = float(segment.starts[-1] * self.spec.dt)
+        found = finished_arrays(found, duration)
+        counts, spikes = {}, {}
+        shown = segment.steps_where(segment.raster)
+        for p in (p for p in self.spec.populations if p.spikes):
+            recorded = take(f"counts:{p.name}", len(segment))
+            counts[p.name] = counts_of_slots(recorded, take(f"{p.name}.spike_count").ravel())
+            bits = take(f"raster:{p.name}", len(shown)) if len(shown) else np.zeros((0, 1), "u4")
+            fired = np.unpackbits(np.ascontiguousarray(bits).view(np.uint8), 1, bitorder="little")
+            row, neuron = np.nonzero(fired)
+            spikes[p.name] = (shown[row].astype(np.int64), neuron.astype(np.int32))
+        return State(found, state.parameters, state.synapses), Recording(counts, spikes)
+
+
+class _Array:
+    """An array of the program; see `brainsleep.cuda_source.Array`."""
+
+    def __init__(self, number: int, key: str, dtype: str, buffer: str, rows: str, columns: int):
+        self.number, self.key, self.dtype = number, key, np.dtype(dtype)
+        self.buffer, self.rows, self.columns = buffer, rows, columns
+
+
+class _Plan:
+    """Where every array lies in the memory of a replica."""
+
+    def __init__(self, arrays: Sequence[_Array], rows: dict[str, int], blocks: tuple[int, int]):
+        self.arrays, self.rows, self.blocks = arrays, rows, blocks
+
+    def fit(self, given: Sequence[Mapping[str, np.ndarray]]) -> None:
+        """Make room for what is `given` to the replicas."""
+        for array in self.arrays:
+            if array.rows.startswith("times:"):
+                self.rows[array.rows] = max(len(mine[array.key]) for mine in given)
+        self.offsets = np.zeros(len(self.arrays), np.int64)
+        self.sizes = dict.fromkeys(_BUFFERS, 0)
+        for array in self.arrays:
+            self.offsets[array.number] = self.sizes[array.buffer]
+            bytes_ = self.rows[array.rows] * array.columns * array.dtype.itemsize
+            self.sizes[array.buffer] += -(-bytes_ // _ALIGNED) * _ALIGNED
+
+    def same(self, other: _Plan | None) -> bool:
+        """Tell whether connectivity lies where it lay before."""
+        return other is not None and all(
+            self.offsets[a.number] == other.offsets[a.number]
+            for a in self.arrays
+            if a.buffer == "fixed"
+        )
+
+    def put(self, image: np.ndarray, array: _Array, value: np.ndarray) -> None:
+        """Write an array into the memory of a replica."""
+        value = np.asarray(value, dtype=array.dtype).ravel()
+        start = self.offsets[array.number]
+        image[start : start + value.nbytes] = value.view(np.uint8)
+
+    def take(self, image: np.ndarray, array: _Array, rows: int | None = None) -> np.ndarray:
+        """Read an array from the memory of a replica, shape (rows, columns) or (rows,)."""
+        rows = self.rows[array.rows] if rows is None else rows
+        start, size = self.offsets[array.number], rows * array.columns * array.dtype.itemsize
+        value = image[start : start + size].view(array.dtype)
+        return value.reshape(rows, -1) if array.rows in ("slots", "raster") else value
+
+
+class _Connections:
+    """The connectivity of a replica in the program's order: by postsynaptic neuron."""
+
+    def __init__(self, spec: NetworkSpec, synapses: Mapping[str, tuple[np.ndarray, np.ndarray]]):
+        self.synapses = synapses
+        self.order: dict[str, np.ndarray] = {}
+        self.fixed: dict[str, np.ndarray] = {}
+        for projection in spec.projections:
+            pre, post = (np.asarray(ends) for ends in synapses[projection.name])
+            sizes = [spec.population(p).size for p in (projection.source, projection.target)]
+            self._index(projection.name, pre, post, *sizes)
+
+    def _index(self, name: str, pre: np.ndarray, post: np.ndarray, n_pre: int, n_post: int) -> None:
+        order = np.lexsort((pre, post))
+        pre, post = pre[order], post[order]
+        pair = post.astype(np.int64) * n_pre + pre
+        if np.any(np.diff(pair) == 0):
+            raise BackendError(
+                explain(f"projection '{name}'", "two synapses of one pair of neurons", "one a pair")
+            )
+        blocks = -(-n_pre // 32)
+        bits = np.zeros((blocks, n_post), np.uint32)
+        np.bitwise_or.at(bits, (pre // 32, post), np.uint32(1) << (pre % 32).astype(np.uint32))
+        of_block = np.bincount((pre // 32) * n_post + post, minlength=blocks * n_post)
+        of_block = of_block.reshape(blocks, n_post)
+        first = np.concatenate([[0], np.cumsum(of_block.sum(axis=0))])
+        rank = first[:-1] + np.cumsum(of_block, axis=0) - of_block
+        self.order[name] = order
+        self.fixed |= {f"first:{name}": first, f"pre:{name}": pre}
+        self.fixed |= {f"bits:{name}": bits, f"rank:{name}": rank}
+
+
+class _Process(Process):
+    """The running program."""
+
+    def __init__(self, directory: Path):
+        super().__init__("cuda", directory)
+        answer = self._process.stdout.readline().split()
+        if len(answer) != 2:
+            code = self._process.wait()
+            error = self._error(code)
+            self.close()
+            raise BackendError(
+                f"{error}; the program needs an NVIDIA GPU of the compute capability that it was "
+                "compiled for, or a later one, and a driver for its CUDA"
+            )
+        #: Blocks that run at the same time: replicas of large networks share them.
+        self.n_resident = int(answer[0]) * int(answer[1])
+
+    def run(
+        self, plan: _Plan, images: Mapping[str, np.ndarray], given: Sequence
+    ) -> dict[str, np.ndarray]:
+        """Hand over images of memory; return those that the program has changed."""
+        blocks, warps = plan.blocks
+        sizes = [plan.sizes[name] for name in _BUFFERS]
+        header = np.array([len(given), blocks, 32 * warps, "fixed" in images, *sizes], np.int64)
+
+        def write() -> None:
+            path = self._path("segment.bin")
+            with open(path, "wb") as file:
+                file.write(header.tobytes() + plan.offsets.tobytes())
+                for name in _BUFFERS:
+                    if name in images:
+                        file.write(images[name].data)
+
+        def read() -> dict[str, np.ndarray]:
+            out = {}
+            with open(self._path("state.bin"), "rb") as file:
+                for name in _RETURNED:
+                    count = len(given) * plan.sizes[name]
+                    values = np.fromfile(file, np.uint8, count)
+                    if values.size != count:
+                        raise SimulationError("cuda: truncated output (disk full?)")
+                    out[name] = values.reshape(len(given), -1)
+            return out
+
+        return self.exchange(write, read)
+
+
+def build(spec: NetworkSpec, capability: str, report=lambda message: None) -> Path:
+    """Compile the CUDA program of `spec`, or find it in the cache.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    capability : str
+        Compute capability of the GPU, such as ``"9.0"``. No GPU is needed to compile.
+    report : callable
+        Told when something is compiled.
+
+    Returns
+    -------
+    Path
+        Folder with the program ``main`` and ``layout.json``.
+
+    Raises
+    ------
+    BackendError
+        If there is no compiler, it cannot compile for this capability, or the code does not
+        compile.
+    MissingExtraError
+        If brian2cuda is not installed.
+    """
+    check_extra()
+    from .cuda_toolkit import FLAGS, architecture, describe_nvcc
+
+    architecture(capability)
+    tool = {"compiler": describe_nvcc(), "flags": FLAGS, "capability": capability}
+    tool["made_from"] = _made_from(spec)
+
+    def make(folder: Path) -> dict:
+        report(f"compiling network '{spec.name}' with nvcc for compute capability {capability}")
+        layout = generate(spec, folder)
+        compile_program(folder, capability)
+        return {**layout, "capability": capability}
+
+    return cache.obtain(build_key(spec, Capacity(), tool), make, spec.name, report)
+
+
+def _check_program(spec: NetworkSpec, directory: Path) -> None:
+    """Raise `BackendError` if `directory` holds no program, or that of another network."""
+    try:
+        of = cache.layout(directory).get("made_from") if cache.is_whole(directory) else None
+    except (OSError, ValueError):
+        of = None
+    if of is None:
+        raise BackendError(
+            explain(
+                "program", directory, "a folder that `brainsleep build --backend cuda` has written"
+            )
+        )
+    if of != _made_from(spec):
+        raise BackendError(
+            f"program: {directory} was built from another network than '{spec.name}', or by another "
+            f"version of brainsleep; build it again: brainsleep build PROTOCOL --backend cuda"
+        )

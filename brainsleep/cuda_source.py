@@ -1,0 +1,539 @@
+"""From the statements of a network's objects to one CUDA kernel that runs whole segments.
+
+A kernel launch and a wait for it cost more than a time step of a thousand neurons. Here a segment
+is one launch. Every replica of the network has a team of thread blocks, one for small networks,
+that goes through the time steps by itself, with clocks, gates and stimuli of its own:
+
+- A warp owns 32 neurons of a population, and the synapses onto them. Statements of neurons, of
+  spikes at synapses and of weight processes touch what the warp owns, and besides read traces and
+  spikes of presynaptic neurons. So a step has two points where a team waits for all of its warps:
+  after the thresholds and before the resets.
+- Spikes of a step are one bit a neuron. A thread goes through the presynaptic spikes of its neuron
+  in their order, as C++ does: sums of input are the same on any number of threads, without atomic
+  operations.
+- Shared variables (gates, intervals) are kept by every thread, and what depends on parameters alone
+  is computed once a segment.
+- A random number is a function of seed, step, place in the code and element: nothing is drawn that
+  is not used.
+
+Synapses lie in the order of their postsynaptic neurons; `brainsleep.cuda_backend` puts them there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from brian2.core.clocks import Clock
+from brian2.synapses.synapses import Synapses
+
+from .cuda_code import UNIVERSAL, Piece, c_type
+from .spec import NetworkSpec
+
+#: Neurons a warp owns together, and the most warps a block has (registers are shared by them).
+WARP, MAX_WARPS = 32, 20
+
+#: Statements that declare a constant: type, name, value.
+_CONSTANT = re.compile(r"const (\w+) (\w+) = (.*);$")
+
+
+def words(size: int) -> int:
+    """Return how many words of 32 bits hold a bit for each of `size` neurons."""
+    return -(-size // WARP)
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array in the memory of a replica.
+
+    Parameters
+    ----------
+    key : str
+        What it holds, such as ``"e.v"`` or ``"slots:stimulus_by_slot"``.
+    dtype : str
+        NumPy's name of the type.
+    buffer : {"fixed", "state", "segment", "record"}
+        Connectivity; what a segment starts from and ends with; its stimuli and times; what is
+        recorded.
+    rows : str
+        What its number of rows depends on, such as ``"slots"`` or ``"synapses:ee"``; ``""`` for
+        one.
+    columns : int
+        Values a row.
+    """
+
+    key: str
+    dtype: str
+    buffer: str
+    rows: str = ""
+    columns: int = 1
+
+
+class Source:
+    """The kernel of a network.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    pieces : list of (str, Piece)
+        Its objects in the order they run, with their clocks' names.
+    functions : dict of str to str
+        Names of the functions that look up values of slots, by TimedArray.
+
+    Attributes
+    ----------
+    arrays : list of Array
+        What a replica's memory holds; the offset of each is given to the kernel by its place here.
+    """
+
+    def __init__(
+        self, spec: NetworkSpec, pieces: list[tuple[str, Piece]], functions: dict[str, str]
+    ):
+        self.spec, self.pieces = spec, pieces
+        self.sizes = {p.name: p.size for p in spec.populations}
+        self.first_word, total = {}, 0
+        for name, size in self.sizes.items():
+            self.first_word[name], total = total, total + words(size)
+        self.n_words = total
+        self.arrays: list[Array] = []
+        self._top: list[str] = []  # before the steps
+        self._each: list[str] = []  # at the start of every step
+        self._pointers: set[str] = set()
+        self._constant = self._parameters()
+        self._lists = ["slot"]
+        self._flags = ["raster", *spec.activity_names]
+        for name in spec.process_names:
+            self._lists += [f"{name}_onset", f"{name}_update"]
+        self._settings()
+        self._clocks()
+        self._slots(functions)
+        for projection in spec.projections:
+            self._connectivity(projection)
+        self._steps = self._body()
+
+    def layout(self) -> dict:
+        """Return what the backend must know of the program, as plain data."""
+        return {
+            "arrays": [asdict(array) for array in self.arrays],
+            "parameters": self.parameters,
+            "words": self.n_words,
+            "warps": min(MAX_WARPS, self.n_words),
+            "first_word": self.first_word,
+        }
+
+    def text(self) -> str:
+        """Return the kernel in CUDA."""
+        support = list(dict.fromkeys([*UNIVERSAL, *(s for _, p in self.pieces for s in p.support)]))
+        return "\n".join(
+            [
+                f"constexpr int max_threads = {WARP * min(MAX_WARPS, self.n_words)};",
+                f"__constant__ long long offsets[{len(self.arrays)}];",
+                *support,
+                "__global__ void __launch_bounds__(max_threads) run_segments(const Job job)",
+                "{",
+                "PLACE_IN_TEAM",
+                f"__shared__ unsigned shared_spikes[{max(1, self.n_words)}];",
+                *self._top,
+                "for (int step = 0; step < n_steps; step++) {",
+                *self._each,
+                *self._steps,
+                "}",
+                "}",
+            ]
+        )
+
+    # -- memory --------------------------------------------------------------------------------
+
+    def _place(self, array: Array) -> str:
+        """Take up an array; return where it begins as a C++ expression."""
+        self.arrays.append(array)
+        return f"({array.buffer}_memory + offsets[{len(self.arrays) - 1}])"
+
+    def _declare(self, kind: str, name: str, array: Array, constant: bool = False) -> None:
+        kind = f"const {kind}" if constant else kind
+        self._top.append(f"{kind}* const {name} = ({kind}*){self._place(array)};")
+
+    def _parameters(self) -> set[str]:
+        """Take up the parameters; return the names of their pointers."""
+        names, pointers = [], {}
+        for _, piece in self.pieces:
+            for pointer, variable in piece.arrays.items():
+                owner = getattr(variable.owner, "name", "")
+                plans = (*self.spec.plan.groups, *self.spec.plan.synapses)
+                if any(p.name == owner and variable.name in p.parameters for p in plans):
+                    pointers[pointer] = f"{owner}.{variable.name}"
+        names = sorted(set(pointers.values()))
+        self.parameters = names
+        real = "double" if self.spec.precision == "float64" else "float"
+        array = Array("parameters", self.spec.precision, "segment", "", max(1, len(names)))
+        self._declare(real, "parameters", array, constant=True)
+        for pointer, name in pointers.items():
+            self._top.append(f"const {real}* const {pointer} = parameters + {names.index(name)};")
+        clocks = {
+            pointer
+            for _, piece in self.pieces
+            for pointer, v in piece.arrays.items()
+            if isinstance(v.owner, Clock) and v.name == "dt"
+        }
+        for pointer in sorted(clocks):
+            self._top.append(f"const double {pointer}[1] = {{{float(self.spec.dt)!r}}};")
+        self._pointers |= {*pointers, *clocks}
+        return {*pointers, *clocks}
+
+    def _settings(self) -> None:
+        self._declare(
+            "unsigned long long", "settings", Array("settings", "uint64", "segment", "", 2), True
+        )
+        self._top += [
+            "const unsigned long long seed = settings[0];",
+            "const int n_steps = (int)settings[1];",
+        ]
+        array = Array("spikes", "uint32", "record", "", max(1, self.n_words))
+        self._declare("unsigned", "team_spikes", array)
+        self._top.append("unsigned* const spikes = job.blocks == 1 ? shared_spikes : team_spikes;")
+        for name, first in self.first_word.items():
+            self._top += [
+                f"const int own_{name} = (warp + n_warps - {first} % n_warps) % n_warps;",
+                f"unsigned* const spikes_{name} = spikes + {first};",
+            ]
+
+    def _clocks(self) -> None:
+        """Let every clock say whether it is due in a step."""
+        for name in self._lists:
+            self._declare("int", f"times_{name}", Array(f"times:{name}", "int32", "segment",
+                                                        f"times:{name}"), True)  # fmt: skip
+            self._top.append(f"int at_{name} = 0, next_{name} = times_{name}[0];")
+            self._each += [
+                f"const bool due_{name} = step == next_{name};",
+                f"if (due_{name}) next_{name} = times_{name}[++at_{name}];",
+            ]
+        self._top.append("int slot = -1, raster_row = -1;")
+        self._each.append("if (due_slot) slot++;")
+        for name in self._flags:
+            array = Array(f"flags:{name}", "uint8", "segment", "slots")
+            self._declare("unsigned char", f"flags_{name}", array, True)
+            self._top.append(f"bool due_{name} = false;")
+            self._each.append(f"if (due_slot) due_{name} = flags_{name}[slot];")
+        self._each.append("if (due_raster) raster_row++;")
+
+    def _slots(self, functions: dict[str, str]) -> None:
+        """Let statements look up the values of a slot."""
+        for name, function in functions.items():
+            many = name == "stimulus_by_slot"
+            columns = self.sizes[self.spec.input] if many else 1
+            self._declare("double", f"values{function}", Array(f"slots:{name}", "float64",
+                          "segment", "slots", columns), True)  # fmt: skip
+            column, at = (", int i", f"*{columns}LL + i") if many else ("", "")
+            self._top.append(
+                f"auto {function} = [=](double t{column}) "
+                f"{{ return values{function}[(int)(t + 0.5){at}]; }};"
+            )
+
+    def _connectivity(self, projection) -> None:
+        name, n_post = projection.name, self.sizes[projection.target]
+        blocks = words(self.sizes[projection.source])
+        for what, kind, dtype, rows, columns in (
+            ("first", "int", "int32", "", n_post + 1),
+            ("pre", "int", "int32", f"synapses:{name}", 1),
+            ("bits", "unsigned", "uint32", "", blocks * n_post),
+            ("rank", "int", "int32", "", blocks * n_post),
+        ):
+            array = Array(f"{what}:{name}", dtype, "fixed", rows, columns)
+            self._declare(kind, f"{what}_{name}", array, constant=True)
+
+    def _variable(self, pointer: str, variable) -> None:
+        """Declare the array behind `pointer` where the kernel has not met it."""
+        if pointer in self._pointers:
+            return
+        self._pointers.add(pointer)
+        owner, name, kind = variable.owner, variable.name, c_type(variable)
+        if isinstance(owner, Clock):
+            value = {"t": f"step*{float(self.spec.dt)!r}", "timestep": "step"}[name]
+            self._each.append(f"const {kind} {pointer}[1] = {{{value}}};")
+        elif variable.scalar:
+            start = -1 if name == "slot_index" else 0
+            self._top.append(f"{kind} {pointer}[1] = {{{start}}};")
+        else:
+            many = isinstance(owner, Synapses)
+            rows = f"synapses:{owner.name}" if many else ""
+            columns = 1 if many else self.sizes[owner.name]
+            key = f"{owner.name}.{name}"
+            array = Array(key, np.dtype(variable.dtype).name, "state", rows, columns)
+            self._declare(kind, pointer, array)
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _body(self) -> list[str]:
+        """Write what a step does, and where a team waits for all of its warps."""
+        lines, looked_at_others = [], False
+        for number, (clock, piece) in enumerate(self.pieces):
+            code = self._object(number, piece)
+            if not code:
+                continue
+            looks = piece.kind == "synapses" or "_presynaptic_idx" in piece.code
+            if looks != looked_at_others:
+                lines.append("TEAM_SYNC")
+            looked_at_others = looks
+            due = clock.removesuffix("_clock")
+            head = "" if due == "step" else f"if (due_{due}) "
+            lines += [f"{head}{{  // {piece.kind} of {piece.given['owner'].name}", *code, "}"]
+        return [*lines, "TEAM_SYNC"] if looked_at_others else lines
+
+    def _object(self, number: int, piece: Piece) -> list[str]:
+        write = getattr(self, f"_{piece.kind}", None)
+        if write is None:  # spike queues: without delays there is nothing under way
+            return []
+        for pointer, variable in piece.arrays.items():
+            if pointer in piece.code and variable.name not in ("i", "_synaptic_pre",
+                                                               "_synaptic_post"):  # fmt: skip
+                self._variable(pointer, variable)
+        scalar, vector = self._hoisted(number, piece)
+        scalar, vector = _drawn(scalar, vector)
+        lines = []
+        if any("_draws." in line for line in (*scalar, *vector)):
+            lines.append(f"const brainsleep::Draws _draws(seed, step, {number});")
+        for name, variable in piece.constants.items():
+            if re.search(rf"\b{name}\b", piece.code):
+                lines.append(f"const {c_type(variable)} {name} = {_number(variable)};")
+        if scalar:
+            lines += ["const int _vectorisation_idx = -1;", *scalar]
+        return [*lines, *write(number, piece, vector)]
+
+    def _hoisted(self, number: int, piece: Piece) -> tuple[list[str], list[str]]:
+        """Move what depends on parameters alone to before the steps, under a name of its own."""
+        renamed: dict[str, str] = {}
+
+        def kept(lines: list[str]) -> list[str]:
+            left = []
+            for line in lines:
+                new, found = _renamed(line, renamed), _CONSTANT.match(line)
+                if found and self._is_constant(_renamed(found[3], renamed)):
+                    renamed[found[2]] = name = f"_constant_{number}_{found[2]}"
+                    value = new.partition(" = ")[2]
+                    self._top.append(f"const {found[1]} {name} = {value}")
+                elif line.strip():
+                    left.append(new)
+            return left
+
+        scalar = kept(piece.scalar)
+        return scalar, kept(piece.vector)
+
+    def _is_constant(self, value: str) -> bool:
+        """Tell whether an expression has the same value in all steps and for all elements."""
+        names = set(re.findall(r"\b[A-Za-z_]\w*", value))
+        return all(
+            name in self._constant or name.startswith(("_constant_", "_brian_", "_timestep"))
+            for name in names
+        )
+
+    def _neurons(self, name: str, code: list[str], after: list[str] | None = None) -> list[str]:
+        """Go through the neurons of a population that this thread owns."""
+        return [
+            f"for (int _word = own_{name}; _word < {words(self.sizes[name])}; _word += n_warps) {{",
+            f"const int _idx = _word*{WARP} + lane, _vectorisation_idx = _idx;",
+            *(["bool _fired = false;"] if after else []),
+            f"if (_idx < {self.sizes[name]}) {{",
+            *_own_index(code),
+            "}",
+            *(after or []),
+            "}",
+        ]
+
+    def _incoming(self, name: str, code: list[str]) -> list[str]:
+        """Go through the synapses onto the neurons that this warp owns, its lanes side by side."""
+        post = self.spec.projection(name).target
+        return [
+            "__syncwarp();",
+            f"for (int _word = own_{post}; _word < {words(self.sizes[post])}; _word += n_warps) {{",
+            f"const int _end = min({self.sizes[post]}, (_word + 1)*{WARP});",
+            f"for (int _post = _word*{WARP}; _post < _end; _post++)",
+            *self._synapses_of(name, code),
+            "}",
+            "__syncwarp();",
+        ]
+
+    def _synapses_of(self, name: str, code: list[str]) -> list[str]:
+        return [
+            f"for (int _idx = first_{name}[_post] + lane; _idx < first_{name}[_post + 1]; "
+            f"_idx += {WARP}) {{",
+            "const int _vectorisation_idx = _idx;",
+            *_ends(code, name),
+            "}",
+        ]
+
+    def _stateupdate(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+        owner = piece.given["owner"]
+        if not code:
+            return []
+        through = self._incoming if isinstance(owner, Synapses) else self._neurons
+        return through(owner.name, code)
+
+    def _threshold(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+        name = piece.given["owner"].name
+        fired = ["_fired = _cond;"]
+        if piece.given["_uses_refractory"]:
+            for variable in ("not_refractory", "lastspike"):
+                pointer = piece.given[variable]
+                self._variable(pointer, piece.arrays[pointer])
+            now = f"step*{float(self.spec.dt)!r}"
+            fired.append(
+                f"if (_cond) {{ {piece.given['not_refractory']}[_idx] = false; "
+                f"{piece.given['lastspike']}[_idx] = {now}; }}"
+            )
+        vote = [
+            "const unsigned _bits = __ballot_sync(~0u, _fired);",
+            f"if (lane == 0) spikes_{name}[_word] = _bits;",
+            "__syncwarp();",
+        ]
+        return self._neurons(name, [*code, *fired], vote)
+
+    def _reset(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+        name = piece.given["owner"].name
+        spiked = [f"if (spikes_{name}[_word] >> lane & 1) {{", *code, "}"]
+        return self._neurons(name, spiked)
+
+    def _statemonitor(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+        name = next(v.owner.name for v in piece.arrays.values() if v.name == "spike_count")
+        array = Array(f"counts:{name}", "int32", "record", "slots", self.sizes[name])
+        self._declare("int", f"counts_{name}", array)
+        record = f"counts_{name}[slot*{self.sizes[name]}LL + _idx] = _to_record_spike_count;"
+        return self._neurons(name, [*code, record])
+
+    def _spikemonitor(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+        name = piece.given["owner"].source.name
+        n_words = words(self.sizes[name])
+        array = Array(f"raster:{name}", "uint32", "record", "raster", n_words)
+        self._declare("unsigned", f"raster_{name}", array)
+        return [
+            f"for (int _word = own_{name}; _word < {n_words}; _word += n_warps)",
+            f"if (lane == 0) raster_{name}[raster_row*{n_words}LL + _word] = spikes_{name}[_word];",
+        ]
+
+    def _synapses(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+        name = piece.given["owner"].name
+        projection, pathway = self.spec.projection(name), piece.given["pathway"]
+        post = projection.target
+        n_post, n_words = self.sizes[post], words(self.sizes[post])
+        if pathway.prepost == "post":
+            lines = [
+                "__syncwarp();",
+                f"for (int _word = own_{post}; _word < {n_words}; _word += n_warps) {{",
+                f"unsigned _spikes = spikes_{post}[_word];",
+                "while (_spikes) {",
+                f"const int _post = _word*{WARP} + __ffs(_spikes) - 1;",
+                "_spikes &= _spikes - 1;",
+                *self._synapses_of(name, code),
+                "}",
+                "}",
+            ]
+            gate = getattr(pathway, "_gate", None)
+            if gate:  # all of it is gated
+                variable = piece.given["variables"][gate]
+                pointer = next(p for p, v in piece.arrays.items() if v is variable)
+                lines = [f"if ({pointer}[0] != 0) {{", *lines, "}"]
+            return lines
+        return [
+            "__syncwarp();",
+            f"for (int _word = own_{post}; _word < {n_words}; _word += n_warps) {{",
+            f"const int _post = _word*{WARP} + lane;",
+            f"if (_post < {n_post})",
+            f"for (int _block = 0; _block < {words(self.sizes[projection.source])}; _block++) {{",
+            f"unsigned _spikes = spikes_{projection.source}[_block];",
+            "if (!_spikes) continue;",
+            f"const unsigned _from = bits_{name}[_block*{n_post} + _post];",
+            "_spikes &= _from;",
+            "if (!_spikes) continue;",
+            f"const int _first = rank_{name}[_block*{n_post} + _post];",
+            "while (_spikes) {",
+            "const int _bit = __ffs(_spikes) - 1;",
+            "_spikes &= _spikes - 1;",
+            f"const int _pre = _block*{WARP} + _bit;",
+            "const int _idx = _first + __popc(_from & ((1u << _bit) - 1));",
+            "const int _vectorisation_idx = _idx;",
+            *_ends(code, ""),
+            "}",
+            "}",
+            "}",
+        ]
+
+    def _summed_variable(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+        name = piece.given["owner"].name
+        projection, target = self.spec.projection(name), piece.given["_target_var"]
+        post, kind = projection.target, c_type(target)
+        n_post = self.sizes[post]
+        pointer = next(p for p, v in piece.arrays.items() if v is target)
+        self._variable(pointer, target)
+        total = target.scalar
+        if total:  # over all neurons, in their order
+            array = Array(f"sums:{number}", np.dtype(target.dtype).name, "record", "", n_post)
+            self._declare(kind, f"sums_{number}", array)
+        into = f"sums_{number}" if total else pointer
+        lines = [
+            "__syncwarp();",
+            f"for (int _word = own_{post}; _word < {words(n_post)}; _word += n_warps) {{",
+            f"const int _post = _word*{WARP} + lane;",
+            f"if (_post < {n_post}) {{",
+            f"{kind} _sum = 0;",
+            f"for (int _idx = first_{name}[_post]; _idx < first_{name}[_post + 1]; _idx++) {{",
+            "const int _vectorisation_idx = _idx;",
+            *_ends(code, name),
+            "_sum += _synaptic_var;",
+            "}",
+            f"{into}[_post] = _sum;",
+            "}",
+            "}",
+        ]
+        if total:
+            lines += [
+                "TEAM_SYNC",
+                f"{kind} _total = 0;",
+                f"for (int _post = 0; _post < {n_post}; _post++) _total += sums_{number}[_post];",
+                f"{pointer}[0] = _total;",
+                "TEAM_SYNC",
+            ]
+        return lines
+
+
+def _renamed(code: str, names: dict[str, str]) -> str:
+    return re.sub(r"\b[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), code)
+
+
+def _drawn(scalar: list[str], vector: list[str]) -> tuple[list[str], list[str]]:
+    """Give every call of rand() and randn() a number of its own."""
+    number = -1
+
+    def replace(match: re.Match) -> str:
+        nonlocal number
+        number += 1
+        kind = "normal" if match[1] else "uniform"
+        return f"_draws.{kind}({number}, _vectorisation_idx)"
+
+    call = re.compile(r"\b_rand(n?)\(_vectorisation_idx\)")
+    return [call.sub(replace, line) for line in scalar], [
+        call.sub(replace, line) for line in vector
+    ]
+
+
+def _own_index(code: list[str]) -> list[str]:
+    """Put the number of a neuron in place of the array that holds the numbers."""
+    return [re.sub(r"\b_ptr_array_\w+_i\[_idx\]", "_idx", line) for line in code]
+
+
+def _ends(code: list[str], projection: str) -> list[str]:
+    """Name the neurons at the ends of a synapse, which the loops know."""
+    pre = f"pre_{projection}[_idx]" if projection else "_pre"
+    for end, value in (("presynaptic", pre), ("postsynaptic", "_post")):
+        declared = re.compile(rf"^(\s*const int32_t _{end}_idx =).*")
+        code = [declared.sub(rf"\1 {value};", line) for line in code]
+    return code
+
+
+def _number(variable) -> str:
+    value = variable.get_value()
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if np.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
+    return repr(value.item() if isinstance(value, np.generic) else value)
