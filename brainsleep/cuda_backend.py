@@ -130,6 +130,7 @@ class CudaBackend:
             _check_program(spec, directory)
             gpus()  # is there one?
         self.build_seconds = time.perf_counter() - started
+        self.kernel_seconds = 0.0  # of the last segment, without exchanging files
         self.directory, self._layout = directory, cache.layout(directory)
         self._arrays = [_Array(k, **a) for k, a in enumerate(self._layout["arrays"])]
         self._process: _Process | None = None
@@ -180,6 +181,7 @@ class CudaBackend:
         except BaseException:
             self._connected = []
             raise
+        self.kernel_seconds = float(self._process.said[0])
         return [
             self._result(number, plan, out, state, segment)
             for number, (state, segment) in enumerate(zip(states, segments, strict=True))
@@ -361,7 +363,9 @@ class _Connections:
         rank = first[:-1] + np.cumsum(of_block, axis=0) - of_block
         self.order[name] = order
         self.fixed |= {f"first:{name}": first, f"pre:{name}": pre}
-        self.fixed |= {f"bits:{name}": bits, f"rank:{name}": rank}
+        # who of 32 neurons connects to a neuron, and the place of the first of these synapses
+        both = np.stack([bits, rank.astype(np.uint32)], axis=-1)
+        self.fixed[f"incoming:{name}"] = np.ascontiguousarray(both).view(np.uint64)
 
 
 class _Process(Process):

@@ -237,8 +237,7 @@ class Source:
         for what, kind, dtype, rows, columns in (
             ("first", "int", "int32", "", n_post + 1),
             ("pre", "int", "int32", f"synapses:{name}", 1),
-            ("bits", "unsigned", "uint32", "", blocks * n_post),
-            ("rank", "int", "int32", "", blocks * n_post),
+            ("incoming", "uint2", "uint64", "", blocks * n_post),
         ):
             array = Array(f"{what}:{name}", dtype, "fixed", rows, columns)
             self._declare(kind, f"{what}_{name}", array, constant=True)
@@ -267,39 +266,53 @@ class Source:
 
     def _body(self) -> list[str]:
         """Write what a step does, and where a team waits for all of its warps."""
-        lines, looked_at_others = [], False
+        lines: list[str] = []
+        parts: list[_Part] = []
+        looks = False  # whether these parts look at other neurons
         for number, (clock, piece) in enumerate(self.pieces):
-            code = self._object(number, piece)
-            if not code:
+            part = self._part(number, clock.removesuffix("_clock"), piece)
+            if part is None:
                 continue
-            looks = piece.kind == "synapses" or "_presynaptic_idx" in piece.code
-            if looks != looked_at_others:
-                lines.append("TEAM_SYNC")
-            looked_at_others = looks
-            due = clock.removesuffix("_clock")
-            head = "" if due == "step" else f"if (due_{due}) "
-            lines += [f"{head}{{  // {piece.kind} of {piece.given['owner'].name}", *code, "}"]
-        return [*lines, "TEAM_SYNC"] if looked_at_others else lines
+            if part.looks != looks:
+                lines += [*_joined(parts), "TEAM_SYNC"]
+                parts, looks = [], part.looks
+            parts.append(part)
+        lines += _joined(parts)
+        return [*lines, "TEAM_SYNC"] if looks else lines
 
-    def _object(self, number: int, piece: Piece) -> list[str]:
+    def _part(self, number: int, due: str, piece: Piece) -> _Part | None:
+        """Write the code of one object."""
         write = getattr(self, f"_{piece.kind}", None)
         if write is None:  # spike queues: without delays there is nothing under way
-            return []
+            return None
         for pointer, variable in piece.arrays.items():
-            if pointer in piece.code and variable.name not in ("i", "_synaptic_pre",
-                                                               "_synaptic_post"):  # fmt: skip
+            known = variable.name in ("i", "_synaptic_pre", "_synaptic_post")
+            if pointer in piece.code and not known:
                 self._variable(pointer, variable)
         scalar, vector = self._hoisted(number, piece)
         scalar, vector = _drawn(scalar, vector)
-        lines = []
+        before = []
         if any("_draws." in line for line in (*scalar, *vector)):
-            lines.append(f"const brainsleep::Draws _draws(seed, step, {number});")
+            before.append(f"const brainsleep::Draws _draws(seed, step, {number});")
         for name, variable in piece.constants.items():
-            if re.search(rf"\b{name}\b", piece.code):
-                lines.append(f"const {c_type(variable)} {name} = {_number(variable)};")
-        if scalar:
-            lines += ["const int _vectorisation_idx = -1;", *scalar]
-        return [*lines, *write(number, piece, vector)]
+            if re.search(rf"\b{name}\b", "\n".join((*scalar, *vector))):
+                before.append(f"const {c_type(variable)} {name} = {_number(variable)};")
+        if any("_vectorisation_idx" in line for line in scalar):
+            before.append("const int _vectorisation_idx = -1;")
+        once = any(re.match(r"_ptr\w+\[0\] = ", line) for line in scalar)
+        population, inside, after = write(number, piece, vector)
+        if not (inside or once):
+            return None
+        looks = piece.kind == "synapses" or "_presynaptic_idx" in piece.code
+        head = "" if due == "step" else f"if (due_{due}) "
+        what = f"// {piece.kind} of {piece.given['owner'].name}"
+        return _Part(population, self._words(population), looks, f"{head}{{  {what}",
+                     [*before, *scalar], inside, after, once or bool(after))  # fmt: skip
+
+    def _words(self, population: str) -> str:
+        """Go through the words of 32 neurons that this warp owns."""
+        n_words = words(self.sizes[population])
+        return f"for (int _word = own_{population}; _word < {n_words}; _word += n_warps) {{"
 
     def _hoisted(self, number: int, piece: Piece) -> tuple[list[str], list[str]]:
         """Move what depends on parameters alone to before the steps, under a name of its own."""
@@ -328,172 +341,214 @@ class Source:
             for name in names
         )
 
-    def _neurons(self, name: str, code: list[str], after: list[str] | None = None) -> list[str]:
-        """Go through the neurons of a population that this thread owns."""
+    def _neurons(self, name: str, code: list[str]) -> list[str]:
+        """Carry out `code` for the neuron that this thread owns."""
         return [
-            f"for (int _word = own_{name}; _word < {words(self.sizes[name])}; _word += n_warps) {{",
             f"const int _idx = _word*{WARP} + lane, _vectorisation_idx = _idx;",
-            *(["bool _fired = false;"] if after else []),
             f"if (_idx < {self.sizes[name]}) {{",
             *_own_index(code),
             "}",
-            *(after or []),
-            "}",
-        ]
-
-    def _incoming(self, name: str, code: list[str]) -> list[str]:
-        """Go through the synapses onto the neurons that this warp owns, its lanes side by side."""
-        post = self.spec.projection(name).target
-        return [
-            "__syncwarp();",
-            f"for (int _word = own_{post}; _word < {words(self.sizes[post])}; _word += n_warps) {{",
-            f"const int _end = min({self.sizes[post]}, (_word + 1)*{WARP});",
-            f"for (int _post = _word*{WARP}; _post < _end; _post++)",
-            *self._synapses_of(name, code),
-            "}",
-            "__syncwarp();",
         ]
 
     def _synapses_of(self, name: str, code: list[str]) -> list[str]:
+        """Go through the synapses onto neuron `_post`, lanes side by side."""
         return [
-            f"for (int _idx = first_{name}[_post] + lane; _idx < first_{name}[_post + 1]; "
-            f"_idx += {WARP}) {{",
+            f"for (int _idx = __ldg(first_{name} + _post) + lane, "
+            f"_last = __ldg(first_{name} + _post + 1); _idx < _last; _idx += {WARP}) {{",
             "const int _vectorisation_idx = _idx;",
-            *_ends(code, name),
+            *_ends(code, f"__ldg(pre_{name} + _idx)"),
             "}",
         ]
 
-    def _stateupdate(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+    def _stateupdate(self, number: int, piece: Piece, code: list[str]):
         owner = piece.given["owner"]
-        if not code:
-            return []
-        through = self._incoming if isinstance(owner, Synapses) else self._neurons
-        return through(owner.name, code)
+        if not isinstance(owner, Synapses):
+            return owner.name, self._neurons(owner.name, code) if code else [], []
+        post = self.spec.projection(owner.name).target
+        inside = [
+            "__syncwarp();",
+            f"const int _end = min({self.sizes[post]}, (_word + 1)*{WARP});",
+            f"for (int _post = _word*{WARP}; _post < _end; _post++)",
+            *self._synapses_of(owner.name, code),
+            "__syncwarp();",
+        ]
+        return post, inside if code else [], []
 
-    def _threshold(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+    def _threshold(self, number: int, piece: Piece, code: list[str]):
         name = piece.given["owner"].name
         fired = ["_fired = _cond;"]
         if piece.given["_uses_refractory"]:
-            for variable in ("not_refractory", "lastspike"):
-                pointer = piece.given[variable]
+            arrays = [piece.given[variable] for variable in ("not_refractory", "lastspike")]
+            for pointer in arrays:
                 self._variable(pointer, piece.arrays[pointer])
             now = f"step*{float(self.spec.dt)!r}"
-            fired.append(
-                f"if (_cond) {{ {piece.given['not_refractory']}[_idx] = false; "
-                f"{piece.given['lastspike']}[_idx] = {now}; }}"
-            )
-        vote = [
+            fired.append(f"if (_cond) {{ {arrays[0]}[_idx] = false; {arrays[1]}[_idx] = {now}; }}")
+        inside = [
+            "bool _fired = false;",
+            *self._neurons(name, [*code, *fired]),
             "const unsigned _bits = __ballot_sync(~0u, _fired);",
             f"if (lane == 0) spikes_{name}[_word] = _bits;",
             "__syncwarp();",
         ]
-        return self._neurons(name, [*code, *fired], vote)
+        return name, inside, []
 
-    def _reset(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+    def _reset(self, number: int, piece: Piece, code: list[str]):
         name = piece.given["owner"].name
         spiked = [f"if (spikes_{name}[_word] >> lane & 1) {{", *code, "}"]
-        return self._neurons(name, spiked)
+        return name, self._neurons(name, spiked), []
 
-    def _statemonitor(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+    def _statemonitor(self, number: int, piece: Piece, code: list[str]):
         name = next(v.owner.name for v in piece.arrays.values() if v.name == "spike_count")
         array = Array(f"counts:{name}", "int32", "record", "slots", self.sizes[name])
         self._declare("int", f"counts_{name}", array)
         record = f"counts_{name}[slot*{self.sizes[name]}LL + _idx] = _to_record_spike_count;"
-        return self._neurons(name, [*code, record])
+        return name, self._neurons(name, [*code, record]), []
 
-    def _spikemonitor(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+    def _spikemonitor(self, number: int, piece: Piece, code: list[str]):
         name = piece.given["owner"].source.name
         n_words = words(self.sizes[name])
         array = Array(f"raster:{name}", "uint32", "record", "raster", n_words)
         self._declare("unsigned", f"raster_{name}", array)
-        return [
-            f"for (int _word = own_{name}; _word < {n_words}; _word += n_warps)",
-            f"if (lane == 0) raster_{name}[raster_row*{n_words}LL + _word] = spikes_{name}[_word];",
-        ]
+        row = f"raster_{name}[raster_row*{n_words}LL + _word]"
+        return name, [f"if (lane == 0) {row} = spikes_{name}[_word];"], []
 
-    def _synapses(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+    def _synapses(self, number: int, piece: Piece, code: list[str]):
         name = piece.given["owner"].name
         projection, pathway = self.spec.projection(name), piece.given["pathway"]
-        post = projection.target
-        n_post, n_words = self.sizes[post], words(self.sizes[post])
-        if pathway.prepost == "post":
-            lines = [
-                "__syncwarp();",
-                f"for (int _word = own_{post}; _word < {n_words}; _word += n_warps) {{",
-                f"unsigned _spikes = spikes_{post}[_word];",
-                "while (_spikes) {",
-                f"const int _post = _word*{WARP} + __ffs(_spikes) - 1;",
-                "_spikes &= _spikes - 1;",
-                *self._synapses_of(name, code),
-                "}",
-                "}",
-            ]
-            gate = getattr(pathway, "_gate", None)
-            if gate:  # all of it is gated
-                variable = piece.given["variables"][gate]
-                pointer = next(p for p, v in piece.arrays.items() if v is variable)
-                lines = [f"if ({pointer}[0] != 0) {{", *lines, "}"]
-            return lines
+        if pathway.prepost == "pre":
+            return projection.target, self._at_presynaptic_spikes(projection, code), []
+        inside = [
+            "__syncwarp();",
+            f"unsigned _spikes = spikes_{projection.target}[_word];",
+            "while (_spikes) {",
+            f"const int _post = _word*{WARP} + __ffs(_spikes) - 1;",
+            "_spikes &= _spikes - 1;",
+            *self._synapses_of(name, code),
+            "}",
+        ]
+        gate = getattr(pathway, "_gate", None)
+        if gate:  # all of it is gated
+            variable = piece.given["variables"][gate]
+            pointer = next(p for p, v in piece.arrays.items() if v is variable)
+            inside = [f"if ({pointer}[0] != 0) {{", *inside, "}"]
+        return projection.target, inside, []
+
+    def _at_presynaptic_spikes(self, projection, code: list[str]) -> list[str]:
+        """Let every thread go through the spikes that reach the neuron that it owns."""
+        name, source, n_post = projection.name, projection.source, self.sizes[projection.target]
+        n_words = words(self.sizes[source])
+        load, code, store = _held(code)
         return [
             "__syncwarp();",
-            f"for (int _word = own_{post}; _word < {n_words}; _word += n_warps) {{",
             f"const int _post = _word*{WARP} + lane;",
-            f"if (_post < {n_post})",
-            f"for (int _block = 0; _block < {words(self.sizes[projection.source])}; _block++) {{",
-            f"unsigned _spikes = spikes_{projection.source}[_block];",
-            "if (!_spikes) continue;",
-            f"const unsigned _from = bits_{name}[_block*{n_post} + _post];",
-            "_spikes &= _from;",
-            "if (!_spikes) continue;",
-            f"const int _first = rank_{name}[_block*{n_post} + _post];",
+            f"const bool _is = _post < {n_post};",
+            "const int _postsynaptic_idx = _is ? _post : 0;",
+            *load,
+            f"for (int _part = 0; _part < {n_words}; _part += {WARP}) {{",
+            f"const unsigned _mine = _part + lane < {n_words} ? spikes_{source}[_part + lane] : 0;",
+            "unsigned _some = __ballot_sync(~0u, _mine != 0);",
+            "while (_some) {",
+            "const int _at = __ffs(_some) - 1, _block = _part + _at;",
+            "_some &= _some - 1;",
+            "unsigned _spikes = __shfl_sync(~0u, _mine, _at);",
+            "if (!_is) continue;",
+            f"const uint2 _known = __ldg(incoming_{name} + _block*{n_post} + _post);",
+            "_spikes &= _known.x;",
             "while (_spikes) {",
             "const int _bit = __ffs(_spikes) - 1;",
             "_spikes &= _spikes - 1;",
             f"const int _pre = _block*{WARP} + _bit;",
-            "const int _idx = _first + __popc(_from & ((1u << _bit) - 1));",
+            "const int _idx = _known.y + __popc(_known.x & ((1u << _bit) - 1));",
             "const int _vectorisation_idx = _idx;",
-            *_ends(code, ""),
+            *_ends(code, "_pre"),
             "}",
             "}",
             "}",
+            *(["if (_is) {", *store, "}"] if store else []),
         ]
 
-    def _summed_variable(self, number: int, piece: Piece, code: list[str]) -> list[str]:
+    def _summed_variable(self, number: int, piece: Piece, code: list[str]):
         name = piece.given["owner"].name
-        projection, target = self.spec.projection(name), piece.given["_target_var"]
-        post, kind = projection.target, c_type(target)
-        n_post = self.sizes[post]
+        target, post = piece.given["_target_var"], self.spec.projection(name).target
+        kind, n_post = c_type(target), self.sizes[post]
         pointer = next(p for p, v in piece.arrays.items() if v is target)
         self._variable(pointer, target)
-        total = target.scalar
-        if total:  # over all neurons, in their order
+        into, after = pointer, []
+        if target.scalar:  # over all neurons, in their order
+            into = f"sums_{number}"
             array = Array(f"sums:{number}", np.dtype(target.dtype).name, "record", "", n_post)
-            self._declare(kind, f"sums_{number}", array)
-        into = f"sums_{number}" if total else pointer
-        lines = [
+            self._declare(kind, into, array)
+            after = [
+                "TEAM_SYNC",
+                f"{kind} _total = 0;",
+                f"for (int _post = 0; _post < {n_post}; _post++) _total += {into}[_post];",
+                f"{pointer}[0] = _total;",
+                "TEAM_SYNC",
+            ]
+        inside = [
             "__syncwarp();",
-            f"for (int _word = own_{post}; _word < {words(n_post)}; _word += n_warps) {{",
             f"const int _post = _word*{WARP} + lane;",
             f"if (_post < {n_post}) {{",
             f"{kind} _sum = 0;",
             f"for (int _idx = first_{name}[_post]; _idx < first_{name}[_post + 1]; _idx++) {{",
             "const int _vectorisation_idx = _idx;",
-            *_ends(code, name),
+            *_ends(code, f"__ldg(pre_{name} + _idx)"),
             "_sum += _synaptic_var;",
             "}",
             f"{into}[_post] = _sum;",
             "}",
-            "}",
+            "__syncwarp();",
         ]
-        if total:
-            lines += [
-                "TEAM_SYNC",
-                f"{kind} _total = 0;",
-                f"for (int _post = 0; _post < {n_post}; _post++) _total += sums_{number}[_post];",
-                f"{pointer}[0] = _total;",
-                "TEAM_SYNC",
-            ]
-        return lines
+        return post, inside, after
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The code of one object: for the words that a warp owns, between what all threads do."""
+
+    population: str
+    loop: str
+    looks: bool  # at neurons that other warps own
+    head: str
+    before: list[str]
+    inside: list[str]
+    after: list[str]
+    once: bool  # `before` or `after` must be carried out whatever the warp owns
+
+
+def _joined(parts: list[_Part]) -> list[str]:
+    """Join parts that need not wait for each other: population by population, in one loop each."""
+    lines: list[str] = []
+    for population in dict.fromkeys(part.population for part in parts):
+        together: list[str] = []
+        loop = ""
+        for part in (p for p in parts if p.population == population):
+            loop = part.loop
+            if not part.once:
+                together += [part.head, *part.before, *part.inside, "}"]
+                continue
+            lines += [loop, *together, "}"] if together else []
+            together = []
+            inside = [loop, *part.inside, "}"] if part.inside else []
+            lines += [part.head, *part.before, *inside, *part.after, "}"]
+        lines += [loop, *together, "}"] if together else []
+    return lines
+
+
+def _held(code: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Keep what is known of the postsynaptic neuron in registers while its spikes are gone through.
+
+    Returns
+    -------
+    load, code, store : list of str
+        What is read before, what is left, and what is written after.
+    """
+    read = re.compile(r"(?:const )?\w+ (\w+) = (_ptr\w+)\[_postsynaptic_idx\];$")
+    write = re.compile(r"(_ptr\w+)\[_postsynaptic_idx\] = (\w+);$")
+    loaded = {m[1] for line in code if (m := read.match(line))}
+    load = [line for line in code if read.match(line)]
+    store = [line for line in code if (m := write.match(line)) and m[2] in loaded]
+    return load, [line for line in code if line not in load and line not in store], store
 
 
 def _renamed(code: str, names: dict[str, str]) -> str:
@@ -521,9 +576,8 @@ def _own_index(code: list[str]) -> list[str]:
     return [re.sub(r"\b_ptr_array_\w+_i\[_idx\]", "_idx", line) for line in code]
 
 
-def _ends(code: list[str], projection: str) -> list[str]:
+def _ends(code: list[str], pre: str) -> list[str]:
     """Name the neurons at the ends of a synapse, which the loops know."""
-    pre = f"pre_{projection}[_idx]" if projection else "_pre"
     for end, value in (("presynaptic", pre), ("postsynaptic", "_post")):
         declared = re.compile(rf"^(\s*const int32_t _{end}_idx =).*")
         code = [declared.sub(rf"\1 {value};", line) for line in code]

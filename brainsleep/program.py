@@ -105,14 +105,18 @@ class Process:
         )
 
     def _wait(self) -> int:
-        """Send a line and return the code that comes back, or that the program ended with."""
+        """Send a line and return the code that comes back, or that the program ended with.
+
+        What the program says besides is kept in `said`.
+        """
         try:
             self._process.stdin.write(b"run\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         except BrokenPipeError:
             answer = b""
-        return int(answer) if answer else self._process.wait()
+        code, *self.said = answer.split() or [self._process.wait()]
+        return int(code)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)

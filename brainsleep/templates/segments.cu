@@ -1,6 +1,7 @@
 // Runs segments of many replicas of a network on a GPU. brainsleep/cuda_source.py writes kernel.cuh,
 // brainsleep/cuda_backend.py the files that are exchanged.
 
+#include <chrono>
 #include <cinttypes>
 #include <climits>
 #include <cmath>
@@ -157,17 +158,20 @@ int main(int argc, char** argv)
         Job job{(int)header[1], fixed.device, state.device, segment.device, record.device,
                 header[4], header[5], header[6], header[7], waiting};
         void* arguments[] = {&job};
+        check(cudaDeviceSynchronize(), "upload");
+        const auto begun = std::chrono::steady_clock::now();
         const dim3 grid((unsigned)(replicas * header[1])), threads((unsigned)header[2]);
         if (header[1] > 1)  // blocks of a replica wait for each other: all must run
             check(cudaLaunchCooperativeKernel((void*)run_segments, grid, threads, arguments, 0, 0), "launch");
         else
             check(cudaLaunchKernel((void*)run_segments, grid, threads, arguments, 0, 0), "launch");
         check(cudaDeviceSynchronize(), "segment");
+        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun;
         File out(folder + "state.bin", "wb");
         state.download(out, replicas * header[5], "state");
         record.download(out, replicas * header[7], "recording");
         out.close();
-        std::cout << 0 << std::endl;
+        std::cout << "0 " << seconds.count() << std::endl;
     }
     for (const char* name : {"segment.bin", "state.bin", "errors.txt"}) remove((folder + name).c_str());
     remove(folder.c_str());

@@ -37,6 +37,7 @@ struct Thread {
     std::unique_ptr<char[]> stack;
     unsigned block, index;
     unsigned in_block = 0, in_warp = 0;  // how many times it has waited for its block, its warp
+    unsigned value = 0;
     bool vote = false, done = false;
 };
 
@@ -121,6 +122,18 @@ inline unsigned __ballot_sync(unsigned, bool vote)
     __syncwarp();
     return bits;
 }
+inline unsigned __shfl_sync(unsigned, unsigned value, int lane)
+{
+    emulator::current->value = value;
+    __syncwarp();
+    unsigned found = 0;
+    for (emulator::Thread& t : emulator::threads)
+        if (emulator::my_warp(t) && t.index % 32 == (unsigned)lane) found = t.value;
+    __syncwarp();
+    return found;
+}
+struct uint2 { unsigned x, y; };
+template <class T> T __ldg(const T* at) { return *at; }
 inline unsigned atomicAdd(unsigned* at, unsigned value) { return (*at += value) - value; }
 inline int __ffs(unsigned x) { return __builtin_ffs(x); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
