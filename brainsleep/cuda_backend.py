@@ -7,6 +7,7 @@ run time, as one image of memory a replica.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -395,7 +396,7 @@ class _Process(Process):
 
         def write() -> None:
             path = self._path("segment.bin")
-            with open(path, "wb") as file:
+            with open(path, "r+b" if os.path.exists(path) else "wb") as file:  # over the last pages
                 file.write(header.tobytes() + plan.offsets.tobytes())
                 for name in _BUFFERS:
                     if name in images:

@@ -182,4 +182,18 @@ for _name in ("rand", "randn"):  # replaced by draws that know their place (brai
         SegmentCudaCodeObject, code="", name=f"_{_name}"
     )
 
+# As in C++ (brainsleep.standalone): two comparisons without branches; what is not a number stays so.
+DEFAULT_FUNCTIONS["clip"].implementations.add_implementation(
+    SegmentCudaCodeObject,
+    code="""
+    template <typename T, typename L, typename H>
+    __host__ __device__ static inline T _brian_clip(const T value, const L low, const H high)
+    {{
+        const T raised = T(low) > value ? T(low) : value;
+        return T(high) < raised ? T(high) : raised;
+    }}
+    """,  # the generator formats it
+    name="_brian_clip",
+)
+
 all_devices[NAME] = SegmentCudaDevice()

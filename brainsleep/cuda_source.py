@@ -31,8 +31,8 @@ from brian2.synapses.synapses import Synapses
 from .cuda_code import UNIVERSAL, Piece, c_type
 from .spec import NetworkSpec
 
-#: Neurons a warp owns together, and the most warps a block has (registers are shared by them).
-WARP, MAX_WARPS = 32, 20
+#: Neurons a warp owns together, and the most warps of a block (more would have fewer registers).
+WARP, MAX_WARPS = 32, 16
 
 #: Statements that declare a constant: type, name, value.
 _CONSTANT = re.compile(r"const (\w+) (\w+) = (.*);$")
@@ -447,17 +447,18 @@ class Source:
             f"for (int _part = 0; _part < {n_words}; _part += {WARP}) {{",
             f"const unsigned _mine = _part + lane < {n_words} ? spikes_{source}[_part + lane] : 0;",
             "unsigned _some = __ballot_sync(~0u, _mine != 0);",
+            f"const uint2* const _table = incoming_{name} + _part*{n_post} + _postsynaptic_idx;",
+            f"uint2 _next = __ldg(_table + max(0, __ffs(_some) - 1)*{n_post});",
             "while (_some) {",
-            "const int _at = __ffs(_some) - 1, _block = _part + _at;",
+            "const int _at = __ffs(_some) - 1;",
             "_some &= _some - 1;",
-            "unsigned _spikes = __shfl_sync(~0u, _mine, _at);",
-            "if (!_is) continue;",
-            f"const uint2 _known = __ldg(incoming_{name} + _block*{n_post} + _post);",
-            "_spikes &= _known.x;",
-            "while (_spikes) {",
+            "const uint2 _known = _next;",
+            f"_next = __ldg(_table + max(0, __ffs(_some) - 1)*{n_post});  // under way meanwhile",
+            "unsigned _spikes = __shfl_sync(~0u, _mine, _at) & _known.x;",
+            "while (_spikes && _is) {",
             "const int _bit = __ffs(_spikes) - 1;",
             "_spikes &= _spikes - 1;",
-            f"const int _pre = _block*{WARP} + _bit;",
+            f"const int _pre = (_part + _at)*{WARP} + _bit;",
             "const int _idx = _known.y + __popc(_known.x & ((1u << _bit) - 1));",
             "const int _vectorisation_idx = _idx;",
             *_ends(code, "_pre"),

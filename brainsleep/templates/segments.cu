@@ -64,8 +64,10 @@ void check(cudaError_t error, const char* what)
 
 struct File {
     FILE* handle;
-    File(const std::string& path, const char* mode) : handle(fopen(path.c_str(), mode))
+    // Files are written over the pages of the last one.
+    File(const std::string& path, bool writing) : handle(fopen(path.c_str(), writing ? "r+b" : "rb"))
     {
+        if (!handle && writing) handle = fopen(path.c_str(), "wb");
         if (!handle) fail("cannot open", path);
     }
     static void fail(const char* what, const std::string& path)
@@ -137,7 +139,7 @@ int main(int argc, char** argv)
     long long waiting_for = 0;
     constexpr int n_offsets = sizeof(offsets) / sizeof(offsets[0]);
     for (std::string line; std::getline(std::cin, line);) {
-        File given(folder + "segment.bin", "rb");
+        File given(folder + "segment.bin", false);
         long long header[8];
         given.read(header, sizeof(header));
         const long long replicas = header[0];
@@ -167,7 +169,7 @@ int main(int argc, char** argv)
             check(cudaLaunchKernel((void*)run_segments, grid, threads, arguments, 0, 0), "launch");
         check(cudaDeviceSynchronize(), "segment");
         const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun;
-        File out(folder + "state.bin", "wb");
+        File out(folder + "state.bin", true);
         state.download(out, replicas * header[5], "state");
         record.download(out, replicas * header[7], "recording");
         out.close();
