@@ -204,8 +204,8 @@ class CudaBackend:
     def _blocks(self, replicas: int) -> tuple[int, int]:
         """Return how many blocks a replica gets, and the warps of each."""
         n_words, most = self._layout["words"], self._layout["warps"]
-        if n_words <= most:
-            return 1, n_words
+        if n_words <= 2 * most:
+            return 1, min(most, n_words)
         room = max(1, self._process.n_resident // replicas)
         blocks = min(room, -(-n_words // 2))
         return blocks, min(most, -(-n_words // blocks))
@@ -217,9 +217,13 @@ class CudaBackend:
         given["parameters"] = np.array([state.parameters[k] for k in self._layout["parameters"]])
         for name, value in slot_values(self.spec, self.capacity, segment).items():
             given[f"slots:{name}"] = value
-        given["flags:raster"] = segment.raster
-        for name in self.spec.activity_names:
-            given[f"flags:{name}"] = segment.gates[name] > 0
+        every_step = {name: segment.gates[name] > 0 for name in self.spec.activity_names}
+        every_step["raster"] = segment.raster
+        given["flags"] = sum(
+            every_step[name].astype(np.uint32) << bit
+            for bit, name in enumerate(self._layout["flags"])
+            if name
+        )
         for array in self._arrays:
             if array.rows.startswith("times:"):
                 times = steps[array.key.partition(":")[2]]

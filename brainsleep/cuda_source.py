@@ -120,7 +120,7 @@ class Source:
             "parameters": self.parameters,
             "words": self.n_words,
             "warps": min(MAX_WARPS, self.n_words),
-            "first_word": self.first_word,
+            "flags": [*([""] * len(self._lists)), *self._flags],
         }
 
     def text(self) -> str:
@@ -200,23 +200,32 @@ class Source:
             ]
 
     def _clocks(self) -> None:
-        """Let every clock say whether it is due in a step."""
-        for name in self._lists:
-            self._declare("int", f"times_{name}", Array(f"times:{name}", "int32", "segment",
-                                                        f"times:{name}"), True)  # fmt: skip
-            self._top.append(f"int at_{name} = 0, next_{name} = times_{name}[0];")
-            self._each += [
-                f"const bool due_{name} = step == next_{name};",
-                f"if (due_{name}) next_{name} = times_{name}[++at_{name}];",
-            ]
+        """Let every clock say whether it is due in a step: a bit of `due` each."""
+        clocks = [*self._lists, *self._flags]
+        self._top += [f"constexpr unsigned due_{name} = {1 << k};" for k, name in enumerate(clocks)]
+        self._declare("unsigned", "flags", Array("flags", "uint32", "segment", "slots"), True)
         self._top.append("int slot = -1, raster_row = -1;")
-        self._each.append("if (due_slot) slot++;")
-        for name in self._flags:
-            array = Array(f"flags:{name}", "uint8", "segment", "slots")
-            self._declare("unsigned char", f"flags_{name}", array, True)
-            self._top.append(f"bool due_{name} = false;")
-            self._each.append(f"if (due_slot) due_{name} = flags_{name}[slot];")
-        self._each.append("if (due_raster) raster_row++;")
+        self._top.append("unsigned in_slot = 0;  // what is due at every step of the slot")
+        soonest = "INT_MAX"
+        news = []
+        for name in self._lists:
+            array = Array(f"times:{name}", "int32", "segment", f"times:{name}")
+            self._declare("int", f"times_{name}", array, True)
+            self._top.append(f"int at_{name} = 0, next_{name} = times_{name}[0];")
+            news.append(f"if (step == next_{name}) {{")
+            if name == "slot":
+                news.append("in_slot = due = flags[++slot];")
+            news += [f"due |= due_{name};", f"next_{name} = times_{name}[++at_{name}];", "}"]
+            soonest = f"min({soonest}, next_{name})"
+        self._top.append(f"int soonest = {soonest};")
+        self._each += [
+            "unsigned due = in_slot;",
+            "if (step == soonest) {",
+            *news,
+            f"soonest = {soonest};",
+            "}",
+            "if (due & due_raster) raster_row++;",
+        ]
 
     def _slots(self, functions: dict[str, str]) -> None:
         """Let statements look up the values of a slot."""
@@ -304,7 +313,7 @@ class Source:
         if not (inside or once):
             return None
         looks = piece.kind == "synapses" or "_presynaptic_idx" in piece.code
-        head = "" if due == "step" else f"if (due_{due}) "
+        head = "" if due == "step" else f"if (due & due_{due}) "
         what = f"// {piece.kind} of {piece.given['owner'].name}"
         return _Part(population, self._words(population), looks, f"{head}{{  {what}",
                      [*before, *scalar], inside, after, once or bool(after))  # fmt: skip
@@ -439,7 +448,6 @@ class Source:
         n_words = words(self.sizes[source])
         load, code, store = _held(code)
         return [
-            "__syncwarp();",
             f"const int _post = _word*{WARP} + lane;",
             f"const bool _is = _post < {n_post};",
             "const int _postsynaptic_idx = _is ? _post : 0;",
@@ -454,7 +462,7 @@ class Source:
             "_some &= _some - 1;",
             "const uint2 _known = _next;",
             f"_next = __ldg(_table + max(0, __ffs(_some) - 1)*{n_post});  // under way meanwhile",
-            "unsigned _spikes = __shfl_sync(~0u, _mine, _at) & _known.x;",
+            f"unsigned _spikes = spikes_{source}[_part + _at] & _known.x;",
             "while (_spikes && _is) {",
             "const int _bit = __ffs(_spikes) - 1;",
             "_spikes &= _spikes - 1;",
