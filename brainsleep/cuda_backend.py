@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,12 @@ CAPACITY = Capacity(slots=512, steps=2**20)
 #: No step: ends a list of times.
 _NEVER = np.iinfo(np.int32).max
 
+#: Every array begins at a multiple of so many bytes.
+ALIGNED = 128
+
 #: Buffers of a replica in the order of the program's header; what is read back is `_RETURNED`.
 _BUFFERS = ("fixed", "state", "segment", "record")
 _RETURNED = ("state", "record")
-
-#: Every array begins at a multiple of so many bytes.
-_ALIGNED = 128
 
 TEMPLATES = Path(__file__).parent / "templates"
 _FILES = ("segments.cu", "random.cuh")
@@ -133,7 +134,10 @@ class CudaBackend:
         self.build_seconds = time.perf_counter() - started
         self.kernel_seconds = 0.0  # of the last segment, without exchanging files
         self.directory, self._layout = directory, cache.layout(directory)
-        self._arrays = [_Array(k, **a) for k, a in enumerate(self._layout["arrays"])]
+        self._arrays = [
+            _Array(number, **{**array, "dtype": np.dtype(array["dtype"])})
+            for number, array in enumerate(self._layout["arrays"])
+        ]
         self._process: _Process | None = None
         self._connected: list[_Connections] = []
 
@@ -199,7 +203,8 @@ class CudaBackend:
         for array in self._arrays:
             if array.rows.startswith("times:"):
                 rows[array.rows] = 0  # set by `_Plan.fit`
-        return _Plan(self._arrays, rows, self._blocks(len(segments)))
+        known = self._layout["sizes_known"]
+        return _Plan(self._arrays, known, rows, self._blocks(len(segments)))
 
     def _blocks(self, replicas: int) -> tuple[int, int]:
         """Return how many blocks a replica gets, and the warps of each."""
@@ -291,31 +296,43 @@ class CudaBackend:
         return State(found, state.parameters, state.synapses), Recording(counts, spikes)
 
 
+@dataclass(frozen=True)
 class _Array:
     """An array of the program; see `brainsleep.cuda_source.Array`."""
 
-    def __init__(self, number: int, key: str, dtype: str, buffer: str, rows: str, columns: int):
-        self.number, self.key, self.dtype = number, key, np.dtype(dtype)
-        self.buffer, self.rows, self.columns = buffer, rows, columns
+    number: int
+    key: str
+    dtype: np.dtype
+    buffer: str
+    rows: str
+    columns: int
+    offset: int
 
 
 class _Plan:
     """Where every array lies in the memory of a replica."""
 
-    def __init__(self, arrays: Sequence[_Array], rows: dict[str, int], blocks: tuple[int, int]):
-        self.arrays, self.rows, self.blocks = arrays, rows, blocks
+    def __init__(
+        self,
+        arrays: Sequence[_Array],
+        sizes_known: dict[str, int],
+        rows: dict[str, int],
+        blocks: tuple[int, int],
+    ):
+        self.arrays, self.sizes_known = arrays, sizes_known
+        self.rows, self.blocks = rows, blocks
 
     def fit(self, given: Sequence[Mapping[str, np.ndarray]]) -> None:
         """Make room for what is `given` to the replicas."""
         for array in self.arrays:
             if array.rows.startswith("times:"):
                 self.rows[array.rows] = max(len(mine[array.key]) for mine in given)
-        self.offsets = np.zeros(len(self.arrays), np.int64)
-        self.sizes = dict.fromkeys(_BUFFERS, 0)
-        for array in self.arrays:
+        self.offsets = np.array([array.offset for array in self.arrays], np.int64)
+        self.sizes = dict(self.sizes_known)
+        for array in (array for array in self.arrays if array.rows):
             self.offsets[array.number] = self.sizes[array.buffer]
-            bytes_ = self.rows[array.rows] * array.columns * array.dtype.itemsize
-            self.sizes[array.buffer] += -(-bytes_ // _ALIGNED) * _ALIGNED
+            size = self.rows[array.rows] * array.columns * array.dtype.itemsize
+            self.sizes[array.buffer] += -(-size // ALIGNED) * ALIGNED
 
     def same(self, other: _Plan | None) -> bool:
         """Tell whether connectivity lies where it lay before."""

@@ -22,7 +22,7 @@ Synapses lie in the order of their postsynaptic neurons; `brainsleep.cuda_backen
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from brian2.core.clocks import Clock
@@ -33,6 +33,9 @@ from .spec import NetworkSpec
 
 #: Neurons a warp owns together, and the most warps of a block (more would have fewer registers).
 WARP, MAX_WARPS = 32, 16
+
+#: Every array begins at a multiple of so many bytes.
+ALIGNED = 128
 
 #: Statements that declare a constant: type, name, value.
 _CONSTANT = re.compile(r"const (\w+) (\w+) = (.*);$")
@@ -61,6 +64,9 @@ class Array:
         one.
     columns : int
         Values a row.
+    offset : int
+        Where it begins, in bytes, if that is known when compiling: with one row. Others come
+        after these, where they have room at run time.
     """
 
     key: str
@@ -68,6 +74,7 @@ class Array:
     buffer: str
     rows: str = ""
     columns: int = 1
+    offset: int = -1
 
 
 class Source:
@@ -85,7 +92,8 @@ class Source:
     Attributes
     ----------
     arrays : list of Array
-        What a replica's memory holds; the offset of each is given to the kernel by its place here.
+        What a replica's memory holds; offsets that depend on the number of slots or synapses are
+        given to the kernel by the place here.
     """
 
     def __init__(
@@ -98,6 +106,7 @@ class Source:
             self.first_word[name], total = total, total + words(size)
         self.n_words = total
         self.arrays: list[Array] = []
+        self.sizes_known = dict.fromkeys(("fixed", "state", "segment", "record"), 0)
         self._top: list[str] = []  # before the steps
         self._each: list[str] = []  # at the start of every step
         self._pointers: set[str] = set()
@@ -117,6 +126,7 @@ class Source:
         """Return what the backend must know of the program, as plain data."""
         return {
             "arrays": [asdict(array) for array in self.arrays],
+            "sizes_known": self.sizes_known,
             "parameters": self.parameters,
             "words": self.n_words,
             "warps": min(MAX_WARPS, self.n_words),
@@ -148,8 +158,15 @@ class Source:
 
     def _place(self, array: Array) -> str:
         """Take up an array; return where it begins as a C++ expression."""
-        self.arrays.append(array)
-        return f"({array.buffer}_memory + offsets[{len(self.arrays) - 1}])"
+        where = f"{array.buffer}_memory + "
+        if array.rows:
+            self.arrays.append(array)
+            return f"({where}offsets[{len(self.arrays) - 1}])"
+        offset = self.sizes_known[array.buffer]
+        self.arrays.append(replace(array, offset=offset))
+        size = array.columns * np.dtype(array.dtype).itemsize
+        self.sizes_known[array.buffer] = offset + -(-size // ALIGNED) * ALIGNED
+        return f"({where}{offset})"
 
     def _declare(self, kind: str, name: str, array: Array, constant: bool = False) -> None:
         kind = f"const {kind}" if constant else kind
