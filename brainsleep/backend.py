@@ -71,8 +71,8 @@ def make_backend(
     Parameters
     ----------
     name : {"cpp", "cuda", "cython", "numpy", "torch", "torch-cuda"}
-        C++ standalone, CUDA on a GPU, or Brian2's runtime with Cython or NumPy code; torch on the CPU or a GPU
-        for surrogate-gradient networks.
+        C++ standalone, CUDA on a GPU, or Brian2's runtime with Cython or NumPy code; torch on the
+        CPU or a GPU for surrogate-gradient networks.
     spec : NetworkSpec or SurrogateNetwork
         The network.
     capacity : Capacity, optional
@@ -112,8 +112,9 @@ def make_backend(
     if name in ("cpp", "cuda"):
         if hooks:
             raise BackendError(
-                f"backend {name}: got Python hooks ({', '.join(sorted(hooks))}); a standalone program "
-                "cannot call Python; use --backend cython or numpy, or write the hook as equations"
+                f"backend {name}: got Python hooks ({', '.join(sorted(hooks))}); a standalone "
+                "program cannot call Python; use --backend cython or numpy, or write the hook as "
+                "equations"
             )
         if name == "cuda":
             from .cuda_backend import CudaBackend

@@ -11,7 +11,6 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from brian2.devices.device import get_device, reset_device, set_device
 from . import cache
 from .build import build_key, generator, network_key
 from .context import brian_errors, preferences
+from .cuda_memory import BUFFERS, RETURNED, Array, Connections, Plan
 from .cuda_toolkit import capability_of_gpu, check_extra, compile_program, gpus
 from .errors import BackendError, SimulationError, explain
 from .network import BrianNetwork
@@ -33,13 +33,6 @@ CAPACITY = Capacity(slots=512, steps=2**20)
 
 #: No step: ends a list of times.
 _NEVER = np.iinfo(np.int32).max
-
-#: Every array begins at a multiple of so many bytes.
-ALIGNED = 128
-
-#: Buffers of a replica in the order of the program's header; what is read back is `_RETURNED`.
-_BUFFERS = ("fixed", "state", "segment", "record")
-_RETURNED = ("state", "record")
 
 TEMPLATES = Path(__file__).parent / "templates"
 _FILES = ("segments.cu", "random.cuh")
@@ -134,12 +127,9 @@ class CudaBackend:
         self.build_seconds = time.perf_counter() - started
         self.kernel_seconds = 0.0  # of the last segment, without exchanging files
         self.directory, self._layout = directory, cache.layout(directory)
-        self._arrays = [
-            _Array(number, **{**array, "dtype": np.dtype(array["dtype"])})
-            for number, array in enumerate(self._layout["arrays"])
-        ]
+        self._arrays = [Array(**array) for array in self._layout["arrays"]]
         self._process: _Process | None = None
-        self._connected: list[_Connections] = []
+        self._connected: list[Connections] = []
 
     def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
         """Run `segment` from `state`; see `brainsleep.backend.RuntimeBackend.advance`."""
@@ -178,7 +168,7 @@ class CudaBackend:
         if not known:
             before = {id(c.synapses): c for c in self._connected}
             self._connected = [
-                before.get(id(s.synapses)) or _Connections(self.spec, s.synapses) for s in states
+                before.get(id(s.synapses)) or Connections(self.spec, s.synapses) for s in states
             ]
         plan = self._planned(segments)
         try:
@@ -194,7 +184,7 @@ class CudaBackend:
 
     # -- memory --------------------------------------------------------------------------------
 
-    def _planned(self, segments: Sequence[Segment]) -> _Plan:
+    def _planned(self, segments: Sequence[Segment]) -> Plan:
         """Lay out memory for these segments: every replica has room for the largest."""
         rows = {"": 1, "slots": max(map(len, segments))}
         rows["raster"] = max(int(s.steps[s.raster].sum()) for s in segments)
@@ -202,9 +192,9 @@ class CudaBackend:
             rows[f"synapses:{name}"] = max(len(c.order[name]) for c in self._connected)
         for array in self._arrays:
             if array.rows.startswith("times:"):
-                rows[array.rows] = 0  # set by `_Plan.fit`
+                rows[array.rows] = 0  # set by `Plan.fit`
         known = self._layout["sizes_known"]
-        return _Plan(self._arrays, known, rows, self._blocks(len(segments)))
+        return Plan(self._arrays, known, rows, self._blocks(len(segments)))
 
     def _blocks(self, replicas: int) -> tuple[int, int]:
         """Return how many blocks a replica gets, and the warps of each."""
@@ -235,12 +225,12 @@ class CudaBackend:
                 given[array.key] = np.append(times, _NEVER)
         return given
 
-    def _images(self, plan: _Plan, given: Sequence[Mapping], known: bool) -> dict[str, np.ndarray]:
+    def _images(self, plan: Plan, given: Sequence[Mapping], known: bool) -> dict[str, np.ndarray]:
         """Return the memory of all replicas, by buffer."""
         plan.fit(given)
         images = {
             name: np.zeros((len(given), plan.sizes[name]), np.uint8)
-            for name in _BUFFERS
+            for name in BUFFERS
             if name != "record" and not (known and plan.same(self._last_plan) and name == "fixed")
         }
         self._last_plan = plan
@@ -260,13 +250,13 @@ class CudaBackend:
                     plan.put(images[array.buffer][number], array, np.ones(array.columns))
         return images
 
-    _last_plan: _Plan | None = None
+    _last_plan: Plan | None = None
 
     def _result(
-        self, number: int, plan: _Plan, out: Mapping, state: State, segment: Segment
+        self, number: int, plan: Plan, out: Mapping, state: State, segment: Segment
     ) -> tuple[State, Recording]:
         found, connections = {}, self._connected[number]
-        arrays = {array.key: array for array in self._arrays if array.buffer in _RETURNED}
+        arrays = {array.key: array for array in self._arrays if array.buffer in RETURNED}
 
         def take(key: str, rows: int | None = None) -> np.ndarray:
             array = arrays[key]
@@ -296,100 +286,6 @@ class CudaBackend:
         return State(found, state.parameters, state.synapses), Recording(counts, spikes)
 
 
-@dataclass(frozen=True)
-class _Array:
-    """An array of the program; see `brainsleep.cuda_source.Array`."""
-
-    number: int
-    key: str
-    dtype: np.dtype
-    buffer: str
-    rows: str
-    columns: int
-    offset: int
-
-
-class _Plan:
-    """Where every array lies in the memory of a replica."""
-
-    def __init__(
-        self,
-        arrays: Sequence[_Array],
-        sizes_known: dict[str, int],
-        rows: dict[str, int],
-        blocks: tuple[int, int],
-    ):
-        self.arrays, self.sizes_known = arrays, sizes_known
-        self.rows, self.blocks = rows, blocks
-
-    def fit(self, given: Sequence[Mapping[str, np.ndarray]]) -> None:
-        """Make room for what is `given` to the replicas."""
-        for array in self.arrays:
-            if array.rows.startswith("times:"):
-                self.rows[array.rows] = max(len(mine[array.key]) for mine in given)
-        self.offsets = np.array([array.offset for array in self.arrays], np.int64)
-        self.sizes = dict(self.sizes_known)
-        for array in (array for array in self.arrays if array.rows):
-            self.offsets[array.number] = self.sizes[array.buffer]
-            size = self.rows[array.rows] * array.columns * array.dtype.itemsize
-            self.sizes[array.buffer] += -(-size // ALIGNED) * ALIGNED
-
-    def same(self, other: _Plan | None) -> bool:
-        """Tell whether connectivity lies where it lay before."""
-        return other is not None and all(
-            self.offsets[a.number] == other.offsets[a.number]
-            for a in self.arrays
-            if a.buffer == "fixed"
-        )
-
-    def put(self, image: np.ndarray, array: _Array, value: np.ndarray) -> None:
-        """Write an array into the memory of a replica."""
-        value = np.asarray(value, dtype=array.dtype).ravel()
-        start = self.offsets[array.number]
-        image[start : start + value.nbytes] = value.view(np.uint8)
-
-    def take(self, image: np.ndarray, array: _Array, rows: int | None = None) -> np.ndarray:
-        """Read an array from the memory of a replica, shape (rows, columns) or (rows,)."""
-        rows = self.rows[array.rows] if rows is None else rows
-        start, size = self.offsets[array.number], rows * array.columns * array.dtype.itemsize
-        value = image[start : start + size].view(array.dtype)
-        return value.reshape(rows, -1) if array.rows in ("slots", "raster") else value
-
-
-class _Connections:
-    """The connectivity of a replica in the program's order: by postsynaptic neuron."""
-
-    def __init__(self, spec: NetworkSpec, synapses: Mapping[str, tuple[np.ndarray, np.ndarray]]):
-        self.synapses = synapses
-        self.order: dict[str, np.ndarray] = {}
-        self.fixed: dict[str, np.ndarray] = {}
-        for projection in spec.projections:
-            pre, post = (np.asarray(ends) for ends in synapses[projection.name])
-            sizes = [spec.population(p).size for p in (projection.source, projection.target)]
-            self._index(projection.name, pre, post, *sizes)
-
-    def _index(self, name: str, pre: np.ndarray, post: np.ndarray, n_pre: int, n_post: int) -> None:
-        order = np.lexsort((pre, post))
-        pre, post = pre[order], post[order]
-        pair = post.astype(np.int64) * n_pre + pre
-        if np.any(np.diff(pair) == 0):
-            raise BackendError(
-                explain(f"projection '{name}'", "two synapses of one pair of neurons", "one a pair")
-            )
-        blocks = -(-n_pre // 32)
-        bits = np.zeros((blocks, n_post), np.uint32)
-        np.bitwise_or.at(bits, (pre // 32, post), np.uint32(1) << (pre % 32).astype(np.uint32))
-        of_block = np.bincount((pre // 32) * n_post + post, minlength=blocks * n_post)
-        of_block = of_block.reshape(blocks, n_post)
-        first = np.concatenate([[0], np.cumsum(of_block.sum(axis=0))])
-        rank = first[:-1] + np.cumsum(of_block, axis=0) - of_block
-        self.order[name] = order
-        self.fixed |= {f"first:{name}": first, f"pre:{name}": pre}
-        # who of 32 neurons connects to a neuron, and the place of the first of these synapses
-        both = np.stack([bits, rank.astype(np.uint32)], axis=-1)
-        self.fixed[f"incoming:{name}"] = np.ascontiguousarray(both).view(np.uint64)
-
-
 class _Process(Process):
     """The running program."""
 
@@ -408,25 +304,26 @@ class _Process(Process):
         self.n_resident = int(answer[0]) * int(answer[1])
 
     def run(
-        self, plan: _Plan, images: Mapping[str, np.ndarray], given: Sequence
+        self, plan: Plan, images: Mapping[str, np.ndarray], given: Sequence
     ) -> dict[str, np.ndarray]:
         """Hand over images of memory; return those that the program has changed."""
         blocks, warps = plan.blocks
-        sizes = [plan.sizes[name] for name in _BUFFERS]
+        sizes = [plan.sizes[name] for name in BUFFERS]
+        offsets = np.array(list(plan.offsets.values()), np.int64)
         header = np.array([len(given), blocks, 32 * warps, "fixed" in images, *sizes], np.int64)
 
         def write() -> None:
             path = self._path("segment.bin")
             with open(path, "r+b" if os.path.exists(path) else "wb") as file:  # over the last pages
-                file.write(header.tobytes() + plan.offsets.tobytes())
-                for name in _BUFFERS:
+                file.write(header.tobytes() + offsets.tobytes())
+                for name in BUFFERS:
                     if name in images:
                         file.write(images[name].data)
 
         def read() -> dict[str, np.ndarray]:
             out = {}
             with open(self._path("state.bin"), "rb") as file:
-                for name in _RETURNED:
+                for name in RETURNED:
                     count = len(given) * plan.sizes[name]
                     values = np.fromfile(file, np.uint8, count)
                     if values.size != count:
@@ -492,6 +389,7 @@ def _check_program(spec: NetworkSpec, directory: Path) -> None:
         )
     if of != _made_from(spec):
         raise BackendError(
-            f"program: {directory} was built from another network than '{spec.name}', or by another "
-            f"version of brainsleep; build it again: brainsleep build PROTOCOL --backend cuda"
+            f"program: {directory} was built from another network than '{spec.name}', or by "
+            "another version of brainsleep; build it again: brainsleep build PROTOCOL "
+            "--backend cuda"
         )

@@ -182,7 +182,7 @@ for _name in ("rand", "randn"):  # replaced by draws that know their place (brai
         SegmentCudaCodeObject, code="", name=f"_{_name}"
     )
 
-# As in C++ (brainsleep.standalone): two comparisons without branches; what is not a number stays so.
+# As in C++ (brainsleep.standalone): two comparisons, no branches; what is not a number stays so.
 DEFAULT_FUNCTIONS["clip"].implementations.add_implementation(
     SegmentCudaCodeObject,
     code="""

@@ -29,55 +29,19 @@ from brian2.core.clocks import Clock
 from brian2.synapses.synapses import Synapses
 
 from .cuda_code import UNIVERSAL, Piece, c_type
+from .cuda_memory import ALIGNED, BUFFERS, WARP, Array, words
+from .cuda_objects import Objects
+from .errors import BackendError
 from .spec import NetworkSpec
 
-#: Neurons a warp owns together, and the most warps of a block (more would have fewer registers).
-WARP, MAX_WARPS = 32, 16
-
-#: Every array begins at a multiple of so many bytes.
-ALIGNED = 128
+#: The most warps of a block (threads of more would have fewer registers).
+MAX_WARPS = 16
 
 #: Statements that declare a constant: type, name, value.
 _CONSTANT = re.compile(r"const (\w+) (\w+) = (.*);$")
 
 
-def words(size: int) -> int:
-    """Return how many words of 32 bits hold a bit for each of `size` neurons."""
-    return -(-size // WARP)
-
-
-@dataclass(frozen=True)
-class Array:
-    """An array in the memory of a replica.
-
-    Parameters
-    ----------
-    key : str
-        What it holds, such as ``"e.v"`` or ``"slots:stimulus_by_slot"``.
-    dtype : str
-        NumPy's name of the type.
-    buffer : {"fixed", "state", "segment", "record"}
-        Connectivity; what a segment starts from and ends with; its stimuli and times; what is
-        recorded.
-    rows : str
-        What its number of rows depends on, such as ``"slots"`` or ``"synapses:ee"``; ``""`` for
-        one.
-    columns : int
-        Values a row.
-    offset : int
-        Where it begins, in bytes, if that is known when compiling: with one row. Others come
-        after these, where they have room at run time.
-    """
-
-    key: str
-    dtype: str
-    buffer: str
-    rows: str = ""
-    columns: int = 1
-    offset: int = -1
-
-
-class Source:
+class Source(Objects):
     """The kernel of a network.
 
     Parameters
@@ -106,7 +70,7 @@ class Source:
             self.first_word[name], total = total, total + words(size)
         self.n_words = total
         self.arrays: list[Array] = []
-        self.sizes_known = dict.fromkeys(("fixed", "state", "segment", "record"), 0)
+        self.sizes_known = dict.fromkeys(BUFFERS, 0)
         self._top: list[str] = []  # before the steps
         self._each: list[str] = []  # at the start of every step
         self._pointers: set[str] = set()
@@ -168,7 +132,8 @@ class Source:
         self.sizes_known[array.buffer] = offset + -(-size // ALIGNED) * ALIGNED
         return f"({where}{offset})"
 
-    def _declare(self, kind: str, name: str, array: Array, constant: bool = False) -> None:
+    def declare(self, kind: str, name: str, array: Array, constant: bool = False) -> None:
+        """Take up an array and give the kernel a pointer to it."""
         kind = f"const {kind}" if constant else kind
         self._top.append(f"{kind}* const {name} = ({kind}*){self._place(array)};")
 
@@ -185,7 +150,7 @@ class Source:
         self.parameters = names
         real = "double" if self.spec.precision == "float64" else "float"
         array = Array("parameters", self.spec.precision, "segment", "", max(1, len(names)))
-        self._declare(real, "parameters", array, constant=True)
+        self.declare(real, "parameters", array, constant=True)
         for pointer, name in pointers.items():
             self._top.append(f"const {real}* const {pointer} = parameters + {names.index(name)};")
         clocks = {
@@ -200,7 +165,7 @@ class Source:
         return {*pointers, *clocks}
 
     def _settings(self) -> None:
-        self._declare(
+        self.declare(
             "unsigned long long", "settings", Array("settings", "uint64", "segment", "", 2), True
         )
         self._top += [
@@ -208,7 +173,7 @@ class Source:
             "const int n_steps = (int)settings[1];",
         ]
         array = Array("spikes", "uint32", "record", "", max(1, self.n_words))
-        self._declare("unsigned", "team_spikes", array)
+        self.declare("unsigned", "team_spikes", array)
         self._top.append("unsigned* const spikes = job.blocks == 1 ? shared_spikes : team_spikes;")
         for name, first in self.first_word.items():
             self._top += [
@@ -219,15 +184,20 @@ class Source:
     def _clocks(self) -> None:
         """Let every clock say whether it is due in a step: a bit of `due` each."""
         clocks = [*self._lists, *self._flags]
+        if len(clocks) > WARP:
+            raise BackendError(
+                f"backend cuda: network '{self.spec.name}' has {len(clocks)} clocks, of its "
+                f"activities and weight processes; expected at most {WARP}; use --backend cpp"
+            )
         self._top += [f"constexpr unsigned due_{name} = {1 << k};" for k, name in enumerate(clocks)]
-        self._declare("unsigned", "flags", Array("flags", "uint32", "segment", "slots"), True)
+        self.declare("unsigned", "flags", Array("flags", "uint32", "segment", "slots"), True)
         self._top.append("int slot = -1, raster_row = -1;")
         self._top.append("unsigned in_slot = 0;  // what is due at every step of the slot")
         soonest = "INT_MAX"
         news = []
         for name in self._lists:
             array = Array(f"times:{name}", "int32", "segment", f"times:{name}")
-            self._declare("int", f"times_{name}", array, True)
+            self.declare("int", f"times_{name}", array, True)
             self._top.append(f"int at_{name} = 0, next_{name} = times_{name}[0];")
             news.append(f"if (step == next_{name}) {{")
             if name == "slot":
@@ -249,7 +219,7 @@ class Source:
         for name, function in functions.items():
             many = name == "stimulus_by_slot"
             columns = self.sizes[self.spec.input] if many else 1
-            self._declare("double", f"values{function}", Array(f"slots:{name}", "float64",
+            self.declare("double", f"values{function}", Array(f"slots:{name}", "float64",
                           "segment", "slots", columns), True)  # fmt: skip
             column, at = (", int i", f"*{columns}LL + i") if many else ("", "")
             self._top.append(
@@ -266,9 +236,9 @@ class Source:
             ("incoming", "uint2", "uint64", "", blocks * n_post),
         ):
             array = Array(f"{what}:{name}", dtype, "fixed", rows, columns)
-            self._declare(kind, f"{what}_{name}", array, constant=True)
+            self.declare(kind, f"{what}_{name}", array, constant=True)
 
-    def _variable(self, pointer: str, variable) -> None:
+    def variable(self, pointer: str, variable) -> None:
         """Declare the array behind `pointer` where the kernel has not met it."""
         if pointer in self._pointers:
             return
@@ -286,7 +256,7 @@ class Source:
             columns = 1 if many else self.sizes[owner.name]
             key = f"{owner.name}.{name}"
             array = Array(key, np.dtype(variable.dtype).name, "state", rows, columns)
-            self._declare(kind, pointer, array)
+            self.declare(kind, pointer, array)
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -304,7 +274,22 @@ class Source:
                 parts, looks = [], part.looks
             parts.append(part)
         lines += _joined(parts)
+        self._check_order()
         return [*lines, "TEAM_SYNC"] if looks else lines
+
+    def _check_order(self) -> None:
+        """Refuse what would hang by the order in which warps come to a spike."""
+        read, written = set(), set()
+        for _, piece in self.pieces:
+            if piece.kind == "synapses":
+                read |= set(re.findall(r"(_ptr\w+)\[_presynaptic_idx\]", piece.code))
+                written |= set(re.findall(r"(_ptr\w+)\[_postsynaptic_idx\] =", piece.code))
+        if both := sorted(read & written):
+            raise BackendError(
+                f"backend cuda: spikes change {both[0].removeprefix('_ptr_array_')} of a neuron "
+                "and read it of another in the same step, so the result hangs by their order; use "
+                "two variables, or --backend cpp"
+            )
 
     def _part(self, number: int, due: str, piece: Piece) -> _Part | None:
         """Write the code of one object."""
@@ -314,7 +299,7 @@ class Source:
         for pointer, variable in piece.arrays.items():
             known = variable.name in ("i", "_synaptic_pre", "_synaptic_post")
             if pointer in piece.code and not known:
-                self._variable(pointer, variable)
+                self.variable(pointer, variable)
         scalar, vector = self._hoisted(number, piece)
         scalar, vector = _drawn(scalar, vector)
         before = []
@@ -367,166 +352,6 @@ class Source:
             for name in names
         )
 
-    def _neurons(self, name: str, code: list[str]) -> list[str]:
-        """Carry out `code` for the neuron that this thread owns."""
-        return [
-            f"const int _idx = _word*{WARP} + lane, _vectorisation_idx = _idx;",
-            f"if (_idx < {self.sizes[name]}) {{",
-            *_own_index(code),
-            "}",
-        ]
-
-    def _synapses_of(self, name: str, code: list[str]) -> list[str]:
-        """Go through the synapses onto neuron `_post`, lanes side by side."""
-        return [
-            f"for (int _idx = __ldg(first_{name} + _post) + lane, "
-            f"_last = __ldg(first_{name} + _post + 1); _idx < _last; _idx += {WARP}) {{",
-            "const int _vectorisation_idx = _idx;",
-            *_ends(code, f"__ldg(pre_{name} + _idx)"),
-            "}",
-        ]
-
-    def _stateupdate(self, number: int, piece: Piece, code: list[str]):
-        owner = piece.given["owner"]
-        if not isinstance(owner, Synapses):
-            return owner.name, self._neurons(owner.name, code) if code else [], []
-        post = self.spec.projection(owner.name).target
-        inside = [
-            "__syncwarp();",
-            f"const int _end = min({self.sizes[post]}, (_word + 1)*{WARP});",
-            f"for (int _post = _word*{WARP}; _post < _end; _post++)",
-            *self._synapses_of(owner.name, code),
-            "__syncwarp();",
-        ]
-        return post, inside if code else [], []
-
-    def _threshold(self, number: int, piece: Piece, code: list[str]):
-        name = piece.given["owner"].name
-        fired = ["_fired = _cond;"]
-        if piece.given["_uses_refractory"]:
-            arrays = [piece.given[variable] for variable in ("not_refractory", "lastspike")]
-            for pointer in arrays:
-                self._variable(pointer, piece.arrays[pointer])
-            now = f"step*{float(self.spec.dt)!r}"
-            fired.append(f"if (_cond) {{ {arrays[0]}[_idx] = false; {arrays[1]}[_idx] = {now}; }}")
-        inside = [
-            "bool _fired = false;",
-            *self._neurons(name, [*code, *fired]),
-            "const unsigned _bits = __ballot_sync(~0u, _fired);",
-            f"if (lane == 0) spikes_{name}[_word] = _bits;",
-            "__syncwarp();",
-        ]
-        return name, inside, []
-
-    def _reset(self, number: int, piece: Piece, code: list[str]):
-        name = piece.given["owner"].name
-        spiked = [f"if (spikes_{name}[_word] >> lane & 1) {{", *code, "}"]
-        return name, self._neurons(name, spiked), []
-
-    def _statemonitor(self, number: int, piece: Piece, code: list[str]):
-        name = next(v.owner.name for v in piece.arrays.values() if v.name == "spike_count")
-        array = Array(f"counts:{name}", "int32", "record", "slots", self.sizes[name])
-        self._declare("int", f"counts_{name}", array)
-        record = f"counts_{name}[slot*{self.sizes[name]}LL + _idx] = _to_record_spike_count;"
-        return name, self._neurons(name, [*code, record]), []
-
-    def _spikemonitor(self, number: int, piece: Piece, code: list[str]):
-        name = piece.given["owner"].source.name
-        n_words = words(self.sizes[name])
-        array = Array(f"raster:{name}", "uint32", "record", "raster", n_words)
-        self._declare("unsigned", f"raster_{name}", array)
-        row = f"raster_{name}[raster_row*{n_words}LL + _word]"
-        return name, [f"if (lane == 0) {row} = spikes_{name}[_word];"], []
-
-    def _synapses(self, number: int, piece: Piece, code: list[str]):
-        name = piece.given["owner"].name
-        projection, pathway = self.spec.projection(name), piece.given["pathway"]
-        if pathway.prepost == "pre":
-            return projection.target, self._at_presynaptic_spikes(projection, code), []
-        inside = [
-            "__syncwarp();",
-            f"unsigned _spikes = spikes_{projection.target}[_word];",
-            "while (_spikes) {",
-            f"const int _post = _word*{WARP} + __ffs(_spikes) - 1;",
-            "_spikes &= _spikes - 1;",
-            *self._synapses_of(name, code),
-            "}",
-        ]
-        gate = getattr(pathway, "_gate", None)
-        if gate:  # all of it is gated
-            variable = piece.given["variables"][gate]
-            pointer = next(p for p, v in piece.arrays.items() if v is variable)
-            inside = [f"if ({pointer}[0] != 0) {{", *inside, "}"]
-        return projection.target, inside, []
-
-    def _at_presynaptic_spikes(self, projection, code: list[str]) -> list[str]:
-        """Let every thread go through the spikes that reach the neuron that it owns."""
-        name, source, n_post = projection.name, projection.source, self.sizes[projection.target]
-        n_words = words(self.sizes[source])
-        load, code, store = _held(code)
-        return [
-            f"const int _post = _word*{WARP} + lane;",
-            f"const bool _is = _post < {n_post};",
-            "const int _postsynaptic_idx = _is ? _post : 0;",
-            *load,
-            f"for (int _part = 0; _part < {n_words}; _part += {WARP}) {{",
-            f"const unsigned _mine = _part + lane < {n_words} ? spikes_{source}[_part + lane] : 0;",
-            "unsigned _some = __ballot_sync(~0u, _mine != 0);",
-            f"const uint2* const _table = incoming_{name} + _part*{n_post} + _postsynaptic_idx;",
-            f"uint2 _next = __ldg(_table + max(0, __ffs(_some) - 1)*{n_post});",
-            "while (_some) {",
-            "const int _at = __ffs(_some) - 1;",
-            "_some &= _some - 1;",
-            "const uint2 _known = _next;",
-            f"_next = __ldg(_table + max(0, __ffs(_some) - 1)*{n_post});  // under way meanwhile",
-            f"unsigned _spikes = spikes_{source}[_part + _at] & _known.x;",
-            "while (_spikes && _is) {",
-            "const int _bit = __ffs(_spikes) - 1;",
-            "_spikes &= _spikes - 1;",
-            f"const int _pre = (_part + _at)*{WARP} + _bit;",
-            "const int _idx = _known.y + __popc(_known.x & ((1u << _bit) - 1));",
-            "const int _vectorisation_idx = _idx;",
-            *_ends(code, "_pre"),
-            "}",
-            "}",
-            "}",
-            *(["if (_is) {", *store, "}"] if store else []),
-        ]
-
-    def _summed_variable(self, number: int, piece: Piece, code: list[str]):
-        name = piece.given["owner"].name
-        target, post = piece.given["_target_var"], self.spec.projection(name).target
-        kind, n_post = c_type(target), self.sizes[post]
-        pointer = next(p for p, v in piece.arrays.items() if v is target)
-        self._variable(pointer, target)
-        into, after = pointer, []
-        if target.scalar:  # over all neurons, in their order
-            into = f"sums_{number}"
-            array = Array(f"sums:{number}", np.dtype(target.dtype).name, "record", "", n_post)
-            self._declare(kind, into, array)
-            after = [
-                "TEAM_SYNC",
-                f"{kind} _total = 0;",
-                f"for (int _post = 0; _post < {n_post}; _post++) _total += {into}[_post];",
-                f"{pointer}[0] = _total;",
-                "TEAM_SYNC",
-            ]
-        inside = [
-            "__syncwarp();",
-            f"const int _post = _word*{WARP} + lane;",
-            f"if (_post < {n_post}) {{",
-            f"{kind} _sum = 0;",
-            f"for (int _idx = first_{name}[_post]; _idx < first_{name}[_post + 1]; _idx++) {{",
-            "const int _vectorisation_idx = _idx;",
-            *_ends(code, f"__ldg(pre_{name} + _idx)"),
-            "_sum += _synaptic_var;",
-            "}",
-            f"{into}[_post] = _sum;",
-            "}",
-            "__syncwarp();",
-        ]
-        return post, inside, after
-
 
 @dataclass(frozen=True)
 class _Part:
@@ -561,22 +386,6 @@ def _joined(parts: list[_Part]) -> list[str]:
     return lines
 
 
-def _held(code: list[str]) -> tuple[list[str], list[str], list[str]]:
-    """Keep what is known of the postsynaptic neuron in registers while its spikes are gone through.
-
-    Returns
-    -------
-    load, code, store : list of str
-        What is read before, what is left, and what is written after.
-    """
-    read = re.compile(r"(?:const )?\w+ (\w+) = (_ptr\w+)\[_postsynaptic_idx\];$")
-    write = re.compile(r"(_ptr\w+)\[_postsynaptic_idx\] = (\w+);$")
-    loaded = {m[1] for line in code if (m := read.match(line))}
-    load = [line for line in code if read.match(line)]
-    store = [line for line in code if (m := write.match(line)) and m[2] in loaded]
-    return load, [line for line in code if line not in load and line not in store], store
-
-
 def _renamed(code: str, names: dict[str, str]) -> str:
     return re.sub(r"\b[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), code)
 
@@ -595,19 +404,6 @@ def _drawn(scalar: list[str], vector: list[str]) -> tuple[list[str], list[str]]:
     return [call.sub(replace, line) for line in scalar], [
         call.sub(replace, line) for line in vector
     ]
-
-
-def _own_index(code: list[str]) -> list[str]:
-    """Put the number of a neuron in place of the array that holds the numbers."""
-    return [re.sub(r"\b_ptr_array_\w+_i\[_idx\]", "_idx", line) for line in code]
-
-
-def _ends(code: list[str], pre: str) -> list[str]:
-    """Name the neurons at the ends of a synapse, which the loops know."""
-    for end, value in (("presynaptic", pre), ("postsynaptic", "_post")):
-        declared = re.compile(rf"^(\s*const int32_t _{end}_idx =).*")
-        code = [declared.sub(rf"\1 {value};", line) for line in code]
-    return code
 
 
 def _number(variable) -> str:

@@ -123,7 +123,7 @@ def architecture(capability: str) -> str:
 
 
 def compile_program(folder: Path, capability: str) -> None:
-    """Compile ``segments.cu`` in `folder` to the program ``main``; raise `BackendError` if it fails."""
+    """Compile ``segments.cu`` in `folder` to ``main``; raise `BackendError` if that fails."""
     number = architecture(capability)
     # machine code for this capability, and code that a driver translates for later ones
     target = ["-gencode", f"arch=compute_{number},code=[sm_{number},compute_{number}]"]
