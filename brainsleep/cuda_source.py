@@ -37,6 +37,9 @@ from .spec import NetworkSpec
 #: The most warps of a block (threads of more would have fewer registers).
 MAX_WARPS = 16
 
+#: Names of results that the code around the statements asks for.
+_RESULTS = ("_cond", "_synaptic_var", "_to_record_spike_count")
+
 #: Statements that declare a constant: type, name, value.
 _CONSTANT = re.compile(r"const (\w+) (\w+) = (.*);$")
 
@@ -333,7 +336,8 @@ class Source(Objects):
             left = []
             for line in lines:
                 new, found = _renamed(line, renamed), _CONSTANT.match(line)
-                if found and self._is_constant(_renamed(found[3], renamed)):
+                own = found and found[2] not in _RESULTS
+                if own and self._is_constant(_renamed(found[3], renamed)):
                     renamed[found[2]] = name = f"_constant_{number}_{found[2]}"
                     value = new.partition(" = ")[2]
                     self._top.append(f"const {found[1]} {name} = {value}")

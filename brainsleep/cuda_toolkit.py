@@ -20,7 +20,10 @@ _SEARCHED = "CUDA_PATH, PATH, /usr/local/cuda"
 def check_extra() -> None:
     """Raise `MissingExtraError` unless brian2cuda is installed, with the Brian2 it needs."""
     if find_spec("brian2cuda") is None:
-        raise MissingExtraError("backend cuda", "brian2cuda", "cuda")
+        raise MissingExtraError(
+            "backend cuda: needs brian2cuda: pip install 'brainsleep[cuda]' (programs that were "
+            "built elsewhere do not: --program FOLDER)"
+        )
 
 
 def find_nvcc() -> str | None:

@@ -1,15 +1,21 @@
 """Fixtures: small networks whose outcome can be worked out, and a build cache of the tests' own."""
 
 import dataclasses
+import json
 import os
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 from brian2 import ms
 
+from brainsleep import cuda_backend
 from brainsleep.backend import make_backend
 from brainsleep.build import find_compiler
+from brainsleep.cuda_toolkit import find_nvcc
 from brainsleep.encoders import RateEncoder
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
@@ -46,6 +52,23 @@ TINY = Protocol(
 ).override({"network.projections.input_e.weights.low": 2.0})
 
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler")
+needs_brian2cuda = pytest.mark.skipif(
+    find_spec("brian2cuda") is None, reason="needs brian2cuda: pip install 'brainsleep[cuda]'"
+)
+needs_nvcc = pytest.mark.skipif(find_nvcc() is None, reason="no CUDA compiler nvcc")
+
+EMULATOR = Path(__file__).parent / "cuda_emulator" / "emulator.h"
+
+
+def emulated(spec, folder, flags=("-O1", "-w")):
+    """The `cuda` backend of a network, its program compiled for one CPU core (no GPU, no nvcc)."""
+    layout = cuda_backend.generate(spec, folder)
+    command = [find_compiler(), "-x", "c++", "-std=c++17", *flags, "-I.", "-include", str(EMULATOR)]
+    subprocess.run([*command, "segments.cu", "-o", "main"], cwd=folder, check=True)
+    (folder / "layout.json").write_text(json.dumps({**layout, "network": spec.name}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda_backend, "gpus", lambda: [("emulator", "9.0")])
+        return cuda_backend.CudaBackend(spec, SMALL_CAPACITY, directory=folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -149,11 +172,13 @@ SMALL_CAPACITY = Capacity(slots=64, steps=4096)
 
 
 @pytest.fixture(scope="session")
-def small_backends(small_network):
-    """Backends of the small network by name, each made once."""
+def small_backends(small_network, tmp_path_factory):
+    """Backends of the small network by name, each made once; ``cuda`` is emulated."""
     made = {}
 
     def get(name):
+        if name == "cuda" and name not in made:
+            made[name] = emulated(small_network, tmp_path_factory.mktemp("cuda"))
         if name not in made:
             made[name] = make_backend(name, small_network, capacity=SMALL_CAPACITY)
         return made[name]

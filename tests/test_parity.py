@@ -1,11 +1,21 @@
-"""One network, three backends: the same spikes and weights, in one segment or in several."""
+"""One network, all backends: the same spikes and weights, in one segment or in several.
+
+CUDA runs on an emulator (tests/cuda_emulator).
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from brian2 import ms, mV
-from conftest import EVERY_STEP, SMALL_CAPACITY, make_segment, needs_compiler
+from conftest import (
+    EVERY_STEP,
+    SMALL_CAPACITY,
+    emulated,
+    make_segment,
+    needs_brian2cuda,
+    needs_compiler,
+)
 
 from brainsleep.backend import make_backend
 from brainsleep.models.inputs import POISSON
@@ -26,6 +36,7 @@ TARGETS = [
     "numpy",
     pytest.param("cython", marks=[pytest.mark.slow, needs_compiler]),
     pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
+    pytest.param("cuda", marks=[pytest.mark.cuda, needs_compiler, needs_brian2cuda]),
 ]
 
 
@@ -154,13 +165,17 @@ def test_closed_gates_keep_weights_to_the_bit(target, small_backends, small_netw
 
 
 @pytest.fixture(scope="module")
-def single_precision(small_network):
+def single_precision(small_network, tmp_path_factory):
     """The small network in single precision on every backend, each made once."""
     spec = replace(small_network, precision="float32")
     made = {}
 
     def get(name):
-        return made.setdefault(name, make_backend(name, spec, capacity=SMALL_CAPACITY))
+        if name == "cuda" and name not in made:
+            made[name] = emulated(spec, tmp_path_factory.mktemp("cuda"))
+        return made.get(name) or made.setdefault(
+            name, make_backend(name, spec, capacity=SMALL_CAPACITY)
+        )
 
     return spec, get
 
@@ -250,7 +265,8 @@ REFRACTORY = NeuronModel(
 )
 
 
-def test_refractory_period_carries_over_the_border_of_segments():
+@pytest.mark.parametrize("target", [TARGETS[0], TARGETS[3]])
+def test_refractory_period_carries_over_the_border_of_segments(target, tmp_path):
     model = REFRACTORY.with_parameters(tau_m=2 * ms, tau_syn=1e9 * ms, v_reset=-60 * mV)
     spec = NetworkSpec(
         name="refractory",
@@ -259,7 +275,7 @@ def test_refractory_period_carries_over_the_border_of_segments():
             Population(name="e", size=1, model=model),
         ),
     )
-    backend = make_backend("numpy", spec)
+    backend = emulated(spec, tmp_path) if target == "cuda" else make_backend("numpy", spec)
     start = initial_state(spec, 0).updated(e__i_syn=np.array([3.0]))
     whole = make_segment(spec, np.zeros((2, 1)), [23, 37], raster=True)
     _, recording = backend.advance(start, whole, 0)
@@ -343,18 +359,20 @@ def zoo():
     )
 
 
-@pytest.mark.standalone
-@needs_compiler
-def test_every_shipped_kind_of_part_is_the_same_in_cpp(zoo):
+@pytest.mark.parametrize("target", [TARGETS[2], TARGETS[3]])
+def test_every_shipped_kind_of_part_is_the_same_compiled(target, zoo, tmp_path):
     steps = np.tile([9, 21], 60)  # nine spikes of some inputs, then 2.1 ms without
     pattern = (stream(0, "zoo").random((120, 20)) < 0.2) * (steps == 9)[:, None]
     gates = {"plasticity": 1} | {name: 1 for name in zoo.process_names}
     segment = make_segment(zoo, pattern * 10 * EVERY_STEP, steps, raster=True, **gates)
     state, capacity = initial_state(zoo, 3), Capacity(slots=128, steps=4096)
-    ours, theirs = (
-        make_backend(name, zoo, capacity=capacity).advance(state, segment, 1)
-        for name in ("cpp", "numpy")
+    compiled = (
+        emulated(zoo, tmp_path)
+        if target == "cuda"
+        else make_backend(target, zoo, capacity=capacity)
     )
+    ours = compiled.advance(state, segment, 1)
+    theirs = make_backend("numpy", zoo, capacity=capacity).advance(state, segment, 1)
     for population in zoo.populations:
         assert theirs[1].counts[population.name].sum() > 10, population.name
     for p in zoo.projections:
