@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import brian2
@@ -28,6 +28,8 @@ from .context import brian_errors, numpy_seed, preferences
 from .errors import BackendError, SimulationError, explain, nearest
 from .network import BrianNetwork
 from .program import Program
+from .replica_code import REPLICA_TARGETS
+from .replicas import ReplicaNetwork
 from .segment import Capacity, Recording, Segment, timing
 from .spec import Network, NetworkSpec
 from .state import State, check_finite
@@ -157,6 +159,23 @@ def _check_complete(steps: int, segment: Segment) -> None:
         )
 
 
+def _check_batch(states, segments, seeds, hooks) -> None:
+    """Raise `BackendError` if these are not the states, segments and seeds of replicas."""
+    numbers = tuple(len(given) for given in (states, segments, seeds))
+    if len(set(numbers)) > 1:
+        got = "{} states, {} segments and {} seeds".format(*numbers)
+        raise BackendError(explain("batch", got, "as many of each, one a replica"))
+    if hooks and len(states) > 1:
+        raise BackendError(
+            explain(
+                "batch",
+                f"Python hooks ({', '.join(sorted(hooks))})",
+                "none",
+                "a hook is for one network; run the replicas one by one with advance",
+            )
+        )
+
+
 def _finish(spec: NetworkSpec, arrays: dict[str, np.ndarray], duration: float) -> dict:
     """Check what came out of a run; move times of last spikes to the next segment's zero."""
     for name, value in arrays.items():
@@ -179,6 +198,7 @@ class RuntimeBackend:
         self.name, self.spec, self.capacity, self._hooks = name, spec, capacity, hooks
         self._network: BrianNetwork | None = None
         self._synapses: dict | None = None
+        self._replicas: ReplicaNetwork | None = None
         self.build_seconds = 0.0
 
     def _prepare(self, state: State) -> BrianNetwork:
@@ -230,6 +250,54 @@ class RuntimeBackend:
             recording = self._recorded(network)
         arrays = _finish(self.spec, arrays, duration)
         return State(arrays, state.parameters, state.synapses), recording
+
+    def advance_batch(
+        self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
+    ) -> list[tuple[State, Recording]]:
+        """Run several replicas at once, as disjoint populations of one Brian2 network.
+
+        A step of Brian2's runtime costs much the same for one small network as for several. A
+        deterministic network gives what `advance` gives for each replica; one that draws random
+        numbers draws others, which depend on all `seeds`.
+
+        Parameters
+        ----------
+        states : sequence of State
+            States at the start, one a replica; they may differ in everything.
+        segments : sequence of Segment
+            What to run, one a replica, of any length.
+        seeds : sequence of int
+            One a replica.
+
+        Returns
+        -------
+        list of (State, Recording)
+            State at the end and recording of each replica, as from `advance`.
+
+        Raises
+        ------
+        BackendError
+            If the numbers of states, segments and seeds differ, or there are hooks.
+        """
+        _check_batch(states, segments, seeds, self._hooks)
+        for segment in segments:
+            advance_checks(self.spec, segment)
+        if len(states) < 2:
+            return [self.advance(*one) for one in zip(states, segments, seeds, strict=True)]
+        with _runtime(REPLICA_TARGETS[self.name], self.spec.precision), brian_errors(self.spec):
+            if self._replicas is None or not self._replicas.serves(states):
+                started = time.perf_counter()
+                self._replicas = ReplicaNetwork(self.spec, self.capacity, states)
+                self.build_seconds += time.perf_counter() - started
+            key = np.random.SeedSequence([int(seed) for seed in seeds]).generate_state(1)[0]
+            with numpy_seed(key):
+                results = self._replicas.run(states, segments)
+        finished = []
+        for state, segment, (arrays, recording) in zip(states, segments, results, strict=True):
+            duration = float(segment.starts[-1] * self.spec.dt)
+            arrays = _finish(self.spec, arrays, duration)
+            finished.append((State(arrays, state.parameters, state.synapses), recording))
+        return finished
 
     def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
         """Set everything a segment starts from in Brian2's objects."""
