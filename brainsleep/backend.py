@@ -214,6 +214,13 @@ class RuntimeBackend:
             self.build_seconds += time.perf_counter() - started
         return self._network
 
+    def _prepare_batch(self, states: Sequence[State]) -> ReplicaNetwork:
+        if self._replicas is None or not self._replicas.serves(states):
+            started = time.perf_counter()
+            self._replicas = ReplicaNetwork(self.spec, self.capacity, states)
+            self.build_seconds += time.perf_counter() - started
+        return self._replicas
+
     def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
         """Run `segment` from `state`; see `make_backend`.
 
@@ -284,14 +291,15 @@ class RuntimeBackend:
             advance_checks(self.spec, segment)
         if len(states) < 2:
             return [self.advance(*one) for one in zip(states, segments, seeds, strict=True)]
+        longest = max(segments, key=lambda segment: segment.starts[-1])
+        key = np.random.SeedSequence([int(seed) for seed in seeds]).generate_state(1)[0]
         with _runtime(REPLICA_TARGETS[self.name], self.spec.precision), brian_errors(self.spec):
-            if self._replicas is None or not self._replicas.serves(states):
-                started = time.perf_counter()
-                self._replicas = ReplicaNetwork(self.spec, self.capacity, states)
-                self.build_seconds += time.perf_counter() - started
-            key = np.random.SeedSequence([int(seed) for seed in seeds]).generate_state(1)[0]
+            replicas = self._prepare_batch(states)
+            replicas.load(states, segments)
             with numpy_seed(key):
-                results = self._replicas.run(states, segments)
+                replicas.net.run(longest.starts[-1] * self.spec.dt, namespace={})
+            _check_complete(round(replicas.net.t_ / float(self.spec.dt)), longest)
+            results = replicas.results()
         finished = []
         for state, segment, (arrays, recording) in zip(states, segments, results, strict=True):
             duration = float(segment.starts[-1] * self.spec.dt)

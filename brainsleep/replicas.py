@@ -177,10 +177,8 @@ class ReplicaNetwork(BrianNetwork):
 
     # ---- a run -------------------------------------------------------------------------------
 
-    def run(
-        self, states: Sequence[State], segments: Sequence[Segment]
-    ) -> list[tuple[dict[str, np.ndarray], Recording]]:
-        """Run every replica for its segment; return the arrays of its state and its recording.
+    def load(self, states: Sequence[State], segments: Sequence[Segment]) -> None:
+        """Set everything the replicas start from in Brian2's objects.
 
         Parameters
         ----------
@@ -189,21 +187,21 @@ class ReplicaNetwork(BrianNetwork):
         segments : sequence of Segment
             One a replica.
         """
-        self._load(states)
+        self._set_states(states)
         self._set_segments(segments)
         self.net.t_ = 0.0
-        longest = max(int(segment.starts[-1]) for segment in segments)
-        self.net.run(longest * self.spec.dt, namespace={})
-        if round(self.net.t_ / float(self.spec.dt)) == longest:  # else it was stopped
-            for r in np.flatnonzero(self._slot < [len(segment) for segment in segments]):
-                self._take_state(r)
+
+    def results(self) -> list[tuple[dict[str, np.ndarray], Recording]]:
+        """Return the arrays of each replica's state, and its recording, after a whole run."""
+        for r in np.flatnonzero(self._slot < [len(segment) for segment in self._segments]):
+            self._take_state(r)  # the longest; others were finished on the way
         return [(arrays, self._recording(r)) for r, arrays in enumerate(self._arrays)]
 
     def _value(self, name: str) -> np.ndarray:
         owner, variable = name.split(".", 1)
         return self.groups[owner].variables[variable].get_value()
 
-    def _load(self, states: Sequence[State]) -> None:
+    def _set_states(self, states: Sequence[State]) -> None:
         for name in states[0].arrays:
             self._value(name)[:] = np.concatenate([state.arrays[name] for state in states])
         for name in states[0].parameters:
