@@ -285,6 +285,8 @@ class RuntimeBackend:
         ------
         BackendError
             If the numbers of states, segments and seeds differ, or there are hooks.
+        SimulationError
+            If a replica was stopped, or has values that are not finite numbers.
         """
         _check_batch(states, segments, seeds, self._hooks)
         for segment in segments:
@@ -300,12 +302,15 @@ class RuntimeBackend:
                 replicas.net.run(longest.starts[-1] * self.spec.dt, namespace={})
             _check_complete(round(replicas.net.t_ / float(self.spec.dt)), longest)
             results = replicas.results()
-        finished = []
-        for state, segment, (arrays, recording) in zip(states, segments, results, strict=True):
-            duration = float(segment.starts[-1] * self.spec.dt)
-            arrays = _finish(self.spec, arrays, duration)
-            finished.append((State(arrays, state.parameters, state.synapses), recording))
-        return finished
+        ends = []
+        for r, (state, (arrays, recording)) in enumerate(zip(states, results, strict=True)):
+            duration = float(segments[r].starts[-1] * self.spec.dt)
+            try:
+                arrays = _finish(self.spec, arrays, duration)
+            except SimulationError as error:
+                raise SimulationError(f"replica {r}: {error}") from error
+            ends.append((State(arrays, state.parameters, state.synapses), recording))
+        return ends
 
     def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
         """Set everything a segment starts from in Brian2's objects."""

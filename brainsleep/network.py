@@ -1,4 +1,4 @@
-"""The only module that creates Brian2 objects: a `NetworkSpec` as one Brian2 network.
+"""The only module that creates Brian2 groups: a `NetworkSpec` as one Brian2 network.
 
 The network runs one segment from t = 0 to its end. Code that a gate can switch off runs on a
 `SegmentClock` of its own, whose times are set for every segment; with the gate closed there are

@@ -27,8 +27,8 @@ from .segment import Capacity, Recording, Segment, timing
 from .spec import NetworkSpec
 from .state import State
 
-#: Variables that Brian2's names of a user's equations cannot hide: replica of a synapse, number
-#: of replicas, and index of a neuron (or of a synapse's presynaptic one) within its replica.
+#: Variables under names that no equation can take: the replica of a synapse, the number of
+#: replicas, and the index of a neuron (or of a synapse's presynaptic one) within its replica.
 _REPLICA, _COUNT, _NEURON = "_replica", "_n_replicas", "_neuron"
 
 
@@ -344,8 +344,8 @@ def _unshared(
     lines, names = [], []
     for line in (line.split("#")[0].strip() for line in equations.splitlines()):
         name = re.split("[:=]", line)[0].strip()
-        flags = _FLAGS.search(line)
-        flags = [flag.strip() for flag in flags[1].split(",")] if flags else []
+        found = _FLAGS.search(line)
+        flags = [flag.strip() for flag in found[1].split(",")] if found else []
         same = "constant" in flags and f"{owner}.{name}" not in differing
         if "shared" in flags and not same:
             flags.remove("shared")
