@@ -14,6 +14,7 @@ import copy
 from itertools import pairwise
 
 import numpy as np
+from brian2.codegen.generators.base import CodeGenerator
 from brian2.codegen.generators.cython_generator import CythonCodeGenerator
 from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
@@ -42,7 +43,7 @@ def _as_shared(variable: Variable) -> Variable:
     return shared
 
 
-class _ArrangedForOne:
+class _ArrangedForOne(CodeGenerator):
     """Generator that arranges statements as if marked variables had one value for all."""
 
     def translate(self, code: dict, dtype: type):

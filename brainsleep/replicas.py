@@ -193,9 +193,10 @@ class ReplicaNetwork(BrianNetwork):
 
     def results(self) -> list[tuple[dict[str, np.ndarray], Recording]]:
         """Return the arrays of each replica's state, and its recording, after a whole run."""
-        for r in np.flatnonzero(self._slot < [len(segment) for segment in self._segments]):
-            self._take_state(r)  # the longest; others were finished on the way
-        return [(arrays, self._recording(r)) for r, arrays in enumerate(self._arrays)]
+        for r, segment in enumerate(self._segments):
+            if self._slot[r] < len(segment):  # the longest; others were finished on the way
+                self._take_state(r)
+        return [(self._arrays[r], self._recording(r)) for r in range(self.n)]
 
     def _value(self, name: str) -> np.ndarray:
         owner, variable = name.split(".", 1)
@@ -232,24 +233,26 @@ class ReplicaNetwork(BrianNetwork):
             if name == "slot" or name.endswith(("_onset", "_update")):
                 self._at[name] = np.array([np.isin(union, at) for at in steps]).T
         self._slot = np.full(self.n, -1)
-        self._counted = [{name: [] for name in self.rasters} for _ in segments]
+        self._counted: list[dict[str, list]] = [
+            {name: [] for name in self.rasters} for _ in segments
+        ]
         self._open = {name: np.zeros(self.n, dtype=bool) for name in self.spec.activity_names}
-        self._arrays = [None] * self.n
+        self._arrays: dict[int, dict[str, np.ndarray]] = {}  # of finished replicas
         for name in self._due:
             self._set_due(name, np.zeros(self.n, dtype=bool))
 
     def _set_due(self, clock: str, due: np.ndarray) -> None:
         """Say for which replicas code at the times of `clock` is carried out."""
         for array, bounds in self._due.get(clock, ()):
-            chosen = [np.arange(bounds[r], bounds[r + 1]) for r in np.flatnonzero(due)]
-            chosen = np.concatenate(chosen) if chosen else np.empty(0, np.int32)
+            parts = [np.arange(bounds[r], bounds[r + 1]) for r in np.flatnonzero(due)]
+            chosen = np.concatenate([*parts, np.empty(0, np.int64)])
             array[: len(chosen)] = chosen
             array[-1] = len(chosen)
 
     def _begin_slots(self, due: np.ndarray) -> None:
         """Begin the next slot in the replicas that are `due`; those at their end are finished."""
         self._slot[due] += 1
-        for r in np.flatnonzero(due):
+        for r in np.flatnonzero(due).tolist():
             slot, segment = self._slot[r], self._segments[r]
             if slot == len(segment):
                 self._take_state(r)
