@@ -154,11 +154,14 @@ class NumpyReplicaGenerator(_ArrangedForOne, NumpyCodeGenerator):
 
     def _written(self, statement: Statement, shared: set[str]) -> Statement:
         powers = _Powers(shared, "_shared_power" if statement.var in shared else "_power")
-        statement.expr = powers.render_expr(statement.expr)
-        simplified = statement.boolean_simplified_expressions or {}
-        for values, expr in simplified.items():
-            simplified[values] = powers.render_expr(expr)
-        return statement
+        written = copy.copy(statement)  # Brian2 keeps statements for the next who asks
+        written.expr = powers.render_expr(statement.expr)
+        if statement.boolean_simplified_expressions:
+            written.boolean_simplified_expressions = {
+                values: powers.render_expr(expr)
+                for values, expr in statement.boolean_simplified_expressions.items()
+            }
+        return written
 
 
 class NumpyReplicaCode(NumpyCodeObject):
