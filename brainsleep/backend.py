@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import brian2
@@ -28,6 +28,8 @@ from .context import brian_errors, numpy_seed, preferences
 from .errors import BackendError, SimulationError, explain, nearest
 from .network import BrianNetwork
 from .program import Program
+from .replica_code import REPLICA_TARGETS
+from .replicas import ReplicaNetwork
 from .segment import Capacity, Recording, Segment, counts_of_slots, timing
 from .spec import Network, NetworkSpec
 from .state import State, finished_arrays
@@ -162,6 +164,23 @@ def _check_complete(steps: int, segment: Segment) -> None:
         )
 
 
+def _check_batch(states, segments, seeds, hooks) -> None:
+    """Raise `BackendError` if these are not the states, segments and seeds of replicas."""
+    numbers = tuple(len(given) for given in (states, segments, seeds))
+    if len(set(numbers)) > 1:
+        got = "{} states, {} segments and {} seeds".format(*numbers)
+        raise BackendError(explain("batch", got, "as many of each, one a replica"))
+    if hooks and len(states) > 1:
+        raise BackendError(
+            explain(
+                "batch",
+                f"Python hooks ({', '.join(sorted(hooks))})",
+                "none",
+                "a hook is for one network; run the replicas one by one with advance",
+            )
+        )
+
+
 class RuntimeBackend:
     """Brian2's runtime, with code generated for NumPy or Cython."""
 
@@ -169,6 +188,7 @@ class RuntimeBackend:
         self.name, self.spec, self.capacity, self._hooks = name, spec, capacity, hooks
         self._network: BrianNetwork | None = None
         self._synapses: dict | None = None
+        self._replicas: ReplicaNetwork | None = None
         self.build_seconds = 0.0
 
     def _prepare(self, state: State) -> BrianNetwork:
@@ -183,6 +203,13 @@ class RuntimeBackend:
             self._synapses = state.synapses
             self.build_seconds += time.perf_counter() - started
         return self._network
+
+    def _prepare_batch(self, states: Sequence[State]) -> ReplicaNetwork:
+        if self._replicas is None or not self._replicas.serves(states):
+            started = time.perf_counter()
+            self._replicas = ReplicaNetwork(self.spec, self.capacity, states)
+            self.build_seconds += time.perf_counter() - started
+        return self._replicas
 
     def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
         """Run `segment` from `state`; see `make_backend`.
@@ -220,6 +247,60 @@ class RuntimeBackend:
             recording = self._recorded(network)
         arrays = finished_arrays(arrays, duration)
         return State(arrays, state.parameters, state.synapses), recording
+
+    def advance_batch(
+        self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
+    ) -> list[tuple[State, Recording]]:
+        """Run several replicas at once, as disjoint populations of one Brian2 network.
+
+        A step of Brian2's runtime costs much the same for one small network as for several. A
+        deterministic network gives what `advance` gives for each replica; one that draws random
+        numbers draws others, which depend on all `seeds`.
+
+        Parameters
+        ----------
+        states : sequence of State
+            States at the start, one a replica; they may differ in everything.
+        segments : sequence of Segment
+            What to run, one a replica, of any length.
+        seeds : sequence of int
+            One a replica.
+
+        Returns
+        -------
+        list of (State, Recording)
+            State at the end and recording of each replica, as from `advance`.
+
+        Raises
+        ------
+        BackendError
+            If the numbers of states, segments and seeds differ, or there are hooks.
+        SimulationError
+            If a replica was stopped, or has values that are not finite numbers.
+        """
+        _check_batch(states, segments, seeds, self._hooks)
+        for segment in segments:
+            advance_checks(self.spec, segment)
+        if len(states) < 2:
+            return [self.advance(*one) for one in zip(states, segments, seeds, strict=True)]
+        longest = max(segments, key=lambda segment: segment.starts[-1])
+        key = np.random.SeedSequence([int(seed) for seed in seeds]).generate_state(1)[0]
+        with _runtime(REPLICA_TARGETS[self.name], self.spec.precision), brian_errors(self.spec):
+            replicas = self._prepare_batch(states)
+            replicas.load(states, segments)
+            with numpy_seed(key):
+                replicas.net.run(longest.starts[-1] * self.spec.dt, namespace={})
+            _check_complete(round(replicas.net.t_ / float(self.spec.dt)), longest)
+            results = replicas.results()
+        ends = []
+        for r, (state, (arrays, recording)) in enumerate(zip(states, results, strict=True)):
+            duration = float(segments[r].starts[-1] * self.spec.dt)
+            try:
+                arrays = finished_arrays(arrays, duration)
+            except SimulationError as error:
+                raise SimulationError(f"replica {r}: {error}") from error
+            ends.append((State(arrays, state.parameters, state.synapses), recording))
+        return ends
 
     def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
         """Set everything a segment starts from in Brian2's objects."""

@@ -1,4 +1,4 @@
-"""The only module that creates Brian2 objects: a `NetworkSpec` as one Brian2 network.
+"""The only module that creates Brian2 groups: a `NetworkSpec` as one Brian2 network.
 
 The network runs one segment from t = 0 to its end. Code that a gate can switch off runs on a
 `SegmentClock` of its own, whose times are set for every segment; with the gate closed there are
@@ -19,7 +19,7 @@ from .segment import Capacity
 from .spec import NetworkSpec
 
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
-_SLOT, _ONSET, _UPDATE = -9000, -8000, -4000
+SLOT, ONSET, UPDATE = -9000, -8000, -4000
 
 #: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
 _SLOT_UNIT = 1 * brian2.second
@@ -84,6 +84,9 @@ class BrianNetwork:
         Python functions ``hook(groups, t)`` for ``on_wake``, ``on_sleep``, ``on_segment``.
     """
 
+    #: Where a sum over all synapses goes: the variable of its index, and the number of such sums.
+    _total = ("zero_index", "total_size")
+
     def __init__(
         self,
         spec: NetworkSpec,
@@ -101,12 +104,7 @@ class BrianNetwork:
         self.rasters: dict[str, brian2.SpikeMonitor] = {}
         self._objects: list = []
 
-        n_inputs = spec.population(spec.input).size
-        self._slot_array("stimulus_by_slot", (capacity.slots, n_inputs), brian2.Hz)
-        for gate in sorted({gate for group in self.plan.groups for gate in group.gates}):
-            self._slot_array(f"{gate}_gate_by_slot", capacity.slots)
-        for name in spec.process_names:
-            self._slot_array(f"{name}_interval_by_slot", capacity.slots, brian2.second)
+        self._add_slot_values()
         for plan in self.plan.groups:
             self._add_group(plan)
         for plan in self.plan.synapses:
@@ -121,6 +119,14 @@ class BrianNetwork:
             name="network",
         )
 
+    def _add_slot_values(self) -> None:
+        n_inputs = self.spec.population(self.spec.input).size
+        self._slot_array("stimulus_by_slot", (self.capacity.slots, n_inputs), brian2.Hz)
+        for gate in sorted({gate for group in self.plan.groups for gate in group.gates}):
+            self._slot_array(f"{gate}_gate_by_slot", self.capacity.slots)
+        for name in self.spec.process_names:
+            self._slot_array(f"{name}_interval_by_slot", self.capacity.slots, brian2.second)
+
     def _slot_array(self, name: str, shape, unit=1) -> None:
         self.slot_values[name] = brian2.TimedArray(np.zeros(shape) * unit, dt=_SLOT_UNIT, name=name)
 
@@ -134,8 +140,12 @@ class BrianNetwork:
     def _namespace(self) -> dict:
         return {"slot_unit": _SLOT_UNIT, **self.slot_values}
 
-    def _add_group(self, plan: GroupPlan) -> None:
-        group = brian2.NeuronGroup(
+    def _run_at(self, clock: EventClock, owner, code: str, **place) -> None:
+        """Have `owner` carry out `code` at the times of `clock`."""
+        owner.run_regularly(code, clock=clock, **place)
+
+    def _neurons(self, plan: GroupPlan) -> brian2.NeuronGroup:
+        return brian2.NeuronGroup(
             plan.size,
             plan.equations,
             method=plan.method,
@@ -146,19 +156,17 @@ class BrianNetwork:
             namespace=self._namespace(),
             name=plan.name,
         )
-        self.groups[plan.name] = group
+
+    def _add_group(self, plan: GroupPlan) -> None:
+        group = self.groups[plan.name] = self._neurons(plan)
         slots = self._event_clock("slot")
-        group.run_regularly(
-            plan.on_slot, clock=slots, when="start", order=_SLOT, name=f"{plan.name}_on_slot"
+        self._run_at(
+            slots, group, plan.on_slot, when="start", order=SLOT, name=f"{plan.name}_on_slot"
         )
         for activity in plan.activities:
-            group.run_regularly(
-                activity.code,
-                clock=self._event_clock(activity.gate, per_step=True),
-                when="groups",
-                order=1,
-                name=f"{plan.name}_{activity.gate}",
-            )
+            clock = self._event_clock(activity.gate, per_step=True)
+            name = f"{plan.name}_{activity.gate}"
+            self._run_at(clock, group, activity.code, when="groups", order=1, name=name)
         if plan.on_step:
             group.run_regularly(
                 plan.on_step,
@@ -168,20 +176,24 @@ class BrianNetwork:
                 name=f"{plan.name}_on_step",
             )
         if plan.threshold:
-            self.counters[plan.name] = brian2.StateMonitor(
-                group,
-                "spike_count",
-                record=True,
-                clock=slots,
-                when="start",
-                order=_SLOT - 1,
-                name=f"{plan.name}_counts",
-            )
+            self._add_counter(plan.name)
             raster = brian2.SpikeMonitor(group, name=f"{plan.name}_raster")
             raster._clock = self._event_clock("raster", per_step=True)
             self.rasters[plan.name] = raster
 
-    def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
+    def _add_counter(self, name: str) -> None:
+        """Record how many spikes each neuron has fired so far, at the start of every slot."""
+        self.counters[name] = brian2.StateMonitor(
+            self.groups[name],
+            "spike_count",
+            record=True,
+            clock=self._event_clock("slot"),
+            when="start",
+            order=SLOT - 1,
+            name=f"{name}_counts",
+        )
+
+    def _synapses(self, plan: SynapsePlan, pairs) -> brian2.Synapses:
         code = {"on_pre": plan.on_pre, "on_post": plan.on_post}
         code = {k: v for k, v in code.items() if v}
         synapses = brian2.Synapses(
@@ -199,7 +211,10 @@ class BrianNetwork:
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
-        self.groups[plan.name] = synapses
+        return synapses
+
+    def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
+        synapses = self.groups[plan.name] = self._synapses(plan, pairs)
         for position, process in enumerate(plan.processes):
             self._add_process(synapses, plan, process, position)
 
@@ -211,23 +226,18 @@ class BrianNetwork:
             if not code:
                 continue
             clock = self._event_clock(f"{process.name}_{moment}", per_step=moment == "update")
-            order = (_ONSET if moment == "onset" else _UPDATE) + 3 * position
+            order = (ONSET if moment == "onset" else UPDATE) + 3 * position
             for total in process.sums:
                 if moment in total.when:
                     self._add_sum(synapses, total, clock, order, moment)
-            synapses.run_regularly(
-                code,
-                clock=clock,
-                when="start",
-                order=order + 2,
-                name=f"{plan.name}_{process.name}_{moment}",
-            )
+            name = f"{plan.name}_{process.name}_{moment}"
+            self._run_at(clock, synapses, code, when="start", order=order + 2, name=name)
 
     def _add_sum(self, synapses, plan: SumPlan, clock, order: int, moment: str) -> None:
         """Sum an expression over each neuron's synapses, and over all of them if that is used."""
         places = [(f"{plan.variable}_post", "_synaptic_post", "N_post")]
-        if plan.total:  # all into element 0
-            places.append((f"{plan.total}_post", "zero_index", "total_size"))
+        if plan.total:
+            places.append((f"{plan.total}_post", *self._total))
         for variable, index, size in places:
             self._objects.append(
                 CodeRunner(
