@@ -70,6 +70,7 @@ def build_key(spec: NetworkSpec, capacity: Capacity, tool: Mapping | None = None
         What else it depends on: generator, compiler, flags, processor. Default: those of C++.
     """
     tool = tool or {
+        "numpy": version("numpy"),
         "generator": generator("exchange", "network", "standalone"),
         "compiler": describe_compiler() + _first_line([find_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
@@ -78,7 +79,7 @@ def build_key(spec: NetworkSpec, capacity: Capacity, tool: Mapping | None = None
     content = {
         "network": network_key(spec),
         "slots": capacity.slots,
-        "versions": {name: version(name) for name in ("brian2", "numpy")},
+        "brian2": version("brian2"),
         **tool,
     }
     return _hashed(content)

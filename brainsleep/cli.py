@@ -11,13 +11,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from . import cli_sweep, cli_table
+from . import cli_build, cli_sweep, cli_table
 from .console import (
     BackendName,
     ModelName,
@@ -38,6 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(cli_sweep.sweep)
+app.command()(cli_build.build)
+app.add_typer(cli_build.programs, name="cache", no_args_is_help=True)
 app.command()(cli_table.table)
 app.command()(cli_table.statistics)
 
@@ -231,38 +232,6 @@ def models() -> None:
     stdout.print(rich_table(("reference", "kind", "name", "source"), rows))
 
 
-programs = typer.Typer(help="Compiled programs: what is kept, and how to be rid of it.")
-app.add_typer(programs, name="cache", no_args_is_help=True)
-
-
-@programs.command("list")
-def list_programs() -> None:
-    """List the compiled programs, the one used last first."""
-    from . import cache
-
-    entries = cache.entries()
-    rows = [
-        (e.path.name, e.network, f"{e.size / 1e6:.1f}", _when(e.built), _when(e.used))
-        for e in entries
-    ]
-    stdout.print(rich_table(("program", "network", "MB", "compiled", "last used"), rows))
-    total = sum(entry.size for entry in entries) / 1e6
-    stdout.print(f"{total:.1f} MB of at most {cache.limit() / 1e6:g} MB in {cache.programs()}")
-
-
-@programs.command("clear")
-def clear_programs(
-    unused_for: Annotated[
-        float, typer.Option("--unused-for", metavar="DAYS", help="only those not used for so long")
-    ] = 0.0,
-) -> None:
-    """Remove compiled programs; a run that still needs one compiles it again."""
-    from . import cache
-
-    gone = cache.clear(unused_for * cache.A_DAY)
-    stdout.print(f"removed {len(gone)} programs, {sum(e.size for e in gone) / 1e6:.1f} MB")
-
-
 @app.command()
 def protocols() -> None:
     """List the protocols that come with the package."""
@@ -329,11 +298,6 @@ def _draw(figure: Any, results: list, labels: list[str] | None, path: Path) -> N
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _when(seconds: float) -> str:
-    """Give a time since the epoch as local date and time."""
-    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
 
 
 @contextmanager

@@ -22,7 +22,7 @@ BackendName = Annotated[
     str | None,
     typer.Option(
         "--backend",
-        help="numpy, cython or cpp; torch or torch-cuda [default: cpp if possible, or torch]",
+        help="numpy, cython, cpp or cuda; torch or torch-cuda [default: cpp if possible, or torch]",
     ),
 ]
 ModelName = Annotated[

@@ -17,11 +17,19 @@ import numpy as np
 from brian2.devices.device import get_device, reset_device, set_device
 
 from . import cache
-from .build import build_key, generator, network_key
+from .build import build_key, generator
 from .context import brian_errors, preferences
 from .cuda_memory import BUFFERS, RETURNED, Array, Connections, Plan
-from .cuda_toolkit import capability_of_gpu, check_extra, compile_program, gpus
-from .errors import BackendError, SimulationError, explain
+from .cuda_toolkit import (
+    FLAGS,
+    architecture,
+    capability_of_gpu,
+    check_capability,
+    check_extra,
+    compile_program,
+    describe_nvcc,
+)
+from .errors import BackendError, SimulationError
 from .network import BrianNetwork
 from .program import Process
 from .segment import Capacity, Recording, Segment, counts_of_slots, event_steps, slot_values
@@ -76,13 +84,7 @@ def generate(spec: NetworkSpec, folder: Path) -> dict:
         reset_device()
     for name in _FILES:
         shutil.copy(TEMPLATES / name, folder / name)
-    return {**source.layout(), "made_from": _made_from(spec)}
-
-
-def _made_from(spec: NetworkSpec) -> str:
-    """Hash the network and the parts of this package that write its program and talk to it."""
-    parts = ("cuda_backend", "cuda_code", "cuda_source", "network")
-    return f"{network_key(spec)} {generator(*parts)[:16]}"
+    return source.layout()
 
 
 class CudaBackend:
@@ -96,37 +98,25 @@ class CudaBackend:
         Largest segment asked for; larger ones can be run.
     report : callable
         Told when there is something to wait for.
-    directory : Path, optional
-        Folder of a program that was built before (`build`), on this machine or another.
 
     Raises
     ------
     BackendError
-        If there is no GPU, or nothing to compile with, or the program is of another network.
+        If there is no GPU, or no program and nothing to compile one with.
     MissingExtraError
-        If brian2cuda is not installed and there is no program.
+        If there is no program and brian2cuda is not installed.
     """
 
     name = "cuda"
 
-    def __init__(
-        self,
-        spec: NetworkSpec,
-        capacity: Capacity,
-        report=lambda message: None,
-        directory: Path | None = None,
-    ):
+    def __init__(self, spec: NetworkSpec, capacity: Capacity, report=lambda message: None):
         self.spec = spec
         self.capacity = Capacity(CAPACITY.slots, max(CAPACITY.steps, capacity.steps))
         started = time.perf_counter()
-        if directory is None:
-            directory = build(spec, capability_of_gpu(), report)
-        else:
-            _check_program(spec, directory)
-            gpus()  # is there one?
+        self.directory = build(spec, capability_of_gpu(), report)
         self.build_seconds = time.perf_counter() - started
         self.kernel_seconds = 0.0  # of the last segment, without exchanging files
-        self.directory, self._layout = directory, cache.layout(directory)
+        self._layout = cache.layout(self.directory)
         self._arrays = [Array(**array) for array in self._layout["arrays"]]
         self._process: _Process | None = None
         self._connected: list[Connections] = []
@@ -337,6 +327,9 @@ class _Process(Process):
 def build(spec: NetworkSpec, capability: str, report=lambda message: None) -> Path:
     """Compile the CUDA program of `spec`, or find it in the cache.
 
+    A program that was compiled elsewhere, by the same versions of this package and Brian2, is found
+    in a copy of that cache: then neither a compiler nor brian2cuda is needed.
+
     Parameters
     ----------
     spec : NetworkSpec
@@ -359,37 +352,16 @@ def build(spec: NetworkSpec, capability: str, report=lambda message: None) -> Pa
     MissingExtraError
         If brian2cuda is not installed.
     """
-    check_extra()
-    from .cuda_toolkit import FLAGS, architecture, describe_nvcc
-
-    architecture(capability)
-    tool = {"compiler": describe_nvcc(), "flags": FLAGS, "capability": capability}
-    tool["made_from"] = _made_from(spec)
+    check_capability(capability)
+    parts = ("cuda_backend", "cuda_code", "cuda_memory", "cuda_objects", "cuda_source", "network")
+    tool = {"generator": generator(*parts), "flags": FLAGS, "capability": capability}
 
     def make(folder: Path) -> dict:
+        check_extra()
+        target = architecture(capability)
         report(f"compiling network '{spec.name}' with nvcc for compute capability {capability}")
         layout = generate(spec, folder)
-        compile_program(folder, capability)
-        return {**layout, "capability": capability}
+        compile_program(folder, target)
+        return {**layout, "capability": capability, "compiler": describe_nvcc()}
 
     return cache.obtain(build_key(spec, Capacity(), tool), make, spec.name, report)
-
-
-def _check_program(spec: NetworkSpec, directory: Path) -> None:
-    """Raise `BackendError` if `directory` holds no program, or that of another network."""
-    try:
-        of = cache.layout(directory).get("made_from") if cache.is_whole(directory) else None
-    except (OSError, ValueError):
-        of = None
-    if of is None:
-        raise BackendError(
-            explain(
-                "program", directory, "a folder that `brainsleep build --backend cuda` has written"
-            )
-        )
-    if of != _made_from(spec):
-        raise BackendError(
-            f"program: {directory} was built from another network than '{spec.name}', or by "
-            "another version of brainsleep; build it again: brainsleep build PROTOCOL "
-            "--backend cuda"
-        )

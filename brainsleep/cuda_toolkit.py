@@ -21,8 +21,8 @@ def check_extra() -> None:
     """Raise `MissingExtraError` unless brian2cuda is installed, with the Brian2 it needs."""
     if find_spec("brian2cuda") is None:
         raise MissingExtraError(
-            "backend cuda: needs brian2cuda: pip install 'brainsleep[cuda]' (programs that were "
-            "built elsewhere do not: --program FOLDER)"
+            "backend cuda: needs brian2cuda: pip install 'brainsleep[cuda]', or a program that was "
+            "built on another machine (brainsleep build --out FOLDER, BRAINSLEEP_CACHE=FOLDER here)"
         )
 
 
@@ -40,8 +40,8 @@ def need_nvcc() -> str:
     if nvcc is None:
         raise BackendError(
             f"backend cuda: no CUDA compiler nvcc found (looked at {_SEARCHED}); install NVIDIA's "
-            "CUDA toolkit or set CUDA_PATH to its folder, run a program that was built elsewhere "
-            "(brainsleep build, then --program FOLDER), or use --backend cpp"
+            "CUDA toolkit or set CUDA_PATH to its folder, build on another machine (brainsleep "
+            "build --out FOLDER, and BRAINSLEEP_CACHE=FOLDER here), or use --backend cpp"
         )
     return nvcc
 
@@ -94,20 +94,23 @@ def capability_of_gpu() -> str:
     return known[first][1]
 
 
+def check_capability(capability: str) -> None:
+    """Raise `BackendError` if `capability` is not a compute capability such as ``"9.0"``."""
+    if not re.fullmatch(r"\d+\.\d", capability):
+        raise BackendError(
+            explain("compute capability", repr(capability), "MAJOR.MINOR such as 9.0")
+        )
+
+
 def architecture(capability: str) -> str:
     """Return nvcc's number of a compute capability, ``"90"`` for ``"9.0"``.
 
     Raises
     ------
     BackendError
-        If it is not a compute capability, or the compiler cannot compile for it.
+        If there is no compiler, or it cannot compile for it.
     """
-    if not re.fullmatch(r"\d+\.\d", capability):
-        raise BackendError(
-            explain("compute capability", repr(capability), "MAJOR.MINOR such as 9.0")
-        )
-    nvcc = need_nvcc()
-    ask = [nvcc, "--list-gpu-arch"]
+    ask = [need_nvcc(), "--list-gpu-arch"]
     listed = subprocess.run(ask, capture_output=True, text=True, check=False).stdout
     known = re.findall(r"compute_(\d+)\b", listed)
     number = capability.replace(".", "")
@@ -119,16 +122,18 @@ def architecture(capability: str) -> str:
                 "compute capability",
                 capability,
                 f"one that nvcc {release[0] if release else ''} compiles for: {allowed}",
-                "use another toolkit for older GPUs",
+                "use another toolkit for other GPUs",
             )
         )
     return number
 
 
-def compile_program(folder: Path, capability: str) -> None:
-    """Compile ``segments.cu`` in `folder` to ``main``; raise `BackendError` if that fails."""
-    number = architecture(capability)
-    # machine code for this capability, and code that a driver translates for later ones
+def compile_program(folder: Path, number: str) -> None:
+    """Compile ``segments.cu`` in `folder` to ``main``; raise `BackendError` if that fails.
+
+    The program holds machine code for the capability with nvcc's `number`, and code that a driver
+    translates for later ones.
+    """
     target = ["-gencode", f"arch=compute_{number},code=[sm_{number},compute_{number}]"]
     command = [need_nvcc(), *FLAGS, *target, "segments.cu", "-o", "main"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

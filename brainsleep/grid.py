@@ -119,7 +119,7 @@ class Grid:
         Named sets of changes; names stand for those in the ``CONDITIONS`` of the protocol's file.
     seeds : int or sequence of int
         How many seeds from 0 on, or which.
-    backend : {"cpp", "cython", "numpy", "torch", "torch-cuda"}, optional
+    backend : {"cpp", "cuda", "cython", "numpy", "torch", "torch-cuda"}, optional
         Default: C++ standalone where there is a compiler; torch for surrogate-gradient networks.
 
     Raises

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from .backend import make_backend
 from .build import describe_compiler
+from .cuda_toolkit import describe_nvcc
 from .datasets import Dataset, split
 from .errors import StoreError
 from .measure import rate_metrics, response_metrics, scores, task_metrics, weight_metrics
@@ -43,6 +44,9 @@ CHECKPOINT_EVERY, CHECKPOINT_SPARING = 15.0, 20.0
 Progress = Callable[[int, int, str], None]
 
 STAGES = ("train", "readout", "test")
+
+#: What says which compiler a backend uses.
+_COMPILERS = {"cpp": describe_compiler, "cython": describe_compiler, "cuda": describe_nvcc}
 
 #: Packages that a result depends on besides those it always does, by backend.
 _PACKAGES = {"torch": ("torch", "snntorch")}
@@ -294,7 +298,7 @@ class Run:
             "metrics": metrics,
             "timings": timings,
             "versions": versions(*_PACKAGES.get(self.backend_name.partition("-")[0], ())),
-            "compiler": describe_compiler() if self.backend_name in ("cpp", "cython") else "",
+            "compiler": _COMPILERS.get(self.backend_name, str)(),
             "machine": f"{platform.system()} {platform.machine()}",
             "weight_statistics": list(WEIGHT_STATISTICS),
         }

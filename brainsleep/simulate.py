@@ -36,7 +36,7 @@ def simulate(
     seed : int
         Seed of the run; split by name into independent streams (synapses, weights, data order,
         dynamics, bootstrap).
-    backend : {"cpp", "cython", "numpy", "torch", "torch-cuda"}, optional
+    backend : {"cpp", "cuda", "cython", "numpy", "torch", "torch-cuda"}, optional
         Default: C++ standalone where there is a compiler; torch for surrogate-gradient networks.
     out : path
         Folder of results; the run's own folder in it is named by its id.

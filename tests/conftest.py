@@ -1,7 +1,6 @@
 """Fixtures: small networks whose outcome can be worked out, and a build cache of the tests' own."""
 
 import dataclasses
-import json
 import os
 import subprocess
 from importlib.util import find_spec
@@ -60,15 +59,19 @@ needs_nvcc = pytest.mark.skipif(find_nvcc() is None, reason="no CUDA compiler nv
 EMULATOR = Path(__file__).parent / "cuda_emulator" / "emulator.h"
 
 
-def emulated(spec, folder, flags=("-O1", "-w")):
+def emulated(spec, flags=("-O1", "-w")):
     """The `cuda` backend of a network, its program compiled for one CPU core (no GPU, no nvcc)."""
-    layout = cuda_backend.generate(spec, folder)
-    command = [find_compiler(), "-x", "c++", "-std=c++17", *flags, "-I.", "-include", str(EMULATOR)]
-    subprocess.run([*command, "segments.cu", "-o", "main"], cwd=folder, check=True)
-    (folder / "layout.json").write_text(json.dumps({**layout, "network": spec.name}))
+
+    def compile_program(folder, number):
+        command = [find_compiler(), "-x", "c++", "-std=c++17", *flags, "-I."]
+        command += ["-include", str(EMULATOR), "segments.cu", "-o", "main"]
+        subprocess.run(command, cwd=folder, check=True)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda_backend, "gpus", lambda: [("emulator", "9.0")])
-        return cuda_backend.CudaBackend(spec, SMALL_CAPACITY, directory=folder)
+        patch.setattr(cuda_backend, "capability_of_gpu", lambda: "0.0")
+        patch.setattr(cuda_backend, "architecture", lambda capability: "00")
+        patch.setattr(cuda_backend, "compile_program", compile_program)
+        return cuda_backend.CudaBackend(spec, SMALL_CAPACITY)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -172,13 +175,13 @@ SMALL_CAPACITY = Capacity(slots=64, steps=4096)
 
 
 @pytest.fixture(scope="session")
-def small_backends(small_network, tmp_path_factory):
+def small_backends(small_network):
     """Backends of the small network by name, each made once; ``cuda`` is emulated."""
     made = {}
 
     def get(name):
         if name == "cuda" and name not in made:
-            made[name] = emulated(small_network, tmp_path_factory.mktemp("cuda"))
+            made[name] = emulated(small_network)
         if name not in made:
             made[name] = make_backend(name, small_network, capacity=SMALL_CAPACITY)
         return made[name]

@@ -165,14 +165,14 @@ def test_closed_gates_keep_weights_to_the_bit(target, small_backends, small_netw
 
 
 @pytest.fixture(scope="module")
-def single_precision(small_network, tmp_path_factory):
+def single_precision(small_network):
     """The small network in single precision on every backend, each made once."""
     spec = replace(small_network, precision="float32")
     made = {}
 
     def get(name):
         if name == "cuda" and name not in made:
-            made[name] = emulated(spec, tmp_path_factory.mktemp("cuda"))
+            made[name] = emulated(spec)
         return made.get(name) or made.setdefault(
             name, make_backend(name, spec, capacity=SMALL_CAPACITY)
         )
@@ -266,7 +266,7 @@ REFRACTORY = NeuronModel(
 
 
 @pytest.mark.parametrize("target", [TARGETS[0], TARGETS[3]])
-def test_refractory_period_carries_over_the_border_of_segments(target, tmp_path):
+def test_refractory_period_carries_over_the_border_of_segments(target):
     model = REFRACTORY.with_parameters(tau_m=2 * ms, tau_syn=1e9 * ms, v_reset=-60 * mV)
     spec = NetworkSpec(
         name="refractory",
@@ -275,7 +275,7 @@ def test_refractory_period_carries_over_the_border_of_segments(target, tmp_path)
             Population(name="e", size=1, model=model),
         ),
     )
-    backend = emulated(spec, tmp_path) if target == "cuda" else make_backend("numpy", spec)
+    backend = emulated(spec) if target == "cuda" else make_backend("numpy", spec)
     start = initial_state(spec, 0).updated(e__i_syn=np.array([3.0]))
     whole = make_segment(spec, np.zeros((2, 1)), [23, 37], raster=True)
     _, recording = backend.advance(start, whole, 0)
@@ -360,17 +360,13 @@ def zoo():
 
 
 @pytest.mark.parametrize("target", [TARGETS[2], TARGETS[3]])
-def test_every_shipped_kind_of_part_is_the_same_compiled(target, zoo, tmp_path):
+def test_every_shipped_kind_of_part_is_the_same_compiled(target, zoo):
     steps = np.tile([9, 21], 60)  # nine spikes of some inputs, then 2.1 ms without
     pattern = (stream(0, "zoo").random((120, 20)) < 0.2) * (steps == 9)[:, None]
     gates = {"plasticity": 1} | {name: 1 for name in zoo.process_names}
     segment = make_segment(zoo, pattern * 10 * EVERY_STEP, steps, raster=True, **gates)
     state, capacity = initial_state(zoo, 3), Capacity(slots=128, steps=4096)
-    compiled = (
-        emulated(zoo, tmp_path)
-        if target == "cuda"
-        else make_backend(target, zoo, capacity=capacity)
-    )
+    compiled = emulated(zoo) if target == "cuda" else make_backend(target, zoo, capacity=capacity)
     ours = compiled.advance(state, segment, 1)
     theirs = make_backend("numpy", zoo, capacity=capacity).advance(state, segment, 1)
     for population in zoo.populations:
