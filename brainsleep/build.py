@@ -38,8 +38,8 @@ def describe_compiler() -> str:
     return _first_line([compiler, "--version"]) if compiler else ""
 
 
-def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
-    """Hash everything a compiled program depends on; parameter values are not among it."""
+def code_of(spec: NetworkSpec) -> dict:
+    """Return what of a network is in the code of its program; parameter values are not."""
     plan = asdict(spec.plan)
     for group in plan["groups"]:
         group["parameters"] = sorted(group["parameters"])
@@ -48,12 +48,19 @@ def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
         synapses["parameters"] = sorted(synapses["parameters"])
         for process in synapses["processes"]:
             del process["period"]
-    content = {
+    return {
         "plan": plan,
         "dt": repr(float(spec.dt)),
         "input": spec.input,
-        "slots": capacity.slots,
         "precision": spec.precision,
+    }
+
+
+def build_key(spec: NetworkSpec, capacity: Capacity) -> str:
+    """Hash everything a compiled program depends on."""
+    content = {
+        **code_of(spec),
+        "slots": capacity.slots,
         "generator": _generator(),
         "versions": {name: version(name) for name in ("brian2", "numpy")},
         "compiler": describe_compiler() + _first_line([find_compiler(), "-dumpmachine"]),
