@@ -523,7 +523,7 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from conftest import TINY
 from brainsleep.simulate import simulate
-long = TINY.override({{"data.n_train": 1000, "schedule.epochs": 100}})
+long = TINY.override({{"data.n_train": 1000, "schedule.epochs": 20}})
 print("begins", flush=True)
 simulate([long] * 3, seed=range(3), backend="cpp", out=Path({out!r}), batch=True,
          progress=lambda done, total, text: print(done, flush=True))
