@@ -5,7 +5,8 @@
 
 ``build``: seconds to compile and to start; ``overhead``: what a segment costs beyond its steps;
 ``phases``: wake, sleep and rest, gates open and closed; ``sweep``: programs compiled by five seeds
-times six sleep fractions; ``memory``: 60 000 images of 28x28 pixels.
+times six sleep fractions; ``replicas``: ten runs in a batch and one after the other;
+``memory``: 60 000 images of 28x28 pixels.
 """
 
 from __future__ import annotations
@@ -189,6 +190,38 @@ def sweep() -> None:
         print(f"{n} runs in {took:.1f} s compiled {len(cache.entries())} program")
 
 
+#: Training images of `replicas`, by backend: NumPy takes some 200 times as long for one.
+REPLICA_IMAGES = {"cpp": 1050, "numpy": 35}
+
+
+def replicas() -> None:
+    """Run the paper's protocol, shortened, with five seeds and two sleep fractions."""
+    print(
+        "| backend | training images | alone, s | in a batch, s | ratio | biological s/s, batch |"
+    )
+    print("|---|---:|---:|---:|---:|---:|")
+    for backend, n_train in REPLICA_IMAGES.items():
+        changes = {"data.source": "digits", "data.n_train": n_train, "data.n_readout": 100}
+        protocol = load_protocol("paper").override({**changes, "data.n_test": 100})
+        fractions = [protocol.override({"schedule.sleep.fraction": f}) for f in (0.0, 0.2)]
+        pairs = [(each, seed) for seed in range(5) for each in fractions]
+        make_backend(backend, protocol.network)  # compiled before
+        with tempfile.TemporaryDirectory() as folder:
+            begun = time.perf_counter()
+            for each, seed in pairs:
+                simulate(each, seed=seed, backend=backend, out=Path(folder) / "alone")
+            middle = time.perf_counter()
+            protocols, seeds = zip(*pairs, strict=True)
+            out = Path(folder) / "together"
+            found = simulate(protocols, seed=seeds, backend=backend, out=out, batch=True)
+            alone, together = middle - begun, time.perf_counter() - middle
+        biological = sum(result.info["timings"]["biological_s"] for result in found)
+        print(
+            f"| {backend} | {n_train} | {alone:.1f} | {together:.1f} | {alone / together:.2f} "
+            f"| {biological / together:.0f} |"
+        )
+
+
 def memory() -> None:
     """Run 60 000 images in a process of its own and print its peak."""
     done = subprocess.run(
@@ -226,7 +259,7 @@ def _memory() -> None:
     )
 
 
-PARTS = {f.__name__: f for f in (build, overhead, phases, sweep, memory, _memory)}
+PARTS = {f.__name__: f for f in (build, overhead, phases, sweep, replicas, memory, _memory)}
 
 
 def main() -> None:

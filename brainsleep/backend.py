@@ -5,7 +5,8 @@ A backend is made once for a network and then called again and again::
     backend = make_backend("cpp", spec)
     state, recording = backend.advance(state, segment, seed)
 
-`advance` is a pure function of state, segment and seed. On the runtime backends (``numpy``,
+`advance` is a pure function of state, segment and seed; `advance_batch` does the same for several
+replicas, runs of one kind of network, in one call. On the runtime backends (``numpy``,
 ``cython``) Brian2 runs in this process; ``cpp`` is a standalone program, compiled once and kept in
 a cache, that reads a segment from a file and writes the next state to another.
 """
@@ -16,6 +17,7 @@ import contextlib
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import brian2
@@ -27,9 +29,10 @@ from .build import build, find_compiler
 from .context import brian_errors, numpy_seed, preferences
 from .errors import BackendError, SimulationError, explain, nearest
 from .network import BrianNetwork
-from .program import Program
+from .program import Job, Program, Programs, Synapses
 from .replica_code import REPLICA_TARGETS
 from .replicas import ReplicaNetwork
+from .request import Answer
 from .segment import Capacity, Recording, Segment, counts_of_slots, timing
 from .spec import Network, NetworkSpec
 from .state import State, finished_arrays
@@ -298,7 +301,8 @@ class RuntimeBackend:
             try:
                 arrays = finished_arrays(arrays, duration)
             except SimulationError as error:
-                raise SimulationError(f"replica {r}: {error}") from error
+                ends.append(error)
+                continue
             ends.append((State(arrays, state.parameters, state.synapses), recording))
         return ends
 
@@ -366,7 +370,7 @@ class CppBackend:
         self.spec, self.capacity = spec, capacity
         self.build_seconds = 0.0
         self._report = report
-        self._program: Program | None = None
+        self._programs = Programs()
         self._build()
 
     def _build(self) -> None:
@@ -376,24 +380,51 @@ class CppBackend:
         self.build_seconds += time.perf_counter() - started
         self._layout = cache.layout(self.directory)
 
-    def _running(self, state: State) -> Program:
-        """Return the program, started anew where it must be."""
-        cache.touch(self.directory)
-        if self._program is None or not self._program.serves(state.synapses):
-            if not cache.is_whole(self.directory):  # somebody cleared the cache meanwhile
-                self._build()
-            self._program = Program(self.directory, self._layout, state.synapses)
-        return self._program
+    def _started(self, synapses: Synapses) -> Program:
+        """Start the program."""
+        if not cache.is_whole(self.directory):  # somebody cleared the cache meanwhile
+            self._build()
+        return Program(self.directory, self._layout, synapses)
 
-    def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
+    def advance(self, state: State, segment: Segment, seed: int) -> Answer:
         """Run `segment` from `state`; see `RuntimeBackend.advance`."""
-        advance_checks(self.spec, segment)
+        (answer,) = self.advance_batch([state], [segment], [seed])
+        if isinstance(answer, SimulationError):
+            raise answer
+        return answer
+
+    def advance_batch(
+        self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
+    ) -> list[Answer | SimulationError]:
+        """Run replicas side by side, a process each; see `brainsleep.request.one_by_one`.
+
+        As many are at work at once as there are cores (`brainsleep.program.cores`).
+        """
+        for segment in segments:
+            advance_checks(self.spec, segment)
+        cache.touch(self.directory)
+        jobs = [
+            Job(
+                state.synapses,
+                int(segment.starts[-1]),
+                partial(self._given, state, segment, seed),
+                partial(self._taken, state, segment),
+            )
+            for state, segment, seed in zip(states, segments, seeds, strict=True)
+        ]
+        return self._programs.run(jobs, self._started)
+
+    def _given(self, state: State, segment: Segment, seed: int) -> dict[str, np.ndarray]:
+        """Return all arrays that a segment starts from."""
         times, values = timing(self.spec, self.capacity, segment)
         given = {**state.arrays, **state.parameters}
         given |= {f"clock:{name}": value for name, value in times.items()}
         given |= {f"slots:{name}": value for name, value in values.items()}
         given["run"] = np.array([seed % 2**32, segment.starts[-1]], dtype=np.int64)
-        out = self._running(state).run(given)
+        return given
+
+    def _taken(self, state: State, segment: Segment, out: dict[str, np.ndarray]) -> Answer:
+        """Make state and recording of the arrays that a segment ends with."""
         _check_complete(int(out["steps"][0]), segment)
         duration = float(segment.starts[-1] * self.spec.dt)
         arrays = {name: out[name].astype(float, copy=False) for name in state.arrays}

@@ -38,8 +38,8 @@ def describe_compiler() -> str:
     return _first_line([compiler, "--version"]) if compiler else ""
 
 
-def network_key(spec: NetworkSpec) -> str:
-    """Hash what of a network is compiled; parameter values are not among it."""
+def code_of(spec: NetworkSpec) -> dict:
+    """Return what of a network is in the code of its program; parameter values are not."""
     plan = asdict(spec.plan)
     for group in plan["groups"]:
         group["parameters"] = sorted(group["parameters"])
@@ -48,13 +48,12 @@ def network_key(spec: NetworkSpec) -> str:
         synapses["parameters"] = sorted(synapses["parameters"])
         for process in synapses["processes"]:
             del process["period"]
-    content = {
+    return {
         "plan": plan,
         "dt": repr(float(spec.dt)),
         "input": spec.input,
         "precision": spec.precision,
     }
-    return _hashed(content)
 
 
 def build_key(spec: NetworkSpec, capacity: Capacity, tool: Mapping | None = None) -> str:
@@ -77,15 +76,11 @@ def build_key(spec: NetworkSpec, capacity: Capacity, tool: Mapping | None = None
         "cpu": _cpu(),
     }
     content = {
-        "network": network_key(spec),
+        **code_of(spec),
         "slots": capacity.slots,
         "brian2": version("brian2"),
         **tool,
     }
-    return _hashed(content)
-
-
-def _hashed(content: Mapping) -> str:
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 

@@ -116,8 +116,8 @@ def obtain(
         programs().mkdir(parents=True, exist_ok=True)
         with alone(
             programs() / ".lock",
-            key,
-            lambda: report(f"waiting for another process to compile '{network}'"),
+            [key],
+            lambda key: report(f"waiting for another process to compile '{network}'"),
         ):
             if not is_whole(folder):
                 _make(folder, make, network)

@@ -86,6 +86,13 @@ def sweep(
         typer.Option("--workers", min=1, help="processes of this machine [default: one a core]",
                      rich_help_panel=_CLUSTER),
     ] = None,
+    batch: Annotated[
+        int,
+        typer.Option("--batch", metavar="R", min=1, help="rows of one network that a worker runs "
+                     "together: pays where a call costs more than the steps in it (numpy, GPUs); "
+                     "on cpp a batch uses the worker's share of the cores",
+                     rich_help_panel=_CLUSTER),
+    ] = 1,
     scheduler: Annotated[
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", help="a Dask scheduler that runs already",
@@ -133,6 +140,7 @@ def sweep(
         raise SweepError("sweep: --workers, --scheduler and --queue exclude each other; give one")
     import_brian2()
     from . import cluster
+    from .grid import grouped
     from .sweep import Plan
 
     grids = _grids(source, model, over, seeds, settings, data, conditions, only, backend)
@@ -158,10 +166,12 @@ def sweep(
             elif queue:
                 where = cluster.queue(queue, jobs, options, dashboard)
             else:
-                where = cluster.local(workers, dashboard, rows=len(pending))
+                where = cluster.local(workers, dashboard, tasks=len(grouped(pending, batch)))
             plan.build(watch)
             with where as client:
-                state = plan.run(client, retries=retries, retry_failed=retry_failed, progress=watch)
+                state = plan.run(
+                    client, batch=batch, retries=retries, retry_failed=retry_failed, progress=watch
+                )
     for address, error in state.failed.items():
         stderr.print(f"failed: {plan.label(address)}: {error}", markup=False, soft_wrap=True)
     if state.failed:

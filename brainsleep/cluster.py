@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .errors import MissingExtraError, SweepError, explain, nearest, one_line
+from .program import cores
 
 #: Seconds to wait for a scheduler that is given.
 TIMEOUT = 20
@@ -67,9 +68,11 @@ def needed(name: str) -> Any:
 
 @contextlib.contextmanager
 def local(
-    workers: int | None = None, dashboard: str | None = None, rows: int | None = None
+    workers: int | None = None, dashboard: str | None = None, tasks: int | None = None
 ) -> Iterator[Any]:
-    """Start worker processes on this machine, one row and one thread each.
+    """Start worker processes on this machine, one task and one thread each.
+
+    The programs that a batch of rows runs side by side get the worker's share of the cores.
 
     Parameters
     ----------
@@ -77,8 +80,8 @@ def local(
         Processes; default: one for each core this process may use.
     dashboard : str, optional
         Address of Dask's dashboard, such as ``":8787"``; on loopback unless it names a host.
-    rows : int, optional
-        How many rows there are: no more processes than that.
+    tasks : int, optional
+        How many tasks there are, rows or batches of them: no more processes than that.
 
     Yields
     ------
@@ -86,7 +89,8 @@ def local(
         Connected on loopback. Its processes end with it.
     """
     distributed, dask = needed("distributed"), needed("dask")
-    workers = min(workers or dask.system.CPU_COUNT, rows or sys.maxsize)
+    workers = min(workers or dask.system.CPU_COUNT, tasks or sys.maxsize)
+    share = max(1, cores() // max(1, workers))
     with (
         distributed.LocalCluster(
             n_workers=0,  # they are asked for below: one that dies while it starts is no error
@@ -95,6 +99,7 @@ def local(
             host="127.0.0.1",
             dashboard_address=loopback(dashboard),
             preload=_DEAF,
+            env={"BRAINSLEEP_CORES": str(share)},
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,

@@ -32,6 +32,7 @@ from .cuda_toolkit import (
 from .errors import BackendError, SimulationError
 from .network import BrianNetwork
 from .program import Process
+from .request import Answer
 from .segment import Capacity, Recording, Segment, counts_of_slots, event_steps, slot_values
 from .spec import NetworkSpec
 from .state import State, finished_arrays
@@ -121,13 +122,16 @@ class CudaBackend:
         self._process: _Process | None = None
         self._connected: list[Connections] = []
 
-    def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
+    def advance(self, state: State, segment: Segment, seed: int) -> Answer:
         """Run `segment` from `state`; see `brainsleep.backend.RuntimeBackend.advance`."""
-        return self.advance_batch([state], [segment], [seed])[0]
+        (answer,) = self.advance_batch([state], [segment], [seed])
+        if isinstance(answer, SimulationError):
+            raise answer
+        return answer
 
     def advance_batch(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
-    ) -> list[tuple[State, Recording]]:
+    ) -> list[Answer | SimulationError]:
         """Run a segment of each of several replicas, at the same time.
 
         Parameters
@@ -141,8 +145,8 @@ class CudaBackend:
 
         Returns
         -------
-        list of (State, Recording)
-            As `advance` returns them: those of a replica do not depend on the others.
+        list of (State, Recording) or SimulationError
+            What `advance` returns or raises: that of a replica does not depend on the others.
         """
         cache.touch(self.directory)
         if self._process is None or not self._process.running:
@@ -244,7 +248,7 @@ class CudaBackend:
 
     def _result(
         self, number: int, plan: Plan, out: Mapping, state: State, segment: Segment
-    ) -> tuple[State, Recording]:
+    ) -> Answer | SimulationError:
         found, connections = {}, self._connected[number]
         arrays = {array.key: array for array in self._arrays if array.buffer in RETURNED}
 
@@ -263,7 +267,10 @@ class CudaBackend:
                 found[key] = np.empty_like(found[key])
                 found[key][connections.order[projection]] = value
         duration = float(segment.starts[-1] * self.spec.dt)
-        found = finished_arrays(found, duration)
+        try:
+            found = finished_arrays(found, duration)
+        except SimulationError as error:
+            return error
         counts, spikes = {}, {}
         shown = segment.steps_where(segment.raster)
         for p in (p for p in self.spec.populations if p.spikes):
@@ -321,7 +328,8 @@ class _Process(Process):
                     out[name] = values.reshape(len(given), -1)
             return out
 
-        return self.exchange(write, read)
+        self.begin(write)
+        return self.end(read)
 
 
 def build(spec: NetworkSpec, capability: str, report=lambda message: None) -> Path:

@@ -42,6 +42,22 @@ class SimulationError(BrainsleepError):
     """A simulation failed or produced values that are not numbers."""
 
 
+class BatchError(BrainsleepError):
+    """Some runs of a batch failed; the others are stored.
+
+    Parameters
+    ----------
+    message : str
+        Which failed, and why.
+    results : list of Result or Exception
+        What became of every run, in order.
+    """
+
+    def __init__(self, message: str, results: list):
+        super().__init__(message)
+        self.results = results
+
+
 class StoreError(BrainsleepError):
     """A result cannot be written, read or trusted."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any
 from brian2 import Quantity
 
 from .backend import BACKENDS, backend_identity, default_backend
+from .batch import structure
 from .compare import Condition
 from .datasets import load_dataset
 from .errors import SweepError, explain, nearest
@@ -278,6 +280,42 @@ def addressed(rows: Iterable[Row]) -> list[Row]:
         return done[id(row)]
 
     return [address(row) for row in rows]
+
+
+def grouped(rows: Iterable[Row], size: int) -> list[list[Row]]:
+    """Put rows that can go through a backend together into groups of at most `size`.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        In any order; it is kept.
+    size : int
+        How many at most.
+
+    Returns
+    -------
+    list of list of Row
+        Rows of a group have one backend, and networks that differ in parameter values only.
+        Rows with Python hooks are by themselves.
+    """
+    if size == 1:
+        return [[row] for row in rows]
+    kinds: dict[int, str] = {}  # rows of one grid share networks
+    open_groups: dict[tuple[str, str], list[Row]] = {}
+    groups: list[list[Row]] = []
+    for row in rows:
+        if row.protocol.hooks:
+            groups.append([row])
+            continue
+        network = row.protocol.network
+        if id(network) not in kinds:
+            kinds[id(network)] = json.dumps(structure(network), sort_keys=True)
+        kind = row.backend, kinds[id(network)]
+        if len(open_groups.get(kind, ())) in (0, size):
+            open_groups[kind] = []
+            groups.append(open_groups[kind])
+        open_groups[kind].append(row)
+    return groups
 
 
 def as_text(value: Any, key: str) -> str:

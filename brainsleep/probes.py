@@ -17,9 +17,10 @@ from .errors import DataError
 from .measure import REPRESENTATION, accuracy_matrices, representation
 from .protocol import Protocol
 from .recorder import Recorder
+from .request import Request, Steps
 from .responses import class_similarity
 from .schedule import SlotTable
-from .segment import Segment
+from .segment import Capacity, Segment
 from .state import State, stream
 
 
@@ -72,13 +73,13 @@ class Probes:
         """Slots before which there is something to look at."""
         return sorted({*self.sleeps, *self.tasks})
 
-    def look(self, backend, state: State, slot: int) -> dict[str, np.ndarray]:
+    def look(self, capacity: Capacity, state: State, slot: int) -> Steps[dict[str, np.ndarray]]:
         """Show images to the network as it is before `slot`.
 
         Parameters
         ----------
-        backend : backend
-            Runs the network.
+        capacity : Capacity
+            Largest segment that can be asked for.
         state : State
             As it is; not changed.
         slot : int
@@ -94,14 +95,14 @@ class Probes:
         if slot in self.sleeps:
             images = self.parts.test.images[: self.protocol.record.probe_images]
             labels = self.parts.test.labels[: len(images)]
-            counts = self._show(backend, state, images, ("sleep", slot))
+            counts = yield from self._show(capacity, state, images, ("sleep", slot))
             seen = counts[self.protocol.readout.population]
             values = representation(seen, labels, self._seconds(), stream(self.seed, "shuffles"))
             found["values"] = np.array([values[name] for name in REPRESENTATION])
             found["similarity"] = class_similarity(seen, labels)
         if slot in self.tasks:
             for name, part in (("fit", self.parts.readout), ("test", self.parts.test)):
-                counts = self._show(backend, state, part.images, (name, slot))
+                counts = yield from self._show(capacity, state, part.images, (name, slot))
                 found |= {f"{name}/{k}": counts[k] for k in self._populations()}
         return found
 
@@ -166,15 +167,15 @@ class Probes:
         return float(self.protocol.schedule.image_duration)
 
     def _show(
-        self, backend, state: State, images: np.ndarray, key: tuple[str, int]
-    ) -> dict[str, np.ndarray]:
+        self, capacity: Capacity, state: State, images: np.ndarray, key: tuple[str, int]
+    ) -> Steps[dict[str, np.ndarray]]:
         """Return the spike counts of all populations, shape (n_images, n_neurons)."""
         steps = round(float(self.protocol.schedule.image_duration / self.protocol.network.dt))
-        room = max(1, min(backend.capacity.slots, backend.capacity.steps // steps))
+        room = max(1, min(capacity.slots, capacity.steps // steps))
         found: dict[str, list[np.ndarray]] = {}
         for first, segment in shown(self.protocol, images, room):
             seed = int(stream(self.seed, "probe", *key, first).integers(2**32))
-            state, recording = backend.advance(state, segment, seed)
+            state, recording = yield Request(state, segment, seed)
             for name, counts in recording.counts.items():
                 found.setdefault(name, []).append(counts)
         return {name: np.concatenate(counts) for name, counts in found.items()}

@@ -14,12 +14,16 @@ import signal
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .errors import SimulationError
+from .errors import BackendError, SimulationError, explain
 
 #: Free bytes a memory-backed folder must have to be used for the files of a program.
 _ROOM = 2**28
@@ -75,24 +79,47 @@ class Process:
         """Whether it runs, for this process."""
         return self.close.alive and self._owner == os.getpid() and self._process.poll() is None
 
-    def exchange[T](self, write: Callable[[], None], read: Callable[[], T]) -> T:
-        """Write a segment, wait until the program has run it, and return what `read` finds.
+    def begin(self, write: Callable[[], None]) -> None:
+        """Write a segment with `write` and let it run; `end` follows, others may be begun before.
 
         Raises
         ------
         SimulationError
-            If the program fails, or files cannot be exchanged.
+            If files cannot be written.
         """
+        with self._whole():
+            write()
+            with contextlib.suppress(BrokenPipeError):  # that it has ended is seen in `end`
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
+
+    def end[T](self, read: Callable[[], T]) -> T:
+        """Wait for the end of the segment that was begun, and return what `read` finds.
+
+        Raises
+        ------
+        SimulationError
+            If the program fails, or files cannot be read.
+        """
+        with self._whole():
+            code = self._wait()
+            if code == -signal.SIGINT:
+                raise KeyboardInterrupt
+            if code or os.path.getsize(self._path("errors.txt")):
+                raise self._error(code)
+            return read()
+
+    def fileno(self) -> int:
+        """Return the file that can be read once a segment has ended, as `select` asks for it."""
+        return self._process.stdout.fileno()
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """End the program if something happens: the next segment gets a new one."""
         try:
             with self._files():
-                write()
-                code = self._wait()
-                if code == -signal.SIGINT:
-                    raise KeyboardInterrupt
-                if code or os.path.getsize(self._path("errors.txt")):
-                    raise self._error(code)
-                return read()
-        except BaseException:  # whatever happened, the next segment gets a new program
+                yield
+        except BaseException:
             self.close()
             raise
 
@@ -105,17 +132,8 @@ class Process:
         )
 
     def _wait(self) -> int:
-        """Send a line and return the code that comes back, or that the program ended with.
-
-        What the program says besides is kept in `said`.
-        """
-        try:
-            self._process.stdin.write(b"run\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        except BrokenPipeError:
-            answer = b""
-        code, *self.said = answer.split() or [self._process.wait()]
+        """Return the exit code of a segment, negative for a signal; keep what else is `said`."""
+        code, *self.said = self._process.stdout.readline().split() or [self._process.wait()]
         return int(code)
 
     def _path(self, name: str) -> str:
@@ -165,12 +183,13 @@ class Program(Process):
             for mine, theirs in zip(self.synapses[name], pairs, strict=True)
         )
 
-    def run(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Hand over the arrays of a segment and take back those of its end."""
-        return self.exchange(
-            lambda: self._write("segment.bin", self._layout["inputs"], given),
-            lambda: self._read("state.bin", self._layout["outputs"]),
-        )
+    def begin_with(self, given: Mapping[str, np.ndarray]) -> None:
+        """Hand over the arrays of a segment and let it run."""
+        self.begin(lambda: self._write("segment.bin", self._layout["inputs"], given))
+
+    def arrays_at_end(self) -> dict[str, np.ndarray]:
+        """Wait for the end of the segment, and take back its arrays."""
+        return self.end(lambda: self._read("state.bin", self._layout["outputs"]))
 
     def _write(self, name: str, order: Iterable, given: Mapping[str, np.ndarray]) -> None:
         path = self._path(name)
@@ -189,6 +208,125 @@ class Program(Process):
                 if out[key].size != size:
                     raise SimulationError(f"cpp: truncated output at '{key}' (disk full?)")
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One segment for a program.
+
+    Parameters
+    ----------
+    synapses : Synapses
+        Connectivity of the network it is for.
+    steps : int
+        How long it is.
+    given : callable
+        ``given()`` makes the arrays that it starts from.
+    taken : callable
+        ``taken(arrays)`` makes an answer of those that it ends with.
+    """
+
+    synapses: Synapses
+    steps: int
+    given: Callable[[], Mapping[str, np.ndarray]]
+    taken: Callable[[dict[str, np.ndarray]], Any]
+
+
+class Programs:
+    """Running programs of one network, for one connectivity or several.
+
+    A program serves every job of its connectivity, one at a time; it is kept from one call of
+    `run` to the next.
+    """
+
+    def __init__(self) -> None:
+        self.idle: list[Program] = []
+
+    def run(self, jobs: Sequence[Job], start: Callable[[Synapses], Program]) -> list[Any]:
+        """Run jobs side by side, not more at once than there are `cores`, long ones first.
+
+        Programs that serve none of the jobs are ended.
+
+        Parameters
+        ----------
+        jobs : sequence of Job
+            What to run.
+        start : callable
+            ``start(synapses)`` starts another program.
+
+        Returns
+        -------
+        list
+            The answer of every job, or the `SimulationError` that came instead. Anything else, an
+            interrupt for example, ends all programs.
+        """
+        answers: list[Any] = [None] * len(jobs)
+        waiting = deque(sorted(range(len(jobs)), key=lambda k: -jobs[k].steps))
+        busy: dict[Program, int] = {}
+        before, self.idle, room = self.idle, [], cores()
+        try:
+            while waiting or busy:
+                if waiting and len(busy) < room:
+                    k = waiting.popleft()
+                    with _instead(answers, k):
+                        program = self._serving(jobs[k].synapses, before, start)
+                        busy[program] = k
+                        program.begin_with(jobs[k].given())
+                else:
+                    for program in wait(list(busy)):
+                        k = busy[program]
+                        with _instead(answers, k):
+                            found = program.arrays_at_end()
+                            self.idle.append(program)
+                            answers[k] = jobs[k].taken(found)
+                busy = {program: k for program, k in busy.items() if answers[k] is None}
+        except BaseException:
+            before += [*busy, *self.idle]
+            self.idle = []
+            raise
+        finally:
+            for program in before:
+                program.close()
+        return answers
+
+    def _serving(
+        self, synapses: Synapses, before: list[Program], start: Callable[[Synapses], Program]
+    ) -> Program:
+        """Return a program that has nothing to do, or a new one."""
+        for programs in (self.idle, before):
+            for place, program in enumerate(programs):
+                if program.serves(synapses):
+                    return programs.pop(place)
+        return start(synapses)
+
+
+@contextlib.contextmanager
+def _instead(answers: list[Any], k: int) -> Iterator[None]:
+    """Take an error of job `k` as its answer."""
+    try:
+        yield
+    except SimulationError as error:
+        answers[k] = error
+
+
+def cores() -> int:
+    """Return how many programs may be at work at once: the cores this process may use.
+
+    ``BRAINSLEEP_CORES`` says another number.
+
+    Raises
+    ------
+    BackendError
+        If it is not a whole number of at least 1.
+    """
+    said = os.environ.get("BRAINSLEEP_CORES", "")
+    if said and not (said.isdigit() and int(said)):
+        raise BackendError(explain("BRAINSLEEP_CORES", repr(said), "a whole number of at least 1"))
+    if said:
+        return int(said)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _end(process: subprocess.Popen, folder: str, owner: int) -> None:

@@ -1,4 +1,4 @@
-"""One run: a chain of segments.
+"""One run: a chain of segments, each of which it asks for and waits for.
 
 Between segments the state is plain arrays, so weights can be looked at, the network can be probed
 on a copy, sleep can end early, progress can be shown, and an interrupted run goes on from its last
@@ -15,9 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from .backend import make_backend
 from .build import describe_compiler
 from .cuda_toolkit import describe_nvcc
 from .datasets import Dataset, split
@@ -27,6 +25,7 @@ from .metrics import WEIGHT_STATISTICS
 from .probes import Probes
 from .protocol import Protocol
 from .recorder import Checkpoint, Recorder
+from .request import Request, Steps
 from .segment import Batch, Capacity, Segment
 from .state import State, initial_state, stream
 from .store import (
@@ -36,9 +35,6 @@ from .store import (
     versions,
     write_result,
 )
-
-#: Wall seconds between checkpoints, at least; and how many times longer than writing one takes.
-CHECKPOINT_EVERY, CHECKPOINT_SPARING = 15.0, 20.0
 
 #: Told how far a run is: steps done, steps in all, what it is doing.
 Progress = Callable[[int, int, str], None]
@@ -53,7 +49,7 @@ _PACKAGES = {"torch": ("torch", "snntorch")}
 
 
 class Run:
-    """One run under way; `brainsleep.simulate.simulate` makes and finishes it."""
+    """One run; `brainsleep.simulate` makes it and `brainsleep.batch` brings it to its end."""
 
     def __init__(
         self,
@@ -63,9 +59,12 @@ class Run:
         dataset: Dataset,
         identity: str,
         out: Path,
+        progress: Progress,
     ):
         self.protocol, self.seed, self.backend_name = protocol, seed, backend
         self.dataset, self.identity, self.out = dataset, identity, out
+        self.folder = partial_folder(out, identity)
+        self.progress = progress
         data, network = protocol.data, protocol.network
         self.split = split(
             dataset,
@@ -92,6 +91,8 @@ class Run:
         self._n_train_slots = int(np.sum(self.table.stage == "train"))
         self._stat_slots = self._statistic_slots()
         self.probes = Probes(protocol, self.table, self.split, seed)
+        longest, usual = int(self.table.steps.max()), Capacity()
+        self.capacity = Capacity(usual.slots, max(longest, usual.steps))
 
     @property
     def position(self) -> int:
@@ -152,75 +153,60 @@ class Run:
 
     # -- running -------------------------------------------------------------------------------
 
-    def finish(self, progress: Progress, fresh: bool = False) -> Result:
-        """Run to the end and store the result."""
-        with threadpool_limits(1):  # matrices are small: threads cost more than they give
-            return self._finish(progress, fresh)
-
-    def _finish(self, progress: Progress, fresh: bool) -> Result:
-        total = int(self.table.steps.sum())
-        folder = partial_folder(self.out, self.identity)
+    def resume(self, fresh: bool) -> None:
+        """Take up the last checkpoint, if there is one; if `fresh`, remove it."""
         clean_leftovers(self.out, self.identity)
         if fresh:
-            shutil.rmtree(folder, ignore_errors=True)
-        if self._load_checkpoint(folder):
-            progress(self._done(), total, "resumed")
-        network = self.protocol.network
-        backend = make_backend(
-            self.backend_name,
-            network,
-            capacity=self._capacity(),
-            hooks=self.protocol.hooks,
-            report=lambda message: progress(self._done(), total, message),
-        )
-        begun, saved, pause = time.perf_counter(), time.perf_counter(), CHECKPOINT_EVERY
-        before = self.seconds
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._load_checkpoint():
+            self.tell("resumed")
+
+    def steps(self, clock: Callable[[], float]) -> Steps[None]:
+        """Run to the end.
+
+        Parameters
+        ----------
+        clock : callable
+            Returns the time in s that this run has had.
+
+        Yields
+        ------
+        Request
+            What it needs to go on.
+        """
+        before, begun = self.seconds, clock()
         boundaries = self._boundaries()
-        try:
-            while self.position < len(self.table):
-                last = self._next_border(boundaries, backend.capacity)
-                self._advance(backend, last)
-                self.seconds = before + time.perf_counter() - begun
-                progress(self._done(), total, str(self.table.phase[last - 1]))
-                if (now := time.perf_counter()) - saved > pause:
-                    self._save_checkpoint(folder)
-                    saved = time.perf_counter()
-                    pause = max(CHECKPOINT_EVERY, CHECKPOINT_SPARING * (saved - now))
-        except KeyboardInterrupt:
-            self._save_checkpoint(folder)
-            raise
-        self._observe(backend, len(self.table))
-        result = self._store(backend.build_seconds, progress, total)
-        shutil.rmtree(folder, ignore_errors=True)
-        return result
+        while self.position < len(self.table):
+            last = self._next_border(boundaries)
+            yield from self._advance(last)
+            self.seconds = before + clock() - begun
+            self.tell(str(self.table.phase[last - 1]))
+        yield from self._observe(len(self.table))
 
-    def _done(self) -> int:
-        return int(self.table.starts[self.position])
+    def tell(self, text: str) -> None:
+        """Show how far it is."""
+        done, total = self.table.starts[[self.position, -1]].tolist()
+        self.progress(done, total, text)
 
-    def _capacity(self) -> Capacity:
-        longest = int(self.table.steps.max())
-        usual = Capacity()
-        return usual if longest <= usual.steps else Capacity(usual.slots, longest)
-
-    def _next_border(self, boundaries: np.ndarray, capacity: Capacity) -> int:
+    def _next_border(self, boundaries: np.ndarray) -> int:
         first = self.position
         last = int(boundaries[boundaries > first][0])
-        last = min(last, first + capacity.slots)
+        last = min(last, first + self.capacity.slots)
         room = np.searchsorted(
-            self.table.starts, self.table.starts[first] + capacity.steps, side="right"
+            self.table.starts, self.table.starts[first] + self.capacity.steps, side="right"
         )
         return max(first + 1, min(last, int(room) - 1))
 
-    def _advance(self, backend, last: int) -> None:
+    def _advance(self, last: int) -> Steps[None]:
         first = self.position
-        self._observe(backend, first)
+        yield from self._observe(first)
         above = self.table.above[first] * self.initial_sum
         if above and self._summed_weight(self.state) <= above:
             self._at = (self._next_phase(first), self.state)  # sleep is over, or need not begin
             return
         segment = self._segment(first, last)
         seed = int(stream(self.seed, "dynamics", first).integers(2**32))
-        state, recording = backend.advance(self.state, segment, seed)
+        state, recording = yield Request(self.state, segment, seed)
         self.recorder.add_segment(self.table, first, last, recording)
         self._at = (last, state)
 
@@ -235,10 +221,12 @@ class Run:
             if p.processes
         )
 
-    def _observe(self, backend, slot: int) -> None:
+    def _observe(self, slot: int) -> Steps[None]:
         """Look at weights and responses before `slot`; the state stays as it is."""
         if slot in self.probes.slots and slot not in self.recorder.probes:
-            self.recorder.probes[slot] = self.probes.look(backend, self.state, slot)
+            self.recorder.probes[slot] = yield from self.probes.look(
+                self.capacity, self.state, slot
+            )
         if slot in self._stat_slots:
             self.recorder.add_statistics(slot, self.protocol, self.state)
         names = {"initial": slot == 0, "trained": slot == self._n_train_slots}
@@ -249,20 +237,27 @@ class Run:
 
     # -- checkpoints ---------------------------------------------------------------------------
 
-    def _save_checkpoint(self, folder: Path) -> None:
+    def save_checkpoint(self) -> None:
+        """Write down where it is.
+
+        Raises
+        ------
+        StoreError
+            If that cannot be written.
+        """
         position, state = self._at
         recorded = self.recorder.arrays(before=position)
         point = Checkpoint(position, self.seconds, state.arrays, recorded)
         try:
-            point.save(folder)
+            point.save(self.folder)
         except OSError as error:
             raise StoreError(
-                f"checkpoint: cannot write to {folder} ({error.strerror}); free some space; "
+                f"checkpoint: cannot write to {self.folder} ({error.strerror}); free some space; "
                 "results finished before are kept"
             ) from error
 
-    def _load_checkpoint(self, folder: Path) -> bool:
-        point = Checkpoint.load(folder, self.state, len(self.table))
+    def _load_checkpoint(self) -> bool:
+        point = Checkpoint.load(self.folder, self.state, len(self.table))
         if point is None:
             return False
         self.recorder.restore(point.recorded)
@@ -272,8 +267,9 @@ class Run:
 
     # -- results -------------------------------------------------------------------------------
 
-    def _store(self, build_seconds: float, progress: Progress, total: int) -> Result:
-        progress(total, total, "readout")
+    def store(self, build_seconds: float) -> Result:
+        """Measure, store the result and remove the checkpoint."""
+        self.tell("readout")
         started = time.perf_counter()
         metrics, arrays = self._measure()
         timings = {
@@ -302,7 +298,9 @@ class Run:
             "machine": f"{platform.system()} {platform.machine()}",
             "weight_statistics": list(WEIGHT_STATISTICS),
         }
-        return write_result(self.out, self.identity, info, arrays)
+        result = write_result(self.out, self.identity, info, arrays)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return result
 
     def _measure(self) -> tuple[dict, dict[str, np.ndarray]]:
         protocol, table, recorder = self.protocol, self.table, self.recorder

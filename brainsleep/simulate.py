@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Sequence
+from functools import cache, partial
 from pathlib import Path
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from .backend import backend_identity, default_backend, make_backend
+from .batch import check_alike, finish
 from .datasets import load_dataset
+from .errors import BatchError, ProtocolError, explain, one_line
 from .probes import shown
 from .protocol import Protocol, run_id
 from .run import Progress, Run
@@ -18,22 +23,38 @@ from .store import Result, check_writable, find_result, partial_folder, working_
 __all__ = ["Progress", "measure_rate", "simulate"]
 
 
+@overload
 def simulate(
-    protocol: Protocol,
+    protocol: Protocol, *, seed: int = ..., backend: str | None = ..., out: str | Path = ...,
+    force: bool = ..., progress: Progress = ..., batch: Literal[False] = ...,
+) -> Result: ...  # fmt: skip
+
+
+@overload
+def simulate(
+    protocol: Sequence[Protocol], *, seed: int | Sequence[int] = ..., backend: str | None = ...,
+    out: str | Path = ..., force: bool = ..., progress: Progress | Sequence[Progress] = ...,
+    batch: Literal[True],
+) -> list[Result]: ...  # fmt: skip
+
+
+def simulate(
+    protocol: Protocol | Sequence[Protocol],
     *,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     backend: str | None = None,
     out: str | Path = "results",
     force: bool = False,
-    progress: Progress = lambda done, total, text: None,
-) -> Result:
+    progress: Progress | Sequence[Progress] = lambda done, total, text: None,
+    batch: bool = False,
+) -> Result | list[Result]:
     """Run `protocol` and store the result.
 
     Parameters
     ----------
-    protocol : Protocol
+    protocol : Protocol, or sequence of Protocol with `batch`
         What to run.
-    seed : int
+    seed : int, or sequence of int with `batch`
         Seed of the run; split by name into independent streams (synapses, weights, data order,
         dynamics, bootstrap).
     backend : {"cpp", "cuda", "cython", "numpy", "torch", "torch-cuda"}, optional
@@ -42,31 +63,128 @@ def simulate(
         Folder of results; the run's own folder in it is named by its id.
     force : bool
         Run again even if the result is already there.
-    progress : callable
-        ``progress(steps_done, steps_total, text)``.
+    progress : callable, or sequence of callable with `batch`
+        ``progress(steps_done, steps_total, text)``; in a batch one for each run, or one that is
+        told the sums.
+    batch : bool
+        Whether these are several runs, which go through the backend together. Each is stored as
+        if it had been run alone. Their networks may differ in parameter values, connectivity and
+        weights, their protocols in everything else.
 
     Returns
     -------
-    Result
+    Result, or list of Result with `batch`
         The stored result: the earlier one if the same run was finished before.
 
     Raises
     ------
+    BatchError
+        If runs of a batch failed: says which, after the others have been stored.
     BrainsleepError
         For bad input or a failed simulation; what was finished before is kept.
+
+    Examples
+    --------
+    >>> simulate([protocol] * 10, seed=range(10), batch=True)  # doctest: +SKIP
     """
-    out = Path(out)
-    backend = backend or default_backend(protocol.network)
+    if batch:
+        protocols, seeds, tells = _many(protocol, seed, progress)
+        found = _simulate(protocols, seeds, backend, Path(out), force, tells)
+        failed = {k: each for k, each in enumerate(found) if isinstance(each, Exception)}
+        if failed:
+            raise BatchError(_failures(failed, protocols, seeds), found)
+        return found
+    if not isinstance(protocol, Protocol):
+        got = f"a {type(protocol).__name__}"
+        raise ProtocolError(explain("simulate", got, "a Protocol", "several need batch=True"))
+    (result,) = _simulate([protocol], [seed], backend, Path(out), force, [progress])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def _simulate(
+    protocols: Sequence[Protocol],
+    seeds: Sequence[int],
+    backend: str | None,
+    out: Path,
+    force: bool,
+    tells: Sequence[Progress],
+) -> list[Result | Exception]:
+    """Return the result of every run, or why there is none; the same run is done once."""
+    if not protocols:
+        return []
+    backend = backend or default_backend(protocols[0].network)
+    check_alike(protocols)
     check_writable(out)
-    dataset = load_dataset(protocol.data.source, protocol.data.root or None)
-    identity = run_id(protocol, seed, backend_identity(backend), dataset.fingerprint)
-    with working_on(out, identity, lambda: progress(0, 1, "waiting: another process runs it")):
-        if not force and (found := find_result(out, identity)):
-            progress(1, 1, "already complete")
-            shutil.rmtree(partial_folder(out, identity), ignore_errors=True)
-            return found
-        run = Run(protocol, seed, backend, dataset, identity, out)
-        return run.finish(progress, fresh=force)
+    load = cache(load_dataset)
+    jobs, addresses = {}, []
+    for protocol, seed, tell in zip(protocols, seeds, tells, strict=True):
+        dataset = load(protocol.data.source, protocol.data.root or None)
+        address = run_id(protocol, seed, backend_identity(backend), dataset.fingerprint)
+        jobs[address] = protocol, seed, backend, dataset, address, out, tell
+        addresses.append(address)
+    ends: dict[str, Result | Exception] = {}
+
+    def waiting(address: str) -> None:
+        jobs[address][-1](0, 1, "waiting: another process runs it")
+
+    with working_on(out, jobs, waiting):
+        runs = []
+        for address, job in jobs.items():
+            if not force and (found := find_result(out, address)):
+                job[-1](1, 1, "already complete")
+                shutil.rmtree(partial_folder(out, address), ignore_errors=True)
+                ends[address] = found
+                continue
+            try:
+                runs.append(Run(*job))
+            except Exception as error:
+                ends[address] = error
+        finished = finish(runs, backend, fresh=force)
+        ends |= {run.identity: end for run, end in zip(runs, finished, strict=True)}
+    return [ends[address] for address in addresses]
+
+
+def _many(protocol: Any, seed: Any, progress: Any) -> tuple[list, list, list]:
+    """Return protocols, seeds and progress functions of a batch, as many of each."""
+    if isinstance(protocol, Protocol) or not isinstance(protocol, Iterable):
+        got = f"a {type(protocol).__name__}"
+        raise ProtocolError(explain("simulate: batch", got, "a sequence of protocols"))
+    protocols = list(protocol)
+    n = len(protocols)
+    found = [protocols]
+    for what, values in (("seed", seed), ("progress", progress)):
+        each = list(values) if isinstance(values, Iterable) else None
+        if each is not None and len(each) != n:
+            raise ProtocolError(
+                explain(f"simulate: batch: {what}", f"{len(each)} of them", f"one, or {n}")
+            )
+        if each is None:
+            each = _summed(progress, n) if what == "progress" else [seed] * n
+        found.append(each)
+    return found[0], found[1], found[2]
+
+
+def _summed(progress: Progress, n: int) -> list[Progress]:
+    """Make progress functions of `n` runs that tell one the sums."""
+    parts = [(0, 0)] * n
+
+    def tell(k: int, done: int, total: int, text: str) -> None:
+        parts[k] = done, total
+        progress(sum(part[0] for part in parts), sum(part[1] for part in parts), text)
+
+    return [partial(tell, k) for k in range(n)]
+
+
+def _failures(failed: dict[int, Exception], protocols: list, seeds: list) -> str:
+    """Say which runs of a batch failed, and why."""
+    each = [
+        f"number {k} ({protocols[k].name}, seed {seeds[k]}): {one_line(error)}"
+        for k, error in failed.items()
+    ]
+    kept = "the others are stored" if len(failed) < len(protocols) else "none is stored"
+    return f"batch: {len(failed)} of {len(protocols)} runs failed, {kept}; {'; '.join(each)}"
 
 
 def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray) -> float:

@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -153,15 +153,24 @@ def find_result(out: Path, run_id: str) -> Result | None:
 
 
 @contextlib.contextmanager
-def working_on(out: Path, run_id: str, waiting: Callable[[], None]) -> Iterator[None]:
-    """Let one process at a time work on `run_id` in the folder `out`; call `waiting` if one does.
+def working_on(out: Path, run_ids: Iterable[str], waiting: Callable[[str], None]) -> Iterator[None]:
+    """Let one process at a time work on each of `run_ids` in the folder `out`.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of results.
+    run_ids : iterable of str
+        What this process will work on.
+    waiting : callable
+        Told the id that another process works on.
 
     Raises
     ------
     StoreError
         If the folder cannot be written.
     """
-    lock = alone(out / ".lock", run_id, waiting)
+    lock = alone(out / ".lock", run_ids, waiting)
     try:
         lock.__enter__()
     except OSError as error:

@@ -18,7 +18,7 @@ from . import cluster
 from .backend import make_backend
 from .build import build_key, find_compiler
 from .errors import StoreError, SweepError, explain, one_line
-from .grid import Grid, Row, addressed
+from .grid import Grid, Row, addressed, grouped
 from .notes import described, failed_note, finished_id, read_json, write_json, write_manifest
 from .protocol import Protocol
 from .segment import Capacity
@@ -69,6 +69,7 @@ def sweep(
     out: str | Path = "results",
     client: Any = None,
     workers: int | None = None,
+    batch: int = 1,
     retries: int = RETRIES,
     retry_failed: bool = False,
     progress: Watch = lambda state: None,
@@ -92,6 +93,8 @@ def sweep(
         time of the sweep.
     workers : int, optional
         How many processes without a `client`; default: one a core.
+    batch : int
+        How many rows of one network a worker runs together, at most; see docs/sweeps.md.
     retries : int
         How often a row that failed is tried again; it goes on from its last checkpoint.
     retry_failed : bool
@@ -116,14 +119,19 @@ def sweep(
         protocol = Grid(name=name, protocol=protocol, over=over or {}, seeds=seeds, backend=backend)
     elif over or seeds != 1 or backend:
         raise SweepError("sweep: got a grid and over, seeds or backend; put them in the grid")
+    if not isinstance(batch, int) or batch < 1:
+        raise SweepError(explain("sweep: batch", repr(batch), "a whole number of at least 1"))
     grids = [protocol] if isinstance(protocol, Grid) else protocol
     plan = Plan([row for grid in grids for row in grid.rows()], out)
     with contextlib.ExitStack() as stack:
         if pending := plan.pending(retry_failed):
             plan.build(progress)
             if client is None:
-                client = stack.enter_context(cluster.local(workers, rows=len(pending)))
-        return plan.run(client, retries=retries, retry_failed=retry_failed, progress=progress)
+                tasks = len(grouped(pending, batch))
+                client = stack.enter_context(cluster.local(workers, tasks=tasks))
+        return plan.run(
+            client, batch=batch, retries=retries, retry_failed=retry_failed, progress=progress
+        )
 
 
 class Plan:
@@ -190,7 +198,7 @@ class Plan:
         return Progress(len(self.rows), len(self.finished))
 
     def run(
-        self, client: Any, *, retries: int = RETRIES, retry_failed: bool = False,
+        self, client: Any, *, batch: int = 1, retries: int = RETRIES, retry_failed: bool = False,
         progress: Watch = lambda state: None,
     ) -> Progress:  # fmt: skip
         """Run the rows that are pending on `client`; see `sweep`."""
@@ -201,7 +209,7 @@ class Plan:
                 state.failed[row.run_id] = note.get("error", "failed earlier")
         progress(state)
         if pending:
-            _Running(client, self, pending, retries, state, progress).finish()
+            _Running(client, self, pending, batch, retries, state, progress).finish()
         return state
 
 
@@ -213,15 +221,17 @@ class _Running:
         client: Any,
         plan: Plan,
         pending: Sequence[Row],
+        batch: int,
         retries: int,
         state: Progress,
         progress: Watch,
     ):
-        self.client, self.out, self.retries = client, plan.out, retries
+        self.client, self.out = client, plan.out
+        self.batch, self.retries = batch, retries
         self.finished = plan.finished
         self.state, self.progress = state, progress
         self.held = {row.run_id: row for row in pending}  # not sent out yet
-        self.sent: dict[Any, tuple[Row, int]] = {}  # by future, with the number of the attempt
+        self.sent: dict[Any, tuple[list[Row], int]] = {}  # by future, with the attempt's number
         self.parts: dict[str, float] = {}  # how far rows are, as workers tell
         self.begun, self.done = time.monotonic(), 0
 
@@ -249,7 +259,7 @@ class _Running:
         from distributed import wait
         from distributed.client import FuturesCancelledError
 
-        with contextlib.suppress(TimeoutError, FuturesCancelledError):  # looked at in `_outcome`
+        with contextlib.suppress(TimeoutError, FuturesCancelledError):  # looked at in `_outcomes`
             wait(list(self.sent), timeout=TELL_EVERY, return_when="FIRST_COMPLETED")
 
     def _heard(self, event: tuple) -> None:
@@ -258,48 +268,54 @@ class _Running:
 
     def _send_ready(self) -> None:
         """Send out what waits for nothing, and give up what waits for a row that failed."""
-        for row in list(self.held.values()):
-            reference = row.reference
-            if reference is None or reference.run_id in self.finished:
+        ready = [
+            row
+            for row in self.held.values()
+            if row.reference is None or row.reference.run_id in self.finished
+        ]
+        for row in ready:
+            del self.held[row.run_id]
+        for rows in grouped(ready, self.batch):
+            self._send(rows, 1)
+        for row in list(self.held.values()):  # what it waits for may be given up here, too
+            like = row.reference
+            if like and like.run_id not in self.held and like.run_id not in self._sent_ids():
                 del self.held[row.run_id]
-                self._send(row, 1)
-            elif reference.run_id not in self.held and reference.run_id not in self._sent_ids():
-                del self.held[row.run_id]
-                why = f"the run that its rate is matched to failed ({reference.label})"
+                why = f"the run that its rate is matched to failed ({like.label})"
                 self._give_up(row, why, "", 0)
 
     def _sent_ids(self) -> set[str]:
-        return {row.run_id for row, _ in self.sent.values()}
+        return {row.run_id for rows, _ in self.sent.values() for row in rows}
 
-    def _send(self, row: Row, attempt: int) -> None:
-        key = f"brainsleep-{row.run_id}-{attempt}-{os.getpid()}-{time.monotonic_ns()}"
-        packed = pack(row)
+    def _send(self, rows: list[Row], attempt: int) -> None:
+        key = f"brainsleep-{rows[0].run_id}-{attempt}-{os.getpid()}-{time.monotonic_ns()}"
+        packed = pack(rows)
         future = self.client.submit(
             run_packed, packed, str(self.out.resolve()), key=key, pure=False
         )
-        self.sent[future] = row, attempt
+        self.sent[future] = rows, attempt
 
-    def _take(self, future: Any, row: Row, attempt: int) -> None:
-        self.parts.pop(row.run_id, None)
-        error, details = self._outcome(future, row)
-        if not error:
-            self.done += 1
-            self.finished.add(row.run_id)
-            self.state.finished = len(self.finished)
-            with contextlib.suppress(OSError):
-                failed_note(self.out, row).unlink()
-        elif attempt <= self.retries:
-            self._send(row, attempt + 1)
-        else:
-            self._give_up(row, error, details, attempt)
+    def _take(self, future: Any, rows: list[Row], attempt: int) -> None:
+        for row, (error, details) in zip(rows, self._outcomes(future, rows), strict=True):
+            self.parts.pop(row.run_id, None)
+            if not error:
+                self.done += 1
+                self.finished.add(row.run_id)
+                self.state.finished = len(self.finished)
+                with contextlib.suppress(OSError):
+                    failed_note(self.out, row).unlink()
+            elif attempt <= self.retries:
+                self._send([row], attempt + 1)  # alone: what stopped it may have been the others
+            else:
+                self._give_up(row, error, details, attempt)
 
     def _give_up(self, row: Row, error: str, details: str, attempts: int) -> None:
         self.state.failed[row.run_id] = error
         note = {**described(row), "error": error, "traceback": details, "attempts": attempts}
         write_json(failed_note(self.out, row), note)
 
-    def _outcome(self, future: Any, row: Row) -> tuple[str, str]:
-        """Return why a row failed, and where; both empty if it did not.
+    def _outcomes(self, future: Any, rows: list[Row]) -> list[tuple[str, str]]:
+        """Return of every row why it failed, and where; both empty if it did not.
 
         Raises
         ------
@@ -312,19 +328,20 @@ class _Running:
                 "when it is back, the same command goes on"
             )
         if future.status == "error":  # the worker died, or could not begin
-            return one_line(future.exception()), ""
-        found = future.result()
-        if found.get("kind") == StoreError.__name__:
-            raise StoreError(found["error"])
-        if not found and not finished_id(self.out, row):
-            raise SweepError(
-                explain(
-                    f"sweep: output folder {self.out}",
-                    "a worker that writes elsewhere",
-                    "a folder that all workers share",
+            return [(one_line(future.exception()), "")] * len(rows)
+        results = future.result()
+        for row, found in zip(rows, results, strict=True):
+            if found.get("kind") == StoreError.__name__:
+                raise StoreError(found["error"])
+            if not found and not finished_id(self.out, row):
+                raise SweepError(
+                    explain(
+                        f"sweep: output folder {self.out}",
+                        "a worker that writes elsewhere",
+                        "a folder that all workers share",
+                    )
                 )
-            )
-        return found.get("error", ""), found.get("traceback", "")
+        return [(found.get("error", ""), found.get("traceback", "")) for found in results]
 
     def _tell(self) -> None:
         state, sent = self.state, self._sent_ids()

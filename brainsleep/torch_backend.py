@@ -10,9 +10,10 @@ processes whose gates are open. In the test, images are shown side by side.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .errors import BackendError, MissingExtraError, SimulationError, one_line
+from .request import Answer, one_by_one
 from .segment import Capacity, Recording, Segment
 from .state import State
 from .surrogate import SurrogateNetwork
@@ -89,6 +90,16 @@ class TorchBackend:
                     run.show(segment, k, last)
                 k = last
             return run.end(segment)
+
+    def advance_batch(
+        self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
+    ) -> list[Answer | SimulationError]:
+        """Run replicas one after the other; see `brainsleep.request.one_by_one`.
+
+        Layers are matrices already, and a batch of images fills them: there is nothing to be
+        gained on the CPU.
+        """
+        return one_by_one(self.advance, states, segments, seeds)
 
     def _alike(self, segment: Segment, k: int, other: int) -> bool:
         """Tell whether two slots of the test phase can be shown side by side."""

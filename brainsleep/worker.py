@@ -1,72 +1,118 @@
-"""What a worker does: one row, and no more than one at a time."""
+"""What a worker does: one row, or a few together, and one task at a time."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import pickle
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .cluster import needed
 from .compare import match_rate, value_at
-from .errors import BrainsleepError, SweepError, explain, one_line
+from .errors import BatchError, BrainsleepError, SweepError, explain, one_line
 from .grid import Row
 from .notes import finished_id, matched_note, read_json, write_json
 from .protocol import Protocol
 from .simulate import simulate
-from .store import read_result
+from .store import Result, read_result
 
 #: Topic on which workers tell how far a row is, and seconds between two such messages.
 TOPIC, TELL_EVERY = "brainsleep", 1.0
 
-#: Brian2's state is the process's: on a worker with several threads rows take turns.
-_ONE_ROW = threading.Lock()
+#: Brian2's state is the process's: on a worker with several threads tasks take turns.
+_ONE_TASK = threading.Lock()
 
 
-def pack(row: Row) -> bytes:
-    """Pickle a row; functions of a user's file, which workers cannot import, go by value."""
+def pack(rows: Sequence[Row]) -> bytes:
+    """Pickle rows; functions of a user's file, which workers cannot import, go by value."""
     cloudpickle = needed("cloudpickle")
-    names = {getattr(hook, "__module__", "") for hook in row.protocol.hooks.values()}
+    hooks = [hook for row in rows for hook in row.protocol.hooks.values()]
+    names = {getattr(hook, "__module__", "") for hook in hooks}
     modules = [sys.modules[n] for n in names if n.startswith("brainsleep_user_")]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
-        return cloudpickle.dumps(dataclasses.replace(row, changes={}))
+        return cloudpickle.dumps([dataclasses.replace(row, changes={}) for row in rows])
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def run_packed(packed: bytes, out: str) -> dict[str, str]:
-    """Run a row on a worker; return what went wrong as text, or nothing."""
-    import pickle
+def run_packed(packed: bytes, out: str) -> list[dict[str, str]]:
+    """Run the rows of a task on a worker; see `run_rows`."""
+    with _ONE_TASK:
+        return run_rows(pickle.loads(packed), Path(out))
 
+
+def run_rows(rows: Sequence[Row], out: Path) -> list[dict[str, str]]:
+    """Run rows together and store their results in `out`, unless they are there.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Of one backend, and of networks with one structure, see `brainsleep.grid.grouped`.
+    out : Path
+        Folder of results.
+
+    Returns
+    -------
+    list of dict
+        Of every row what went wrong as text (``error``, ``kind``, ``traceback``), or nothing.
+    """
+    found: list[dict[str, str]] = [{} for _ in rows]
+    protocols: dict[int, Protocol] = {}
+    for k, row in enumerate(rows):
+        with _noted(found[k]):
+            protocols[k] = _matched(row, row.reference, out) if row.reference else row.protocol
+    asked = [rows[k] for k in protocols]
+    ends: list[Result | Exception]
     try:
-        with _ONE_ROW:
-            run_row(pickle.loads(packed), Path(out))
+        ends = simulate(
+            list(protocols.values()),
+            seed=[row.seed for row in asked],
+            backend=rows[0].backend,
+            out=out,
+            progress=[_teller(row.run_id) for row in asked],
+            batch=True,
+        )
+    except BatchError as error:
+        ends = error.results
+    except Exception as error:  # none could begin, or be stored
+        ends = [error] * len(asked)
+    for (k, protocol), end in zip(protocols.items(), ends, strict=True):
+        with _noted(found[k]):
+            _check(rows[k], protocol, end, out)
+    return found
+
+
+@contextlib.contextmanager
+def _noted(found: dict[str, str]) -> Iterator[None]:
+    """Note in `found` what goes wrong with a row: the others need not suffer from it."""
+    try:
+        yield
     except BrainsleepError as error:
-        return {"error": str(error), "kind": type(error).__name__}
-    except Exception as error:  # a defect: the other rows need not suffer from it
+        found |= {"error": str(error), "kind": type(error).__name__}
+    except Exception as error:  # a defect
         text = f"{type(error).__name__}: {one_line(error)}"
-        return {"error": text, "kind": "", "traceback": traceback.format_exc()}
-    return {}
+        found |= {"error": text, "kind": "", "traceback": traceback.format_exc()}
 
 
-def run_row(row: Row, out: Path) -> None:
-    """Run one row and store its result in `out`, unless it is there.
+def _check(row: Row, protocol: Protocol, end: Result | Exception, out: Path) -> None:
+    """Note what was run for a row with a reference; raise what stopped a row.
 
     Raises
     ------
-    BrainsleepError
-        If it fails, or is not the run here that it is where it was laid out.
+    SweepError
+        If it is not the run here that it is where it was laid out.
     """
-    protocol = _matched(row, row.reference, out) if row.reference else row.protocol
-    tell = _teller(row.run_id)
-    result = simulate(protocol, seed=row.seed, backend=row.backend, out=out, progress=tell)
-    found = result.info["run_id"]
+    if isinstance(end, Exception):
+        raise end
+    found = end.info["run_id"]
     if row.reference:
         note = {"run_id": found, "key": row.scale, "value": value_at(protocol, row.scale)}
         write_json(matched_note(out, row), note)

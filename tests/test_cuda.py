@@ -472,19 +472,18 @@ def test_a_program_that_fails_says_so_and_is_replaced(backend, replicas, monkeyp
     backend._process._process.kill()
     backend._process._process.wait()
     assert [bits(one) for one in backend.advance_batch(*replicas)] == expected
-    monkeypatch.setattr(backend, "_blocks", lambda replicas: (10**6, 0))
     path = backend._process._path("segment.bin")
-    write = backend._process.exchange
+    begin = backend._process.begin
 
-    def truncated(put, read):
+    def truncated(write):
         def cut():
-            put()
+            write()
             with open(path, "r+b") as file:
                 file.truncate(100)
 
-        return write(cut, read)
+        begin(cut)
 
-    monkeypatch.setattr(backend._process, "exchange", truncated)
+    monkeypatch.setattr(backend._process, "begin", truncated)
     with pytest.raises(SimulationError, match=r"cuda: .*code 3.*truncated"):
         backend.advance_batch(*replicas)
     monkeypatch.undo()
@@ -496,6 +495,9 @@ def test_values_that_are_no_numbers(backend, small_network):
     segment = make_segment(small_network, np.zeros((1, 30)), [10])
     state = initial_state(small_network, 7)
     broken = state.updated(e__v=np.full(20, np.nan))
+    whole, failed = backend.advance_batch([state, broken], [segment] * 2, [0, 0])
+    assert bits(whole) == bits(backend.advance(state, segment, 0))
+    assert isinstance(failed, SimulationError)
     with pytest.raises(SimulationError, match=r"e.v: 20 of 20 values are not finite"):
         backend.advance(broken, segment, 0)
 

@@ -12,6 +12,7 @@ import pytest
 from brian2 import ms
 from conftest import TINY, make_segment, needs_compiler
 
+from brainsleep import batch as batch_module
 from brainsleep import run as run_module
 from brainsleep.backend import make_backend
 from brainsleep.errors import BackendError, DataError, ProtocolError, SimulationError, StoreError
@@ -147,7 +148,7 @@ def test_finished_run_is_not_simulated_again(tiny, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr(run_module, "make_backend", refuse)
+    monkeypatch.setattr(batch_module, "make_backend", refuse)
     assert simulate(TINY, seed=1, backend="numpy", out=tiny.path.parent).path == tiny.path
     with pytest.raises(AssertionError, match="simulated again"):
         simulate(TINY, seed=1, backend="numpy", out=tiny.path.parent, force=True)
@@ -157,12 +158,12 @@ def test_finished_run_is_not_simulated_again(tiny, monkeypatch):
 def test_interrupted_run_goes_on_with_the_same_result(tiny, tmp_path, monkeypatch):
     advance, calls = run_module.Run._advance, []
 
-    def interrupt(self, backend, last):
+    def interrupt(self, last):
         if len(calls) == 3:
             calls.append("interrupted")
             raise KeyboardInterrupt
         calls.append(self.position)
-        return advance(self, backend, last)
+        return advance(self, last)
 
     monkeypatch.setattr(run_module.Run, "_advance", interrupt)
     with pytest.raises(KeyboardInterrupt):
@@ -188,8 +189,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import TINY
-from brainsleep import run, simulate
-run.CHECKPOINT_EVERY = run.CHECKPOINT_SPARING = 0.0
+from brainsleep import batch, simulate
+batch.CHECKPOINT_EVERY = batch.CHECKPOINT_SPARING = 0.0
 protocol = TINY.override({{"data.n_train": 60}})
 result = simulate.simulate(protocol, seed=4, backend="numpy", out=Path({out!r}))
 print(result.path)

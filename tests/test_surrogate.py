@@ -558,11 +558,11 @@ def test_an_interrupted_run_goes_on_with_the_same_result(result, tmp_path, monke
 
     advance, calls = Run._advance, []
 
-    def interrupt(self, backend, last):
+    def interrupt(self, last):
         calls.append(self.position)
         if len(calls) == 10:
             raise KeyboardInterrupt
-        return advance(self, backend, last)
+        return advance(self, last)
 
     monkeypatch.setattr(Run, "_advance", interrupt)
     with pytest.raises(KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -17,7 +18,7 @@ from conftest import TINY, needs_compiler
 from brainsleep import cache, cluster
 from brainsleep.compare import Condition
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
-from brainsleep.grid import Grid, addressed
+from brainsleep.grid import Grid, addressed, grouped
 from brainsleep.notes import NOTES, status
 from brainsleep.simulate import simulate
 from brainsleep.store import read_result
@@ -176,6 +177,88 @@ def test_what_waits_for_a_failed_row_fails_too(two_workers, tmp_path):
     assert any("its rate is matched to failed" in error for error in end.failed.values())
 
 
+# -- rows together -----------------------------------------------------------------------------
+
+
+def test_rows_of_one_network_and_backend_are_grouped():
+    import dataclasses
+
+    sizes, seeds = "network.populations.e.size", [0, 1, 2]
+    rows = tiny_grid(over={FRACTION: [0.0, 0.5], sizes: [30, 31]}, seeds=seeds).rows()
+    for size, expected in ((1, [1] * 12), (4, [4, 4, 2, 2]), (10, [6, 6])):
+        groups = grouped(rows, size)
+        assert [len(group) for group in groups] == expected
+        assert sorted(map(id, rows)) == sorted(id(row) for group in groups for row in group)
+        for group in groups:
+            assert len({row.settings[sizes] for row in group}) == 1
+    values = tiny_grid(over={NETWORK_INPUT: [1.0, 2.0]}, seeds=1)
+    others = dataclasses.replace(values, backend="cython", name="others")
+    both = [*values.rows(), *others.rows()]
+    assert [[row.backend for row in g] for g in grouped(both, 9)] == [["numpy"] * 2, ["cython"] * 2]
+    hooked = dataclasses.replace(TINY, hooks={"on_sleep": print})
+    assert len(grouped(dataclasses.replace(values, protocol=hooked).rows(), 9)) == 2
+    with pytest.raises(SweepError, match="batch: got 0"):
+        sweep(values, batch=0)
+
+
+@pytest.mark.standalone
+@needs_compiler
+def test_batches_give_the_same_table(two_workers, tmp_path):
+    frozen = Condition(
+        name="frozen", changes={"data.n_train": 0}, match_rate="sleep", scale=NETWORK_INPUT
+    )
+    conditions = [Condition(name="sleep"), Condition(name="none", changes={FRACTION: 0.0}), frozen]
+    grid = tiny_grid(over={}, conditions=conditions, seeds=3, backend="cpp")
+    running = []
+    end = sweep(
+        grid,
+        out=tmp_path / "a",
+        client=two_workers,
+        batch=3,
+        progress=lambda state: running.append(len(state.running)),
+    )
+    assert (end.finished, end.failed) == (9, {})
+    assert sweep(grid, out=tmp_path / "b", client=two_workers).finished == 9
+    one, other = (tabulate(tmp_path / k, grid.rows()).drop(columns=CLOCK) for k in "ab")
+    assert len(one) == 9
+    pd.testing.assert_frame_equal(one, other)
+    assert Plan(grid.rows(), tmp_path / "a").pending(retry_failed=True) == []
+
+
+def test_a_row_that_fails_costs_its_batch_nothing(two_workers, tmp_path):
+    good, bad = Condition(name="good"), Condition(name="bad", changes={"data.n_readout": 1})
+    grid = tiny_grid(over={}, conditions=[good, bad], seeds=2)
+    sent = []
+
+    class Client:
+        def __getattr__(self, name):
+            return getattr(two_workers, name)
+
+        def submit(self, function, packed, *more, **options):
+            sent.append([row.condition for row in pickle.loads(packed)])
+            return two_workers.submit(function, packed, *more, **options)
+
+    end = sweep(grid, out=tmp_path, client=Client(), batch=4, retries=1)
+    assert end.finished == 2 and len(end.failed) == 2
+    assert sent[0] == ["good", "bad"] * 2 and sorted(sent[1:]) == [["bad"]] * 2
+    for address in end.failed:
+        note = json.loads((tmp_path / NOTES / "failed" / f"{address}.json").read_text())
+        assert note["attempts"] == 2 and note["condition"] == "bad"
+        assert note["error"] == end.failed[address] and "batch" not in note["error"]
+        assert "Traceback" in note["traceback"]
+
+
+def test_workers_share_the_cores():
+    def said(dask_worker):
+        return os.environ["BRAINSLEEP_CORES"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINSLEEP_CORES", "7")
+        with cluster.local(5, tasks=2) as client:
+            client.wait_for_workers(2, timeout=60)
+            assert set(client.run(said).values()) == {"3"}
+
+
 HOOKED = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -220,11 +303,10 @@ def test_workers_have_one_thread_and_listen_on_loopback(two_workers):
 
 def test_a_row_that_is_another_run_on_the_worker_is_an_error(tmp_path):
     import dataclasses
-    import pickle
 
     (row,) = addressed(tiny_grid(over={}, seeds=1).rows())
     other = dataclasses.replace(row, run_id="0" * 16)
-    found = run_packed(pickle.dumps(other), str(tmp_path))
+    (found,) = run_packed(pickle.dumps([other]), str(tmp_path))
     assert found["kind"] == "SweepError" and "update the worker" in found["error"]
 
 
@@ -285,6 +367,24 @@ def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
     assert found["run_id"].is_unique and len(found) == 30
     pd.testing.assert_frame_equal(found.drop(columns=CLOCK), undisturbed)
     left = {p.name for p in tmp_path.iterdir()} - set(found["run_id"])
+    assert left == {".lock", NOTES}
+
+
+@pytest.mark.slow
+@pytest.mark.standalone
+@needs_compiler
+def test_batches_and_a_killed_worker_change_nothing(undisturbed, tmp_path):
+    words = ["sweep", SMOKE, *FEWER, "--workers", 2, "--batch", 3, "--out", tmp_path]
+    process = start(*words)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("*/result.json")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for worker in worker_processes(process.pid)[:1]:
+        worker.kill()
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    pd.testing.assert_frame_equal(tabulate(tmp_path).drop(columns=CLOCK), undisturbed)
+    left = {p.name for p in tmp_path.iterdir()} - set(undisturbed["run_id"])
     assert left == {".lock", NOTES}
 
 
@@ -574,6 +674,8 @@ def test_failed_rows_end_with_1(tmp_path):
         (["sweep", "demo", "--seeds", "few"], "numbers with commas"),
         (["sweep", "demo", "--only", "dem"], "did you mean 'demo'"),
         (["sweep", "demo", "--workers", "2", "--slurm"], "exclude each other"),
+        (["sweep", "demo", "--batch", "0"], "'--batch': 0 is not in the range x>=1"),
+        (["sweep", "demo", "--batch", "x"], "'--batch': 'x' is not a valid int"),
         (["sweep", "demo", "--data", "nothing"], "nothing"),
         (["sweep", "demo", "--slurm", "--dry-run", "--job", "wall=1"], "argument 'wall'"),
         (["sweep", "--status", "nowhere"], "none was begun"),

@@ -12,7 +12,7 @@ from brainsleep.errors import MissingExtraError, StoreError, SweepError
 from brainsleep.grid import Grid
 from brainsleep.simulate import simulate
 from brainsleep.table import BASE, choose, flatten, read, tabulate, write
-from brainsleep.worker import run_row
+from brainsleep.worker import run_rows
 
 RULE = "network.projections.*.rules.stdp_nearest_reversed"
 SHORT = {"data.n_train": 4, "record.raster": (), "record.snapshots": ()}
@@ -105,7 +105,7 @@ def test_rows_of_a_grid_have_labels(folder):
 def test_damaged_results_are_left_out(folder, tmp_path, caplog):
     rows = GRID.rows()[:3]
     for row in rows:
-        run_row(row_with_id(row), tmp_path)
+        assert run_rows([row_with_id(row)], tmp_path) == [{}]
     before = tabulate(tmp_path)
     broken = tmp_path / before["run_id"][1] / "result.json"
     text = broken.read_text()
@@ -117,7 +117,7 @@ def test_damaged_results_are_left_out(folder, tmp_path, caplog):
             after[list(BASE)], before.drop(index=1)[list(BASE)].reset_index(drop=True)
         )
         assert "left out" in caplog.text and before["run_id"][1] in caplog.text
-    run_row(row_with_id(rows[1]), tmp_path)  # set aside and done again
+    assert run_rows([row_with_id(rows[1])], tmp_path) == [{}]  # set aside and done again
     assert "set aside" in caplog.text
     exact = [c for c in before if not c.endswith("_s")]
     pd.testing.assert_frame_equal(tabulate(tmp_path)[exact], before[exact])

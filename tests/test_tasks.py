@@ -318,11 +318,11 @@ def test_an_interrupted_run_keeps_what_it_has_looked_at(learned, tmp_path, monke
 
     advance, calls = Run._advance, []
 
-    def interrupt(self, backend, last):
+    def interrupt(self, last):
         calls.append(self.position)
         if len(calls) == 8:
             raise KeyboardInterrupt
-        return advance(self, backend, last)
+        return advance(self, last)
 
     monkeypatch.setattr(Run, "_advance", interrupt)
     with pytest.raises(KeyboardInterrupt):

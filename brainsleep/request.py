@@ -1,0 +1,66 @@
+"""Replicas: several runs of one kind of network, handed to a backend in one call.
+
+A run asks for one thing only, again and again: that a network be advanced. As a generator it yields
+each `Request` and is sent the answer, so whoever drives it can collect what many runs ask for. A
+backend answers all of them in ``advance_batch``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+from .errors import SimulationError
+from .segment import Recording, Segment
+from .state import State
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a run asks a backend for: the arguments of ``advance``."""
+
+    state: State
+    segment: Segment
+    seed: int
+
+
+#: State at the end of a segment, and what was recorded in it.
+Answer = tuple[State, Recording]
+
+#: A run, or a part of it, that asks for what it needs and comes to a value `T`.
+type Steps[T] = Generator[Request, Answer, T]
+
+
+def one_by_one(
+    advance: Callable[[State, Segment, int], Answer],
+    states: Sequence[State],
+    segments: Sequence[Segment],
+    seeds: Sequence[int],
+) -> list[Answer | SimulationError]:
+    """Advance replicas one after the other: what ``advance_batch`` of every backend does.
+
+    Parameters
+    ----------
+    advance : callable
+        Advances one.
+    states : sequence of State
+        States at the start, not changed. Replicas differ in arrays, parameters and connectivity,
+        not in the structure of the network.
+    segments : sequence of Segment
+        What to run, one a replica, as different as they like.
+    seeds : sequence of int
+        Seeds, one a replica.
+
+    Returns
+    -------
+    list of (State, Recording) or SimulationError
+        For every replica what ``advance`` returns, or the error that it raises: a replica that
+        fails takes nothing from the others.
+    """
+    answers: list[Answer | SimulationError] = []
+    for each in zip(states, segments, seeds, strict=True):
+        try:
+            answers.append(advance(*each))
+        except SimulationError as error:
+            answers.append(error)
+    return answers
