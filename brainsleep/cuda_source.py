@@ -337,6 +337,8 @@ class Source(Objects):
             for line in lines:
                 new, found = _renamed(line, renamed), _CONSTANT.match(line)
                 own = found and found[2] not in _RESULTS
+                if own and found[2] in renamed:  # once more, for the elements
+                    continue
                 if own and self._is_constant(_renamed(found[3], renamed)):
                     renamed[found[2]] = name = f"_constant_{number}_{found[2]}"
                     value = new.partition(" = ")[2]
