@@ -190,14 +190,16 @@ def check_alike(protocols: Sequence[Protocol]) -> None:
             "batch: got a protocol with Python hooks; expected none, as a hook sees one network at "
             "a time; run it alone"
         )
-    known = structure(first.network)
-    for k, protocol in enumerate(protocols):
-        if protocol.network is first.network or (found := structure(protocol.network)) == known:
+    others = [k for k, each in enumerate(protocols) if each.network is not first.network]
+    known = structure(first.network) if others else {}
+    for k in others:
+        protocol = protocols[k]
+        if (found := structure(protocol.network)) == known:
             continue
         where, got, expected = _difference(found, known)
         raise BackendError(
             explain(
-                f"batch: network of protocol number {k} ({protocol.name}): {where}",
+                f"batch: network of protocol number {k} ({protocol.name}): {where or 'kind'}",
                 got,
                 f"{expected}, as in number 0 ({first.name})",
                 "networks of a batch differ in parameter values only: make a batch of each kind",
