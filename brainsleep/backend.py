@@ -226,7 +226,7 @@ class RuntimeBackend:
         `advance` to the last bit; with ``cython`` the compiler may round differently for more
         neurons (``-ffast-math``). Networks whose code draws random numbers in another way than
         with ``rand()``, ``randn()`` and ``poisson()`` for each neuron or synapse (a number that all
-        share, or within a sum in ``cython``) run one after the other.
+        share, or one within a weight process's sum) run one after the other.
 
         Parameters
         ----------

@@ -208,8 +208,7 @@ class CythonReplicaCode(CythonCodeObject):
 
     def __init__(self, *args, **kwds):
         super().__init__(*args, **kwds)
-        # Brian2's template for sums counts elements under a name that functions do not get
-        draws, _ = draws_of(self, refused=("summed_variable",))
+        draws, _ = draws_of(self)
         if draws:
             self.namespace["_generators"] = draws.generators
 

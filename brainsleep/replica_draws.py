@@ -24,6 +24,11 @@ METHODS = {"rand": "random_sample", "randn": "standard_normal", "poisson": "pois
 BUFFERED = ("rand", "randn")
 
 
+#: Brian2's templates whose code runs for a replica just when it would for one network, and names
+#: the element that a number is drawn for. That for sums does neither.
+_TEMPLATES = ("stateupdate", "threshold", "reset", "synapses")
+
+
 class ApartError(Exception):
     """Code draws random numbers in a way that replicas in one Brian2 network do not."""
 
@@ -132,15 +137,13 @@ def drawing(variables: dict[str, object]) -> dict[str, Function]:
     }
 
 
-def draws_of(code: CodeObject, refused: tuple[str, ...] = ()) -> tuple[Draws | None, list[str]]:
+def draws_of(code: CodeObject) -> tuple[Draws | None, list[str]]:
     """Return what draws for the elements of `code`, and the functions of `METHODS` it calls.
 
     Parameters
     ----------
     code : CodeObject
         Code of several replicas.
-    refused : tuple of str
-        Templates in which no element is named to the functions.
 
     Raises
     ------
@@ -154,7 +157,7 @@ def draws_of(code: CodeObject, refused: tuple[str, ...] = ()) -> tuple[Draws | N
         known = name.removeprefix("_")  # as functions call one another in Cython
         if known not in METHODS or function is not DEFAULT_FUNCTIONS[known]:
             raise ApartError(f"{code.name}: {name}()")
-    if code.template_name in refused or not hasattr(code.owner, "_draws"):
+    if code.template_name not in _TEMPLATES or not hasattr(code.owner, "_draws"):
         raise ApartError(f"{code.name}: {', '.join(functions)}")
     return code.owner._draws, [name for name in functions if name in METHODS]
 

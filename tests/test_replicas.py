@@ -5,13 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
-from brian2.codegen.runtime.cython_rt.extension_manager import CythonExtensionManager
+from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
 from brian2.codegen.runtime.numpy_rt.numpy_rt import LazyArange
 from conftest import EVERY_STEP, SMALL_CAPACITY, lone_neurons, make_segment, needs_compiler
 from conftest import spike_pairs as pairs_of_inputs
+from Cython.Compiler.Errors import CompileError
 from test_parity import REFRACTORY, assert_same, wake_sleep_wake, zoo  # noqa: F401
 
 from brainsleep.backend import make_backend
+from brainsleep.context import preferences
 from brainsleep.errors import BackendError, SimulationError
 from brainsleep.models.homeostasis import PRUNING, SCALING
 from brainsleep.models.inputs import POISSON
@@ -428,15 +430,11 @@ TRIAL = PlasticityRule(
 )
 
 
-def restless(on_pre="v_post += w*mV*rand()", on_step="", sums="0.1*rand()"):
+def restless(on_pre="v_post += w*mV*rand()", more="", sums="w"):
     """A network that draws in every kind of code, with replicas of it."""
     quiet = SLOW_OSCILLATION.with_parameters(f_slow=17 * Hz)
-    model = dataclasses.replace(
-        RESTLESS,
-        equations=f"{RESTLESS.equations}\n common : 1 (shared)",
-        on_step=f"{on_step}\n{RESTLESS.on_step}",
-    )
-    process = dataclasses.replace(JITTER, sums={"w_sum": f"w*(1 + {sums})"})
+    model = dataclasses.replace(RESTLESS, equations=f"{RESTLESS.equations}\n{more}")
+    process = dataclasses.replace(JITTER, sums={"w_sum": sums})
     spec = NetworkSpec(
         name="restless",
         populations=(
@@ -488,25 +486,24 @@ def test_draws_in_every_kind_of_code(on_pre):
 @pytest.mark.slow
 @needs_compiler
 def test_draws_in_every_kind_of_code_in_cython():
-    spec, *replicas = restless(sums="0.1")
+    spec, *replicas = restless()
     backend = make_backend("cython", spec)
     assert_each_draws_its_own(backend, *replicas, rtol=1e-9)
     assert backend._together.possible
 
 
-def test_replicas_that_cannot_draw_together_run_one_after_the_other():
-    spec, *replicas = restless(on_step="common = rand()")
-    backend = make_backend("numpy", spec)
+@pytest.mark.parametrize(
+    "code",
+    [{"more": "common = rand() : 1 (shared, constant over dt)"}, {"sums": "w*(1 + 0.1*rand())"}],
+    ids=["shared", "sum"],
+)
+@pytest.mark.parametrize(
+    "name", ["numpy", pytest.param("cython", marks=[pytest.mark.slow, needs_compiler])]
+)
+def test_replicas_that_cannot_draw_together_run_one_after_the_other(name, code):
+    spec, *replicas = restless(**code)
+    backend = make_backend(name, spec)
     assert_each_draws_its_own(backend, *replicas)
-    assert not backend._together.possible
-
-
-@pytest.mark.slow
-@needs_compiler
-def test_sums_that_draw_run_one_after_the_other_in_cython():
-    spec, *replicas = restless()
-    backend = make_backend("cython", spec)
-    assert_each_draws_its_own(backend, *replicas, rtol=1e-9)
     assert not backend._together.possible
 
 
@@ -595,11 +592,17 @@ def test_a_replica_that_is_not_finite_takes_nothing_from_the_others(small_backen
 
 
 @needs_compiler
-def test_code_that_cython_refuses_is_not_passed_over(monkeypatch):
-    monkeypatch.setattr(CythonExtensionManager, "create_extension", lambda *args, **kwds: None)
-    spec, states, segments, seeds = restless()
-    backend = make_backend("cython", spec)
-    with pytest.raises(BackendError, match=r"could not compile the code of '\w+' \(run\)"):
-        backend.advance(states[0], segments[0], 0)
-    with pytest.raises(BackendError, match=r"could not compile"):
-        backend.advance_batch(states, segments, seeds)
+def test_code_that_cython_refuses_is_not_passed_over(tmp_path, monkeypatch):
+    def refuse(*args, **kwds):
+        raise CompileError
+
+    monkeypatch.setattr("Cython.Build.cythonize", refuse)
+    monkeypatch.setattr(cython_extension_manager, "_code_cache", {})
+    spec = lone_neurons(REFRACTORY, n=2)
+    state, segment = initial_state(spec, 0), make_segment(spec, np.zeros((1, 1)), [5])
+    with preferences({"codegen.runtime.cython.cache_dir": str(tmp_path)}):
+        for n, run in ((1, "advance"), (2, "advance_batch")):
+            backend = make_backend("cython", spec)
+            given = (state, segment, 0) if n == 1 else ([state] * n, [segment] * n, [0] * n)
+            with pytest.raises(BackendError, match=r"could not compile the code of '\w+' \(run\)"):
+                getattr(backend, run)(*given)
