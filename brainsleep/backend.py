@@ -13,30 +13,27 @@ a cache, that reads a segment from a file and writes the next state to another.
 
 from __future__ import annotations
 
-import contextlib
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import brian2
 import numpy as np
-from brian2.devices.device import get_device, reset_device, runtime_device, set_device
+from brian2.devices.device import get_device, reset_device, set_device
 
 from . import cache, exchange, standalone
 from .build import build, find_compiler
-from .context import brian_errors, numpy_seed, preferences
+from .context import brian_errors, numpy_seed, preferences, runtime
 from .errors import BackendError, SimulationError, explain, nearest
 from .network import BrianNetwork
 from .program import Job, Program, Programs, Synapses
-from .replica_code import REPLICA_TARGETS
-from .replicas import ReplicaNetwork
-from .request import Answer
-from .segment import Capacity, Recording, Segment, counts_of_slots, timing
+from .request import Answer, one_by_one
+from .segment import Capacity, Recording, Segment, check_complete, counts_of_slots, timing
 from .spec import Network, NetworkSpec
 from .state import State, finished_arrays
 from .surrogate import SurrogateNetwork
+from .together import Together, check_batch
 
 #: Steps after which a standalone program would end by itself: a segment ends before.
 _ENDLESS = 2**40
@@ -159,31 +156,6 @@ def advance_checks(spec: NetworkSpec, segment: Segment) -> None:
         )
 
 
-def _check_complete(steps: int, segment: Segment) -> None:
-    """Raise `SimulationError` if a segment stopped before its end."""
-    if steps != segment.starts[-1]:
-        raise SimulationError(
-            explain("segment", f"{steps} steps run", f"{segment.starts[-1]}", "it was stopped")
-        )
-
-
-def _check_batch(states, segments, seeds, hooks) -> None:
-    """Raise `BackendError` if these are not the states, segments and seeds of replicas."""
-    numbers = tuple(len(given) for given in (states, segments, seeds))
-    if len(set(numbers)) > 1:
-        got = "{} states, {} segments and {} seeds".format(*numbers)
-        raise BackendError(explain("batch", got, "as many of each, one a replica"))
-    if hooks and len(states) > 1:
-        raise BackendError(
-            explain(
-                "batch",
-                f"Python hooks ({', '.join(sorted(hooks))})",
-                "none",
-                "a hook is for one network; run the replicas one by one with advance",
-            )
-        )
-
-
 class RuntimeBackend:
     """Brian2's runtime, with code generated for NumPy or Cython."""
 
@@ -191,7 +163,7 @@ class RuntimeBackend:
         self.name, self.spec, self.capacity, self._hooks = name, spec, capacity, hooks
         self._network: BrianNetwork | None = None
         self._synapses: dict | None = None
-        self._replicas: ReplicaNetwork | None = None
+        self._together = Together(name, spec, capacity)
         self.build_seconds = 0.0
 
     def _prepare(self, state: State) -> BrianNetwork:
@@ -206,13 +178,6 @@ class RuntimeBackend:
             self._synapses = state.synapses
             self.build_seconds += time.perf_counter() - started
         return self._network
-
-    def _prepare_batch(self, states: Sequence[State]) -> ReplicaNetwork:
-        if self._replicas is None or not self._replicas.serves(states):
-            started = time.perf_counter()
-            self._replicas = ReplicaNetwork(self.spec, self.capacity, states)
-            self.build_seconds += time.perf_counter() - started
-        return self._replicas
 
     def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
         """Run `segment` from `state`; see `make_backend`.
@@ -235,13 +200,13 @@ class RuntimeBackend:
         """
         advance_checks(self.spec, segment)
         duration = float(segment.starts[-1] * self.spec.dt)
-        with _runtime(self.name, self.spec.precision), brian_errors(self.spec):
+        with runtime(self.name, self.spec.precision), brian_errors(self.spec):
             network = self._prepare(state)
             self._load(network, state, segment)
             network.net.t_ = 0.0
             with numpy_seed(seed):
                 network.net.run(duration * brian2.second, namespace={})
-            _check_complete(round(network.net.t_ / float(self.spec.dt)), segment)
+            check_complete(round(network.net.t_ / float(self.spec.dt)), segment)
             arrays = {
                 name: np.array(network.groups[g].variables[v].get_value(), dtype=float)
                 for name in state.arrays
@@ -253,12 +218,15 @@ class RuntimeBackend:
 
     def advance_batch(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
-    ) -> list[tuple[State, Recording]]:
-        """Run several replicas at once, as disjoint populations of one Brian2 network.
+    ) -> list[Answer | SimulationError]:
+        """Run several replicas; each is, and draws, what it is and draws when it runs by itself.
 
-        A step of Brian2's runtime costs much the same for one small network as for several. A
-        deterministic network gives what `advance` gives for each replica; one that draws random
-        numbers draws others, which depend on all `seeds`.
+        They go into one Brian2 network, as disjoint populations: a step of Brian2's runtime costs
+        much the same for one small network as for several. With ``numpy`` the outcome is that of
+        `advance` to the last bit; with ``cython`` the compiler may round differently for more
+        neurons (``-ffast-math``). Networks whose code draws random numbers in another way than
+        with ``rand()``, ``randn()`` and ``poisson()`` for each neuron or synapse (a number that all
+        share, or one within a weight process's sum) run one after the other.
 
         Parameters
         ----------
@@ -267,44 +235,27 @@ class RuntimeBackend:
         segments : sequence of Segment
             What to run, one a replica, of any length.
         seeds : sequence of int
-            One a replica.
+            Seeds of the random numbers, one a replica.
 
         Returns
         -------
-        list of (State, Recording)
-            State at the end and recording of each replica, as from `advance`.
+        list of (State, Recording) or SimulationError
+            For every replica what `advance` returns, or the error that it raises.
 
         Raises
         ------
         BackendError
             If the numbers of states, segments and seeds differ, or there are hooks.
-        SimulationError
-            If a replica was stopped, or has values that are not finite numbers.
         """
-        _check_batch(states, segments, seeds, self._hooks)
+        check_batch(states, segments, seeds, self._hooks)
         for segment in segments:
             advance_checks(self.spec, segment)
-        if len(states) < 2:
-            return [self.advance(*one) for one in zip(states, segments, seeds, strict=True)]
-        longest = max(segments, key=lambda segment: segment.starts[-1])
-        key = np.random.SeedSequence([int(seed) for seed in seeds]).generate_state(1)[0]
-        with _runtime(REPLICA_TARGETS[self.name], self.spec.precision), brian_errors(self.spec):
-            replicas = self._prepare_batch(states)
-            replicas.load(states, segments)
-            with numpy_seed(key):
-                replicas.net.run(longest.starts[-1] * self.spec.dt, namespace={})
-            _check_complete(round(replicas.net.t_ / float(self.spec.dt)), longest)
-            results = replicas.results()
-        ends = []
-        for r, (state, (arrays, recording)) in enumerate(zip(states, results, strict=True)):
-            duration = float(segments[r].starts[-1] * self.spec.dt)
-            try:
-                arrays = finished_arrays(arrays, duration)
-            except SimulationError as error:
-                ends.append(error)
-                continue
-            ends.append((State(arrays, state.parameters, state.synapses), recording))
-        return ends
+        if len(states) > 1:
+            answers = self._together.advance(states, segments, seeds)
+            self.build_seconds += self._together.take_build_seconds()
+            if answers is not None:
+                return answers
+        return one_by_one(self.advance, states, segments, seeds)
 
     def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
         """Set everything a segment starts from in Brian2's objects."""
@@ -339,22 +290,6 @@ class RuntimeBackend:
             neurons = np.array(raster["i"].get_value(), dtype=np.int32)
             spikes[name] = (at.astype(np.int64), neurons)
         return Recording(counts, spikes)
-
-
-@contextlib.contextmanager
-def _runtime(target: str, precision: str):
-    """Select Brian2's runtime with code for `target`; restore preferences afterwards."""
-    if get_device() is not runtime_device:
-        raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
-    wanted = {
-        "codegen.target": target,
-        "core.default_float_dtype": np.dtype(precision).type,
-        "core.stop_on_keyboard_interrupt": False,
-    }
-    with preferences(wanted), warnings.catch_warnings():
-        # Brian2 compares every variable with 1e50, which single precision does not hold
-        warnings.filterwarnings("ignore", "overflow encountered in cast", module="brian2")
-        yield
 
 
 # --------------------------------------------------------------------------------------------
@@ -425,7 +360,7 @@ class CppBackend:
 
     def _taken(self, state: State, segment: Segment, out: dict[str, np.ndarray]) -> Answer:
         """Make state and recording of the arrays that a segment ends with."""
-        _check_complete(int(out["steps"][0]), segment)
+        check_complete(int(out["steps"][0]), segment)
         duration = float(segment.starts[-1] * self.spec.dt)
         arrays = {name: out[name].astype(float, copy=False) for name in state.arrays}
         arrays = finished_arrays(arrays, duration)

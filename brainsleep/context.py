@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Mapping
 
 import brian2
 import numpy as np
+from brian2.devices.device import get_device, runtime_device
 
 from .errors import BackendError, BrainsleepError, one_line
 from .spec import NetworkSpec
@@ -36,6 +38,22 @@ def preferences(wanted: Mapping[str, object]):
     finally:
         for name, value in before.items():
             brian2.prefs[name] = value
+
+
+@contextlib.contextmanager
+def runtime(target: str, precision: str):
+    """Select Brian2's runtime with code for `target`; restore preferences afterwards."""
+    if get_device() is not runtime_device:
+        raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
+    wanted = {
+        "codegen.target": target,
+        "core.default_float_dtype": np.dtype(precision).type,
+        "core.stop_on_keyboard_interrupt": False,
+    }
+    with preferences(wanted), warnings.catch_warnings():
+        # Brian2 compares every variable with 1e50, which single precision does not hold
+        warnings.filterwarnings("ignore", "overflow encountered in cast", module="brian2")
+        yield
 
 
 @contextlib.contextmanager

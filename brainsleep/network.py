@@ -14,6 +14,7 @@ import numpy as np
 from brian2.core.clocks import BaseClock
 from brian2.groups.group import CodeRunner
 
+from .errors import BackendError
 from .plan import GroupPlan, ProcessPlan, SumPlan, SynapsePlan
 from .segment import Capacity
 from .spec import NetworkSpec
@@ -65,7 +66,20 @@ class PreparedNetwork(brian2.Network):
             self._stopped = brian2.Network._globally_stopped = False
         else:
             super().before_run(run_namespace)
+            self._check_compiled()
             self.prepared = True
+
+    def _check_compiled(self) -> None:
+        """Raise `BackendError` for code that Cython refused: Brian2 would pass it over in a run."""
+        for owner in self.sorted_objects:
+            for code in owner.code_objects:
+                for block, compiled in code.compiled_code.items():
+                    source = getattr(code.code, block, "").strip()
+                    if compiled is None and source and "EMPTY_CODE_BLOCK" not in source:
+                        raise BackendError(
+                            f"Brian2 could not compile the code of '{owner.name}' ({block}); "
+                            "Cython's messages are above; use --backend numpy"
+                        )
 
 
 class BrianNetwork:

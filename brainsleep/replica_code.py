@@ -26,6 +26,8 @@ from brian2.core.variables import Variable
 from brian2.parsing.rendering import NodeRenderer
 from brian2.utils.stringtools import get_identifiers
 
+from .replica_draws import ApartError, drawing, draws_of, implement_for
+
 
 def mark_shared(variable: Variable) -> None:
     """Note that `variable` has one value a replica, although it is kept for every neuron."""
@@ -53,12 +55,20 @@ class _ArrangedForOne(CodeGenerator):
         scalar, vector = {}, {}
         for block, text in code.items():
             shared, each = make_statements(text, alone, dtype, optimise=True, blockname=block)
+            self._refuse_draws(shared)
             scalar[block], first, names = _split(shared, marked)
             vector[block] = [self._written(statement, names) for statement in [*first, *each]]
         return self.translate_statement_sequence(scalar, vector)
 
     def _written(self, statement: Statement, shared: set[str]) -> Statement:
         return statement
+
+    def _refuse_draws(self, statements: list[Statement]) -> None:
+        """Raise `ApartError` if a number is drawn for all neurons of a network in common."""
+        functions = set(drawing(self.variables))
+        for statement in statements:
+            if functions & get_identifiers(statement.expr):
+                raise ApartError(f"{statement.var} {statement.op} {statement.expr}")
 
 
 def _split(
@@ -173,10 +183,21 @@ class NumpyReplicaCode(NumpyCodeObject):
     def __init__(self, *args, **kwds):
         super().__init__(*args, **kwds)
         self.namespace |= {"_power": power, "_shared_power": shared_power}
+        draws, names = draws_of(self)
+        self.namespace |= {name: draws.function(name) for name in names}
 
 
 class CythonReplicaGenerator(_ArrangedForOne, CythonCodeGenerator):
     """Cython code of several replicas."""
+
+    def determine_keywords(self) -> dict:
+        """Have the code find the generators of random numbers; see Brian2's own."""
+        words = super().determine_keywords()
+        if drawing(self.variables):
+            words["load_namespace"] += (
+                '\nglobal _generators\n_generators = _namespace["_generators"]'
+            )
+        return words
 
 
 class CythonReplicaCode(CythonCodeObject):
@@ -185,8 +206,15 @@ class CythonReplicaCode(CythonCodeObject):
     generator_class = CythonReplicaGenerator
     class_name = "cython_replicas"
 
+    def __init__(self, *args, **kwds):
+        super().__init__(*args, **kwds)
+        draws, _ = draws_of(self)
+        if draws:
+            self.namespace["_generators"] = draws.generators
+
 
 #: Brian2's code generation target for several replicas, by the one for a single network.
 REPLICA_TARGETS = {"numpy": NumpyReplicaCode.class_name, "cython": CythonReplicaCode.class_name}
 codegen_targets.add(NumpyReplicaCode)
 codegen_targets.add(CythonReplicaCode)
+implement_for(CythonReplicaCode)

@@ -23,6 +23,7 @@ from .assemble import tidy
 from .network import ONSET, SLOT, UPDATE, BrianNetwork, EventClock
 from .plan import GroupPlan, SynapsePlan
 from .replica_code import mark_shared
+from .replica_draws import Draws, Generators
 from .segment import Capacity, Recording, Segment, timing
 from .spec import NetworkSpec
 from .state import State
@@ -51,6 +52,7 @@ class ReplicaNetwork(BrianNetwork):
         self.n, self._room = len(states), capacity
         self.differing = differing(states)
         self.connectivity = [state.synapses for state in states]
+        self._generators = Generators(self.n)
         self._names = list(states[0].arrays)
         self._due: dict[str, list] = {}  # lists of what is due, by clock
         self._of_slot: list = []  # what is set at the start of a slot
@@ -96,6 +98,7 @@ class ReplicaNetwork(BrianNetwork):
         group = super()._neurons(replace(plan, size=self.n * size, equations=equations))
         for name in shared:
             mark_shared(group.variables[name])
+        group._draws = Draws(self._generators, self._ranges[plan.name])
         _add_integers(group, _NEURON, np.tile(np.arange(size), self.n))
         if plan.name == self.spec.input:  # as precise as a table of slots
             group.variables.add_array(
@@ -117,6 +120,7 @@ class ReplicaNetwork(BrianNetwork):
         synapses = super()._synapses(replace(plan, equations=equations), pairs)
         for name in shared:
             mark_shared(synapses.variables[name])
+        synapses._draws = Draws(self._generators, self._ranges[plan.name])
         sizes = np.diff(self._ranges[plan.name])
         _add_integers(synapses, _REPLICA, np.repeat(np.arange(self.n), sizes))
         _add_integers(synapses, _NEURON, pairs[0] % self.spec.population(plan.source).size)
@@ -177,7 +181,9 @@ class ReplicaNetwork(BrianNetwork):
 
     # ---- a run -------------------------------------------------------------------------------
 
-    def load(self, states: Sequence[State], segments: Sequence[Segment]) -> None:
+    def load(
+        self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
+    ) -> None:
         """Set everything the replicas start from in Brian2's objects.
 
         Parameters
@@ -186,9 +192,12 @@ class ReplicaNetwork(BrianNetwork):
             One a replica, which the network `serves`.
         segments : sequence of Segment
             One a replica.
+        seeds : sequence of int
+            One a replica, of the random numbers that it draws.
         """
         self._set_states(states)
         self._set_segments(segments)
+        self._generators.seed(seeds)
         self.net.t_ = 0.0
 
     def results(self) -> list[tuple[dict[str, np.ndarray], Recording]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .errors import ScheduleError, explain
+from .errors import ScheduleError, SimulationError, explain
 from .slots import SlotTable
 from .spec import NetworkSpec
 
@@ -289,6 +289,14 @@ def _check_fits(spec: NetworkSpec, capacity: Capacity, segment: Segment) -> None
         got = f"{segment.stimulus.shape[1]} inputs"
         allowed = f"{n_inputs}, the size of population '{spec.input}'"
         raise ScheduleError(explain("segment: stimulus", got, allowed))
+
+
+def check_complete(steps: int, segment: Segment) -> None:
+    """Raise `SimulationError` if a segment stopped before its end."""
+    if steps != segment.starts[-1]:
+        raise SimulationError(
+            explain("segment", f"{steps} steps run", f"{segment.starts[-1]}", "it was stopped")
+        )
 
 
 def counts_of_slots(recorded: np.ndarray, final: np.ndarray) -> np.ndarray:

@@ -5,24 +5,31 @@ import dataclasses
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
+from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
+from brian2.codegen.runtime.numpy_rt.numpy_rt import LazyArange
 from conftest import EVERY_STEP, SMALL_CAPACITY, lone_neurons, make_segment, needs_compiler
 from conftest import spike_pairs as pairs_of_inputs
+from Cython.Compiler.Errors import CompileError
 from test_parity import REFRACTORY, assert_same, wake_sleep_wake, zoo  # noqa: F401
 
 from brainsleep.backend import make_backend
+from brainsleep.context import preferences
 from brainsleep.errors import BackendError, SimulationError
 from brainsleep.models.homeostasis import PRUNING, SCALING
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, SPONTANEOUS_SPIKES
+from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, MEMBRANE_NOISE, SPONTANEOUS_SPIKES
 from brainsleep.models.sleep_stages import SLOW_OSCILLATION
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.replica_code import power, shared_power
+from brainsleep.replica_draws import Draws, Generators
 from brainsleep.segment import Capacity
 from brainsleep.spec import (
+    Connectivity,
     InitialWeights,
     NetworkSpec,
     NeuronModel,
+    PlasticityRule,
     Population,
     Projection,
     SynapseModel,
@@ -104,14 +111,14 @@ def test_a_second_batch_knows_nothing_of_the_first(small_backends, small_network
     states, segments = varied(small_network)
     backend = small_backends("numpy")
     first = backend.advance_batch(states, segments, [0, 0, 0])
-    network = backend._replicas
+    network = backend._together.network
     # the same connectivity and the same parameters differing, everything else as it comes
     later = [changed(after, lr=0.7, tau_a=0.5) for after, _ in first]
     other = [segments[2].part(0, 20), segments[0], segments[1].part(5, 50)]
     assert_identical(*both(backend, later, other))
-    assert backend._replicas is network
+    assert backend._together.network is network
     assert_identical(backend.advance_batch(states, segments, [0, 0, 0]), first)
-    assert backend._replicas is network
+    assert backend._together.network is network
 
 
 def test_states_are_left_as_they_were(small_backends, small_network):
@@ -325,35 +332,205 @@ def test_powers_of_shared_numbers_round_as_in_a_single_network():
     assert power(3.0, 2.0) == shared_power(3.0, 2.0) == 9.0
 
 
-def test_same_seeds_same_bits_and_other_seeds_other_spikes(small_backends, small_network):
-    segment = wake_sleep_wake(small_network, 300.0, noise=1.0)
-    states = [initial_state(small_network, 7)] * 3
+# -- random numbers ----------------------------------------------------------------------------
+
+
+def drawing(spec):
+    """Three replicas of the small network that draw all it draws, and have little in common."""
+    whole = wake_sleep_wake(spec, 300.0, noise=1.0)
+    steps = whole.steps + (np.arange(60) % 4 == 0)
+    gates = {"noise": np.where(np.arange(60) % 7, whole.gates["noise"], 0.4)}
+    moved = dataclasses.replace(whole, steps=steps, gates=whole.gates | gates)
+    states = [initial_state(spec, seed) for seed in (7, 8, 8)]
+    states[1] = changed(states[1], lr=1.5, tau_m=0.93, charge=1.2)
+    for r, sigma in ((0, 0.3), (2, 0.1)):
+        wide = {name: sigma for name in states[r].parameters if name.endswith("sigma")}
+        assert wide
+        states[r] = dataclasses.replace(states[r], parameters=states[r].parameters | wide)
+    return states, [whole.part(0, 47), moved, whole.part(3, 60)], [5, 2**40 + 6, 5]
+
+
+def assert_each_draws_its_own(
+    backend, states, segments, seeds, rtol=None, companies=([0, 1, 2], [2, 0], [1, 0, 0, 2, 1])
+):
+    """Assert that replicas are what they are alone, in one company and in another order."""
+    jobs = list(zip(states, segments, seeds, strict=True))
+    alone = [backend.advance(*job) for job in jobs]
+    for chosen in companies:
+        batch = backend.advance_batch(*zip(*(jobs[k] for k in chosen), strict=True))
+        if rtol is None:
+            assert_identical(batch, [alone[k] for k in chosen])
+        else:
+            for one, k in zip(batch, chosen, strict=True):
+                assert_same(one, alone[k], rtol=rtol)
+    other = backend.advance(states[0], segments[0], seeds[0] + 1)
+    assert any(np.any(v != other[0].arrays[k]) for k, v in alone[0][0].arrays.items())
+    return alone
+
+
+def test_each_replica_draws_what_it_draws_alone(small_backends, small_network):
+    alone = assert_each_draws_its_own(small_backends("numpy"), *drawing(small_network))
+    assert all(r.counts[name].sum() > 50 for _, r in alone for name in ("input", "e", "i"))
+
+
+def test_a_second_batch_begins_its_random_numbers_anew(small_backends, small_network):
+    states, segments, seeds = drawing(small_network)
     backend = small_backends("numpy")
-    one, again, other = (
-        backend.advance_batch(states, [segment] * 3, seeds)
-        for seeds in ([1, 2, 3], [1, 2, 3], [1, 2, 4])
+    first = backend.advance_batch(states, segments, seeds)
+    assert_identical(backend.advance_batch(states, segments, seeds), first)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    backend.advance_batch(states, segments, [1, 2, 3])
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_each_replica_draws_what_it_draws_alone_in_cython(small_backends, small_network):
+    replicas = drawing(small_network)
+    backend = small_backends("cython")
+    assert_each_draws_its_own(backend, *replicas, rtol=1e-9, companies=([2, 0, 1],))
+
+
+RESTLESS = NeuronModel(  # draws wherever a neuron has code
+    name="restless",
+    equations="""
+    dv/dt = (v_rest - v)/tau_m + sd*xi/tau_m**0.5 : volt (unless refractory)
+    level : 1
+    """,
+    method="euler",
+    threshold="v > v_threshold + sd*randn()",
+    reset="v = v_reset + sd*randn()",
+    refractory="2*ms + rand()*2*ms",
+    on_slot="level = poisson(mean)\nlevel += poisson(20*mean)",
+    on_step="v += (0.1*level + rand())*mV",
+    parameters={
+        "v_rest": 0 * mV,
+        "sd": 1 * mV,
+        "tau_m": 10 * ms,
+        "v_threshold": 4 * mV,
+        "v_reset": 0 * mV,
+        "mean": 0.7,
+    },
+)
+
+JITTER = WeightProcess(
+    name="jitter",
+    equations="seen : 1",
+    sums={"w_sum": "w"},
+    on_onset="w = clip(w + 0.1*randn(), w_min, w_max)",
+    on_update="""
+    seen = w_sum_post + w_sum_total
+    w = clip(w*(1 + size*(rand() - 0.5)), w_min, w_max)
+    """,
+    period=11 * ms,
+    parameters={"size": 0.2},
+)
+
+TRIAL = PlasticityRule(
+    name="trial",
+    on_pre="w = clip(w + lr*(rand() - 0.5), w_min, w_max)",
+    on_post="w = clip(w + lr*randn(), w_min, w_max)",
+    parameters={"lr": 0.05},
+)
+
+
+def restless(on_pre="v_post += w*mV*rand()", more="", sums="w", p=0.7):
+    """A network that draws in every kind of code, with replicas of it."""
+    quiet = SLOW_OSCILLATION.with_parameters(f_slow=17 * Hz)
+    model = dataclasses.replace(RESTLESS, equations=f"{RESTLESS.equations}\n{more}")
+    process = dataclasses.replace(JITTER, sums={"w_sum": sums})
+    spec = NetworkSpec(
+        name="restless",
+        populations=(
+            Population(name="input", size=7, model=POISSON, activities=(SPONTANEOUS_SPIKES,)),
+            Population(name="e", size=5, model=model, activities=(quiet, MEMBRANE_NOISE)),
+        ),
+        projections=(
+            Projection(
+                name="input_e",
+                source="input",
+                target="e",
+                synapse=SynapseModel(name="unreliable", on_pre=on_pre),
+                connectivity=Connectivity(p=p),
+                weights=InitialWeights(low=0.1, high=1.0),
+                rules=(TRIAL,),
+                processes=(process,),
+            ),
+        ),
     )
-    assert_identical(one, again)
-    spikes = [result[1].counts["e"] for result in (*one, *other)]
-    assert not any(np.array_equal(a, b) for k, a in enumerate(spikes) for b in spikes[:k])
+    states = [initial_state(spec, seed) for seed in range(3)]
+    states[1] = changed(states[1], sd=1.3, mean=2, lr=1.5, f_slow=1.2, size=0.5)
+    states[2] = changed(states[2], tau_m=0.8, rho=40)
+    segments = []
+    for r in range(3):
+        stimulus = stream(r, "restless").random((20 + r, 7)) * 400
+        segment = make_segment(spec, stimulus, np.full(20 + r, 9 + r), raster=True)
+        slots = np.arange(20 + r)
+        gates = {name: (slots + 2 * k + r) % 5 < 2 for k, name in enumerate(spec.gates)}
+        gates = {name: gate.astype(float) for name, gate in gates.items()} | {
+            "input": np.ones(20 + r),
+            "plasticity": np.where((slots + r) % 3, 1.0, 0.0),
+        }
+        segments.append(dataclasses.replace(segment, gates=gates, onset=(slots + r) % 4 == 0))
+    return spec, states, segments, [11, 12, 13]
 
 
-def test_stochastic_replicas_agree_with_single_runs(small_backends, small_network):
-    segment = wake_sleep_wake(small_network, 300.0, noise=1.0)
-    state, n = initial_state(small_network, 7), 12
-    backend = small_backends("numpy")
+@pytest.mark.parametrize(
+    "on_pre",
+    ["v_post += w*mV*rand()", "v_post = clip(v_post + w*mV*rand(), 0*mV, 30*mV)"],  # in a loop
+)
+def test_draws_in_every_kind_of_code(on_pre):
+    spec, *replicas = restless(on_pre)
+    backend = make_backend("numpy", spec)
+    alone = assert_each_draws_its_own(backend, *replicas)
+    assert backend._together.possible
+    assert all(recording.counts["e"].sum() > 20 for _, recording in alone)
 
-    def columns(runs):
-        found = {f"{k}_spikes": [r.counts[k].sum() for _, r in runs] for k in ("input", "e", "i")}
-        for p in small_network.projections:
-            found[p.name] = [after.weights(p.name).mean() for after, _ in runs]
-        return {k: np.array(v, dtype=float) for k, v in found.items()}
 
-    ours = columns(backend.advance_batch([state] * n, [segment] * n, range(n)))
-    alone = columns([backend.advance(state, segment, seed) for seed in range(n)])
-    for name, values in ours.items():
-        error = np.sqrt((values.var(ddof=1) + alone[name].var(ddof=1)) / n)
-        assert abs(values.mean() - alone[name].mean()) < 4.5 * error, name
+@pytest.mark.slow
+@needs_compiler
+def test_draws_in_every_kind_of_code_in_cython():
+    spec, *replicas = restless(p=1.0)
+    backend = make_backend("cython", spec)
+    assert_each_draws_its_own(backend, *replicas, rtol=1e-9, companies=([2, 0, 1],))
+    assert backend._together.possible
+
+
+@pytest.mark.parametrize(
+    "code",
+    [{"more": "common = rand() : 1 (shared, constant over dt)"}, {"sums": "w*(1 + 0.1*rand())"}],
+    ids=["shared", "sum"],
+)
+@pytest.mark.parametrize(
+    "name", ["numpy", pytest.param("cython", marks=[pytest.mark.slow, needs_compiler])]
+)
+def test_replicas_that_cannot_draw_together_run_one_after_the_other(name, code):
+    spec, *replicas = restless(**code)
+    backend = make_backend(name, spec)
+    assert_each_draws_its_own(backend, *replicas)
+    assert not backend._together.possible
+
+
+def test_numbers_for_elements_in_any_order():
+    generators, seeds = Generators(3), [4, 5, 4]
+    generators.seed(seeds)
+    draws = Draws(generators, np.array([0, 4, 6, 11]))
+    rand, randn, poisson = (draws.function(name) for name in ("rand", "randn", "poisson"))
+    alone = [np.random.RandomState(seed) for seed in seeds]
+    everything, few = LazyArange(11), np.array([7, 1, 10, 0, 6])
+    expected = np.concatenate([g.rand(n) for g, n in zip(alone, (4, 2, 5), strict=True)])
+    assert np.array_equal(rand(everything), expected)
+    assert randn(np.int32(5)) == alone[1].randn()
+    drawn, (first, last) = randn(few), (alone[0].randn(2), alone[2].randn(3))
+    assert np.array_equal(drawn, [last[0], first[0], last[1], first[1], last[2]])
+    lam = np.array([3.0, 4.0, 200.0, 0.1, 5.0])
+    first, last = alone[0].poisson(lam[[1, 3]]), alone[2].poisson(lam[[0, 2, 4]])
+    found = poisson(lam, few)
+    assert np.array_equal(found, [last[0], first[0], last[1], first[1], last[2]])
+    held = everything[np.isin(np.arange(11), (2, 5))]
+    assert np.array_equal(poisson(2.5, held), [g.poisson(2.5) for g in alone[:2]])
+    assert rand(few[:0]).shape == rand(everything[np.zeros(11, dtype=bool)]).shape == (0,)
+    assert np.array_equal(rand(everything[4:6]), alone[1].rand(2))
 
 
 def test_the_papers_network_in_replicas():
@@ -383,26 +560,53 @@ def test_what_a_batch_refuses(small_backends, small_network):
         small_backends("numpy").advance_batch([state] * 2, [segment, narrow], [1, 2])
 
 
-def test_a_batch_that_was_stopped_is_not_taken_for_a_whole_one(small_backends, small_network):
+def test_what_was_stopped_is_not_taken_for_whole(small_backends, small_network):
     backend = small_backends("numpy")
-    states = [initial_state(small_network, 7)] * 2
-    segments = [make_segment(small_network, np.zeros((2, 30)), [50, k]) for k in (30, 50)]
-    backend.advance_batch(states, segments, [1, 2])
-    run = backend._replicas.net.run
+    states = [initial_state(small_network, 7)] * 3
+    segments = [make_segment(small_network, np.zeros((2, 30)), [10, k]) for k in (70, 90, 30)]
+    whole = backend.advance_batch(states, segments, [1, 2, 3])
+    network = backend._together.network.net
+    run = network.run
 
     def stop_early(duration, **kwargs):
         run(duration / 2, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backend._replicas.net, "run", stop_early)
-        with pytest.raises(SimulationError, match="got 50 steps run; expected 100"):
-            backend.advance_batch(states, segments, [1, 2])
+        patch.setattr(network, "run", stop_early)
+        *stopped, finished = backend.advance_batch(states, segments, [1, 2, 3])
+    assert all(isinstance(error, SimulationError) for error in stopped)
+    assert [str(error).split(";")[:2] for error in stopped] == [
+        ["segment: got 50 steps run", f" expected {steps}"] for steps in (80, 100)
+    ]
+    assert_identical([finished], whole[2:])
     assert_identical(*both(backend, states, segments))
 
 
-def test_a_replica_that_is_not_finite_is_refused(small_backends, small_network):
+def test_a_replica_that_is_not_finite_takes_nothing_from_the_others(small_backends, small_network):
     state = initial_state(small_network, 7)
     broken = state.updated(e__v=np.full(20, np.nan))
-    segment = make_segment(small_network, np.zeros((1, 30)), [5])
-    with pytest.raises(SimulationError, match=r"replica 1: e\.v: 20 of 20 values are not"):
-        small_backends("numpy").advance_batch([state, broken], [segment] * 2, [1, 2])
+    segment = make_segment(small_network, np.full((1, 30), 200.0), [50], noise=1)
+    backend = small_backends("numpy")
+    one, error, three = backend.advance_batch([state, broken, state], [segment] * 3, [1, 2, 3])
+    assert isinstance(error, SimulationError)
+    with pytest.raises(SimulationError) as raised:
+        backend.advance(broken, segment, 2)
+    assert str(error) == str(raised.value) and "e.v: 20 of 20 values" in str(error)
+    assert_identical([one, three], [backend.advance(state, segment, seed) for seed in (1, 3)])
+
+
+@needs_compiler
+def test_code_that_cython_refuses_is_not_passed_over(tmp_path, monkeypatch):
+    def refuse(*args, **kwds):
+        raise CompileError
+
+    monkeypatch.setattr("Cython.Build.cythonize", refuse)
+    monkeypatch.setattr(cython_extension_manager, "_code_cache", {})
+    spec = lone_neurons(REFRACTORY, n=2)
+    state, segment = initial_state(spec, 0), make_segment(spec, np.zeros((1, 1)), [5])
+    with preferences({"codegen.runtime.cython.cache_dir": str(tmp_path)}):
+        for n, run in ((1, "advance"), (2, "advance_batch")):
+            backend = make_backend("cython", spec)
+            given = (state, segment, 0) if n == 1 else ([state] * n, [segment] * n, [0] * n)
+            with pytest.raises(BackendError, match=r"could not compile the code of '\w+' \(run\)"):
+                getattr(backend, run)(*given)
