@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
 import brian2
 import numpy as np
-from brian2.devices.device import get_device, runtime_device
+from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
 from .errors import BackendError, BrainsleepError, one_line
 from .spec import NetworkSpec
@@ -65,3 +66,22 @@ def numpy_seed(seed: int):
         yield
     finally:
         np.random.set_state(before)  # noqa: NPY002
+
+
+@contextlib.contextmanager
+def standalone_device(name: str, spec: NetworkSpec, folder: Path):
+    """Select the standalone device `name` to write the code of `spec` to `folder`; yield it."""
+    wanted = {
+        "core.default_float_dtype": np.dtype(spec.precision).type,
+        "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
+    }
+    set_device(name, build_on_run=False, directory=str(folder))
+    try:
+        with preferences(wanted), brian_errors(spec):
+            device = get_device()
+            device.reinit()
+            device.activate(build_on_run=False, directory=str(folder))
+            yield device
+    finally:
+        get_device().reinit()
+        reset_device()

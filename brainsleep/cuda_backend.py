@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from brian2.devices.device import get_device, reset_device, set_device
 
 from . import cache
 from .build import build_key, generator
-from .context import brian_errors, preferences
+from .context import standalone_device
 from .cuda_memory import BUFFERS, RETURNED, Array, Connections, Plan
 from .cuda_toolkit import (
     FLAGS,
@@ -33,12 +32,15 @@ from .errors import BackendError, SimulationError
 from .network import BrianNetwork
 from .program import Process
 from .request import Answer
-from .segment import Capacity, Recording, Segment, counts_of_slots, events
+from .segment import Capacity, Recording, Segment, check_segment, counts_of_slots, events
 from .spec import NetworkSpec
 from .state import State, finished_arrays
 
 #: Slots and steps of a segment: a call costs the same however many there are.
 CAPACITY = Capacity(slots=512, steps=2**20)
+
+#: Steps of the network that is laid out: any number, segments say when they end.
+_LONG = 2**30
 
 #: No step: ends a list of times.
 _NEVER = np.iinfo(np.int32).max
@@ -63,26 +65,14 @@ def generate(spec: NetworkSpec, folder: Path) -> dict:
     from . import cuda_code  # imports brian2cuda
     from .cuda_source import Source
 
-    wanted = {
-        "core.default_float_dtype": np.dtype(spec.precision).type,
-        "core.stop_on_keyboard_interrupt": False,
-    }
-    set_device(cuda_code.NAME, build_on_run=False, directory=str(folder))
-    try:
-        with preferences(wanted), brian_errors(spec):
-            device = get_device()
-            device.reinit()
-            device.activate(build_on_run=False, directory=str(folder))
-            network = BrianNetwork(spec, CAPACITY)
-            functions = {
-                name: cuda_code.slot_function(array) for name, array in network.slot_values.items()
-            }
-            network.net.run(2**30 * spec.dt, namespace={})
-            source = Source(spec, device.pieces(), functions)
-            (folder / "kernel.cuh").write_text(source.text())
-    finally:
-        get_device().reinit()
-        reset_device()
+    with standalone_device(cuda_code.NAME, spec, folder) as device:
+        network = BrianNetwork(spec, CAPACITY)
+        functions = {
+            name: cuda_code.slot_function(array) for name, array in network.slot_values.items()
+        }
+        network.net.run(_LONG * spec.dt, namespace={})
+        source = Source(spec, device.pieces(), functions)
+        (folder / "kernel.cuh").write_text(source.text())
     for name in _FILES:
         shutil.copy(TEMPLATES / name, folder / name)
     return source.layout()
@@ -148,6 +138,8 @@ class CudaBackend:
         list of (State, Recording) or SimulationError
             What `advance` returns or raises: that of a replica does not depend on the others.
         """
+        for segment in segments:
+            check_segment(self.spec, segment)
         cache.touch(self.directory)
         if self._process is None or not self._process.running:
             self._process, self._connected = _Process(self.directory), []

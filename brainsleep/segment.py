@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .errors import ScheduleError, SimulationError, explain
+from .errors import BackendError, ScheduleError, SimulationError, explain
 from .slots import SlotTable
 from .spec import NetworkSpec
 
@@ -296,6 +296,25 @@ def check_complete(steps: int, segment: Segment) -> None:
     if steps != segment.starts[-1]:
         raise SimulationError(
             explain("segment", f"{steps} steps run", f"{segment.starts[-1]}", "it was stopped")
+        )
+
+
+def check_segment(spec: NetworkSpec, segment: Segment) -> None:
+    """Raise `BackendError` if `segment` does not fit the network `spec`."""
+    n_inputs = spec.population(spec.input).size
+    if segment.stimulus.shape[1:] != (n_inputs,):
+        raise BackendError(
+            explain(
+                "segment: stimulus",
+                segment.stimulus.shape,
+                f"(n_slots, {n_inputs})",
+                f"population '{spec.input}' has {n_inputs} neurons",
+            )
+        )
+    missing = set(spec.gates) ^ set(segment.gates)
+    if missing:
+        raise BackendError(
+            explain("segment: gates", sorted(segment.gates), f"exactly {sorted(spec.gates)}")
         )
 
 
