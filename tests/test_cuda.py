@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from test_parity import assert_same, wake_sleep_wake
 
 import brainsleep.models
 import brainsleep.protocols
-from brainsleep import cuda_backend, cuda_toolkit
+from brainsleep import cli, cuda_backend, cuda_toolkit
 from brainsleep.backend import backend_identity, make_backend
 from brainsleep.build import build_key
 from brainsleep.cuda_memory import Connections
@@ -33,7 +34,7 @@ from brainsleep.errors import BackendError, MissingExtraError, SimulationError, 
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import LIF
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.protocol import Protocol
+from brainsleep.protocol import Protocol, load_protocol
 from brainsleep.segment import Capacity
 from brainsleep.spec import (
     InitialWeights,
@@ -512,6 +513,57 @@ def test_a_lone_population():
     segment = make_segment(spec, np.full((2, 1), EVERY_STEP), [100, 57], raster=True)
     reference = make_backend("numpy", spec).advance(start, segment, 0)
     assert_same(reference, backend.advance(start, segment, 0), rtol=1e-9)
+
+
+# -- brainsleep build --------------------------------------------------------------------------
+
+
+def command(monkeypatch, capsys, *words):
+    """Run the command line in this process; return its exit code and what it printed."""
+    monkeypatch.setattr(sys, "argv", ["brainsleep", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    said = capsys.readouterr()
+    return end.value.code, said.out.strip(), said.err
+
+
+@needs_nvcc
+def test_build_makes_a_folder_that_is_a_cache(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("BRAINSLEEP_CACHE", str(tmp_path / "usual"))
+    out = tmp_path / "programs"
+    words = ("build", "demo", "--backend", "cuda", "--compute-capability", "9.0", "--out", str(out))
+    code, printed, _ = command(monkeypatch, capsys, *words)
+    assert code == 0 and Path(printed.splitlines()[-1]).parent == out / "programs"
+    assert (Path(printed) / "main").exists() and not (tmp_path / "usual").exists()
+    # elsewhere: no compiler, no brian2cuda, but a GPU
+    monkeypatch.setenv("BRAINSLEEP_CACHE", str(out))
+    monkeypatch.setattr(cuda_backend, "capability_of_gpu", lambda: "9.0")
+    monkeypatch.setattr(cuda_toolkit, "find_nvcc", lambda: None)
+    monkeypatch.setattr(cuda_toolkit, "find_spec", lambda name: None)
+    network = load_protocol("demo").network
+    assert make_backend("cuda", network).directory == Path(printed)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--backend", "numpy"), "cpp or cuda"),
+        (("--backend", "cpp", "--compute-capability", "9.0"), "none with --backend cpp"),
+        (("--compute-capability", "nine"), "MAJOR.MINOR"),
+        (("--model", "sg_snn"), "torch: nothing to compile"),
+    ],
+)
+def test_build_says_what_is_wrong(monkeypatch, capsys, words, says):
+    code, printed, said = command(monkeypatch, capsys, "build", "paper", *words)
+    assert code == 2 and not printed and says in said and "Traceback" not in said
+
+
+@needs_compiler
+@pytest.mark.standalone
+def test_build_for_cpp(monkeypatch, capsys):
+    code, printed, _ = command(monkeypatch, capsys, "build", "demo", "--backend", "cpp")
+    network = load_protocol("demo").network
+    assert code == 0 and make_backend("cpp", network).directory == Path(printed)
 
 
 # -- on a GPU ----------------------------------------------------------------------------------
