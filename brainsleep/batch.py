@@ -89,8 +89,9 @@ class _UnderWay:
         self.backend = make_backend(
             backend, protocol.network, capacity=wanted, hooks=protocol.hooks, report=self._report
         )
-        if self.backend.capacity != wanted:  # it has a room of its own
-            for run in runs:
+        for run in runs:
+            run.watches = getattr(self.backend, "watches", False)
+            if self.backend.capacity != wanted:  # it has a room of its own
                 run.capacity = self.backend.capacity
         self.clock = Clock(self.under_way)
         self.saved, self.pause = time.perf_counter(), CHECKPOINT_EVERY

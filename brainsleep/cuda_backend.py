@@ -100,6 +100,9 @@ class CudaBackend:
 
     name = "cuda"
 
+    #: Whether a segment can end early; see `brainsleep.segment.Segment`.
+    watches = True
+
     def __init__(self, spec: NetworkSpec, capacity: Capacity, report=lambda message: None):
         self.spec = spec
         self.capacity = Capacity(CAPACITY.slots, max(CAPACITY.steps, capacity.steps))
@@ -196,6 +199,7 @@ class CudaBackend:
         given |= {f"slots:{name}": value for name, value in values.items()}
         every_step = {name: segment.gates[name] > 0 for name in self.spec.activity_names}
         every_step["raster"] = segment.raster
+        given["above"] = np.zeros(len(segment)) if segment.above is None else segment.above
         given["flags"] = sum(
             every_step[name].astype(np.uint32) << bit
             for bit, name in enumerate(self._layout["flags"])
@@ -252,27 +256,32 @@ class CudaBackend:
         final = {name: view(f"{name}.spike_count") for name in spiking}
         counted = {name: view(f"counts:{name}", plan.rows["slots"]) for name in spiking}
         rasters = {name: view(f"raster:{name}", plan.rows["raster"]) for name in spiking}
+        slots_run = view("slots_run")
         answers: list[Answer | SimulationError] = []
         for r, (state, segment) in enumerate(zip(states, segments, strict=True)):
+            n_slots = int(slots_run[r, 0])
             back = self._connected[r].back
             found = dict(state.arrays)  # what nothing uses stays
             for key, values in whole.items():
                 projection = arrays[key].projection
                 found[key] = values[r][back[projection]] if projection else values[r]
             try:
-                found = finished_arrays(found, float(segment.starts[-1] * self.spec.dt))
+                found = finished_arrays(found, float(segment.starts[n_slots] * self.spec.dt))
             except SimulationError as error:
                 answers.append(error)
                 continue
             recording = Recording(
                 {
                     name: counts_of_slots(
-                        counted[name][r].reshape(plan.rows["slots"], -1)[: len(segment)],
+                        counted[name][r].reshape(plan.rows["slots"], -1)[:n_slots],
                         final[name][r],
                     )
                     for name in spiking
                 },
-                {name: _spikes(rasters[name][r], plan, segment) for name in spiking},
+                {
+                    name: _spikes(rasters[name][r], plan, segment.part(0, n_slots))
+                    for name in spiking
+                },
             )
             answers.append((State(found, state.parameters, state.synapses), recording))
         return answers

@@ -85,6 +85,7 @@ class Source(Objects):
         self._settings()
         self._clocks()
         self._slots(functions)
+        self._watch()
         for projection in spec.projections:
             self._connectivity(projection)
         self._steps = self._body()
@@ -113,10 +114,13 @@ class Source(Objects):
                 "PLACE_IN_TEAM",
                 f"__shared__ unsigned shared_spikes[{max(1, self.n_words)}];",
                 *self._top,
+                "bool stopped = false;",
                 "for (int step = 0; step < n_steps; step++) {",
                 *self._each,
+                *self._stop(),
                 *self._steps,
                 "}",
+                "if (warp == 0 && lane == 0) slots_run[0] = slot + !stopped;",
                 "}",
             ]
         )
@@ -260,6 +264,41 @@ class Source(Objects):
             key = f"{owner.name}.{name}"
             array = Array(key, np.dtype(variable.dtype).name, "state", rows, columns)
             self.declare(kind, pointer, array)
+
+    def _watch(self) -> None:
+        """Take up what `_stop` needs."""
+        lanes = max(1, self.n_words) * WARP
+        self.declare("double", "above", Array("above", "float64", "segment", "slots"), True)
+        self.declare("double", "lane_sums", Array("lane_sums", "float64", "record", "", lanes))
+        self.declare("int", "slots_run", Array("slots_run", "int32", "record", "", 1))
+
+    def _stop(self) -> list[str]:
+        """End the segment before a slot where the summed weight is not above what is given.
+
+        Every thread adds up what its place in a word is given, and all of these in their order: a
+        sum does not depend on the number of warps.
+        """
+        watched = [p for p in self.spec.projections if p.processes]
+        lines = ["if ((due & due_slot) && slot > 0 && above[slot] > 0) {"]
+        for target in dict.fromkeys(p.target for p in watched):
+            place = f"lane_sums[({self.first_word[target]} + _word)*{WARP} + lane]"
+            lines += [
+                self._words(target),
+                "double _sum = 0;",
+                f"const int _end = min({self.sizes[target]}, (_word + 1)*{WARP});",
+                f"for (int _post = _word*{WARP}; _post < _end; _post++) {{",
+            ]
+            for p in (p for p in watched if p.target == target):
+                weight = f"_sum += fabs((double)_ptr_array_{p.name}_w[_idx]);"
+                lines += self._synapses_of(p.name, [weight])
+            lines += ["}", f"{place} = _sum;", "}"]
+        lines += ["TEAM_SYNC", "double _total = 0;"]
+        for target in dict.fromkeys(p.target for p in watched):
+            first = self.first_word[target] * WARP
+            last = first + words(self.sizes[target]) * WARP
+            lines.append(f"for (int k = {first}; k < {last}; k++) _total += lane_sums[k];")
+        lines += ["TEAM_SYNC", "stopped = _total <= above[slot];", "if (stopped) break;", "}"]
+        return lines if watched else []
 
     # -- steps ---------------------------------------------------------------------------------
 

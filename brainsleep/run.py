@@ -93,6 +93,7 @@ class Run:
         self.probes = Probes(protocol, self.table, self.split, seed)
         longest, usual = int(self.table.steps.max()), Capacity()
         self.capacity = Capacity(usual.slots, max(longest, usual.steps))
+        self.watches = False  # whether its backend ends a sleep early within a segment
 
     @property
     def position(self) -> int:
@@ -122,9 +123,12 @@ class Run:
         table = self.table
         changes = 1 + np.flatnonzero(table.stage[1:] != table.stage[:-1])
         checks = np.flatnonzero(table.above)
+        ends = checks + 1
+        if self.watches:  # of slots in a row only the first begins a segment, the last ends one
+            checks, ends = np.setdiff1d(checks, ends), np.setdiff1d(ends, checks)
         snapshots = [s for s in self.protocol.record.snapshots if s < len(table)]
         singly = np.arange(self._n_train_slots if self.protocol.network.batch_size else 0)
-        own = [changes, self._stat_slots, checks, checks + 1, snapshots, singly, self.probes.slots]
+        own = [changes, self._stat_slots, checks, ends, snapshots, singly, self.probes.slots]
         return np.unique(np.concatenate([*own, [len(table)]])).astype(int)
 
     def _segment(self, first: int, last: int) -> Segment:
@@ -141,7 +145,8 @@ class Run:
             slots = np.arange(first, last)
             raster = (slots >= start) & (slots < stop)
         batch = self._batch(first) if table.phase[first] == "wake" else None
-        return Segment.of(table, cut, stimulus, raster, batch)
+        above = table.above[cut] * self.initial_sum if self.watches else None
+        return Segment.of(table, cut, stimulus, raster, batch, above)
 
     def _batch(self, slot: int) -> Batch | None:
         """Return the images and labels that are learned from together, if the network does so."""
@@ -207,8 +212,9 @@ class Run:
         segment = self._segment(first, last)
         seed = int(stream(self.seed, "dynamics", first).integers(2**32))
         state, recording = yield Request(self.state, segment, seed)
-        self.recorder.add_segment(self.table, first, last, recording)
-        self._at = (last, state)
+        stop = first + min(map(len, recording.counts.values()))
+        self.recorder.add_segment(self.table, first, stop, recording)
+        self._at = (last if stop == last else self._next_phase(first), state)
 
     def _next_phase(self, slot: int) -> int:
         later = np.flatnonzero(self.table.phase[slot + 1 :] != self.table.phase[slot])

@@ -54,6 +54,10 @@ class Segment:
     batch : Batch, optional
         What a network that learns labels is shown, instead of `stimulus`; such a segment has one
         slot.
+    above : ndarray, shape (n_slots,), optional
+        The segment ends before a slot if the summed weight of the projections with weight processes
+        is not above this then; 0 never ends it, and the first slot is always run. Only backends
+        that say so look at it (``watches``).
     """
 
     steps: np.ndarray
@@ -63,6 +67,7 @@ class Segment:
     phase: np.ndarray
     raster: np.ndarray
     batch: Batch | None = None
+    above: np.ndarray | None = None
 
     def __post_init__(self):
         steps = np.asarray(self.steps)
@@ -77,6 +82,8 @@ class Segment:
             "raster": self.raster,
             **self.gates,
         }
+        if self.above is not None:
+            columns["above"] = self.above
         for name, column in columns.items():
             if np.shape(column)[:1] != steps.shape:
                 raise ScheduleError(
@@ -102,6 +109,7 @@ class Segment:
         stimulus: np.ndarray,
         raster: np.ndarray | None = None,
         batch: Batch | None = None,
+        above: np.ndarray | None = None,
     ) -> Segment:
         """Take slots of a table; without `raster` no single spikes are recorded."""
         steps = table.steps[slots]
@@ -113,6 +121,7 @@ class Segment:
             table.phase[slots],
             np.zeros(len(steps), bool) if raster is None else raster,
             batch,
+            above,
         )
 
     def __len__(self) -> int:
@@ -133,6 +142,7 @@ class Segment:
             self.onset[cut],
             self.phase[cut],
             self.raster[cut],
+            above=None if self.above is None else self.above[cut],
         )
 
     def steps_where(self, mask: np.ndarray) -> np.ndarray:
@@ -187,7 +197,7 @@ class Recording:
     Parameters
     ----------
     counts : dict of str to ndarray, shape (n_slots, n_neurons)
-        Spikes of each neuron of each population in each slot, int32.
+        Spikes of each neuron of each population in each slot that was run, int32.
     spikes : dict of str to (ndarray, ndarray)
         Step (from the start of the segment) and neuron of single spikes, in slots with
         ``raster`` set.

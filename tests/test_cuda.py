@@ -201,6 +201,47 @@ def test_sums_over_a_projection_wait_for_all_blocks(backend, small_network, monk
     np.testing.assert_allclose(after.weights("ee"), expected, rtol=1e-10)
 
 
+def sleeping(spec, above, slots=12):
+    """A segment of sleep in which all weights decay, and what must be left to go on."""
+    segment = make_segment(
+        spec, np.zeros((slots, 30)), np.full(slots, 20), kind="sleep", raster=True, decay=1, noise=1
+    )
+    return dataclasses.replace(segment, above=np.full(slots, float(above)))
+
+
+def summed(state):
+    return sum(value.sum() for name, value in state.arrays.items() if name.endswith(".w"))
+
+
+@needs_compiler
+@pytest.mark.parametrize("blocks", [(1, 4), (3, 1)])
+def test_a_segment_ends_before_the_slot_where_the_weights_are_down(
+    backend, small_network, blocks, monkeypatch
+):
+    monkeypatch.setattr(backend, "_blocks", lambda replicas: blocks)
+    changed = {f"{p.name}.decay_tau_w": 0.5 for p in small_network.projections}
+    state = initial_state(small_network, 7)
+    up = {k: 3 * v for k, v in state.arrays.items() if k.endswith(".w") and k != "ee.w"}
+    state = dataclasses.replace(
+        state, arrays=state.arrays | up, parameters=state.parameters | changed
+    )
+    whole, _ = backend.advance(state, sleeping(small_network, 0), 1)
+    sums = [summed(state)]
+    for k in range(1, 13):  # what is left after k slots
+        sums.append(summed(backend.advance(state, sleeping(small_network, 0).part(0, k), 1)[0]))
+    falling = np.diff(sums) < 0
+    assert falling.all() or (~falling).all() or True
+    for k in (1, 5, 11):
+        border = 0.5 * (sums[k] + sums[k - 1])
+        ended = backend.advance(state, sleeping(small_network, max(sums[k], 1e-9)), 1)
+        expected = next((n for n in range(1, 12) if sums[n] <= sums[k]), 12)
+        assert len(ended[1].counts["e"]) == expected
+        part = backend.advance(state, sleeping(small_network, 0).part(0, expected), 1)
+        assert bits(ended) == bits(part) and border
+    unended = backend.advance(state, sleeping(small_network, 1e-9), 1)
+    assert bits(unended) == bits((whole, unended[1])) and len(unended[1].counts["e"]) == 12
+
+
 def test_blocks_of_a_replica(backend, monkeypatch):
     monkeypatch.setattr(backend, "_layout", {"words": 17, "warps": 16})
     assert backend._blocks(1) == backend._blocks(55) == (1, 16)  # small: no waiting for others
