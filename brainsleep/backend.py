@@ -20,7 +20,7 @@ from pathlib import Path
 
 import brian2
 import numpy as np
-from brian2.devices.device import get_device, reset_device, set_device
+from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
 from . import cache, exchange, standalone
 from .build import build, find_compiler
@@ -156,6 +156,12 @@ def advance_checks(spec: NetworkSpec, segment: Segment) -> None:
         )
 
 
+def _check_device() -> None:
+    """Raise `BackendError` unless Brian2 runs networks in this process."""
+    if get_device() is not runtime_device:
+        raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
+
+
 class RuntimeBackend:
     """Brian2's runtime, with code generated for NumPy or Cython."""
 
@@ -198,6 +204,7 @@ class RuntimeBackend:
         recording : Recording
             Spike counts a slot, and single spikes where asked for.
         """
+        _check_device()
         advance_checks(self.spec, segment)
         duration = float(segment.starts[-1] * self.spec.dt)
         with runtime(self.name, self.spec.precision), brian_errors(self.spec):
@@ -247,6 +254,7 @@ class RuntimeBackend:
         BackendError
             If the numbers of states, segments and seeds differ, or there are hooks.
         """
+        _check_device()
         check_batch(states, segments, seeds, self._hooks)
         for segment in segments:
             advance_checks(self.spec, segment)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import brian2
 import numpy as np
-from brian2.devices.device import get_device, runtime_device
 
 from .errors import BackendError, BrainsleepError, one_line
 from .spec import NetworkSpec
@@ -42,9 +41,7 @@ def preferences(wanted: Mapping[str, object]):
 
 @contextlib.contextmanager
 def runtime(target: str, precision: str):
-    """Select Brian2's runtime with code for `target`; restore preferences afterwards."""
-    if get_device() is not runtime_device:
-        raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
+    """Have Brian2's runtime generate code for `target`; restore preferences afterwards."""
     wanted = {
         "codegen.target": target,
         "core.default_float_dtype": np.dtype(precision).type,
