@@ -1,6 +1,6 @@
 """What starting, pausing, gating and remembering cost: the numbers beside the hot loop's.
 
-    python -m benchmarks.costs                 # all of it: about four minutes
+    python -m benchmarks.costs                 # all of it: about fifteen minutes
     python -m benchmarks.costs phases overhead
 
 ``build``: seconds to compile and to start; ``overhead``: what a segment costs beyond its steps;
@@ -190,8 +190,8 @@ def sweep() -> None:
         print(f"{n} runs in {took:.1f} s compiled {len(cache.entries())} program")
 
 
-#: Training images of `replicas`, by backend: NumPy takes some 200 times as long for one.
-REPLICA_IMAGES = {"cpp": 1050, "numpy": 35}
+#: Training and other images of `replicas`, by backend: for NumPy an image takes 200 times as long.
+REPLICA_IMAGES = {"cpp": (1050, 100), "numpy": (35, 50)}
 
 
 def replicas() -> None:
@@ -200,9 +200,9 @@ def replicas() -> None:
         "| backend | training images | alone, s | in a batch, s | ratio | biological s/s, batch |"
     )
     print("|---|---:|---:|---:|---:|---:|")
-    for backend, n_train in REPLICA_IMAGES.items():
-        changes = {"data.source": "digits", "data.n_train": n_train, "data.n_readout": 100}
-        protocol = load_protocol("paper").override({**changes, "data.n_test": 100})
+    for backend, (n_train, n_others) in REPLICA_IMAGES.items():
+        changes = {"data.source": "digits", "data.n_train": n_train, "data.n_readout": n_others}
+        protocol = load_protocol("paper").override({**changes, "data.n_test": n_others})
         fractions = [protocol.override({"schedule.sleep.fraction": f}) for f in (0.0, 0.2)]
         pairs = [(each, seed) for seed in range(5) for each in fractions]
         make_backend(backend, protocol.network)  # compiled before

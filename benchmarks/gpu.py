@@ -1,10 +1,11 @@
-"""Replicas of the paper's network, and a large network, on a GPU and on the cores of its machine.
+"""Replicas of the paper's network, a large network, and a whole sweep: a GPU against its CPU.
 
-    python -m benchmarks.gpu                 # needs an NVIDIA GPU and nvcc; about five minutes
+    python -m benchmarks.gpu                 # needs an NVIDIA GPU and nvcc; about eight minutes
     python -m benchmarks.gpu --report        # tables of what was measured
 
 Wall time per biological second: of a call with everything (files to and from the program), and of
-the kernel alone. Results go to ``benchmarks/gpu.json``.
+the kernel alone; C++ on one, two and all cores of the same machine. The sweep is 11 fractions of
+sleep x 5 seeds of the protocol ``paper``, shortened. Results go to ``benchmarks/gpu.json``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import statistics
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +24,9 @@ from rich.console import Console
 
 from brainsleep.backend import make_backend
 from brainsleep.cuda_toolkit import describe_nvcc, gpus
+from brainsleep.protocols.paper import PROTOCOL as PAPER
 from brainsleep.segment import Capacity
+from brainsleep.simulate import simulate
 from brainsleep.spec import NetworkSpec
 
 from .networks import DRIVES, SIZES, image_rates, network, start, wake
@@ -34,7 +38,11 @@ RESULTS = Path(__file__).parent / "gpu.json"
 REPLICAS = {"200+50": (1, 10, 55, 132), "6400+1600": (1,)}
 
 #: Biological seconds of a call, by size; and repeats, after one that is not counted.
-SECONDS, REPEATS = {"200+50": 30, "6400+1600": 10}, 3
+SECONDS, REPEATS = {"200+50": 30, "6400+1600": 4}, 3
+
+#: The sweep: fractions and seeds, and what is shortened.
+FRACTIONS, SEEDS = [k / 10 for k in range(11)], range(5)
+SHORT = {"data.source": "digits", "data.n_train": 350, "data.n_readout": 100, "data.n_test": 100}
 
 #: Bytes a second that the memory of a GPU moves, from data sheets, by a part of its name.
 BANDWIDTH = {"H200": 4.8e12, "H100": 3.35e12, "A100": 2.0e12}
@@ -69,32 +77,100 @@ def measure_cores(spec: NetworkSpec, size: str, cores: int, per_core: int) -> di
 
     walls = []
     with ThreadPoolExecutor(cores) as pool:
-        for _ in range(2):
+        for _ in range(2 if size == "200+50" else 1):
             begun = time.perf_counter()
             rates = list(pool.map(work, range(cores)))
             walls.append((time.perf_counter() - begun) / (seconds * cores * per_core))
-    return {"wall": walls[1:], "rate": float(np.mean(rates))}
+    return {"wall": walls[-1:], "rate": float(np.mean(rates))}
 
 
-def bytes_a_step(spec: NetworkSpec, rates: dict[str, float], synapses: dict[str, int]) -> float:
+def measure_sweep(backend: str, cores: int) -> dict:
+    """Return s of wall time of all rows of the sweep, and of what part of it was simulation."""
+    os.environ["BRAINSLEEP_CORES"] = str(cores)
+    base = PAPER.override(SHORT)
+    rows = [base.override({"schedule.sleep.fraction": f}) for f in FRACTIONS for _ in SEEDS]
+    seeds = [seed for _ in FRACTIONS for seed in SEEDS]
+    with tempfile.TemporaryDirectory() as out:
+        make_backend(backend, base.network)  # compile
+        begun = time.perf_counter()
+        results = simulate(rows, seed=seeds, backend=backend, batch=True, out=out)
+        wall = time.perf_counter() - begun
+    timings = [result.info["timings"] for result in results]
+    return {
+        "wall": wall,
+        "simulate": sum(t["simulate_s"] for t in timings),
+        "biological": sum(t["biological_s"] for t in timings),
+    }
+
+
+def bytes_a_step(size: str, drive: str, precision: str) -> float:
     """Return the bytes that a replica must at least read and write in a step.
 
-    Every variable of a neuron is read and written once, and for every spike the weights onto and
-    from its neuron.
+    Every variable of a neuron is read and written once; and at every spike the weights of the
+    synapses onto and from its neuron.
     """
-    width = np.dtype(spec.precision).itemsize
-    dt = float(spec.dt)
-    total = sum(2 * width * p.size * len(p.model.variables) for p in spec.populations)
+    spec = network(SIZES[size], drive, precision)
+    width, dt = np.dtype(precision).itemsize, float(spec.dt)
+    total = sum(2 * width * plan.size * len(plan.state) for plan in spec.plan.groups)
+    rates = {"input": float(image_rates(SIZES[size]).mean()), "e": DRIVES[drive]}
     for p in spec.projections:
-        for end in (p.source, p.target):
-            size = spec.population(end).size
-            total += 2 * width * rates[end] * dt * synapses[p.name] / size * size
+        sizes = {end: spec.population(end).size for end in (p.source, p.target)}
+        pairs = p.connectivity.p * sizes[p.source] * sizes[p.target]
+        for end in (p.source, p.target):  # inhibitory neurons fire as excitatory ones do, or more
+            total += 2 * width * rates.get(end, DRIVES[drive]) * dt * pairs
     return total
+
+
+def report() -> str:
+    """Write Markdown tables of what was measured."""
+    found = json.loads(RESULTS.read_text())
+    gpu = found["machine"]["gpu"]
+    speed = next((b for name, b in BANDWIDTH.items() if name in gpu), 1e12)
+    lines = [f"Measured on {gpu}, {found['machine']['nvcc']}, {found['machine']['processor']}", ""]
+    lines += ["| network, precision | replicas | 2 Hz: call, ms/s | kernel | floor | 60 Hz: call |"]
+    lines[-1] += " kernel | floor |"
+    lines += ["|---|---:|" + "---:|" * 6]
+    for size, many in REPLICAS.items():
+        for precision in ("float64", "float32"):
+            for replicas in many:
+                cells = []
+                for drive in DRIVES:
+                    row = found["rows"].get(f"{size}|{drive}|{precision}|cuda {replicas}")
+                    floor = replicas * bytes_a_step(size, drive, precision) / speed
+                    steps = 1 / float(network(SIZES[size], drive).dt)
+                    cells += [_ms(row, "wall"), _ms(row, "kernel"), f"{1e3 * floor * steps:.2g}"]
+                lines.append(f"| {size}, {precision} | {replicas} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "| C++, of one replica | cores | 2 Hz, ms/s | 60 Hz, ms/s |",
+        "|---|---:|---:|---:|",
+    ]
+    for key in dict.fromkeys(k.split("|")[0] + "|" + k.split()[-1] for k in found["rows"]
+                             if "cpp" in k):  # fmt: skip
+        size, cores = key.split("|")
+        cells = [_ms(found["rows"].get(f"{size}|{d}|float64|cpp {cores}"), "wall") for d in DRIVES]
+        lines.append(f"| {size} | {cores} | " + " | ".join(cells) + " |")
+    lines += ["", "| sweep of 55 rows | cores | wall, s | simulation, s |", "|---|---:|---:|---:|"]
+    for name, row in found["sweep"].items():
+        backend, cores = name.split()
+        lines.append(f"| {backend} | {cores} | {row['wall']:.1f} | {row['simulate']:.1f} |")
+    return "\n".join(lines)
+
+
+def _ms(row: dict | None, what: str) -> str:
+    return f"{1e3 * statistics.median(row[what]):.3g}" if row else "not measured"
 
 
 def run(console: Console, sizes: list[str]) -> None:
     """Measure everything; write it after every row."""
-    found = {"machine": machine() | {"gpu": gpus()[0][0], "nvcc": describe_nvcc()}, "rows": {}}
+    found = {"machine": machine() | {"gpu": gpus()[0][0], "nvcc": describe_nvcc()}}
+    found |= {"rows": {}, "sweep": {}}
+    cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
+    for backend, used in (("cuda", cores), ("cpp", cores), ("cpp", 2)):
+        row = measure_sweep(backend, used)
+        found["sweep"][f"{backend} {used}"] = row
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        console.print(f"sweep, {backend}, {used} cores: {row}", highlight=False)
     for size in sizes:
         for drive in DRIVES:
             for precision in ("float64", "float32"):
@@ -106,9 +182,9 @@ def run(console: Console, sizes: list[str]) -> None:
                     row = measure(backend, spec, size, replicas) | {"build": built}
                     _keep(console, found, f"{size}|{drive}|{precision}|cuda {replicas}", row)
             spec = network(SIZES[size], drive)
-            for cores in (1, 2, os.cpu_count()) if size == "200+50" else (1,):
-                row = measure_cores(spec, size, cores, 4 if size == "200+50" else 1)
-                _keep(console, found, f"{size}|{drive}|float64|cpp {cores}", row)
+            for used in (1, 2, cores) if size == "200+50" else (1,):
+                row = measure_cores(spec, size, used, 4 if size == "200+50" else 1)
+                _keep(console, found, f"{size}|{drive}|float64|cpp {used}", row)
 
 
 def _keep(console: Console, found: dict, name: str, row: dict) -> None:
@@ -124,8 +200,12 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", choices=REPLICAS, default=list(REPLICAS))
+    parser.add_argument("--report", action="store_true", help="measure nothing")
     args = parser.parse_args()
-    run(Console(), args.sizes)
+    console = Console()
+    if not args.report:
+        run(console, args.sizes)
+    console.print(report(), highlight=False, markup=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Backends: how a network is run. The only module that chooses a Brian2 device.
+"""Backends: how a network is run, and Brian2's runtime as one.
 
 A backend is made once for a network and then called again and again::
 
@@ -7,36 +7,36 @@ A backend is made once for a network and then called again and again::
 
 `advance` is a pure function of state, segment and seed; `advance_batch` does the same for several
 replicas, runs of one kind of network, in one call. On the runtime backends (``numpy``,
-``cython``) Brian2 runs in this process; ``cpp`` is a standalone program, compiled once and kept in
-a cache, that reads a segment from a file and writes the next state to another.
+``cython``) Brian2 runs in this process; ``cpp`` and ``cuda`` are standalone programs, compiled once
+and kept in a cache, that read a segment from a file and write the next state to another.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
 
 import brian2
 import numpy as np
-from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
-from . import cache, exchange, standalone
-from .build import build, find_compiler
-from .context import brian_errors, numpy_seed, preferences, runtime
-from .errors import BackendError, SimulationError, explain, nearest
+from .build import find_compiler
+from .context import brian_errors, numpy_seed, runtime
+from .errors import BackendError, SimulationError, nearest
 from .network import BrianNetwork
-from .program import Job, Program, Programs, Synapses
 from .request import Answer, one_by_one
-from .segment import Capacity, Recording, Segment, check_complete, counts_of_slots, timing
+from .segment import (
+    Capacity,
+    Recording,
+    Segment,
+    check_complete,
+    check_segment,
+    counts_of_slots,
+    timing,
+)
 from .spec import Network, NetworkSpec
 from .state import State, finished_arrays
 from .surrogate import SurrogateNetwork
 from .together import Together, check_batch
-
-#: Steps after which a standalone program would end by itself: a segment ends before.
-_ENDLESS = 2**40
 
 #: What runs Brian2 networks, and what runs surrogate-gradient networks.
 BRIAN_BACKENDS = ("cpp", "cuda", "cython", "numpy")
@@ -122,6 +122,8 @@ def make_backend(
             from .cuda_backend import CudaBackend
 
             return CudaBackend(spec, capacity, report)
+        from .cpp_backend import CppBackend
+
         return CppBackend(spec, capacity, report)
     return RuntimeBackend(name, spec, capacity, hooks)
 
@@ -135,31 +137,6 @@ def _torch_backend(name: str, spec: SurrogateNetwork, hooks: Mapping[str, Callab
     from .torch_backend import TorchBackend  # torch is an extra, and takes a second to import
 
     return TorchBackend(spec, "cuda" if name == "torch-cuda" else "cpu")
-
-
-def advance_checks(spec: NetworkSpec, segment: Segment) -> None:
-    """Raise `BackendError` if `segment` does not fit the network `spec`."""
-    n_inputs = spec.population(spec.input).size
-    if segment.stimulus.shape[1:] != (n_inputs,):
-        raise BackendError(
-            explain(
-                "segment: stimulus",
-                segment.stimulus.shape,
-                f"(n_slots, {n_inputs})",
-                f"population '{spec.input}' has {n_inputs} neurons",
-            )
-        )
-    missing = set(spec.gates) ^ set(segment.gates)
-    if missing:
-        raise BackendError(
-            explain("segment: gates", sorted(segment.gates), f"exactly {sorted(spec.gates)}")
-        )
-
-
-def _check_device() -> None:
-    """Raise `BackendError` unless Brian2 runs networks in this process."""
-    if get_device() is not runtime_device:
-        raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
 
 
 class RuntimeBackend:
@@ -204,8 +181,7 @@ class RuntimeBackend:
         recording : Recording
             Spike counts a slot, and single spikes where asked for.
         """
-        _check_device()
-        advance_checks(self.spec, segment)
+        check_segment(self.spec, segment)
         duration = float(segment.starts[-1] * self.spec.dt)
         with runtime(self.name, self.spec.precision), brian_errors(self.spec):
             network = self._prepare(state)
@@ -254,10 +230,9 @@ class RuntimeBackend:
         BackendError
             If the numbers of states, segments and seeds differ, or there are hooks.
         """
-        _check_device()
         check_batch(states, segments, seeds, self._hooks)
         for segment in segments:
-            advance_checks(self.spec, segment)
+            check_segment(self.spec, segment)
         if len(states) > 1:
             answers = self._together.advance(states, segments, seeds)
             self.build_seconds += self._together.take_build_seconds()
@@ -298,111 +273,3 @@ class RuntimeBackend:
             neurons = np.array(raster["i"].get_value(), dtype=np.int32)
             spikes[name] = (at.astype(np.int64), neurons)
         return Recording(counts, spikes)
-
-
-# --------------------------------------------------------------------------------------------
-# C++ standalone
-
-
-class CppBackend:
-    """A C++ standalone program, compiled once for a network and called for every segment."""
-
-    name = "cpp"
-
-    def __init__(self, spec: NetworkSpec, capacity: Capacity, report=lambda message: None):
-        self.spec, self.capacity = spec, capacity
-        self.build_seconds = 0.0
-        self._report = report
-        self._programs = Programs()
-        self._build()
-
-    def _build(self) -> None:
-        """Find the program in the cache, or compile it."""
-        started = time.perf_counter()
-        self.directory = build(self.spec, self.capacity, _generate, self._report)
-        self.build_seconds += time.perf_counter() - started
-        self._layout = cache.layout(self.directory)
-
-    def _started(self, synapses: Synapses) -> Program:
-        """Start the program."""
-        if not cache.is_whole(self.directory):  # somebody cleared the cache meanwhile
-            self._build()
-        return Program(self.directory, self._layout, synapses)
-
-    def advance(self, state: State, segment: Segment, seed: int) -> Answer:
-        """Run `segment` from `state`; see `RuntimeBackend.advance`."""
-        (answer,) = self.advance_batch([state], [segment], [seed])
-        if isinstance(answer, SimulationError):
-            raise answer
-        return answer
-
-    def advance_batch(
-        self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
-    ) -> list[Answer | SimulationError]:
-        """Run replicas side by side, a process each; see `brainsleep.request.one_by_one`.
-
-        As many are at work at once as there are cores (`brainsleep.program.cores`).
-        """
-        for segment in segments:
-            advance_checks(self.spec, segment)
-        cache.touch(self.directory)
-        jobs = [
-            Job(
-                state.synapses,
-                int(segment.starts[-1]),
-                partial(self._given, state, segment, seed),
-                partial(self._taken, state, segment),
-            )
-            for state, segment, seed in zip(states, segments, seeds, strict=True)
-        ]
-        return self._programs.run(jobs, self._started)
-
-    def _given(self, state: State, segment: Segment, seed: int) -> dict[str, np.ndarray]:
-        """Return all arrays that a segment starts from."""
-        times, values = timing(self.spec, self.capacity, segment)
-        given = {**state.arrays, **state.parameters}
-        given |= {f"clock:{name}": value for name, value in times.items()}
-        given |= {f"slots:{name}": value for name, value in values.items()}
-        given["run"] = np.array([seed % 2**32, segment.starts[-1]], dtype=np.int64)
-        return given
-
-    def _taken(self, state: State, segment: Segment, out: dict[str, np.ndarray]) -> Answer:
-        """Make state and recording of the arrays that a segment ends with."""
-        check_complete(int(out["steps"][0]), segment)
-        duration = float(segment.starts[-1] * self.spec.dt)
-        arrays = {name: out[name].astype(float, copy=False) for name in state.arrays}
-        arrays = finished_arrays(arrays, duration)
-        counts, spikes = {}, {}
-        for group in (p.name for p in self.spec.populations if p.spikes):
-            size = self.spec.population(group).size
-            recorded = out[f"{group}:counts"].reshape(-1, size)
-            counts[group] = counts_of_slots(recorded, out[f"{group}.spike_count"])
-            at = np.rint(out[f"{group}:t"] / float(self.spec.dt)).astype(np.int64)
-            spikes[group] = (at, out[f"{group}:i"])
-        return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
-
-
-def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
-    """Write the C++ sources of `spec` to `folder`; return the layout of its files."""
-    wanted = {
-        "core.default_float_dtype": np.dtype(spec.precision).type,
-        "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
-    }
-    set_device(standalone.NAME, build_on_run=False, directory=str(folder))
-    try:
-        with preferences(wanted), brian_errors(spec):
-            device = get_device()
-            device.reinit()
-            device.activate(build_on_run=False, directory=str(folder))
-            network = BrianNetwork(spec, capacity)
-            layout, load, before_run, save = exchange.code(network, device)
-            device.insert_code("main", load)
-            device.insert_code("before_network_run", before_run)
-            device.insert_code("before_end", save)
-            network.net.run(_ENDLESS * spec.dt, namespace={})
-            device.build(directory=str(folder), compile=False, run=False)
-            device.write_units(folder)
-        return layout
-    finally:
-        get_device().reinit()
-        reset_device()

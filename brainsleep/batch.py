@@ -106,11 +106,15 @@ class _UnderWay:
         answers: dict[int, Any] = dict.fromkeys(steps)  # None begins a run
         try:
             while self.under_way:
-                asked = {k: _next(steps[k], answer) for k, answer in answers.items()}
-                self.clock()
-                for k in [k for k, found in asked.items() if not isinstance(found, Request)]:
-                    ends[k] = asked.pop(k)
-                    del self.under_way[k], steps[k]
+                asked = {}
+                for k, answer in answers.items():
+                    found = _next(steps[k], answer)
+                    if isinstance(found, Request):
+                        asked[k] = found
+                    else:
+                        self.clock()
+                        ends[k] = found
+                        del self.under_way[k], steps[k]
                 self._save_now_and_then()
                 answers = self._answered(asked)
         except KeyboardInterrupt:
@@ -151,7 +155,7 @@ class _UnderWay:
             run.save_checkpoint()
 
 
-def _next(steps: Steps[Result], answer: Answer | Exception | None) -> Request | Result | Exception:
+def _next(steps: Steps[Result], answer: Any) -> Request | Result | Exception:
     """Let a run go on until it asks for something, has a result, or fails."""
     try:
         return steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
@@ -186,14 +190,16 @@ def check_alike(protocols: Sequence[Protocol]) -> None:
             "batch: got a protocol with Python hooks; expected none, as a hook sees one network at "
             "a time; run it alone"
         )
-    known = structure(first.network)
-    for k, protocol in enumerate(protocols):
-        if protocol.network is first.network or (found := structure(protocol.network)) == known:
+    others = [k for k, each in enumerate(protocols) if each.network is not first.network]
+    known = structure(first.network) if others else {}
+    for k in others:
+        protocol = protocols[k]
+        if (found := structure(protocol.network)) == known:
             continue
         where, got, expected = _difference(found, known)
         raise BackendError(
             explain(
-                f"batch: network of protocol number {k} ({protocol.name}): {where}",
+                f"batch: network of protocol number {k} ({protocol.name}): {where or 'kind'}",
                 got,
                 f"{expected}, as in number 0 ({first.name})",
                 "networks of a batch differ in parameter values only: make a batch of each kind",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
 import brian2
 import numpy as np
+from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
 from .errors import BackendError, BrainsleepError, one_line
 from .spec import NetworkSpec
@@ -41,7 +43,9 @@ def preferences(wanted: Mapping[str, object]):
 
 @contextlib.contextmanager
 def runtime(target: str, precision: str):
-    """Have Brian2's runtime generate code for `target`; restore preferences afterwards."""
+    """Select Brian2's runtime with code for `target`; restore preferences afterwards."""
+    if get_device() is not runtime_device:
+        raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
     wanted = {
         "codegen.target": target,
         "core.default_float_dtype": np.dtype(precision).type,
@@ -62,3 +66,22 @@ def numpy_seed(seed: int):
         yield
     finally:
         np.random.set_state(before)  # noqa: NPY002
+
+
+@contextlib.contextmanager
+def standalone_device(name: str, spec: NetworkSpec, folder: Path):
+    """Select the standalone device `name` to write the code of `spec` to `folder`; yield it."""
+    wanted = {
+        "core.default_float_dtype": np.dtype(spec.precision).type,
+        "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
+    }
+    set_device(name, build_on_run=False, directory=str(folder))
+    try:
+        with preferences(wanted), brian_errors(spec):
+            device = get_device()
+            device.reinit()
+            device.activate(build_on_run=False, directory=str(folder))
+            yield device
+    finally:
+        get_device().reinit()
+        reset_device()

@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from brian2.devices.device import get_device, reset_device, set_device
 
 from . import cache
 from .build import build_key, generator
-from .context import brian_errors, preferences
+from .context import standalone_device
 from .cuda_memory import BUFFERS, RETURNED, Array, Connections, Plan
 from .cuda_toolkit import (
     FLAGS,
@@ -33,12 +32,15 @@ from .errors import BackendError, SimulationError
 from .network import BrianNetwork
 from .program import Process
 from .request import Answer
-from .segment import Capacity, Recording, Segment, counts_of_slots, event_steps, slot_values
+from .segment import Capacity, Recording, Segment, check_segment, counts_of_slots, events
 from .spec import NetworkSpec
 from .state import State, finished_arrays
 
 #: Slots and steps of a segment: a call costs the same however many there are.
 CAPACITY = Capacity(slots=512, steps=2**20)
+
+#: Steps of the network that is laid out: any number, segments say when they end.
+_LONG = 2**30
 
 #: No step: ends a list of times.
 _NEVER = np.iinfo(np.int32).max
@@ -63,26 +65,14 @@ def generate(spec: NetworkSpec, folder: Path) -> dict:
     from . import cuda_code  # imports brian2cuda
     from .cuda_source import Source
 
-    wanted = {
-        "core.default_float_dtype": np.dtype(spec.precision).type,
-        "core.stop_on_keyboard_interrupt": False,
-    }
-    set_device(cuda_code.NAME, build_on_run=False, directory=str(folder))
-    try:
-        with preferences(wanted), brian_errors(spec):
-            device = get_device()
-            device.reinit()
-            device.activate(build_on_run=False, directory=str(folder))
-            network = BrianNetwork(spec, CAPACITY)
-            functions = {
-                name: cuda_code.slot_function(array) for name, array in network.slot_values.items()
-            }
-            network.net.run(2**30 * spec.dt, namespace={})
-            source = Source(spec, device.pieces(), functions)
-            (folder / "kernel.cuh").write_text(source.text())
-    finally:
-        get_device().reinit()
-        reset_device()
+    with standalone_device(cuda_code.NAME, spec, folder) as device:
+        network = BrianNetwork(spec, CAPACITY)
+        functions = {
+            name: cuda_code.slot_function(array) for name, array in network.slot_values.items()
+        }
+        network.net.run(_LONG * spec.dt, namespace={})
+        source = Source(spec, device.pieces(), functions)
+        (folder / "kernel.cuh").write_text(source.text())
     for name in _FILES:
         shutil.copy(TEMPLATES / name, folder / name)
     return source.layout()
@@ -148,6 +138,8 @@ class CudaBackend:
         list of (State, Recording) or SimulationError
             What `advance` returns or raises: that of a replica does not depend on the others.
         """
+        for segment in segments:
+            check_segment(self.spec, segment)
         cache.touch(self.directory)
         if self._process is None or not self._process.running:
             self._process, self._connected = _Process(self.directory), []
@@ -171,10 +163,7 @@ class CudaBackend:
             self._connected = []
             raise
         self.kernel_seconds = float(self._process.said[0])
-        return [
-            self._result(number, plan, out, state, segment)
-            for number, (state, segment) in enumerate(zip(states, segments, strict=True))
-        ]
+        return self._answers(plan, out, states, segments)
 
     # -- memory --------------------------------------------------------------------------------
 
@@ -201,11 +190,10 @@ class CudaBackend:
 
     def _inputs(self, state: State, segment: Segment) -> dict[str, np.ndarray]:
         """Return what a replica is given, but for what depends on its connectivity."""
-        steps = event_steps(self.spec, segment)
-        given = {name: state.arrays[name] for name in state.arrays}
+        steps, values = events(self.spec, self.capacity, segment)
+        given = dict(state.arrays)
         given["parameters"] = np.array([state.parameters[k] for k in self._layout["parameters"]])
-        for name, value in slot_values(self.spec, self.capacity, segment).items():
-            given[f"slots:{name}"] = value
+        given |= {f"slots:{name}": value for name, value in values.items()}
         every_step = {name: segment.gates[name] > 0 for name in self.spec.activity_names}
         every_step["raster"] = segment.raster
         given["flags"] = sum(
@@ -228,59 +216,77 @@ class CudaBackend:
             if name != "record" and not (known and plan.same(self._last_plan) and name == "fixed")
         }
         self._last_plan = plan
-        for number, (mine, connections) in enumerate(zip(given, self._connected, strict=True)):
-            for array in self._arrays:
-                if array.buffer not in images:
-                    continue
-                value = connections.fixed.get(array.key) if array.buffer == "fixed" else None
-                if array.buffer == "fixed":
-                    plan.put(images["fixed"][number], array, value)
-                elif array.key in mine:
-                    value = mine[array.key]
-                    if array.rows.startswith("synapses:"):
-                        value = value[connections.order[array.rows.partition(":")[2]]]
-                    plan.put(images[array.buffer][number], array, value)
-                elif array.key.endswith(".not_refractory"):
-                    plan.put(images[array.buffer][number], array, np.ones(array.columns))
+        for array in (array for array in self._arrays if array.buffer in images):
+            if array.buffer == "fixed":
+                values = [connections.fixed[array.key] for connections in self._connected]
+            elif array.key.endswith(".not_refractory"):
+                values = [np.ones(array.columns)] * len(given)
+            elif array.key not in given[0]:
+                continue
+            else:
+                values = [mine[array.key] for mine in given]
+            if projection := array.projection:
+                both = zip(values, self._connected, strict=True)
+                values = [value[connections.order[projection]] for value, connections in both]
+            plan.put(images[array.buffer], array, values)
         return images
 
     _last_plan: Plan | None = None
 
-    def _result(
-        self, number: int, plan: Plan, out: Mapping, state: State, segment: Segment
-    ) -> Answer | SimulationError:
-        found, connections = {}, self._connected[number]
+    def _answers(
+        self, plan: Plan, out: Mapping, states: Sequence[State], segments: Sequence[Segment]
+    ) -> list[Answer | SimulationError]:
+        """Take states and recordings from the memory of all replicas."""
         arrays = {array.key: array for array in self._arrays if array.buffer in RETURNED}
 
-        def take(key: str, rows: int | None = None) -> np.ndarray:
+        def view(key: str, rows: int = 1) -> np.ndarray:
             array = arrays[key]
-            return plan.take(out[array.buffer][number], array, rows)
+            return plan.view(out[array.buffer], array, rows * array.columns)
 
-        for key, before in state.arrays.items():
-            if key not in arrays:  # nothing uses it
-                found[key] = before
+        whole = {
+            key: view(key, plan.rows[array.rows]).astype(float)
+            for key, array in arrays.items()
+            if key in states[0].arrays
+        }
+        spiking = [p.name for p in self.spec.populations if p.spikes]
+        final = {name: view(f"{name}.spike_count") for name in spiking}
+        counted = {name: view(f"counts:{name}", plan.rows["slots"]) for name in spiking}
+        rasters = {name: view(f"raster:{name}", plan.rows["raster"]) for name in spiking}
+        answers: list[Answer | SimulationError] = []
+        for r, (state, segment) in enumerate(zip(states, segments, strict=True)):
+            back = self._connected[r].back
+            found = dict(state.arrays)  # what nothing uses stays
+            for key, values in whole.items():
+                projection = arrays[key].projection
+                found[key] = values[r][back[projection]] if projection else values[r]
+            try:
+                found = finished_arrays(found, float(segment.starts[-1] * self.spec.dt))
+            except SimulationError as error:
+                answers.append(error)
                 continue
-            projection = arrays[key].rows.partition(":")[2]
-            value = take(key, len(connections.order[projection]) if projection else None)
-            found[key] = value.astype(float)
-            if projection:
-                found[key] = np.empty_like(found[key])
-                found[key][connections.order[projection]] = value
-        duration = float(segment.starts[-1] * self.spec.dt)
-        try:
-            found = finished_arrays(found, duration)
-        except SimulationError as error:
-            return error
-        counts, spikes = {}, {}
-        shown = segment.steps_where(segment.raster)
-        for p in (p for p in self.spec.populations if p.spikes):
-            recorded = take(f"counts:{p.name}", len(segment))
-            counts[p.name] = counts_of_slots(recorded, take(f"{p.name}.spike_count").ravel())
-            bits = take(f"raster:{p.name}", len(shown)) if len(shown) else np.zeros((0, 1), "u4")
-            fired = np.unpackbits(np.ascontiguousarray(bits).view(np.uint8), 1, bitorder="little")
-            row, neuron = np.nonzero(fired)
-            spikes[p.name] = (shown[row].astype(np.int64), neuron.astype(np.int32))
-        return State(found, state.parameters, state.synapses), Recording(counts, spikes)
+            recording = Recording(
+                {
+                    name: counts_of_slots(
+                        counted[name][r].reshape(plan.rows["slots"], -1)[: len(segment)],
+                        final[name][r],
+                    )
+                    for name in spiking
+                },
+                {name: _spikes(rasters[name][r], plan, segment) for name in spiking},
+            )
+            answers.append((State(found, state.parameters, state.synapses), recording))
+        return answers
+
+
+def _spikes(raster: np.ndarray, plan: Plan, segment: Segment) -> tuple[np.ndarray, np.ndarray]:
+    """Return steps and neurons of single spikes: a bit each, a row a step that was recorded."""
+    shown = segment.steps_where(segment.raster)
+    if not len(shown):
+        return np.empty(0, np.int64), np.empty(0, np.int32)
+    rows = raster.reshape(plan.rows["raster"], -1)[: len(shown)]
+    fired = np.unpackbits(np.ascontiguousarray(rows).view(np.uint8), 1, bitorder="little")
+    row, neuron = np.nonzero(fired)
+    return shown[row].astype(np.int64), neuron.astype(np.int32)
 
 
 class _Process(Process):

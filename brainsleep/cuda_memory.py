@@ -59,6 +59,12 @@ class Array:
     columns: int = 1
     offset: int = -1
 
+    @property
+    def projection(self) -> str:
+        """The projection of which it holds a value a synapse, in a replica's state; or ''."""
+        kind, _, name = self.rows.partition(":")
+        return name if kind == "synapses" and self.buffer == "state" else ""
+
 
 class Plan:
     """Where every array lies in the memory of a replica."""
@@ -91,18 +97,19 @@ class Plan:
             self.offsets[a.key] == other.offsets[a.key] for a in self.arrays if a.buffer == "fixed"
         )
 
-    def put(self, image: np.ndarray, array: Array, value: np.ndarray) -> None:
-        """Write an array into the memory of a replica."""
-        value = np.asarray(value, dtype=array.dtype).ravel()
-        start = self.offsets[array.key]
-        image[start : start + value.nbytes] = value.view(np.uint8)
+    def view(self, image: np.ndarray, array: Array, count: int) -> np.ndarray:
+        """Return the first `count` values of an array of every replica, shape (n, count)."""
+        start, dtype = self.offsets[array.key], np.dtype(array.dtype)
+        return image[:, start : start + count * dtype.itemsize].view(dtype)
 
-    def take(self, image: np.ndarray, array: Array, rows: int | None = None) -> np.ndarray:
-        """Read an array from the memory of a replica, shape (rows, columns) or (rows,)."""
-        rows = self.rows[array.rows] if rows is None else rows
-        start, size = self.offsets[array.key], rows * array.columns * np.dtype(array.dtype).itemsize
-        value = image[start : start + size].view(array.dtype)
-        return value.reshape(rows, -1) if array.rows in ("slots", "raster") else value
+    def put(self, image: np.ndarray, array: Array, values: Sequence[np.ndarray]) -> None:
+        """Write an array into the memory of every replica."""
+        sizes = {np.size(value) for value in values}
+        if len(sizes) == 1:
+            self.view(image, array, sizes.pop())[:] = [np.ravel(value) for value in values]
+            return
+        for row, value in zip(image, values, strict=True):
+            self.view(row[None], array, np.size(value))[0] = np.ravel(value)
 
 
 class Connections:
@@ -111,6 +118,7 @@ class Connections:
     def __init__(self, spec: NetworkSpec, synapses: Mapping[str, tuple[np.ndarray, np.ndarray]]):
         self.synapses = synapses
         self.order: dict[str, np.ndarray] = {}
+        self.back: dict[str, np.ndarray] = {}
         self.fixed: dict[str, np.ndarray] = {}
         for projection in spec.projections:
             pre, post = (np.asarray(ends) for ends in synapses[projection.name])
@@ -132,7 +140,7 @@ class Connections:
         of_block = of_block.reshape(blocks, n_post)
         first = np.concatenate([[0], np.cumsum(of_block.sum(axis=0))])
         rank = first[:-1] + np.cumsum(of_block, axis=0) - of_block
-        self.order[name] = order
+        self.order[name], self.back[name] = order, np.argsort(order)
         self.fixed |= {f"first:{name}": first, f"pre:{name}": pre}
         # who of 32 neurons connects to a neuron, and the place of the first of these synapses
         both = np.stack([bits, rank.astype(np.uint32)], axis=-1)

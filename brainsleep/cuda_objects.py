@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from brian2.synapses.synapses import Synapses
 
 from .cuda_code import Piece, c_type
 from .cuda_memory import WARP, Array, words
@@ -24,6 +23,7 @@ class Objects:
 
     spec: NetworkSpec
     sizes: dict[str, int]
+    projections: set[str]
 
     def declare(self, kind: str, name: str, array: Array, constant: bool = False) -> None:
         """Take up an array and give the kernel a pointer to it."""
@@ -54,7 +54,7 @@ class Objects:
 
     def _stateupdate(self, number: int, piece: Piece, code: list[str]) -> Written:
         owner = piece.given["owner"]
-        if not isinstance(owner, Synapses):
+        if owner.name not in self.projections:
             return owner.name, self._neurons(owner.name, code) if code else [], []
         post = self.spec.projection(owner.name).target
         inside = [

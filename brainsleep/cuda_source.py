@@ -26,7 +26,6 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from brian2.core.clocks import Clock
-from brian2.synapses.synapses import Synapses
 
 from .cuda_code import UNIVERSAL, Piece, c_type
 from .cuda_memory import ALIGNED, BUFFERS, WARP, Array, words
@@ -68,6 +67,7 @@ class Source(Objects):
     ):
         self.spec, self.pieces = spec, pieces
         self.sizes = {p.name: p.size for p in spec.populations}
+        self.projections = {p.name for p in spec.projections}
         self.first_word, total = {}, 0
         for name, size in self.sizes.items():
             self.first_word[name], total = total, total + words(size)
@@ -254,7 +254,7 @@ class Source(Objects):
             start = -1 if name == "slot_index" else 0
             self._top.append(f"{kind} {pointer}[1] = {{{start}}};")
         else:
-            many = isinstance(owner, Synapses)
+            many = owner.name in self.projections
             rows = f"synapses:{owner.name}" if many else ""
             columns = 1 if many else self.sizes[owner.name]
             key = f"{owner.name}.{name}"
@@ -337,6 +337,8 @@ class Source(Objects):
             for line in lines:
                 new, found = _renamed(line, renamed), _CONSTANT.match(line)
                 own = found and found[2] not in _RESULTS
+                if own and found[2] in renamed:  # once more, for the elements
+                    continue
                 if own and self._is_constant(_renamed(found[3], renamed)):
                     renamed[found[2]] = name = f"_constant_{number}_{found[2]}"
                     value = new.partition(" = ")[2]

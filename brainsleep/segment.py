@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .errors import ScheduleError, SimulationError, explain
+from .errors import BackendError, ScheduleError, SimulationError, explain
 from .slots import SlotTable
 from .spec import NetworkSpec
 
@@ -224,9 +224,8 @@ def timing(
     ScheduleError
         If the segment is larger than the capacity, or does not fit the network.
     """
-    values = slot_values(spec, capacity, segment)
+    steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
-    steps = event_steps(spec, segment)
     steps["raster"] = segment.steps_where(segment.raster)
     for name in spec.activity_names:
         steps[name] = segment.steps_where(segment.gates[name] > 0)
@@ -236,25 +235,33 @@ def timing(
     return {name: at * dt for name, at in steps.items()}, values
 
 
-def event_steps(spec: NetworkSpec, segment: Segment) -> dict[str, np.ndarray]:
-    """Return the steps at which slots begin, and at which weight processes do something."""
-    steps = {"slot": segment.starts[:-1]}
-    for name, period in _periods(spec).items():
-        steps[f"{name}_onset"] = segment.onset_times(name)
-        steps[f"{name}_update"], _ = segment.update_times(name, period)
-    return steps
+def events(
+    spec: NetworkSpec, capacity: Capacity, segment: Segment
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return what of `timing` is rare, in steps: slots, and when weight processes do something.
 
+    Returns
+    -------
+    steps : dict of str to ndarray of int
+        ``slot``, and an onset and an update clock a weight process.
+    values : dict of str to ndarray
+        Values a slot by TimedArray.
 
-def slot_values(spec: NetworkSpec, capacity: Capacity, segment: Segment) -> dict[str, np.ndarray]:
-    """Return the values of every slot by TimedArray; raise `ScheduleError` as `timing` does."""
+    Raises
+    ------
+    ScheduleError
+        As `timing`.
+    """
     _check_fits(spec, capacity, segment)
+    steps = {"slot": segment.starts[:-1]}
     values = {"stimulus_by_slot": segment.stimulus}
     for gate in spec.gates:
         values[f"{gate}_gate_by_slot"] = segment.gates[gate]
     for name, period in _periods(spec).items():
-        _, interval = segment.update_times(name, period)
+        steps[f"{name}_onset"] = segment.onset_times(name)
+        steps[f"{name}_update"], interval = segment.update_times(name, period)
         values[f"{name}_interval_by_slot"] = interval * float(spec.dt)
-    return values
+    return steps, values
 
 
 def _periods(spec: NetworkSpec) -> dict[str, int]:
@@ -289,6 +296,25 @@ def check_complete(steps: int, segment: Segment) -> None:
     if steps != segment.starts[-1]:
         raise SimulationError(
             explain("segment", f"{steps} steps run", f"{segment.starts[-1]}", "it was stopped")
+        )
+
+
+def check_segment(spec: NetworkSpec, segment: Segment) -> None:
+    """Raise `BackendError` if `segment` does not fit the network `spec`."""
+    n_inputs = spec.population(spec.input).size
+    if segment.stimulus.shape[1:] != (n_inputs,):
+        raise BackendError(
+            explain(
+                "segment: stimulus",
+                segment.stimulus.shape,
+                f"(n_slots, {n_inputs})",
+                f"population '{spec.input}' has {n_inputs} neurons",
+            )
+        )
+    missing = set(spec.gates) ^ set(segment.gates)
+    if missing:
+        raise BackendError(
+            explain("segment: gates", sorted(segment.gates), f"exactly {sorted(spec.gates)}")
         )
 
 

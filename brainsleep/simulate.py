@@ -32,15 +32,16 @@ def simulate(
 
 @overload
 def simulate(
-    protocol: Sequence[Protocol], *, seed: int | Sequence[int] = ..., backend: str | None = ...,
-    out: str | Path = ..., force: bool = ..., progress: Progress | Sequence[Progress] = ...,
-    batch: Literal[True],
+    protocol: Sequence[Protocol] | None = ..., *, protocols: Sequence[Protocol] | None = ...,
+    seed: int | Sequence[int] = ..., backend: str | None = ..., out: str | Path = ...,
+    force: bool = ..., progress: Progress | Sequence[Progress] = ..., batch: Literal[True],
 ) -> list[Result]: ...  # fmt: skip
 
 
 def simulate(
-    protocol: Protocol | Sequence[Protocol],
+    protocol: Protocol | Sequence[Protocol] | None = None,
     *,
+    protocols: Sequence[Protocol] | None = None,
     seed: int | Sequence[int] = 0,
     backend: str | None = None,
     out: str | Path = "results",
@@ -54,6 +55,8 @@ def simulate(
     ----------
     protocol : Protocol, or sequence of Protocol with `batch`
         What to run.
+    protocols : sequence of Protocol, optional
+        The same for a batch, by a name that says so.
     seed : int, or sequence of int with `batch`
         Seed of the run; split by name into independent streams (synapses, weights, data order,
         dynamics, bootstrap).
@@ -87,12 +90,16 @@ def simulate(
     --------
     >>> simulate([protocol] * 10, seed=range(10), batch=True)  # doctest: +SKIP
     """
+    if (protocol is None) == (protocols is None) or (protocols is not None and not batch):
+        got = "both or neither of protocol and protocols" if batch else "no protocol"
+        allowed = "one protocol; or protocols=[...], batch=True"
+        raise ProtocolError(explain("simulate", got, allowed))
     if batch:
-        protocols, seeds, tells = _many(protocol, seed, progress)
-        found = _simulate(protocols, seeds, backend, Path(out), force, tells)
+        several, seeds, tells = _many(protocols if protocol is None else protocol, seed, progress)
+        found = _simulate(several, seeds, backend, Path(out), force, tells)
         failed = {k: each for k, each in enumerate(found) if isinstance(each, Exception)}
         if failed:
-            raise BatchError(_failures(failed, protocols, seeds), found)
+            raise BatchError(_failures(failed, several, seeds), found)
         return found
     if not isinstance(protocol, Protocol):
         got = f"a {type(protocol).__name__}"

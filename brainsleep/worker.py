@@ -70,7 +70,7 @@ def run_rows(rows: Sequence[Row], out: Path) -> list[dict[str, str]]:
         with _noted(found[k]):
             protocols[k] = _matched(row, row.reference, out) if row.reference else row.protocol
     asked = [rows[k] for k in protocols]
-    ends: list[Result | Exception]
+    ends: Sequence[Result | Exception]
     try:
         ends = simulate(
             list(protocols.values()),

@@ -204,7 +204,7 @@ def creator_violations(source: str, path: str) -> set[str]:
     banned = set()
     if path != "brainsleep/network.py":
         banned |= BRIAN2_OBJECTS
-    if path != "brainsleep/backend.py":
+    if path != "brainsleep/context.py":
         banned |= DEVICE_FUNCTIONS
     return names & banned
 

@@ -201,6 +201,7 @@ def test_rows_of_one_network_and_backend_are_grouped():
         sweep(values, batch=0)
 
 
+@pytest.mark.slow
 @pytest.mark.standalone
 @needs_compiler
 def test_batches_give_the_same_table(two_workers, tmp_path):
@@ -225,9 +226,11 @@ def test_batches_give_the_same_table(two_workers, tmp_path):
     assert Plan(grid.rows(), tmp_path / "a").pending(retry_failed=True) == []
 
 
+@pytest.mark.standalone
+@needs_compiler
 def test_a_row_that_fails_costs_its_batch_nothing(two_workers, tmp_path):
     good, bad = Condition(name="good"), Condition(name="bad", changes={"data.n_readout": 1})
-    grid = tiny_grid(over={}, conditions=[good, bad], seeds=2)
+    grid = tiny_grid(over={}, conditions=[good, bad], seeds=2, backend="cpp")
     sent = []
 
     class Client:
@@ -245,7 +248,6 @@ def test_a_row_that_fails_costs_its_batch_nothing(two_workers, tmp_path):
         note = json.loads((tmp_path / NOTES / "failed" / f"{address}.json").read_text())
         assert note["attempts"] == 2 and note["condition"] == "bad"
         assert note["error"] == end.failed[address] and "batch" not in note["error"]
-        assert "Traceback" in note["traceback"]
 
 
 def test_workers_share_the_cores():
@@ -674,8 +676,11 @@ def test_failed_rows_end_with_1(tmp_path):
         (["sweep", "demo", "--seeds", "few"], "numbers with commas"),
         (["sweep", "demo", "--only", "dem"], "did you mean 'demo'"),
         (["sweep", "demo", "--workers", "2", "--slurm"], "exclude each other"),
-        (["sweep", "demo", "--batch", "0"], "'--batch': 0 is not in the range x>=1"),
-        (["sweep", "demo", "--batch", "x"], "'--batch': 'x' is not a valid int"),
+        (
+            ["sweep", "demo", "--batch", "0"],
+            "'--batch': Input should be greater than or equal to 1",
+        ),
+        (["sweep", "demo", "--batch", "x"], "Invalid value for '--batch'"),
         (["sweep", "demo", "--data", "nothing"], "nothing"),
         (["sweep", "demo", "--slurm", "--dry-run", "--job", "wall=1"], "argument 'wall'"),
         (["sweep", "--status", "nowhere"], "none was begun"),

@@ -1,5 +1,6 @@
 """Classes learned task after task: order of images, sleeps at the ends of tasks, accuracies."""
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -377,22 +378,19 @@ def test_tasks_can_be_set_as_text():
 def test_readout_and_test_images_have_noise_of_their_own():
     from brainsleep.probes import Probes
 
-    seeds = []
-
-    class Backend:
-        capacity = Capacity()
-
-        def advance(self, state, segment, seed):
-            seeds.append(seed)
-            return state, Recording({"e": np.ones((len(segment), 30), np.int32)})
-
     split = parts()
     order = Order(np.arange(4), np.array([0, 0, 1, 1]), np.zeros(4, int))
     protocol = TINY.override({"tasks.classes": ((0, 1), (2, 3))})
     table = protocol.schedule.compile(order, 40, 40, protocol.network.gates, 1 * ms)
     probes = Probes(protocol, table, split, 0)
     (slot,) = probes.tasks
-    probes.look(Backend(), None, slot)
+    seeds, answer = [], None
+    steps = probes.look(Capacity(), None, slot)
+    with contextlib.suppress(StopIteration):
+        while True:
+            asked = steps.send(answer)
+            seeds.append(asked.seed)
+            answer = None, Recording({"e": np.ones((len(asked.segment), 30), np.int32)})
     assert len(set(seeds)) == len(seeds) == 2
 
 
