@@ -183,8 +183,9 @@ class NumpyReplicaCode(NumpyCodeObject):
     def __init__(self, *args, **kwds):
         super().__init__(*args, **kwds)
         self.namespace |= {"_power": power, "_shared_power": shared_power}
-        draws, names = draws_of(self)
-        self.namespace |= {name: draws.function(name) for name in names}
+        if found := draws_of(self):
+            draws, names = found
+            self.namespace |= {name: draws.function(name) for name in names}
 
 
 class CythonReplicaGenerator(_ArrangedForOne, CythonCodeGenerator):
@@ -208,8 +209,8 @@ class CythonReplicaCode(CythonCodeObject):
 
     def __init__(self, *args, **kwds):
         super().__init__(*args, **kwds)
-        draws, _ = draws_of(self)
-        if draws:
+        if found := draws_of(self):
+            draws, _ = found
             self.namespace["_generators"] = draws.generators
 
 

@@ -80,7 +80,7 @@ class Draws:
     """
 
     def __init__(self, generators: Generators, bounds: np.ndarray):
-        self.generators, self._sizes = generators, np.diff(bounds)
+        self.generators, self._sizes = generators, np.diff(bounds).tolist()
         self.replica = np.repeat(np.arange(len(self._sizes), dtype=np.int32), self._sizes)
 
     def function(self, name: str) -> Callable:
@@ -95,14 +95,9 @@ class Draws:
             if not isinstance(which, LazyArange) and np.ndim(which) == 0:  # within a loop
                 return methods[self.replica[which]](*values)
             sizes, order = self._shares(which)
-            if order is not None:
-                values = [v if np.ndim(v) == 0 else v[order] for v in values]
-            ends = np.cumsum(sizes)
+            parts = _parts(values, sizes, order) if values else [()] * len(sizes)
             drawn = np.concatenate(
-                [
-                    method(*(v if np.ndim(v) == 0 else v[end - n : end] for v in values), size=n)
-                    for method, n, end in zip(methods, sizes, ends, strict=True)
-                ]
+                [method(*part, n) for method, part, n in zip(methods, parts, sizes, strict=True)]
             )
             if order is None:
                 return drawn
@@ -112,16 +107,25 @@ class Draws:
 
         return draw
 
-    def _shares(self, which: LazyArange | np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def _shares(self, which: LazyArange | np.ndarray) -> tuple[list[int], np.ndarray | None]:
         """Return how many of the elements are of each replica, and what sorts them by replica."""
         everything = isinstance(which, LazyArange) and which.indices is None
         if everything and len(which) == len(self.replica):
             return self._sizes, None
         replica = self.replica[np.asarray(which, dtype=np.int64)]
-        sizes = np.bincount(replica, minlength=len(self._sizes))
+        sizes = np.bincount(replica, minlength=len(self._sizes)).tolist()
         if np.all(replica[1:] >= replica[:-1]):
             return sizes, None
         return sizes, np.argsort(replica, kind="stable")
+
+
+def _parts(values: list, sizes: list[int], order: np.ndarray | None) -> list[list]:
+    """Cut parameters, of every element or the same for all, into those of each replica."""
+    given = [v if order is None or np.ndim(v) == 0 else v[order] for v in values]
+    return [
+        [v if np.ndim(v) == 0 else v[end - n : end] for v in given]
+        for n, end in zip(sizes, np.cumsum(sizes), strict=True)
+    ]
 
 
 # --------------------------------------------------------------------------------------------
@@ -137,13 +141,20 @@ def drawing(variables: dict[str, object]) -> dict[str, Function]:
     }
 
 
-def draws_of(code: CodeObject) -> tuple[Draws | None, list[str]]:
+def draws_of(code: CodeObject) -> tuple[Draws, list[str]] | None:
     """Return what draws for the elements of `code`, and the functions of `METHODS` it calls.
 
     Parameters
     ----------
     code : CodeObject
         Code of several replicas.
+
+    Returns
+    -------
+    draws : Draws
+        What draws, and for what.
+    names : list of str
+        The functions. None in place of both if nothing is drawn.
 
     Raises
     ------
@@ -152,7 +163,7 @@ def draws_of(code: CodeObject) -> tuple[Draws | None, list[str]]:
     """
     functions = drawing(code.variables)
     if not functions:
-        return None, []
+        return None
     for name, function in functions.items():
         known = name.removeprefix("_")  # as functions call one another in Cython
         if known not in METHODS or function is not DEFAULT_FUNCTIONS[known]:

@@ -5,7 +5,7 @@ replicas in one network it is paid once. Replica ``r`` has neurons ``r*size`` to
 every population, and its own synapses in its own order. What one network keeps once (gates, and
 parameters that differ) is kept for every neuron. The slots of replicas begin when they like: code
 that is due in some of them only is carried out for a list of neurons or synapses, and changes no
-others.
+others. Every replica draws the random numbers that it draws by itself (`brainsleep.replica_draws`).
 """
 
 from __future__ import annotations

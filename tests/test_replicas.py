@@ -402,7 +402,7 @@ RESTLESS = NeuronModel(  # draws wherever a neuron has code
     reset="v = v_reset + sd*randn()",
     refractory="2*ms + rand()*2*ms",
     on_slot="level = poisson(mean)\nlevel += poisson(20*mean)",
-    on_step="v += (0.1*level + rand())*mV",
+    on_step="kick = rand()\nv += (0.1*level + kick)*mV",
     parameters={
         "v_rest": 0 * mV,
         "sd": 1 * mV,
