@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from conftest import (
     EVERY_STEP,
+    TINY,
     emulated,
     lone_neurons,
     make_segment,
@@ -33,9 +34,10 @@ from brainsleep.cuda_memory import Connections
 from brainsleep.errors import BackendError, MissingExtraError, SimulationError, SpecError
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import LIF
-from brainsleep.models.massey2026 import PAPER
+from brainsleep.models.massey2026 import PAPER, recurrent_network
 from brainsleep.protocol import Protocol, load_protocol
 from brainsleep.segment import Capacity
+from brainsleep.simulate import simulate
 from brainsleep.spec import (
     InitialWeights,
     NetworkSpec,
@@ -201,45 +203,62 @@ def test_sums_over_a_projection_wait_for_all_blocks(backend, small_network, monk
     np.testing.assert_allclose(after.weights("ee"), expected, rtol=1e-10)
 
 
-def sleeping(spec, above, slots=12):
-    """A segment of sleep in which all weights decay, and what must be left to go on."""
-    segment = make_segment(
-        spec, np.zeros((slots, 30)), np.full(slots, 20), kind="sleep", raster=True, decay=1, noise=1
-    )
-    return dataclasses.replace(segment, above=np.full(slots, float(above)))
-
-
-def summed(state):
-    return sum(value.sum() for name, value in state.arrays.items() if name.endswith(".w"))
+@needs_compiler
+def test_a_segment_ends_before_the_slot_where_the_weights_are_down(monkeypatch):
+    """Weights that decay towards nothing, and borders between what is left after two slots."""
+    spec = recurrent_network(n_inputs=30, n_excitatory=40, n_inhibitory=5)
+    backend, state = emulated(spec), initial_state(spec, 7)
+    faster = {k: 0.1 if k.endswith("decay_tau_w") else v for k, v in state.parameters.items()}
+    state = dataclasses.replace(state, parameters=faster)
+    gates = {"decay": 1, "noise": 1, "plasticity": 1}
+    steps = np.full(8, 20)
+    whole = make_segment(spec, np.zeros((8, 30)), steps, kind="sleep", raster=True, **gates)
+    parts = [backend.advance(state, whole.part(0, k), 1) for k in range(1, 9)]
+    left = [sum(s.weights(p.name).sum() for p in spec.projections) for s, _ in parts]
+    assert np.all(np.diff(left) < 0)
+    borders = [(left[k] + left[k - 1]) / 2 for k in range(1, 7)]  # come down to in slot k
+    watched = [dataclasses.replace(whole, above=np.full(8, border)) for border in borders]
+    for blocks in ((1, 4), (3, 1)):
+        monkeypatch.setattr(backend, "_blocks", lambda replicas, blocks=blocks: blocks)
+        ended = backend.advance_batch([state] * 6, watched, [1] * 6)
+        assert [len(r.counts["e"]) for _, r in ended] == [2, 3, 4, 5, 6, 7]
+        assert [bits(one) for one in ended] == [bits(parts[k]) for k in range(1, 7)]
+    never = dataclasses.replace(whole, above=np.full(8, 0.5 * left[-1]))
+    late = dataclasses.replace(whole, above=np.r_[np.full(1, 1e9), np.zeros(7)])
+    for one in backend.advance_batch([state] * 2, [never, late], [1] * 2):
+        assert bits(one) == bits(parts[-1])
 
 
 @needs_compiler
-@pytest.mark.parametrize("blocks", [(1, 4), (3, 1)])
-def test_a_segment_ends_before_the_slot_where_the_weights_are_down(
-    backend, small_network, blocks, monkeypatch
-):
-    monkeypatch.setattr(backend, "_blocks", lambda replicas: blocks)
-    changed = {f"{p.name}.decay_tau_w": 0.5 for p in small_network.projections}
-    state = initial_state(small_network, 7)
-    up = {k: 3 * v for k, v in state.arrays.items() if k.endswith(".w") and k != "ee.w"}
-    state = dataclasses.replace(
-        state, arrays=state.arrays | up, parameters=state.parameters | changed
+def test_a_sleep_that_ends_early_is_one_segment(monkeypatch, tmp_path):
+    """Without plasticity weights do not hang by spikes: sleeps end where they do on `numpy`."""
+    changes = {
+        "network.projections.*.rules": (),
+        "network.projections.*.processes.decay.tau_w": "100*ms",
+        "network.projections.*.weights.low": 2.0,
+        "schedule.sleep.fraction": 1.0,
+        "schedule.sleep.until_initial": True,
+        "schedule.sleep.trigger": 0.1,
+        "schedule.sleep.check_every": "20*ms",
+        "record.weights_at_phases": False,
+        "record.weights_every": 0,
+        "record.snapshots": (),
+    }
+    protocol = TINY.override(changes)
+    program, asked = emulated(protocol.network), []
+    monkeypatch.setattr("brainsleep.batch.make_backend", lambda *_, **__: program)
+    advance = program.advance_batch
+    monkeypatch.setattr(
+        program, "advance_batch", lambda *given: (asked.append(given[1]), advance(*given))[1]
     )
-    whole, _ = backend.advance(state, sleeping(small_network, 0), 1)
-    sums = [summed(state)]
-    for k in range(1, 13):  # what is left after k slots
-        sums.append(summed(backend.advance(state, sleeping(small_network, 0).part(0, k), 1)[0]))
-    falling = np.diff(sums) < 0
-    assert falling.all() or (~falling).all() or True
-    for k in (1, 5, 11):
-        border = 0.5 * (sums[k] + sums[k - 1])
-        ended = backend.advance(state, sleeping(small_network, max(sums[k], 1e-9)), 1)
-        expected = next((n for n in range(1, 12) if sums[n] <= sums[k]), 12)
-        assert len(ended[1].counts["e"]) == expected
-        part = backend.advance(state, sleeping(small_network, 0).part(0, expected), 1)
-        assert bits(ended) == bits(part) and border
-    unended = backend.advance(state, sleeping(small_network, 1e-9), 1)
-    assert bits(unended) == bits((whole, unended[1])) and len(unended[1].counts["e"]) == 12
+    ours = simulate(protocol, backend="cuda", out=tmp_path)
+    monkeypatch.undo()
+    theirs = simulate(protocol, backend="numpy", out=tmp_path)
+    np.testing.assert_array_equal(ours.arrays["slots/steps"], theirs.arrays["slots/steps"])
+    np.testing.assert_allclose(ours.arrays["stats/ee"], theirs.arrays["stats/ee"], rtol=1e-9)
+    slept = theirs.arrays["slots/phase"] == "sleep"
+    assert 0 < np.sum(theirs.arrays["slots/steps"][slept] > 0) < slept.sum()
+    assert len(asked) < 12
 
 
 def test_blocks_of_a_replica(backend, monkeypatch):
