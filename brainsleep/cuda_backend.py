@@ -184,12 +184,12 @@ class CudaBackend:
 
     def _blocks(self, replicas: int) -> tuple[int, int]:
         """Return how many blocks a replica gets, and the warps of each."""
-        n_words, most = self._layout["words"], self._layout["warps"]
-        if n_words <= 2 * most:
-            return 1, min(most, n_words)
+        n_shares, most = self._layout["shares"], self._layout["warps"]
+        if n_shares <= 2 * most:  # one block need not wait for others
+            return 1, min(most, n_shares)
         room = max(1, self._process.n_resident // replicas)
-        blocks = min(room, -(-n_words // 2))
-        return blocks, min(most, -(-n_words // blocks))
+        blocks = min(room, -(-n_shares // 4))
+        return blocks, min(most, -(-n_shares // blocks))
 
     def _inputs(self, state: State, segment: Segment) -> dict[str, np.ndarray]:
         """Return what a replica is given, but for what depends on its connectivity."""
@@ -279,7 +279,12 @@ class CudaBackend:
                     for name in spiking
                 },
                 {
-                    name: _spikes(rasters[name][r], plan, segment.part(0, n_slots))
+                    name: _spikes(
+                        rasters[name][r],
+                        plan.rows["raster"],
+                        final[name].shape[1],
+                        segment.part(0, n_slots),
+                    )
                     for name in spiking
                 },
             )
@@ -287,13 +292,15 @@ class CudaBackend:
         return answers
 
 
-def _spikes(raster: np.ndarray, plan: Plan, segment: Segment) -> tuple[np.ndarray, np.ndarray]:
+def _spikes(
+    raster: np.ndarray, rows: int, size: int, segment: Segment
+) -> tuple[np.ndarray, np.ndarray]:
     """Return steps and neurons of single spikes: a bit each, a row a step that was recorded."""
     shown = segment.steps_where(segment.raster)
     if not len(shown):
         return np.empty(0, np.int64), np.empty(0, np.int32)
-    rows = raster.reshape(plan.rows["raster"], -1)[: len(shown)]
-    fired = np.unpackbits(np.ascontiguousarray(rows).view(np.uint8), 1, bitorder="little")
+    words = np.ascontiguousarray(raster.reshape(rows, -1)[: len(shown)])
+    fired = np.unpackbits(words.view(np.uint8), axis=1, count=size, bitorder="little")
     row, neuron = np.nonzero(fired)
     return shown[row].astype(np.int64), neuron.astype(np.int32)
 

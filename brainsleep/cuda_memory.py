@@ -20,7 +20,7 @@ BUFFERS, RETURNED = ("fixed", "state", "segment", "record"), ("state", "record")
 #: Every array begins at a multiple of so many bytes.
 ALIGNED = 128
 
-#: Neurons a warp owns together: as many as a word has bits.
+#: Threads of a warp, and bits of a word.
 WARP = 32
 
 

@@ -1,7 +1,7 @@
 """The CUDA code of every kind of Brian2 object; `brainsleep.cuda_source` joins them to a kernel.
 
 A method ``_KIND`` (number, piece, code) writes a kind of object and returns the population whose
-neurons own what it does, the code for 32 of them (``_word``), and what all threads do after that.
+neurons own what it does, the code for a share of them (``_share``), and what all threads do after.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .cuda_code import Piece, c_type
 from .cuda_memory import WARP, Array, words
 from .spec import NetworkSpec
 
-#: Population, code for the neurons of a word, code after that.
+#: Population, code for a share of its neurons, code after that.
 Written = tuple[str, list[str], list[str]]
 
 
@@ -24,6 +24,16 @@ class Objects:
     spec: NetworkSpec
     sizes: dict[str, int]
     projections: set[str]
+    share: int
+
+    def shares(self, size: int) -> int:
+        """Return how many shares `size` neurons are."""
+        return -(-size // self.share)
+
+    @property
+    def kind(self) -> str:
+        """The C type that has a bit for every neuron of a share."""
+        return {8: "unsigned char", 16: "unsigned short", 32: "unsigned"}[self.share]
 
     def declare(self, kind: str, name: str, array: Array, constant: bool = False) -> None:
         """Take up an array and give the kernel a pointer to it."""
@@ -36,8 +46,8 @@ class Objects:
     def _neurons(self, name: str, code: list[str]) -> list[str]:
         """Carry out `code` for the neuron that this thread owns."""
         return [
-            f"const int _idx = _word*{WARP} + lane, _vectorisation_idx = _idx;",
-            f"if (_idx < {self.sizes[name]}) {{",
+            f"const int _idx = _share*{self.share} + lane, _vectorisation_idx = _idx;",
+            f"if (lane < {self.share} && _idx < {self.sizes[name]}) {{",
             *_own_index(code),
             "}",
         ]
@@ -59,8 +69,8 @@ class Objects:
         post = self.spec.projection(owner.name).target
         inside = [
             "__syncwarp();",
-            f"const int _end = min({self.sizes[post]}, (_word + 1)*{WARP});",
-            f"for (int _post = _word*{WARP}; _post < _end; _post++)",
+            f"const int _end = min({self.sizes[post]}, (_share + 1)*{self.share});",
+            f"for (int _post = _share*{self.share}; _post < _end; _post++)",
             *self._synapses_of(owner.name, code),
             "__syncwarp();",
         ]
@@ -79,14 +89,14 @@ class Objects:
             "bool _fired = false;",
             *self._neurons(name, [*code, *fired]),
             "const unsigned _bits = __ballot_sync(~0u, _fired);",
-            f"if (lane == 0) spikes_{name}[_word] = _bits;",
+            f"if (lane == 0) shares_{name}[_share] = _bits;",
             "__syncwarp();",
         ]
         return name, inside, []
 
     def _reset(self, number: int, piece: Piece, code: list[str]) -> Written:
         name = piece.given["owner"].name
-        spiked = [f"if (spikes_{name}[_word] >> lane & 1) {{", *code, "}"]
+        spiked = [f"if (shares_{name}[_share] >> lane & 1) {{", *code, "}"]
         return name, self._neurons(name, spiked), []
 
     def _statemonitor(self, number: int, piece: Piece, code: list[str]) -> Written:
@@ -101,8 +111,8 @@ class Objects:
         n_words = words(self.sizes[name])
         array = Array(f"raster:{name}", "uint32", "record", "raster", n_words)
         self.declare("unsigned", f"raster_{name}", array)
-        row = f"raster_{name}[raster_row*{n_words}LL + _word]"
-        return name, [f"if (lane == 0) {row} = spikes_{name}[_word];"], []
+        row = f"(({self.kind}*)(raster_{name} + raster_row*{n_words}LL))[_share]"
+        return name, [f"if (lane == 0) {row} = shares_{name}[_share];"], []
 
     def _synapses(self, number: int, piece: Piece, code: list[str]) -> Written:
         name = piece.given["owner"].name
@@ -111,9 +121,9 @@ class Objects:
             return projection.target, self._at_presynaptic_spikes(projection, code), []
         inside = [
             "__syncwarp();",
-            f"unsigned _spikes = spikes_{projection.target}[_word];",
+            f"unsigned _spikes = shares_{projection.target}[_share];",
             "while (_spikes) {",
-            f"const int _post = _word*{WARP} + __ffs(_spikes) - 1;",
+            f"const int _post = _share*{self.share} + __ffs(_spikes) - 1;",
             "_spikes &= _spikes - 1;",
             *self._synapses_of(name, code),
             "}",
@@ -131,8 +141,8 @@ class Objects:
         n_words = words(self.sizes[source])
         load, code, store = _held(code)
         return [
-            f"const int _post = _word*{WARP} + lane;",
-            f"const bool _is = _post < {n_post};",
+            f"const int _post = _share*{self.share} + lane;",
+            f"const bool _is = lane < {self.share} && _post < {n_post};",
             "const int _postsynaptic_idx = _is ? _post : 0;",
             *load,
             f"for (int _part = 0; _part < {n_words}; _part += {WARP}) {{",
@@ -179,8 +189,8 @@ class Objects:
             ]
         inside = [
             "__syncwarp();",
-            f"const int _post = _word*{WARP} + lane;",
-            f"if (_post < {n_post}) {{",
+            f"const int _post = _share*{self.share} + lane;",
+            f"if (lane < {self.share} && _post < {n_post}) {{",
             f"{kind} _sum = 0;",
             f"for (int _idx = first_{name}[_post]; _idx < first_{name}[_post + 1]; _idx++) {{",
             "const int _vectorisation_idx = _idx;",

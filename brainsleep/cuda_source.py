@@ -4,10 +4,10 @@ A kernel launch and a wait for it cost more than a time step of a thousand neuro
 is one launch. Every replica of the network has a team of thread blocks, one for small networks,
 that goes through the time steps by itself, with clocks, gates and stimuli of its own:
 
-- A warp owns 32 neurons of a population, and the synapses onto them. Statements of neurons, of
-  spikes at synapses and of weight processes touch what the warp owns, and besides read traces and
-  spikes of presynaptic neurons. So a step has two points where a team waits for all of its warps:
-  after the thresholds and before the resets.
+- A warp owns shares of populations, 8, 16 or 32 neurons each, and the synapses onto them. What is
+  done to neurons, at spikes and by weight processes touches what the warp owns, and besides reads
+  traces and spikes of presynaptic neurons. So a step has two points where a team waits for all of
+  its warps: after the thresholds and before the resets.
 - Spikes of a step are one bit a neuron. A thread goes through the presynaptic spikes of its neuron
   in their order, as C++ does: sums of input are the same on any number of threads, without atomic
   operations.
@@ -43,6 +43,15 @@ _RESULTS = ("_cond", "_synaptic_var", "_to_record_spike_count")
 _CONSTANT = re.compile(r"const (\w+) (\w+) = (.*);$")
 
 
+def _share(size: int) -> int:
+    """Return how many neurons of a network of `size` neurons a warp owns together.
+
+    As many as fill the warps of one block twice, if one block is enough; else few, so that there
+    are many warps to hide each other's waiting for memory.
+    """
+    return next((n for n in (8, 16, 32) if size <= 2 * MAX_WARPS * n), 8)
+
+
 class Source(Objects):
     """The kernel of a network.
 
@@ -68,10 +77,15 @@ class Source(Objects):
         self.spec, self.pieces = spec, pieces
         self.sizes = {p.name: p.size for p in spec.populations}
         self.projections = {p.name for p in spec.projections}
+        self.share = _share(sum(self.sizes.values()))
         self.first_word, total = {}, 0
         for name, size in self.sizes.items():
             self.first_word[name], total = total, total + words(size)
         self.n_words = total
+        self.first_share, total = {}, 0
+        for name, size in self.sizes.items():
+            self.first_share[name], total = total, total + self.shares(size)
+        self.n_shares = total
         self.arrays: list[Array] = []
         self.sizes_known = dict.fromkeys(BUFFERS, 0)
         self._top: list[str] = []  # before the steps
@@ -96,8 +110,8 @@ class Source(Objects):
             "arrays": [asdict(array) for array in self.arrays],
             "sizes_known": self.sizes_known,
             "parameters": self.parameters,
-            "words": self.n_words,
-            "warps": min(MAX_WARPS, self.n_words),
+            "shares": self.n_shares,
+            "warps": min(MAX_WARPS, self.n_shares),
             "flags": [*([""] * len(self._lists)), *self._flags],
         }
 
@@ -106,7 +120,7 @@ class Source(Objects):
         support = list(dict.fromkeys([*UNIVERSAL, *(s for _, p in self.pieces for s in p.support)]))
         return "\n".join(
             [
-                f"constexpr int max_threads = {WARP * min(MAX_WARPS, self.n_words)};",
+                f"constexpr int max_threads = {WARP * min(MAX_WARPS, self.n_shares)};",
                 f"__constant__ long long offsets[{len(self.arrays)}];",
                 *support,
                 "__global__ void __launch_bounds__(max_threads) run_segments(const Job job)",
@@ -114,6 +128,8 @@ class Source(Objects):
                 "PLACE_IN_TEAM",
                 f"__shared__ unsigned shared_spikes[{max(1, self.n_words)}];",
                 *self._top,
+                f"for (int k = threadIdx.x; k < {self.n_words}; k += blockDim.x) spikes[k] = 0;",
+                "TEAM_SYNC",
                 "bool stopped = false;",
                 "for (int step = 0; step < n_steps; step++) {",
                 *self._each,
@@ -182,10 +198,11 @@ class Source(Objects):
         array = Array("spikes", "uint32", "record", "", max(1, self.n_words))
         self.declare("unsigned", "team_spikes", array)
         self._top.append("unsigned* const spikes = job.blocks == 1 ? shared_spikes : team_spikes;")
-        for name, first in self.first_word.items():
+        for name, first in self.first_share.items():
             self._top += [
                 f"const int own_{name} = (warp + n_warps - {first} % n_warps) % n_warps;",
-                f"unsigned* const spikes_{name} = spikes + {first};",
+                f"unsigned* const spikes_{name} = spikes + {self.first_word[name]};",
+                f"{self.kind}* const shares_{name} = ({self.kind}*)spikes_{name};",
             ]
 
     def _clocks(self) -> None:
@@ -267,7 +284,7 @@ class Source(Objects):
 
     def _watch(self) -> None:
         """Take up what `_stop` needs."""
-        lanes = max(1, self.n_words) * WARP
+        lanes = max(1, self.n_shares) * WARP
         self.declare("double", "above", Array("above", "float64", "segment", "slots"), True)
         self.declare("double", "lane_sums", Array("lane_sums", "float64", "record", "", lanes))
         self.declare("int", "slots_run", Array("slots_run", "int32", "record", "", 1))
@@ -281,12 +298,12 @@ class Source(Objects):
         watched = [p for p in self.spec.projections if p.processes]
         lines = ["if ((due & due_slot) && slot > 0 && above[slot] > 0) {"]
         for target in dict.fromkeys(p.target for p in watched):
-            place = f"lane_sums[({self.first_word[target]} + _word)*{WARP} + lane]"
+            place = f"lane_sums[({self.first_share[target]} + _share)*{WARP} + lane]"
             lines += [
-                self._words(target),
+                self._owned(target),
                 "double _sum = 0;",
-                f"const int _end = min({self.sizes[target]}, (_word + 1)*{WARP});",
-                f"for (int _post = _word*{WARP}; _post < _end; _post++) {{",
+                f"const int _end = min({self.sizes[target]}, (_share + 1)*{self.share});",
+                f"for (int _post = _share*{self.share}; _post < _end; _post++) {{",
             ]
             for p in (p for p in watched if p.target == target):
                 weight = f"_sum += fabs((double)_ptr_array_{p.name}_w[_idx]);"
@@ -294,8 +311,8 @@ class Source(Objects):
             lines += ["}", f"{place} = _sum;", "}"]
         lines += ["TEAM_SYNC", "double _total = 0;"]
         for target in dict.fromkeys(p.target for p in watched):
-            first = self.first_word[target] * WARP
-            last = first + words(self.sizes[target]) * WARP
+            first = self.first_share[target] * WARP
+            last = first + self.shares(self.sizes[target]) * WARP
             lines.append(f"for (int k = {first}; k < {last}; k++) _total += lane_sums[k];")
         lines += ["TEAM_SYNC", "stopped = _total <= above[slot];", "if (stopped) break;", "}"]
         return lines if watched else []
@@ -359,13 +376,13 @@ class Source(Objects):
         looks = piece.kind == "synapses" or "_presynaptic_idx" in piece.code
         head = "" if due == "step" else f"if (due & due_{due}) "
         what = f"// {piece.kind} of {piece.given['owner'].name}"
-        return _Part(population, self._words(population), looks, f"{head}{{  {what}",
+        return _Part(population, self._owned(population), looks, f"{head}{{  {what}",
                      [*before, *scalar], inside, after, once or bool(after))  # fmt: skip
 
-    def _words(self, population: str) -> str:
-        """Go through the words of 32 neurons that this warp owns."""
-        n_words = words(self.sizes[population])
-        return f"for (int _word = own_{population}; _word < {n_words}; _word += n_warps) {{"
+    def _owned(self, population: str) -> str:
+        """Go through the shares of a population that this warp owns."""
+        n_shares = self.shares(self.sizes[population])
+        return f"for (int _share = own_{population}; _share < {n_shares}; _share += n_warps) {{"
 
     def _hoisted(self, number: int, piece: Piece) -> tuple[list[str], list[str]]:
         """Move what depends on parameters alone to before the steps, under a name of its own."""
