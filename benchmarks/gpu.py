@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from brainsleep.backend import make_backend
-from brainsleep.cuda_toolkit import describe_nvcc, gpus
+from brainsleep.cuda_toolkit import describe_nvcc, gpu
 from brainsleep.protocols.paper import PROTOCOL as PAPER
 from brainsleep.segment import Capacity
 from brainsleep.simulate import simulate
@@ -124,9 +124,9 @@ def bytes_a_step(size: str, drive: str, precision: str) -> float:
 def report() -> str:
     """Write Markdown tables of what was measured."""
     found = json.loads(RESULTS.read_text())
-    gpu = found["machine"]["gpu"]
-    speed = next((b for name, b in BANDWIDTH.items() if name in gpu), 1e12)
-    lines = [f"Measured on {gpu}, {found['machine']['nvcc']}, {found['machine']['processor']}", ""]
+    card = found["machine"]["gpu"]
+    speed = next((b for name, b in BANDWIDTH.items() if name in card), 1e12)
+    lines = [f"Measured on {card}, {found['machine']['nvcc']}, {found['machine']['processor']}", ""]
     lines += ["| network, precision | replicas | 2 Hz: call, ms/s | kernel | floor | 60 Hz: call |"]
     lines[-1] += " kernel | floor |"
     lines += ["|---|---:|" + "---:|" * 6]
@@ -163,7 +163,7 @@ def _ms(row: dict | None, what: str) -> str:
 
 def run(console: Console, sizes: list[str]) -> None:
     """Measure everything; write it after every row."""
-    found = {"machine": machine() | {"gpu": gpus()[0][0], "nvcc": describe_nvcc()}}
+    found = {"machine": machine() | {"gpu": gpu()[0], "nvcc": describe_nvcc()}}
     found |= {"rows": {}, "sweep": {}}
     cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
     for backend, used in (("cuda", cores), ("cpp", cores), ("cpp", 2)):

@@ -19,11 +19,11 @@ from collections.abc import Callable, Mapping, Sequence
 import brian2
 import numpy as np
 
-from .build import find_compiler
+from .build import describe_compiler, find_compiler
 from .context import brian_errors, numpy_seed, runtime
 from .errors import BackendError, SimulationError, nearest
 from .network import BrianNetwork
-from .request import Answer, one_by_one
+from .request import Answer, check_batch, one_by_one
 from .segment import (
     Capacity,
     Recording,
@@ -36,7 +36,7 @@ from .segment import (
 from .spec import Network, NetworkSpec
 from .state import State, finished_arrays
 from .surrogate import SurrogateNetwork
-from .together import Together, check_batch
+from .together import Together
 
 #: What runs Brian2 networks, and what runs surrogate-gradient networks.
 BRIAN_BACKENDS = ("cpp", "cuda", "cython", "numpy")
@@ -148,6 +148,7 @@ class RuntimeBackend:
         self._synapses: dict | None = None
         self._together = Together(name, spec, capacity)
         self.build_seconds = 0.0
+        self.compiler = describe_compiler() if name == "cython" else ""
 
     def _prepare(self, state: State) -> BrianNetwork:
         same = self._synapses is not None and all(

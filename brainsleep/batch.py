@@ -19,6 +19,7 @@ from .errors import BackendError, StoreError, explain
 from .protocol import Protocol, plain
 from .request import Answer, Request, Steps
 from .run import Run
+from .segment import Capacity
 from .spec import Network, NetworkSpec
 from .store import Result
 
@@ -91,8 +92,8 @@ class _UnderWay:
         )
         for run in runs:
             run.watches = getattr(self.backend, "watches", False)
-            if self.backend.capacity != wanted:  # it has a room of its own
-                run.capacity = self.backend.capacity
+            if room := getattr(self.backend, "room", None):  # of its own, whatever is asked for
+                run.capacity = Capacity(room.slots, max(room.steps, run.capacity.steps))
         self.clock = Clock(self.under_way)
         self.saved, self.pause = time.perf_counter(), CHECKPOINT_EVERY
 
@@ -127,7 +128,8 @@ class _UnderWay:
         """Run one to its end and store it."""
         yield from run.steps(self.clock)
         self.clock()
-        result = run.store(self.backend.build_seconds / len(self.all))
+        made = {what: getattr(self.backend, what, "") for what in ("compiler", "device")}
+        result = run.store(self.backend.build_seconds / len(self.all), **made)
         self.clock.skip()  # it has been counted as the run's own
         return result
 

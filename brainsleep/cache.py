@@ -123,7 +123,7 @@ def obtain(
                 _make(folder, make, network)
     except OSError as error:
         raise BackendError(
-            f"backend cpp: cannot write the build cache {cache_directory()} "
+            f"cannot write the build cache {cache_directory()} "
             f"({error.strerror or error}); set BRAINSLEEP_CACHE to a folder that can be written"
         ) from error
     return folder

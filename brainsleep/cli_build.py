@@ -65,7 +65,7 @@ def build(
     if backend == "cuda":
         from . import cuda_backend, cuda_toolkit
 
-        capability = capability or cuda_toolkit.capability_of_gpu()
+        capability = capability or cuda_toolkit.gpu()[1]
         folder = cuda_backend.build(chosen.network, capability, report)
     else:
         folder = make_backend("cpp", chosen.network, report=report).directory

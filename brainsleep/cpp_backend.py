@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from . import cache, exchange, standalone
-from .build import build
+from .build import build, describe_compiler
 from .context import standalone_device
 from .errors import SimulationError
 from .network import BrianNetwork
 from .program import Job, Program, Programs, Synapses
-from .request import Answer
+from .request import Answer, check_batch
 from .segment import (
     Capacity,
     Recording,
@@ -40,6 +40,7 @@ class CppBackend:
     def __init__(self, spec: NetworkSpec, capacity: Capacity, report=lambda message: None):
         self.spec, self.capacity = spec, capacity
         self.build_seconds = 0.0
+        self.compiler = describe_compiler()
         self._report = report
         self._programs = Programs()
         self._build()
@@ -71,6 +72,7 @@ class CppBackend:
 
         As many are at work at once as there are cores (`brainsleep.program.cores`).
         """
+        check_batch(states, segments, seeds)
         for segment in segments:
             check_segment(self.spec, segment)
         cache.touch(self.directory)

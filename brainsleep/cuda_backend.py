@@ -20,24 +20,22 @@ from .build import build_key, generator
 from .context import standalone_device
 from .cuda_memory import BUFFERS, RETURNED, Array, Connections, Plan
 from .cuda_toolkit import (
+    ENVIRONMENT,
     FLAGS,
     architecture,
-    capability_of_gpu,
     check_capability,
     check_extra,
     compile_program,
     describe_nvcc,
+    gpu,
 )
 from .errors import BackendError, SimulationError
 from .network import BrianNetwork
 from .program import Process
-from .request import Answer
+from .request import Answer, check_batch
 from .segment import Capacity, Recording, Segment, check_segment, counts_of_slots, events
 from .spec import NetworkSpec
 from .state import State, finished_arrays
-
-#: Slots and steps of a segment: a call costs the same however many there are.
-CAPACITY = Capacity(slots=512, steps=2**20)
 
 #: Steps of the network that is laid out: any number, segments say when they end.
 _LONG = 2**30
@@ -66,7 +64,7 @@ def generate(spec: NetworkSpec, folder: Path) -> dict:
     from .cuda_source import Source
 
     with standalone_device(cuda_code.NAME, spec, folder) as device:
-        network = BrianNetwork(spec, CAPACITY)
+        network = BrianNetwork(spec, Capacity(1, 1))
         functions = {
             name: cuda_code.slot_function(array) for name, array in network.slot_values.items()
         }
@@ -86,7 +84,7 @@ class CudaBackend:
     spec : NetworkSpec
         The network.
     capacity : Capacity
-        Largest segment asked for; larger ones can be run.
+        Largest segment asked for; there is room for at least `room`.
     report : callable
         Told when there is something to wait for.
 
@@ -103,14 +101,20 @@ class CudaBackend:
     #: Whether a segment can end early; see `brainsleep.segment.Segment`.
     watches = True
 
+    #: Room that it has at least, whatever is asked for: a call costs much the same with more in it.
+    room = Capacity(slots=512, steps=2**20)
+
     def __init__(self, spec: NetworkSpec, capacity: Capacity, report=lambda message: None):
         self.spec = spec
-        self.capacity = Capacity(CAPACITY.slots, max(CAPACITY.steps, capacity.steps))
+        self.capacity = Capacity(self.room.slots, max(self.room.steps, capacity.steps))
         started = time.perf_counter()
-        self.directory = build(spec, capability_of_gpu(), report)
+        self.device, self.capability = gpu()
+        self._report = report
+        self.directory = build(spec, self.capability, report)
         self.build_seconds = time.perf_counter() - started
         self.kernel_seconds = 0.0  # of the last segment, without exchanging files
         self._layout = cache.layout(self.directory)
+        self.compiler = self._layout["compiler"]
         self._arrays = [Array(**array) for array in self._layout["arrays"]]
         self._process: _Process | None = None
         self._connected: list[Connections] = []
@@ -141,10 +145,15 @@ class CudaBackend:
         list of (State, Recording) or SimulationError
             What `advance` returns or raises: that of a replica does not depend on the others.
         """
+        check_batch(states, segments, seeds)
+        if not states:
+            return []
         for segment in segments:
             check_segment(self.spec, segment)
         cache.touch(self.directory)
         if self._process is None or not self._process.running:
+            if not cache.is_whole(self.directory):  # somebody cleared the cache meanwhile
+                self.directory = build(self.spec, self.capability, self._report)
             self._process, self._connected = _Process(self.directory), []
         given = [
             {**self._inputs(state, segment), "settings": np.array([seed, segment.starts[-1]])}
@@ -309,7 +318,7 @@ class _Process(Process):
     """The running program."""
 
     def __init__(self, directory: Path):
-        super().__init__("cuda", directory)
+        super().__init__("cuda", directory, ENVIRONMENT)
         answer = self._process.stdout.readline().split()
         if len(answer) != 2:
             code = self._process.wait()
@@ -317,10 +326,16 @@ class _Process(Process):
             self.close()
             raise BackendError(
                 f"{error}; the program needs an NVIDIA GPU of the compute capability that it was "
-                "compiled for, or a later one, and a driver for its CUDA"
+                "compiled for, and a driver for its CUDA"
             )
         #: Blocks that run at the same time: replicas of large networks share them.
         self.n_resident = int(answer[0]) * int(answer[1])
+
+    def _error(self, code: int) -> SimulationError:
+        error = super()._error(code)
+        if "out of memory" in str(error):
+            return SimulationError(f"{error}; take fewer replicas at a time (--batch)")
+        return error
 
     def run(
         self, plan: Plan, images: Mapping[str, np.ndarray], given: Sequence

@@ -14,6 +14,9 @@ from .cuda_code import Piece, c_type
 from .cuda_memory import WARP, Array, words
 from .spec import NetworkSpec
 
+#: Variables that are numbers of neurons.
+INDICES = ("i", "_synaptic_pre", "_synaptic_post")
+
 #: Population, code for a share of its neurons, code after that.
 Written = tuple[str, list[str], list[str]]
 
@@ -48,7 +51,7 @@ class Objects:
         return [
             f"const int _idx = _share*{self.share} + lane, _vectorisation_idx = _idx;",
             f"if (lane < {self.share} && _idx < {self.sizes[name]}) {{",
-            *_own_index(code),
+            *code,
             "}",
         ]
 
@@ -83,8 +86,7 @@ class Objects:
             arrays = [piece.given[variable] for variable in ("not_refractory", "lastspike")]
             for pointer in arrays:
                 self.variable(pointer, piece.arrays[pointer])
-            now = f"step*{float(self.spec.dt)!r}"
-            fired.append(f"if (_cond) {{ {arrays[0]}[_idx] = false; {arrays[1]}[_idx] = {now}; }}")
+            fired.append(f"if (_cond) {{ {arrays[0]}[_idx] = false; {arrays[1]}[_idx] = _now; }}")
         inside = [
             "bool _fired = false;",
             *self._neurons(name, [*code, *fired]),
@@ -111,7 +113,7 @@ class Objects:
         n_words = words(self.sizes[name])
         array = Array(f"raster:{name}", "uint32", "record", "raster", n_words)
         self.declare("unsigned", f"raster_{name}", array)
-        row = f"(({self.kind}*)(raster_{name} + raster_row*{n_words}LL))[_share]"
+        row = f"(({self.kind}*)(raster_{name} + _raster_row*{n_words}LL))[_share]"
         return name, [f"if (lane == 0) {row} = shares_{name}[_share];"], []
 
     def _synapses(self, number: int, piece: Piece, code: list[str]) -> Written:
@@ -220,14 +222,18 @@ def _held(code: list[str]) -> tuple[list[str], list[str], list[str]]:
     return load, [line for line in code if line not in load and line not in store], store
 
 
-def _own_index(code: list[str]) -> list[str]:
-    """Put the number of a neuron in place of the array that holds the numbers."""
-    return [re.sub(r"\b_ptr_array_\w+_i\[_idx\]", "_idx", line) for line in code]
+def indexed(code: list[str], piece: Piece) -> list[str]:
+    """Put the numbers of neurons in place of the array that holds them, which no memory has."""
+    for pointer, variable in piece.arrays.items():
+        if variable.name == "i":
+            look_up = re.compile(rf"\b{pointer}\[(\w+)\]")
+            code = [look_up.sub(r"\1", line) for line in code]
+    return code
 
 
 def _ends(code: list[str], pre: str) -> list[str]:
-    """Name the neurons at the ends of a synapse, which the loops know."""
-    for end, value in (("presynaptic", pre), ("postsynaptic", "_post")):
-        declared = re.compile(rf"^(\s*const int32_t _{end}_idx =).*")
-        code = [declared.sub(rf"\1 {value};", line) for line in code]
+    """Put the neurons at the ends of a synapse in place of the arrays that hold them."""
+    for end, value in (("pre", pre), ("post", "_post")):
+        look_up = re.compile(rf"\b_ptr_array_\w+__synaptic_{end}\[_idx\]")
+        code = [look_up.sub(value, line) for line in code]
     return code

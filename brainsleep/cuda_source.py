@@ -4,7 +4,7 @@ A kernel launch and a wait for it cost more than a time step of a thousand neuro
 is one launch. Every replica of the network has a team of thread blocks, one for small networks,
 that goes through the time steps by itself, with clocks, gates and stimuli of its own:
 
-- A warp owns shares of populations, 8, 16 or 32 neurons each, and the synapses onto them. What is
+- A warp owns shares of populations, 8 or 32 neurons each, and the synapses onto them. What is
   done to neurons, at spikes and by weight processes touches what the warp owns, and besides reads
   traces and spikes of presynaptic neurons. So a step has two points where a team waits for all of
   its warps: after the thresholds and before the resets.
@@ -29,12 +29,13 @@ from brian2.core.clocks import Clock
 
 from .cuda_code import UNIVERSAL, Piece, c_type
 from .cuda_memory import ALIGNED, BUFFERS, WARP, Array, words
-from .cuda_objects import Objects
+from .cuda_objects import INDICES, Objects, indexed
 from .errors import BackendError
 from .spec import NetworkSpec
 
-#: The most warps of a block (threads of more would have fewer registers).
-MAX_WARPS = 16
+#: The most warps of a block (threads of more would have fewer registers), and words of spikes that
+#: are kept in its own memory.
+MAX_WARPS, MAX_SHARED = 16, 8192
 
 #: Names of results that the code around the statements asks for.
 _RESULTS = ("_cond", "_synaptic_var", "_to_record_spike_count")
@@ -46,10 +47,10 @@ _CONSTANT = re.compile(r"const (\w+) (\w+) = (.*);$")
 def _share(size: int) -> int:
     """Return how many neurons of a network of `size` neurons a warp owns together.
 
-    As many as fill the warps of one block twice, if one block is enough; else few, so that there
-    are many warps to hide each other's waiting for memory.
+    As many as a warp has threads, if one block is enough; else few, so that there are many warps to
+    hide each other's waiting for memory.
     """
-    return next((n for n in (8, 16, 32) if size <= 2 * MAX_WARPS * n), 8)
+    return WARP if size <= 2 * MAX_WARPS * WARP else 8
 
 
 class Source(Objects):
@@ -126,7 +127,7 @@ class Source(Objects):
                 "__global__ void __launch_bounds__(max_threads) run_segments(const Job job)",
                 "{",
                 "PLACE_IN_TEAM",
-                f"__shared__ unsigned shared_spikes[{max(1, self.n_words)}];",
+                *self._shared(),
                 *self._top,
                 f"for (int k = threadIdx.x; k < {self.n_words}; k += blockDim.x) spikes[k] = 0;",
                 "TEAM_SYNC",
@@ -140,6 +141,13 @@ class Source(Objects):
                 "}",
             ]
         )
+
+    def _shared(self) -> list[str]:
+        """Keep the spikes of a step in the memory of a block, if it has one alone and they fit."""
+        lines = [f"__shared__ unsigned shared_spikes[{min(max(1, self.n_words), MAX_SHARED)}];"]
+        fits = str(self.n_words <= MAX_SHARED).lower()
+        choice = f"job.blocks == 1 && {fits} ? shared_spikes : (unsigned*){self._spikes}"
+        return [*lines, f"unsigned* const spikes = {choice};"]
 
     # -- memory --------------------------------------------------------------------------------
 
@@ -195,9 +203,7 @@ class Source(Objects):
             "const unsigned long long seed = settings[0];",
             "const int n_steps = (int)settings[1];",
         ]
-        array = Array("spikes", "uint32", "record", "", max(1, self.n_words))
-        self.declare("unsigned", "team_spikes", array)
-        self._top.append("unsigned* const spikes = job.blocks == 1 ? shared_spikes : team_spikes;")
+        self._spikes = self._place(Array("spikes", "uint32", "record", "", max(1, self.n_words)))
         for name, first in self.first_share.items():
             self._top += [
                 f"const int own_{name} = (warp + n_warps - {first} % n_warps) % n_warps;",
@@ -215,7 +221,7 @@ class Source(Objects):
             )
         self._top += [f"constexpr unsigned due_{name} = {1 << k};" for k, name in enumerate(clocks)]
         self.declare("unsigned", "flags", Array("flags", "uint32", "segment", "slots"), True)
-        self._top.append("int slot = -1, raster_row = -1;")
+        self._top.append("int slot = -1, _raster_row = -1;")
         self._top.append("unsigned in_slot = 0;  // what is due at every step of the slot")
         soonest = "INT_MAX"
         news = []
@@ -230,12 +236,13 @@ class Source(Objects):
             soonest = f"min({soonest}, next_{name})"
         self._top.append(f"int soonest = {soonest};")
         self._each += [
+            f"const double _now = step*{float(self.spec.dt)!r};",
             "unsigned due = in_slot;",
             "if (step == soonest) {",
             *news,
             f"soonest = {soonest};",
             "}",
-            "if (due & due_raster) raster_row++;",
+            "if (due & due_raster) _raster_row++;",
         ]
 
     def _slots(self, functions: dict[str, str]) -> None:
@@ -269,7 +276,7 @@ class Source(Objects):
         self._pointers.add(pointer)
         owner, name, kind = variable.owner, variable.name, c_type(variable)
         if isinstance(owner, Clock):
-            value = {"t": f"step*{float(self.spec.dt)!r}", "timestep": "step"}[name]
+            value = {"t": "_now", "timestep": "step"}[name]
             self._each.append(f"const {kind} {pointer}[1] = {{{value}}};")
         elif variable.scalar:
             start = -1 if name == "slot_index" else 0
@@ -337,7 +344,7 @@ class Source(Objects):
         return [*lines, "TEAM_SYNC"] if looks else lines
 
     def _check_order(self) -> None:
-        """Refuse what would hang by the order in which warps come to a spike."""
+        """Refuse what would depend on the order in which warps come to a spike."""
         read, written = set(), set()
         for _, piece in self.pieces:
             if piece.kind == "synapses":
@@ -346,8 +353,8 @@ class Source(Objects):
         if both := sorted(read & written):
             raise BackendError(
                 f"backend cuda: spikes change {both[0].removeprefix('_ptr_array_')} of a neuron "
-                "and read it of another in the same step, so the result hangs by their order; use "
-                "two variables, or --backend cpp"
+                "and read it of another in the same step, so the result depends on their order; "
+                "use two variables, or --backend cpp"
             )
 
     def _part(self, number: int, due: str, piece: Piece) -> _Part | None:
@@ -356,10 +363,10 @@ class Source(Objects):
         if write is None:  # spike queues: without delays there is nothing under way
             return None
         for pointer, variable in piece.arrays.items():
-            known = variable.name in ("i", "_synaptic_pre", "_synaptic_post")
-            if pointer in piece.code and not known:
+            if pointer in piece.code and variable.name not in INDICES:
                 self.variable(pointer, variable)
         scalar, vector = self._hoisted(number, piece)
+        vector = indexed(vector, piece)
         scalar, vector = _drawn(scalar, vector)
         before = []
         if any("_draws." in line for line in (*scalar, *vector)):
@@ -430,7 +437,11 @@ class _Part:
 
 
 def _joined(parts: list[_Part]) -> list[str]:
-    """Join parts that need not wait for each other: population by population, in one loop each."""
+    """Join parts that need not wait for each other: population by population, in one loop each.
+
+    This rests on what models are allowed (`brainsleep.model`): but for statements at spikes, code
+    reads and writes what belongs to one population or to the synapses onto it.
+    """
     lines: list[str] = []
     for population in dict.fromkeys(part.population for part in parts):
         together: list[str] = []

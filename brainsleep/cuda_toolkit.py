@@ -14,6 +14,9 @@ from .errors import BackendError, MissingExtraError, explain
 #: Flags of every compilation. Arithmetic is IEEE's: no fast mathematics.
 FLAGS = ("-O3", "-std=c++17", "-w", "--expt-relaxed-constexpr", "-Xcompiler", "-fPIC")
 
+#: Programs count GPUs as nvidia-smi does.
+ENVIRONMENT = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
 _SEARCHED = "CUDA_PATH, PATH, /usr/local/cuda"
 
 
@@ -56,15 +59,20 @@ def describe_nvcc() -> str:
     return f"nvcc: {lines[0].strip()}" if lines else "nvcc"
 
 
-def gpus() -> list[tuple[str, str]]:
-    """Return the name and compute capability of every GPU that the driver offers.
+def gpu() -> tuple[str, str]:
+    """Return the name and compute capability of the GPU that programs run on.
+
+    It is the first of ``CUDA_VISIBLE_DEVICES``, or the first of the machine, in the order of
+    nvidia-smi (`ENVIRONMENT` makes it that of programs).
 
     Raises
     ------
     BackendError
         If there is no driver, or it finds no GPU.
     """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
     ask = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
+    ask += [f"--id={visible}"] if visible else []
     try:
         done = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -75,7 +83,7 @@ def gpus() -> list[tuple[str, str]]:
         ) from error
     found = [line.rsplit(",", 1) for line in done.stdout.splitlines() if line.count(",")]
     known = [(name.strip(), capability.strip()) for name, capability in found]
-    known = [gpu for gpu in known if re.fullmatch(r"\d+\.\d", gpu[1])]
+    known = [each for each in known if re.fullmatch(r"\d+\.\d", each[1])]
     if done.returncode or not known:
         said = (done.stdout + done.stderr).strip().splitlines()
         raise BackendError(
@@ -83,15 +91,7 @@ def gpus() -> list[tuple[str, str]]:
             "look at nvidia-smi, or build for another machine: brainsleep build PROTOCOL "
             "--backend cuda --compute-capability 9.0"
         )
-    return known
-
-
-def capability_of_gpu() -> str:
-    """Return the compute capability of the GPU that programs run on: the first."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
-    known = gpus()
-    first = int(visible) if visible.isdigit() and int(visible) < len(known) else 0
-    return known[first][1]
+    return known[0]
 
 
 def check_capability(capability: str) -> None:
@@ -131,10 +131,9 @@ def architecture(capability: str) -> str:
 def compile_program(folder: Path, number: str) -> None:
     """Compile ``segments.cu`` in `folder` to ``main``; raise `BackendError` if that fails.
 
-    The program holds machine code for the capability with nvcc's `number`, and code that a driver
-    translates for later ones.
+    The program holds machine code for the capability with nvcc's `number`.
     """
-    target = ["-gencode", f"arch=compute_{number},code=[sm_{number},compute_{number}]"]
+    target = ["-gencode", f"arch=compute_{number},code=sm_{number}"]
     command = [need_nvcc(), *FLAGS, *target, "segments.cu", "-o", "main"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -63,6 +63,7 @@ static int64_t run_settings[2];  // seed, number of steps
 
 # After the connectivity is read: wait for lines, and let a copy of the process run each segment.
 _WAIT = """
+signal(SIGPIPE, SIG_IGN);  // whoever started it may be gone: then there is still to clean up
 for (std::string line;;) {
     if (!std::getline(std::cin, line)) {  // nobody is there any more
         for (const char* name : {"synapses.bin", "segment.bin", "state.bin", "errors.txt"})

@@ -43,6 +43,8 @@ class Process:
         Name of the backend, for messages.
     directory : Path
         Folder with the program ``main``.
+    environment : mapping of str to str, optional
+        Environment variables that it gets besides those of this process.
 
     Raises
     ------
@@ -50,7 +52,7 @@ class Process:
         If it cannot be started or ends before its time.
     """
 
-    def __init__(self, backend: str, directory: Path):
+    def __init__(self, backend: str, directory: Path, environment: Mapping[str, str] | None = None):
         self.backend, self.directory = backend, directory
         self._owner = os.getpid()
         with self._files():
@@ -65,6 +67,7 @@ class Process:
                         stdout=subprocess.PIPE,
                         stderr=errors,
                         start_new_session=True,  # Ctrl-C reaches Python, which ends the program
+                        env={**os.environ, **(environment or {})},
                     )
             except BaseException:
                 shutil.rmtree(self._folder, ignore_errors=True)

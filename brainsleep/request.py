@@ -7,10 +7,10 @@ backend answers all of them in ``advance_batch``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .errors import SimulationError
+from .errors import BackendError, BrainsleepError, explain
 from .segment import Recording, Segment
 from .state import State
 
@@ -36,7 +36,7 @@ def one_by_one(
     states: Sequence[State],
     segments: Sequence[Segment],
     seeds: Sequence[int],
-) -> list[Answer | SimulationError]:
+) -> list[Answer | BrainsleepError]:
     """Advance replicas one after the other: what ``advance_batch`` of every backend does.
 
     Parameters
@@ -53,14 +53,36 @@ def one_by_one(
 
     Returns
     -------
-    list of (State, Recording) or SimulationError
+    list of (State, Recording) or BrainsleepError
         For every replica what ``advance`` returns, or the error that it raises: a replica that
         fails takes nothing from the others.
     """
-    answers: list[Answer | SimulationError] = []
+    answers: list[Answer | BrainsleepError] = []
     for each in zip(states, segments, seeds, strict=True):
         try:
             answers.append(advance(*each))
-        except SimulationError as error:
+        except BrainsleepError as error:
             answers.append(error)
     return answers
+
+
+def check_batch(
+    states: Sequence[State],
+    segments: Sequence[Segment],
+    seeds: Sequence[int],
+    hooks: Mapping | None = None,
+) -> None:
+    """Raise `BackendError` if these are not the states, segments and seeds of replicas."""
+    numbers = tuple(len(given) for given in (states, segments, seeds))
+    if len(set(numbers)) > 1:
+        got = "{} states, {} segments and {} seeds".format(*numbers)
+        raise BackendError(explain("batch", got, "as many of each, one a replica"))
+    if hooks and len(states) > 1:
+        raise BackendError(
+            explain(
+                "batch",
+                f"Python hooks ({', '.join(sorted(hooks))})",
+                "none",
+                "a hook is for one network; run the replicas one by one with advance",
+            )
+        )

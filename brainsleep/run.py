@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from .build import describe_compiler
-from .cuda_toolkit import describe_nvcc
 from .datasets import Dataset, split
 from .errors import StoreError
 from .measure import rate_metrics, response_metrics, scores, task_metrics, weight_metrics
@@ -41,11 +39,8 @@ Progress = Callable[[int, int, str], None]
 
 STAGES = ("train", "readout", "test")
 
-#: What says which compiler a backend uses.
-_COMPILERS = {"cpp": describe_compiler, "cython": describe_compiler, "cuda": describe_nvcc}
-
 #: Packages that a result depends on besides those it always does, by backend.
-_PACKAGES = {"torch": ("torch", "snntorch")}
+_PACKAGES = {"torch": ("torch", "snntorch"), "cuda": ("brian2cuda",)}
 
 
 class Run:
@@ -273,8 +268,16 @@ class Run:
 
     # -- results -------------------------------------------------------------------------------
 
-    def store(self, build_seconds: float) -> Result:
-        """Measure, store the result and remove the checkpoint."""
+    def store(self, build_seconds: float, compiler: str = "", device: str = "") -> Result:
+        """Measure, store the result and remove the checkpoint.
+
+        Parameters
+        ----------
+        build_seconds : float
+            Its share of the time it took to build the network.
+        compiler, device : str
+            What compiled the network, and what it ran on besides the processor.
+        """
         self.tell("readout")
         started = time.perf_counter()
         metrics, arrays = self._measure()
@@ -300,8 +303,8 @@ class Run:
             "metrics": metrics,
             "timings": timings,
             "versions": versions(*_PACKAGES.get(self.backend_name.partition("-")[0], ())),
-            "compiler": _COMPILERS.get(self.backend_name, str)(),
-            "machine": f"{platform.system()} {platform.machine()}",
+            "compiler": compiler,
+            "machine": " ".join(filter(None, (platform.system(), platform.machine(), device))),
             "weight_statistics": list(WEIGHT_STATISTICS),
         }
         result = write_result(self.out, self.identity, info, arrays)

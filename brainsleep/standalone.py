@@ -92,6 +92,7 @@ class SegmentDevice(CPPStandaloneDevice):
             "<iostream>",
             "<string>",
             "<cerrno>",
+            "<csignal>",
             "<sys/wait.h>",
             "<unistd.h>",
         ]

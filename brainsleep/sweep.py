@@ -84,7 +84,7 @@ def sweep(
         Values by key, as `Protocol.override` takes them; every combination is run.
     seeds : int or sequence of int
         How many seeds from 0 on, or which.
-    backend : {"cpp", "cython", "numpy"}, optional
+    backend : {"cpp", "cuda", "cython", "numpy", "torch", "torch-cuda"}, optional
         Default: C++ standalone where there is a compiler.
     out : path
         Folder of results. Rows that have one there are not run again.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from .context import brian_errors, runtime
-from .errors import BackendError, SimulationError, explain
+from .errors import SimulationError
 from .replica_code import REPLICA_TARGETS
 from .replica_draws import ApartError
 from .replicas import ReplicaNetwork
@@ -14,28 +14,6 @@ from .request import Answer
 from .segment import Capacity, Segment, check_complete
 from .spec import NetworkSpec
 from .state import State, finished_arrays
-
-
-def check_batch(
-    states: Sequence[State],
-    segments: Sequence[Segment],
-    seeds: Sequence[int],
-    hooks: Mapping | None,
-) -> None:
-    """Raise `BackendError` if these are not the states, segments and seeds of replicas."""
-    numbers = tuple(len(given) for given in (states, segments, seeds))
-    if len(set(numbers)) > 1:
-        got = "{} states, {} segments and {} seeds".format(*numbers)
-        raise BackendError(explain("batch", got, "as many of each, one a replica"))
-    if hooks and len(states) > 1:
-        raise BackendError(
-            explain(
-                "batch",
-                f"Python hooks ({', '.join(sorted(hooks))})",
-                "none",
-                "a hook is for one network; run the replicas one by one with advance",
-            )
-        )
 
 
 class Together:
@@ -76,10 +54,11 @@ class Together:
             try:
                 network.net.run(steps * self.spec.dt, namespace={})
             except Exception as error:
-                if not any(isinstance(cause, ApartError) for cause in _causes(error)):
-                    raise
-                self.possible, self.network = False, None
-                return None
+                apart = any(isinstance(cause, ApartError) for cause in _causes(error))
+                self.possible, self.network = not apart, None
+                if apart or len(states) > 1:  # alone each has what it has, or says why not
+                    return None
+                raise
             done = round(network.net.t_ / float(self.spec.dt))
             ends = network.results()
         return [

@@ -52,6 +52,9 @@ class TorchBackend:
 
     build_seconds = 0.0
 
+    #: Room that it has, whatever is asked for.
+    room = Capacity(slots=_TOGETHER, steps=2**40)
+
     def __init__(self, spec: SurrogateNetwork, device: str = "cpu"):
         if device == "cuda" and not torch.cuda.is_available():
             raise BackendError(
@@ -59,7 +62,7 @@ class TorchBackend:
                 "CPUs only); use --backend torch"
             )
         self.spec, self.device = spec, torch.device(device)
-        self.capacity = Capacity(slots=_TOGETHER, steps=2**40)
+        self.capacity = self.room
         self.dtype = getattr(torch, spec.precision)
         self.layers = [Leaky(layer, float(spec.dt)) for layer in spec.populations[1:]]
         for layer in self.layers:

@@ -68,7 +68,7 @@ def emulated(spec, flags=("-O1", "-w")):
         subprocess.run(command, cwd=folder, check=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda_backend, "capability_of_gpu", lambda: "0.0")
+        patch.setattr(cuda_backend, "gpu", lambda: ("emulator", "0.0"))
         patch.setattr(cuda_backend, "architecture", lambda capability: "00")
         patch.setattr(cuda_backend, "compile_program", compile_program)
         return cuda_backend.CudaBackend(spec, SMALL_CAPACITY)

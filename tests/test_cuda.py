@@ -6,13 +6,18 @@ tests at the end need a GPU.
 
 import dataclasses
 import importlib
+import os
 import pkgutil
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from brian2 import ms
 from conftest import (
     EVERY_STEP,
     TINY,
@@ -29,18 +34,23 @@ import brainsleep.models
 import brainsleep.protocols
 from brainsleep import cli, cuda_backend, cuda_toolkit
 from brainsleep.backend import backend_identity, make_backend
+from brainsleep.batch import _UnderWay
 from brainsleep.build import build_key
 from brainsleep.cuda_memory import Connections
+from brainsleep.datasets import load_dataset
 from brainsleep.errors import BackendError, MissingExtraError, SimulationError, SpecError
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import LIF
 from brainsleep.models.massey2026 import PAPER, recurrent_network
 from brainsleep.protocol import Protocol, load_protocol
+from brainsleep.run import Run
 from brainsleep.segment import Capacity
 from brainsleep.simulate import simulate
 from brainsleep.spec import (
+    Connectivity,
     InitialWeights,
     NetworkSpec,
+    NeuronModel,
     Population,
     Projection,
     SpontaneousActivity,
@@ -53,7 +63,7 @@ pytestmark = [pytest.mark.cuda, needs_brian2cuda]
 
 def has_gpu():
     try:
-        return bool(cuda_toolkit.gpus())
+        return bool(cuda_toolkit.gpu())
     except BackendError:
         return False
 
@@ -231,7 +241,7 @@ def test_a_segment_ends_before_the_slot_where_the_weights_are_down(monkeypatch):
 
 @needs_compiler
 def test_a_sleep_that_ends_early_is_one_segment(monkeypatch, tmp_path):
-    """Without plasticity weights do not hang by spikes: sleeps end where they do on `numpy`."""
+    """Without plasticity weights do not depend on spikes: sleeps end where they do on `numpy`."""
     changes = {
         "network.projections.*.rules": (),
         "network.projections.*.processes.decay.tau_w": "100*ms",
@@ -370,6 +380,122 @@ def test_input_spikes_come_at_their_rate(backend, small_network):
     assert np.all(np.abs(found.sum(axis=0) - expected) < 4.5 * error)
 
 
+NAMES = NeuronModel(
+    name="names",
+    equations="""
+    dv/dt = (1.2 - v + g_i)/tau : 1 (unless refractory)
+    dg_i/dt = -g_i/tau : 1
+    step : 1
+    th_i : 1
+    """,
+    threshold="v > 1 - 0.1*th_i + 0*step",
+    reset="v = 0\nth_i += 1\nstep += 0.5",
+    refractory="t_ref",
+    parameters={"tau": 10 * ms, "t_ref": 3 * ms},
+)
+
+
+@needs_compiler
+def test_names_that_the_kernel_has_too():
+    """Variables and populations called as the kernel's own, and numbers of neurons in equations."""
+    synapse = SynapseModel(name="numbered", on_pre="g_i_post += 0.01*w*(1 + 0.1*i)")
+    spec = NetworkSpec(
+        name="names",
+        populations=(
+            Population(name="row", size=40, model=POISSON),
+            Population(name="slot", size=20, model=NAMES),
+        ),
+        projections=(
+            Projection(
+                name="step",
+                source="row",
+                target="slot",
+                synapse=synapse,
+                connectivity=Connectivity(p=0.5),
+                weights=InitialWeights(low=0.5, high=1.5),
+                w_max=2.0,
+            ),
+        ),
+        input="row",
+    )
+    pattern = stream(0, "names").random((30, 40)) < 0.3
+    segment = make_segment(spec, pattern * EVERY_STEP, np.full(30, 9), raster=True)
+    start = initial_state(spec, 3)
+    reference = make_backend("numpy", spec).advance(start, segment, 0)
+    assert reference[1].counts["slot"].sum() > 100
+    assert_same(reference, emulated(spec).advance(start, segment, 0), rtol=1e-9)
+
+
+@needs_compiler
+def test_replicas_that_are_none_or_do_not_belong_together(backend, replicas):
+    assert backend.advance_batch([], [], []) == []
+    states, segments, seeds = replicas
+    with pytest.raises(BackendError, match="3 states, 2 segments and 3 seeds"):
+        backend.advance_batch(states, segments[:2], seeds)
+
+
+@needs_compiler
+def test_a_cleared_cache_is_filled_again(monkeypatch, tmp_path):
+    spec = lone_neurons(LIF, 24)
+    backend, segment = emulated(spec), make_segment(lone_neurons(LIF, 24), np.zeros((1, 1)), [30])
+    expected = bits(backend.advance(initial_state(spec, 0), segment, 0))
+    copy = shutil.copytree(backend.directory, tmp_path / "copy")
+    backend._process.close()
+    shutil.rmtree(backend.directory)
+    monkeypatch.setattr(
+        cuda_backend, "build", lambda *given: Path(shutil.copytree(copy, backend.directory))
+    )
+    assert bits(backend.advance(initial_state(spec, 0), segment, 0)) == expected
+    assert backend.directory.exists()
+
+
+@needs_compiler
+def test_a_program_that_is_left_alone_cleans_up(tmp_path):
+    """Its Python is killed while a segment runs."""
+    script = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_cuda import *
+network = lone_neurons(LIF, 40)
+program = emulated(network)
+
+def killed(self, read):
+    print(self._folder, flush=True)
+    os.kill(os.getpid(), 9)
+
+cuda_backend._Process.end = killed
+program.advance(initial_state(network, 7), make_segment(network, np.zeros((1, 1)), [2000]), 0)
+"""
+    command, environment = [sys.executable, "-c", script], {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    folder = Path(done.stdout.strip().splitlines()[-1])
+    assert done.returncode == -9 and folder.parent == tmp_path
+    for _ in range(300):
+        if not folder.exists():
+            break
+        time.sleep(0.1)
+    assert not folder.exists()
+
+
+def test_runs_of_a_batch_keep_rooms_of_their_own(monkeypatch, tmp_path):
+    """Another run's long slot changes neither the segments of a run nor its numbers."""
+    room = cuda_backend.CudaBackend.room
+    monkeypatch.setattr(
+        "brainsleep.batch.make_backend",
+        lambda *_, capacity, **__: SimpleNamespace(room=room, capacity=capacity),
+    )
+    dataset = load_dataset("digits")
+    runs = [
+        Run(
+            TINY.override({"schedule.image_duration": duration, "schedule.period": "2000*second"}),
+            *(0, "cuda", dataset, "id", tmp_path, lambda done, total, text: None),
+        )
+        for duration in ("50*ms", "1500*second")
+    ]
+    _UnderWay(runs, "cuda", fresh=False)
+    assert [run.capacity for run in runs] == [room, Capacity(room.slots, 1_500_000)]
+
+
 # -- nvcc --------------------------------------------------------------------------------------
 
 
@@ -394,7 +520,7 @@ def test_a_program_is_compiled_once_and_without_a_gpu(small_network):
 @needs_nvcc
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU")
 def test_a_program_without_a_driver_says_what_it_needs(small_network, monkeypatch):
-    monkeypatch.setattr(cuda_backend, "capability_of_gpu", lambda: "9.0")
+    monkeypatch.setattr(cuda_backend, "gpu", lambda: ("none", "9.0"))
     program = make_backend("cuda", small_network)
     segment = make_segment(small_network, np.zeros((1, 30)))
     with pytest.raises(BackendError, match=r"CUDA.*needs an NVIDIA GPU"):
@@ -445,15 +571,19 @@ def test_without_a_driver(monkeypatch, tmp_path, small_network):
 def test_a_driver_without_a_gpu(monkeypatch, tmp_path):
     nvidia_smi(tmp_path, monkeypatch, "print('No devices were found'); raise SystemExit(6)")
     with pytest.raises(BackendError, match=r"no GPU \(No devices were found\)"):
-        cuda_toolkit.gpus()
+        cuda_toolkit.gpu()
 
 
-def test_capability_is_that_of_the_gpu_in_use(monkeypatch, tmp_path):
-    nvidia_smi(tmp_path, monkeypatch, "print('NVIDIA A, 8.0'); print('NVIDIA B, 9.0')")
+def test_the_gpu_is_the_first_that_programs_may_use(monkeypatch, tmp_path):
+    nvidia_smi(
+        tmp_path,
+        monkeypatch,
+        "import sys; print('B, 9.0' if '--id=1' in sys.argv else 'A, 8.0\\nB, 9.0')",
+    )
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert cuda_toolkit.capability_of_gpu() == "8.0"
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    assert cuda_toolkit.capability_of_gpu() == "9.0"
+    assert cuda_toolkit.gpu() == ("A", "8.0")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    assert cuda_toolkit.gpu() == ("B", "9.0")
 
 
 @needs_nvcc
@@ -490,7 +620,7 @@ def test_functions_that_draw_otherwise_are_refused(tmp_path):
         cuda_backend.generate(spec, tmp_path)
 
 
-def test_what_hangs_by_the_order_of_spikes_is_refused(tmp_path):
+def test_what_depends_on_the_order_of_spikes_is_refused(tmp_path):
     coupled = SynapseModel(name="coupled", on_pre="i_syn_post += w*i_syn_pre")
     spec = NetworkSpec(
         name="coupled",
@@ -509,7 +639,7 @@ def test_what_hangs_by_the_order_of_spikes_is_refused(tmp_path):
             ),
         ),
     )
-    with pytest.raises(BackendError, match="hangs by their order"):
+    with pytest.raises(BackendError, match="depends on their order"):
         cuda_backend.generate(spec, tmp_path)
 
 
@@ -597,7 +727,7 @@ def test_build_makes_a_folder_that_is_a_cache(monkeypatch, capsys, tmp_path):
     assert (Path(printed) / "main").exists() and not (tmp_path / "usual").exists()
     # elsewhere: no compiler, no brian2cuda, but a GPU
     monkeypatch.setenv("BRAINSLEEP_CACHE", str(out))
-    monkeypatch.setattr(cuda_backend, "capability_of_gpu", lambda: "9.0")
+    monkeypatch.setattr(cuda_backend, "gpu", lambda: ("none", "9.0"))
     monkeypatch.setattr(cuda_toolkit, "find_nvcc", lambda: None)
     monkeypatch.setattr(cuda_toolkit, "find_spec", lambda name: None)
     network = load_protocol("demo").network

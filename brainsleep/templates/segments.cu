@@ -2,7 +2,7 @@
 // brainsleep/cuda_backend.py the files that are exchanged.
 
 #include <chrono>
-#include <cinttypes>
+#include <csignal>
 #include <climits>
 #include <cmath>
 #include <cstdint>
@@ -125,8 +125,7 @@ int main(int argc, char** argv)
 {
     std::string folder = argc == 3 && std::string(argv[1]) == "--results_dir" ? argv[2] : "";
     if (folder.empty()) File::fail("usage: main --results_dir", "FOLDER/");
-    int n_devices = 0;
-    check(cudaGetDeviceCount(&n_devices), "CUDA");
+    signal(SIGPIPE, SIG_IGN);  // whoever started it may be gone: then there is still to clean up
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, 0), "CUDA");
     check(cudaFree(nullptr), "CUDA");  // now, and not within the first segment

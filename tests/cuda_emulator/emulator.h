@@ -37,7 +37,6 @@ struct Thread {
     std::unique_ptr<char[]> stack;
     unsigned block, index;
     unsigned in_block = 0, in_warp = 0;  // how many times it has waited for its block, its warp
-    unsigned value = 0;
     bool vote = false, done = false;
 };
 
@@ -122,16 +121,6 @@ inline unsigned __ballot_sync(unsigned, bool vote)
     __syncwarp();
     return bits;
 }
-inline unsigned __shfl_sync(unsigned, unsigned value, int lane)
-{
-    emulator::current->value = value;
-    __syncwarp();
-    unsigned found = 0;
-    for (emulator::Thread& t : emulator::threads)
-        if (emulator::my_warp(t) && t.index % 32 == (unsigned)lane) found = t.value;
-    __syncwarp();
-    return found;
-}
 struct uint2 { unsigned x, y; };
 template <class T> T __ldg(const T* at) { return *at; }
 inline unsigned atomicAdd(unsigned* at, unsigned value) { return (*at += value) - value; }
@@ -146,7 +135,6 @@ typedef int cudaError_t;
 enum { cudaSuccess, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost };
 struct cudaDeviceProp { int multiProcessorCount; };
 inline const char* cudaGetErrorString(cudaError_t) { return "emulator"; }
-inline cudaError_t cudaGetDeviceCount(int* n) { *n = 1; return 0; }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) { p->multiProcessorCount = 4; return 0; }
 template <class F> cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* n, F, int, int) { *n = 1; return 0; }
 template <class T> cudaError_t cudaMalloc(T** at, size_t size) { *at = (T*)malloc(size); memset(*at, 0xa5, size); return 0; }
