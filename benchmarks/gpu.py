@@ -38,7 +38,7 @@ RESULTS = Path(__file__).parent / "gpu.json"
 REPLICAS = {"200+50": (1, 10, 55, 132), "6400+1600": (1,)}
 
 #: Biological seconds of a call, by size; and repeats, after one that is not counted.
-SECONDS, REPEATS = {"200+50": 30, "6400+1600": 4}, 3
+SECONDS, REPEATS = {"200+50": 30, "6400+1600": 4}, 2
 
 #: The sweep: fractions and seeds, and what is shortened.
 FRACTIONS, SEEDS = [k / 10 for k in range(11)], range(5)
