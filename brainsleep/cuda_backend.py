@@ -398,7 +398,8 @@ def build(spec: NetworkSpec, capability: str, report=lambda message: None) -> Pa
         If brian2cuda is not installed.
     """
     check_capability(capability)
-    parts = ("cuda_backend", "cuda_code", "cuda_memory", "cuda_objects", "cuda_source", "network")
+    names = ("backend", "code", "memory", "objects", "source", "text")
+    parts = ("network", *(f"cuda_{name}" for name in names))
     tool = {"generator": generator(*parts), "flags": FLAGS, "capability": capability}
 
     def make(folder: Path) -> dict:

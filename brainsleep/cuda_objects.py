@@ -6,12 +6,11 @@ neurons own what it does, the code for a share of them (``_share``), and what al
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from .cuda_code import Piece, c_type
 from .cuda_memory import WARP, Array, words
+from .cuda_text import ends, held
 from .spec import NetworkSpec
 
 #: Variables that are numbers of neurons.
@@ -61,7 +60,7 @@ class Objects:
             f"for (int _idx = __ldg(first_{name} + _post) + lane, "
             f"_last = __ldg(first_{name} + _post + 1); _idx < _last; _idx += {WARP}) {{",
             "const int _vectorisation_idx = _idx;",
-            *_ends(code, f"__ldg(pre_{name} + _idx)"),
+            *ends(code, f"__ldg(pre_{name} + _idx)"),
             "}",
         ]
 
@@ -141,7 +140,7 @@ class Objects:
         """Let every thread go through the spikes that reach the neuron that it owns."""
         name, source, n_post = projection.name, projection.source, self.sizes[projection.target]
         n_words = words(self.sizes[source])
-        load, code, store = _held(code)
+        load, code, store = held(code)
         return [
             f"const int _post = _share*{self.share} + lane;",
             f"const bool _is = lane < {self.share} && _post < {n_post};",
@@ -164,7 +163,7 @@ class Objects:
             f"const int _pre = (_part + _at)*{WARP} + _bit;",
             "const int _idx = _known.y + __popc(_known.x & ((1u << _bit) - 1));",
             "const int _vectorisation_idx = _idx;",
-            *_ends(code, "_pre"),
+            *ends(code, "_pre"),
             "}",
             "}",
             "}",
@@ -196,7 +195,7 @@ class Objects:
             f"{kind} _sum = 0;",
             f"for (int _idx = first_{name}[_post]; _idx < first_{name}[_post + 1]; _idx++) {{",
             "const int _vectorisation_idx = _idx;",
-            *_ends(code, f"__ldg(pre_{name} + _idx)"),
+            *ends(code, f"__ldg(pre_{name} + _idx)"),
             "_sum += _synaptic_var;",
             "}",
             f"{into}[_post] = _sum;",
@@ -204,36 +203,3 @@ class Objects:
             "__syncwarp();",
         ]
         return post, inside, after
-
-
-def _held(code: list[str]) -> tuple[list[str], list[str], list[str]]:
-    """Keep what is known of the postsynaptic neuron in registers while its spikes are gone through.
-
-    Returns
-    -------
-    load, code, store : list of str
-        What is read before, what is left, and what is written after.
-    """
-    read = re.compile(r"(?:const )?\w+ (\w+) = (_ptr\w+)\[_postsynaptic_idx\];$")
-    write = re.compile(r"(_ptr\w+)\[_postsynaptic_idx\] = (\w+);$")
-    loaded = {m[1] for line in code if (m := read.match(line))}
-    load = [line for line in code if read.match(line)]
-    store = [line for line in code if (m := write.match(line)) and m[2] in loaded]
-    return load, [line for line in code if line not in load and line not in store], store
-
-
-def indexed(code: list[str], piece: Piece) -> list[str]:
-    """Put the numbers of neurons in place of the array that holds them, which no memory has."""
-    for pointer, variable in piece.arrays.items():
-        if variable.name == "i":
-            look_up = re.compile(rf"\b{pointer}\[(\w+)\]")
-            code = [look_up.sub(r"\1", line) for line in code]
-    return code
-
-
-def _ends(code: list[str], pre: str) -> list[str]:
-    """Put the neurons at the ends of a synapse in place of the arrays that hold them."""
-    for end, value in (("pre", pre), ("post", "_post")):
-        look_up = re.compile(rf"\b_ptr_array_\w+__synaptic_{end}\[_idx\]")
-        code = [look_up.sub(value, line) for line in code]
-    return code

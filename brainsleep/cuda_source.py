@@ -22,14 +22,15 @@ Synapses lie in the order of their postsynaptic neurons; `brainsleep.cuda_backen
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from brian2.core.clocks import Clock
 
 from .cuda_code import UNIVERSAL, Piece, c_type
 from .cuda_memory import ALIGNED, BUFFERS, WARP, Array, words
-from .cuda_objects import INDICES, Objects, indexed
+from .cuda_objects import INDICES, Objects
+from .cuda_text import Part, drawn, indexed, joined, literal, with_names
 from .errors import BackendError
 from .spec import NetworkSpec
 
@@ -329,17 +330,17 @@ class Source(Objects):
     def _body(self) -> list[str]:
         """Write what a step does, and where a team waits for all of its warps."""
         lines: list[str] = []
-        parts: list[_Part] = []
+        parts: list[Part] = []
         looks = False  # whether these parts look at other neurons
         for number, (clock, piece) in enumerate(self.pieces):
             part = self._part(number, clock.removesuffix("_clock"), piece)
             if part is None:
                 continue
             if part.looks != looks:
-                lines += [*_joined(parts), "TEAM_SYNC"]
+                lines += [*joined(parts), "TEAM_SYNC"]
                 parts, looks = [], part.looks
             parts.append(part)
-        lines += _joined(parts)
+        lines += joined(parts)
         self._check_order()
         return [*lines, "TEAM_SYNC"] if looks else lines
 
@@ -357,7 +358,7 @@ class Source(Objects):
                 "use two variables, or --backend cpp"
             )
 
-    def _part(self, number: int, due: str, piece: Piece) -> _Part | None:
+    def _part(self, number: int, due: str, piece: Piece) -> Part | None:
         """Write the code of one object."""
         write = getattr(self, f"_{piece.kind}", None)
         if write is None:  # spike queues: without delays there is nothing under way
@@ -367,13 +368,13 @@ class Source(Objects):
                 self.variable(pointer, variable)
         scalar, vector = self._hoisted(number, piece)
         vector = indexed(vector, piece)
-        scalar, vector = _drawn(scalar, vector)
+        scalar, vector = drawn(scalar, vector)
         before = []
         if any("_draws." in line for line in (*scalar, *vector)):
             before.append(f"const brainsleep::Draws _draws(seed, step, {number});")
         for name, variable in piece.constants.items():
             if re.search(rf"\b{name}\b", "\n".join((*scalar, *vector))):
-                before.append(f"const {c_type(variable)} {name} = {_number(variable)};")
+                before.append(f"const {c_type(variable)} {name} = {literal(variable)};")
         if any("_vectorisation_idx" in line for line in scalar):
             before.append("const int _vectorisation_idx = -1;")
         once = any(re.match(r"_ptr\w+\[0\] = ", line) for line in scalar)
@@ -383,7 +384,7 @@ class Source(Objects):
         looks = piece.kind == "synapses" or "_presynaptic_idx" in piece.code
         head = "" if due == "step" else f"if (due & due_{due}) "
         what = f"// {piece.kind} of {piece.given['owner'].name}"
-        return _Part(population, self._owned(population), looks, f"{head}{{  {what}",
+        return Part(population, self._owned(population), looks, f"{head}{{  {what}",
                      [*before, *scalar], inside, after, once or bool(after))  # fmt: skip
 
     def _owned(self, population: str) -> str:
@@ -398,11 +399,11 @@ class Source(Objects):
         def kept(lines: list[str]) -> list[str]:
             left = []
             for line in lines:
-                new, found = _renamed(line, renamed), _CONSTANT.match(line)
+                new, found = with_names(line, renamed), _CONSTANT.match(line)
                 own = found and found[2] not in _RESULTS
                 if own and found[2] in renamed:  # once more, for the elements
                     continue
-                if own and self._is_constant(_renamed(found[3], renamed)):
+                if own and self._is_constant(with_names(found[3], renamed)):
                     renamed[found[2]] = name = f"_constant_{number}_{found[2]}"
                     value = new.partition(" = ")[2]
                     self._top.append(f"const {found[1]} {name} = {value}")
@@ -420,69 +421,3 @@ class Source(Objects):
             name in self._constant or name.startswith(("_constant_", "_brian_", "_timestep"))
             for name in names
         )
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The code of one object: for the words that a warp owns, between what all threads do."""
-
-    population: str
-    loop: str
-    looks: bool  # at neurons that other warps own
-    head: str
-    before: list[str]
-    inside: list[str]
-    after: list[str]
-    once: bool  # `before` or `after` must be carried out whatever the warp owns
-
-
-def _joined(parts: list[_Part]) -> list[str]:
-    """Join parts that need not wait for each other: population by population, in one loop each.
-
-    This rests on what models are allowed (`brainsleep.model`): but for statements at spikes, code
-    reads and writes what belongs to one population or to the synapses onto it.
-    """
-    lines: list[str] = []
-    for population in dict.fromkeys(part.population for part in parts):
-        together: list[str] = []
-        loop = ""
-        for part in (p for p in parts if p.population == population):
-            loop = part.loop
-            if not part.once:
-                together += [part.head, *part.before, *part.inside, "}"]
-                continue
-            lines += [loop, *together, "}"] if together else []
-            together = []
-            inside = [loop, *part.inside, "}"] if part.inside else []
-            lines += [part.head, *part.before, *inside, *part.after, "}"]
-        lines += [loop, *together, "}"] if together else []
-    return lines
-
-
-def _renamed(code: str, names: dict[str, str]) -> str:
-    return re.sub(r"\b[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), code)
-
-
-def _drawn(scalar: list[str], vector: list[str]) -> tuple[list[str], list[str]]:
-    """Give every call of rand() and randn() a number of its own."""
-    number = -1
-
-    def replace(match: re.Match) -> str:
-        nonlocal number
-        number += 1
-        kind = "normal" if match[1] else "uniform"
-        return f"_draws.{kind}({number}, _vectorisation_idx)"
-
-    call = re.compile(r"\b_rand(n?)\(_vectorisation_idx\)")
-    return [call.sub(replace, line) for line in scalar], [
-        call.sub(replace, line) for line in vector
-    ]
-
-
-def _number(variable) -> str:
-    value = variable.get_value()
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if np.isinf(value):
-        return "INFINITY" if value > 0 else "-INFINITY"
-    return repr(value.item() if isinstance(value, np.generic) else value)
