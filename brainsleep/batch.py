@@ -128,8 +128,8 @@ class _UnderWay:
         """Run one to its end and store it."""
         yield from run.steps(self.clock)
         self.clock()
-        made = {what: getattr(self.backend, what, "") for what in ("compiler", "device")}
-        result = run.store(self.backend.build_seconds / len(self.all), **made)
+        compiler, gpu = (getattr(self.backend, what, "") for what in ("compiler", "gpu"))
+        result = run.store(self.backend.build_seconds / len(self.all), compiler, gpu)
         self.clock.skip()  # it has been counted as the run's own
         return result
 

@@ -108,7 +108,7 @@ class CudaBackend:
         self.spec = spec
         self.capacity = Capacity(self.room.slots, max(self.room.steps, capacity.steps))
         started = time.perf_counter()
-        self.device, self.capability = gpu()
+        self.gpu, self.capability = gpu()
         self._report = report
         self.directory = build(spec, self.capability, report)
         self.build_seconds = time.perf_counter() - started

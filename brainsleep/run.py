@@ -268,15 +268,15 @@ class Run:
 
     # -- results -------------------------------------------------------------------------------
 
-    def store(self, build_seconds: float, compiler: str = "", device: str = "") -> Result:
+    def store(self, build_seconds: float, compiler: str = "", gpu: str = "") -> Result:
         """Measure, store the result and remove the checkpoint.
 
         Parameters
         ----------
         build_seconds : float
             Its share of the time it took to build the network.
-        compiler, device : str
-            What compiled the network, and what it ran on besides the processor.
+        compiler, gpu : str
+            What compiled the network, and the GPU that it ran on.
         """
         self.tell("readout")
         started = time.perf_counter()
@@ -304,7 +304,7 @@ class Run:
             "timings": timings,
             "versions": versions(*_PACKAGES.get(self.backend_name.partition("-")[0], ())),
             "compiler": compiler,
-            "machine": " ".join(filter(None, (platform.system(), platform.machine(), device))),
+            "machine": " ".join(filter(None, (platform.system(), platform.machine(), gpu))),
             "weight_statistics": list(WEIGHT_STATISTICS),
         }
         result = write_result(self.out, self.identity, info, arrays)

@@ -450,8 +450,11 @@ def test_scheduler_and_workers_of_their_own(undisturbed, dask_processes, tmp_pat
     done = run("sweep", SMOKE, *FEWER, "--scheduler", address, "--out", out)
     assert done.returncode == 0, done.stderr
     pd.testing.assert_frame_equal(tabulate(out).drop(columns=CLOCK), undisturbed)
-    process = start("sweep", SMOKE, *FEWER, "--scheduler", address, "--out", tmp_path / "lost")
-    time.sleep(6)
+    lost = tmp_path / "lost"
+    process = start("sweep", SMOKE, *FEWER, "--scheduler", address, "--out", lost)
+    begun = time.monotonic()
+    while not list(lost.rglob("result.json")) and time.monotonic() - begun < 60:
+        time.sleep(0.1)  # until a row is done
     processes[0].kill()  # the scheduler
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
