@@ -24,6 +24,7 @@ from rich.console import Console
 
 from brainsleep.backend import make_backend
 from brainsleep.cuda_toolkit import describe_nvcc, gpu
+from brainsleep.program import cores as usable_cores
 from brainsleep.protocols.paper import PROTOCOL as PAPER
 from brainsleep.segment import Capacity
 from brainsleep.simulate import simulate
@@ -165,7 +166,7 @@ def run(console: Console, sizes: list[str]) -> None:
     """Measure everything; write it after every row."""
     found = {"machine": machine() | {"gpu": gpu()[0], "nvcc": describe_nvcc()}}
     found |= {"rows": {}, "sweep": {}}
-    cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
+    cores = usable_cores()
     for backend, used in (("cuda", cores), ("cpp", cores), ("cpp", 2)):
         row = measure_sweep(backend, used)
         found["sweep"][f"{backend} {used}"] = row

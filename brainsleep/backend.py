@@ -34,7 +34,7 @@ from .segment import (
     timing,
 )
 from .spec import Network, NetworkSpec
-from .state import State, finished_arrays
+from .state import State, finished_arrays, same_synapses
 from .surrogate import SurrogateNetwork
 from .together import Together
 
@@ -151,12 +151,7 @@ class RuntimeBackend:
         self.compiler = describe_compiler() if name == "cython" else ""
 
     def _prepare(self, state: State) -> BrianNetwork:
-        same = self._synapses is not None and all(
-            np.array_equal(a, b)
-            for name, pairs in state.synapses.items()
-            for a, b in zip(pairs, self._synapses[name], strict=True)
-        )
-        if not same:
+        if self._synapses is None or not same_synapses(state.synapses, self._synapses):
             started = time.perf_counter()
             self._network = BrianNetwork(self.spec, self.capacity, state.synapses, self._hooks)
             self._synapses = state.synapses

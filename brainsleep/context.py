@@ -41,16 +41,20 @@ def preferences(wanted: Mapping[str, object]):
             brian2.prefs[name] = value
 
 
+def _always(precision: str) -> dict[str, object]:
+    """Return the preferences that every network is run with."""
+    return {
+        "core.default_float_dtype": np.dtype(precision).type,
+        "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
+    }
+
+
 @contextlib.contextmanager
 def runtime(target: str, precision: str):
     """Select Brian2's runtime with code for `target`; restore preferences afterwards."""
     if get_device() is not runtime_device:
         raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
-    wanted = {
-        "codegen.target": target,
-        "core.default_float_dtype": np.dtype(precision).type,
-        "core.stop_on_keyboard_interrupt": False,
-    }
+    wanted = {"codegen.target": target, **_always(precision)}
     with preferences(wanted), warnings.catch_warnings():
         # Brian2 compares every variable with 1e50, which single precision does not hold
         warnings.filterwarnings("ignore", "overflow encountered in cast", module="brian2")
@@ -71,13 +75,9 @@ def numpy_seed(seed: int):
 @contextlib.contextmanager
 def standalone_device(name: str, spec: NetworkSpec, folder: Path):
     """Select the standalone device `name` to write the code of `spec` to `folder`; yield it."""
-    wanted = {
-        "core.default_float_dtype": np.dtype(spec.precision).type,
-        "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
-    }
     set_device(name, build_on_run=False, directory=str(folder))
     try:
-        with preferences(wanted), brian_errors(spec):
+        with preferences(_always(spec.precision)), brian_errors(spec):
             device = get_device()
             device.reinit()
             device.activate(build_on_run=False, directory=str(folder))

@@ -15,7 +15,7 @@ from .context import standalone_device
 from .errors import SimulationError
 from .network import BrianNetwork
 from .program import Job, Program, Programs, Synapses
-from .request import Answer, check_batch
+from .request import Answer, check_batch, one
 from .segment import (
     Capacity,
     Recording,
@@ -60,10 +60,7 @@ class CppBackend:
 
     def advance(self, state: State, segment: Segment, seed: int) -> Answer:
         """Run `segment` from `state`; see `RuntimeBackend.advance`."""
-        (answer,) = self.advance_batch([state], [segment], [seed])
-        if isinstance(answer, SimulationError):
-            raise answer
-        return answer
+        return one(self, state, segment, seed)
 
     def advance_batch(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]

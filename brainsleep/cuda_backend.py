@@ -32,7 +32,7 @@ from .cuda_toolkit import (
 from .errors import BackendError, SimulationError
 from .network import BrianNetwork
 from .program import Process
-from .request import Answer, check_batch
+from .request import Answer, check_batch, one
 from .segment import Capacity, Recording, Segment, check_segment, counts_of_slots, events
 from .spec import NetworkSpec
 from .state import State, finished_arrays
@@ -121,10 +121,7 @@ class CudaBackend:
 
     def advance(self, state: State, segment: Segment, seed: int) -> Answer:
         """Run `segment` from `state`; see `brainsleep.backend.RuntimeBackend.advance`."""
-        (answer,) = self.advance_batch([state], [segment], [seed])
-        if isinstance(answer, SimulationError):
-            raise answer
-        return answer
+        return one(self, state, segment, seed)
 
     def advance_batch(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
@@ -168,7 +165,7 @@ class CudaBackend:
             self._connected = [
                 before.get(id(s.synapses)) or Connections(self.spec, s.synapses) for s in states
             ]
-        plan = self._planned(segments)
+        plan = self._planned(segments, given)
         try:
             out = self._process.run(plan, self._images(plan, given, known), given)
         except BaseException:
@@ -179,7 +176,7 @@ class CudaBackend:
 
     # -- memory --------------------------------------------------------------------------------
 
-    def _planned(self, segments: Sequence[Segment]) -> Plan:
+    def _planned(self, segments: Sequence[Segment], given: Sequence[Mapping]) -> Plan:
         """Lay out memory for these segments: every replica has room for the largest."""
         rows = {"": 1, "slots": max(map(len, segments))}
         rows["raster"] = max(int(s.steps[s.raster].sum()) for s in segments)
@@ -187,7 +184,7 @@ class CudaBackend:
             rows[f"synapses:{name}"] = max(len(c.order[name]) for c in self._connected)
         for array in self._arrays:
             if array.rows.startswith("times:"):
-                rows[array.rows] = 0  # set by `Plan.fit`
+                rows[array.rows] = max(len(mine[array.key]) for mine in given)
         known = self._layout["sizes_known"]
         return Plan(self._arrays, known, rows, self._blocks(len(segments)))
 
@@ -222,13 +219,11 @@ class CudaBackend:
 
     def _images(self, plan: Plan, given: Sequence[Mapping], known: bool) -> dict[str, np.ndarray]:
         """Return the memory of all replicas, by buffer."""
-        plan.fit(given)
         images = {
             name: np.zeros((len(given), plan.sizes[name]), np.uint8)
             for name in BUFFERS
-            if name != "record" and not (known and plan.same(self._last_plan) and name == "fixed")
+            if name != "record" and not (known and name == "fixed")
         }
-        self._last_plan = plan
         for array in (array for array in self._arrays if array.buffer in images):
             if array.buffer == "fixed":
                 values = [connections.fixed[array.key] for connections in self._connected]
@@ -243,8 +238,6 @@ class CudaBackend:
                 values = [value[connections.order[projection]] for value, connections in both]
             plan.put(images[array.buffer], array, values)
         return images
-
-    _last_plan: Plan | None = None
 
     def _answers(
         self, plan: Plan, out: Mapping, states: Sequence[State], segments: Sequence[Segment]

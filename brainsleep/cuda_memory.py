@@ -76,26 +76,13 @@ class Plan:
         rows: dict[str, int],
         blocks: tuple[int, int],
     ):
-        self.arrays, self.sizes_known = arrays, sizes_known
         self.rows, self.blocks = rows, blocks
-
-    def fit(self, given: Sequence[Mapping[str, np.ndarray]]) -> None:
-        """Make room for what is `given` to the replicas."""
-        for array in self.arrays:
-            if array.rows.startswith("times:"):
-                self.rows[array.rows] = max(len(mine[array.key]) for mine in given)
-        self.offsets = {array.key: array.offset for array in self.arrays}
-        self.sizes = dict(self.sizes_known)
-        for array in (array for array in self.arrays if array.rows):
+        self.offsets = {array.key: array.offset for array in arrays}
+        self.sizes = dict(sizes_known)
+        for array in (array for array in arrays if array.rows):
             self.offsets[array.key] = self.sizes[array.buffer]
             size = self.rows[array.rows] * array.columns * np.dtype(array.dtype).itemsize
             self.sizes[array.buffer] += -(-size // ALIGNED) * ALIGNED
-
-    def same(self, other: Plan | None) -> bool:
-        """Tell whether connectivity lies where it lay before."""
-        return other is not None and all(
-            self.offsets[a.key] == other.offsets[a.key] for a in self.arrays if a.buffer == "fixed"
-        )
 
     def view(self, image: np.ndarray, array: Array, count: int) -> np.ndarray:
         """Return the first `count` values of an array of every replica, shape (n, count)."""

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from .errors import BackendError, SimulationError, explain
+from .state import same_synapses
 
 #: Free bytes a memory-backed folder must have to be used for the files of a program.
 _ROOM = 2**28
@@ -178,13 +179,7 @@ class Program(Process):
 
     def serves(self, synapses: Synapses) -> bool:
         """Tell whether it runs, for this process, with these synapses."""
-        if not self.running:
-            return False
-        return self.synapses is synapses or all(
-            np.array_equal(mine, theirs)
-            for name, pairs in synapses.items()
-            for mine, theirs in zip(self.synapses[name], pairs, strict=True)
-        )
+        return self.running and same_synapses(synapses, self.synapses)
 
     def begin_with(self, given: Mapping[str, np.ndarray]) -> None:
         """Hand over the arrays of a segment and let it run."""

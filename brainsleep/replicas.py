@@ -26,7 +26,7 @@ from .replica_code import mark_shared
 from .replica_draws import Draws, Generators
 from .segment import Capacity, Recording, Segment, timing
 from .spec import NetworkSpec
-from .state import State
+from .state import State, same_synapses
 
 #: Variables under names that no equation can take: the replica of a synapse, the number of
 #: replicas, and the index of a neuron (or of a synapse's presynaptic one) within its replica.
@@ -71,12 +71,7 @@ class ReplicaNetwork(BrianNetwork):
             len(states) == self.n
             and differing(states) == self.differing
             and all(
-                ours is state.synapses
-                or all(
-                    np.array_equal(a, b)
-                    for name, pairs in state.synapses.items()
-                    for a, b in zip(pairs, ours[name], strict=True)
-                )
+                same_synapses(state.synapses, ours)
                 for ours, state in zip(self.connectivity, states, strict=True)
             )
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import BackendError, BrainsleepError, explain
 from .segment import Recording, Segment
@@ -29,6 +30,14 @@ Answer = tuple[State, Recording]
 
 #: A run, or a part of it, that asks for what it needs and comes to a value `T`.
 type Steps[T] = Generator[Request, Answer, T]
+
+
+def one(backend: Any, state: State, segment: Segment, seed: int) -> Answer:
+    """Advance a single replica as a batch of one; raise what went wrong with it."""
+    (answer,) = backend.advance_batch([state], [segment], [seed])
+    if isinstance(answer, BrainsleepError):
+        raise answer
+    return answer
 
 
 def one_by_one(

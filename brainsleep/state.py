@@ -7,6 +7,7 @@ variables, parameter values. Brian2 is not involved, so that all backends start 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -69,6 +70,15 @@ def check_finite(arrays: dict[str, np.ndarray], advice: str) -> None:
         if not np.all(np.isfinite(value)):
             bad = int(np.sum(~np.isfinite(value)))
             raise SimulationError(f"{name}: {bad} of {value.size} values are not finite{advice}")
+
+
+def same_synapses(one: Mapping, other: Mapping) -> bool:
+    """Tell whether two networks are connected alike: `State.synapses` of each."""
+    return one is other or all(
+        np.array_equal(mine, theirs)
+        for name, pairs in one.items()
+        for mine, theirs in zip(pairs, other[name], strict=True)
+    )
 
 
 def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str, np.ndarray]:

@@ -43,7 +43,8 @@ class Together:
         Returns
         -------
         list of (State, Recording) or SimulationError, or None
-            None if replicas of this network must run one after the other.
+            None if replicas must run one after the other: those of this network, or, since one of
+            them stops Brian2, these.
         """
         if not self.possible:
             return None
@@ -56,9 +57,7 @@ class Together:
             except Exception as error:
                 apart = any(isinstance(cause, ApartError) for cause in _causes(error))
                 self.possible, self.network = not apart, None
-                if apart or len(states) > 1:  # alone each has what it has, or says why not
-                    return None
-                raise
+                return None  # alone each has what it has, or says why not
             done = round(network.net.t_ / float(self.spec.dt))
             ends = network.results()
         return [
