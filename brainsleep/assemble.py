@@ -15,7 +15,7 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
-from . import checks
+from . import checks, mistakes
 from .errors import SpecError
 from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
 from .spec import (
@@ -381,7 +381,8 @@ def check_network(spec: NetworkSpec) -> None:
         known = checks.variables_of(groups[group.name])
         for activity in group.activities:
             label = f"{where}: activity '{activity.gate}'"
-            checks.check_statements(activity.code, known, label, writes=may_set[group.name])
+            with mistakes.going_on():
+                checks.check_statements(activity.code, known, label, writes=may_set[group.name])
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
         known = {
@@ -390,14 +391,11 @@ def check_network(spec: NetworkSpec) -> None:
             **checks.variables_of(groups[synapse.target], "_post"),
         }
         writes = {"w", *(f"{name}_post" for name in may_set[synapse.target])}
-        for label in ("on_pre", "on_post"):
-            code = getattr(synapse, label)
-            checks.check_statements(code, known, f"{where}: {label}", writes=writes)
+        codes = {label: (getattr(synapse, label), writes) for label in ("on_pre", "on_post")}
         for process in synapse.processes:
             for label in ("on_onset", "on_update"):
-                checks.check_statements(
-                    getattr(process, label),
-                    known,
-                    f"{where}: {process.name}: {label}",
-                    writes=synapse.state,
-                )
+                code = getattr(process, label)
+                codes[f"{process.name}: {label}"] = code, set(synapse.state)
+        for label, (code, may) in codes.items():
+            with mistakes.going_on():
+                checks.check_statements(code, known, f"{where}: {label}", writes=may)

@@ -10,6 +10,8 @@ import keyword
 import numbers
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 from brian2 import Equations, Quantity, get_dimensions, second
@@ -19,10 +21,11 @@ from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Constant, Variable
 from brian2.equations.unitcheck import check_units_statements
 from brian2.parsing.expressions import is_boolean_expression, parse_expression_dimensions
-from brian2.units.fundamentalunits import DIMENSIONLESS
 from brian2.utils.stringtools import get_identifiers
 
-from .errors import BrainsleepError, SpecError, explain, nearest, one_line
+from . import diagnose, mistakes
+from .errors import BrainsleepError, Details, SpecError, closest, explain, nearest, one_line
+from .units import readable_unit, unit_name
 
 _OWN = """
 t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
@@ -52,7 +55,8 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
                 repr(name),
                 "lower-case letters, digits and underscores, a letter first",
                 "CUDA standalone lower-cases names, so upper case would break silently",
-            )
+            ),
+            Details(word=str(name), fix=_lower(name), defines=(str(name), str(name).lower())),
         )
     if name in reserved:
         raise SpecError(
@@ -60,7 +64,8 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
                 f"{where} name",
                 repr(name),
                 "a name that Brian2, brainsleep, Python or C++ does not use itself",
-            )
+            ),
+            Details(word=name, fix=f"choose another name, such as '{name}_own'"),
         )
     if name.endswith(("_pre", "_post", "_gate", "_total")) or "__" in name:
         raise SpecError(
@@ -69,8 +74,15 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
                 repr(name),
                 "no ending _pre, _post, _gate or _total and no double underscore",
                 "these mark where a variable lives",
-            )
+            ),
+            Details(word=name, fix="these endings mark where a variable lives: rename it"),
         )
+
+
+def _lower(name: object) -> str:
+    """Suggest the lower-case form of a name, if that is all that is wrong with it."""
+    lower = str(name).lower()
+    return f"write '{lower}'" if _NAME.match(lower) else ""
 
 
 def is_number(value: object) -> bool:
@@ -96,7 +108,9 @@ def check_quantity(value: object, where: str) -> Quantity:
             return quantity
     except (TypeError, ValueError):
         pass
-    raise SpecError(explain(where, repr(value), "one finite number with unit"))
+    word = _last_word(where)
+    details = Details(word=word, found=repr(value), defines=(word,))
+    raise SpecError(explain(where, repr(value), "one finite number with unit"), details)
 
 
 def check_units(value: object, like: Quantity, where: str) -> Quantity:
@@ -104,46 +118,30 @@ def check_units(value: object, like: Quantity, where: str) -> Quantity:
     quantity = check_quantity(value, where)
     if quantity.dim != like.dim:
         got = value if isinstance(value, Quantity) else f"{value} (no unit)"
-        raise SpecError(explain(where, got, f"a value in {unit_name(like)}, such as {like}"))
+        details = Details(
+            word=_last_word(where),
+            found=str(got),
+            expected=readable_unit(like.dim),
+            fix=f"give a value such as {like}",
+        )
+        allowed = f"a value in {unit_name(like)}, such as {like}"
+        raise SpecError(explain(where, got, allowed), details)
     return quantity
+
+
+def _last_word(where: str) -> str:
+    return where.split()[-1].strip("'")
 
 
 def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
     """Return `parameters` as scalar finite quantities; raise `SpecError` otherwise."""
-    for name in parameters:
-        check_name(name, f"{where}: parameter")
-    return {
-        name: check_quantity(value, f"{where}: parameter {name}")
-        for name, value in parameters.items()
-    }
-
-
-_BASE_UNITS = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candle")
-_NAMED_UNITS = (
-    *_BASE_UNITS,
-    *("hertz", "newton", "pascal", "joule", "watt", "coulomb", "volt", "farad", "ohm"),
-    *("siemens", "weber", "tesla", "henry"),
-)
-
-
-def unit_name(value: object) -> str:
-    """Name the SI unit of a quantity (or dimensions) as Brian2 equations spell it.
-
-    The name depends on the dimensions only (`brian2.get_unit` also looks at which units a
-    session has multiplied before), so that sources and hashes of runs do not change.
-    """
-    dim = get_dimensions(value)
-    if dim is DIMENSIONLESS:
-        return "1"
-    for product, ending in ((dim, ""), (dim * second.dim, "/second")):
-        for name in _NAMED_UNITS:
-            if DEFAULT_UNITS[name].dim == product:
-                return name + ending
-    symbols = ("m", "kg", "s", "A", "K", "mol", "cd")
-    powers = {n: dim.get_dimension(s) for n, s in zip(_BASE_UNITS, symbols, strict=True)}
-    return "*".join(
-        name if power == 1 else f"{name}**{power:g}" for name, power in powers.items() if power
-    )
+    checked = {}
+    for name, value in parameters.items():
+        with mistakes.going_on():
+            check_name(name, f"{where}: parameter")
+        with mistakes.going_on():
+            checked[name] = check_quantity(value, f"{where}: parameter {name}")
+    return checked
 
 
 def identifiers(*codes: str) -> set[str]:
@@ -163,10 +161,14 @@ def parse_equations(text: str, where: str) -> Equations:
         reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "")
         cause = one_line(error.__cause__) if error.__cause__ else ""
         detail = " ".join(dict.fromkeys(filter(None, (cause, reason.strip()))))
-        raise SpecError(
+        message = (
             f"{where}: cannot read the equations ({detail}); expected Brian2 equations "
             "such as 'dv/dt = -v/tau_m : volt'"
-        ) from error
+        )
+        good, wrong = diagnose.equations(text) if isinstance(text, str) else (Equations(""), [])
+        for details in wrong or [Details()]:
+            mistakes.report(SpecError(message, replace(details, where=where)))
+        return good
 
 
 def variables_of(equations: Equations, suffix: str = "") -> dict[str, Variable]:
@@ -211,29 +213,45 @@ def _units(names: set[str]) -> dict[str, object]:
     }
 
 
-def _undefined(name: str, code: str, variables: Iterable[str], where: str) -> SpecError:
+def _undefined(
+    name: str, code: str, variables: Iterable[str], where: str, given: str = ""
+) -> SpecError:
     return SpecError(
         f"{where}: undefined name '{name}' in {code.strip()!r}; {nearest(name, variables)}; "
-        "define it as a variable or parameter"
+        "define it as a variable or parameter",
+        replace(diagnose.undefined(name, given or code, variables), where=where),
     )
 
 
-def _resolve(code: str, names: set[str], variables: Mapping, where: str) -> dict:
+def _resolve(code: str, names: set[str], variables: Mapping, where: str, given: str = "") -> dict:
     known = {**surroundings(), **variables}
     known.update(_units(names - set(known)))
-    if "t" in names and "t" not in variables:
-        raise SpecError(
-            explain(
-                where,
-                f"'t' in {code.strip()!r}",
-                "no use of absolute time",
-                "a run is split into segments that each start at t = 0; "
-                "use a state variable with its own equation",
-            )
-        )
-    for name in sorted(names - set(known)):
-        raise _undefined(name, code, variables, where)
+    given = given or code
+    wrong = [_absolute_time(code, where, given)] if "t" in names - set(variables) else []
+    unknown = sorted(names - set(known) - {"t"})
+    wrong += [_undefined(name, code, variables, where, given) for name in unknown]
+    mistakes.raise_all(wrong)
     return known
+
+
+def _absolute_time(code: str, where: str, given: str) -> SpecError:
+    return SpecError(
+        explain(
+            where,
+            f"'t' in {code.strip()!r}",
+            "no use of absolute time",
+            "a run is split into segments that each start at t = 0; "
+            "use a state variable with its own equation",
+        ),
+        Details(
+            where=where,
+            brief="absolute time 't' cannot be used",
+            code=given,
+            span=diagnose.name_at("t", given),
+            fix="a run is split into segments that each start at t = 0; use a state variable "
+            "with its own equation, such as dphase/dt = f : 1",
+        ),
+    )
 
 
 def check_expression(
@@ -265,13 +283,18 @@ def check_expression(
         dim = get_dimensions(parse_expression_dimensions(code, known))
         is_condition = bool(names) and is_boolean_expression(code, known)  # "1" is a value
     except Exception as error:  # DimensionMismatchError, SyntaxError, TypeError, ...
-        raise SpecError(f"{where}: {one_line(error)} in {code.strip()!r}") from error
+        message = f"{where}: {one_line(error)} in {code.strip()!r}"
+        details = replace(diagnose.expression(code, known), where=where)
+        raise SpecError(message, details) from error
     if boolean != is_condition:
         kind = "a condition such as 'v > v_threshold'" if boolean else "a value, not a condition"
-        raise SpecError(explain(where, repr(code.strip()), kind))
+        got = f"a value ({readable_unit(dim)})" if boolean else "a condition"
+        details = replace(diagnose.not_a(kind.partition(" such")[0], code, got), where=where)
+        raise SpecError(explain(where, repr(code.strip()), kind), details)
     if unit is not None and dim is not get_dimensions(unit):
         raise SpecError(
-            explain(f"{where}: units of {code.strip()!r}", unit_name(dim), unit_name(unit))
+            explain(f"{where}: units of {code.strip()!r}", unit_name(dim), unit_name(unit)),
+            replace(diagnose.wrong_unit(code, dim, get_dimensions(unit), known), where=where),
         )
     return names
 
@@ -305,55 +328,93 @@ def check_statements(
     SpecError
         For a syntax error, an undefined name, inconsistent units, or a forbidden assignment.
     """
-    code = _without_comments(code)
+    given, code = code, _without_comments(code)
     if not code.strip():
         return set()
     names = identifiers(code)
     variables = {**dimensionless(*deferred), **variables}
-    _check_assignments(code, variables, where, set(writes))
+    mistakes.raise_all(_wrong_assignments(code, variables, where, set(writes), given))
     try:
         there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
         new, _, _ = analyse_identifiers(code, {k: v for k, v in there.items() if k in names})
     except Exception as error:
-        raise SpecError(
-            f"{where}: cannot read the statement {code.strip()!r} ({one_line(error)})"
-        ) from error
-    known = _resolve(code, names - set(new), variables, where)
+        message = f"{where}: cannot read the statement {code.strip()!r} ({one_line(error)})"
+        wrong = diagnose.statements(given, {**there, **_units(names)})
+        _raise_each(message, where, wrong, error)
+    known = _resolve(code, names - set(new), variables, where, given)
     if deferred:
         return names
     try:
         check_units_statements(code, known)
     except Exception as error:
-        raise SpecError(f"{where}: {one_line(error)} in {code.strip()!r}") from error
+        message = f"{where}: {one_line(error)} in {code.strip()!r}"
+        _raise_each(message, where, diagnose.statements(given, known), error)
     return names
 
 
-def _check_assignments(code: str, variables: Mapping, where: str, writes: set[str]) -> None:
-    """Raise `SpecError` if `code` sets what it must not, or a name that nothing reads."""
+def _raise_each(message: str, where: str, wrong: list[Details], cause: Exception) -> NoReturn:
+    """Raise one mistake for each of the places that are wrong, of which Brian2 says the first."""
+    errors = [SpecError(message, replace(d, where=where)) for d in wrong] or [SpecError(message)]
+    for error in errors:
+        error.__cause__ = cause
+    mistakes.raise_all(errors)
+    raise AssertionError("there is always one")
+
+
+def _wrong_assignments(
+    code: str, variables: Mapping, where: str, writes: set[str], given: str
+) -> list[SpecError]:
+    """List assignments in `code` to what it must not set, or to a name that nothing reads."""
     fixed = ({*surroundings(), *variables}) - writes
     may = f"it may set {', '.join(sorted(writes)) or 'nothing'}"
-    local = set()
+    local: set[str] = set()
+    wrong = []
     for line in filter(None, (part.strip() for part in re.split(r"[;\n]", code))):
         match = _ASSIGNMENT.match(line)
         if not match or match[1] in writes | local:
             continue
         name = match[1]
+        at = diagnose.blanked(given).find(line)
+        span = (at, at + len(name))
+        details = Details(where=where, code=given, span=span, word=name, expected=may)
         if name in fixed:
-            raise SpecError(
-                f"{where}: {line!r} assigns to '{name}', which is not for it to change; {may}"
-            )
-        if match[2]:
-            raise _undefined(name, line, writes, where)
-        if len(re.findall(rf"\b{name}\b", code)) == 1:
-            raise SpecError(
-                f"{where}: {line!r} sets the undefined name '{name}', which nothing reads; {may}; "
+            message = f"{line!r} assigns to '{name}', which is not for it to change; {may}"
+            details = replace(details, brief=f"'{name}' is not for this code to change")
+        elif match[2]:
+            wrong.append(_undefined(name, line, writes, where, given))
+            continue
+        elif len(re.findall(rf"\b{name}\b", code)) == 1:
+            message = (
+                f"{line!r} sets the undefined name '{name}', which nothing reads; {may}; "
                 f"{nearest(name, writes)}"
             )
-        local.add(name)
+            close = closest(name, writes)
+            fix = f"did you mean '{close}'?" if close else ""
+            brief = f"sets the undefined name '{name}', which nothing reads"
+            fix = fix or "read it, or remove it"
+            details = replace(details, brief=brief, close=close, fix=fix)
+        else:
+            local.add(name)
+            continue
+        wrong.append(SpecError(f"{where}: {message}", details))
+    return wrong
 
 
-def check_equations(equations: Equations, variables: Mapping, where: str) -> set[str]:
+def check_equations(
+    equations: Equations, variables: Mapping, where: str, text: str = ""
+) -> set[str]:
     """Check every right-hand side of `equations`; return the identifiers used.
+
+    Parameters
+    ----------
+    equations : Equations
+        The parsed equations.
+    variables : mapping of str to Variable
+        What they may use besides each other.
+    where : str
+        Named in error messages.
+    text : str
+        What they were parsed from, to mark mistakes in.
 
     Raises
     ------
@@ -372,17 +433,32 @@ def check_equations(equations: Equations, variables: Mapping, where: str) -> set
         unit = Quantity(1.0, dim=eq.dim) / second if differential else Quantity(1.0, dim=eq.dim)
         label = f"{where}: d{name}/dt" if differential else f"{where}: {name}"
         boolean = eq.var_type == "boolean"
-        used |= check_expression(
-            code, known, label, unit=None if boolean else unit, boolean=boolean
-        )
+        used |= identifiers(code)
+        with mistakes.going_on():
+            try:
+                check_expression(
+                    code, known, label, unit=None if boolean else unit, boolean=boolean
+                )
+            except SpecError as error:
+                error.details = diagnose.in_equation(error.details, text, name)
+                raise
     return used
 
 
 def check_all_used(parameters: Iterable[str], used: set[str], where: str) -> None:
     """Raise `SpecError` if a parameter appears in none of the identifiers `used`."""
-    idle = sorted(set(parameters) - used)
-    if idle:
-        raise SpecError(
-            f"{where}: parameter '{idle[0]}' is used by no equation; remove it or use it "
-            f"(misspelt in an equation? names used: {', '.join(sorted(used)) or 'none'})"
-        )
+    mistakes.raise_all(
+        [
+            SpecError(
+                f"{where}: parameter '{name}' is used by no equation; remove it or use it "
+                f"(misspelt in an equation? names used: {', '.join(sorted(used)) or 'none'})",
+                Details(
+                    where=where,
+                    brief=f"parameter '{name}' is used by no equation",
+                    word=name,
+                    fix="remove it or use it",
+                ),
+            )
+            for name in sorted(set(parameters) - used)
+        ]
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import mistakes
 from .checks import is_number
 from .errors import DataError, ProtocolError, explain
 
@@ -41,6 +42,7 @@ class Readout:
     label_counts: tuple[int, ...] = ()
     label_draws: int = 10
 
+    @mistakes.checked
     def __post_init__(self):
         if not is_number(self.variance) or not 0 < self.variance < 1:
             raise ProtocolError(explain("readout.variance", repr(self.variance), "between 0 and 1"))

@@ -7,14 +7,14 @@ be imported from here too; `NetworkSpec` checks the parts against each other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from brian2 import Quantity, ms
 
-from . import checks
-from .errors import SpecError, explain, nearest
+from . import checks, mistakes
+from .errors import Details, SpecError, closest, explain, nearest
 from .model import (
     STANDARD_GATES,
     Model,
@@ -67,8 +67,10 @@ class Population:
     model: NeuronModel
     activities: tuple[SpontaneousActivity, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
-        checks.check_name(self.name, "population", reserved=())
+        with mistakes.going_on():
+            checks.check_name(self.name, "population", reserved=())
         size, whole = self.size, isinstance(self.size, int | np.integer)
         if not whole or isinstance(size, bool) or size < 1:
             got, allowed = repr(size), "a whole number of at least 1"
@@ -104,6 +106,7 @@ class Connectivity:
     self_connections: bool = False
     avoid_reciprocal: str = ""
 
+    @mistakes.checked
     def __post_init__(self):
         if not checks.is_number(self.p) or not 0 < self.p <= 1:
             raise SpecError(explain("connectivity p", repr(self.p), "more than 0 and at most 1"))
@@ -126,6 +129,7 @@ class InitialWeights:
     high: float | None = None
     incoming_sum: float | None = None
 
+    @mistakes.checked
     def __post_init__(self):
         for name in ("low", "high", "incoming_sum"):
             value = getattr(self, name)
@@ -184,9 +188,11 @@ class Projection:
     rules: tuple[PlasticityRule, ...] = ()
     processes: tuple[WeightProcess, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         where = f"projection '{self.name}'"
-        checks.check_name(self.name, "projection", reserved=())
+        with mistakes.going_on():
+            checks.check_name(self.name, "projection", reserved=())
         check_kind(self.synapse, SynapseModel, f"{where}: synapse")
         check_kind(self.connectivity, Connectivity, f"{where}: connectivity")
         check_kind(self.weights, InitialWeights, f"{where}: weights")
@@ -233,9 +239,10 @@ class Network:
         for population in self.populations:
             if population.name == name:
                 return population
+        known = [p.name for p in self.populations]
         raise SpecError(
-            f"{where or 'population'}: no population '{name}'; "
-            f"{nearest(name, (p.name for p in self.populations))}"
+            f"{where or 'population'}: no population '{name}'; {nearest(name, known)}",
+            Details(word=name, close=closest(name, known)),
         )
 
     def projection(self, name: str) -> Projection:
@@ -309,11 +316,13 @@ class NetworkSpec(Network):
 
         return assemble(self)
 
+    @mistakes.checked
     def __post_init__(self):
         from .assemble import check_network  # assemble describes specs, so it comes after them
 
         where = f"network '{self.name}'"
-        checks.check_name(self.name, "network", reserved=())
+        with mistakes.going_on():
+            checks.check_name(self.name, "network", reserved=())
         checks.check_time(self.dt, f"{where}: dt")
         if self.precision not in PRECISIONS:
             expected = " or ".join(PRECISIONS)
@@ -324,11 +333,16 @@ class NetworkSpec(Network):
         check_distinct([part.name for part in (*self.populations, *self.projections)], where)
         for projection in self.projections:
             for end in ("source", "target"):
-                self.population(getattr(projection, end), f"projection '{projection.name}': {end}")
-            self._check_reciprocal(projection)
-        self._check_input(where)
-        self._check_gates(where)
-        check_network(self)
+                label = f"projection '{projection.name}': {end}"
+                with mistakes.checking(projection):
+                    self.population(getattr(projection, end), label)
+            with mistakes.checking(projection):
+                self._check_reciprocal(projection)
+        with mistakes.going_on():
+            self._check_input(where)
+        with mistakes.going_on():
+            self._check_gates(where)
+        check_network(sound(self))
 
     def _check_reciprocal(self, projection: Projection) -> None:
         other = projection.connectivity.avoid_reciprocal
@@ -367,3 +381,25 @@ class NetworkSpec(Network):
                     f"{where}: projection '{projection.name}': weight processes called "
                     f"'{process.name}' have different periods; expected one period a name"
                 )
+
+
+def sound(spec: NetworkSpec) -> NetworkSpec:
+    """Return `spec` without the parts in which mistakes were noted; itself if there are none."""
+
+    def keep(parts: tuple) -> tuple:
+        return tuple(part for part in parts if not mistakes.is_faulty(part))
+
+    populations = {p.name: p for p in keep(spec.populations) if keep((p.model,))}
+    projections = [
+        replace(p, rules=keep(p.rules), processes=keep(p.processes))
+        for p in keep(spec.projections)
+        if keep((p.synapse,)) and {p.source, p.target} <= set(populations)
+    ]
+    populations = [replace(p, activities=keep(p.activities)) for p in populations.values()]
+    if populations == list(spec.populations) and projections == list(spec.projections):
+        return spec
+    part = object.__new__(NetworkSpec)  # not checked as a whole: it lacks what was left out
+    part.__dict__.update(
+        spec.__dict__, populations=tuple(populations), projections=tuple(projections)
+    )
+    return part

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from brian2 import Quantity, ms
 
-from . import checks
+from . import checks, mistakes
 from .errors import SpecError, explain, nearest
 from .model import PlasticityRule, SpontaneousActivity, WeightProcess
 from .spec import PRECISIONS, Network
@@ -59,6 +59,7 @@ class CurrentInput(Layer):
     spikes = False
     activities = ()
 
+    @mistakes.checked
     def __post_init__(self):
         checks.check_name(self.name, "population", reserved=())
         _size(self.size, f"population '{self.name}': size")
@@ -105,6 +106,7 @@ class LeakyPopulation(Layer):
 
     spikes = True
 
+    @mistakes.checked
     def __post_init__(self):
         where = f"population '{self.name}'"
         checks.check_name(self.name, "population", reserved=())
@@ -174,6 +176,7 @@ class DenseProjection:
 
     w_min = 0.0
 
+    @mistakes.checked
     def __post_init__(self):
         where = f"projection '{self.name}'"
         checks.check_name(self.name, "projection", reserved=())
@@ -245,6 +248,7 @@ class SurrogateNetwork(Network):
     precision: str = "float32"
     references: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         where = f"network '{self.name}'"
         checks.check_name(self.name, "network", reserved=())

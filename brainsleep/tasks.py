@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import mistakes
 from .checks import is_number
 from .errors import DataError, ProtocolError, explain
 from .schedule import Order
@@ -39,6 +40,7 @@ class Tasks:
     rehearsal: float = 0.0
     stored: int = 20
 
+    @mistakes.checked
     def __post_init__(self):
         try:
             classes = tuple(tuple(int(label) for label in task) for task in self.classes)
