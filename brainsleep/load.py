@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
@@ -50,15 +49,14 @@ def _load_file(path: Path, kind: str) -> ModuleType:
         raise ProtocolError(f"{kind}: no file {path}; give the path of an existing .py file")
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     name = f"brainsleep_user_{path.stem}_{digest}"
-    loader = SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None  # the loader is given
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # the name ends in .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look modules up
     folder = str(path.resolve().parent)
     sys.path.append(folder)  # so that it can import what lies beside it
     try:
-        loader.exec_module(module)
+        spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         line = _line_in(error, str(module.__file__))
