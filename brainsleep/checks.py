@@ -7,6 +7,7 @@ turns what they find into one-line `SpecError` messages. Nothing here creates Br
 from __future__ import annotations
 
 import keyword
+import math
 import numbers
 import re
 from collections.abc import Iterable, Mapping
@@ -75,8 +76,12 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
 
 def is_number(value: object) -> bool:
     """Tell whether `value` is a plain finite number: no unit, not a truth value."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and bool(np.isfinite(value))
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> None:
