@@ -31,6 +31,10 @@ STANDARD_CLOCKS = ("slot", "raster", "step", "on_wake", "on_sleep", "on_segment"
 class Model:
     """What every model with parameters can do."""
 
+    name: str
+    parameters: Mapping[str, Quantity]
+    references: tuple[str, ...]
+
     def with_parameters(self, **changes):
         """Return a copy with some parameters changed.
 
