@@ -119,11 +119,14 @@ DEFINITIONS = (
             ("participation_ratio", "1", "dimension of the test responses: (Σλ)² / Σλ² of their "
              "covariance's eigenvalues λ, corrected for the finite number of samples"),
             ("effective_rank_plugin", "1", f"effective rank{_PLUGIN}"),
-            ("effective_rank", "1", "exponential of the entropy of the covariance's eigenvalues"),
-            ("selectivity_adjusted", "1", "class selectivity less that of shuffled labels"),
-            ("selectivity", "1", "how much more a neuron responds to its best class than to the "
-             "others, mean over neurons"),
-            ("phi", "fraction", "variance of the responses that the classes explain (η²)"),
+            ("effective_rank", "1", "exponential of the entropy of the responses' "
+             "singular values, cross-validated"),
+            ("selectivity_adjusted", "1", "class selectivity s less chance, (s - s₀)/(1 - s₀), with s₀ "
+             "that of shuffled labels"),
+            ("selectivity", "1", "(μ - μ₀)/(μ + μ₀), with μ a neuron's mean response to its "
+             "preferred class and μ₀ that to the others; mean over neurons"),
+            ("phi", "fraction", "1 - within/total variance of the responses' PCA scores (η² of the "
+             "classes)"),
             ("dead", "fraction", "neurons above 1 Hz in no test image"),
             ("similarity", "1", "mean correlation of the mean responses to two classes"),
         )

@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[type[Model], str]] = {
 }
 
 #: Longest piece of code, and most parameters, that are shown.
-LONGEST, MOST = 20_000, 500
+LONGEST, MOST = 10_000, 500
 
 _FACTOR = re.compile(r"([*/]?)([a-zA-Z]+)(?:\*\*(-?\d(?:\.\d+)?))?")
 
@@ -98,6 +98,13 @@ def model(described: dict[str, Any]) -> Model:
             value = quantity(value)
         object.__setattr__(found, item.name, value)
     return found
+
+
+def source(shown: Model) -> str:
+    """Return all code of a model as text, for one that cannot be read any better."""
+    names = [item.name for item in dataclasses.fields(shown) if item.type == "str"]  # type: ignore[arg-type]
+    lines = [f"{name}: {getattr(shown, name)}" for name in names if getattr(shown, name)]
+    return "\n".join(lines)
 
 
 def quantity(text: Any) -> Any:

@@ -43,7 +43,7 @@ class Result:
         Its folder.
     info : dict
         What ``result.json`` holds: ``run_id``, ``protocol``, ``equations``, ``seed``,
-        ``backend``, ``versions``, ``timings``, ``metrics``, ...
+        ``backend``, ``versions``, ``timings``, ``metrics``, ``alarms``, ...
     """
 
     path: Path
@@ -53,6 +53,16 @@ class Result:
     def metrics(self) -> dict:
         """Measured values by name."""
         return self.info["metrics"]
+
+    @property
+    def alarms(self) -> list[dict]:
+        """What went wrong while it ran, see `brainsleep.alarms.Alarm`."""
+        return self.info.get("alarms", [])
+
+    @property
+    def stopped(self) -> dict | None:
+        """The alarm that ended the run early; its ``at_s`` says when. None for a whole run."""
+        return self.info.get("stopped")
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
