@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from .errors import BrainsleepError
 from .load import load_module, shipped
-from .protocol import Protocol, load_protocol, run_id
+from .protocol import Protocol, load_protocol
 from .store import Result
 from .table import flatten
+
+#: Settings that decide nothing.
+_SAID = ("name", "description")
 
 
 def command(result: Result) -> tuple[str, bool]:
     """Return the command that makes a result again, and whether it surely does.
 
     Nothing in the result is run: only protocols that come with the package are tried, with the
-    settings of the result, until one has its run id.
+    settings of the result, until one has its settings and equations.
 
     Parameters
     ----------
@@ -29,8 +33,8 @@ def command(result: Result) -> tuple[str, bool]:
     command : str
         For a shell.
     exact : bool
-        False if no protocol of the package gives its run id: one of the user's own, other
-        equations, or another version.
+        False if none of the package's protocols has its settings and equations: it is of one of
+        the user's own, or of another version.
     """
     info = result.info
     wanted, name = flatten(info["protocol"]), str(info["protocol"]["name"])
@@ -55,19 +59,19 @@ def _models(name: str) -> Iterator[str]:
 
 def _changes(base: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
     """Return the settings that differ, as text; a key that both do not have says nothing."""
-    said = ("name", "description")
     return {
         key: str(value)
         for key, value in wanted.items()
-        if key in base and base[key] != value and key not in said
+        if key in base and base[key] != value and key not in _SAID
     }
 
 
 def _gives(protocol: Protocol, changes: dict[str, str], info: dict[str, Any]) -> bool:
+    """Tell whether a protocol, changed, has the settings and the equations of a result."""
     changed = protocol.override(changes)
-    return info["run_id"] == run_id(
-        changed, info["seed"], info["backend"], info["data"]["fingerprint"]
-    )
+    settings, wanted = flatten(changed.describe()), flatten(info["protocol"])
+    same = all(settings.get(k) == v for k, v in wanted.items() if k not in _SAID)
+    return same and json.loads(json.dumps(changed.equations())) == info["equations"]
 
 
 def _written(protocol: str, model: str, changes: dict[str, str], info: dict[str, Any]) -> str:

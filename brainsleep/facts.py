@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from brian2 import Quantity
+
 from .definitions import GROUPS, definition
 from .described import quantity
 from .latex import value_text
@@ -53,10 +55,11 @@ def text(value: Any) -> str:
         return ", ".join(map(text, value))
     if isinstance(value, dict):
         return ", ".join(f"{k} {text(v)}" for k, v in value.items() if k != "kind") or "–"
-    if isinstance(value, str):
-        number = quantity(value)
-        return number if isinstance(number, str) else value_text(number)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    number = quantity(value) if isinstance(value, str) else value
+    if isinstance(number, Quantity | float):
+        said = value_text(number)
+        return f"−{said[1:]}" if said.startswith("-") else said
+    return str(number)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -163,7 +166,7 @@ def settings(protocol: Plain) -> Table:
         for key, value in (protocol.get(name) or {}).items():
             if key != "kind":
                 rows.append((f"{name}.{key}", text(value)))
-    return Table("Other settings", ("setting", "value"), rows)
+    return Table("", ("setting", "value"), rows)
 
 
 # -- results -------------------------------------------------------------------------------------
@@ -189,31 +192,26 @@ def headline(result: Result) -> dict[str, str]:
 
 def tiles(result: Result) -> list[Tile]:
     """Return the numbers that a reader looks for first; those that were measured."""
-    found, get = [], result.metrics.get
-    if get("network_accuracy") is not None:
-        found.append(Tile("test accuracy", percent(get("network_accuracy")),
-                          _interval(get("network_interval"))))  # fmt: skip
-    if get("pixels_accuracy") is not None:
-        found.append(Tile("same readout, raw pixels", percent(get("pixels_accuracy")),
-                          _interval(get("pixels_interval"))))  # fmt: skip
+    get = result.metrics.get
     population = str(result.info["protocol"]["readout"]["population"])
-    rates = [get(f"rate_{phase}_{population}_hz") for phase in ("wake", "sleep", "test")]
-    if any(rate is not None for rate in rates):
-        each = " · ".join("–" if rate is None else f"{rate:.3g}" for rate in rates)
-        found.append(Tile(f"rate of {population} (Hz)", each, "wake · sleep · test"))
-    if get("largest_weight") is not None:
-        saturated = f"{percent(get('saturated'))} at the hard bound"
-        found.append(Tile("largest weight", f"{get('largest_weight'):.3g}", saturated))
-    if get("growth") is not None:
-        found.append(Tile("summed weight, end / start", f"{get('growth'):.3g}", "plastic synapses"))
-    if get("tasks_refitted_accuracy") is not None:
-        forgotten = f"forgetting {percent(get('tasks_refitted_forgetting'))}"
-        found.append(Tile("all tasks, refitted", percent(get("tasks_refitted_accuracy")), forgotten))
-    return found
+    rate = {phase: get(f"rate_{phase}_{population}_hz") for phase in ("wake", "sleep", "test")}
+    others = ", ".join(f"{rate[k]:.3g} in {k}" for k in ("wake", "sleep") if rate[k] is not None)
+    found = (
+        ("test accuracy", get("network_accuracy"), percent, _interval(get("network_interval"))),
+        ("raw pixels", get("pixels_accuracy"), percent,
+         _interval(get("pixels_interval"))),
+        (f"Hz in the test, {population}", rate["test"], "{:.3g}".format, others),
+        ("largest weight", get("largest_weight"), "{:.3g}".format,
+         f"{percent(get('saturated'))} at the hard bound"),
+        ("summed weight", get("growth"), "× {:.3g}".format, "end over start"),
+        ("all tasks, refitted readout", get("tasks_refitted_accuracy"), percent,
+         f"forgetting {percent(get('tasks_refitted_forgetting'))}"),
+    )  # fmt: skip
+    return [Tile(name, say(value), beside) for name, value, say, beside in found if value is not None]
 
 
 def _interval(ends: Sequence[float] | None) -> str:
-    return f"95 % interval {percent(ends[0])} to {percent(ends[1])}" if ends else ""
+    return f"95 %: {100 * ends[0]:.1f} to {100 * ends[1]:.1f}" if ends else ""
 
 
 def weights(result: Result) -> Table:

@@ -10,14 +10,14 @@ from .store import Result
 
 #: Limits that the metrics of a result are held against.
 SATURATED = 0.05  # fraction of a projection's weights at the upper hard bound
-RUNAWAY_HZ = 150.0  # mean rate of a population that the input does not drive directly
+RUNAWAY_HZ = 150.0  # mean rate of a population awake or in the test, but for the input
 SILENT = 0.5  # fraction of the readout population without a spike in the test
 GROWN = 10.0  # summed weight of plastic projections over their start
 
 #: The limits in words.
 LIMITS = (
     f"{100 * SATURATED:g} % of a projection's weights at the upper hard bound, a mean rate of "
-    f"{RUNAWAY_HZ:g} Hz, {100 * SILENT:g} % of the readout population silent in the test, summed "
+    f"{RUNAWAY_HZ:g} Hz awake or in the test, {100 * SILENT:g} % of the readout population silent in the test, summed "
     f"weight {GROWN:g} times its start, values that are not numbers"
 )
 
@@ -90,7 +90,7 @@ def _rates(metrics: Mapping[str, Any], network: Mapping[str, Any]) -> Iterator[F
     for p in network["populations"]:
         if p["name"] == given:
             continue
-        for phase in ("wake", "sleep", "test"):
+        for phase in ("wake", "test"):  # what drives it in sleep is meant to
             rate = metrics.get(f"rate_{phase}_{p['name']}_hz")
             if rate is not None and rate > RUNAWAY_HZ:
                 said = f"{p['name']} fires at {rate:.4g} Hz on average in {phase}"

@@ -16,10 +16,10 @@ from xml.etree import ElementTree
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from . import described
+from . import described, facts, health
 from .errors import BrainsleepError, SpecError
 from .model import Model
-from .typeset import Block, blocks, mathml, symbol, value_text
+from .typeset import Block, blocks, mathml, symbol
 
 if TYPE_CHECKING:
     from .protocol import Protocol
@@ -150,15 +150,27 @@ def part(model: Model, users: Sequence[str] = ()) -> Part:
         found = [Block("source", described.source(model), ())]
     typeset = tuple((block, _lines(block)) for block in found)
     values = tuple(
-        (name, _symbol(name), value if isinstance(value, str) else value_text(value))
+        (name, _symbol(name), facts.text(value))
         for name, value in model.parameters.items()
     )
     return Part(kind, model.name, ", ".join(users), typeset, values, model.references)
 
 
-def parts(network: dict[str, Any]) -> list[Part]:
-    """Return all different models of a described network, as they are shown."""
-    return [part(described.model(each), users) for each, users in described.models(network)]
+def parts(network: dict[str, Any], plan: dict[str, Any]) -> list[Part]:
+    """Return all different models of a described network, as they are shown.
+
+    Parameters
+    ----------
+    network, plan : dict
+        Its description, and that of its final source: of layers, which have no model, it has what
+        they do in every step.
+    """
+    layers = [
+        Part("layer", str(name), "", ((Block("every step", str(code), ()), ()),), (), ())
+        for name, code in plan.get("populations", {}).items()
+    ]
+    models = described.models(network)
+    return [*layers, *(part(described.model(each), users) for each, users in models)]
 
 
 def _lines(block: Block) -> tuple[Markup, ...]:
@@ -185,47 +197,39 @@ def of_model(model: Model) -> str:
 
 def of_network(network: Network) -> str:
     """Display a network in a notebook: populations, projections, and every model on demand."""
-    from .facts import populations, projections
     from .protocol import plain
 
-    plain_network = plain(network)
-    return render(
-        "display.html",
-        view="network",
-        name=network.name,
-        tables=[populations(plain_network), projections(plain_network)],
-        parts=parts(plain_network),
-    )
+    shown = _network(plain(network), plain(network.plan))
+    return render("display.html", view="network", name=network.name, **shown)
 
 
 def of_protocol(protocol: Protocol) -> str:
-    """Display a protocol in a notebook: what it is, its schedule, its network."""
-    from .facts import populations, projections, schedule, settings
-
-    plain_protocol = protocol.describe()
-    network = plain_protocol["network"]
-    return render(
-        "display.html",
-        view="protocol",
-        name=protocol.name,
-        description=protocol.description,
-        references=protocol.references,
-        tables=[populations(network), projections(network), *schedule(plain_protocol)],
-        more=[settings(plain_protocol)],
-        parts=parts(network),
-    )
+    """Display a protocol in a notebook: its network, its schedule, and its settings on demand."""
+    plain = protocol.describe()
+    shown = _network(plain["network"], protocol.equations())
+    shown["tables"] += facts.schedule(plain)
+    shown |= {"description": protocol.description, "references": protocol.references}
+    shown["settings"] = facts.settings(plain)
+    return render("display.html", view="protocol", name=protocol.name, **shown)
 
 
 def of_result(result: Result) -> str:
     """Display a result in a notebook: headline, alarms, metrics on demand."""
-    from .facts import headline, metrics, tiles
-    from .health import alarms
-
     return render(
         "display.html",
         view="result",
-        headline=headline(result),
-        tiles=tiles(result),
-        alarms=alarms(result),
-        more=metrics(result),
+        headline=facts.headline(result),
+        tiles=facts.tiles(result),
+        alarms=health.alarms(result),
+        tables=facts.metrics(result),
     )
+
+
+def _network(network: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tables": [facts.populations(network), facts.projections(network)],
+        "models": parts(network, plan),
+        "description": "",
+        "references": network.get("references", ()),
+        "settings": None,
+    }

@@ -51,6 +51,12 @@ class Model:
             checks.check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
         return dataclasses.replace(self, parameters={**self.parameters, **changes})
 
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_model
+
+        return of_model(self)
+
     def _freeze(self, kind: str) -> str:
         where = f"{kind} '{self.name}'"
         checks.check_name(self.name, kind, reserved={*STANDARD_GATES, *STANDARD_CLOCKS})

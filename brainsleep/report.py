@@ -151,12 +151,10 @@ def _of_one(result: Result) -> dict[str, Any]:
         "summary": [facts.weights(result), facts.rates(result)],
         "metrics": facts.metrics(result),
         "setup": [
-            facts.populations(network),
-            facts.projections(network),
-            *facts.schedule(protocol),
-            facts.settings(protocol),
+            facts.populations(network), facts.projections(network), *facts.schedule(protocol)
         ],
-        "models": markup.parts(network),
+        "settings": facts.settings(protocol),
+        "models": markup.parts(network, result.info["equations"]),
         "sources": list(_sources(result.info["equations"])),
         "command": again,
         "exact": exact,
@@ -244,8 +242,12 @@ def _order(settings: Mapping[str, Any], varied: Sequence[str]) -> tuple:
 
 def _label(settings: Mapping[str, Any], varied: Sequence[str]) -> str:
     chosen = varied[:MOST_COLUMNS] or ["seed"]
-    parts = (f"{key.rpartition('.')[2]} {facts.text(settings.get(key))}" for key in chosen)
-    return ", ".join(parts)
+    return ", ".join(f"{_tail(key)} {facts.text(settings.get(key))}" for key in chosen)
+
+
+def _tail(key: str) -> str:
+    """Return the end of a key, which is enough to know it by."""
+    return ".".join(key.split(".")[-2:])
 
 
 def _difference(varied: Sequence[str]) -> str:
@@ -300,7 +302,7 @@ def _runs(
                 run,
                 *(facts.text(flat[run].get(key)) for key in varied),
                 facts.percent(get("network_accuracy")),
-                " to ".join(f"{100 * end:.1f}" for end in ends) if ends else "–",
+                "–".join(f"{100 * end:.1f}" for end in ends) if ends else "–",
                 facts.percent(get("pixels_accuracy")),
                 None if rate is None else float(f"{rate:.3g}"),
                 get("largest_weight"),
@@ -309,7 +311,7 @@ def _runs(
                 ", ".join(sorted({each.kind for each in found[run]})) or "–",
             )
         )
-    columns = ("run", *(key.rpartition(".")[2] for key in varied), "accuracy", "95 % interval",
+    columns = ("run", *map(_tail, varied), "accuracy", "95 % interval",
                "raw pixels", "Hz in test", "largest w", "saturated", "sum w, end / start",
                "alarms")  # fmt: skip
     return Table("", columns, rows)

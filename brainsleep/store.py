@@ -74,6 +74,12 @@ class Result:
             )
         return arrays
 
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_result
+
+        return of_result(self)
+
     def __repr__(self) -> str:
         return f"<Result {self.info['run_id']} of protocol '{self.info['protocol']['name']}'>"
 

@@ -54,7 +54,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     if not starts[-1] > 0:
         raise FigureError(f"figure schedule: result {condition.result.info['run_id']} ran no time")
     gates = _gates(condition)
-    rows = sorted({name for each in gates.values() for name in each}, key=_importance)
+    rows = sorted({gate for name in names for gate in gates[name]}, key=_importance)
     with style.figure("double", 1.35 + 0.2 * len(rows)) as figure:
         heights = [0.32, 0.2 * len(rows)]
         above, below = figure.subplots(2, 1, height_ratios=heights)
@@ -79,6 +79,13 @@ def _names(condition: Condition) -> list[str]:
         tested = "readout" if purpose == "readout" else "test"
         found.append({"wake": "wake", "sleep": asleep}.get(str(phase), tested))
     return found
+
+
+def _spans(names: Sequence[str], starts: np.ndarray) -> list[tuple[str, float, float]]:
+    """Return what, start and end in s of consecutive slots of one kind."""
+    changes = [k for k in range(1, len(names)) if names[k] != names[k - 1]]
+    pairs = pairwise([0, *changes, len(names)])
+    return [(names[a], float(starts[a]), float(starts[b])) for a, b in pairs]
 
 
 def _colours(kinds: Sequence[str]) -> dict[str, str]:
@@ -120,10 +127,8 @@ def _window(condition: Condition) -> tuple[float, float]:
 def _phases(axes: Axes, names: list[str], starts: np.ndarray, condition: Condition) -> None:
     """Draw phases as one band over the whole run; mark where training ends."""
     colours = _colours(list(dict.fromkeys(names)))
-    changes = [k for k in range(1, len(names)) if names[k] != names[k - 1]]
-    for first, last in pairwise([0, *changes, len(names)]):
-        span = (float(starts[first]), float(starts[last] - starts[first]))
-        axes.broken_barh([span], (0, 1), color=colours[names[first]], linewidth=0, gid=names[first])
+    for name, start, stop in _spans(names, starts):
+        axes.broken_barh([(start, stop - start)], (0, 1), color=colours[name], linewidth=0, gid=name)
     end = condition.training_end()
     if 0 < end < starts[-1]:
         axes.axvline(end, color=style.REFERENCE, linewidth=0.8)
@@ -147,8 +152,8 @@ def _openings(
     """Draw how far every gate is open, slot by slot, in the colour of the slot's phase."""
     colours = _colours(list(dict.fromkeys(names)))
     low, high = window
-    for k, name in enumerate(names):
-        start, end = max(float(starts[k]), low), min(float(starts[k + 1]), high)
+    for name, begin, stop in _spans(names, starts):
+        start, end = max(begin, low), min(stop, high)
         if end <= start:
             continue
         for row, gate in enumerate(rows):
