@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from brian2 import Quantity
 
@@ -190,7 +190,8 @@ class Grid:
                     f"grid {self.name}: condition '{condition.name}' sets {both[0]}, which the "
                     "grid varies; leave one of them out"
                 )
-        for seed, values, condition in itertools.product(self.seeds, combinations, conditions):
+        seeds = cast(tuple[int, ...], self.seeds)  # since __post_init__
+        for seed, values, condition in itertools.product(seeds, combinations, conditions):
             varied = dict(zip(self.over, values, strict=True))
             settings = {key: as_text(value, key) for key, value in varied.items()}
             place = (*settings.values(), condition.name)

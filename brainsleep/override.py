@@ -42,7 +42,7 @@ def replace_at(node: Any, path: list[str], value: Any, key: str) -> Any:
             if not rest and "None" in str(fields[head].type) and value in (None, "none", "None"):
                 return _rebuild(node, head, None, key)
             return _rebuild(node, head, replace_at(getattr(node, head), rest, value, key), key)
-        parameters = node.parameters if isinstance(node, Model) else {}
+        parameters: Mapping = node.parameters if isinstance(node, Model) else {}
         if head not in parameters:
             raise UnknownKeyError(head, [*fields, *parameters], key)
         new = replace_at(parameters[head], rest, value, key)

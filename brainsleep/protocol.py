@@ -63,9 +63,9 @@ class Data:
             object.__setattr__(self, name, _count(getattr(self, name), f"data.{name}"))
 
 
-def _count(value: object, where: str) -> int:
+def _count(value: Any, where: str) -> int:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 0:
+    if not whole or int(value) < 0:
         raise ProtocolError(explain(where, repr(value), "a whole number of at least 0"))
     return int(value)
 
