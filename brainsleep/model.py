@@ -53,6 +53,12 @@ class Model:
         changed: Any = self
         return dataclasses.replace(changed, parameters={**self.parameters, **changes})
 
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_model
+
+        return of_model(self)
+
     def _freeze(self, kind: str) -> str:
         where = f"{kind} '{self.name}'"
         checks.check_name(self.name, kind, reserved={*STANDARD_GATES, *STANDARD_CLOCKS})

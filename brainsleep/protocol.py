@@ -236,6 +236,12 @@ class Protocol:
         """Return the resolved protocol as plain data, values with units as text."""
         return plain(self)
 
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_protocol
+
+        return of_protocol(self)
+
     def equations(self) -> dict:
         """Return the final Brian2 source of every part as plain data."""
         return plain(self.network.plan)

@@ -272,6 +272,12 @@ class Network:
             for process in projection.processes:
                 yield projection, process
 
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_network
+
+        return of_network(self)
+
     @property
     def activity_names(self) -> tuple[str, ...]:
         """Names of all spontaneous activities (each a gate)."""

@@ -45,7 +45,7 @@ class Result:
         Its folder.
     info : dict
         What ``result.json`` holds: ``run_id``, ``protocol``, ``equations``, ``seed``,
-        ``backend``, ``versions``, ``timings``, ``metrics``, ...
+        ``backend``, ``versions``, ``timings``, ``metrics``, ``alarms``, ...
     """
 
     path: Path
@@ -57,6 +57,16 @@ class Result:
         return self.info["metrics"]
 
     @property
+    def alarms(self) -> list[dict]:
+        """What went wrong while it ran, see `brainsleep.alarms.Alarm`."""
+        return self.info.get("alarms", [])
+
+    @property
+    def stopped(self) -> dict | None:
+        """The alarm that ended the run early; its ``at_s`` says when. None for a whole run."""
+        return self.info.get("stopped")
+
+    @property
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, read from disk."""
         arrays = load_arrays(self.path / "arrays.npz")
@@ -65,6 +75,12 @@ class Result:
                 f"result {self.path}: cannot read arrays.npz; run it again with --force"
             )
         return arrays
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_result
+
+        return of_result(self)
 
     def __repr__(self) -> str:
         return f"<Result {self.info['run_id']} of protocol '{self.info['protocol']['name']}'>"
