@@ -7,7 +7,6 @@ turns what they find into one-line `SpecError` messages. Nothing here creates Br
 from __future__ import annotations
 
 import keyword
-import numbers
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -23,8 +22,9 @@ from brian2.equations.unitcheck import check_units_statements
 from brian2.parsing.expressions import is_boolean_expression, parse_expression_dimensions
 from brian2.utils.stringtools import get_identifiers
 
-from . import diagnose, mistakes
-from .errors import BrainsleepError, Details, SpecError, closest, explain, nearest, one_line
+from . import diagnose, equation_text, mistakes
+from .errors import Details, SpecError, closest, explain, nearest, one_line
+from .quantities import check_quantity
 from .units import readable_unit, unit_name
 
 _OWN = """
@@ -48,97 +48,29 @@ _ASSIGNMENT = re.compile(r"(\w+)\s*([-+*/%]*)=(?!=)")
 
 def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) -> None:
     """Raise `SpecError` unless `name` is a lower-case identifier that is free to use."""
+    word, fix = str(name), ""
     if not isinstance(name, str) or not _NAME.match(name):
-        raise SpecError(
-            explain(
-                f"{where} name",
-                repr(name),
-                "lower-case letters, digits and underscores, a letter first",
-                "CUDA standalone lower-cases names, so upper case would break silently",
-            ),
-            Details(word=str(name), fix=_lower(name), defines=(str(name), str(name).lower())),
-        )
-    if name in reserved:
-        raise SpecError(
-            explain(
-                f"{where} name",
-                repr(name),
-                "a name that Brian2, brainsleep, Python or C++ does not use itself",
-            ),
-            Details(word=name, fix=f"choose another name, such as '{name}_own'"),
-        )
-    if name.endswith(("_pre", "_post", "_gate", "_total")) or "__" in name:
-        raise SpecError(
-            explain(
-                f"{where} name",
-                repr(name),
-                "no ending _pre, _post, _gate or _total and no double underscore",
-                "these mark where a variable lives",
-            ),
-            Details(word=name, fix="these endings mark where a variable lives: rename it"),
-        )
-
-
-def _lower(name: object) -> str:
-    """Suggest the lower-case form of a name, if that is all that is wrong with it."""
-    lower = str(name).lower()
-    return f"write '{lower}'" if _NAME.match(lower) else ""
-
-
-def is_number(value: object) -> bool:
-    """Tell whether `value` is a plain finite number: no unit, not a truth value."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and bool(np.isfinite(value))
-
-
-def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> None:
-    """Raise `error` unless `value` is one time, finite and more than 0 s."""
-    if not isinstance(value, Quantity) or value.shape or value.dim != second.dim:
-        got = value if isinstance(value, Quantity) else f"{value!r} (no unit)"
-        raise error(explain(where, got, "a time such as 300*ms"))
-    if not 0 < float(value) < np.inf:
-        raise error(explain(where, value, "more than 0 s"))
-
-
-def check_quantity(value: object, where: str) -> Quantity:
-    """Return `value` as one finite quantity; raise `SpecError` otherwise."""
-    try:
-        quantity = Quantity(value)
-        if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
-            return quantity
-    except (TypeError, ValueError):
-        pass
-    word = _last_word(where)
-    details = Details(word=word, found=repr(value), defines=(word,))
-    raise SpecError(explain(where, repr(value), "one finite number with unit"), details)
-
-
-def check_units(value: object, like: Quantity, where: str) -> Quantity:
-    """Return `value` as one quantity with the units of `like`; raise `SpecError` otherwise."""
-    quantity = check_quantity(value, where)
-    if quantity.dim != like.dim:
-        got = value if isinstance(value, Quantity) else f"{value} (no unit)"
-        details = Details(
-            word=_last_word(where),
-            found=str(got),
-            expected=readable_unit(like.dim),
-            fix=f"give a value such as {like}",
-        )
-        allowed = f"a value in {unit_name(like)}, such as {like}"
-        raise SpecError(explain(where, got, allowed), details)
-    return quantity
-
-
-def _last_word(where: str) -> str:
-    return where.split()[-1].strip("'")
+        allowed = "lower-case letters, digits and underscores, a letter first"
+        reason = "CUDA standalone lower-cases names, so upper case would break silently"
+        fix = f"write '{word.lower()}'" if _NAME.match(word.lower()) else ""
+    elif name in reserved:
+        allowed, reason = "a name that Brian2, brainsleep, Python or C++ does not use itself", ""
+        fix = f"choose another name, such as '{name}_own'"
+    elif name.endswith(("_pre", "_post", "_gate", "_total")) or "__" in name:
+        allowed = "no ending _pre, _post, _gate or _total and no double underscore"
+        reason = "these mark where a variable lives"
+    else:
+        return
+    details = Details(word=word, fix=fix, defines=(word, word.lower()))
+    message = explain(f"{where} name", repr(name), allowed, reason)
+    mistakes.report(SpecError(message, details))
 
 
 def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
     """Return `parameters` as scalar finite quantities; raise `SpecError` otherwise."""
     checked = {}
     for name, value in parameters.items():
-        with mistakes.going_on():
-            check_name(name, f"{where}: parameter")
+        check_name(name, f"{where}: parameter")
         with mistakes.going_on():
             checked[name] = check_quantity(value, f"{where}: parameter {name}")
     return checked
@@ -165,7 +97,7 @@ def parse_equations(text: str, where: str) -> Equations:
             f"{where}: cannot read the equations ({detail}); expected Brian2 equations "
             "such as 'dv/dt = -v/tau_m : volt'"
         )
-        good, wrong = diagnose.equations(text) if isinstance(text, str) else (Equations(""), [])
+        good, wrong = equation_text.equations(str(text))
         for details in wrong or [Details()]:
             mistakes.report(SpecError(message, replace(details, where=where)))
         return good
@@ -227,31 +159,13 @@ def _resolve(code: str, names: set[str], variables: Mapping, where: str, given: 
     known = {**surroundings(), **variables}
     known.update(_units(names - set(known)))
     given = given or code
-    wrong = [_absolute_time(code, where, given)] if "t" in names - set(variables) else []
+    wrong = []
+    if "t" in names and "t" not in variables:
+        wrong.append(SpecError(*diagnose.absolute_time(code, where, given)))
     unknown = sorted(names - set(known) - {"t"})
     wrong += [_undefined(name, code, variables, where, given) for name in unknown]
     mistakes.raise_all(wrong)
     return known
-
-
-def _absolute_time(code: str, where: str, given: str) -> SpecError:
-    return SpecError(
-        explain(
-            where,
-            f"'t' in {code.strip()!r}",
-            "no use of absolute time",
-            "a run is split into segments that each start at t = 0; "
-            "use a state variable with its own equation",
-        ),
-        Details(
-            where=where,
-            brief="absolute time 't' cannot be used",
-            code=given,
-            span=diagnose.name_at("t", given),
-            fix="a run is split into segments that each start at t = 0; use a state variable "
-            "with its own equation, such as dphase/dt = f : 1",
-        ),
-    )
 
 
 def check_expression(
@@ -440,7 +354,7 @@ def check_equations(
                     code, known, label, unit=None if boolean else unit, boolean=boolean
                 )
             except SpecError as error:
-                error.details = diagnose.in_equation(error.details, text, name)
+                error.details = equation_text.in_equation(error.details, text, name)
                 raise
     return used
 

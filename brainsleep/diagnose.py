@@ -11,18 +11,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from brian2 import Equations, get_dimensions, second
+from brian2 import get_dimensions, second
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Constant, Variable
 from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
 
-from .errors import Details, closest, one_line
-from .units import readable_unit, unit_name
+from .errors import Details, closest, explain, one_line
+from .units import readable_unit
 
 _STATEMENT = re.compile(r"\s*(\w+)\s*([-+*/%]?=)(?!=)\s*")
-_EQUATION = re.compile(r"\s*(?:d\s*(\w+)\s*/\s*dt\s*(?:=|:|$)|(\w+)\s*(?:=(?!=)|:))")
 _OPERATORS = (
     (r"\^", "'^' is not a power here", "write ** for a power, such as v**2"),
     (r"&&?", "'&' does not join conditions here", "write 'and'"),
@@ -62,13 +61,29 @@ def undefined(name: str, code: str, variables: Iterable[str]) -> Details:
     )
 
 
+def absolute_time(code: str, where: str, given: str) -> tuple[str, Details]:
+    """Say why ``t`` cannot be used, as message and details."""
+    fix = (
+        "a run is split into segments that each start at t = 0; "
+        "use a state variable with its own equation"
+    )
+    message = explain(where, f"'t' in {code.strip()!r}", "no use of absolute time", fix)
+    return message, Details(
+        where=where,
+        brief="absolute time 't' cannot be used",
+        code=given,
+        span=name_at("t", given),
+        fix=f"{fix}, such as dphase/dt = f : 1",
+    )
+
+
 def expression(code: str, known: Mapping) -> Details:
     """Describe what is wrong in an expression that Brian2 refuses."""
     try:
         tree = ast.parse(f"({blanked(code)})", mode="eval").body
     except (SyntaxError, ValueError):
         return syntax(code)
-    node, error = _refused(tree, known) or (tree, None)
+    node, error = _refused(tree, known) or (tree, ValueError("cannot be read"))
     details = Details(code=code, span=_span(node, code))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor | ast.BitAnd | ast.BitOr):
         return syntax(code)
@@ -78,13 +93,13 @@ def expression(code: str, known: Mapping) -> Details:
         return _different(node.left, node.right, known, details, "added or subtracted")
     if isinstance(node, ast.Compare):
         return _different(node.left, node.comparators[0], known, details, "compared")
-    return replace(details, brief=one_line(error) if error else "cannot be read")
+    return replace(details, brief=one_line(error))
 
 
-def _refused(node: ast.AST, known: Mapping) -> tuple[ast.AST, Exception] | None:
+def _refused(node: ast.expr, known: Mapping) -> tuple[ast.expr, Exception] | None:
     """Find the innermost part of an expression that has no dimensions."""
-    parts = node.args if isinstance(node, ast.Call) else list(ast.iter_child_nodes(node))
-    for part in parts:
+    inner = node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node)
+    for part in inner:
         if isinstance(part, ast.expr) and (found := _refused(part, known)):
             return found
     try:
@@ -94,17 +109,18 @@ def _refused(node: ast.AST, known: Mapping) -> tuple[ast.AST, Exception] | None:
     return None
 
 
-def _span(node: ast.AST, code: str) -> tuple[int, int]:
+def _span(node: ast.expr, code: str) -> tuple[int, int]:
     """Place in `code` of a node of the tree of ``(code)``."""
     starts = [0]
     for line in f"({code})".splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
+    last, column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
     begin = starts[node.lineno - 1] + node.col_offset - 1
-    end = starts[node.end_lineno - 1] + node.end_col_offset - 1
+    end = starts[last - 1] + column - 1
     return max(begin, 0), min(end, len(code))
 
 
-def _wrong_call(node: ast.Call, known: Mapping, details: Details, error: object) -> Details:
+def _wrong_call(node: ast.Call, known: Mapping, details: Details, error: Exception) -> Details:
     name = getattr(node.func, "id", "?")
     function = known.get(name)
     if function is None or not hasattr(function, "_arg_units"):
@@ -134,7 +150,9 @@ def _wrong_call(node: ast.Call, known: Mapping, details: Details, error: object)
     return replace(details, brief=one_line(error))
 
 
-def _different(left: ast.AST, right: ast.AST, known: Mapping, details: Details, verb: str):
+def _different(
+    left: ast.expr, right: ast.expr, known: Mapping, details: Details, verb: str
+) -> Details:
     """Describe a sum or comparison of different units, at the side that is likely wrong."""
     dims = [get_dimensions(parse_expression_dimensions(side, known)) for side in (left, right)]
     wrong = 0 if dims[0] is DIMENSIONLESS else 1
@@ -221,14 +239,15 @@ def syntax(code: str) -> Details:
 
 def statements(code: str, known: Mapping) -> list[Details]:
     """Describe every line of a block of statements that Brian2 refuses."""
-    known, wrong, vague = dict(known), [], set()
+    known, vague = dict(known), set[str]()
+    wrong: list[Details] = []
     for start, line in _lines(code):
         match = _STATEMENT.match(line)
         if not match:
             brief = "not a statement"
             found = replace(syntax(line), brief=brief, fix="write 'name = value', one a line")
             whole = (len(line) - len(line.lstrip()), len(line))
-            wrong.append(_shifted(replace(found, span=whole), code, start))
+            wrong.append(shifted(replace(found, span=whole), code, start))
             continue
         target, operator, at = match[1], match[2], match.end()
         value = line[at:]
@@ -239,14 +258,14 @@ def statements(code: str, known: Mapping) -> list[Details]:
             full = value if operator == "=" else f"{target} {operator[0]} ({value})"
             dim = get_dimensions(parse_expression_dimensions(full, known))
         except Exception:  # of many kinds
-            wrong.append(_shifted(_statement(value, target, known), code, start + at))
+            wrong.append(shifted(_statement(value, target, known), code, start + at))
             vague |= {target} - set(known)
             continue
         if target not in known:
             known[target] = Variable(name=target, dimensions=dim)
         elif dim is not get_dimensions(known[target]):
             details = wrong_unit(value, dim, get_dimensions(known[target]), known)
-            wrong.append(_shifted(details, code, start + at))
+            wrong.append(shifted(details, code, start + at))
     return wrong
 
 
@@ -265,115 +284,7 @@ def _lines(code: str) -> list[tuple[int, str]]:
     return [(part.start(), part[0].rstrip()) for part in parts if part[0].strip()]
 
 
-def _shifted(details: Details, code: str, by: int) -> Details:
+def shifted(details: Details, code: str, by: int) -> Details:
     """Give the same place in the whole `code`, of which the details know a piece from `by` on."""
     span = details.span and (details.span[0] + by, details.span[1] + by)
     return replace(details, code=code, span=span)
-
-
-def in_equation(details: Details, text: str, name: str) -> Details:
-    """Give the place in all equations `text` of a mistake in the right side of that of `name`."""
-    pattern = rf"(?m)^\s*(?:d\s*{name}\s*/\s*dt|{name})\s*=\s*"
-    match = re.search(pattern, blanked(text))
-    if not match or not details.span:
-        return replace(details, code=text, span=None)
-    if blanked(text).startswith(details.code, match.end()):
-        return _shifted(details, text, match.end())
-    piece = details.code[slice(*details.span)]  # an equation over several lines
-    at = text.find(piece, match.end())
-    span = (at, at + len(piece)) if at >= 0 else match.span()
-    return replace(details, code=text, span=span)
-
-
-def equations(text: str) -> tuple[Equations, list[Details]]:
-    """Read an equation string equation by equation.
-
-    Returns
-    -------
-    equations : Equations
-        Those that can be read. Of the others, what they declare as far as it can be told.
-    wrong : list of Details
-        One for each that cannot.
-    """
-    good, wrong = Equations(""), []
-    for start, piece in _pieces(text):
-        try:
-            good += Equations(blanked(piece))
-        except Exception:  # of many kinds
-            details = _equation(piece)
-            wrong.append(_shifted(details, text, start))
-            for name in details.defines:
-                declared = f"{name} : {piece.rpartition(':')[2].strip()}"
-                try:
-                    good += Equations(declared)
-                except Exception:  # its unit is what is wrong
-                    continue
-    return good, wrong
-
-
-def _pieces(text: str) -> list[tuple[int, str]]:
-    """Cut an equation string where a line begins like an equation."""
-    starts, at = [], 0
-    for line in blanked(text).splitlines(keepends=True):
-        if line.strip() and (_EQUATION.match(line) or not starts):
-            starts.append(at)
-        at += len(line)
-    return [
-        (start, blanked(text[start:end]))
-        for start, end in zip(starts, [*starts[1:], len(text)], strict=True)
-    ]
-
-
-def _equation(piece: str) -> Details:
-    """Describe what is wrong in one equation."""
-    match = _EQUATION.match(piece)
-    begin = len(piece) - len(piece.lstrip())
-    end = len(piece.rstrip())
-    name = (match[1] or match[2]) if match else ""
-    details = Details(code=piece, span=(begin, end), defines=(name,) if name else ())
-    if not match:
-        return replace(
-            details,
-            brief="not an equation",
-            expected="'dv/dt = ... : unit', 'x = ... : unit' or 'x : unit'",
-        )
-    left, colon, unit = piece.rpartition(":")
-    if not colon:
-        return replace(
-            details,
-            brief=f"the equation of '{name}' has no unit",
-            span=(max(end - 1, 0), end),
-            expected=f"the unit of '{name}' after a colon",
-            fix="end the line with the unit, such as ' : volt', or ' : 1' for none",
-        )
-    if wrong := _unit(unit.partition("(")[0]):
-        at = len(left) + 1 + len(unit) - len(unit.lstrip())
-        return replace(wrong, code=piece, span=(at, at + len(unit.partition("(")[0].strip())))
-    _, equals, value = left.partition("=")
-    if not equals:
-        fix = f"write 'd{name}/dt = ...', or '{name} : unit'"
-        return replace(details, brief="not an equation", fix=fix)
-    at = len(left) - len(value)
-    return replace(_shifted(syntax(value), piece, at), defines=details.defines)
-
-
-def _unit(text: str) -> Details | None:
-    """Describe what is wrong with the unit at the end of an equation, if anything is."""
-    try:
-        Equations(f"x : {text.strip()}")
-    except Exception:  # of many kinds
-        names = re.findall(r"[A-Za-z_]\w*", text)
-        for name in names:
-            if name in DEFAULT_UNITS and float(DEFAULT_UNITS[name]) != 1:
-                base = unit_name(DEFAULT_UNITS[name])
-                brief = f"the unit '{name}' has a prefix"
-                fix = f"write {base}: equations state units without prefix"
-                return Details(brief=brief, expected=base, fix=fix, word=name)
-        bases = {name for name, unit in DEFAULT_UNITS.items() if float(unit) == 1}
-        for name in names:
-            if name not in DEFAULT_UNITS:
-                close = closest(name, bases)
-                fix = f"did you mean '{close}'?" if close else "write volt, second, amp, 1, ..."
-                return Details(brief=f"unknown unit '{name}'", fix=fix, word=name, close=close)
-        return Details(brief=f"'{text.strip()}' is not a unit", fix="write volt, second, 1, ...")
-    return None

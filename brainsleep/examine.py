@@ -116,7 +116,7 @@ def _path_of(source: str) -> Path:
             f"check: unknown '{source}'; {nearest(source, names)}; or the path of a .py file"
         )
     found = importlib.util.find_spec(f"{SHIPPED[names[source]]}.{source}")
-    return Path(found.origin)
+    return Path(str(found and found.origin))
 
 
 class _Looking:
@@ -287,13 +287,13 @@ class _Looking:
                 seen.add(key)
                 report.mistakes.append(finding)
         report.mistakes.sort(key=lambda f: (f.path != self.path, f.place.line, f.place.column))
-        if self.sources and not report.mistakes:
+        source = self.sources.get(self.path.resolve())
+        if source and not report.mistakes:
             everything = vars(self.module)
             own = {n: everything[n] for n in self.regions if n in self.own and n in everything}
             own = {name: everything[name]} if name else own
-            tree = self._source(self.path.resolve()).tree
             report.summary = summary(own)
-            for remark in remarks(own, self._conditions(), tree):
+            for remark in remarks(own, self._conditions(), source.tree):
                 report.remarks.append(self._remark(remark))
         return report
 
@@ -305,11 +305,10 @@ class _Looking:
         details, source = error.details, self.sources.get(path)
         place = region or Region(1, 1, 1, 2)
         if source is not None:
-            place = source.place(details, region)
-            lines = source.lines[place.line - 1 : place.end_line]
+            place, lines = source.place(details, region), source.lines
         else:  # a file that cannot be parsed
-            text = path.read_text(encoding="utf-8").split("\n")
-            lines = text[place.line - 1 : place.end_line]
+            lines = path.read_text(encoding="utf-8").split("\n")
+        lines = lines[place.line - 1 : place.end_line]
         text = ": ".join(filter(None, (details.where, details.brief)))
         text = text if details.brief else str(error)
         if details.close and not details.fix:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from .errors import Details
 
@@ -54,15 +54,11 @@ class Source:
         self.lines = self.text.split("\n")
         self.tree = ast.parse(self.text, str(path))
 
-    def region(self, node: ast.AST) -> Region:
+    def region(self, node: ast.stmt | ast.expr) -> Region:
         """Give the place of a node of the tree."""
-        begin, end = node.lineno, node.end_lineno
-        return Region(
-            begin,
-            self._column(begin, node.col_offset),
-            end,
-            self._column(end, node.end_col_offset),
-        )
+        begin, end = node.lineno, node.end_lineno or node.lineno
+        last = node.end_col_offset or node.col_offset
+        return Region(begin, self._column(begin, node.col_offset), end, self._column(end, last))
 
     def _column(self, line: int, byte: int) -> int:
         """Turn a column in bytes, from 0, into one in letters, from 1."""
@@ -97,7 +93,9 @@ class Source:
         Region
             The place; where nothing can be found, the first line of `within`.
         """
-        found = self._in_code(details, within) if details.code and details.span else None
+        found = None
+        if details.code and details.span:
+            found = self._in_code(details.code, *details.span, within)
         if found is None and details.word:
             found = self._word(details.word, within)
         return found or self._first_line(within)
@@ -110,41 +108,46 @@ class Source:
         return Region(line, begin, line, max(end, begin + 1))
 
     @cached_property
-    def _texts(self) -> list[ast.Constant]:
-        nodes = ast.walk(self.tree)
-        return [n for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    def _texts(self) -> list[tuple[ast.Constant, str]]:
+        """All strings of the file, with their values."""
+        nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Constant)]
+        return [(node, node.value) for node in nodes if isinstance(node.value, str)]
 
-    def _nearest(self, nodes: Iterable[ast.AST], within: Region | None) -> Iterator[ast.AST]:
-        """Go through nodes inside a region first, then from the closest line to the farthest."""
+    def _closest[Node: ast.expr](self, nodes: list[Node], within: Region | None) -> Node:
+        """Choose a node inside a region, else in its statement, else the one with the next line."""
         around = within and self.statement(within.line)
 
-        def distance(node: ast.AST) -> tuple[int, int]:
+        def distance(node: ast.expr) -> tuple[int, int]:
             if not within:
                 return 0, node.lineno
             place = self.region(node)
             ring = 0 if within.holds(place) else 1 if around and around.holds(place) else 2
             return ring, node.lineno if ring < 2 else abs(node.lineno - within.line)
 
-        return iter(sorted(nodes, key=distance))
+        return min(nodes, key=distance)
 
-    def _in_code(self, details: Details, within: Region | None) -> Region | None:
-        """Find the marked part of an equation string, whole or by its line."""
-        code, (begin, end) = details.code, details.span
-        for node in self._nearest((n for n in self._texts if n.value == code), within):
-            return self._in_text(node, begin, end)
+    def _in_code(self, code: str, begin: int, end: int, within: Region | None) -> Region | None:
+        """Find a part of an equation string: in the same string, by its line, or by itself."""
+        if same := [node for node, value in self._texts if value == code]:
+            return self._in_text(self._closest(same, within), begin, end)
         first = code.rfind("\n", 0, begin) + 1  # of a network: put together from several parts
         line = code[first:].partition("\n")[0]
         indent = len(line) - len(line.lstrip())
-        if line.strip():
-            nodes = (n for n in self._texts if line.strip() in n.value)
-            for node in self._nearest(nodes, within):
-                at = node.value.index(line.strip()) + begin - first - indent
-                return self._in_text(node, at, at + end - begin)
-        word = re.compile(rf"(?<!\w){re.escape(code[begin:end])}(?!\w)")
-        for node in self._nearest((n for n in self._texts if word.search(n.value)), within):
-            match = word.search(node.value)
-            return self._in_text(node, *match.span())
-        return None
+        parts = [node for node, value in self._texts if line.strip() and line.strip() in value]
+        if parts:
+            node = self._closest(parts, within)
+            at = str(node.value).index(line.strip()) + begin - first - indent
+            return self._in_text(node, at, at + end - begin)
+        return self._mentioned(code[begin:end], within)
+
+    def _mentioned(self, piece: str, within: Region | None) -> Region | None:
+        """Find a name or a piece of code inside a string."""
+        pattern = re.compile(rf"(?<!\w){re.escape(piece)}(?!\w)")
+        found = {node: m for node, value in self._texts if (m := pattern.search(value))}
+        if not piece or not found:
+            return None
+        node = self._closest(list(found), within)
+        return self._in_text(node, *found[node].span())
 
     def _in_text(self, node: ast.Constant, begin: int, end: int) -> Region:
         """Turn a place in a string's value into one in the file."""
@@ -152,9 +155,10 @@ class Source:
         raw = ast.get_source_segment(self.text, node) or ""
         quotes = _QUOTES.match(raw)
         offset = quotes.end() if quotes else 0
+        value = str(node.value)
         inner = raw[offset : len(raw) - (len(quotes[1]) if quotes else 0)]
-        if inner != node.value:  # escapes, or several strings in a row
-            piece = node.value[begin:end]
+        if inner != value:  # escapes, or several strings in a row
+            piece = value[begin:end]
             at = raw.find(piece) if piece else -1
             if at < 0:
                 return self._first_line(place)
@@ -170,20 +174,17 @@ class Source:
 
     def _word(self, word: str, within: Region | None) -> Region | None:
         """Find a name as a text, the name of an argument, a variable or an attribute."""
-        names = [node for node in ast.walk(self.tree) if _spelt(node) == word]
-        for node in self._nearest(names, within):
-            place = self.region(node)
-            if isinstance(node, ast.Constant):
-                return place
-            if isinstance(node, ast.Attribute):
-                begin = place.end_column - len(word)
-                return Region(place.end_line, begin, place.end_line, place.end_column)
-            return Region(place.line, place.column, place.line, place.column + len(word))
-        pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
-        for node in self._nearest((n for n in self._texts if pattern.search(n.value)), within):
-            match = pattern.search(node.value)
-            return self._in_text(node, *match.span())
-        return None
+        named: list[Any] = [node for node in ast.walk(self.tree) if _spelt(node) == word]
+        if not named:
+            return self._mentioned(word, within)
+        node = self._closest(named, within)
+        place = self.region(node)
+        if isinstance(node, ast.Constant):
+            return place
+        if isinstance(node, ast.Attribute):
+            begin = place.end_column - len(word)
+            return Region(place.end_line, begin, place.end_line, place.end_column)
+        return Region(place.line, place.column, place.line, place.column + len(word))
 
 
 def _spelt(node: ast.AST) -> object:

@@ -8,8 +8,9 @@ module is long because every field of every model is documented where it is decl
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from brian2 import Equations, Hz, Quantity, ms, second
@@ -17,7 +18,7 @@ from brian2.core.variables import Variable
 from brian2.equations.equations import FLOAT, PARAMETER, SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 
-from . import checks, mistakes
+from . import checks, mistakes, quantities
 from .errors import Details, SpecError, closest, explain, nearest
 from .values import Frozen, check_distinct, default, show_value, tuple_of
 
@@ -35,7 +36,7 @@ class Model:
     parameters: Mapping[str, Quantity]
     references: tuple[str, ...]
 
-    def with_parameters(self, **changes):
+    def with_parameters(self, **changes: Quantity | float) -> Self:
         """Return a copy with some parameters changed.
 
         Raises
@@ -49,14 +50,21 @@ class Model:
                     f"{self.name}: no parameter '{name}'; {nearest(name, self.parameters)}",
                     Details(word=name, close=closest(name, self.parameters)),
                 )
-            checks.check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
-        return dataclasses.replace(self, parameters={**self.parameters, **changes})
+            quantities.check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
+        changed: Any = self
+        return dataclasses.replace(changed, parameters={**self.parameters, **changes})
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_model
+
+        return of_model(self)
 
     def _freeze(self, kind: str) -> str:
         where = f"{kind} '{self.name}'"
-        with mistakes.going_on():
-            checks.check_name(self.name, kind, reserved={*STANDARD_GATES, *STANDARD_CLOCKS})
-        for item in dataclasses.fields(self):
+        checks.check_name(self.name, kind, reserved={*STANDARD_GATES, *STANDARD_CLOCKS})
+        own: Any = self
+        for item in dataclasses.fields(own):
             value = getattr(self, item.name)
             if item.type == "str" and not isinstance(value, str):
                 raise SpecError(explain(f"{where}: {item.name}", show_value(value), "text"))
@@ -87,13 +95,6 @@ def _declared(equations: Equations, where: str) -> list[str]:
                 )
             )
     return list(equations)
-
-
-def _check_names(names: Iterable[str], where: str) -> None:
-    """Check the names of variables, one after the other."""
-    for name in names:
-        with mistakes.going_on():
-            checks.check_name(name, where)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,14 +150,15 @@ class NeuronModel(Model):
     def __post_init__(self):
         where = self._freeze("neuron")
         equations = checks.parse_equations(self.equations, where)
-        _check_names(equations, f"{where}: variable")
+        for name in equations:
+            checks.check_name(name, f"{where}: variable")
         with mistakes.going_on():
             check_distinct([*equations, *self.parameters], where)
         methods = StateUpdateMethod.stateupdaters
         if self.method not in methods:
-            known = nearest(self.method, methods)
+            allowed = nearest(self.method, methods)
             details = Details(word=self.method, close=closest(self.method, methods))
-            message = f"{where}: unknown method '{self.method}'; {known}"
+            message = f"{where}: unknown method '{self.method}'; {allowed}"
             mistakes.report(SpecError(message, details))
         codes = (self.threshold, self.reset, self.on_slot, self.on_step, self.refractory)
         gates = _gates_in(checks.identifiers(self.equations, *codes))
@@ -203,7 +205,7 @@ class NeuronModel(Model):
                         Details(word=str(wrong), close=closest(str(wrong), known)),
                     )
                 unit = Quantity(1, dim=equations[name].dim)
-                checks.check_units(source, unit, f"{where}: initial {name}")
+                quantities.check_units(source, unit, f"{where}: initial {name}")
                 initial[name] = value if isinstance(value, str) else Quantity(value)
         object.__setattr__(self, "initial", Frozen(initial))
         return {value for value in initial.values() if isinstance(value, str)}
@@ -328,7 +330,8 @@ class PlasticityRule(Model):
         """Check the traces of ``"pre"`` or ``"post"``; return them and the names they use."""
         text, spike = getattr(self, f"{role}_equations"), getattr(self, f"{role}_spike")
         equations = checks.parse_equations(text, f"{where}: {role}_equations")
-        _check_names(equations, f"{where}: trace")
+        for name in equations:
+            checks.check_name(name, f"{where}: trace")
         for name, eq in equations.items():
             if eq.type == SUBEXPRESSION or eq.flags or eq.var_type != FLOAT:
                 message = (
@@ -385,7 +388,8 @@ class SpontaneousActivity(Model):
         where = self._freeze("activity")
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
         own = _declared(self.variables, where)
-        _check_names(own, f"{where}: variable")
+        for name in own:
+            checks.check_name(name, f"{where}: variable")
         check_distinct([*own, *self.parameters], where)
         variables = {  # of the neuron, known only to the network
             name
@@ -451,10 +455,11 @@ class WeightProcess(Model):
     def __post_init__(self):
         where = self._freeze("weight process")
         object.__setattr__(self, "sums", Frozen(self.sums))
-        checks.check_time(self.period, f"{where}: period")
+        quantities.check_time(self.period, f"{where}: period")
         equations = checks.parse_equations(self.equations, where)
         variables = [*_declared(equations, where), *self.sums]
-        _check_names(variables, f"{where}: variable")
+        for name in variables:
+            checks.check_name(name, f"{where}: variable")
         check_distinct([*variables, *self.parameters], where)
         constants = checks.constants_of(self.parameters)
         own = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import mistakes
-from .checks import is_number
 from .errors import DataError, ProtocolError, explain
+from .quantities import is_number
 
 # scikit-learn and scipy.stats take longer to import than a program to start: they are imported
 # where a readout is fitted, after the simulation.

@@ -6,14 +6,15 @@ be imported from here too; `NetworkSpec` checks the parts against each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from brian2 import Quantity, ms
 
-from . import checks, mistakes
+from . import checks, mistakes, quantities
 from .errors import Details, SpecError, closest, explain, nearest
 from .model import (
     STANDARD_GATES,
@@ -69,8 +70,7 @@ class Population:
 
     @mistakes.checked
     def __post_init__(self):
-        with mistakes.going_on():
-            checks.check_name(self.name, "population", reserved=())
+        checks.check_name(self.name, "population", reserved=())
         size, whole = self.size, isinstance(self.size, int | np.integer)
         if not whole or isinstance(size, bool) or size < 1:
             got, allowed = repr(size), "a whole number of at least 1"
@@ -108,7 +108,7 @@ class Connectivity:
 
     @mistakes.checked
     def __post_init__(self):
-        if not checks.is_number(self.p) or not 0 < self.p <= 1:
+        if not quantities.is_number(self.p) or not 0 < self.p <= 1:
             raise SpecError(explain("connectivity p", repr(self.p), "more than 0 and at most 1"))
         object.__setattr__(self, "p", float(self.p))
 
@@ -191,8 +191,7 @@ class Projection:
     @mistakes.checked
     def __post_init__(self):
         where = f"projection '{self.name}'"
-        with mistakes.going_on():
-            checks.check_name(self.name, "projection", reserved=())
+        checks.check_name(self.name, "projection", reserved=())
         check_kind(self.synapse, SynapseModel, f"{where}: synapse")
         check_kind(self.connectivity, Connectivity, f"{where}: connectivity")
         check_kind(self.weights, InitialWeights, f"{where}: weights")
@@ -225,40 +224,61 @@ class Projection:
             )
 
 
+def _named(parts: Iterable[Any], name: str, missing: str) -> Any:
+    """Return the part called `name`; raise `SpecError` saying what is missing otherwise."""
+    known = {part.name: part for part in parts}
+    if name in known:
+        return known[name]
+    details = Details(word=name, close=closest(str(name), known))
+    raise SpecError(f"{missing} '{name}'; {nearest(name, known)}", details)
+
+
 class Network:
     """Populations and projections by name, and the gates their parts have."""
+
+    name: str
+    populations: tuple[Any, ...]
+    projections: tuple[Any, ...]
+    dt: Quantity
+    precision: str
 
     #: Images that are learned from together, with their labels; 0 where each is shown by itself.
     batch_size = 0
 
-    #: Population whose spikes are the network's own decision, one neuron a class; '' for none.
-    output = ""
+    @property
+    def input(self) -> str:
+        """Name of the population that takes the stimulus."""
+        raise NotImplementedError
 
-    def population(self, name: str, where: str = "") -> Population:
+    @property
+    def output(self) -> str:
+        """Population whose spikes are the network's decision, one neuron a class; '' for none."""
+        return ""
+
+    @property
+    def plan(self) -> Any:
+        """What is computed, as data."""
+        raise NotImplementedError
+
+    def population(self, name: str, where: str = "") -> Any:
         """Return the population called `name`; raise `SpecError` if there is none."""
-        for population in self.populations:
-            if population.name == name:
-                return population
-        known = [p.name for p in self.populations]
-        raise SpecError(
-            f"{where or 'population'}: no population '{name}'; {nearest(name, known)}",
-            Details(word=name, close=closest(name, known)),
-        )
+        return _named(self.populations, name, f"{where or 'population'}: no population")
 
-    def projection(self, name: str) -> Projection:
+    def projection(self, name: str) -> Any:
         """Return the projection called `name`; raise `SpecError` if there is none."""
-        for projection in self.projections:
-            if projection.name == name:
-                return projection
-        raise SpecError(
-            f"no projection '{name}'; {nearest(name, (p.name for p in self.projections))}"
-        )
+        return _named(self.projections, name, "no projection")
 
-    def weight_processes(self) -> Iterator[tuple[Projection, WeightProcess]]:
+    def weight_processes(self) -> Iterator[tuple[Any, WeightProcess]]:
         """Go through all weight processes with the projection each acts on."""
         for projection in self.projections:
             for process in projection.processes:
                 yield projection, process
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_network
+
+        return of_network(self)
 
     @property
     def activity_names(self) -> tuple[str, ...]:
@@ -318,44 +338,39 @@ class NetworkSpec(Network):
 
     @mistakes.checked
     def __post_init__(self):
-        from .assemble import check_network  # assemble describes specs, so it comes after them
+        from .network_check import check_network  # which describes specs, so it comes after them
 
         where = f"network '{self.name}'"
-        with mistakes.going_on():
-            checks.check_name(self.name, "network", reserved=())
-        checks.check_time(self.dt, f"{where}: dt")
+        checks.check_name(self.name, "network", reserved=())
+        quantities.check_time(self.dt, f"{where}: dt")
         if self.precision not in PRECISIONS:
-            expected = " or ".join(PRECISIONS)
-            raise SpecError(explain(f"{where}: precision", repr(self.precision), expected))
+            got, allowed = repr(self.precision), " or ".join(PRECISIONS)
+            raise SpecError(explain(f"{where}: precision", got, allowed))
         for label, kind in (("populations", Population), ("projections", Projection)):
             parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
             object.__setattr__(self, label, parts)
-        check_distinct([part.name for part in (*self.populations, *self.projections)], where)
+        parts = (*self.populations, *self.projections)
+        check_distinct([part.name for part in parts], where)
         for projection in self.projections:
             for end in ("source", "target"):
-                label = f"projection '{projection.name}': {end}"
                 with mistakes.checking(projection):
+                    label = f"projection '{projection.name}': {end}"
                     self.population(getattr(projection, end), label)
             with mistakes.checking(projection):
                 self._check_reciprocal(projection)
-        with mistakes.going_on():
-            self._check_input(where)
-        with mistakes.going_on():
-            self._check_gates(where)
-        check_network(sound(self))
+        for check in (self._check_input, self._check_gates):
+            with mistakes.going_on():
+                check(where)
+        check_network(self)
 
     def _check_reciprocal(self, projection: Projection) -> None:
         other = projection.connectivity.avoid_reciprocal
         ends = (projection.target, projection.source)
         earlier = self.projections[: self.projections.index(projection)]
         if other and not any(p.name == other and (p.source, p.target) == ends for p in earlier):
-            raise SpecError(
-                explain(
-                    f"projection '{projection.name}': avoid_reciprocal",
-                    repr(other),
-                    f"an earlier projection from {ends[0]} to {ends[1]}",
-                )
-            )
+            where = f"projection '{projection.name}': avoid_reciprocal"
+            allowed = f"an earlier projection from {ends[0]} to {ends[1]}"
+            raise SpecError(explain(where, repr(other), allowed), Details(word=other))
 
     def _check_input(self, where: str) -> None:
         """Check that the input population takes the stimulus, and no other does."""
@@ -381,25 +396,3 @@ class NetworkSpec(Network):
                     f"{where}: projection '{projection.name}': weight processes called "
                     f"'{process.name}' have different periods; expected one period a name"
                 )
-
-
-def sound(spec: NetworkSpec) -> NetworkSpec:
-    """Return `spec` without the parts in which mistakes were noted; itself if there are none."""
-
-    def keep(parts: tuple) -> tuple:
-        return tuple(part for part in parts if not mistakes.is_faulty(part))
-
-    populations = {p.name: p for p in keep(spec.populations) if keep((p.model,))}
-    projections = [
-        replace(p, rules=keep(p.rules), processes=keep(p.processes))
-        for p in keep(spec.projections)
-        if keep((p.synapse,)) and {p.source, p.target} <= set(populations)
-    ]
-    populations = [replace(p, activities=keep(p.activities)) for p in populations.values()]
-    if populations == list(spec.populations) and projections == list(spec.projections):
-        return spec
-    part = object.__new__(NetworkSpec)  # not checked as a whole: it lacks what was left out
-    part.__dict__.update(
-        spec.__dict__, populations=tuple(populations), projections=tuple(projections)
-    )
-    return part

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from . import mistakes
-from .checks import is_number
 from .errors import ScheduleError, explain
+from .quantities import is_number
 from .values import Frozen, show_value
 
 
@@ -49,10 +49,10 @@ class SleepStage:
             allowed = "lower-case letters, digits and underscores, a letter first"
             raise ScheduleError(explain("sleep stage: name", repr(self.name), allowed))
         where = f"sleep.stages.{self.name}"
-        if not is_number(self.share) or self.share <= 0:
+        if not is_number(self.share) or not 0 < self.share <= 1e9:
             fix = "leave the stage out instead of giving it nothing"
             raise ScheduleError(
-                explain(f"{where}.share", repr(self.share), "a number above 0", fix)
+                explain(f"{where}.share", repr(self.share), "a number above 0, up to 1e9", fix)
             )
         object.__setattr__(self, "share", float(self.share))
         object.__setattr__(self, "gates", checked_gates(self.gates, f"{where}.gates"))
