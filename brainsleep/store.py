@@ -43,7 +43,7 @@ class Result:
         Its folder.
     info : dict
         What ``result.json`` holds: ``run_id``, ``protocol``, ``equations``, ``seed``,
-        ``backend``, ``versions``, ``timings``, ``metrics``, ...
+        ``backend``, ``versions``, ``timings``, ``metrics``, ``alarms``, ...
     """
 
     path: Path
@@ -53,6 +53,16 @@ class Result:
     def metrics(self) -> dict:
         """Measured values by name."""
         return self.info["metrics"]
+
+    @property
+    def alarms(self) -> list[dict]:
+        """What went wrong while it ran, see `brainsleep.alarms.Alarm`."""
+        return self.info.get("alarms", [])
+
+    @property
+    def stopped(self) -> dict | None:
+        """The alarm that ended the run early; its ``at_s`` says when. None for a whole run."""
+        return self.info.get("stopped")
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -115,13 +125,12 @@ def read_result(path: str | Path) -> Result:
     return Result(path, info)
 
 
-def is_finished(out: Path, run_id: str) -> bool:
-    """Tell whether `out` holds a whole result of `run_id`; nothing is changed."""
+def finished(out: Path, run_id: str) -> Result | None:
+    """Return the result of `run_id` in `out` if it is sound, else None; nothing is changed."""
     try:
-        read_result(out / run_id)
+        return read_result(out / run_id)
     except StoreError:
-        return False
-    return True
+        return None
 
 
 def find_result(out: Path, run_id: str) -> Result | None:
