@@ -207,7 +207,9 @@ def tiles(result: Result) -> list[Tile]:
         ("all tasks, refitted readout", get("tasks_refitted_accuracy"), percent,
          f"forgetting {percent(get('tasks_refitted_forgetting'))}"),
     )  # fmt: skip
-    return [Tile(name, say(value), beside) for name, value, say, beside in found if value is not None]
+    return [
+        Tile(name, say(value), beside) for name, value, say, beside in found if value is not None
+    ]
 
 
 def _interval(ends: Sequence[float] | None) -> str:

@@ -131,5 +131,7 @@ def _saved(figure, kind: str, metadata: dict[str, None]) -> bytes:
     file = io.BytesIO()
     # letters as outlines: who reads the page need not have the font
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "brainsleep"}):
-        figure.savefig(file, format=kind, metadata=metadata, dpi=DPI if kind == "svg" else 0.6 * DPI)
+        figure.savefig(
+            file, format=kind, metadata=metadata, dpi=DPI if kind == "svg" else 0.6 * DPI
+        )
     return file.getvalue()
