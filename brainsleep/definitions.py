@@ -111,7 +111,7 @@ DEFINITIONS = (
         "Hz",
         "mean firing rate a neuron in {phase}",
     ),
-    Definition("rates", r"silent_(?P<where>\w+)", "fraction", "neurons that never spike in the test"),
+    Definition("rates", r"silent_(?P<where>\w+)", "fraction", "neurons silent in the test"),
     *(
         Definition("representation", rf"{pattern}_(?P<where>\w+)", unit, text)
         for pattern, unit, text in (

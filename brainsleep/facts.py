@@ -159,6 +159,11 @@ def _gates(plan: Plain) -> Table:
     return Table("Gates (0 closed, 1 open)", ("phase", *names), rows)
 
 
+def n_tasks(protocol: Plain) -> int:
+    """Return how many tasks a described protocol learns one after the other; 0 without any."""
+    return len((protocol.get("tasks") or {}).get("classes", ()))
+
+
 def settings(protocol: Plain) -> Table:
     """Tabulate the settings of a described protocol that no other table has."""
     rows = []

@@ -274,9 +274,7 @@ def _drawn(results: list[Result]) -> list[Picture]:
     if len(results) < 2:
         return []
     fractions = {r.info["protocol"]["schedule"]["sleep"]["fraction"] for r in results}
-    tasks = any(
-        len((r.info["protocol"].get("tasks") or {}).get("classes", ())) > 1 for r in results
-    )
+    tasks = any(facts.n_tasks(r.info["protocol"]) > 1 for r in results)
     choices = ["continual"] if tasks else ["accuracy", "sleep_sweep"] if len(fractions) > 1 else []
     found, _ = pictures(results, choices)
     found += [] if found else pictures(results, ["controls"])[0]

@@ -88,7 +88,7 @@ def is_harmless(text):
 def test_a_page_has_what_was_measured_and_what_made_it(result, page):
     text = Page(page).text
     info = result.info
-    for said in (info["run_id"], "tiny", "digits", info["data"]["citation"], info["data"]["licence"],
+    for said in (info["run_id"], "tiny", info["data"]["citation"], info["data"]["licence"],
                  info["versions"]["brian2"], info["data"]["fingerprint"], "stdp_nearest_reversed",
                  "adaptive_lif", "v_threshold", "30 ms", "−55 mV", "e → e", "50 ms"):  # fmt: skip
         assert said in text or said in page, said
@@ -105,8 +105,8 @@ def test_a_page_has_what_was_measured_and_what_made_it(result, page):
 def test_every_metric_is_defined(result):
     for name in result.metrics:
         assert definition(name), name
-    for name in ("tasks_own_forgetting", "tasks_refitted_accuracy", "output_accuracy", "phi_hidden",
-                 "network_accuracy_50", "rate_sleep_nrem_e_hz", "selectivity_adjusted_e"):  # fmt: skip
+    for name in ("tasks_own_forgetting", "tasks_refitted_accuracy", "phi_hidden",
+                 "network_accuracy_50", "rate_sleep_nrem_e_hz"):  # fmt: skip
         assert definition(name), name
     assert definition("rate_sleep_nrem_e_hz").unit == "Hz"
     assert definition("dead_e").text != definition("silent_e").text
@@ -167,8 +167,8 @@ def test_alarms_are_on_top_and_say_the_limit(result, tmp_path, monkeypatch):
     bad = altered(result, tmp_path, 1, runaway)
     found = [(each.kind, each.where) for each in alarms(bad)]
     assert found == [
-        ("saturation", "ie"), ("runaway", "e"), ("silence", "e"), ("runaway", "plastic projections"),
-        ("nan", "phi_e"),
+        ("saturation", "ie"), ("runaway", "e"), ("silence", "e"),
+        ("runaway", "plastic projections"), ("nan", "phi_e"),
     ]  # fmt: skip
     text = Page(report.of_result(bad)).text
     assert text.index("5 alarms") < text.index("test accuracy")
