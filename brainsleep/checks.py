@@ -79,7 +79,10 @@ def is_number(value: object) -> TypeGuard[float]:
     """Tell whether `value` is a plain finite number: no unit, not a truth value."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return False
-    return math.isfinite(value)
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> None:

@@ -29,7 +29,8 @@ from .console import (
     stderr,
     stdout,
 )
-from .errors import BrainsleepError, FigureError, ProtocolError, explain
+from .errors import BrainsleepError, FigureError, ProtocolError, explain, one_line
+from .files import written
 
 app = typer.Typer(
     add_completion=False,
@@ -57,6 +58,8 @@ def main() -> None:
         _fail(str(error))
     except typer.TyperException as error:
         _fail(error.format_message())
+    except MemoryError as error:
+        _fail(f"not enough memory ({one_line(error)}); make the network, data or recording smaller")
     except typer.Abort:
         code = 130
     except BrokenPipeError:  # the reader of our output has gone
@@ -288,17 +291,14 @@ def _figure_of(module: Any, protocol: str) -> Any:
 
 def _draw(figure: Any, results: list, labels: list[str] | None, path: Path) -> None:
     drawing = figure.draw(results, labels)
-    temporary = path.with_name(f".{path.stem}.writing{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        drawing.savefig(temporary)
-        temporary.replace(path)
+        with written(path) as temporary:
+            drawing.savefig(temporary)
     except OSError as error:
         raise FigureError(
             explain(f"figure file {path}", error.strerror, "a place that can be written")
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 The program is compiled once for a network (`brainsleep.cuda_source`) and called again and again.
 How many replicas there are, their connectivity, states, parameters and segments are given to it at
-run time, as one image of memory a replica.
+run time, as one image of memory a replica. (The module is long because a backend is more than its
+program: laying out memory, handing over what is given, and reading what comes back, on one class.)
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ that goes through the time steps by itself, with clocks, gates and stimuli of it
   is not used.
 
 Synapses lie in the order of their postsynaptic neurons; `brainsleep.cuda_backend` puts them there.
+(The module is long because every kind of Brian2 object has its place in one kernel, and the order
+of these places is what makes it right: it is to be read in one piece.)
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from .load import load, load_module
 from .override import UnknownKeyError, replace_at
 from .readout import Readout
 from .schedule import Schedule
+from .slots import MAX_SHOWN
 from .spec import Network
 from .tasks import Tasks
 from .values import Frozen, show_value
@@ -61,6 +62,9 @@ class Data:
                 raise ProtocolError(explain(f"data.{name}", repr(value), "text"))
         for name in ("n_train", "n_readout", "n_test", "split_seed"):
             object.__setattr__(self, name, _count(getattr(self, name), f"data.{name}"))
+            if name != "split_seed" and getattr(self, name) > MAX_SHOWN:
+                allowed = f"at most {MAX_SHOWN} images"
+                raise ProtocolError(explain(f"data.{name}", getattr(self, name), allowed))
 
 
 def _count(value: Any, where: str) -> int:
