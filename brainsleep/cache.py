@@ -1,7 +1,9 @@
 """The cache of compiled programs: found by key, stored in one step, shared by processes, bounded.
 
-A program is a folder ``programs/KEY`` of the cache. It is made beside its place and renamed, so
-what has the name is whole; processes that want the same program at once wait for the first.
+A program is a folder ``programs/KEY`` of the cache. It is made beside its place and renamed;
+processes that want the same program at once wait for the first. What has the name is whole unless
+something happened to it since: it is checked against its checksums, and made again if they differ.
+Programs that somebody else could have put there are not run.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import BackendError, explain
-from .locks import alone
+from .files import content_hash, file_hash, read_checked
+from .locks import alone, held, is_held
 
 #: Size in MB that the cache is kept below, unless ``BRAINSLEEP_CACHE_MB`` says otherwise.
 LIMIT_MB = 500
@@ -26,8 +30,11 @@ LIMIT_MB = 500
 #: build left is removed.
 A_DAY = 86_400
 
-#: What a program's folder must hold.
-_PROGRAM, _LAYOUT = "main", "layout.json"
+#: What a program's folder must hold, and the file that is held while it is made.
+_PROGRAM, _LAYOUT, _HELD = "main", "layout.json", ".held"
+
+#: Most bytes of a layout, and what the checksum of the program is called in it.
+_MAX_LAYOUT, _SUM = 16 * 2**20, "main_sha256"
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,13 @@ def programs() -> Path:
 
 
 def is_whole(folder: Path) -> bool:
-    """Tell whether `folder` holds a program that can be run."""
-    return os.access(folder / _PROGRAM, os.X_OK) and (folder / _LAYOUT).is_file()
+    """Tell whether `folder` holds a program that can be run, as it was compiled."""
+    try:
+        expected = read_checked(folder / _LAYOUT, _MAX_LAYOUT).get(_SUM)
+    except (OSError, ValueError):
+        return False
+    program = folder / _PROGRAM
+    return os.access(program, os.X_OK) and expected == file_hash(program)
 
 
 def touch(folder: Path) -> None:
@@ -78,8 +90,15 @@ def touch(folder: Path) -> None:
 
 
 def layout(folder: Path) -> dict:
-    """Return the layout of the files that a program exchanges."""
-    return json.loads((folder / _LAYOUT).read_text())
+    """Return the layout of the files that a program exchanges.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it is missing or damaged.
+    """
+    found = read_checked(folder / _LAYOUT, _MAX_LAYOUT)
+    return {key: value for key, value in found.items() if key not in (_SUM, "checksum")}
 
 
 def obtain(
@@ -106,14 +125,16 @@ def obtain(
     Raises
     ------
     BackendError
-        If the cache cannot be written.
+        If the cache cannot be written, or somebody else can write it.
     """
     folder = programs() / key
     if is_whole(folder):
+        _check_own(programs(), folder, folder / _PROGRAM, folder / _LAYOUT)
         touch(folder)
         return folder
     try:
-        programs().mkdir(parents=True, exist_ok=True)
+        programs().mkdir(mode=0o755, parents=True, exist_ok=True)
+        _check_own(programs())
         with alone(
             programs() / ".lock",
             [key],
@@ -133,17 +154,37 @@ def _make(folder: Path, make: Callable[[Path], dict], network: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # what lost a part
     work = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
     try:
-        described = {**make(work), "network": network}
-        (work / _LAYOUT).write_text(json.dumps(described))
-        work.chmod(0o755)
-        try:
-            work.rename(folder)
-        except OSError:  # where files cannot be locked, another may have been first
-            if not is_whole(folder):
-                raise
+        with held(work / _HELD):
+            described = {**make(work), "network": network}
+            described[_SUM] = file_hash(work / _PROGRAM)
+            described = json.loads(json.dumps(described))  # as it will be read back
+            described["checksum"] = content_hash(described)
+            (work / _LAYOUT).write_text(json.dumps(described))
+            for path, mode in ((work / _LAYOUT, 0o644), (work / _PROGRAM, 0o755), (work, 0o755)):
+                path.chmod(mode)
+            (work / _HELD).unlink()
+            try:
+                work.rename(folder)
+            except OSError:  # where files cannot be locked, another may have been first
+                if not is_whole(folder):
+                    raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _make_room(folder)
+
+
+def _check_own(*paths: Path) -> None:
+    """Raise `BackendError` if somebody else could have written what is about to be run."""
+    for path in paths:
+        found = path.stat()
+        if found.st_uid not in (0, os.getuid()):
+            got = f"{path}, which belongs to user {found.st_uid}"
+        elif found.st_mode & stat.S_IWOTH:
+            got = f"{path}, which everybody can write"
+        else:
+            continue
+        fix = "set BRAINSLEEP_CACHE to a folder of your own, since programs in it are run"
+        raise BackendError(explain("build cache", got, "a folder that only you can write", fix))
 
 
 def entries() -> list[Entry]:
@@ -178,11 +219,16 @@ def limit() -> int:
 def clear(unused_for: float = 0.0) -> list[Entry]:
     """Remove the programs that nobody used for `unused_for` seconds, and return them."""
     now = time.time()
-    gone = [entry for entry in entries() if now - entry.used >= unused_for]
+    gone = [entry for entry in entries() if _since(entry.used, now) >= unused_for]
     for entry in gone:
         _remove(entry.path)
     _remove_leftovers(now)
     return gone
+
+
+def _since(moment: float, now: float) -> float:
+    """Return how long ago something was; a time to come says that a clock was set since."""
+    return abs(now - moment)
 
 
 def _make_room(keep: Path) -> None:
@@ -192,9 +238,9 @@ def _make_room(keep: Path) -> None:
     """
     now, room = time.time(), limit()
     _remove_leftovers(now)
-    for entry in entries():
+    for entry in sorted(entries(), key=lambda entry: _since(entry.used, now)):
         room -= entry.size
-        if room < 0 and entry.path != keep and now - entry.used > A_DAY:
+        if room < 0 and entry.path != keep and _since(entry.used, now) > A_DAY:
             _remove(entry.path)
 
 
@@ -207,8 +253,14 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_leftovers(now: float) -> None:
-    """Remove what builds that were killed more than a day ago left behind."""
+    """Remove what builds that were killed left behind.
+
+    Where it cannot be told whether a build is still under way, it has a day's time.
+    """
     for left in programs().glob("building-*"):
         with contextlib.suppress(OSError):
-            if now - left.stat().st_mtime > A_DAY:
+            building = is_held(left / _HELD)
+            if building is None:
+                building = _since(left.stat().st_mtime, now) <= A_DAY
+            if not building:
                 shutil.rmtree(left, ignore_errors=True)

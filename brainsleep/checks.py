@@ -7,9 +7,11 @@ turns what they find into one-line `SpecError` messages. Nothing here creates Br
 from __future__ import annotations
 
 import keyword
+import math
 import numbers
 import re
 from collections.abc import Iterable, Mapping
+from typing import TypeGuard
 
 import numpy as np
 from brian2 import Equations, Quantity, get_dimensions, second
@@ -73,10 +75,14 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
         )
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Tell whether `value` is a plain finite number: no unit, not a truth value."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and bool(np.isfinite(value))
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> None:
@@ -332,7 +338,7 @@ def _check_assignments(code: str, variables: Mapping, where: str, writes: set[st
     """Raise `SpecError` if `code` sets what it must not, or a name that nothing reads."""
     fixed = ({*surroundings(), *variables}) - writes
     may = f"it may set {', '.join(sorted(writes)) or 'nothing'}"
-    local = set()
+    local: set[str] = set()
     for line in filter(None, (part.strip() for part in re.split(r"[;\n]", code))):
         match = _ASSIGNMENT.match(line)
         if not match or match[1] in writes | local:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import cli_build, cli_sweep, cli_table
+from . import cli_build, cli_report, cli_sweep, cli_table
 from .console import (
     BackendName,
     ModelName,
@@ -29,7 +29,8 @@ from .console import (
     stderr,
     stdout,
 )
-from .errors import BrainsleepError, FigureError, ProtocolError, explain
+from .errors import BrainsleepError, FigureError, ProtocolError, explain, one_line
+from .files import written
 
 app = typer.Typer(
     add_completion=False,
@@ -41,6 +42,7 @@ app.command()(cli_build.build)
 app.add_typer(cli_build.programs, name="cache", no_args_is_help=True)
 app.command()(cli_table.table)
 app.command()(cli_table.statistics)
+app.command()(cli_report.report)
 
 Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
 Seed = Annotated[int, typer.Option("--seed", help="seed of the run", min=0)]
@@ -56,6 +58,8 @@ def main() -> None:
         _fail(str(error))
     except typer.TyperException as error:
         _fail(error.format_message())
+    except MemoryError as error:
+        _fail(f"not enough memory ({one_line(error)}); make the network, data or recording smaller")
     except typer.Abort:
         code = 130
     except BrokenPipeError:  # the reader of our output has gone
@@ -287,17 +291,14 @@ def _figure_of(module: Any, protocol: str) -> Any:
 
 def _draw(figure: Any, results: list, labels: list[str] | None, path: Path) -> None:
     drawing = figure.draw(results, labels)
-    temporary = path.with_name(f".{path.stem}.writing{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        drawing.savefig(temporary)
-        temporary.replace(path)
+        with written(path) as temporary:
+            drawing.savefig(temporary)
     except OSError as error:
         raise FigureError(
             explain(f"figure file {path}", error.strerror, "a place that can be written")
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -101,5 +101,8 @@ def clear_programs(
 
 
 def _when(seconds: float) -> str:
-    """Give a time since the epoch as local date and time."""
-    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
+    """Give a time since the epoch as local date and time, if there is such a date."""
+    try:
+        return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
+    except (OverflowError, ValueError, OSError):
+        return "?"

@@ -16,18 +16,13 @@ import zlib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from .errors import DataError, explain
-
-#: Largest array read from a file, in bytes, uncompressed.
-MAX_BYTES = 4 * 2**30
-
-#: No deflate stream expands by more than this; a header that announces more is damaged.
-DEFLATE_MAX_RATIO = 1032
+from .npz import DEFLATE_MAX_RATIO, MAX_BYTES, NUMBERS, read_npy
 
 #: Largest fraction of a folder's PNG files that may be unreadable: notMNIST has a few such.
 MAX_UNREADABLE = 0.01
@@ -66,8 +61,9 @@ def read_idx(path: str | Path) -> np.ndarray:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             limit = os.fstat(raw.fileno()).st_size * (DEFLATE_MAX_RATIO if packed else 1)
-            with gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw) as stream:
-                return _parse_idx(stream, path, min(limit, MAX_BYTES))
+            stream: Any = gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw)
+            with stream as opened:
+                return _parse_idx(opened, path, min(limit, MAX_BYTES))
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from error
 
@@ -224,37 +220,12 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             if not {"images", "labels"} <= stored:
                 got, allowed = f"arrays {sorted(stored)}", "'images' and 'labels'"
                 raise data_error(path, got, allowed, "numpy.savez(path, images=..., labels=...)")
-            return {f: _read_npy(archive, f"{f}.npy", path) for f in IDX_FILES if f in stored}
+            found = [field for field in IDX_FILES if field in stored]
+            return {f: read_npy(archive, f"{f}.npy", path, NUMBERS, MAX_BYTES) for f in found}
     except DataError:
         raise
     except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
         raise _damaged(path, error) from error
-
-
-def _read_npy(archive: zipfile.ZipFile, member: str, path: Path) -> np.ndarray:
-    """Read one array from a zip after checking the type and size in its header."""
-    npy, info = np.lib.format, archive.getinfo(member)
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        got = f"{member} in compression type {info.compress_type}"
-        raise data_error(path, got, "stored or deflated", "write it with numpy.savez_compressed")
-    with archive.open(info) as stream:
-        major, _ = npy.read_magic(stream)
-        readers = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}
-        shape, _, dtype = readers[major](stream)
-    if dtype.kind not in "biuf":
-        raise data_error(path, f"{member} of type {dtype}", "numbers", "save no objects or strings")
-    size = math.prod(shape) * dtype.itemsize
-    limit = min(MAX_BYTES, info.file_size, path.stat().st_size * DEFLATE_MAX_RATIO)
-    if size > limit:
-        got = f"{member} of shape {shape}, {size} bytes"
-        raise data_error(
-            path, got, f"at most {limit} bytes for this file", "write it again, smaller"
-        )
-    with archive.open(info) as stream:
-        array = npy.read_array(stream, allow_pickle=False)
-        if stream.read(1):  # reading to the end also verifies the checksum
-            raise _damaged(path, f"{member} is longer than its header announces")
-    return array
 
 
 def data_error(what: object, got: object, allowed: object, fix: str = "") -> DataError:

@@ -10,11 +10,12 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from brian2 import Quantity
 
@@ -26,6 +27,9 @@ from .errors import SweepError, explain, nearest
 from .load import load_module
 from .protocol import Protocol, load_protocol, plain, run_id
 from .values import Frozen
+
+#: Most rows of a grid.
+MAX_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -141,6 +145,8 @@ class Grid:
 
     def __post_init__(self):
         where = f"grid {self.name}"
+        if isinstance(self.seeds, int) and self.seeds > MAX_ROWS:
+            raise SweepError(explain(f"{where}: seeds", self.seeds, f"at most {MAX_ROWS}"))
         seeds = range(self.seeds) if isinstance(self.seeds, int) else tuple(self.seeds)
         if not all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds):
             raise SweepError(explain(f"{where}: seeds", self.seeds, "whole numbers from 0 on"))
@@ -181,6 +187,11 @@ class Grid:
             raise SweepError(f"grid {self.name}: model goes with the name or file of a protocol")
         base = load_protocol(given, self.model) if isinstance(given, str) else given
         conditions = self._conditions(source)
+        seeds = cast(tuple[int, ...], self.seeds)  # since __post_init__
+        n_rows = len(seeds) * max(1, len(conditions))
+        n_rows *= math.prod(len(values) for values in self.over.values())
+        if n_rows > MAX_ROWS:
+            raise SweepError(explain(f"grid {self.name}: rows", n_rows, f"at most {MAX_ROWS}"))
         made: dict[tuple, tuple[Protocol, dict]] = {}
         rows: dict[tuple, Row] = {}
         combinations = list(itertools.product(*self.over.values()))
@@ -190,7 +201,7 @@ class Grid:
                     f"grid {self.name}: condition '{condition.name}' sets {both[0]}, which the "
                     "grid varies; leave one of them out"
                 )
-        for seed, values, condition in itertools.product(self.seeds, combinations, conditions):
+        for seed, values, condition in itertools.product(seeds, combinations, conditions):
             varied = dict(zip(self.over, values, strict=True))
             settings = {key: as_text(value, key) for key, value in varied.items()}
             place = (*settings.values(), condition.name)

@@ -47,3 +47,24 @@ def _lock(opened: IO, key: str, waiting: Callable[[str], None]) -> None:
             fcntl.lockf(opened, fcntl.LOCK_EX, 1, place)
     except OSError:
         pass
+
+
+@contextlib.contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Make a file and hold it while something is under way; `is_held` tells others."""
+    with open(file, "wb") as opened:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def is_held(file: Path) -> bool | None:
+    """Tell whether a process that is alive holds a file; None if that cannot be told."""
+    try:
+        with open(file, "rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None

@@ -6,15 +6,13 @@ the numbers found for rows whose rate is matched.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import StoreError, SweepError, one_line
+from .files import written
 from .grid import Row
 from .store import is_finished
 
@@ -55,6 +53,22 @@ def described(row: Row) -> dict:
     }
 
 
+#: What is noted of a row, by kind.
+_DESCRIBED = {
+    **dict.fromkeys(("run_id", "grid", "condition", "protocol", "data", "backend"), str),
+    "settings": dict,
+    "seed": int,
+    "matched": bool,
+}
+
+
+def _is_described(row: object) -> bool:
+    """Tell whether something in a note is a row as `described` gives it."""
+    return isinstance(row, dict) and all(
+        isinstance(row.get(key), kind) for key, kind in _DESCRIBED.items()
+    )
+
+
 def write_manifest(out: Path, rows: Iterable[Row]) -> None:
     """Note which rows were asked for; the same ones have one note."""
     content = {"rows": [described(row) for row in rows]}
@@ -72,23 +86,15 @@ def write_json(path: Path, content: dict) -> None:
     StoreError
         If it cannot be written.
     """
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-        temporary = Path(name)
-        with open(handle, "w") as file:
-            json.dump(content, file, indent=1)
-        os.replace(temporary, path)
+        with written(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=1))
     except OSError as error:
         raise StoreError(
             f"sweep: cannot write to {path.parent} ({error.strerror or one_line(error)}); free "
             "some space; what is finished is kept, and the same command goes on"
         ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict:
@@ -122,14 +128,16 @@ def status(out: str | Path) -> list[dict]:
     folder = Path(out) / NOTES
     rows: dict[str, dict] = {}
     for manifest in sorted((folder / GRIDS).glob("*.json")):
-        for row in read_json(manifest).get("rows", []):
-            rows.setdefault(row["run_id"], row)
+        found = read_json(manifest).get("rows")
+        for row in found if isinstance(found, list) else ():
+            if _is_described(row):
+                rows.setdefault(row["run_id"], row)
     if not rows:
         raise SweepError(f"sweep: none was begun in {out}; give the folder of results of one")
     for address, row in rows.items():
         run_id = address
         if row["matched"]:
-            run_id = read_json(folder / MATCHED / f"{address}.json").get("run_id", "none")
+            run_id = str(read_json(folder / MATCHED / f"{address}.json").get("run_id", "none"))
         note = read_json(folder / FAILED / f"{address}.json")
         if is_finished(Path(out), run_id):
             row |= {"state": "finished", "error": ""}

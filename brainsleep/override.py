@@ -42,7 +42,7 @@ def replace_at(node: Any, path: list[str], value: Any, key: str) -> Any:
             if not rest and "None" in str(fields[head].type) and value in (None, "none", "None"):
                 return _rebuild(node, head, None, key)
             return _rebuild(node, head, replace_at(getattr(node, head), rest, value, key), key)
-        parameters = node.parameters if isinstance(node, Model) else {}
+        parameters: Mapping = node.parameters if isinstance(node, Model) else {}
         if head not in parameters:
             raise UnknownKeyError(head, [*fields, *parameters], key)
         new = replace_at(parameters[head], rest, value, key)
@@ -85,7 +85,8 @@ def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:
         raise ProtocolError(f"key '{key}': {' '.join(str(error).split())}") from error
 
 
-_UNIT = r"[A-Za-z]\w*(?:\s*\*\*\s*-?\d+)?"
+_UNIT = r"[A-Za-z]\w*(?:\s*\*\*\s*-?\d{1,2})?"
+_FACTOR = re.compile(r"([*/]?)\s*([A-Za-z]\w*)(?:\s*\*\*\s*(-?\d{1,2}))?")
 _NUMBER = re.compile(
     r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
     rf"(\s*\*?\s*{_UNIT}(?:\s*[*/]\s*{_UNIT})*)?\s*\Z"
@@ -138,7 +139,7 @@ def _parse(text: str, old: Any, key: str) -> Any:
     if isinstance(old, tuple) and re.match(r"\s*\(\s*\(", text):  # groups of numbers
         try:
             return ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
             allowed = "groups such as ((0, 1), (2, 3))"
             raise ProtocolError(explain(f"key '{key}'", repr(text), allowed)) from error
     if isinstance(old, tuple):
@@ -155,13 +156,16 @@ def _parse(text: str, old: Any, key: str) -> Any:
         )
     if match[2]:
         return float(match[1]) * _unit(match[2], key)
-    return int(match[1]) if re.fullmatch(r"[-+]?\d+", match[1]) else float(match[1])
+    whole = re.fullmatch(r"[-+]?\d{1,300}", match[1])  # more digits than a float can hold
+    return int(match[1]) if whole else float(match[1])
 
 
 def _unit(text: str, key: str) -> Quantity:
     """Read a product of powers of units such as ``ms``, ``mV/ms``, ``volt**-1``."""
     unit = Quantity(1.0)
-    for operator, name, power in re.findall(r"([*/]?)\s*([A-Za-z]\w*)(?:\s*\*\*\s*(-?\d+))?", text):
+    for operator, name, power in re.findall(
+        r"([*/]?)\s*([A-Za-z]\w*)(?:\s*\*\*\s*(-?\d{1,2}))?", text
+    ):
         one = _SHORT_UNITS.get(name) or DEFAULT_UNITS.get(name)
         if one is None:
             raise ProtocolError(explain(f"key '{key}'", f"unit '{name}'", "a unit such as ms, mV"))

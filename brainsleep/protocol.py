@@ -20,6 +20,7 @@ from .load import load, load_module
 from .override import UnknownKeyError, replace_at
 from .readout import Readout
 from .schedule import Schedule
+from .slots import MAX_SHOWN
 from .spec import Network
 from .tasks import Tasks
 from .values import Frozen, show_value
@@ -61,11 +62,14 @@ class Data:
                 raise ProtocolError(explain(f"data.{name}", repr(value), "text"))
         for name in ("n_train", "n_readout", "n_test", "split_seed"):
             object.__setattr__(self, name, _count(getattr(self, name), f"data.{name}"))
+            if name != "split_seed" and getattr(self, name) > MAX_SHOWN:
+                allowed = f"at most {MAX_SHOWN} images"
+                raise ProtocolError(explain(f"data.{name}", getattr(self, name), allowed))
 
 
-def _count(value: object, where: str) -> int:
+def _count(value: Any, where: str) -> int:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 0:
+    if not whole or int(value) < 0:
         raise ProtocolError(explain(where, repr(value), "a whole number of at least 0"))
     return int(value)
 
@@ -231,6 +235,12 @@ class Protocol:
     def describe(self) -> dict:
         """Return the resolved protocol as plain data, values with units as text."""
         return plain(self)
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_protocol
+
+        return of_protocol(self)
 
     def equations(self) -> dict:
         """Return the final Brian2 source of every part as plain data."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .metrics import WEIGHT_STATISTICS, weight_statistics
+from .npz import digest
 from .protocol import Protocol
 from .schedule import SlotTable
 from .segment import Recording
@@ -148,13 +149,13 @@ class Checkpoint:
         arrays |= {f"state/{k}": v for k, v in self.state.items()}
         arrays |= {"position": np.array(self.position), "seconds": np.array(self.seconds)}
         folder.mkdir(parents=True, exist_ok=True)
-        save_arrays(folder / "checkpoint.npz", arrays)
+        save_arrays(folder / "checkpoint.npz", arrays | {"sha256": np.array(digest(arrays))})
 
     @classmethod
     def load(cls, folder: Path, state: State, n_slots: int) -> Checkpoint | None:
         """Read a checkpoint that fits `state` and a run of `n_slots`; None without a sound one."""
         arrays = load_arrays(folder / "checkpoint.npz")
-        if arrays is None:
+        if arrays is None or str(arrays.pop("sha256", "")) != digest(arrays):
             return None
         parts: dict[str, dict] = {"state": {}, "recorder": {}}
         for name, value in arrays.items():

@@ -14,7 +14,7 @@ from brian2 import Quantity, ms, second
 
 from .checks import check_time, is_number
 from .errors import ScheduleError, explain, nearest
-from .slots import Order, SlotTable, Timing, slot_table, test_slots, training_slots
+from .slots import MAX_SLOTS, Order, SlotTable, Timing, slot_table, test_slots, training_slots
 from .stages import SleepStage, check_stages, checked_gates
 from .stages import nrem as nrem
 from .stages import rem as rem
@@ -22,6 +22,9 @@ from .values import default
 
 #: Longest slot in time steps; a longer sleep is cut into several slots of one phase.
 MAX_STEPS = 50_000
+
+#: Most time steps of anything: numbers of steps stay exact.
+_MOST_STEPS = 2**40
 
 KINDS = ("wake", "sleep", "test")
 
@@ -157,7 +160,7 @@ def test(**gates: float) -> Phase:
     return Phase(kind="test", gates={"input": 1, "plasticity": 0, **gates})
 
 
-test.__test__ = False  # not a test of pytest's
+setattr(test, "__test__", False)  # noqa: B010 - not a test of pytest's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,8 +268,11 @@ class Schedule:
             does not have, or there is nothing to run.
         """
         self.check_gates(gates)
+        n_shown = len(n_train) if isinstance(n_train, Order) else n_train
+        _check_size(max(n_readout + n_test, n_shown // batch))
         order = n_train if isinstance(n_train, Order) else Order.epochs(n_train)
-        timing = self._timing(dt, bool(len(order)))
+        timing = self._timing(dt, bool(n_shown))
+        _check_size(n_readout + n_test + timing.most_slots(order))
         slots = training_slots(order, timing, batch)
         for stage, count in (("readout", n_readout), ("test", n_test)):
             slots += test_slots(stage, count, timing.image)
@@ -280,8 +286,11 @@ class Schedule:
     def _timing(self, dt: Quantity, awake: bool) -> Timing:
         """Turn times into steps; check that there is room for an image between two sleeps."""
         image = self._steps(self.image_duration, dt, "image_duration")
-        sleep = round(float(self.sleep_duration / dt))
+        sleep = self._rounded(self.sleep_duration, dt, "sleep.max_duration")
         period = float(self.wake_duration / dt)
+        if len(self.sleep.stages) * self.sleep.cycles > MAX_SLOTS:
+            allowed = f"at most {MAX_SLOTS} stages in a sleep"
+            raise ScheduleError(explain("sleep.cycles", self.sleep.cycles, allowed))
         chunk = MAX_STEPS
         if self.sleep.duration is None:
             period = self._steps(self.period, dt, "period")
@@ -309,11 +318,28 @@ class Schedule:
             go_on_above=until,
         )
 
-    @staticmethod
-    def _steps(duration: Quantity, dt: Quantity, where: str) -> int:
-        steps = float(duration / dt)
-        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * max(steps, 1):
+    @classmethod
+    def _steps(cls, duration: Quantity, dt: Quantity, where: str) -> int:
+        """Return a time in steps, which it must be a whole number of."""
+        steps = cls._rounded(duration, dt, where)
+        if steps < 1 or abs(float(duration / dt) - steps) > 1e-6 * steps:
             raise ScheduleError(
                 explain(f"schedule.{where}", duration, f"a multiple of the time step {dt}")
             )
+        return steps
+
+    @staticmethod
+    def _rounded(duration: Quantity, dt: Quantity, where: str) -> int:
+        steps = float(duration / dt)
+        if not steps <= _MOST_STEPS:
+            allowed = f"at most 2**40 time steps of {dt}"
+            raise ScheduleError(explain(f"schedule.{where}", duration, allowed))
         return round(steps)
+
+
+def _check_size(slots: float) -> None:
+    """Refuse what is too long to be laid out."""
+    if slots > MAX_SLOTS:
+        got, allowed = f"up to {slots:.3g}", f"at most {MAX_SLOTS}"
+        fix = "show fewer images or epochs, or sleep less often, in fewer pieces"
+        raise ScheduleError(explain("schedule: slots", got, allowed, fix))

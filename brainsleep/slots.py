@@ -10,6 +10,9 @@ import numpy as np
 
 from .stages import SleepStage, cut
 
+#: Most slots of a run, and most images that are shown while it learns, epochs together.
+MAX_SLOTS, MAX_SHOWN = 2_000_000, 10_000_000
+
 
 @dataclass(frozen=True)
 class SlotTable:
@@ -122,6 +125,14 @@ class Timing:
     chunk: int
     begin_above: float
     go_on_above: float
+
+    def most_slots(self, order: Order) -> float:
+        """Return how many slots the training has at most."""
+        if not self.sleep:
+            return len(order)
+        naps = len(order) * self.image / self.period + len(np.unique(order.task))
+        pieces = self.sleep // self.chunk + 1 + len(self.stages)
+        return len(order) + min(len(order), naps) * pieces
 
 
 class Slot(NamedTuple):

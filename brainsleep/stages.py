@@ -47,10 +47,10 @@ class SleepStage:
             allowed = "lower-case letters, digits and underscores, a letter first"
             raise ScheduleError(explain("sleep stage: name", repr(self.name), allowed))
         where = f"sleep.stages.{self.name}"
-        if not is_number(self.share) or self.share <= 0:
+        if not is_number(self.share) or not 0 < self.share <= 1e9:
             fix = "leave the stage out instead of giving it nothing"
             raise ScheduleError(
-                explain(f"{where}.share", repr(self.share), "a number above 0", fix)
+                explain(f"{where}.share", repr(self.share), "a number above 0, up to 1e9", fix)
             )
         object.__setattr__(self, "share", float(self.share))
         object.__setattr__(self, "gates", checked_gates(self.gates, f"{where}.gates"))

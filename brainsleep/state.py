@@ -107,8 +107,11 @@ def initial_state(spec: Network, seed: int) -> State:
 
     Values are rounded to the network's precision, so that what does not change stays as it is.
     """
-    drawn = _layered_state if isinstance(spec, SurrogateNetwork) else _recurrent_state
-    state = drawn(spec, seed)
+    if isinstance(spec, SurrogateNetwork):
+        state = _layered_state(spec, seed)
+    else:
+        assert isinstance(spec, NetworkSpec)
+        state = _recurrent_state(spec, seed)
     rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
     return replace(state, arrays=rounded)
 
@@ -144,7 +147,9 @@ def _layered_state(spec: SurrogateNetwork, seed: int) -> State:
 
 def _recurrent_state(spec: NetworkSpec, seed: int) -> State:
     plan = spec.plan
-    arrays, parameters, synapses = {}, {}, {}
+    arrays: dict[str, np.ndarray] = {}
+    parameters: dict[str, float] = {}
+    synapses: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for group in plan.groups:
         for name in group.state:
             start = float(np.asarray(group.initial.get(name, 0.0)))

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import logging
 import os
 import platform
 import shutil
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -26,9 +23,14 @@ from pathlib import Path
 import numpy as np
 
 from .errors import StoreError, explain, one_line
+from .files import content_hash, file_hash, read_checked, sync, written
 from .locks import alone
+from .npz import read_npz
 
 SCHEMA_VERSION = 1
+
+#: Most bytes of a ``result.json``.
+MAX_JSON = 64 * 2**20
 
 log = logging.getLogger("brainsleep")
 
@@ -43,7 +45,7 @@ class Result:
         Its folder.
     info : dict
         What ``result.json`` holds: ``run_id``, ``protocol``, ``equations``, ``seed``,
-        ``backend``, ``versions``, ``timings``, ``metrics``, ...
+        ``backend``, ``versions``, ``timings``, ``metrics``, ``alarms``, ...
     """
 
     path: Path
@@ -55,6 +57,16 @@ class Result:
         return self.info["metrics"]
 
     @property
+    def alarms(self) -> list[dict]:
+        """What went wrong while it ran, see `brainsleep.alarms.Alarm`."""
+        return self.info.get("alarms", [])
+
+    @property
+    def stopped(self) -> dict | None:
+        """The alarm that ended the run early; its ``at_s`` says when. None for a whole run."""
+        return self.info.get("stopped")
+
+    @property
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, read from disk."""
         arrays = load_arrays(self.path / "arrays.npz")
@@ -64,6 +76,12 @@ class Result:
             )
         return arrays
 
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_result
+
+        return of_result(self)
+
     def __repr__(self) -> str:
         return f"<Result {self.info['run_id']} of protocol '{self.info['protocol']['name']}'>"
 
@@ -72,9 +90,8 @@ def check_writable(out: Path) -> None:
     """Make the folder `out` if need be and raise `StoreError` unless it can be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".probe-", dir=out)
-        os.close(handle)
-        os.unlink(name)
+        with tempfile.TemporaryFile(dir=out):  # without a name where there can be such files
+            pass
     except OSError as error:
         raise StoreError(
             explain(
@@ -98,19 +115,17 @@ def read_result(path: str | Path) -> Result:
     path = Path(path)
     path = path.parent if path.name == "result.json" else path
     try:
-        info = json.loads((path / "result.json").read_text())
+        info = read_checked(path / "result.json", MAX_JSON)
     except FileNotFoundError as error:
         raise StoreError(
             f"result: no result.json in {path}; give the folder of a finished run"
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"result {path}: cannot read result.json ({one_line(error)})") from error
-    if not isinstance(info, dict) or info.get("schema_version") != SCHEMA_VERSION:
-        got = info.get("schema_version") if isinstance(info, dict) else type(info).__name__
+    except (OSError, ValueError) as error:
+        raise StoreError(f"result {path}: cannot read result.json: {one_line(error)}") from error
+    if info.get("schema_version") != SCHEMA_VERSION:
+        got = info.get("schema_version")
         raise StoreError(explain(f"result {path}: schema version", got, SCHEMA_VERSION))
-    if info.get("checksum") != _checksum(info):
-        raise StoreError(f"result {path}: result.json was changed after it was written")
-    if info["arrays_sha256"] != _file_hash(path / "arrays.npz"):
+    if info.get("arrays_sha256", "") != file_hash(path / "arrays.npz"):
         raise StoreError(f"result {path}: arrays.npz is missing or damaged; run it with --force")
     return Result(path, info)
 
@@ -135,12 +150,16 @@ def find_result(out: Path, run_id: str) -> Result | None:
         If a damaged result cannot be moved.
     """
     path = out / run_id
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return None  # an empty folder is what workflow engines make for what is to come
     try:
+        if not path.exists():
+            _recover(out, run_id)
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return None  # an empty folder is what workflow engines make for what is to come
         return read_result(path)
     except StoreError as error:
         damage = str(error)
+    except OSError as error:
+        raise StoreError(f"result {path}: cannot be looked at ({one_line(error)})") from error
     try:
         aside = Path(tempfile.mkdtemp(prefix=f"{run_id}.damaged-", dir=out))
         os.rename(path, aside / run_id)
@@ -150,6 +169,21 @@ def find_result(out: Path, run_id: str) -> Result | None:
         ) from error
     log.warning("%s; set aside as %s; the run is done again", damage, aside)
     return None
+
+
+def _recover(out: Path, run_id: str) -> None:
+    """Give a whole result its name if whoever wrote it was killed just before.
+
+    The name is missing for a moment, too, while a run with ``force`` replaces an older result:
+    then both lie there whole, and either will do.
+    """
+    for left in sorted(out.glob(f".{run_id}.writing-*")):
+        for folder in (left, left / run_id):
+            with contextlib.suppress(StoreError):
+                if read_result(folder).info["run_id"] == run_id:
+                    _replace(folder, out / run_id)
+                    sync(out)
+                    return
 
 
 @contextlib.contextmanager
@@ -194,12 +228,14 @@ def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarra
         work = Path(tempfile.mkdtemp(prefix=f".{run_id}.writing-", dir=out))
         os.chmod(work, 0o755)
         save_arrays(work / "arrays.npz", arrays)
-        info["arrays_sha256"] = _file_hash(work / "arrays.npz")
+        info["arrays_sha256"] = file_hash(work / "arrays.npz")
         info = json.loads(json.dumps(info))  # as it will be read back
-        info["checksum"] = _checksum(info)
-        _write_text(work / "result.json", json.dumps(info, indent=1))
+        info["checksum"] = content_hash(info)
+        with written(work / "result.json") as temporary:
+            temporary.write_text(json.dumps(info, indent=1))
         final = out / run_id
         _replace(work, final)
+        sync(out)
     except OSError as error:
         raise StoreError(
             f"result {run_id}: cannot write to {out} ({error.strerror or one_line(error)}); "
@@ -228,24 +264,18 @@ def _replace(work: Path, final: Path) -> None:
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write an ``.npz`` file atomically: temporary file, flush to disk, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write an ``.npz`` file in one step; raise `OSError` if that fails."""
+    with written(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
     """Read an ``.npz`` file; None if it is missing or damaged."""
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        return read_npz(path)
+    except MemoryError:  # what the file can hold does not fit here
+        raise
+    except Exception:  # zip, zlib and header parsing fail in too many ways to list
         return None
 
 
@@ -258,6 +288,9 @@ def clean_leftovers(out: Path, run_id: str) -> None:
     """Remove what killed runs of `run_id` left behind, except their checkpoint."""
     for left in out.glob(f".{run_id}.writing-*"):
         shutil.rmtree(left, ignore_errors=True)
+    for left in partial_folder(out, run_id).glob(".*.writing-*"):
+        with contextlib.suppress(OSError):
+            left.unlink()
 
 
 def versions(*more: str) -> dict[str, str]:
@@ -269,23 +302,3 @@ def versions(*more: str) -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "unknown"
     return found
-
-
-def _write_text(path: Path, text: str) -> None:
-    with open(path, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _checksum(info: dict) -> str:
-    content = {key: value for key, value in info.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _file_hash(path: Path) -> str | None:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None

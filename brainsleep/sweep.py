@@ -22,6 +22,7 @@ from .grid import Grid, Row, addressed, grouped
 from .notes import described, failed_note, finished_id, read_json, write_json, write_manifest
 from .protocol import Protocol
 from .segment import Capacity
+from .spec import NetworkSpec
 from .store import check_writable
 from .worker import TELL_EVERY, TOPIC, pack, run_packed
 
@@ -183,7 +184,7 @@ class Plan:
         networks = {
             build_key(row.protocol.network, Capacity()): row.protocol.network
             for row in self.pending(retry_failed=True)
-            if row.backend == "cpp"
+            if row.backend == "cpp" and isinstance(row.protocol.network, NetworkSpec)
         }
         for network in networks.values():
             state = self._state()

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
+from .files import written
 from .protocol import LATER
 from .store import Result, read_result
 
@@ -240,24 +241,20 @@ def write(frame: pandas.DataFrame, path: str | Path) -> None:
         For Parquet without pyarrow.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.writing")
     try:
         _check_name(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".csv":
-            frame.to_csv(temporary, index=False)
-        else:
-            frame.to_parquet(temporary, index=False)
-        temporary.replace(path)
+        with written(path) as temporary:
+            if path.suffix == ".csv":
+                frame.to_csv(temporary, index=False)
+            else:
+                frame.to_parquet(temporary, index=False)
     except OSError as error:
         raise StoreError(
             f"table {path}: cannot write ({error.strerror or one_line(error)})"
         ) from error
     except ImportError as error:
         raise _without_pyarrow() from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def read(path: str | Path) -> pandas.DataFrame:
@@ -276,7 +273,9 @@ def read(path: str | Path) -> pandas.DataFrame:
         return pandas.read_csv(path) if path.suffix == ".csv" else pandas.read_parquet(path)
     except ImportError as error:
         raise _without_pyarrow() from error
-    except (OSError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # pandas and pyarrow fail in too many ways to list
         raise StoreError(f"table {path}: cannot read ({one_line(error)})") from error
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .checks import is_number
 from .errors import DataError, ProtocolError, explain
-from .schedule import Order
+from .slots import MAX_SHOWN, Order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Tasks:
     def __post_init__(self):
         try:
             classes = tuple(tuple(int(label) for label in task) for task in self.classes)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             classes = ((),)
         flat = [label for task in classes for label in task]
         if not all(classes) or len(set(flat)) < len(flat) or min(flat, default=0) < 0:
@@ -92,7 +92,13 @@ class Tasks:
         ------
         DataError
             If a task has no training image.
+        ProtocolError
+            If more images are shown than `brainsleep.slots.MAX_SHOWN`.
         """
+        shown_at_most = len(labels) * epochs * (1 + self.rehearsal)
+        if shown_at_most > MAX_SHOWN:
+            what = "images shown, epochs and rehearsal together"
+            raise ProtocolError(explain(what, f"{shown_at_most:.3g}", f"at most {MAX_SHOWN}"))
         if not len(self):
             parts = [np.arange(len(labels))]
         else:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
-
 from .assemble import tidy
-from .checks import parse_equations
 from .errors import SpecError
 from .latex import expression, latex_unit, mathml, statements, symbol, value_text
 from .model import (
@@ -122,16 +120,17 @@ _KINDS: dict[type[Model], Callable[[Any], Iterator[Block]]] = {
     WeightProcess: _process,
 }
 
+#: A differential equation or a subexpression: its name, and its right side, which a unit follows.
+_EQUATION = re.compile(r"\b(?:d(\w+)/dt|(\w+))\s*=\s*([^:]+):")
+
 
 def _equations(title: str, text: str) -> Block:
+    """Typeset equations; units are left out, and not read: Brian2's parser would evaluate them."""
     lines = []
-    for name, equation in parse_equations(text, title).items():
-        if equation.type == PARAMETER:
-            continue
-        left = symbol(name)
-        if equation.type == DIFFERENTIAL_EQUATION:
-            left = rf"\frac{{\mathrm{{d}}{left}}}{{\mathrm{{d}}t}}"
-        lines.append(f"{left} = {expression(equation.expr.code)}")
+    for found in _EQUATION.finditer(re.sub(r"#.*", "", text)):
+        rate, name, code = found.groups()
+        left = rf"\frac{{\mathrm{{d}}{symbol(rate)}}}{{\mathrm{{d}}t}}" if rate else symbol(name)
+        lines.append(f"{left} = {expression(' '.join(code.split()))}")
     return Block(title, tidy(text), tuple(lines))
 
 
