@@ -33,7 +33,7 @@ def describe(protocol: Protocol) -> Iterator[Any]:
         yield from _brian(network)
     yield from _schedule(protocol)
     table = grid("other settings", "key", "value")
-    for part in ("data", "encoder", "readout", "record", "tasks"):
+    for part in ("data", "encoder", "readout", "record", "tasks", "initial_weights"):
         for key, value in flatten(plain(getattr(protocol, part)), part).items():
             table.add_row(key, str(value))
     yield table

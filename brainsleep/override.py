@@ -155,7 +155,7 @@ def _parse(text: str, old: Any, key: str) -> Any:
             return words
         return tuple(load(word) if ":" in word else _parse(word, 0, key) for word in words)
     if dataclasses.is_dataclass(old):
-        return load(text)
+        return getattr(old, "from_text", load)(text)
     match = _NUMBER.match(text)
     if not match:
         raise ProtocolError(

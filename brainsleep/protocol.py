@@ -26,6 +26,7 @@ from .slots import MAX_SHOWN
 from .spec import Network
 from .tasks import Tasks
 from .values import Frozen, show_value
+from .weights import SavedWeights
 
 HOOKS = ("on_segment", "on_sleep", "on_wake")
 
@@ -158,6 +159,8 @@ class Protocol:
         What is kept.
     tasks : Tasks
         Classes learned one after the other; none by default.
+    initial_weights : SavedWeights
+        Weights of a stored run that this one starts with; none by default.
     hooks : mapping of str to callable
         Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep`` (of a sleep with stages:
         at the start of every stage), ``on_segment`` (probes are segments, too); only on the
@@ -181,6 +184,7 @@ class Protocol:
     readout: Readout = field(default_factory=Readout)
     record: Record = field(default_factory=Record)
     tasks: Tasks = field(default_factory=Tasks)
+    initial_weights: SavedWeights = field(default_factory=SavedWeights)
     hooks: Mapping[str, Callable] = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
@@ -205,6 +209,8 @@ class Protocol:
             self.schedule.check_gates(self.network.gates)
         with mistakes.going_on():
             self._check_size()
+        with mistakes.going_on():
+            self.initial_weights.check(self.network)
         read = self.network.population(self.readout.population, "readout.population")
         if not read.spikes:
             raise ProtocolError(
@@ -275,6 +281,7 @@ _KINDS = {
     "readout": Readout,
     "record": Record,
     "tasks": Tasks,
+    "initial_weights": SavedWeights,
     "hooks": Mapping,
     "description": str,
     "references": tuple | list,
@@ -319,14 +326,20 @@ LATER: dict[str, dict[str, Any]] = {
     "SpontaneousActivity": {"equations": ""},
     "Schedule": {"epochs": 1},
     "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},
-    "Protocol": {"tasks": plain(Tasks())},
+    "Protocol": {
+        "tasks": plain(Tasks()),
+        "initial_weights": SavedWeights.deciding(plain(SavedWeights())),
+    },
 }
+
+#: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
+_SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
 
 
 def _deciding(value: Any) -> Any:
     """Leave out what a specification, described as plain data, cites, and what is as before."""
     if isinstance(value, dict):
-        value = Alarms.deciding(value) if value.get("kind") == "Alarms" else value
+        value = _SELECTED.get(value.get("kind", ""), dict)(value)
         before = LATER.get(value.get("kind", ""), {})
         drop = {"references"} if "kind" in value else set()
         found = {k: _deciding(v) for k, v in value.items() if k not in drop}
