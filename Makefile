@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel bench clean
+.PHONY: help setup demo test coverage lint format wheel bench clean
 
 EXTRAS ?=
 PYTEST_ARGS ?=
@@ -23,10 +23,14 @@ test:  ## run the tests (PYTEST_ARGS="-m 'not slow'" for the quick ones)
 	@bash scripts/setup.sh dev docs analysis exchange cluster cuda
 	.venv/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
-lint:  ## check style and formatting, change nothing
+coverage: PYTEST_ARGS += --cov --cov-report=term
+coverage: test  ## run the tests and print which lines they reach
+
+lint:  ## check style, formatting and types, change nothing
 	@bash scripts/setup.sh dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 
 format:  ## apply the formatting and the safe fixes
 	@bash scripts/setup.sh dev

@@ -160,7 +160,7 @@ def _initial(model: NeuronModel) -> dict[str, Quantity]:
 
 def _traces_on(spec: NetworkSpec, population: Population):
     """Yield (prefix, rule, role) for every distinct trace set this population carries."""
-    seen = {}
+    seen: dict[str, tuple] = {}
     for projection in spec.projections:
         for rule in projection.rules:
             for role, end in (("pre", projection.source), ("post", projection.target)):

@@ -21,7 +21,7 @@ import numpy as np
 
 from .build import describe_compiler, find_compiler
 from .context import brian_errors, numpy_seed, runtime
-from .errors import BackendError, SimulationError, nearest
+from .errors import BackendError, BrainsleepError, nearest
 from .network import BrianNetwork
 from .request import Answer, check_batch, one_by_one
 from .segment import (
@@ -93,17 +93,17 @@ def make_backend(
     MissingExtraError
         If torch or snntorch are not installed.
     """
-    layered = isinstance(spec, SurrogateNetwork)
-    known = TORCH_BACKENDS if layered else BRIAN_BACKENDS
+    known = TORCH_BACKENDS if isinstance(spec, SurrogateNetwork) else BRIAN_BACKENDS
     if name not in BACKENDS:
         raise BackendError(f"backend: unknown '{name}'; {nearest(name, known)}")
     if name not in known:
-        kind = "surrogate-gradient" if layered else "Brian2"
+        kind = "surrogate-gradient" if known is TORCH_BACKENDS else "Brian2"
         raise BackendError(
             f"backend: '{name}' cannot run '{spec.name}', a {kind} network; {nearest(name, known)}"
         )
-    if layered:
+    if isinstance(spec, SurrogateNetwork):
         return _torch_backend(name, spec, hooks)
+    assert isinstance(spec, NetworkSpec)
     capacity = capacity or Capacity()
     if name in ("cpp", "cython") and not find_compiler():
         raise BackendError(
@@ -145,18 +145,19 @@ class RuntimeBackend:
     def __init__(self, name: str, spec: NetworkSpec, capacity: Capacity, hooks=None):
         self.name, self.spec, self.capacity, self._hooks = name, spec, capacity, hooks
         self._network: BrianNetwork | None = None
-        self._synapses: dict | None = None
+        self._synapses: dict = {}
         self._together = Together(name, spec, capacity)
         self.build_seconds = 0.0
         self.compiler = describe_compiler() if name == "cython" else ""
 
     def _prepare(self, state: State) -> BrianNetwork:
-        if self._synapses is None or not same_synapses(state.synapses, self._synapses):
+        network = self._network
+        if network is None or not same_synapses(state.synapses, self._synapses):
             started = time.perf_counter()
-            self._network = BrianNetwork(self.spec, self.capacity, state.synapses, self._hooks)
-            self._synapses = state.synapses
+            network = BrianNetwork(self.spec, self.capacity, state.synapses, self._hooks)
+            self._network, self._synapses = network, state.synapses
             self.build_seconds += time.perf_counter() - started
-        return self._network
+        return network
 
     def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
         """Run `segment` from `state`; see `make_backend`.
@@ -197,7 +198,7 @@ class RuntimeBackend:
 
     def advance_batch(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
-    ) -> list[Answer | SimulationError]:
+    ) -> list[Answer | BrainsleepError]:
         """Run several replicas; each is, and draws, what it is and draws when it runs by itself.
 
         They go into one Brian2 network, as disjoint populations: a step of Brian2's runtime costs
@@ -218,7 +219,7 @@ class RuntimeBackend:
 
         Returns
         -------
-        list of (State, Recording) or SimulationError
+        list of (State, Recording) or BrainsleepError
             For every replica what `advance` returns, or the error that it raises.
 
         Raises

@@ -32,6 +32,22 @@ def find_compiler() -> str | None:
     return shutil.which(name) or shutil.which("c++") or shutil.which("clang++")
 
 
+def _compiler() -> str:
+    """Return the path of the C++ compiler.
+
+    Raises
+    ------
+    BackendError
+        If there is none.
+    """
+    found = find_compiler()
+    if found is None:
+        raise BackendError(
+            "backend cpp: no C++ compiler found; install one, or use --backend numpy"
+        )
+    return found
+
+
 def describe_compiler() -> str:
     """Return the first line of the C++ compiler's version, or an empty text without one."""
     compiler = find_compiler()
@@ -71,7 +87,7 @@ def build_key(spec: NetworkSpec, capacity: Capacity, tool: Mapping | None = None
     tool = tool or {
         "numpy": version("numpy"),
         "generator": generator("exchange", "network", "standalone"),
-        "compiler": describe_compiler() + _first_line([find_compiler(), "-dumpmachine"]),
+        "compiler": describe_compiler() + _first_line([_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
         "cpu": _cpu(),
     }
@@ -150,7 +166,7 @@ def build(
 
 def _compile(folder: Path) -> None:
     """Compile the two units side by side, code that runs once with less effort, and link them."""
-    compiler = find_compiler()
+    compiler = _compiler()
     units = {"hot": FLAGS, "cold": (*FLAGS, "-O1")}
     running = [
         subprocess.Popen(

@@ -11,6 +11,7 @@ import math
 import numbers
 import re
 from collections.abc import Iterable, Mapping
+from typing import TypeGuard
 
 import numpy as np
 from brian2 import Equations, Quantity, get_dimensions, second
@@ -74,7 +75,7 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
         )
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Tell whether `value` is a plain finite number: no unit, not a truth value."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return False
@@ -337,7 +338,7 @@ def _check_assignments(code: str, variables: Mapping, where: str, writes: set[st
     """Raise `SpecError` if `code` sets what it must not, or a name that nothing reads."""
     fixed = ({*surroundings(), *variables}) - writes
     may = f"it may set {', '.join(sorted(writes)) or 'nothing'}"
-    local = set()
+    local: set[str] = set()
     for line in filter(None, (part.strip() for part in re.split(r"[;\n]", code))):
         match = _ASSIGNMENT.match(line)
         if not match or match[1] in writes | local:

@@ -6,13 +6,14 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from . import cache, exchange, standalone
 from .build import build, describe_compiler
 from .context import standalone_device
-from .errors import SimulationError
+from .errors import BrainsleepError
 from .network import BrianNetwork
 from .program import Job, Program, Programs, Synapses
 from .request import Answer, check_batch, one
@@ -64,7 +65,7 @@ class CppBackend:
 
     def advance_batch(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
-    ) -> list[Answer | SimulationError]:
+    ) -> list[Answer | BrainsleepError]:
         """Run replicas side by side, a process each; see `brainsleep.request.one_by_one`.
 
         As many are at work at once as there are cores (`brainsleep.program.cores`).
@@ -87,7 +88,7 @@ class CppBackend:
     def _given(self, state: State, segment: Segment, seed: int) -> dict[str, np.ndarray]:
         """Return all arrays that a segment starts from."""
         times, values = timing(self.spec, self.capacity, segment)
-        given = {**state.arrays, **state.parameters}
+        given: dict[str, Any] = {**state.arrays, **state.parameters}
         given |= {f"clock:{name}": value for name, value in times.items()}
         given |= {f"slots:{name}": value for name, value in values.items()}
         given["run"] = np.array([seed % 2**32, segment.starts[-1]], dtype=np.int64)

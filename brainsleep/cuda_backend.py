@@ -2,7 +2,8 @@
 
 The program is compiled once for a network (`brainsleep.cuda_source`) and called again and again.
 How many replicas there are, their connectivity, states, parameters and segments are given to it at
-run time, as one image of memory a replica.
+run time, as one image of memory a replica. (The module is long because a backend is more than its
+program: laying out memory, handing over what is given, and reading what comes back, on one class.)
 """
 
 from __future__ import annotations
@@ -193,6 +194,7 @@ class CudaBackend:
         n_shares, most = self._layout["shares"], self._layout["warps"]
         if n_shares <= 2 * most:  # one block need not wait for others
             return 1, min(most, n_shares)
+        assert self._process is not None  # it is started before memory is laid out
         room = max(1, self._process.n_resident // replicas)
         blocks = min(room, -(-n_shares // 4))
         return blocks, min(most, -(-n_shares // blocks))
@@ -206,11 +208,11 @@ class CudaBackend:
         every_step = {name: segment.gates[name] > 0 for name in self.spec.activity_names}
         every_step["raster"] = segment.raster
         given["above"] = np.zeros(len(segment)) if segment.above is None else segment.above
-        given["flags"] = sum(
-            every_step[name].astype(np.uint32) << bit
-            for bit, name in enumerate(self._layout["flags"])
-            if name
-        )
+        flags = np.zeros(len(segment), np.uint32)
+        for bit, name in enumerate(self._layout["flags"]):
+            if name:
+                flags |= every_step[name].astype(np.uint32) << bit
+        given["flags"] = flags
         for array in self._arrays:
             if array.rows.startswith("times:"):
                 times = steps[array.key.partition(":")[2]]
@@ -312,7 +314,7 @@ class _Process(Process):
 
     def __init__(self, directory: Path):
         super().__init__("cuda", directory, ENVIRONMENT)
-        answer = self._process.stdout.readline().split()
+        answer = self._stdout.readline().split()
         if len(answer) != 2:
             code = self._process.wait()
             error = self._error(code)

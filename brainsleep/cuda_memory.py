@@ -123,8 +123,8 @@ class Connections:
         blocks = words(n_pre)
         bits = np.zeros((blocks, n_post), np.uint32)
         np.bitwise_or.at(bits, (pre // 32, post), np.uint32(1) << (pre % 32).astype(np.uint32))
-        of_block = np.bincount((pre // 32) * n_post + post, minlength=blocks * n_post)
-        of_block = of_block.reshape(blocks, n_post)
+        place = (pre // 32) * n_post + post
+        of_block = np.bincount(place, minlength=blocks * n_post).reshape(blocks, n_post)
         first = np.concatenate([[0], np.cumsum(of_block.sum(axis=0))])
         rank = first[:-1] + np.cumsum(of_block, axis=0) - of_block
         self.order[name], self.back[name] = order, np.argsort(order)

@@ -17,12 +17,15 @@ that goes through the time steps by itself, with clocks, gates and stimuli of it
   is not used.
 
 Synapses lie in the order of their postsynaptic neurons; `brainsleep.cuda_backend` puts them there.
+(The module is long because every kind of Brian2 object has its place in one kernel, and the order
+of these places is what makes it right: it is to be read in one piece.)
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 from brian2.core.clocks import Clock
@@ -175,7 +178,7 @@ class Source(Objects):
         for _, piece in self.pieces:
             for pointer, variable in piece.arrays.items():
                 owner = getattr(variable.owner, "name", "")
-                plans = (*self.spec.plan.groups, *self.spec.plan.synapses)
+                plans: tuple[Any, ...] = (*self.spec.plan.groups, *self.spec.plan.synapses)
                 if any(p.name == owner and variable.name in p.parameters for p in plans):
                     pointers[pointer] = f"{owner}.{variable.name}"
         names = sorted(set(pointers.values()))
@@ -400,13 +403,13 @@ class Source(Objects):
             left = []
             for line in lines:
                 new, found = with_names(line, renamed), _CONSTANT.match(line)
-                own = found and found[2] not in _RESULTS
-                if own and found[2] in renamed:  # once more, for the elements
+                own = found if found and found[2] not in _RESULTS else None
+                if own and own[2] in renamed:  # once more, for the elements
                     continue
-                if own and self._is_constant(with_names(found[3], renamed)):
-                    renamed[found[2]] = name = f"_constant_{number}_{found[2]}"
+                if own and self._is_constant(with_names(own[3], renamed)):
+                    renamed[own[2]] = name = f"_constant_{number}_{own[2]}"
                     value = new.partition(" = ")[2]
-                    self._top.append(f"const {found[1]} {name} = {value}")
+                    self._top.append(f"const {own[1]} {name} = {value}")
                 elif line.strip():
                     left.append(new)
             return left

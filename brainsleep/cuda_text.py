@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ def joined(parts: list[Part]) -> list[str]:
     return lines
 
 
-def with_names(code: str, names: dict[str, str]) -> str:
+def with_names(code: str, names: Mapping[str, str]) -> str:
     """Put other names in place of those that `names` has."""
     return re.sub(r"\b[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), code)
 

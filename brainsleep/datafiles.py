@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -61,8 +61,9 @@ def read_idx(path: str | Path) -> np.ndarray:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             limit = os.fstat(raw.fileno()).st_size * (DEFLATE_MAX_RATIO if packed else 1)
-            with gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw) as stream:
-                return _parse_idx(stream, path, min(limit, MAX_BYTES))
+            stream: Any = gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw)
+            with stream as opened:
+                return _parse_idx(opened, path, min(limit, MAX_BYTES))
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from error
 

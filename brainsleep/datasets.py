@@ -14,6 +14,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -191,7 +192,8 @@ def load_dataset(source: str | Path, root: str | Path | None = None) -> Dataset:
     if os.path.isdir(path):
         return _load_folder(path)
     if os.path.isfile(path) and path.suffix == ".npz":
-        return Dataset(path.stem, **read_npz(path), source=str(path))
+        parts: dict[str, Any] = read_npz(path)
+        return Dataset(path.stem, **parts, source=str(path))
     got = f"'{source}'" if os.path.exists(path) else f"'{source}', which does not exist"
     allowed = "an .npz file, a folder with IDX files or with PNG files by class, or a name"
     raise data_error("data set", got, allowed, nearest(str(source), (*BUILT_IN, *KNOWN_SETS)))
@@ -291,7 +293,8 @@ def _load_folder(path: Path) -> Dataset:
     *_, parent, name = ("", "", *path.resolve().parts)
     name = parent if name == "raw" else name  # torchvision's NAME/raw
     if idx_files(path) or not has_png_classes(path):
-        return Dataset(name, **read_idx_folder(path), source=str(path))
+        parts: dict[str, Any] = read_idx_folder(path)
+        return Dataset(name, **parts, source=str(path))
     images, labels, skipped = read_png_classes(path)
     note = f" (unreadable files left out: {len(skipped)})" if skipped else ""
     return Dataset(name, images, labels, source=f"{path}{note}")
@@ -299,9 +302,12 @@ def _load_folder(path: Path) -> Dataset:
 
 def _load_digits() -> Dataset:
     """Load scikit-learn's 8x8 digits, whose values 0..16 are scaled to 0..255."""
-    package = Path(find_spec("sklearn").origin).parent  # importing it takes half a second
+    package = find_spec("sklearn")  # importing it takes half a second
     try:
-        table = np.loadtxt(package / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+        if package is None or package.origin is None:
+            raise OSError("no folder")
+        stored = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
+        table = np.loadtxt(stored, delimiter=",")
         values, labels = table[:, :-1], table[:, -1].astype(int)
     except OSError:  # another release may keep it elsewhere
         from sklearn.datasets import load_digits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .schedule import SleepPhase
 from .slots import Order
 from .spec import NetworkSpec
 from .surrogate import SurrogateNetwork
+from .table import flatten
 
 
 def describe(protocol: Protocol) -> Iterator[Any]:
@@ -26,13 +27,15 @@ def describe(protocol: Protocol) -> Iterator[Any]:
     yield Text(f"{protocol.name}: {protocol.description or network.name}", style="bold")
     if protocol.references:
         yield Text("source: " + ", ".join(protocol.references))
-    yield from (_layers(network) if isinstance(network, SurrogateNetwork) else _brian(network))
+    if isinstance(network, SurrogateNetwork):
+        yield from _layers(network)
+    elif isinstance(network, NetworkSpec):
+        yield from _brian(network)
     yield from _schedule(protocol)
     table = grid("other settings", "key", "value")
     for part in ("data", "encoder", "readout", "record", "tasks"):
-        for key, value in plain(getattr(protocol, part)).items():
-            if key != "kind":
-                table.add_row(f"{part}.{key}", str(value))
+        for key, value in flatten(plain(getattr(protocol, part)), part).items():
+            table.add_row(key, str(value))
     yield table
 
 
@@ -142,7 +145,7 @@ def _block(title: str, code: str) -> str:
     return f"{title}:\n" + "\n".join(f"    {line}" for line in code.splitlines()) if code else ""
 
 
-def _parameters(parameters: dict[str, Quantity]) -> str:
+def _parameters(parameters: Mapping[str, Quantity]) -> str:
     return _block("parameters", "\n".join(f"{k} = {v}" for k, v in parameters.items()))
 
 

@@ -97,7 +97,7 @@ class RateEncoder:
         resized = np.empty((len(images), *self.size), np.uint8)
         for source, target in zip(images, resized, strict=True):
             image = Image.fromarray(np.ascontiguousarray(source))
-            target[:] = image.resize(width_height, Image.Resampling.BILINEAR)
+            target[:] = np.asarray(image.resize(width_height, Image.Resampling.BILINEAR))
         return resized.reshape(len(images), self.n_inputs) / 255
 
     def rates(self, images: np.ndarray) -> np.ndarray:

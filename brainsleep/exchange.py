@@ -145,8 +145,8 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         files.load.append(f"{files.name_of(variables['slot_index'])}[0] = -1;")
         if plan.threshold:
             _recordings(files, network, plan)
-    for plan in network.plan.synapses:
-        _synapses(files, network, plan)
+    for part in network.plan.synapses:
+        _synapses(files, network, part)
     for name, clock in network.event_clocks.items():
         files.inputs.append((f"clock:{name}", "float64"))
         files.load.append(f"read_times({clock.name});")

@@ -15,7 +15,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from brian2 import Quantity
 
@@ -187,7 +187,8 @@ class Grid:
             raise SweepError(f"grid {self.name}: model goes with the name or file of a protocol")
         base = load_protocol(given, self.model) if isinstance(given, str) else given
         conditions = self._conditions(source)
-        n_rows = len(self.seeds) * max(1, len(conditions))
+        seeds = cast(tuple[int, ...], self.seeds)  # since __post_init__
+        n_rows = len(seeds) * max(1, len(conditions))
         n_rows *= math.prod(len(values) for values in self.over.values())
         if n_rows > MAX_ROWS:
             raise SweepError(explain(f"grid {self.name}: rows", n_rows, f"at most {MAX_ROWS}"))
@@ -200,7 +201,7 @@ class Grid:
                     f"grid {self.name}: condition '{condition.name}' sets {both[0]}, which the "
                     "grid varies; leave one of them out"
                 )
-        for seed, values, condition in itertools.product(self.seeds, combinations, conditions):
+        for seed, values, condition in itertools.product(seeds, combinations, conditions):
             varied = dict(zip(self.over, values, strict=True))
             settings = {key: as_text(value, key) for key, value in varied.items()}
             place = (*settings.values(), condition.name)

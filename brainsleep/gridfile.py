@@ -41,15 +41,15 @@ def read_grids(source: str) -> list[Grid]:
 
 
 #: Keys of a grid in a file, by what they may hold.
-_KEYS = {
-    "name": str,
-    "protocol": str,
-    "model": str,
+_KEYS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "protocol": (str,),
+    "model": (str,),
     "seeds": (int, list),
-    "backend": str,
+    "backend": (str,),
     "conditions": (str, list),
-    "set": dict,
-    "over": dict,
+    "set": (dict,),
+    "over": (dict,),
 }
 
 
@@ -75,8 +75,8 @@ def _grid(table: Any, where: str, name: str) -> Grid:
     for key, value in table.items():
         if key not in _KEYS:
             raise SweepError(f"{where}: unknown key '{key}'; {nearest(key, _KEYS)}")
-        if not isinstance(value, _KEYS[key]) or isinstance(value, bool):
-            kinds = _KEYS[key] if isinstance(_KEYS[key], tuple) else (_KEYS[key],)
+        kinds = _KEYS[key]
+        if not isinstance(value, kinds) or isinstance(value, bool):
             names = {str: "text", int: "a number", list: "a list", dict: "a table"}
             allowed = " or ".join(names[kind] for kind in kinds)
             raise SweepError(explain(f"{where}: {key}", repr(value), allowed))

@@ -50,6 +50,7 @@ def _load_file(path: Path, kind: str) -> ModuleType:
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     name = f"brainsleep_user_{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # the name ends in .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look modules up
     folder = str(path.resolve().parent)
@@ -58,7 +59,7 @@ def _load_file(path: Path, kind: str) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        line = _line_in(error, module.__file__)
+        line = _line_in(error, str(module.__file__))
         raise ProtocolError(
             f"{kind}: {path}{f', line {line}' if line else ''}: {type(error).__name__}: "
             f"{' '.join(str(error).split())}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from brian2 import Equations, Hz, Quantity, ms, second
@@ -31,7 +32,11 @@ STANDARD_CLOCKS = ("slot", "raster", "step", "on_wake", "on_sleep", "on_segment"
 class Model:
     """What every model with parameters can do."""
 
-    def with_parameters(self, **changes):
+    name: str
+    parameters: Mapping[str, Quantity]
+    references: tuple[str, ...]
+
+    def with_parameters(self, **changes: Quantity | float) -> Self:
         """Return a copy with some parameters changed.
 
         Raises
@@ -45,12 +50,20 @@ class Model:
                     f"{self.name}: no parameter '{name}'; {nearest(name, self.parameters)}"
                 )
             checks.check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
-        return dataclasses.replace(self, parameters={**self.parameters, **changes})
+        changed: Any = self
+        return dataclasses.replace(changed, parameters={**self.parameters, **changes})
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_model
+
+        return of_model(self)
 
     def _freeze(self, kind: str) -> str:
         where = f"{kind} '{self.name}'"
         checks.check_name(self.name, kind, reserved={*STANDARD_GATES, *STANDARD_CLOCKS})
-        for item in dataclasses.fields(self):
+        own: Any = self
+        for item in dataclasses.fields(own):
             value = getattr(self, item.name)
             if item.type == "str" and not isinstance(value, str):
                 raise SpecError(explain(f"{where}: {item.name}", show_value(value), "text"))
@@ -137,8 +150,8 @@ class NeuronModel(Model):
         check_distinct([*equations, *self.parameters], where)
         methods = StateUpdateMethod.stateupdaters
         if self.method not in methods:
-            known = nearest(self.method, methods)
-            raise SpecError(f"{where}: unknown method '{self.method}'; {known}")
+            allowed = nearest(self.method, methods)
+            raise SpecError(f"{where}: unknown method '{self.method}'; {allowed}")
         codes = (self.threshold, self.reset, self.on_slot, self.on_step, self.refractory)
         gates = _gates_in(checks.identifiers(self.equations, *codes))
         known = {

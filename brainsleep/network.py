@@ -119,10 +119,10 @@ class BrianNetwork:
         self._objects: list = []
 
         self._add_slot_values()
-        for plan in self.plan.groups:
-            self._add_group(plan)
-        for plan in self.plan.synapses:
-            self._add_synapses(plan, None if synapses is None else synapses[plan.name])
+        for group in self.plan.groups:
+            self._add_group(group)
+        for part in self.plan.synapses:
+            self._add_synapses(part, None if synapses is None else synapses[part.name])
         for name, function in (hooks or {}).items():
             self._add_hook(name, function)
         self.net = PreparedNetwork(

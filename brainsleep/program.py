@@ -61,7 +61,7 @@ class Process:
             try:
                 self._prepare()
                 with open(self._path("errors.txt"), "wb") as errors:
-                    self._process = subprocess.Popen(
+                    process = subprocess.Popen(
                         ["./main", "--results_dir", self._folder + os.sep],
                         cwd=directory,
                         stdin=subprocess.PIPE,
@@ -73,7 +73,9 @@ class Process:
             except BaseException:
                 shutil.rmtree(self._folder, ignore_errors=True)
                 raise
-        self.close = weakref.finalize(self, _end, self._process, self._folder, self._owner)
+        assert process.stdin and process.stdout  # they are pipes
+        self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
+        self.close = weakref.finalize(self, _end, process, self._folder, self._owner)
 
     def _prepare(self) -> None:
         """Write what the program reads when it starts."""
@@ -94,8 +96,8 @@ class Process:
         with self._whole():
             write()
             with contextlib.suppress(BrokenPipeError):  # that it has ended is seen in `end`
-                self._process.stdin.write(b"\n")
-                self._process.stdin.flush()
+                self._stdin.write(b"\n")
+                self._stdin.flush()
 
     def end[T](self, read: Callable[[], T]) -> T:
         """Wait for the end of the segment that was begun, and return what `read` finds.
@@ -115,7 +117,7 @@ class Process:
 
     def fileno(self) -> int:
         """Return the file that can be read once a segment has ended, as `select` asks for it."""
-        return self._process.stdout.fileno()
+        return self._stdout.fileno()
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
@@ -137,8 +139,9 @@ class Process:
 
     def _wait(self) -> int:
         """Return the exit code of a segment, negative for a signal; keep what else is `said`."""
-        code, *self.said = self._process.stdout.readline().split() or [self._process.wait()]
-        return int(code)
+        answer = self._stdout.readline().split()
+        self.said = answer[1:]
+        return int(answer[0] if answer else self._process.wait())
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
@@ -271,7 +274,8 @@ class Programs:
                         busy[program] = k
                         program.begin_with(jobs[k].given())
                 else:
-                    for program in wait(list(busy)):
+                    ready: list[Any] = wait(list[Any](busy))
+                    for program in ready:
                         k = busy[program]
                         with _instead(answers, k):
                             found = program.arrays_at_end()
@@ -335,8 +339,9 @@ def _end(process: subprocess.Popen, folder: str, owner: int) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for pipe in (process.stdin, process.stdout):
-        with contextlib.suppress(OSError):
-            pipe.close()
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
     shutil.rmtree(folder, ignore_errors=True)
 
 

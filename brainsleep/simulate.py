@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 
@@ -100,11 +100,12 @@ def simulate(
         failed = {k: each for k, each in enumerate(found) if isinstance(each, Exception)}
         if failed:
             raise BatchError(_failures(failed, several, seeds), found)
-        return found
+        return [result for result in found if isinstance(result, Result)]
     if not isinstance(protocol, Protocol):
         got = f"a {type(protocol).__name__}"
         raise ProtocolError(explain("simulate", got, "a Protocol", "several need batch=True"))
-    (result,) = _simulate([protocol], [seed], backend, Path(out), force, [progress])
+    alone, tell = cast(int, seed), cast(Progress, progress)
+    (result,) = _simulate([protocol], [alone], backend, Path(out), force, [tell])
     if isinstance(result, Exception):
         raise result
     return result

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from brian2 import Quantity, ms
@@ -222,13 +223,31 @@ class Projection:
 class Network:
     """Populations and projections by name, and the gates their parts have."""
 
+    name: str
+    populations: tuple[Any, ...]
+    projections: tuple[Any, ...]
+    dt: Quantity
+    precision: str
+
     #: Images that are learned from together, with their labels; 0 where each is shown by itself.
     batch_size = 0
 
-    #: Population whose spikes are the network's own decision, one neuron a class; '' for none.
-    output = ""
+    @property
+    def input(self) -> str:
+        """Name of the population that takes the stimulus."""
+        raise NotImplementedError
 
-    def population(self, name: str, where: str = "") -> Population:
+    @property
+    def output(self) -> str:
+        """Population whose spikes are the network's decision, one neuron a class; '' for none."""
+        return ""
+
+    @property
+    def plan(self) -> Any:
+        """What is computed, as data."""
+        raise NotImplementedError
+
+    def population(self, name: str, where: str = "") -> Any:
         """Return the population called `name`; raise `SpecError` if there is none."""
         for population in self.populations:
             if population.name == name:
@@ -238,7 +257,7 @@ class Network:
             f"{nearest(name, (p.name for p in self.populations))}"
         )
 
-    def projection(self, name: str) -> Projection:
+    def projection(self, name: str) -> Any:
         """Return the projection called `name`; raise `SpecError` if there is none."""
         for projection in self.projections:
             if projection.name == name:
@@ -247,11 +266,17 @@ class Network:
             f"no projection '{name}'; {nearest(name, (p.name for p in self.projections))}"
         )
 
-    def weight_processes(self) -> Iterator[tuple[Projection, WeightProcess]]:
+    def weight_processes(self) -> Iterator[tuple[Any, WeightProcess]]:
         """Go through all weight processes with the projection each acts on."""
         for projection in self.projections:
             for process in projection.processes:
                 yield projection, process
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_network
+
+        return of_network(self)
 
     @property
     def activity_names(self) -> tuple[str, ...]:
@@ -321,7 +346,8 @@ class NetworkSpec(Network):
         for label, kind in (("populations", Population), ("projections", Projection)):
             parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
             object.__setattr__(self, label, parts)
-        check_distinct([part.name for part in (*self.populations, *self.projections)], where)
+        parts = (*self.populations, *self.projections)
+        check_distinct([part.name for part in parts], where)
         for projection in self.projections:
             for end in ("source", "target"):
                 self.population(getattr(projection, end), f"projection '{projection.name}': {end}")

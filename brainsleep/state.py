@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from . import checks
-from .errors import ProtocolError, SimulationError, SpecError, explain
+from .errors import NotFiniteError, ProtocolError, SpecError, explain
 from .spec import Network, NetworkSpec, Projection
 from .surrogate import SurrogateNetwork
 
@@ -65,11 +65,12 @@ class State:
 
 
 def check_finite(arrays: dict[str, np.ndarray], advice: str) -> None:
-    """Raise `SimulationError`, ending in `advice`, if a value is not a finite number."""
+    """Raise `NotFiniteError`, ending in `advice`, if a value is not a finite number."""
     for name, value in arrays.items():
         if not np.all(np.isfinite(value)):
             bad = int(np.sum(~np.isfinite(value)))
-            raise SimulationError(f"{name}: {bad} of {value.size} values are not finite{advice}")
+            where, values = name.partition(".")[0], f"{name}: {bad} of {value.size} values"
+            raise NotFiniteError(values, where, bad, advice)
 
 
 def same_synapses(one: Mapping, other: Mapping) -> bool:
@@ -86,7 +87,7 @@ def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str,
 
     Raises
     ------
-    SimulationError
+    NotFiniteError
         If a value is not a finite number.
     """
     for name, value in arrays.items():
@@ -107,8 +108,11 @@ def initial_state(spec: Network, seed: int) -> State:
 
     Values are rounded to the network's precision, so that what does not change stays as it is.
     """
-    drawn = _layered_state if isinstance(spec, SurrogateNetwork) else _recurrent_state
-    state = drawn(spec, seed)
+    if isinstance(spec, SurrogateNetwork):
+        state = _layered_state(spec, seed)
+    else:
+        assert isinstance(spec, NetworkSpec)
+        state = _recurrent_state(spec, seed)
     rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
     return replace(state, arrays=rounded)
 
@@ -144,7 +148,9 @@ def _layered_state(spec: SurrogateNetwork, seed: int) -> State:
 
 def _recurrent_state(spec: NetworkSpec, seed: int) -> State:
     plan = spec.plan
-    arrays, parameters, synapses = {}, {}, {}
+    arrays: dict[str, np.ndarray] = {}
+    parameters: dict[str, float] = {}
+    synapses: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for group in plan.groups:
         for name in group.state:
             start = float(np.asarray(group.initial.get(name, 0.0)))

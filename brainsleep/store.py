@@ -52,7 +52,7 @@ class Result:
         Its folder.
     info : dict
         What ``result.json`` holds: ``run_id``, ``protocol``, ``equations``, ``seed``,
-        ``backend``, ``versions``, ``timings``, ``metrics``, ...
+        ``backend``, ``versions``, ``timings``, ``metrics``, ``alarms``, ...
     """
 
     path: Path
@@ -64,6 +64,16 @@ class Result:
         return self.info["metrics"]
 
     @property
+    def alarms(self) -> list[dict]:
+        """What went wrong while it ran, see `brainsleep.alarms.Alarm`."""
+        return self.info.get("alarms", [])
+
+    @property
+    def stopped(self) -> dict | None:
+        """The alarm that ended the run early; its ``at_s`` says when. None for a whole run."""
+        return self.info.get("stopped")
+
+    @property
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by name, read from disk."""
         arrays = load_arrays(self.path / "arrays.npz")
@@ -72,6 +82,12 @@ class Result:
                 f"result {self.path}: cannot read arrays.npz; run it again with --force"
             )
         return arrays
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from .markup import of_result
+
+        return of_result(self)
 
     def __repr__(self) -> str:
         return f"<Result {self.info['run_id']} of protocol '{self.info['protocol']['name']}'>"
@@ -125,13 +141,12 @@ def read_result(path: str | Path) -> Result:
     return Result(path, info)
 
 
-def is_finished(out: Path, run_id: str) -> bool:
-    """Tell whether `out` holds a whole result of `run_id`; nothing is changed."""
+def finished(out: Path, run_id: str) -> Result | None:
+    """Return the result of `run_id` in `out` if it is sound, else None; nothing is changed."""
     try:
-        read_result(out / run_id)
+        return read_result(out / run_id)
     except StoreError:
-        return False
-    return True
+        return None
 
 
 def find_result(out: Path, run_id: str) -> Result | None:
@@ -261,7 +276,7 @@ def _replace(work: Path, final: Path) -> None:
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an ``.npz`` file in one step; raise `OSError` if that fails."""
     with written(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray] | None:

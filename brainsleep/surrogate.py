@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import ClassVar
 
 from brian2 import Quantity, ms
 
@@ -37,6 +38,16 @@ def _size(size: object, where: str) -> int:
 class Layer:
     """Neurons of one kind: a `CurrentInput` or a `LeakyPopulation`."""
 
+    name: str
+    size: int
+    spikes: ClassVar[bool]
+    activities: tuple[SpontaneousActivity, ...]
+
+    @property
+    def equations(self) -> str:
+        """What a neuron does in a step, as text."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentInput(Layer):
@@ -57,7 +68,7 @@ class CurrentInput(Layer):
     gain: float = 1.0
 
     spikes = False
-    activities = ()
+    activities: ClassVar[tuple[SpontaneousActivity, ...]] = ()  # type: ignore[misc]
 
     def __post_init__(self):
         checks.check_name(self.name, "population", reserved=())
@@ -122,12 +133,12 @@ class LeakyPopulation(Layer):
         object.__setattr__(self, "activities", activities)
         for activity in activities:
             own = activity.variables
-            known = checks.dimensionless("v", f"{activity.name}_gate")
-            known |= checks.constants_of(activity.parameters) | checks.variables_of(own)
+            names = checks.dimensionless("v", f"{activity.name}_gate")
+            names |= checks.constants_of(activity.parameters) | checks.variables_of(own)
             label = f"{where}: {activity.name}: on_step (these neurons' v has no unit)"
             for name in sorted({"i", "t", "xi"} & checks.identifiers(activity.on_step)):
                 raise SpecError(f"{label}: got '{name}'; expected v, its parameters, its variables")
-            checks.check_statements(activity.on_step, known, label, writes={"v", *own})
+            checks.check_statements(activity.on_step, names, label, writes={"v", *own})
 
     @property
     def equations(self) -> str:
@@ -262,7 +273,8 @@ class SurrogateNetwork(Network):
             parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
             object.__setattr__(self, label, parts)
         object.__setattr__(self, "references", tuple_of(self.references, str, f"{where}: refs"))
-        check_distinct([part.name for part in (*self.populations, *self.projections)], where)
+        parts = (*self.populations, *self.projections)
+        check_distinct([part.name for part in parts], where)
         self._check_chain(where)
         names = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
         check_distinct([*self.activity_names, *self.process_names, *names], where)
@@ -282,6 +294,11 @@ class SurrogateNetwork(Network):
             got = ", ".join(f"{a} to {b}" for a, b in ends) or "none"
             allowed = ", ".join(f"{a} to {b}" for a, b in wanted)
             raise SpecError(explain(f"{where}: projections", got, f"{allowed}, in this order"))
+
+    @property
+    def hidden(self) -> tuple[LeakyPopulation, ...]:
+        """The layers that spike, the output among them."""
+        return tuple(layer for layer in self.populations if isinstance(layer, LeakyPopulation))
 
     @property
     def input(self) -> str:

@@ -269,7 +269,7 @@ class TensorRule:
             return
         everyone = slice(None)
         rows, columns = (everyone, who) if role == "pre" else (who, everyone)
-        names = self._numbers | self._bounds
+        names: dict[str, Any] = {**self._numbers, **self._bounds}
         names |= {f"{k}_pre": v[columns][None, :] for k, v in self.traces["pre"].items()}
         names |= {f"{k}_post": v[rows][:, None] for k, v in self.traces["post"].items()}
         part = w[rows, columns]

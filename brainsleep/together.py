@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from .context import brian_errors, runtime
-from .errors import SimulationError
+from .errors import BrainsleepError, SimulationError
 from .replica_code import REPLICA_TARGETS
 from .replica_draws import ApartError
 from .replicas import ReplicaNetwork
@@ -37,7 +37,7 @@ class Together:
 
     def advance(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
-    ) -> list[Answer | SimulationError] | None:
+    ) -> list[Answer | BrainsleepError] | None:
         """Run segments; see `brainsleep.backend.RuntimeBackend.advance_batch`.
 
         Returns
@@ -79,7 +79,7 @@ class Together:
 
     def _answer(
         self, state: State, segment: Segment, done: int, arrays, recording
-    ) -> Answer | SimulationError:
+    ) -> Answer | BrainsleepError:
         """Return what one replica ends with after `done` steps of all, or what is wrong with it."""
         steps = int(segment.starts[-1])
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from .errors import BackendError, MissingExtraError, SimulationError, one_line
+from .errors import BackendError, BrainsleepError, MissingExtraError, SimulationError, one_line
 from .request import Answer, one_by_one
 from .segment import Capacity, Recording, Segment
 from .state import State
@@ -64,7 +64,7 @@ class TorchBackend:
         self.spec, self.device = spec, torch.device(device)
         self.capacity = self.room
         self.dtype = getattr(torch, spec.precision)
-        self.layers = [Leaky(layer, float(spec.dt)) for layer in spec.populations[1:]]
+        self.layers = [Leaky(layer, float(spec.dt)) for layer in spec.hidden]
         for layer in self.layers:
             layer.lif.to(self.device, self.dtype)
         self.processes = {
@@ -96,7 +96,7 @@ class TorchBackend:
 
     def advance_batch(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
-    ) -> list[Answer | SimulationError]:
+    ) -> list[Answer | BrainsleepError]:
         """Run replicas one after the other; see `brainsleep.request.one_by_one`.
 
         Layers are matrices already, and a batch of images fills them: there is nothing to be

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import snntorch
@@ -55,7 +56,13 @@ class Leaky:
                 spec = self.spec
                 after = spec.beta * v + current - spec.v_threshold * (v > spec.v_threshold)
                 own = self.variables[name]
-                names = {**numbers, **own, "dt": self.dt, "v": after, f"{name}_gate": gates[name]}
+                names: dict[str, Any] = {
+                    **numbers,
+                    **own,
+                    "dt": self.dt,
+                    "v": after,
+                    f"{name}_gate": gates[name],
+                }
                 code(names, after, rng)
                 self.variables[name] = {variable: names[variable] for variable in own}
                 current = current + (names["v"] - after)

@@ -87,6 +87,8 @@ def phase_rates(condition: Condition, population: str, phase: str) -> tuple[np.n
     starts = condition.starts() * condition.dt
     kinds = condition.array("slots/phase")
     totals = condition.array(f"totals/{population}")
+    images = np.maximum(condition.arrays.get("slots/n_images", 1), 1)
+    totals = totals / images  # a batch has the spikes of all its images
     period = _seconds(condition.protocol["schedule"]["period"])
     size = next(
         p["size"] for p in condition.protocol["network"]["populations"] if p["name"] == population

@@ -1,8 +1,7 @@
-"""What is shipped, what is pinned, and which module may import or create what."""
+"""What is shipped and what is pinned."""
 
 from __future__ import annotations
 
-import ast
 import re
 import shutil
 import subprocess
@@ -124,146 +123,7 @@ def test_constraints_are_pins_only():
     assert len(set(names)) == len(names)
 
 
-# --- (d) import direction ---------------------------------------------------------------------
-
-BRIAN2_OBJECTS = {
-    "EventMonitor",
-    "Network",
-    "NeuronGroup",
-    "PoissonGroup",
-    "PoissonInput",
-    "PopulationRateMonitor",
-    "SpatialNeuron",
-    "SpikeGeneratorGroup",
-    "SpikeMonitor",
-    "StateMonitor",
-    "Synapses",
-}
-DEVICE_FUNCTIONS = {"set_device", "get_device"}
-SPEC_MODULES = {f"brainsleep.{m}" for m in ("errors", "schedule", "spec", "surrogate")}
-BASIC_PACKAGES = {"brian2", "numpy"} | set(sys.stdlib_module_names)
-
-
-def under(name: str, packages: set[str]) -> bool:
-    """Whether a dotted name is one of the packages or lies in one of them."""
-    return any(name == package or name.startswith(package + ".") for package in packages)
-
-
-def imported(source: str, package: str) -> set[str]:
-    """Dotted names that a module's import statements may load, anywhere in it.
-
-    ``from a import b`` gives ``a.b``, since b may be a module; relative imports are resolved
-    against `package`, the dotted name of the package that the module lies in.
-    """
-    names = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")
-                parents = parents[: len(parents) - node.level + 1]
-                base = ".".join([*parents, base] if base else parents)
-            names |= {f"{base}.{alias.name}" for alias in node.names}
-    return names
-
-
-def called(source: str) -> set[str]:
-    """Last names of everything called, plus names that imports rename (`X as Y` gives X)."""
-    names = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Name):
-                names.add(node.func.id)
-            elif isinstance(node.func, ast.Attribute):
-                names.add(node.func.attr)
-        elif isinstance(node, ast.ImportFrom):
-            names |= {alias.name for alias in node.names if alias.asname not in (None, alias.name)}
-    return names
-
-
-def engine_violations(source: str, package: str = "brainsleep") -> set[str]:
-    banned = {f"brainsleep.{name}" for name in BESIDE} | set(BESIDE)
-    return {name for name in imported(source, package) if under(name, banned)}
-
-
-def model_violations(source: str, package: str = "brainsleep.models") -> set[str]:
-    allowed = BASIC_PACKAGES | SPEC_MODULES | {"brainsleep.models"}
-    return {name for name in imported(source, package) if not under(name, allowed)}
-
-
-def figure_violations(source: str, package: str = "brainsleep.figures") -> set[str]:
-    banned = {f"brainsleep.{name}" for name in ("simulate", "network", "backend")} | {"brian2"}
-    return {name for name in imported(source, package) if under(name, banned)}
-
-
-def creator_violations(source: str, path: str) -> set[str]:
-    names = called(source)
-    names |= {name.rpartition(".")[2] for name in imported(source, "") if under(name, {"brian2"})}
-    banned = set()
-    if path != "brainsleep/network.py":
-        banned |= BRIAN2_OBJECTS
-    if path != "brainsleep/context.py":
-        banned |= DEVICE_FUNCTIONS
-    return names & banned
-
-
-def test_import_direction_and_creators():
-    problems = []
-    for folder, package in SHIPPED.items():
-        for path in modules(folder):
-            source = path.read_text(encoding="utf-8")
-            place = path.relative_to(ROOT).as_posix()
-            inside = path.parent.relative_to(ROOT / folder).parts
-            package_name = ".".join([package.replace("/", "."), *inside])
-            rule = {
-                "brainsleep": engine_violations,
-                "models": model_violations,
-                "figures": figure_violations,
-            }.get(folder)
-            if rule:
-                problems += [f"{place} imports {name}" for name in rule(source, package_name)]
-            problems += [f"{place} uses {name}" for name in creator_violations(source, place)]
-    assert not problems, "\n".join(sorted(problems))
-
-
-@pytest.mark.parametrize(
-    ("rule", "source", "found"),
-    [
-        (engine_violations, "def f():\n    from .models import lif", "brainsleep.models.lif"),
-        (engine_violations, "from . import protocols", "brainsleep.protocols"),
-        (engine_violations, "import figures.style", "figures.style"),
-        (model_violations, "from ..protocols import paper", "brainsleep.protocols.paper"),
-        (model_violations, "import matplotlib.pyplot as plt", "matplotlib.pyplot"),
-        (figure_violations, "from brainsleep import simulate", "brainsleep.simulate"),
-    ],
-)
-def test_forbidden_imports_are_seen(rule, source, found):
-    assert rule(source) == {found}
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("import brian2\nbrian2.NeuronGroup(1, '')", "NeuronGroup"),
-        ("from brian2 import Synapses as Connections", "Synapses"),
-        ("from brian2 import get_device", "get_device"),
-        ("import brian2 as b2\nb2.devices.device.set_device('runtime')", "set_device"),
-    ],
-)
-def test_forbidden_uses_are_seen(source, found):
-    assert creator_violations(source, "brainsleep/other.py") == {found}
-
-
-def test_allowed_imports_pass():
-    source = "from brian2 import ms\nimport numpy as np\nfrom ..spec import NeuronModel"
-    assert not model_violations(source)
-    assert not engine_violations("from .network import build\nimport sklearn")
-    assert not creator_violations("from brian2 import NeuronGroup", "brainsleep/network.py")
-
-
-# --- (e) nothing of the machine it was written on ---------------------------------------------
+# --- (d) nothing of the machine it was written on ---------------------------------------------
 
 
 def text_files() -> Iterator[Path]:

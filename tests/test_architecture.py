@@ -1,0 +1,232 @@
+"""Which module may import or create what, how long it may be, and what the checkers say."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Folder in the tree, and the package that it imports as.
+PACKAGES = {
+    "brainsleep": "brainsleep",
+    "models": "brainsleep.models",
+    "protocols": "brainsleep.protocols",
+    "figures": "brainsleep.figures",
+}
+BESIDE = ("models", "protocols", "figures")
+
+#: Lines of a module that need no reason.
+LONG = 400
+
+BRIAN2_OBJECTS = {
+    "EventMonitor",
+    "Network",
+    "NeuronGroup",
+    "PoissonGroup",
+    "PoissonInput",
+    "PopulationRateMonitor",
+    "SpatialNeuron",
+    "SpikeGeneratorGroup",
+    "SpikeMonitor",
+    "StateMonitor",
+    "Synapses",
+}
+DEVICE_FUNCTIONS = {"set_device", "get_device"}
+SPEC_MODULES = {f"brainsleep.{m}" for m in ("errors", "schedule", "spec", "surrogate")}
+BASIC_PACKAGES = {"brian2", "numpy"} | set(sys.stdlib_module_names)
+
+
+def modules(folder: str) -> list[Path]:
+    """All Python files of a package; not caches and the figures of the study."""
+    found = sorted((ROOT / folder).rglob("*.py"))
+    return [p for p in found if "__pycache__" not in p.parts and p.parent.name != "paper"]
+
+
+def under(name: str, packages: set[str]) -> bool:
+    """Whether a dotted name is one of the packages or lies in one of them."""
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def imported(source: str, package: str) -> set[str]:
+    """Dotted names that a module's import statements may load, anywhere in it.
+
+    ``from a import b`` gives ``a.b``, since b may be a module; relative imports are resolved
+    against `package`, the dotted name of the package that the module lies in.
+    """
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                parents = parents[: len(parents) - node.level + 1]
+                base = ".".join([*parents, base] if base else parents)
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+def called(source: str) -> set[str]:
+    """Last names of everything called, plus names that imports rename (`X as Y` gives X)."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name):
+                names.add(node.func.id)
+            elif isinstance(node.func, ast.Attribute):
+                names.add(node.func.attr)
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.name for alias in node.names if alias.asname not in (None, alias.name)}
+    return names
+
+
+def engine_violations(source: str, package: str = "brainsleep") -> set[str]:
+    banned = {f"brainsleep.{name}" for name in BESIDE} | set(BESIDE)
+    return {name for name in imported(source, package) if under(name, banned)}
+
+
+def model_violations(source: str, package: str = "brainsleep.models") -> set[str]:
+    allowed = BASIC_PACKAGES | SPEC_MODULES | {"brainsleep.models"}
+    return {name for name in imported(source, package) if not under(name, allowed)}
+
+
+def figure_violations(source: str, package: str = "brainsleep.figures") -> set[str]:
+    banned = {f"brainsleep.{name}" for name in ("simulate", "network", "backend")} | {"brian2"}
+    return {name for name in imported(source, package) if under(name, banned)}
+
+
+def creator_violations(source: str, path: str) -> set[str]:
+    names = called(source)
+    names |= {name.rpartition(".")[2] for name in imported(source, "") if under(name, {"brian2"})}
+    banned = set()
+    if path != "brainsleep/network.py":
+        banned |= BRIAN2_OBJECTS
+    if path != "brainsleep/context.py":
+        banned |= DEVICE_FUNCTIONS
+    return names & banned
+
+
+def test_import_direction_and_creators():
+    problems = []
+    for folder, package in PACKAGES.items():
+        for path in modules(folder):
+            source = path.read_text(encoding="utf-8")
+            place = path.relative_to(ROOT).as_posix()
+            inside = path.parent.relative_to(ROOT / folder).parts
+            package_name = ".".join([package, *inside])
+            rule = {
+                "brainsleep": engine_violations,
+                "models": model_violations,
+                "figures": figure_violations,
+            }.get(folder)
+            if rule:
+                problems += [f"{place} imports {name}" for name in rule(source, package_name)]
+            problems += [f"{place} uses {name}" for name in creator_violations(source, place)]
+    assert not problems, "\n".join(sorted(problems))
+
+
+@pytest.mark.parametrize(
+    ("rule", "source", "found"),
+    [
+        (engine_violations, "def f():\n    from .models import lif", "brainsleep.models.lif"),
+        (engine_violations, "from . import protocols", "brainsleep.protocols"),
+        (engine_violations, "import figures.style", "figures.style"),
+        (model_violations, "from ..protocols import paper", "brainsleep.protocols.paper"),
+        (model_violations, "import matplotlib.pyplot as plt", "matplotlib.pyplot"),
+        (figure_violations, "from brainsleep import simulate", "brainsleep.simulate"),
+    ],
+)
+def test_forbidden_imports_are_seen(rule, source, found):
+    assert rule(source) == {found}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import brian2\nbrian2.NeuronGroup(1, '')", "NeuronGroup"),
+        ("from brian2 import Synapses as Connections", "Synapses"),
+        ("from brian2 import get_device", "get_device"),
+        ("import brian2 as b2\nb2.devices.device.set_device('runtime')", "set_device"),
+    ],
+)
+def test_forbidden_uses_are_seen(source, found):
+    assert creator_violations(source, "brainsleep/other.py") == {found}
+
+
+def test_allowed_imports_pass():
+    source = "from brian2 import ms\nimport numpy as np\nfrom ..spec import NeuronModel"
+    assert not model_violations(source)
+    assert not engine_violations("from .network import build\nimport sklearn")
+    assert not creator_violations("from brian2 import NeuronGroup", "brainsleep/network.py")
+
+
+# --- cycles, length, types, style -------------------------------------------------------------
+
+
+def imports_at_once(source: str, package: str = "brainsleep") -> set[str]:
+    """Modules of a package that are imported when the module is, not within a function."""
+    tree = ast.parse(source)
+    tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = imported(ast.unparse(tree), package)
+    return {name.split(".")[1] for name in names if name.startswith(f"{package}.")}
+
+
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Every chain of imports that comes back to where it began."""
+    found, done = [], set()
+
+    def follow(module: str, chain: list[str]) -> None:
+        if module in chain:
+            found.append([*chain[chain.index(module) :], module])
+        elif module not in done:
+            for other in sorted(graph.get(module, ())):
+                follow(other, [*chain, module])
+            done.add(module)
+
+    for module in sorted(graph):
+        follow(module, [])
+    return found
+
+
+def test_modules_of_the_engine_import_each_other_in_one_direction():
+    graph = {path.stem: imports_at_once(path.read_text("utf-8")) for path in modules("brainsleep")}
+    assert len(graph["simulate"]) > 5
+    assert not cycles(graph)
+
+
+def test_a_cycle_is_seen():
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c", "b"]]
+    assert imports_at_once("from .a import x\ndef f():\n    from .b import y") == {"a"}
+
+
+def test_a_long_module_says_why():
+    paths = [path for folder in PACKAGES for path in modules(folder)]
+    sources = {path: path.read_text(encoding="utf-8") for path in paths}
+    long = {path: text for path, text in sources.items() if text.count("\n") > LONG}
+    without = [
+        path.relative_to(ROOT).as_posix()
+        for path, text in long.items()
+        if "module is long because"
+        not in " ".join((ast.get_docstring(ast.parse(text)) or "").split())
+    ]
+    assert not without, f"over {LONG} lines and no reason in the docstring: {without}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command", ["mypy", "ruff check .", "ruff format --check ."], ids=["mypy", "ruff", "format"]
+)
+def test_checkers_find_nothing(command):
+    tool, *rest = command.split()
+    if importlib.util.find_spec(tool) is None:
+        pytest.skip(f"needs {tool}: pip install 'brainsleep[dev]'")
+    done = subprocess.run(
+        [sys.executable, "-m", tool, *rest], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
