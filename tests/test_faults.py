@@ -3,6 +3,8 @@
 A part of the whole suite, ``python -m tests.faults``; see docs/reliability.md.
 """
 
+import contextlib
+import copy
 import os
 import shutil
 import subprocess
@@ -22,6 +24,7 @@ from brainsleep import cache, store
 from brainsleep.errors import BackendError, StoreError
 from brainsleep.locks import alone, held, is_held
 from brainsleep.notes import write_json
+from brainsleep.protocol import load_protocol
 from brainsleep.store import find_result, read_result, write_result
 
 KEY = f"{1:020x}"
@@ -389,3 +392,30 @@ def test_too_little_memory_is_one_line(trials, monkeypatch, tmp_path):
     monkeypatch.setattr("brainsleep.simulate.Run", none_left)
     code, _, err = call(run_words(trials, tmp_path / "out"))
     assert code == 2 and "not enough memory (Unable to allocate 7.45 GiB" in err
+
+
+# -- results are data --------------------------------------------------------------------------
+
+
+def test_nothing_that_a_result_names_is_loaded(tmp_path):
+    """A report looks for the command that makes a result again: settings of a forged one."""
+    from brainsleep.again import command
+
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nX = ()\n")
+    reference = f"{tmp_path / 'evil.py'}:X"
+    described = load_protocol("demo").describe()
+    for key in ("network", "schedule", "network.projections.0.rules", "schedule.sleep.stages"):
+        forged = copy.deepcopy(described)
+        *heads, last = key.split(".")
+        place = forged
+        for head in heads:
+            place = place[int(head) if head.isdigit() else head]
+        place[last] = reference
+        info = {"protocol": forged, "equations": {}, "seed": 0, "backend": "numpy", "metrics": {}}
+        (tmp_path / "out").mkdir(exist_ok=True)
+        result = write_result(tmp_path / "out", "f" * 16, info, {})
+        with contextlib.suppress(KeyError, TypeError, AttributeError):
+            command(result)
+        call(["report", str(result.path)])
+        call(["info", str(result.path)])
+        assert not (tmp_path / "ran").exists(), key
