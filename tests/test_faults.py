@@ -83,7 +83,7 @@ def test_a_file_operation_that_fails_is_one_line_and_loses_nothing(trials, kind,
         assert outcomes(out) == expected and leftovers(out) == [], at
 
 
-@pytest.mark.parametrize("limit", [4_000, 40_000])
+@pytest.mark.parametrize("limit", [500, 5_000])
 def test_a_disk_that_is_full(trials, tmp_path, limit):
     """No file can be larger than `limit`: checkpoint or result do not fit."""
     expected, *_ = trials.undisturbed("run numpy")
@@ -311,8 +311,8 @@ def test_a_build_that_was_killed_is_made_anew(own_cache):
     left.mkdir(parents=True)
     make(left)
     with held(left / ".held"):
-        pass
-    assert cache.entries() == []
+        assert cache.entries() == [] and cache.clear() == []  # while it is under way, too
+        assert left.is_dir()
     obtain(KEY)
     assert [path.name for path in own_cache.glob("*")] == [KEY]
 
@@ -375,7 +375,8 @@ def test_damaged_files_in_processes_of_their_own(tmp_path):
     ):
         script = [sys.executable, "-c", "from brainsleep.cli import main; main()", *words]
         done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert done.returncode == 2 and done.stderr.count("error: ") == 1, done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_result_by_hand_says_what_it_lacks(tmp_path):

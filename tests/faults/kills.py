@@ -158,7 +158,7 @@ class Trials:
         if kind != "sweep":
             return Process(words, place, cache).end()
         done = _start(words, cache)
-        _, text = done.communicate(timeout=300)
+        text, _ = done.communicate(timeout=300)
         return done.returncode, text
 
     def _phase(self, kind: str, out: Path, cache: Path) -> str:
