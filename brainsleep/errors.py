@@ -42,6 +42,26 @@ class SimulationError(BrainsleepError):
     """A simulation failed or produced values that are not numbers."""
 
 
+class NotFiniteError(SimulationError):
+    """A simulation produced values that are not finite numbers.
+
+    Parameters
+    ----------
+    values : str
+        How many values of which array, ``"3 of 200 values of e.v"``.
+    where : str
+        Population or projection.
+    count : int
+        How many values are not finite.
+    advice : str
+        When they were found, and what may help.
+    """
+
+    def __init__(self, values: str, where: str, count: int, advice: str = ""):
+        super().__init__(f"{values} are not finite{advice}")
+        self.values, self.where, self.count, self.advice = values, where, count, advice
+
+
 class BatchError(BrainsleepError):
     """Some runs of a batch failed; the others are stored.
 

@@ -159,6 +159,11 @@ def _gates(plan: Plain) -> Table:
     return Table("Gates (0 closed, 1 open)", ("phase", *names), rows)
 
 
+def n_tasks(protocol: Plain) -> int:
+    """Return how many tasks a described protocol learns one after the other; 0 without any."""
+    return len((protocol.get("tasks") or {}).get("classes", ()))
+
+
 def settings(protocol: Plain) -> Table:
     """Tabulate the settings of a described protocol that no other table has."""
     rows = []
@@ -207,7 +212,9 @@ def tiles(result: Result) -> list[Tile]:
         ("all tasks, refitted readout", get("tasks_refitted_accuracy"), percent,
          f"forgetting {percent(get('tasks_refitted_forgetting'))}"),
     )  # fmt: skip
-    return [Tile(name, say(value), beside) for name, value, say, beside in found if value is not None]
+    return [
+        Tile(name, say(value), beside) for name, value, say, beside in found if value is not None
+    ]
 
 
 def _interval(ends: Sequence[float] | None) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with the network of a stored result: alarms given in the run, and in its metrics."""
+"""What is wrong in a stored result: alarms given in the run, and what its metrics show."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ GROWN = 10.0  # summed weight of plastic projections over their start
 #: The limits in words.
 LIMITS = (
     f"{100 * SATURATED:g} % of a projection's weights at the upper hard bound, a mean rate of "
-    f"{RUNAWAY_HZ:g} Hz awake or in the test, {100 * SILENT:g} % of the readout population silent in the test, summed "
-    f"weight {GROWN:g} times its start, values that are not numbers"
+    f"{RUNAWAY_HZ:g} Hz awake or in the test, {100 * SILENT:g} % of the readout population silent "
+    f"in the test, summed weight {GROWN:g} times its start, values that are not numbers"
 )
 
 

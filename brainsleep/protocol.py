@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity
 
+from .alarms import Alarms
 from .checks import unit_name
 from .encoders import RateEncoder
 from .errors import ProtocolError, explain, nearest
@@ -97,6 +98,8 @@ class Record:
         0 for none.
     probe_every : int
         Probe at the first sleep, and then at every so many.
+    alarms : Alarms
+        When the run gives an alarm, and which alarms end it.
     """
 
     weights_every: int = 0
@@ -105,6 +108,7 @@ class Record:
     raster: tuple[int, ...] = ()
     probe_images: int = 0
     probe_every: int = 1
+    alarms: Alarms = field(default_factory=Alarms)
 
     def __post_init__(self):
         for name in ("weights_every", "probe_images", "probe_every"):
@@ -114,6 +118,8 @@ class Record:
         if not isinstance(self.weights_at_phases, bool):
             got = repr(self.weights_at_phases)
             raise ProtocolError(explain("record.weights_at_phases", got, "True or False"))
+        if not isinstance(self.alarms, Alarms):
+            raise ProtocolError(explain("record.alarms", show_value(self.alarms), "Alarms(...)"))
         for name in ("snapshots", "raster"):
             value = getattr(self, name)
             if not isinstance(value, tuple | list):
@@ -300,7 +306,7 @@ LATER: dict[str, dict[str, Any]] = {
     "sleep": {"stages": [], "cycles": 1, "duration": None},
     "SpontaneousActivity": {"equations": ""},
     "Schedule": {"epochs": 1},
-    "Record": {"probe_images": 0, "probe_every": 1},
+    "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},
     "Protocol": {"tasks": plain(Tasks())},
 }
 
@@ -308,10 +314,11 @@ LATER: dict[str, dict[str, Any]] = {
 def _deciding(value: Any) -> Any:
     """Leave out what a specification, described as plain data, cites, and what is as before."""
     if isinstance(value, dict):
+        value = Alarms.deciding(value) if value.get("kind") == "Alarms" else value
         before = LATER.get(value.get("kind", ""), {})
-        drop = {k for k, old in before.items() if k in value and value[k] == old}
-        drop |= {"references"} if "kind" in value else set()
-        return {k: _deciding(v) for k, v in value.items() if k not in drop}
+        drop = {"references"} if "kind" in value else set()
+        found = {k: _deciding(v) for k, v in value.items() if k not in drop}
+        return {k: v for k, v in found.items() if k not in before or v != before[k]}
     return [_deciding(v) for v in value] if isinstance(value, list) else value
 
 

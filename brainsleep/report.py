@@ -18,7 +18,7 @@ from . import facts, health, markup
 from .again import command
 from .errors import StoreError, explain, one_line
 from .facts import Table
-from .pictures import OF_MANY, OF_ONE, Picture, pictures
+from .pictures import OF_ONE, Picture, pictures
 from .store import Result, read_result, versions
 from .table import flatten, results_in
 
@@ -137,29 +137,28 @@ def _save(path: Path, page: str) -> None:
 
 
 def _of_one(result: Result) -> dict[str, Any]:
-    protocol = result.info["protocol"]
-    drawn, missing = pictures([result], OF_ONE)
-    again, exact = command(result)
+    protocol, equations = result.info["protocol"], result.info["equations"]
     network = protocol["network"]
-    return {
+    again, exact = command(result)
+    page = {
         "headline": facts.headline(result),
         "alarms": health.alarms(result),
         "limits": health.LIMITS,
         "tiles": facts.tiles(result),
-        "pictures": drawn,
-        "missing": missing,
         "summary": [facts.weights(result), facts.rates(result)],
         "metrics": facts.metrics(result),
         "setup": [
             facts.populations(network), facts.projections(network), *facts.schedule(protocol)
         ],
         "settings": facts.settings(protocol),
-        "models": markup.parts(network, result.info["equations"]),
-        "sources": list(_sources(result.info["equations"])),
+        "models": markup.parts(network, equations),
+        "sources": list(_sources(equations)),
         "command": again,
         "exact": exact,
         "provenance": facts.provenance(result),
-    }
+    }  # fmt: skip
+    drawn, missing = pictures([result], OF_ONE)  # last: it takes longest
+    return page | {"pictures": drawn, "missing": missing}
 
 
 def _sources(equations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -275,7 +274,7 @@ def _drawn(results: list[Result]) -> list[Picture]:
     if len(results) < 2:
         return []
     fractions = {r.info["protocol"]["schedule"]["sleep"]["fraction"] for r in results}
-    tasks = any(len((r.info["protocol"].get("tasks") or {}).get("classes", ())) > 1 for r in results)
+    tasks = any(facts.n_tasks(r.info["protocol"]) > 1 for r in results)
     choices = ["continual"] if tasks else ["accuracy", "sleep_sweep"] if len(fractions) > 1 else []
     found, _ = pictures(results, choices)
     found += [] if found else pictures(results, ["controls"])[0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from . import checks
-from .errors import ProtocolError, SimulationError, SpecError, explain
+from .errors import NotFiniteError, ProtocolError, SpecError, explain
 from .spec import Network, NetworkSpec, Projection
 from .surrogate import SurrogateNetwork
 
@@ -65,11 +65,12 @@ class State:
 
 
 def check_finite(arrays: dict[str, np.ndarray], advice: str) -> None:
-    """Raise `SimulationError`, ending in `advice`, if a value is not a finite number."""
+    """Raise `NotFiniteError`, ending in `advice`, if a value is not a finite number."""
     for name, value in arrays.items():
         if not np.all(np.isfinite(value)):
             bad = int(np.sum(~np.isfinite(value)))
-            raise SimulationError(f"{name}: {bad} of {value.size} values are not finite{advice}")
+            where, values = name.partition(".")[0], f"{name}: {bad} of {value.size} values"
+            raise NotFiniteError(values, where, bad, advice)
 
 
 def same_synapses(one: Mapping, other: Mapping) -> bool:
@@ -86,7 +87,7 @@ def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str,
 
     Raises
     ------
-    SimulationError
+    NotFiniteError
         If a value is not a finite number.
     """
     for name, value in arrays.items():

@@ -130,13 +130,12 @@ def read_result(path: str | Path) -> Result:
     return Result(path, info)
 
 
-def is_finished(out: Path, run_id: str) -> bool:
-    """Tell whether `out` holds a whole result of `run_id`; nothing is changed."""
+def finished(out: Path, run_id: str) -> Result | None:
+    """Return the result of `run_id` in `out` if it is sound, else None; nothing is changed."""
     try:
-        read_result(out / run_id)
+        return read_result(out / run_id)
     except StoreError:
-        return False
-    return True
+        return None
 
 
 def find_result(out: Path, run_id: str) -> Result | None:
