@@ -18,6 +18,7 @@ from .schedule import SleepPhase
 from .slots import SlotTable
 from .spec import NetworkSpec
 from .surrogate import SurrogateNetwork
+from .table import flatten
 
 
 def describe(protocol: Protocol) -> Iterator[Any]:
@@ -32,10 +33,9 @@ def describe(protocol: Protocol) -> Iterator[Any]:
         yield from _brian(network)
     yield from _schedule(protocol)
     table = grid("other settings", "key", "value")
-    for part in ("data", "encoder", "readout", "record", "tasks"):
-        for key, value in plain(getattr(protocol, part)).items():
-            if key != "kind":
-                table.add_row(f"{part}.{key}", str(value))
+    for part in ("data", "encoder", "readout", "record", "tasks", "initial_weights"):
+        for key, value in flatten(plain(getattr(protocol, part)), part).items():
+            table.add_row(key, str(value))
     yield table
 
 

@@ -17,6 +17,8 @@ class Details:
 
     Parameters
     ----------
+    kind : str
+        ``"undefined"`` or ``"unused"`` of a name, which may follow from another mistake.
     where : str
         The part it is in.
     brief : str
@@ -34,9 +36,11 @@ class Details:
     close : str
         Known name that `word` was probably meant to be.
     defines : tuple of str
-        Names that the wrong code would have defined, and whose absence is no second mistake.
+        Names that the wrong code defines or uses: that they are missing or not used elsewhere is
+        no second mistake.
     """
 
+    kind: str = ""
     where: str = ""
     brief: str = ""
     code: str = ""
@@ -91,6 +95,26 @@ class MissingExtraError(BrainsleepError):
 
 class SimulationError(BrainsleepError):
     """A simulation failed or produced values that are not numbers."""
+
+
+class NotFiniteError(SimulationError):
+    """A simulation produced values that are not finite numbers.
+
+    Parameters
+    ----------
+    values : str
+        How many values of which array, ``"3 of 200 values of e.v"``.
+    where : str
+        Population or projection.
+    count : int
+        How many values are not finite.
+    advice : str
+        When they were found, and what may help.
+    """
+
+    def __init__(self, values: str, where: str, count: int, advice: str = ""):
+        super().__init__(f"{values} are not finite{advice}")
+        self.values, self.where, self.count, self.advice = values, where, count, advice
 
 
 class BatchError(BrainsleepError):

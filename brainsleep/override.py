@@ -42,6 +42,8 @@ def replace_at(node: Any, path: list[str], value: Any, key: str) -> Any:
         if head in fields:
             if not rest and "None" in str(fields[head].type) and value in (None, "none", "None"):
                 return _rebuild(node, head, None, key)
+            if not rest and "tuple[str" in str(fields[head].type) and isinstance(value, str):
+                value = _words(value)
             return _rebuild(node, head, replace_at(getattr(node, head), rest, value, key), key)
         parameters: Mapping = node.parameters if isinstance(node, Model) else {}
         if head not in parameters:
@@ -84,6 +86,10 @@ def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:
         raise
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"key '{key}': {' '.join(str(error).split())}") from error
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[,\s()]+", text) if word)
 
 
 _UNIT = r"[A-Za-z]\w*(?:\s*\*\*\s*-?\d{1,2})?"
@@ -144,12 +150,12 @@ def _parse(text: str, old: Any, key: str) -> Any:
             allowed = "groups such as ((0, 1), (2, 3))"
             raise ProtocolError(explain(f"key '{key}'", repr(text), allowed)) from error
     if isinstance(old, tuple):
-        words = [word for word in re.split(r"[,\s()]+", text) if word]
+        words = _words(text)
         if old and isinstance(old[0], str):
-            return tuple(words)
+            return words
         return tuple(load(word) if ":" in word else _parse(word, 0, key) for word in words)
     if dataclasses.is_dataclass(old):
-        return load(text)
+        return getattr(old, "from_text", load)(text)
     match = _NUMBER.match(text)
     if not match:
         raise ProtocolError(
