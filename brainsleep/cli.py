@@ -152,12 +152,27 @@ def compare(
 
 @app.command()
 def show(
-    protocol: Source, settings: Settings = None, model: ModelName = "", data: DataName = None
+    source: Annotated[
+        str, typer.Argument(metavar="PROTOCOL|MODEL", help="shipped name, .py file, or FILE:NAME")
+    ],
+    settings: Settings = None,
+    model: ModelName = "",
+    data: DataName = None,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="as LaTeX for the methods section of a paper")
+    ] = False,
 ) -> None:
-    """Print a protocol's network: sizes, final Brian2 equations, parameters, schedule."""
-    from .describe import describe
+    """Print a protocol (sizes, final equations, parameters, schedule), or a model of one."""
+    from .describe import describe, describe_part
 
-    for part in describe(_protocol(protocol, settings, data, model)):
+    found = None if settings or data or model else _part(source)
+    whole = found or _protocol(source, settings, data, model)
+    if latex:
+        from .methods import methods
+
+        print(methods(whole), end="")
+        return
+    for part in describe_part(found) if found else describe(whole):
         stdout.print(part)
 
 
@@ -262,6 +277,19 @@ def protocols() -> None:
 
 
 # --------------------------------------------------------------------------------------------
+
+
+def _part(source: str) -> Any:
+    """Return the model or network that a reference names, or None if it names a protocol."""
+    from .load import load, shipped
+    from .model import Model
+    from .spec import Network
+
+    module = source.rpartition(":")[0]
+    if not module.endswith(".py") and module not in shipped("model"):
+        return None
+    found = load(source)
+    return found if isinstance(found, Model | Network) else None
 
 
 def _protocol(
