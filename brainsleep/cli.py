@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import cli_build, cli_report, cli_sweep, cli_table
+from . import cli_build, cli_export, cli_report, cli_sweep, cli_table
 from .console import (
     BackendName,
     ModelName,
@@ -45,6 +45,7 @@ app.add_typer(cli_build.programs, name="cache", no_args_is_help=True)
 app.command()(cli_table.table)
 app.command()(cli_table.statistics)
 app.command()(cli_report.report)
+app.command()(cli_export.export)
 
 Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
 Seed = Annotated[int, typer.Option("--seed", help="seed of the run", min=0)]
