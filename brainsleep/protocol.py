@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity
 
+from . import mistakes
 from .alarms import Alarms
 from .checks import unit_name
 from .encoders import RateEncoder
-from .errors import ProtocolError, explain, nearest
+from .errors import Details, ProtocolError, explain, nearest
 from .load import load, load_module
 from .override import UnknownKeyError, replace_at
 from .readout import Readout
@@ -57,6 +58,7 @@ class Data:
     n_test: int = 500
     split_seed: int = 0
 
+    @mistakes.checked
     def __post_init__(self):
         for name in ("source", "root"):
             value = getattr(self, name)
@@ -111,6 +113,7 @@ class Record:
     probe_every: int = 1
     alarms: Alarms = field(default_factory=Alarms)
 
+    @mistakes.checked
     def __post_init__(self):
         for name in ("weights_every", "probe_images", "probe_every"):
             object.__setattr__(self, name, _count(getattr(self, name), f"record.{name}"))
@@ -186,6 +189,7 @@ class Protocol:
     description: str = ""
     references: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         for name, kind in _KINDS.items():
             value = getattr(self, name)
@@ -196,11 +200,25 @@ class Protocol:
         object.__setattr__(self, "references", tuple(self.references))
         for name, hook in self.hooks.items():
             if name not in HOOKS:
-                raise ProtocolError(f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}")
+                details = Details(word=str(name))
+                message = f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}"
+                raise ProtocolError(message, details)
             if not callable(hook):
                 raise ProtocolError(explain(f"hooks.{name}", repr(hook), "a function (groups, t)"))
-        self.schedule.check_gates(self.network.gates)
-        self.initial_weights.check(self.network)
+        with mistakes.going_on():
+            self.schedule.check_gates(self.network.gates)
+        with mistakes.going_on():
+            self._check_size()
+        with mistakes.going_on():
+            self.initial_weights.check(self.network)
+        read = self.network.population(self.readout.population, "readout.population")
+        if not read.spikes:
+            raise ProtocolError(
+                f"readout.population: got '{read.name}', whose neurons have no threshold and "
+                "never spike; expected a population that spikes"
+            )
+
+    def _check_size(self) -> None:
         size = self.network.population(self.network.input).size
         if self.encoder.n_inputs != size:
             raise ProtocolError(
@@ -208,13 +226,8 @@ class Protocol:
                     "encoder.size",
                     f"{self.encoder.size} = {self.encoder.n_inputs} inputs",
                     f"{size}, the size of population '{self.network.input}'",
-                )
-            )
-        read = self.network.population(self.readout.population, "readout.population")
-        if not read.spikes:
-            raise ProtocolError(
-                f"readout.population: got '{read.name}', whose neurons have no threshold and "
-                "never spike; expected a population that spikes"
+                ),
+                Details(word="size"),
             )
 
     def override(self, changes: Mapping[str, Any]) -> Protocol:
