@@ -14,7 +14,7 @@ from browser import Browser, find_browser
 from conftest import TINY
 from PIL import Image
 
-from brainsleep import described, report
+from brainsleep import cli, described, report
 from brainsleep.definitions import definition
 from brainsleep.errors import StoreError
 from brainsleep.health import alarms
@@ -302,6 +302,15 @@ def test_errors_are_one_line(result, tmp_path):
         other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: None}))
         assert_fails(other.path, "is not of a network under a schedule", tmp_path / "x.html")
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_the_command_line_says_errors_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["brainsleep", "report", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("error: results in") and said.err.count("\n") == 1
 
 
 def test_a_report_lies_beside_the_result(result, tmp_path, monkeypatch):
