@@ -14,7 +14,7 @@ from .store import Result
 from .table import flatten
 
 #: Settings that decide nothing.
-_SAID = ("name", "description")
+_SAID = ("name", "description", "initial_weights.content")
 
 
 def command(result: Result) -> tuple[str, bool]:
