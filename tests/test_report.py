@@ -294,7 +294,9 @@ def test_errors_are_one_line(result, tmp_path):
     assert_fails(tmp_path, "got none; expected a folder of finished runs")
     assert_fails(result.path, "a name ending .html", tmp_path / "report.pdf")
     (tmp_path / "file").write_text("")
-    assert_fails(result.path, "report file .*a place that can be written", tmp_path / "file/a.html")
+    assert_fails(
+        result.path, "output folder .*a folder that can be written", tmp_path / "file/a.html"
+    )
     broken = altered(result, tmp_path, 1)
     (broken.path / "arrays.npz").write_bytes(b"nothing")
     assert_fails(broken.path, "arrays.npz is missing or damaged")
