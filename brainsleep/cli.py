@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import cli_build, cli_report, cli_sweep, cli_table
+from . import cli_build, cli_edit, cli_report, cli_sweep, cli_table
 from .console import (
     BackendName,
     ModelName,
@@ -44,6 +44,8 @@ app.command()(cli_build.build)
 app.add_typer(cli_build.programs, name="cache", no_args_is_help=True)
 app.command()(cli_table.table)
 app.command()(cli_table.statistics)
+app.command()(cli_edit.new)
+app.command()(cli_edit.check)
 app.command()(cli_report.report)
 
 Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]

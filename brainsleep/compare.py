@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import mistakes
 from .backend import default_backend
 from .datasets import load_dataset, split
 from .errors import ProtocolError, SimulationError, explain, nearest
@@ -45,6 +46,7 @@ class Condition:
     match_rate: str = ""
     scale: str = ""
 
+    @mistakes.checked
     def __post_init__(self):
         object.__setattr__(self, "changes", Frozen(self.changes))
         if bool(self.match_rate) != bool(self.scale):

@@ -200,12 +200,14 @@ def tiles(result: Result) -> list[Tile]:
     get = result.metrics.get
     population = str(result.info["protocol"]["readout"]["population"])
     rate = {phase: get(f"rate_{phase}_{population}_hz") for phase in ("wake", "sleep", "test")}
-    others = ", ".join(f"{rate[k]:.3g} in {k}" for k in ("wake", "sleep") if rate[k] is not None)
+    known = {phase: hz for phase, hz in rate.items() if hz is not None}
+    main = next((phase for phase in ("test", "wake") if phase in known), "test")
+    others = ", ".join(f"{hz:.3g} in {phase}" for phase, hz in known.items() if phase != main)
     found = (
         ("test accuracy", get("network_accuracy"), percent, _interval(get("network_interval"))),
         ("raw pixels", get("pixels_accuracy"), percent,
          _interval(get("pixels_interval"))),
-        (f"Hz in the test, {population}", rate["test"], "{:.3g}".format, others),
+        (f"Hz in {main}, {population}", rate[main], "{:.3g}".format, others),
         ("largest weight", get("largest_weight"), "{:.3g}".format,
          f"{percent(get('saturated'))} at the hard bound"),
         ("summed weight", get("growth"), "× {:.3g}".format, "end over start"),

@@ -11,10 +11,10 @@ from typing import Any
 from brian2 import Quantity, amp, farad, second, siemens, volt
 from brian2.core.namespace import DEFAULT_UNITS
 
-from .checks import check_units, is_number
-from .errors import BrainsleepError, ProtocolError, SpecError, explain, nearest
+from .errors import BrainsleepError, Details, ProtocolError, SpecError, closest, explain, nearest
 from .load import load
 from .model import Model
+from .quantities import check_units, is_number
 from .spec import Network
 from .values import show_value
 
@@ -26,7 +26,8 @@ class UnknownKeyError(ProtocolError):
     """A key names something that is not there."""
 
     def __init__(self, name: str, known, key: str):
-        super().__init__(f"key '{key}': there is no '{name}'; {nearest(name, known)}")
+        details = Details(word=name, close=closest(name, known))
+        super().__init__(f"key '{key}': there is no '{name}'; {nearest(name, known)}", details)
 
 
 def replace_at(node: Any, path: list[str], value: Any, key: str) -> Any:
@@ -154,7 +155,7 @@ def _parse(text: str, old: Any, key: str) -> Any:
             return words
         return tuple(load(word) if ":" in word else _parse(word, 0, key) for word in words)
     if dataclasses.is_dataclass(old):
-        return load(text)
+        return getattr(old, "from_text", load)(text)
     match = _NUMBER.match(text)
     if not match:
         raise ProtocolError(

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from . import facts, health, markup
 from .again import command
 from .errors import StoreError, explain, one_line
 from .facts import Table
+from .files import written
 from .pictures import OF_ONE, Picture, pictures
 from .store import Result, read_result, versions
 from .table import flatten, results_in
@@ -110,15 +109,10 @@ def _page(template: str, **values: Any) -> str:
 
 def _save(path: Path, page: str) -> None:
     """Write a page in one step."""
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        temporary = None
+        with written(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
     except OSError as error:
         raise StoreError(
             explain(
@@ -128,9 +122,6 @@ def _save(path: Path, page: str) -> None:
                 "choose another with --out",
             )
         ) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
 
 
 # -- one result ----------------------------------------------------------------------------------

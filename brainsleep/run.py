@@ -85,7 +85,8 @@ class Run:
         )
         self.recorder = Recorder.empty(protocol, len(self.table))
         self.watch = Watch(protocol.record.alarms, network, self.table)
-        self._at = (0, initial_state(network, seed))  # one value: an interrupt finds a whole one
+        start = initial_state(network, seed, protocol.initial_weights.weights())
+        self._at = (0, start)  # one value: an interrupt finds a whole one
         self.initial_sum = self._summed_weight(self.state)
         self.seconds = 0.0
         self._n_train_slots = int(np.sum(self.table.stage == "train"))

@@ -77,6 +77,13 @@ def emulated(spec, flags=("-O1", "-w")):
         return cuda_backend.CudaBackend(spec, SMALL_CAPACITY)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Compare figures with the images that were accepted, where pytest-mpl is installed."""
+    if hasattr(config.option, "mpl"):
+        config.option.mpl = True
+
+
 @pytest.fixture(scope="session", autouse=True)
 def build_cache(tmp_path_factory):
     """Compile into a folder of the test session, not into the user's cache."""

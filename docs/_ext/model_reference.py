@@ -96,8 +96,14 @@ def _index(modules: Iterable[ModuleType]) -> Iterator[str]:
     for module in modules:
         for d in definitions(module):
             sentence = " ".join(d.comment.split()).partition(". ")[0].rstrip(".")
-            rows.append((f":ref:`{_short(module)} <models-{_short(module)}>`",
-                         f":py:obj:`{d.name} <{d.reference}>`", _kind(d.value), sentence))
+            rows.append(
+                (
+                    f":ref:`{_short(module)} <models-{_short(module)}>`",
+                    f":py:obj:`{d.name} <{d.reference}>`",
+                    _kind(d.value),
+                    sentence,
+                )
+            )
     yield from _table(("file", "object", "kind", "what it is"), rows)
     yield from ("", ".. toctree::", "   :hidden:", "")
     yield from (f"   {_short(module)}" for module in modules)
@@ -184,7 +190,9 @@ def _network(network: Network) -> Iterator[str]:
     yield "\n.. rubric:: Projections\n"
     rows = []
     for p in network.projections:
-        parts = [", ".join(f"``{part.name}``" for part in group) for group in (p.rules, p.processes)]
+        parts = [
+            ", ".join(f"``{part.name}``" for part in group) for group in (p.rules, p.processes)
+        ]
         extra = ("", "")
         if isinstance(network, NetworkSpec):
             extra = (f"{p.connectivity.p:g}", f"{p.w_min:g} to {p.w_max:g}")
