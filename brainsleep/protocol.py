@@ -347,19 +347,35 @@ def _deciding(value: Any) -> Any:
     return [_deciding(v) for v in value] if isinstance(value, list) else value
 
 
+def deciding(described: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a described protocol decides the outcome of a run.
+
+    Parameters
+    ----------
+    described : dict
+        From `Protocol.describe`.
+
+    Returns
+    -------
+    dict
+        Without names, texts and paths, and without later settings that are as before.
+    """
+    content = _deciding(described)
+    for key in ("name", "description"):
+        content.pop(key)
+    for key in ("source", "root"):
+        content["data"].pop(key)
+    return content
+
+
 def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str:
     """Hash what decides the outcome of a run: protocol, equations, data, seed, backend.
 
     The name, description and references do not count, and a path does not either: the content
     of the data does.
     """
-    described = _deciding(protocol.describe())
-    for key in ("name", "description"):
-        described.pop(key)
-    for key in ("source", "root"):
-        described["data"].pop(key)
     content = {
-        "protocol": described,
+        "protocol": deciding(protocol.describe()),
         "equations": protocol.equations(),
         "seed": int(seed),
         "backend": backend,
