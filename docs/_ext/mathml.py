@@ -34,7 +34,7 @@ def block(self: HTML5Translator, node: nodes.math_block) -> None:
     if node["number"]:
         number = f'<span class="eqno">({get_node_equation_number(self, node)})</span>'
     formula = _convert(node).replace('display="inline"', 'display="block"')
-    self.body.append(f'{self.starttag(node, "div", CLASS="math")}{number}{formula}</div>')
+    self.body.append(f"{self.starttag(node, 'div', CLASS='math')}{number}{formula}</div>")
     raise nodes.SkipNode
 
 
