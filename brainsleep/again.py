@@ -7,14 +7,14 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from .errors import BrainsleepError
+from .errors import BrainsleepError, ProtocolError
 from .load import load_module, shipped
 from .protocol import Protocol, load_protocol
 from .store import Result
 from .table import flatten
 
 #: Settings that decide nothing.
-_SAID = ("name", "description")
+_SAID = ("name", "description", "initial_weights.content")
 
 
 def command(result: Result) -> tuple[str, bool]:
@@ -67,7 +67,16 @@ def _changes(base: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
 
 
 def _gives(protocol: Protocol, changes: dict[str, str], info: dict[str, Any]) -> bool:
-    """Tell whether a protocol, changed, has the settings and the equations of a result."""
+    """Tell whether a protocol, changed, has the settings and the equations of a result.
+
+    Raises
+    ------
+    ProtocolError
+        If a setting names an object of a file: a result is data, and loads no code.
+    """
+    for key, value in changes.items():
+        if ":" in value and key != "data.source":  # as any name of an object has
+            raise ProtocolError(f"result: its setting {key} is {value!r}, which names an object")
     changed = protocol.override(changes)
     settings, wanted = flatten(changed.describe()), flatten(info["protocol"])
     same = all(settings.get(k) == v for k, v in wanted.items() if k not in _SAID)

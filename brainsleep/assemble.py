@@ -2,7 +2,7 @@
 
 This is the one place that decides what Brian2 is given: which shared variables hold parameters
 and gates, where traces live, how the plasticity gate closes. ``brainsleep show`` prints these
-plans, `check_network` checks them, and `brainsleep.network` builds exactly them.
+plans, `brainsleep.network_check` checks them, and `brainsleep.network` builds exactly them.
 
 Names: a part's own names get its name as prefix where parts could clash (``stdp_nearest_lr``,
 ``ou_decay_w_target``); traces also carry their role (``stdp_nearest_pre_x``).
@@ -362,42 +362,3 @@ def _gated(codes: list[str], changed: list[str]) -> list[str]:
         "w = plasticity_gate_post*w + (1 - plasticity_gate_post)*w_before",
         *changed,
     ]
-
-
-def check_network(spec: NetworkSpec) -> None:
-    """Check every final equation and statement of `spec` against the populations it joins.
-
-    Raises
-    ------
-    SpecError
-        For an undefined name or inconsistent units, naming the part it is in.
-    """
-    plan = spec.plan
-    groups, may_set = {}, {}
-    for group in plan.groups:
-        where = f"population '{group.name}'"
-        groups[group.name] = checks.parse_equations(group.equations, where)
-        may_set[group.name] = {name for name in group.state if name != "lastspike"}
-        known = checks.variables_of(groups[group.name])
-        for activity in group.activities:
-            label = f"{where}: activity '{activity.gate}'"
-            checks.check_statements(activity.code, known, label, writes=may_set[group.name])
-    for synapse in plan.synapses:
-        where = f"projection '{synapse.name}'"
-        known = {
-            **checks.variables_of(checks.parse_equations(synapse.equations, where)),
-            **checks.variables_of(groups[synapse.source], "_pre"),
-            **checks.variables_of(groups[synapse.target], "_post"),
-        }
-        writes = {"w", *(f"{name}_post" for name in may_set[synapse.target])}
-        for label in ("on_pre", "on_post"):
-            code = getattr(synapse, label)
-            checks.check_statements(code, known, f"{where}: {label}", writes=writes)
-        for process in synapse.processes:
-            for label in ("on_onset", "on_update"):
-                checks.check_statements(
-                    getattr(process, label),
-                    known,
-                    f"{where}: {process.name}: {label}",
-                    writes=synapse.state,
-                )

@@ -33,6 +33,9 @@ A_DAY = 86_400
 #: What a program's folder must hold, and the file that is held while it is made.
 _PROGRAM, _LAYOUT, _HELD = "main", "layout.json", ".held"
 
+#: What names of folders begin with that are no programs yet, or no longer.
+_BUILDING = "building-"
+
 #: Most bytes of a layout, and what the checksum of the program is called in it.
 _MAX_LAYOUT, _SUM = 16 * 2**20, "main_sha256"
 
@@ -152,7 +155,7 @@ def obtain(
 
 def _make(folder: Path, make: Callable[[Path], dict], network: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # what lost a part
-    work = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
+    work = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
     try:
         with held(work / _HELD):
             described = {**make(work), "network": network}
@@ -191,6 +194,8 @@ def entries() -> list[Entry]:
     """Return the programs in the cache, the one used last first."""
     found = []
     for path in programs().glob("[0-9a-f]*"):
+        if path.name.startswith(_BUILDING):
+            continue
         try:
             network = layout(path).get("network", "?")
             built, used = (path / _PROGRAM).stat().st_mtime, (path / _LAYOUT).stat().st_mtime
@@ -246,7 +251,7 @@ def _make_room(keep: Path) -> None:
 
 def _remove(folder: Path) -> None:
     """Remove a program; its name goes first, so that nobody finds half of it."""
-    aside = folder.with_name(f"building-{folder.name}-{os.getpid()}")
+    aside = folder.with_name(f"{_BUILDING}{folder.name}-{os.getpid()}")
     with contextlib.suppress(OSError):
         folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
@@ -257,7 +262,7 @@ def _remove_leftovers(now: float) -> None:
 
     Where it cannot be told whether a build is still under way, it has a day's time.
     """
-    for left in programs().glob("building-*"):
+    for left in programs().glob(f"{_BUILDING}*"):
         with contextlib.suppress(OSError):
             building = is_held(left / _HELD)
             if building is None:

@@ -7,11 +7,10 @@ turns what they find into one-line `SpecError` messages. Nothing here creates Br
 from __future__ import annotations
 
 import keyword
-import math
-import numbers
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeGuard
+from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 from brian2 import Equations, Quantity, get_dimensions, second
@@ -21,10 +20,12 @@ from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Constant, Variable
 from brian2.equations.unitcheck import check_units_statements
 from brian2.parsing.expressions import is_boolean_expression, parse_expression_dimensions
-from brian2.units.fundamentalunits import DIMENSIONLESS
 from brian2.utils.stringtools import get_identifiers
 
-from .errors import BrainsleepError, SpecError, explain, nearest, one_line
+from . import diagnose, equation_text, mistakes
+from .errors import Details, SpecError, closest, explain, nearest, one_line
+from .quantities import check_quantity
+from .units import readable_unit, unit_name
 
 _OWN = """
 t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
@@ -47,109 +48,32 @@ _ASSIGNMENT = re.compile(r"(\w+)\s*([-+*/%]*)=(?!=)")
 
 def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) -> None:
     """Raise `SpecError` unless `name` is a lower-case identifier that is free to use."""
+    word, fix = str(name), ""
     if not isinstance(name, str) or not _NAME.match(name):
-        raise SpecError(
-            explain(
-                f"{where} name",
-                repr(name),
-                "lower-case letters, digits and underscores, a letter first",
-                "CUDA standalone lower-cases names, so upper case would break silently",
-            )
-        )
-    if name in reserved:
-        raise SpecError(
-            explain(
-                f"{where} name",
-                repr(name),
-                "a name that Brian2, brainsleep, Python or C++ does not use itself",
-            )
-        )
-    if name.endswith(("_pre", "_post", "_gate", "_total")) or "__" in name:
-        raise SpecError(
-            explain(
-                f"{where} name",
-                repr(name),
-                "no ending _pre, _post, _gate or _total and no double underscore",
-                "these mark where a variable lives",
-            )
-        )
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether `value` is a plain finite number: no unit, not a truth value."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
-        return False
-
-
-def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> None:
-    """Raise `error` unless `value` is one time, finite and more than 0 s."""
-    if not isinstance(value, Quantity) or value.shape or value.dim != second.dim:
-        got = value if isinstance(value, Quantity) else f"{value!r} (no unit)"
-        raise error(explain(where, got, "a time such as 300*ms"))
-    if not 0 < float(value) < np.inf:
-        raise error(explain(where, value, "more than 0 s"))
-
-
-def check_quantity(value: object, where: str) -> Quantity:
-    """Return `value` as one finite quantity; raise `SpecError` otherwise."""
-    try:
-        quantity = Quantity(value)
-        if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
-            return quantity
-    except (TypeError, ValueError):
-        pass
-    raise SpecError(explain(where, repr(value), "one finite number with unit"))
-
-
-def check_units(value: object, like: Quantity, where: str) -> Quantity:
-    """Return `value` as one quantity with the units of `like`; raise `SpecError` otherwise."""
-    quantity = check_quantity(value, where)
-    if quantity.dim != like.dim:
-        got = value if isinstance(value, Quantity) else f"{value} (no unit)"
-        raise SpecError(explain(where, got, f"a value in {unit_name(like)}, such as {like}"))
-    return quantity
+        allowed = "lower-case letters, digits and underscores, a letter first"
+        reason = "CUDA standalone lower-cases names, so upper case would break silently"
+        fix = f"write '{word.lower()}'" if _NAME.match(word.lower()) else ""
+    elif name in reserved:
+        allowed, reason = "a name that Brian2, brainsleep, Python or C++ does not use itself", ""
+        fix = f"choose another name, such as '{name}_own'"
+    elif name.endswith(("_pre", "_post", "_gate", "_total")) or "__" in name:
+        allowed = "no ending _pre, _post, _gate or _total and no double underscore"
+        reason = "these mark where a variable lives"
+    else:
+        return
+    details = Details(word=word, fix=fix, defines=(word, word.lower()))
+    message = explain(f"{where} name", repr(name), allowed, reason)
+    mistakes.report(SpecError(message, details))
 
 
 def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
     """Return `parameters` as scalar finite quantities; raise `SpecError` otherwise."""
-    for name in parameters:
+    checked = {}
+    for name, value in parameters.items():
         check_name(name, f"{where}: parameter")
-    return {
-        name: check_quantity(value, f"{where}: parameter {name}")
-        for name, value in parameters.items()
-    }
-
-
-_BASE_UNITS = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candle")
-_NAMED_UNITS = (
-    *_BASE_UNITS,
-    *("hertz", "newton", "pascal", "joule", "watt", "coulomb", "volt", "farad", "ohm"),
-    *("siemens", "weber", "tesla", "henry"),
-)
-
-
-def unit_name(value: object) -> str:
-    """Name the SI unit of a quantity (or dimensions) as Brian2 equations spell it.
-
-    The name depends on the dimensions only (`brian2.get_unit` also looks at which units a
-    session has multiplied before), so that sources and hashes of runs do not change.
-    """
-    dim = get_dimensions(value)
-    if dim is DIMENSIONLESS:
-        return "1"
-    for product, ending in ((dim, ""), (dim * second.dim, "/second")):
-        for name in _NAMED_UNITS:
-            if DEFAULT_UNITS[name].dim == product:
-                return name + ending
-    symbols = ("m", "kg", "s", "A", "K", "mol", "cd")
-    powers = {n: dim.get_dimension(s) for n, s in zip(_BASE_UNITS, symbols, strict=True)}
-    return "*".join(
-        name if power == 1 else f"{name}**{power:g}" for name, power in powers.items() if power
-    )
+        with mistakes.going_on():
+            checked[name] = check_quantity(value, f"{where}: parameter {name}")
+    return checked
 
 
 def identifiers(*codes: str) -> set[str]:
@@ -169,10 +93,14 @@ def parse_equations(text: str, where: str) -> Equations:
         reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "")
         cause = one_line(error.__cause__) if error.__cause__ else ""
         detail = " ".join(dict.fromkeys(filter(None, (cause, reason.strip()))))
-        raise SpecError(
+        message = (
             f"{where}: cannot read the equations ({detail}); expected Brian2 equations "
             "such as 'dv/dt = -v/tau_m : volt'"
-        ) from error
+        )
+        good, wrong = equation_text.equations(str(text))
+        for details in wrong or [Details()]:
+            mistakes.report(SpecError(message, replace(details, where=where)))
+        return good
 
 
 def variables_of(equations: Equations, suffix: str = "") -> dict[str, Variable]:
@@ -217,28 +145,26 @@ def _units(names: set[str]) -> dict[str, object]:
     }
 
 
-def _undefined(name: str, code: str, variables: Iterable[str], where: str) -> SpecError:
+def _undefined(
+    name: str, code: str, variables: Iterable[str], where: str, given: str = ""
+) -> SpecError:
     return SpecError(
         f"{where}: undefined name '{name}' in {code.strip()!r}; {nearest(name, variables)}; "
-        "define it as a variable or parameter"
+        "define it as a variable or parameter",
+        replace(diagnose.undefined(name, given or code, variables), where=where),
     )
 
 
-def _resolve(code: str, names: set[str], variables: Mapping, where: str) -> dict:
+def _resolve(code: str, names: set[str], variables: Mapping, where: str, given: str = "") -> dict:
     known = {**surroundings(), **variables}
     known.update(_units(names - set(known)))
+    given = given or code
+    wrong = []
     if "t" in names and "t" not in variables:
-        raise SpecError(
-            explain(
-                where,
-                f"'t' in {code.strip()!r}",
-                "no use of absolute time",
-                "a run is split into segments that each start at t = 0; "
-                "use a state variable with its own equation",
-            )
-        )
-    for name in sorted(names - set(known)):
-        raise _undefined(name, code, variables, where)
+        wrong.append(SpecError(*diagnose.absolute_time(code, where, given)))
+    unknown = sorted(names - set(known) - {"t"})
+    wrong += [_undefined(name, code, variables, where, given) for name in unknown]
+    mistakes.raise_all(wrong)
     return known
 
 
@@ -271,13 +197,18 @@ def check_expression(
         dim = get_dimensions(parse_expression_dimensions(code, known))
         is_condition = bool(names) and is_boolean_expression(code, known)  # "1" is a value
     except Exception as error:  # DimensionMismatchError, SyntaxError, TypeError, ...
-        raise SpecError(f"{where}: {one_line(error)} in {code.strip()!r}") from error
+        message = f"{where}: {one_line(error)} in {code.strip()!r}"
+        details = replace(diagnose.expression(code, known), where=where)
+        raise SpecError(message, details) from error
     if boolean != is_condition:
         kind = "a condition such as 'v > v_threshold'" if boolean else "a value, not a condition"
-        raise SpecError(explain(where, repr(code.strip()), kind))
+        got = f"a value ({readable_unit(dim)})" if boolean else "a condition"
+        details = replace(diagnose.not_a(kind.partition(" such")[0], code, got), where=where)
+        raise SpecError(explain(where, repr(code.strip()), kind), details)
     if unit is not None and dim is not get_dimensions(unit):
         raise SpecError(
-            explain(f"{where}: units of {code.strip()!r}", unit_name(dim), unit_name(unit))
+            explain(f"{where}: units of {code.strip()!r}", unit_name(dim), unit_name(unit)),
+            replace(diagnose.wrong_unit(code, dim, get_dimensions(unit), known), where=where),
         )
     return names
 
@@ -311,55 +242,93 @@ def check_statements(
     SpecError
         For a syntax error, an undefined name, inconsistent units, or a forbidden assignment.
     """
-    code = _without_comments(code)
+    given, code = code, _without_comments(code)
     if not code.strip():
         return set()
     names = identifiers(code)
     variables = {**dimensionless(*deferred), **variables}
-    _check_assignments(code, variables, where, set(writes))
+    mistakes.raise_all(_wrong_assignments(code, variables, where, set(writes), given))
     try:
         there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
         new, _, _ = analyse_identifiers(code, {k: v for k, v in there.items() if k in names})
     except Exception as error:
-        raise SpecError(
-            f"{where}: cannot read the statement {code.strip()!r} ({one_line(error)})"
-        ) from error
-    known = _resolve(code, names - set(new), variables, where)
+        message = f"{where}: cannot read the statement {code.strip()!r} ({one_line(error)})"
+        wrong = diagnose.statements(given, {**there, **_units(names)})
+        _raise_each(message, where, wrong, error)
+    known = _resolve(code, names - set(new), variables, where, given)
     if deferred:
         return names
     try:
         check_units_statements(code, known)
     except Exception as error:
-        raise SpecError(f"{where}: {one_line(error)} in {code.strip()!r}") from error
+        message = f"{where}: {one_line(error)} in {code.strip()!r}"
+        _raise_each(message, where, diagnose.statements(given, known), error)
     return names
 
 
-def _check_assignments(code: str, variables: Mapping, where: str, writes: set[str]) -> None:
-    """Raise `SpecError` if `code` sets what it must not, or a name that nothing reads."""
+def _raise_each(message: str, where: str, wrong: list[Details], cause: Exception) -> NoReturn:
+    """Raise one mistake for each of the places that are wrong, of which Brian2 says the first."""
+    errors = [SpecError(message, replace(d, where=where)) for d in wrong] or [SpecError(message)]
+    for error in errors:
+        error.__cause__ = cause
+    mistakes.raise_all(errors)
+    raise AssertionError("there is always one")
+
+
+def _wrong_assignments(
+    code: str, variables: Mapping, where: str, writes: set[str], given: str
+) -> list[SpecError]:
+    """List assignments in `code` to what it must not set, or to a name that nothing reads."""
     fixed = ({*surroundings(), *variables}) - writes
     may = f"it may set {', '.join(sorted(writes)) or 'nothing'}"
     local: set[str] = set()
+    wrong = []
     for line in filter(None, (part.strip() for part in re.split(r"[;\n]", code))):
         match = _ASSIGNMENT.match(line)
         if not match or match[1] in writes | local:
             continue
         name = match[1]
+        at = diagnose.blanked(given).find(line)
+        span = (at, at + len(name))
+        details = Details(where=where, code=given, span=span, word=name, expected=may)
         if name in fixed:
-            raise SpecError(
-                f"{where}: {line!r} assigns to '{name}', which is not for it to change; {may}"
-            )
-        if match[2]:
-            raise _undefined(name, line, writes, where)
-        if len(re.findall(rf"\b{name}\b", code)) == 1:
-            raise SpecError(
-                f"{where}: {line!r} sets the undefined name '{name}', which nothing reads; {may}; "
+            message = f"{line!r} assigns to '{name}', which is not for it to change; {may}"
+            details = replace(details, brief=f"'{name}' is not for this code to change")
+        elif match[2]:
+            wrong.append(_undefined(name, line, writes, where, given))
+            continue
+        elif len(re.findall(rf"\b{name}\b", code)) == 1:
+            message = (
+                f"{line!r} sets the undefined name '{name}', which nothing reads; {may}; "
                 f"{nearest(name, writes)}"
             )
-        local.add(name)
+            close = closest(name, writes)
+            fix = f"did you mean '{close}'?" if close else ""
+            brief = f"sets the undefined name '{name}', which nothing reads"
+            fix = fix or "read it, or remove it"
+            details = replace(details, brief=brief, close=close, fix=fix)
+        else:
+            local.add(name)
+            continue
+        wrong.append(SpecError(f"{where}: {message}", details))
+    return wrong
 
 
-def check_equations(equations: Equations, variables: Mapping, where: str) -> set[str]:
+def check_equations(
+    equations: Equations, variables: Mapping, where: str, text: str = ""
+) -> set[str]:
     """Check every right-hand side of `equations`; return the identifiers used.
+
+    Parameters
+    ----------
+    equations : Equations
+        The parsed equations.
+    variables : mapping of str to Variable
+        What they may use besides each other.
+    where : str
+        Named in error messages.
+    text : str
+        What they were parsed from, to mark mistakes in.
 
     Raises
     ------
@@ -378,17 +347,32 @@ def check_equations(equations: Equations, variables: Mapping, where: str) -> set
         unit = Quantity(1.0, dim=eq.dim) / second if differential else Quantity(1.0, dim=eq.dim)
         label = f"{where}: d{name}/dt" if differential else f"{where}: {name}"
         boolean = eq.var_type == "boolean"
-        used |= check_expression(
-            code, known, label, unit=None if boolean else unit, boolean=boolean
-        )
+        used |= identifiers(code)
+        with mistakes.going_on():
+            try:
+                check_expression(
+                    code, known, label, unit=None if boolean else unit, boolean=boolean
+                )
+            except SpecError as error:
+                error.details = equation_text.in_equation(error.details, text, name)
+                raise
     return used
 
 
 def check_all_used(parameters: Iterable[str], used: set[str], where: str) -> None:
     """Raise `SpecError` if a parameter appears in none of the identifiers `used`."""
-    idle = sorted(set(parameters) - used)
-    if idle:
-        raise SpecError(
-            f"{where}: parameter '{idle[0]}' is used by no equation; remove it or use it "
-            f"(misspelt in an equation? names used: {', '.join(sorted(used)) or 'none'})"
-        )
+    mistakes.raise_all(
+        [
+            SpecError(
+                f"{where}: parameter '{name}' is used by no equation; remove it or use it "
+                f"(misspelt in an equation? names used: {', '.join(sorted(used)) or 'none'})",
+                Details(
+                    where=where,
+                    brief=f"parameter '{name}' is used by no equation",
+                    word=name,
+                    fix="remove it or use it",
+                ),
+            )
+            for name in sorted(set(parameters) - used)
+        ]
+    )

@@ -16,18 +16,20 @@ from typing import Annotated, Any
 
 import typer
 
-from . import cli_build, cli_report, cli_sweep, cli_table
+from . import cli_build, cli_edit, cli_report, cli_sweep, cli_table
 from .console import (
     BackendName,
     ModelName,
     Out,
     Settings,
+    StopOn,
     import_brian2,
     key_values,
     number,
     rich_table,
     stderr,
     stdout,
+    stopping,
 )
 from .errors import BrainsleepError, FigureError, ProtocolError, explain, one_line
 from .files import written
@@ -42,6 +44,8 @@ app.command()(cli_build.build)
 app.add_typer(cli_build.programs, name="cache", no_args_is_help=True)
 app.command()(cli_table.table)
 app.command()(cli_table.statistics)
+app.command()(cli_edit.new)
+app.command()(cli_edit.check)
 app.command()(cli_report.report)
 
 Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
@@ -85,16 +89,18 @@ def run(
     data: DataName = None,
     out: Out = Path("results"),
     force: Force = False,
+    stop_on: StopOn = None,
 ) -> None:
     """Run a protocol; the result's folder is the last line printed."""
     import_brian2()
     from .simulate import simulate
 
-    chosen = _protocol(protocol, settings, data, model)
+    chosen = _protocol(protocol, settings, data, model, stop_on)
     with _progress() as bar:
         result = simulate(
             chosen, seed=seed, backend=backend, out=out, force=force, progress=bar(chosen.name)
         )
+    _say_stopped(result)
     print(result.path)
 
 
@@ -108,6 +114,7 @@ def compare(
     data: DataName = None,
     out: Out = Path("results"),
     force: Force = False,
+    stop_on: StopOn = None,
     figure: Annotated[
         Path | None, typer.Option("--figure", help="draw the protocol's figure to this file")
     ] = None,
@@ -118,7 +125,7 @@ def compare(
     from .compare import table
     from .load import load_module
 
-    chosen = _protocol(protocol, settings, data, model)
+    chosen = _protocol(protocol, settings, data, model, stop_on)
     module = load_module(protocol.partition(":")[0], "protocol")
     conditions = getattr(module, "CONDITIONS", ())
     if not conditions:
@@ -134,6 +141,7 @@ def compare(
     rows = frame.itertuples(index=False)
     stdout.print(rich_table(frame.columns, rows, chosen.description, compact=True))
     for name, result in results.items():
+        _say_stopped(result, f"{name}: ")
         stdout.print(f"{name}: {result.path}")
     if figure is not None:
         labels = None if getattr(drawing, "SWEEP", False) else list(results)
@@ -168,7 +176,11 @@ def info(result: Annotated[Path, typer.Argument(metavar="RESULT", help="its fold
         "versions": ", ".join(f"{k} {v}" for k, v in found.info["versions"].items()),
         "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.info["timings"].items()),
     }
+    if found.stopped:
+        facts["stopped"] = f"after {found.stopped['at_s']:.6g} s: {found.stopped['text']}"
     stdout.print(rich_table(("what", "value"), facts.items(), str(found.path)))
+    if found.alarms:
+        stdout.print(rich_table(("alarm", "over after s"), map(_alarm_row, found.alarms)))
     rows = [(k, number(v)) for k, v in found.metrics.items()]
     stdout.print(rich_table(("metric", "value"), rows))
 
@@ -251,13 +263,31 @@ def protocols() -> None:
 # --------------------------------------------------------------------------------------------
 
 
-def _protocol(source: str, settings: list[str] | None, data: str | None, model: str) -> Any:
+def _protocol(
+    source: str,
+    settings: list[str] | None,
+    data: str | None,
+    model: str,
+    stop_on: list[str] | None = None,
+) -> Any:
     from .protocol import load_protocol
 
-    changes = key_values(settings or (), "--set")
+    changes = key_values(settings or (), "--set") | stopping(stop_on)
     if data is not None:
         changes["data.source"] = data
     return load_protocol(source, model).override(changes)
+
+
+def _say_stopped(result: Any, label: str = "") -> None:
+    """Say that a run was ended by an alarm, if it was."""
+    if stopped := result.stopped:
+        text = f"{label}stopped after {stopped['at_s']:.6g} s: {stopped['text']}"
+        stderr.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _alarm_row(alarm: dict) -> tuple[str, str]:
+    until = alarm.get("until_s")
+    return alarm["text"], "-" if until is None else f"{until:.6g}"
 
 
 def _defined_in(module: Any, name: str) -> bool:

@@ -8,7 +8,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,12 +19,14 @@ from .console import (
     ModelName,
     Out,
     Settings,
+    StopOn,
     import_brian2,
     key_values,
     rich_table,
     split_values,
     stderr,
     stdout,
+    stopping,
 )
 from .errors import SweepError, explain
 
@@ -63,6 +65,7 @@ def sweep(
     ] = None,
     backend: BackendName = None,
     out: Out = Path("results"),
+    stop_on: StopOn = None,
     retries: Annotated[
         int, typer.Option("--retries", min=0, help="how often a row that fails is tried again")
     ] = 2,
@@ -143,7 +146,8 @@ def sweep(
     from .grid import grouped
     from .sweep import Plan
 
-    grids = _grids(source, model, over, seeds, settings, data, conditions, only, backend)
+    fixed = key_values(settings or (), "--set") | stopping(stop_on)
+    grids = _grids(source, model, over, seeds, fixed, data, conditions, only, backend)
     rows = [row for grid in grids for row in grid.rows()]
     if commands or list_rows:
         _print_commands(rows, str(out), as_json=list_rows)
@@ -216,7 +220,7 @@ def _grids(
     model: str,
     over: Sequence[str] | None,
     seeds: str | None,
-    settings: Sequence[str] | None,
+    settings: Mapping[str, str],
     data: str | None,
     conditions: str | None,
     only: Sequence[str] | None,
@@ -232,7 +236,7 @@ def _grids(
             known = nearest(name, [grid.name for grid in grids])
             raise SweepError(f"--only: no grid '{name}'; {known}")
     varied = {k: split_values(v) for k, v in key_values(over or (), "--over").items()}
-    fixed: dict[str, Any] = dict(key_values(settings or (), "--set"))
+    fixed: dict[str, Any] = dict(settings)
     if data is not None:
         sources = split_values(data)
         if len(sources) > 1:
@@ -291,7 +295,8 @@ def _print_status(folder: Path) -> int:
             label = f"{row['condition'] or row['grid']}, seed {row['seed']}"
             stdout.print(f"failed: {label}: {row['error']}", markup=False)
     total = sum(row["state"] == "finished" for row in rows)
-    stdout.print(f"{total} of {len(rows)} rows finished")
+    alarmed = sum(row["alarms"] > 0 for row in rows)
+    stdout.print(_finished(total, len(rows), alarmed))
     return 0
 
 
@@ -338,8 +343,13 @@ class _Lines:
             self.last, self.shown = now, text
 
 
+def _finished(finished: int, total: int, alarmed: int) -> str:
+    alarms = f" ({alarmed} with alarms)" if alarmed else ""
+    return f"{finished} of {total} rows finished{alarms}"
+
+
 def _summary(state: Progress) -> str:
-    text = f"{state.finished} of {state.total} rows finished"
+    text = _finished(state.finished, state.total, len(state.alarmed))
     if state.failed:
         text += f", {len(state.failed)} failed"
     if state.running:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import mistakes
 from .backend import default_backend
 from .datasets import load_dataset, split
 from .errors import ProtocolError, SimulationError, explain, nearest
@@ -45,6 +46,7 @@ class Condition:
     match_rate: str = ""
     scale: str = ""
 
+    @mistakes.checked
     def __post_init__(self):
         object.__setattr__(self, "changes", Frozen(self.changes))
         if bool(self.match_rate) != bool(self.scale):
@@ -99,14 +101,34 @@ def compare(
                     f"condition '{condition.name}': match_rate: no earlier condition "
                     f"'{condition.match_rate}'; {nearest(condition.match_rate, results)}"
                 )
-            name = f"rate_test_{each.readout.population}_hz"
-            target = results[condition.match_rate].metrics[name]
+            target = test_rate(results[condition.match_rate], each.readout.population)
             report(0, 1, "matching the rate")
             each = match_rate(each, condition.scale, target, seed=seed, backend=backend)
         results[condition.name] = simulate(
             each, seed=seed, backend=backend, out=out, force=force, progress=report
         )
     return results
+
+
+def test_rate(result: Result, population: str) -> float:
+    """Return the test rate in Hz of a population in a stored run.
+
+    Raises
+    ------
+    SimulationError
+        If it has none, as a run that was stopped.
+    """
+    rate = result.metrics.get(f"rate_test_{population}_hz")
+    if rate is None:
+        why = result.stopped["text"] if result.stopped else "it has no test images"
+        raise SimulationError(
+            f"matching the rate of run {result.info['run_id']}: it has no test rate of "
+            f"'{population}' ({why}); match another condition, or let it run to its end"
+        )
+    return rate
+
+
+test_rate.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
 
 
 def match_rate(protocol: Protocol, key: str, target: float, *, seed: int, backend: str) -> Protocol:

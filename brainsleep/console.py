@@ -29,6 +29,15 @@ ModelName = Annotated[
     str,
     typer.Option("--model", help="another network: of the protocol's MODELS, or FILE.py:NAME"),
 ]
+StopOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stop-on",
+        metavar="ALARM",
+        help="end a run at this alarm and keep what there is: saturation, silence, runaway, nan; "
+        "may be repeated, or with commas",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="folder of results")]
 
 
@@ -58,6 +67,12 @@ def key_values(texts: Iterable[str], option: str) -> dict[str, str]:
             raise ProtocolError(explain(option, f"'{text}'", "KEY=VALUE"))
         found[key.strip()] = value.strip()
     return found
+
+
+def stopping(kinds: Iterable[str] | None) -> dict[str, str]:
+    """Return as a setting which alarms ``--stop-on`` ends runs at; nothing without any."""
+    text = ",".join(kinds or ())
+    return {"record.alarms.stop_on": text} if text else {}
 
 
 def split_values(text: str) -> list[str]:

@@ -111,7 +111,7 @@ DEFINITIONS = (
         "Hz",
         "mean firing rate a neuron in {phase}",
     ),
-    Definition("rates", r"silent_(?P<where>\w+)", "fraction", "neurons without a spike in the test"),
+    Definition("rates", r"silent_(?P<where>\w+)", "fraction", "neurons silent in the test"),
     *(
         Definition("representation", rf"{pattern}_(?P<where>\w+)", unit, text)
         for pattern, unit, text in (
@@ -121,8 +121,8 @@ DEFINITIONS = (
             ("effective_rank_plugin", "1", f"effective rank{_PLUGIN}"),
             ("effective_rank", "1", "exponential of the entropy of the responses' "
              "singular values, cross-validated"),
-            ("selectivity_adjusted", "1", "class selectivity s less chance, (s - s₀)/(1 - s₀), with s₀ "
-             "that of shuffled labels"),
+            ("selectivity_adjusted", "1", "class selectivity s less chance: (s - s₀)/(1 - s₀), "
+             "with s₀ that of shuffled labels"),
             ("selectivity", "1", "(μ - μ₀)/(μ + μ₀), with μ a neuron's mean response to its "
              "preferred class and μ₀ that to the others; mean over neurons"),
             ("phi", "fraction", "1 - within/total variance of the responses' PCA scores (η² of the "

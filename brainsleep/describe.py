@@ -15,9 +15,10 @@ from .assemble import tidy
 from .plan import GroupPlan, SynapsePlan
 from .protocol import Protocol, plain
 from .schedule import SleepPhase
-from .slots import Order
+from .slots import SlotTable
 from .spec import NetworkSpec
 from .surrogate import SurrogateNetwork
+from .table import flatten
 
 
 def describe(protocol: Protocol) -> Iterator[Any]:
@@ -32,10 +33,9 @@ def describe(protocol: Protocol) -> Iterator[Any]:
         yield from _brian(network)
     yield from _schedule(protocol)
     table = grid("other settings", "key", "value")
-    for part in ("data", "encoder", "readout", "record", "tasks"):
-        for key, value in plain(getattr(protocol, part)).items():
-            if key != "kind":
-                table.add_row(f"{part}.{key}", str(value))
+    for part in ("data", "encoder", "readout", "record", "tasks", "initial_weights"):
+        for key, value in flatten(plain(getattr(protocol, part)), part).items():
+            table.add_row(key, str(value))
     yield table
 
 
@@ -186,15 +186,8 @@ def _synapse_text(synapses: SynapsePlan) -> str:
 
 
 def _schedule(protocol: Protocol) -> Iterator[Any]:
-    schedule, network, data = protocol.schedule, protocol.network, protocol.data
-    slots = schedule.compile(
-        _nominal_order(protocol),
-        data.n_readout,
-        data.n_test,
-        network.gates,
-        network.dt,
-        network.batch_size or 1,
-    )
+    schedule, network = protocol.schedule, protocol.network
+    slots = nominal_slots(protocol)
     dt = float(network.dt)
     table = grid("schedule", "stage", "phase", "slots", "phases", "total", *network.gates)
     for stage in ("train", "readout", "test"):
@@ -223,11 +216,15 @@ def _schedule(protocol: Protocol) -> Iterator[Any]:
     )
 
 
-def _nominal_order(protocol: Protocol) -> Order:
-    """Return the order of a run whose training images are spread evenly over the classes."""
+def nominal_slots(protocol: Protocol) -> SlotTable:
+    """Lay out a run whose training images are spread evenly over the classes."""
+    data, network = protocol.data, protocol.network
     classes = [label for task in protocol.tasks.classes for label in task] or [0]
-    labels = np.resize(classes, protocol.data.n_train)
-    return protocol.tasks.order(labels, protocol.schedule.epochs, np.random.default_rng(0))
+    labels = np.resize(classes, data.n_train)
+    order = protocol.tasks.order(labels, protocol.schedule.epochs, np.random.default_rng(0))
+    return protocol.schedule.compile(
+        order, data.n_readout, data.n_test, network.gates, network.dt, network.batch_size or 1
+    )
 
 
 def _stages(sleep: SleepPhase) -> str:

@@ -84,7 +84,7 @@ def model(described: dict[str, Any]) -> Model:
     """
     kind = KINDS[_kind(described)][0]
     found = object.__new__(kind)  # without the checks, which would evaluate units
-    for item in dataclasses.fields(kind):
+    for item in dataclasses.fields(kind):  # type: ignore[arg-type]
         value = described.get(item.name)
         if item.type == "str":
             value = _code(item.name, "" if value is None else value)

@@ -10,6 +10,7 @@ import numpy as np
 from brian2 import Hz, Quantity, have_same_dimensions
 from PIL import Image
 
+from . import mistakes
 from .errors import DataError, ProtocolError, explain
 
 
@@ -42,6 +43,7 @@ class RateEncoder:
     total: float | None = 22.5
     max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
 
+    @mistakes.checked
     def __post_init__(self) -> None:
         """Check every parameter."""
         if not (

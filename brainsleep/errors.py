@@ -8,10 +8,61 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """What ``brainsleep check`` says of a mistake besides the message, and where it marks it.
+
+    Parameters
+    ----------
+    where : str
+        The part it is in.
+    brief : str
+        What is wrong, in a few words, without the code; by default the whole message.
+    code : str
+        The equations or statements the mistake is in, as they were given.
+    span : tuple of int or None
+        First character in `code` that is wrong, and the one after the last.
+    word : str
+        Name the mistake is about.
+    found, expected : str
+        What is there and what should be, for example units.
+    fix : str
+        What would mend it.
+    close : str
+        Known name that `word` was probably meant to be.
+    defines : tuple of str
+        Names that the wrong code would have defined, and whose absence is no second mistake.
+    """
+
+    where: str = ""
+    brief: str = ""
+    code: str = ""
+    span: tuple[int, int] | None = None
+    word: str = ""
+    found: str = ""
+    expected: str = ""
+    fix: str = ""
+    close: str = ""
+    defines: tuple[str, ...] = ()
 
 
 class BrainsleepError(Exception):
-    """Base of all errors that bad input or a bad environment can cause."""
+    """Base of all errors that bad input or a bad environment can cause.
+
+    Parameters
+    ----------
+    message : str
+        What, got, allowed, fix.
+    details : Details, optional
+        The same in parts, and the place.
+    """
+
+    def __init__(self, message: str = "", details: Details | None = None):
+        super().__init__(message)
+        self.details = details or Details()
 
 
 class SpecError(BrainsleepError):
@@ -40,6 +91,26 @@ class MissingExtraError(BrainsleepError):
 
 class SimulationError(BrainsleepError):
     """A simulation failed or produced values that are not numbers."""
+
+
+class NotFiniteError(SimulationError):
+    """A simulation produced values that are not finite numbers.
+
+    Parameters
+    ----------
+    values : str
+        How many values of which array, ``"3 of 200 values of e.v"``.
+    where : str
+        Population or projection.
+    count : int
+        How many values are not finite.
+    advice : str
+        When they were found, and what may help.
+    """
+
+    def __init__(self, values: str, where: str, count: int, advice: str = ""):
+        super().__init__(f"{values} are not finite{advice}")
+        self.values, self.where, self.count, self.advice = values, where, count, advice
 
 
 class BatchError(BrainsleepError):
@@ -76,11 +147,16 @@ def explain(what: str, got: object, allowed: object, fix: str = "") -> str:
     return " ".join((f"{text}; {fix}" if fix else text).split())
 
 
+def closest(name: str, known: Iterable[str]) -> str:
+    """Give the known name that is most like `name`, or an empty text if none is."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), "")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """List the known names, the closest match first as a suggestion."""
     known = sorted(known)
-    match = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean '{match[0]}'? " if match else ""
+    match = closest(name, known)
+    hint = f"did you mean '{match}'? " if match else ""
     return f"{hint}one of: {', '.join(known)}" if known else "nothing can be named here"
 
 

@@ -159,6 +159,11 @@ def _gates(plan: Plain) -> Table:
     return Table("Gates (0 closed, 1 open)", ("phase", *names), rows)
 
 
+def n_tasks(protocol: Plain) -> int:
+    """Return how many tasks a described protocol learns one after the other; 0 without any."""
+    return len((protocol.get("tasks") or {}).get("classes", ()))
+
+
 def settings(protocol: Plain) -> Table:
     """Tabulate the settings of a described protocol that no other table has."""
     rows = []
@@ -195,19 +200,23 @@ def tiles(result: Result) -> list[Tile]:
     get = result.metrics.get
     population = str(result.info["protocol"]["readout"]["population"])
     rate = {phase: get(f"rate_{phase}_{population}_hz") for phase in ("wake", "sleep", "test")}
-    others = ", ".join(f"{rate[k]:.3g} in {k}" for k in ("wake", "sleep") if rate[k] is not None)
+    known = {phase: hz for phase, hz in rate.items() if hz is not None}
+    main = next((phase for phase in ("test", "wake") if phase in known), "test")
+    others = ", ".join(f"{hz:.3g} in {phase}" for phase, hz in known.items() if phase != main)
     found = (
         ("test accuracy", get("network_accuracy"), percent, _interval(get("network_interval"))),
         ("raw pixels", get("pixels_accuracy"), percent,
          _interval(get("pixels_interval"))),
-        (f"Hz in the test, {population}", rate["test"], "{:.3g}".format, others),
+        (f"Hz in {main}, {population}", rate[main], "{:.3g}".format, others),
         ("largest weight", get("largest_weight"), "{:.3g}".format,
          f"{percent(get('saturated'))} at the hard bound"),
         ("summed weight", get("growth"), "× {:.3g}".format, "end over start"),
         ("all tasks, refitted readout", get("tasks_refitted_accuracy"), percent,
          f"forgetting {percent(get('tasks_refitted_forgetting'))}"),
     )  # fmt: skip
-    return [Tile(name, say(value), beside) for name, value, say, beside in found if value is not None]
+    return [
+        Tile(name, say(value), beside) for name, value, say, beside in found if value is not None
+    ]
 
 
 def _interval(ends: Sequence[float] | None) -> str:

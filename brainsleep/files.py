@@ -9,6 +9,9 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from .errors import StoreError
 
 
 @contextlib.contextmanager
@@ -77,7 +80,14 @@ def content_hash(content: dict) -> str:
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
-def read_checked(path: Path, limit: int) -> dict:
+class Fields(dict):
+    """What a file holds by name; a name that is not there is an error that says so."""
+
+    def __missing__(self, name: str) -> Any:
+        raise StoreError(f"a file of results or programs has no '{name}'; was it written by hand?")
+
+
+def read_checked(path: Path, limit: int) -> Fields:
     """Read plain data that was written with its `content_hash` as ``checksum``.
 
     Parameters
@@ -99,8 +109,8 @@ def read_checked(path: Path, limit: int) -> dict:
     if len(text) > limit:
         raise ValueError(f"it has more than {limit} bytes")
     try:
-        found = json.loads(text)
-        if not isinstance(found, dict):
+        found = json.loads(text, object_hook=Fields)
+        if not isinstance(found, Fields):
             raise ValueError(f"it holds a {type(found).__name__}, not an object")
         same = found.get("checksum") == content_hash(found)
     except RecursionError as error:

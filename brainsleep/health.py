@@ -1,4 +1,4 @@
-"""What is wrong with the network of a stored result: alarms given in the run, and in its metrics."""
+"""What is wrong in a stored result: alarms given in the run, and what its metrics show."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .alarms import Alarms
 from .store import Result
 
-#: Limits that the metrics of a result are held against.
-SATURATED = 0.05  # fraction of a projection's weights at the upper hard bound
-RUNAWAY_HZ = 150.0  # mean rate of a population awake or in the test, but for the input
+#: Limits that the metrics of a result are held against; the first two as while a run is under way.
+SATURATED = Alarms().saturation  # fraction of a projection's weights at the upper hard bound
+RUNAWAY_HZ = float(Alarms().runaway)  # mean rate of a population awake or in the test
 SILENT = 0.5  # fraction of the readout population without a spike in the test
 GROWN = 10.0  # summed weight of plastic projections over their start
 
 #: The limits in words.
 LIMITS = (
     f"{100 * SATURATED:g} % of a projection's weights at the upper hard bound, a mean rate of "
-    f"{RUNAWAY_HZ:g} Hz awake or in the test, {100 * SILENT:g} % of the readout population silent in the test, summed "
-    f"weight {GROWN:g} times its start, values that are not numbers"
+    f"{RUNAWAY_HZ:g} Hz awake or in the test, {100 * SILENT:g} % of the readout population silent "
+    f"in the test, summed weight {GROWN:g} times its start, values that are not numbers"
 )
 
 
@@ -46,12 +47,14 @@ class Finding:
 
 def alarms(result: Result) -> list[Finding]:
     """Return the alarms stored with a result, then what only its metrics show."""
-    stored = [
-        Finding(str(a["kind"]), str(a["where"]), str(a["text"]), _when(a)) for a in result.alarms
-    ]
+    stored = [Finding(str(a["kind"]), str(a["where"]), _said(a), _when(a)) for a in result.alarms]
     known = {(each.kind, each.where) for each in stored}
     found = [each for each in _in_metrics(result) if (each.kind, each.where) not in known]
     return stored + found
+
+
+def _said(alarm: Mapping[str, Any]) -> str:
+    return str(alarm["text"]).removeprefix(f"{alarm['kind']}: ")  # which stands before it
 
 
 def _when(alarm: Mapping[str, Any]) -> str:

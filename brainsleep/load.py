@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from .errors import ProtocolError, nearest
+from .errors import Details, ProtocolError, closest, nearest
 
 #: Packages of shipped parts, by kind. Named here and imported only when asked for.
 SHIPPED = {
@@ -109,5 +109,6 @@ def load(reference: str, kind: str = "model"):
     module = load_module(source, kind)
     if not hasattr(module, name):
         names = [n for n in vars(module) if n.isupper()]
-        raise ProtocolError(f"{source}: no '{name}' in it; {nearest(name, names)}")
+        details = Details(word=name, close=closest(name, names))
+        raise ProtocolError(f"{source}: no '{name}' in it; {nearest(name, names)}", details)
     return getattr(module, name)

@@ -150,8 +150,7 @@ def part(model: Model, users: Sequence[str] = ()) -> Part:
         found = [Block("source", described.source(model), ())]
     typeset = tuple((block, _lines(block)) for block in found)
     values = tuple(
-        (name, _symbol(name), facts.text(value))
-        for name, value in model.parameters.items()
+        (name, _symbol(name), facts.text(value)) for name, value in model.parameters.items()
     )
     return Part(kind, model.name, ", ".join(users), typeset, values, model.references)
 

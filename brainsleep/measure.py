@@ -162,7 +162,8 @@ def response_metrics(
     name, tested = protocol.readout.population, table.stage == "test"
     seconds = recorder.ran[tested] * float(protocol.network.dt)
     rng = stream(seed, "shuffles")
-    found = representation(recorder.counts[name][tested], parts.test.labels, seconds, rng)
+    labels = parts.test.labels[: len(seconds)]  # a run that was stopped has shown fewer
+    found = representation(recorder.counts[name][tested], labels, seconds, rng)
     return {f"{key}_{name}": _known(value) for key, value in found.items()}
 
 

@@ -18,8 +18,8 @@ from brian2.core.variables import Variable
 from brian2.equations.equations import FLOAT, PARAMETER, SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 
-from . import checks
-from .errors import SpecError, explain, nearest
+from . import checks, mistakes, quantities
+from .errors import Details, SpecError, closest, explain, nearest
 from .values import Frozen, check_distinct, default, show_value, tuple_of
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -47,9 +47,10 @@ class Model:
         for name, value in changes.items():
             if name not in self.parameters:
                 raise SpecError(
-                    f"{self.name}: no parameter '{name}'; {nearest(name, self.parameters)}"
+                    f"{self.name}: no parameter '{name}'; {nearest(name, self.parameters)}",
+                    Details(word=name, close=closest(name, self.parameters)),
                 )
-            checks.check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
+            quantities.check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
         changed: Any = self
         return dataclasses.replace(changed, parameters={**self.parameters, **changes})
 
@@ -86,9 +87,12 @@ def _declared(equations: Equations, where: str) -> list[str]:
     """Check that `equations` only declare numbers; return their names."""
     for name, eq in equations.items():
         if eq.type != PARAMETER or eq.flags or eq.var_type != FLOAT:
-            raise SpecError(
-                f"{where}: '{name}' has an equation, a flag or a type; expected declarations "
-                f"such as '{name} : 1'"
+            mistakes.report(
+                SpecError(
+                    f"{where}: '{name}' has an equation, a flag or a type; expected declarations "
+                    f"such as '{name} : 1'",
+                    Details(word=name),
+                )
             )
     return list(equations)
 
@@ -142,16 +146,20 @@ class NeuronModel(Model):
     on_step: str = ""
     references: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         where = self._freeze("neuron")
         equations = checks.parse_equations(self.equations, where)
         for name in equations:
             checks.check_name(name, f"{where}: variable")
-        check_distinct([*equations, *self.parameters], where)
+        with mistakes.going_on():
+            check_distinct([*equations, *self.parameters], where)
         methods = StateUpdateMethod.stateupdaters
         if self.method not in methods:
             allowed = nearest(self.method, methods)
-            raise SpecError(f"{where}: unknown method '{self.method}'; {allowed}")
+            details = Details(word=self.method, close=closest(self.method, methods))
+            message = f"{where}: unknown method '{self.method}'; {allowed}"
+            mistakes.report(SpecError(message, details))
         codes = (self.threshold, self.reset, self.on_slot, self.on_step, self.refractory)
         gates = _gates_in(checks.identifiers(self.equations, *codes))
         known = {
@@ -159,20 +167,23 @@ class NeuronModel(Model):
             **checks.constants_of(self.parameters),
             **gates,
         }
-        used = checks.check_equations(equations, known, where)
-        if self.threshold:
-            used |= checks.check_expression(
-                self.threshold, known, f"{where}: threshold", boolean=True
-            )
-        if self.refractory:
-            used |= checks.check_expression(
-                self.refractory, known, f"{where}: refractory", unit=second
-            )
+        used = checks.check_equations(equations, known, where, self.equations)
+        used |= checks.identifiers(*codes)
+        with mistakes.going_on():
+            if self.threshold:
+                checks.check_expression(self.threshold, known, f"{where}: threshold", boolean=True)
+        with mistakes.going_on():
+            if self.refractory:
+                checks.check_expression(self.refractory, known, f"{where}: refractory", unit=second)
         stimulus = {"stimulus": Variable(name="stimulus", dimensions=Hz.dim, dtype=np.float64)}
         for label, more in (("reset", {}), ("on_slot", stimulus), ("on_step", {})):
-            used |= checks.check_statements(
-                getattr(self, label), {**known, **more}, f"{where}: {label}", writes=set(equations)
-            )
+            with mistakes.going_on():
+                checks.check_statements(
+                    getattr(self, label),
+                    {**known, **more},
+                    f"{where}: {label}",
+                    writes=set(equations),
+                )
         used |= self._check_initial(equations, where)
         checks.check_all_used(self.parameters, used, where)
 
@@ -180,18 +191,22 @@ class NeuronModel(Model):
         """Check and freeze the values at the start; return the parameters they name."""
         initial = {}
         for name, value in self.initial.items():
-            source = self.parameters.get(value) if isinstance(value, str) else value
-            if name not in equations or source is None:
-                raise SpecError(
-                    explain(
-                        f"{where}: initial",
-                        f"{name}={value!r}",
-                        f"a variable ({', '.join(equations)}) and a quantity or parameter name",
+            with mistakes.going_on():
+                source = self.parameters.get(value) if isinstance(value, str) else value
+                if name not in equations or source is None:
+                    allowed = (
+                        f"a variable ({', '.join(equations)}) and a quantity or parameter name"
                     )
-                )
-            unit = Quantity(1, dim=equations[name].dim)
-            checks.check_units(source, unit, f"{where}: initial {name}")
-            initial[name] = value if isinstance(value, str) else Quantity(value)
+                    wrong, known = (
+                        (value, self.parameters) if name in equations else (name, equations)
+                    )
+                    raise SpecError(
+                        explain(f"{where}: initial", f"{name}={value!r}", allowed),
+                        Details(word=str(wrong), close=closest(str(wrong), known)),
+                    )
+                unit = Quantity(1, dim=equations[name].dim)
+                quantities.check_units(source, unit, f"{where}: initial {name}")
+                initial[name] = value if isinstance(value, str) else Quantity(value)
         object.__setattr__(self, "initial", Frozen(initial))
         return {value for value in initial.values() if isinstance(value, str)}
 
@@ -225,6 +240,7 @@ class SynapseModel(Model):
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         where = self._freeze("synapse")
         names = checks.identifiers(self.on_pre)
@@ -233,13 +249,14 @@ class SynapseModel(Model):
             **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
             **checks.constants_of(self.parameters),
         }
-        checks.check_statements(
-            self.on_pre,
-            known,
-            f"{where}: on_pre",
-            writes={name for name in ends if name.endswith("_post")},
-            deferred=ends,
-        )
+        with mistakes.going_on():
+            checks.check_statements(
+                self.on_pre,
+                known,
+                f"{where}: on_pre",
+                writes={name for name in ends if name.endswith("_post")},
+                deferred=ends,
+            )
         checks.check_all_used(self.parameters, names, where)
 
 
@@ -285,38 +302,50 @@ class PlasticityRule(Model):
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         where = self._freeze("plasticity rule")
         constants = checks.constants_of(self.parameters)
         used: set[str] = set()
         traces = {}
         for role in ("pre", "post"):
-            text, spike = getattr(self, f"{role}_equations"), getattr(self, f"{role}_spike")
-            equations = checks.parse_equations(text, f"{where}: {role}_equations")
-            for name, eq in equations.items():
-                checks.check_name(name, f"{where}: trace")
-                if eq.type == SUBEXPRESSION or eq.flags or eq.var_type != FLOAT:
-                    raise SpecError(
-                        f"{where}: trace '{name}' has a flag or is a subexpression; expected "
-                        f"'d{name}/dt = -{name}/tau : 1' or '{name} : 1'"
-                    )
-            check_distinct([*equations, *self.parameters], where)
-            own = {**checks.variables_of(equations), **constants}
-            used |= checks.check_equations(equations, own, f"{where}: {role}_equations")
-            used |= checks.check_statements(
-                spike, own, f"{where}: {role}_spike", writes=set(equations)
-            )
+            equations, found = self._check_traces(role, constants, where)
+            used |= found
             traces.update(checks.variables_of(equations, f"_{role}"))
         for label in ("on_pre", "on_post"):
             code = getattr(self, label)
             names = checks.identifiers(code)
             known = {**checks.dimensionless("w", "w_min", "w_max"), **constants, **traces}
             ends = {name for name in names if name.endswith(("_pre", "_post"))}
-            checks.check_statements(
-                code, known, f"{where}: {label}", writes={"w"}, deferred=ends - set(traces)
-            )
+            with mistakes.going_on():
+                checks.check_statements(
+                    code, known, f"{where}: {label}", writes={"w"}, deferred=ends - set(traces)
+                )
             used |= names
         checks.check_all_used(self.parameters, used, where)
+
+    def _check_traces(
+        self, role: str, constants: Mapping, where: str
+    ) -> tuple[Equations, set[str]]:
+        """Check the traces of ``"pre"`` or ``"post"``; return them and the names they use."""
+        text, spike = getattr(self, f"{role}_equations"), getattr(self, f"{role}_spike")
+        equations = checks.parse_equations(text, f"{where}: {role}_equations")
+        for name in equations:
+            checks.check_name(name, f"{where}: trace")
+        for name, eq in equations.items():
+            if eq.type == SUBEXPRESSION or eq.flags or eq.var_type != FLOAT:
+                message = (
+                    f"{where}: trace '{name}' has a flag or is a subexpression; expected "
+                    f"'d{name}/dt = -{name}/tau : 1' or '{name} : 1'"
+                )
+                mistakes.report(SpecError(message, Details(word=name)))
+        with mistakes.going_on():
+            check_distinct([*equations, *self.parameters], where)
+        own = {**checks.variables_of(equations), **constants}
+        used = checks.check_equations(equations, own, f"{where}: {role}_equations", text)
+        with mistakes.going_on():
+            checks.check_statements(spike, own, f"{where}: {role}_spike", writes=set(equations))
+        return equations, used | checks.identifiers(spike)
 
     def traces(self, role: str) -> Equations:
         """Return the parsed trace equations of ``"pre"`` or ``"post"``."""
@@ -354,6 +383,7 @@ class SpontaneousActivity(Model):
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         where = self._freeze("activity")
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
@@ -366,13 +396,14 @@ class SpontaneousActivity(Model):
             for name in names - checks.RESERVED - set(constants) - set(own)
             if not name.endswith("_gate")
         }
-        checks.check_statements(
-            self.on_step,
-            {**constants, **_gates_in(names), **checks.variables_of(self.variables)},
-            f"{where}: on_step",
-            writes={*variables, *own},
-            deferred=variables,
-        )
+        with mistakes.going_on():
+            checks.check_statements(
+                self.on_step,
+                {**constants, **_gates_in(names), **checks.variables_of(self.variables)},
+                f"{where}: on_step",
+                writes={*variables, *own},
+                deferred=variables,
+            )
         checks.check_all_used({**self.parameters, **dict.fromkeys(own)}, names, where)
 
     @property
@@ -420,10 +451,11 @@ class WeightProcess(Model):
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         where = self._freeze("weight process")
         object.__setattr__(self, "sums", Frozen(self.sums))
-        checks.check_time(self.period, f"{where}: period")
+        quantities.check_time(self.period, f"{where}: period")
         equations = checks.parse_equations(self.equations, where)
         variables = [*_declared(equations, where), *self.sums]
         for name in variables:
@@ -439,7 +471,9 @@ class WeightProcess(Model):
         for name, expression in self.sums.items():
             if not isinstance(expression, str):
                 raise SpecError(explain(f"{where}: sum {name}", show_value(expression), "text"))
-            used |= checks.check_expression(expression, own, f"{where}: sum {name}", unit=1)
+            used |= checks.identifiers(expression)
+            with mistakes.going_on():
+                checks.check_expression(expression, own, f"{where}: sum {name}", unit=1)
         own["interval"] = Variable(name="interval", dimensions=second.dim, dtype=np.float64)
         sums = checks.dimensionless(
             *(name + end for name in self.sums for end in ("_post", "_total"))
@@ -448,11 +482,10 @@ class WeightProcess(Model):
             local = {**own, **sums}
             if label == "on_change":  # runs at spikes too, where there is no interval and no sum
                 local = {k: v for k, v in own.items() if k != "interval"}
-            used |= checks.check_statements(
-                getattr(self, label),
-                local,
-                f"{where}: {label}",
-                writes={"w", *equations},
-            )
+            used |= checks.identifiers(getattr(self, label))
+            with mistakes.going_on():
+                checks.check_statements(
+                    getattr(self, label), local, f"{where}: {label}", writes={"w", *equations}
+                )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used({**self.parameters, **dict.fromkeys(idle)}, used, where)

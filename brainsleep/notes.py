@@ -14,18 +14,18 @@ from pathlib import Path
 from .errors import StoreError, SweepError, one_line
 from .files import written
 from .grid import Row
-from .store import is_finished
+from .store import Result, finished
 
 #: Folder of a sweep's own files among the results, and what is in it.
 NOTES, GRIDS, FAILED, MATCHED = ".sweep", "grids", "failed", "matched"
 
 
-def finished_id(out: Path, row: Row) -> str:
-    """Return the id of the finished run of a row, or '' if there is none."""
+def result_of(out: Path, row: Row) -> Result | None:
+    """Return the result of a row, or None if it is not finished."""
     found = row.run_id
     if row.reference:
         found = str(read_json(matched_note(out, row)).get("run_id", ""))
-    return found if found and is_finished(out, found) else ""
+    return finished(out, found) if found else None
 
 
 def failed_note(out: Path, row: Row) -> Path:
@@ -118,7 +118,8 @@ def status(out: str | Path) -> list[dict]:
     -------
     list of dict
         Each row as it was laid out (``run_id``, ``grid``, ``condition``, ``settings``, ``seed``,
-        ...), with ``state``, "finished", "failed" or "open", and ``error``.
+        ...), with ``state``, "finished", "failed" or "open", ``error``, and the number of
+        ``alarms`` that its run gave.
 
     Raises
     ------
@@ -139,8 +140,9 @@ def status(out: str | Path) -> list[dict]:
         if row["matched"]:
             run_id = str(read_json(folder / MATCHED / f"{address}.json").get("run_id", "none"))
         note = read_json(folder / FAILED / f"{address}.json")
-        if is_finished(Path(out), run_id):
-            row |= {"state": "finished", "error": ""}
+        if result := finished(Path(out), run_id):
+            row |= {"state": "finished", "error": "", "alarms": len(result.alarms)}
         else:
-            row |= {"state": "failed" if note else "open", "error": note.get("error", "")}
+            state = "failed" if note else "open"
+            row |= {"state": state, "error": note.get("error", ""), "alarms": 0}
     return list(rows.values())

@@ -11,10 +11,10 @@ from typing import Any
 from brian2 import Quantity, amp, farad, second, siemens, volt
 from brian2.core.namespace import DEFAULT_UNITS
 
-from .checks import check_units, is_number
-from .errors import BrainsleepError, ProtocolError, SpecError, explain, nearest
+from .errors import BrainsleepError, Details, ProtocolError, SpecError, closest, explain, nearest
 from .load import load
 from .model import Model
+from .quantities import check_units, is_number
 from .spec import Network
 from .values import show_value
 
@@ -26,7 +26,8 @@ class UnknownKeyError(ProtocolError):
     """A key names something that is not there."""
 
     def __init__(self, name: str, known, key: str):
-        super().__init__(f"key '{key}': there is no '{name}'; {nearest(name, known)}")
+        details = Details(word=name, close=closest(name, known))
+        super().__init__(f"key '{key}': there is no '{name}'; {nearest(name, known)}", details)
 
 
 def replace_at(node: Any, path: list[str], value: Any, key: str) -> Any:
@@ -41,6 +42,8 @@ def replace_at(node: Any, path: list[str], value: Any, key: str) -> Any:
         if head in fields:
             if not rest and "None" in str(fields[head].type) and value in (None, "none", "None"):
                 return _rebuild(node, head, None, key)
+            if not rest and "tuple[str" in str(fields[head].type) and isinstance(value, str):
+                value = _words(value)
             return _rebuild(node, head, replace_at(getattr(node, head), rest, value, key), key)
         parameters: Mapping = node.parameters if isinstance(node, Model) else {}
         if head not in parameters:
@@ -83,6 +86,10 @@ def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:
         raise
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"key '{key}': {' '.join(str(error).split())}") from error
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[,\s()]+", text) if word)
 
 
 _UNIT = r"[A-Za-z]\w*(?:\s*\*\*\s*-?\d{1,2})?"
@@ -143,12 +150,12 @@ def _parse(text: str, old: Any, key: str) -> Any:
             allowed = "groups such as ((0, 1), (2, 3))"
             raise ProtocolError(explain(f"key '{key}'", repr(text), allowed)) from error
     if isinstance(old, tuple):
-        words = [word for word in re.split(r"[,\s()]+", text) if word]
+        words = _words(text)
         if old and isinstance(old[0], str):
-            return tuple(words)
+            return words
         return tuple(load(word) if ":" in word else _parse(word, 0, key) for word in words)
     if dataclasses.is_dataclass(old):
-        return load(text)
+        return getattr(old, "from_text", load)(text)
     match = _NUMBER.match(text)
     if not match:
         raise ProtocolError(

@@ -19,8 +19,8 @@ OF_ONE = {
                 "its synapses, on a logarithmic axis; sleep is shaded, the hard bound dashed."),
     "histograms": ("Weights before and after", "Weights of each projection before training (grey) "
                    "and after it; weights that are all equal are a line."),
-    "sleep_rates": ("Rates over time", "Mean firing rate of each population in every wake and every "
-                    "sleep."),
+    "sleep_rates": ("Rates over time", "Mean firing rate of each population in every wake and "
+                    "every sleep."),
     "raster": ("Raster", "Single spikes around a sleep; of a large population every k-th neuron."),
     "classes": ("Accuracy by class", "Test accuracy of every class with Wilson’s 95 % interval, "
                 "beside the same readout of raw pixels."),
@@ -30,8 +30,8 @@ OF_ONE = {
                    "pair of classes."),
     "labels": ("Few labels", "Accuracy against the number of labels that the readout is fitted "
                "on."),
-    "continual": ("Task after task", "Accuracy on the tasks so far and on the first task, dimension "
-                  "of the responses, and forgetting."),
+    "continual": ("Task after task", "Accuracy on the tasks so far and on the first task, "
+                  "dimension of the responses, and forgetting."),
     "representation": ("Representation around sleep", "Dimension, selectivity, dead neurons and "
                        "similarity of classes before and after every sleep."),
 }  # fmt: skip
@@ -40,12 +40,12 @@ OF_ONE = {
 OF_MANY = {
     "accuracy": ("Accuracy against sleep", "Every seed and the mean with its 95 % interval, beside "
                  "raw pixels, chance and the published values."),
-    "sleep_sweep": ("Sweep of sleep", "Accuracy, its difference to no sleep with the same seed, and "
-                    "the rate in the test, against the fraction of sleep."),
+    "sleep_sweep": ("Sweep of sleep", "Accuracy, its difference to no sleep with the same seed, "
+                    "and the rate in the test, against the fraction of sleep."),
     "controls": ("Conditions", "Accuracy and rate in the test of every condition: every seed and "
                  "the mean with its 95 % interval."),
-    "continual": ("Task after task", "Accuracy on the tasks so far and on the first task, dimension "
-                  "of the responses, and forgetting, of every condition."),
+    "continual": ("Task after task", "Accuracy on the tasks so far and on the first task, "
+                  "dimension of the responses, and forgetting, of every condition."),
     "weights": OF_ONE["weights"],
     "histograms": OF_ONE["histograms"],
 }  # fmt: skip
@@ -53,8 +53,8 @@ OF_MANY = {
 #: A drawing larger than this many bytes is a bitmap instead.
 LARGEST = 400_000
 
-#: Pixels of the page an inch of a figure takes; dots an inch of a bitmap.
-SCALE, DPI = 118, 200
+#: Pixels of the page that an inch of a figure takes, and dots an inch of bitmaps.
+SCALE, DPI = 118, {"svg": 200, "png": 130}
 
 
 @dataclass(frozen=True)
@@ -131,5 +131,5 @@ def _saved(figure, kind: str, metadata: dict[str, None]) -> bytes:
     file = io.BytesIO()
     # letters as outlines: who reads the page need not have the font
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "brainsleep"}):
-        figure.savefig(file, format=kind, metadata=metadata, dpi=DPI if kind == "svg" else 0.6 * DPI)
+        figure.savefig(file, format=kind, metadata=metadata, dpi=DPI[kind])
     return file.getvalue()

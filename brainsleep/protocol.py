@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity
 
+from . import mistakes
+from .alarms import Alarms
 from .checks import unit_name
 from .encoders import RateEncoder
-from .errors import ProtocolError, explain, nearest
+from .errors import Details, ProtocolError, explain, nearest
 from .load import load, load_module
 from .override import UnknownKeyError, replace_at
 from .readout import Readout
@@ -24,6 +26,7 @@ from .slots import MAX_SHOWN
 from .spec import Network
 from .tasks import Tasks
 from .values import Frozen, show_value
+from .weights import SavedWeights
 
 HOOKS = ("on_segment", "on_sleep", "on_wake")
 
@@ -55,6 +58,7 @@ class Data:
     n_test: int = 500
     split_seed: int = 0
 
+    @mistakes.checked
     def __post_init__(self):
         for name in ("source", "root"):
             value = getattr(self, name)
@@ -97,6 +101,8 @@ class Record:
         0 for none.
     probe_every : int
         Probe at the first sleep, and then at every so many.
+    alarms : Alarms
+        When the run gives an alarm, and which alarms end it.
     """
 
     weights_every: int = 0
@@ -105,7 +111,9 @@ class Record:
     raster: tuple[int, ...] = ()
     probe_images: int = 0
     probe_every: int = 1
+    alarms: Alarms = field(default_factory=Alarms)
 
+    @mistakes.checked
     def __post_init__(self):
         for name in ("weights_every", "probe_images", "probe_every"):
             object.__setattr__(self, name, _count(getattr(self, name), f"record.{name}"))
@@ -114,6 +122,8 @@ class Record:
         if not isinstance(self.weights_at_phases, bool):
             got = repr(self.weights_at_phases)
             raise ProtocolError(explain("record.weights_at_phases", got, "True or False"))
+        if not isinstance(self.alarms, Alarms):
+            raise ProtocolError(explain("record.alarms", show_value(self.alarms), "Alarms(...)"))
         for name in ("snapshots", "raster"):
             value = getattr(self, name)
             if not isinstance(value, tuple | list):
@@ -149,6 +159,8 @@ class Protocol:
         What is kept.
     tasks : Tasks
         Classes learned one after the other; none by default.
+    initial_weights : SavedWeights
+        Weights of a stored run that this one starts with; none by default.
     hooks : mapping of str to callable
         Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep`` (of a sleep with stages:
         at the start of every stage), ``on_segment`` (probes are segments, too); only on the
@@ -172,10 +184,12 @@ class Protocol:
     readout: Readout = field(default_factory=Readout)
     record: Record = field(default_factory=Record)
     tasks: Tasks = field(default_factory=Tasks)
+    initial_weights: SavedWeights = field(default_factory=SavedWeights)
     hooks: Mapping[str, Callable] = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         for name, kind in _KINDS.items():
             value = getattr(self, name)
@@ -186,10 +200,25 @@ class Protocol:
         object.__setattr__(self, "references", tuple(self.references))
         for name, hook in self.hooks.items():
             if name not in HOOKS:
-                raise ProtocolError(f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}")
+                details = Details(word=str(name))
+                message = f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}"
+                raise ProtocolError(message, details)
             if not callable(hook):
                 raise ProtocolError(explain(f"hooks.{name}", repr(hook), "a function (groups, t)"))
-        self.schedule.check_gates(self.network.gates)
+        with mistakes.going_on():
+            self.schedule.check_gates(self.network.gates)
+        with mistakes.going_on():
+            self._check_size()
+        with mistakes.going_on():
+            self.initial_weights.check(self.network)
+        read = self.network.population(self.readout.population, "readout.population")
+        if not read.spikes:
+            raise ProtocolError(
+                f"readout.population: got '{read.name}', whose neurons have no threshold and "
+                "never spike; expected a population that spikes"
+            )
+
+    def _check_size(self) -> None:
         size = self.network.population(self.network.input).size
         if self.encoder.n_inputs != size:
             raise ProtocolError(
@@ -197,13 +226,8 @@ class Protocol:
                     "encoder.size",
                     f"{self.encoder.size} = {self.encoder.n_inputs} inputs",
                     f"{size}, the size of population '{self.network.input}'",
-                )
-            )
-        read = self.network.population(self.readout.population, "readout.population")
-        if not read.spikes:
-            raise ProtocolError(
-                f"readout.population: got '{read.name}', whose neurons have no threshold and "
-                "never spike; expected a population that spikes"
+                ),
+                Details(word="size"),
             )
 
     def override(self, changes: Mapping[str, Any]) -> Protocol:
@@ -257,6 +281,7 @@ _KINDS = {
     "readout": Readout,
     "record": Record,
     "tasks": Tasks,
+    "initial_weights": SavedWeights,
     "hooks": Mapping,
     "description": str,
     "references": tuple | list,
@@ -300,18 +325,25 @@ LATER: dict[str, dict[str, Any]] = {
     "sleep": {"stages": [], "cycles": 1, "duration": None},
     "SpontaneousActivity": {"equations": ""},
     "Schedule": {"epochs": 1},
-    "Record": {"probe_images": 0, "probe_every": 1},
-    "Protocol": {"tasks": plain(Tasks())},
+    "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},
+    "Protocol": {
+        "tasks": plain(Tasks()),
+        "initial_weights": SavedWeights.deciding(plain(SavedWeights())),
+    },
 }
+
+#: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
+_SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
 
 
 def _deciding(value: Any) -> Any:
     """Leave out what a specification, described as plain data, cites, and what is as before."""
     if isinstance(value, dict):
+        value = _SELECTED.get(value.get("kind", ""), dict)(value)
         before = LATER.get(value.get("kind", ""), {})
-        drop = {k for k, old in before.items() if k in value and value[k] == old}
-        drop |= {"references"} if "kind" in value else set()
-        return {k: _deciding(v) for k, v in value.items() if k not in drop}
+        drop = {"references"} if "kind" in value else set()
+        found = {k: _deciding(v) for k, v in value.items() if k not in drop}
+        return {k: v for k, v in found.items() if k not in before or v != before[k]}
     return [_deciding(v) for v in value] if isinstance(value, list) else value
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import is_number
+from . import mistakes
 from .errors import DataError, ProtocolError, explain
+from .quantities import is_number
 
 # scikit-learn and scipy.stats take longer to import than a program to start: they are imported
 # where a readout is fitted, after the simulation.
@@ -41,6 +42,7 @@ class Readout:
     label_counts: tuple[int, ...] = ()
     label_draws: int = 10
 
+    @mistakes.checked
     def __post_init__(self):
         if not is_number(self.variance) or not 0 < self.variance < 1:
             raise ProtocolError(explain("readout.variance", repr(self.variance), "between 0 and 1"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from .metrics import WEIGHT_STATISTICS, weight_statistics
+from .alarms import plastic
+from .metrics import WEIGHT_STATISTICS, saturation, weight_statistics
 from .npz import digest
 from .protocol import Protocol
 from .schedule import SlotTable
@@ -38,6 +39,9 @@ class Recorder:
         Step and neuron of single spikes, a block a segment, by the segment's first slot.
     probes : dict of int to dict of str to ndarray
         What `brainsleep.probes` found, by the slot before which it looked.
+    saturated : ndarray, shape (n_slots + 1, n_plastic)
+        Fraction of the weights of each plastic projection that were at their bound before a slot;
+        NaN where that was not looked at.
 
     Notes
     -----
@@ -53,6 +57,7 @@ class Recorder:
     snapshots: dict[str, np.ndarray]
     spikes: dict[str, dict[int, np.ndarray]]
     probes: dict[int, dict[str, np.ndarray]]
+    saturated: np.ndarray
 
     @classmethod
     def empty(cls, protocol: Protocol, n_slots: int) -> Recorder:
@@ -72,6 +77,7 @@ class Recorder:
             snapshots={},
             spikes={p.name: {} for p in spiking},
             probes={},
+            saturated=np.full((n_slots + 1, len(plastic(network))), np.nan),
         )
 
     def add_segment(self, table: SlotTable, first: int, last: int, recording: Recording) -> None:
@@ -96,16 +102,36 @@ class Recorder:
             self.stats[p.name][len(self.stat_steps) :] = [found]
         self.stat_steps.append(step)
 
+    def add_saturation(self, slot: int, protocol: Protocol, state: State) -> None:
+        """Note how many weights are at their bound before `slot`."""
+        for k, p in enumerate(plastic(protocol.network)):
+            self.saturated[slot, k] = saturation(state.weights(p.name), p.w_max)
+
     def add_snapshot(self, name: str, protocol: Protocol, state: State) -> None:
         """Keep all weights as they are now, unless there is a snapshot of that name."""
         for p in protocol.network.projections:
             self.snapshots.setdefault(f"{name}/{p.name}", state.arrays[f"{p.name}.w"].copy())
+
+    def looked_at(self, slot: int) -> int:
+        """Return the last slot up to `slot` before which weights were looked at; -1 for none."""
+        looked = np.flatnonzero(~np.isnan(self.saturated[: slot + 1]).any(axis=1))
+        return int(looked[-1]) if len(looked) else -1
+
+    def until(self, last: int) -> Recorder:
+        """Return what was recorded of a run that ends before slot `last`."""
+        return replace(
+            self,
+            counts={name: counts[:last] for name, counts in self.counts.items()},
+            totals={name: totals[:last] for name, totals in self.totals.items()},
+            ran=self.ran[:last],
+        )
 
     def arrays(self, before: int | None = None) -> dict[str, np.ndarray]:
         """Return everything as named arrays; single spikes of slots `before` this one only."""
         found = {f"counts/{k}": v for k, v in self.counts.items()}
         found |= {f"totals/{k}": v for k, v in self.totals.items()}
         found |= {f"snapshots/{k}": v for k, v in self.snapshots.items()}
+        found["saturated"] = self.saturated
         found |= {"ran": self.ran, "stat_steps": np.array(self.stat_steps, np.int64)}
         width = len(WEIGHT_STATISTICS)
         n = len(self.stat_steps)
@@ -131,6 +157,7 @@ class Recorder:
                 slot, _, what = key.partition("/")
                 self.probes.setdefault(int(slot), {})[what] = value
         self.ran = arrays["ran"].copy()
+        self.saturated = arrays["saturated"].copy()
         self.stat_steps = arrays["stat_steps"].tolist()
 
 
@@ -164,7 +191,10 @@ class Checkpoint:
                 parts[kind][key] = value
         fits = {k: v.shape for k, v in parts["state"].items()} == {
             k: v.shape for k, v in state.arrays.items()
-        } and len(parts["recorder"].get("ran", ())) == n_slots
+        } and all(
+            len(parts["recorder"].get(name, ())) == n
+            for name, n in (("ran", n_slots), ("saturated", n_slots + 1))
+        )
         if not fits:
             return None
         return cls(

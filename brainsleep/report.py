@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ from . import facts, health, markup
 from .again import command
 from .errors import StoreError, explain, one_line
 from .facts import Table
-from .pictures import OF_MANY, OF_ONE, Picture, pictures
+from .files import written
+from .pictures import OF_ONE, Picture, pictures
 from .store import Result, read_result, versions
 from .table import flatten, results_in
 
@@ -110,15 +109,10 @@ def _page(template: str, **values: Any) -> str:
 
 def _save(path: Path, page: str) -> None:
     """Write a page in one step."""
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        temporary = None
+        with written(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
     except OSError as error:
         raise StoreError(
             explain(
@@ -128,38 +122,34 @@ def _save(path: Path, page: str) -> None:
                 "choose another with --out",
             )
         ) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
 
 
 # -- one result ----------------------------------------------------------------------------------
 
 
 def _of_one(result: Result) -> dict[str, Any]:
-    protocol = result.info["protocol"]
-    drawn, missing = pictures([result], OF_ONE)
-    again, exact = command(result)
+    protocol, equations = result.info["protocol"], result.info["equations"]
     network = protocol["network"]
-    return {
+    again, exact = command(result)
+    page = {
         "headline": facts.headline(result),
         "alarms": health.alarms(result),
         "limits": health.LIMITS,
         "tiles": facts.tiles(result),
-        "pictures": drawn,
-        "missing": missing,
         "summary": [facts.weights(result), facts.rates(result)],
         "metrics": facts.metrics(result),
         "setup": [
             facts.populations(network), facts.projections(network), *facts.schedule(protocol)
         ],
         "settings": facts.settings(protocol),
-        "models": markup.parts(network, result.info["equations"]),
-        "sources": list(_sources(result.info["equations"])),
+        "models": markup.parts(network, equations),
+        "sources": list(_sources(equations)),
         "command": again,
         "exact": exact,
         "provenance": facts.provenance(result),
-    }
+    }  # fmt: skip
+    drawn, missing = pictures([result], OF_ONE)  # last: it takes longest
+    return page | {"pictures": drawn, "missing": missing}
 
 
 def _sources(equations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -275,7 +265,7 @@ def _drawn(results: list[Result]) -> list[Picture]:
     if len(results) < 2:
         return []
     fractions = {r.info["protocol"]["schedule"]["sleep"]["fraction"] for r in results}
-    tasks = any(len((r.info["protocol"].get("tasks") or {}).get("classes", ())) > 1 for r in results)
+    tasks = any(facts.n_tasks(r.info["protocol"]) > 1 for r in results)
     choices = ["continual"] if tasks else ["accuracy", "sleep_sweep"] if len(fractions) > 1 else []
     found, _ = pictures(results, choices)
     found += [] if found else pictures(results, ["controls"])[0]

@@ -7,6 +7,7 @@ checkpoint with the same result as an undisturbed one.
 
 from __future__ import annotations
 
+import logging
 import platform
 import shutil
 import time
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .alarms import LOOK_EVERY, Alarm, Watch
 from .datasets import Dataset, split
-from .errors import StoreError
+from .errors import NotFiniteError, StoreError
 from .measure import rate_metrics, response_metrics, scores, task_metrics, weight_metrics
 from .metrics import WEIGHT_STATISTICS
 from .probes import Probes
@@ -36,6 +38,8 @@ from .store import (
 
 #: Told how far a run is: steps done, steps in all, what it is doing.
 Progress = Callable[[int, int, str], None]
+
+log = logging.getLogger("brainsleep.alarms")
 
 STAGES = ("train", "readout", "test")
 
@@ -80,7 +84,9 @@ class Run:
             network.batch_size or 1,
         )
         self.recorder = Recorder.empty(protocol, len(self.table))
-        self._at = (0, initial_state(network, seed))  # one value: an interrupt finds a whole one
+        self.watch = Watch(protocol.record.alarms, network, self.table)
+        start = initial_state(network, seed, protocol.initial_weights.weights())
+        self._at = (0, start)  # one value: an interrupt finds a whole one
         self.initial_sum = self._summed_weight(self.state)
         self.seconds = 0.0
         self._n_train_slots = int(np.sum(self.table.stage == "train"))
@@ -176,17 +182,25 @@ class Run:
         """
         before, begun = self.seconds, clock()
         boundaries = self._boundaries()
-        while self.position < len(self.table):
+        yield from self._observe(self.position)
+        while self.position < len(self.table) and not self.watch.stopped:
             last = self._next_border(boundaries)
             yield from self._advance(last)
+            yield from self._observe(self.position)
             self.seconds = before + clock() - begun
             self.tell(str(self.table.phase[last - 1]))
-        yield from self._observe(len(self.table))
+        if self.position < self._n_train_slots:  # stopped: training ended with these weights
+            self.recorder.add_statistics(self.position, self.protocol, self.state)
+            self.recorder.add_snapshot("trained", self.protocol, self.state)
 
     def tell(self, text: str) -> None:
-        """Show how far it is."""
+        """Show how far it is, and which alarms there were."""
         done, total = self.table.starts[[self.position, -1]].tolist()
-        self.progress(done, total, text)
+        alarms = ", ".join(f"{alarm.kind} of {alarm.where}" for alarm in self.watch.alarms)
+        self.progress(done, total, f"{text}; alarm: {alarms}" if alarms else text)
+
+    def _warn(self, alarm: Alarm) -> None:
+        log.warning("%s, seed %d: %s", self.protocol.name, self.seed, alarm.text)
 
     def _next_border(self, boundaries: np.ndarray) -> int:
         first = self.position
@@ -199,17 +213,33 @@ class Run:
 
     def _advance(self, last: int) -> Steps[None]:
         first = self.position
-        yield from self._observe(first)
         above = self.table.above[first] * self.initial_sum
         if above and self._summed_weight(self.state) <= above:
             self._at = (self._next_phase(first), self.state)  # sleep is over, or need not begin
             return
         segment = self._segment(first, last)
         seed = int(stream(self.seed, "dynamics", first).integers(2**32))
-        state, recording = yield Request(self.state, segment, seed)
+        try:
+            state, recording = yield Request(self.state, segment, seed)
+        except NotFiniteError as error:
+            self._not_finite(error, first, last)
+            return
         stop = first + min(map(len, recording.counts.values()))
         self.recorder.add_segment(self.table, first, stop, recording)
         self._at = (last if stop == last else self._next_phase(first), state)
+
+    def _not_finite(self, error: NotFiniteError, first: int, last: int) -> None:
+        """End with what there was before, if that is wanted; else say when, and keep it."""
+        alarm = self.watch.not_finite(error)
+        self._warn(alarm)
+        if self.watch.stopped:
+            return
+        self.save_checkpoint()
+        when = f"slots {first} to {last - 1} ({self.table.phase[first]})"
+        when += f", from {alarm.time_s:.6g} s on"
+        kept = "the checkpoint before them is kept; --stop-on nan makes a result of what there was"
+        advice = f"{error.advice}; it was in {when}; {kept}"
+        raise NotFiniteError(error.values, error.where, error.count, advice) from error
 
     def _next_phase(self, slot: int) -> int:
         later = np.flatnonzero(self.table.phase[slot + 1 :] != self.table.phase[slot])
@@ -224,6 +254,12 @@ class Run:
 
     def _observe(self, slot: int) -> Steps[None]:
         """Look at weights and responses before `slot`; the state stays as it is."""
+        if slot in self._stat_slots or (
+            slot < self._n_train_slots and slot - self.recorder.looked_at(slot) >= LOOK_EVERY
+        ):
+            self.recorder.add_saturation(slot, self.protocol, self.state)
+        for alarm in self.watch.look(self.recorder, slot):
+            self._warn(alarm)
         if slot in self.probes.slots and slot not in self.recorder.probes:
             self.recorder.probes[slot] = yield from self.probes.look(
                 self.capacity, self.state, slot
@@ -262,6 +298,7 @@ class Run:
         if point is None:
             return False
         self.recorder.restore(point.recorded)
+        self.watch.look(self.recorder, point.position)
         self._at = (point.position, replace(self.state, arrays=point.state))
         self.seconds = point.seconds
         return True
@@ -278,7 +315,7 @@ class Run:
         compiler, gpu : str
             What compiled the network, and the GPU that it ran on.
         """
-        self.tell("readout")
+        self.tell("stopped" if self.watch.stopped else "readout")
         started = time.perf_counter()
         metrics, arrays = self._measure()
         timings = {
@@ -301,6 +338,7 @@ class Run:
                 "citation": self.dataset.citation,
             },
             "metrics": metrics,
+            **self.watch.report(),
             "timings": timings,
             "versions": versions(*_PACKAGES.get(self.backend_name.partition("-")[0], ())),
             "compiler": compiler,
@@ -312,10 +350,12 @@ class Run:
         return result
 
     def _measure(self) -> tuple[dict, dict[str, np.ndarray]]:
-        protocol, table, recorder = self.protocol, self.table, self.recorder
+        protocol, last = self.protocol, self.position  # the end, unless it was stopped
+        table, recorder = self.table.until(last), self.recorder.until(last)
         dt = float(protocol.network.dt)
         looked = self.probes.course(recorder, dt)
-        arrays = {k: v for k, v in recorder.arrays().items() if not k.startswith("probes/")}
+        inner = ("probes/", "saturated")  # what follows from these is kept
+        arrays = {k: v for k, v in recorder.arrays().items() if not k.startswith(inner)}
         arrays |= looked
         arrays |= {
             "slots/steps": recorder.ran,
@@ -335,7 +375,7 @@ class Run:
         metrics = weight_metrics(protocol, recorder, self.state)
         metrics |= rate_metrics(protocol, recorder, table)
         metrics |= response_metrics(protocol, recorder, table, self.split, self.seed)
-        if protocol.data.n_readout and protocol.data.n_test:
+        if protocol.data.n_readout and protocol.data.n_test and not self.watch.stopped:
             found, few = scores(protocol, recorder, table, self.split, self.seed)
             metrics |= few
             for name, score in found.items():

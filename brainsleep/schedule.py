@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from brian2 import Quantity, ms, second
 
-from .checks import check_time, is_number
-from .errors import ScheduleError, explain, nearest
+from . import mistakes
+from .errors import Details, ScheduleError, closest, explain, nearest
+from .quantities import check_time, is_number
 from .slots import MAX_SLOTS, Order, SlotTable, Timing, slot_table, test_slots, training_slots
 from .stages import SleepStage, check_stages, checked_gates
 from .stages import nrem as nrem
@@ -44,6 +45,7 @@ class Phase:
     kind: str
     gates: Mapping[str, float]
 
+    @mistakes.checked
     def __post_init__(self):
         if self.kind not in KINDS:
             known = nearest(str(self.kind), KINDS)
@@ -91,6 +93,7 @@ class SleepPhase(Phase):
     cycles: int = 1
     duration: Quantity | None = None
 
+    @mistakes.checked
     def __post_init__(self):
         super().__post_init__()
         if self.duration is not None:
@@ -189,6 +192,7 @@ class Schedule:
     test: Phase = field(default_factory=test)
     epochs: int = 1
 
+    @mistakes.checked
     def __post_init__(self):
         if not isinstance(self.epochs, int) or isinstance(self.epochs, bool) or self.epochs < 1:
             allowed = "a whole number of at least 1"
@@ -225,9 +229,12 @@ class Schedule:
         for where, names in opened.items():
             for name in names:
                 if name not in gates:
-                    raise ScheduleError(
-                        f"schedule.{where}.gates: the network has no gate '{name}'; "
-                        f"{nearest(name, gates)}"
+                    mistakes.report(
+                        ScheduleError(
+                            f"schedule.{where}.gates: the network has no gate '{name}'; "
+                            f"{nearest(name, gates)}",
+                            Details(word=name, close=closest(name, gates)),
+                        )
                     )
 
     def compile(

@@ -211,7 +211,7 @@ def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray
     """
     network = protocol.network
     program = make_backend(backend, network)
-    state = initial_state(network, seed)
+    state = initial_state(network, seed, protocol.initial_weights.weights())
     spikes = steps = 0
     for first, segment in shown(protocol, images, program.capacity.slots // 2):
         key = int(stream(seed, "calibration", first).integers(2**32))

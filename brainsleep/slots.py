@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +59,12 @@ class SlotTable:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def until(self, last: int) -> SlotTable:
+        """Return the table of the slots before `last`."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "gates"}
+        gates = {name: gate[:last] for name, gate in self.gates.items()}
+        return SlotTable(**{name: c[:last] for name, c in columns.items()}, gates=gates)
 
     @property
     def starts(self) -> np.ndarray:

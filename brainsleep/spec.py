@@ -6,7 +6,7 @@ be imported from here too; `NetworkSpec` checks the parts against each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity, ms
 
-from . import checks
-from .errors import SpecError, explain, nearest
+from . import checks, mistakes, quantities
+from .errors import Details, SpecError, closest, explain, nearest
 from .model import (
     STANDARD_GATES,
     Model,
@@ -68,6 +68,7 @@ class Population:
     model: NeuronModel
     activities: tuple[SpontaneousActivity, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         checks.check_name(self.name, "population", reserved=())
         size, whole = self.size, isinstance(self.size, int | np.integer)
@@ -105,8 +106,9 @@ class Connectivity:
     self_connections: bool = False
     avoid_reciprocal: str = ""
 
+    @mistakes.checked
     def __post_init__(self):
-        if not checks.is_number(self.p) or not 0 < self.p <= 1:
+        if not quantities.is_number(self.p) or not 0 < self.p <= 1:
             raise SpecError(explain("connectivity p", repr(self.p), "more than 0 and at most 1"))
         object.__setattr__(self, "p", float(self.p))
 
@@ -127,6 +129,7 @@ class InitialWeights:
     high: float | None = None
     incoming_sum: float | None = None
 
+    @mistakes.checked
     def __post_init__(self):
         for name in ("low", "high", "incoming_sum"):
             value = getattr(self, name)
@@ -185,6 +188,7 @@ class Projection:
     rules: tuple[PlasticityRule, ...] = ()
     processes: tuple[WeightProcess, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         where = f"projection '{self.name}'"
         checks.check_name(self.name, "projection", reserved=())
@@ -220,6 +224,15 @@ class Projection:
             )
 
 
+def _named(parts: Iterable[Any], name: str, missing: str) -> Any:
+    """Return the part called `name`; raise `SpecError` saying what is missing otherwise."""
+    known = {part.name: part for part in parts}
+    if name in known:
+        return known[name]
+    details = Details(word=name, close=closest(str(name), known))
+    raise SpecError(f"{missing} '{name}'; {nearest(name, known)}", details)
+
+
 class Network:
     """Populations and projections by name, and the gates their parts have."""
 
@@ -249,22 +262,11 @@ class Network:
 
     def population(self, name: str, where: str = "") -> Any:
         """Return the population called `name`; raise `SpecError` if there is none."""
-        for population in self.populations:
-            if population.name == name:
-                return population
-        raise SpecError(
-            f"{where or 'population'}: no population '{name}'; "
-            f"{nearest(name, (p.name for p in self.populations))}"
-        )
+        return _named(self.populations, name, f"{where or 'population'}: no population")
 
     def projection(self, name: str) -> Any:
         """Return the projection called `name`; raise `SpecError` if there is none."""
-        for projection in self.projections:
-            if projection.name == name:
-                return projection
-        raise SpecError(
-            f"no projection '{name}'; {nearest(name, (p.name for p in self.projections))}"
-        )
+        return _named(self.projections, name, "no projection")
 
     def weight_processes(self) -> Iterator[tuple[Any, WeightProcess]]:
         """Go through all weight processes with the projection each acts on."""
@@ -334,15 +336,16 @@ class NetworkSpec(Network):
 
         return assemble(self)
 
+    @mistakes.checked
     def __post_init__(self):
-        from .assemble import check_network  # assemble describes specs, so it comes after them
+        from .network_check import check_network  # which describes specs, so it comes after them
 
         where = f"network '{self.name}'"
         checks.check_name(self.name, "network", reserved=())
-        checks.check_time(self.dt, f"{where}: dt")
+        quantities.check_time(self.dt, f"{where}: dt")
         if self.precision not in PRECISIONS:
-            expected = " or ".join(PRECISIONS)
-            raise SpecError(explain(f"{where}: precision", repr(self.precision), expected))
+            got, allowed = repr(self.precision), " or ".join(PRECISIONS)
+            raise SpecError(explain(f"{where}: precision", got, allowed))
         for label, kind in (("populations", Population), ("projections", Projection)):
             parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
             object.__setattr__(self, label, parts)
@@ -350,10 +353,14 @@ class NetworkSpec(Network):
         check_distinct([part.name for part in parts], where)
         for projection in self.projections:
             for end in ("source", "target"):
-                self.population(getattr(projection, end), f"projection '{projection.name}': {end}")
-            self._check_reciprocal(projection)
-        self._check_input(where)
-        self._check_gates(where)
+                with mistakes.checking(projection):
+                    label = f"projection '{projection.name}': {end}"
+                    self.population(getattr(projection, end), label)
+            with mistakes.checking(projection):
+                self._check_reciprocal(projection)
+        for check in (self._check_input, self._check_gates):
+            with mistakes.going_on():
+                check(where)
         check_network(self)
 
     def _check_reciprocal(self, projection: Projection) -> None:
@@ -361,13 +368,9 @@ class NetworkSpec(Network):
         ends = (projection.target, projection.source)
         earlier = self.projections[: self.projections.index(projection)]
         if other and not any(p.name == other and (p.source, p.target) == ends for p in earlier):
-            raise SpecError(
-                explain(
-                    f"projection '{projection.name}': avoid_reciprocal",
-                    repr(other),
-                    f"an earlier projection from {ends[0]} to {ends[1]}",
-                )
-            )
+            where = f"projection '{projection.name}': avoid_reciprocal"
+            allowed = f"an earlier projection from {ends[0]} to {ends[1]}"
+            raise SpecError(explain(where, repr(other), allowed), Details(word=other))
 
     def _check_input(self, where: str) -> None:
         """Check that the input population takes the stimulus, and no other does."""

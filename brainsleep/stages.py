@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .checks import is_number
+from . import mistakes
 from .errors import ScheduleError, explain
+from .quantities import is_number
 from .values import Frozen, show_value
 
 
@@ -42,6 +43,7 @@ class SleepStage:
     share: float
     gates: Mapping[str, float] = field(default_factory=dict)
 
+    @mistakes.checked
     def __post_init__(self):
         if not isinstance(self.name, str) or not re.fullmatch("[a-z][a-z0-9_]*", self.name):
             allowed = "lower-case letters, digits and underscores, a letter first"

@@ -9,13 +9,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import checks
-from .errors import ProtocolError, SimulationError, SpecError, explain
+from .errors import NotFiniteError, ProtocolError, SpecError, explain
 from .spec import Network, NetworkSpec, Projection
 from .surrogate import SurrogateNetwork
+
+if TYPE_CHECKING:
+    from .weights import Synapses
 
 
 def stream(seed: int, *names: object) -> np.random.Generator:
@@ -65,11 +69,12 @@ class State:
 
 
 def check_finite(arrays: dict[str, np.ndarray], advice: str) -> None:
-    """Raise `SimulationError`, ending in `advice`, if a value is not a finite number."""
+    """Raise `NotFiniteError`, ending in `advice`, if a value is not a finite number."""
     for name, value in arrays.items():
         if not np.all(np.isfinite(value)):
             bad = int(np.sum(~np.isfinite(value)))
-            raise SimulationError(f"{name}: {bad} of {value.size} values are not finite{advice}")
+            where, values = name.partition(".")[0], f"{name}: {bad} of {value.size} values"
+            raise NotFiniteError(values, where, bad, advice)
 
 
 def same_synapses(one: Mapping, other: Mapping) -> bool:
@@ -86,7 +91,7 @@ def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str,
 
     Raises
     ------
-    SimulationError
+    NotFiniteError
         If a value is not a finite number.
     """
     for name, value in arrays.items():
@@ -102,21 +107,23 @@ def variable_name(owner: str, part: str, variable: str) -> str:
     return f"{owner}.{part}_{variable}"
 
 
-def initial_state(spec: Network, seed: int) -> State:
+def initial_state(spec: Network, seed: int, saved: Mapping[str, Synapses] | None = None) -> State:
     """Draw connectivity and weights of `spec` from `seed`; set variables to their start.
+
+    Projections in `saved` have its synapses instead.
 
     Values are rounded to the network's precision, so that what does not change stays as it is.
     """
     if isinstance(spec, SurrogateNetwork):
-        state = _layered_state(spec, seed)
+        state = _layered_state(spec, seed, saved or {})
     else:
         assert isinstance(spec, NetworkSpec)
-        state = _recurrent_state(spec, seed)
+        state = _recurrent_state(spec, seed, saved or {})
     rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
     return replace(state, arrays=rounded)
 
 
-def _layered_state(spec: SurrogateNetwork, seed: int) -> State:
+def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, Synapses]) -> State:
     """Draw signed weights as torch's linear layers do, and nothing learned by Adam yet."""
     arrays, synapses = {"adam.step": np.zeros(1)}, {}
     for p in spec.projections:
@@ -125,7 +132,7 @@ def _layered_state(spec: SurrogateNetwork, seed: int) -> State:
         synapses[p.name] = (pre, post)
         bound = min(p.scale / np.sqrt(shape[0]), p.w_max)
         drawn = stream(seed, "weights", p.name).uniform(-bound, bound, len(pre))
-        arrays[f"{p.name}.w"] = drawn
+        arrays[f"{p.name}.w"] = saved[p.name].w if p.name in saved else drawn
         kept = [f"{p.name}.adam_mean", f"{p.name}.adam_square"]
         for process in p.processes:
             own = checks.parse_equations(process.equations, process.name)
@@ -145,7 +152,7 @@ def _layered_state(spec: SurrogateNetwork, seed: int) -> State:
     return State(arrays, {}, synapses)
 
 
-def _recurrent_state(spec: NetworkSpec, seed: int) -> State:
+def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, Synapses]) -> State:
     plan = spec.plan
     arrays: dict[str, np.ndarray] = {}
     parameters: dict[str, float] = {}
@@ -158,13 +165,16 @@ def _recurrent_state(spec: NetworkSpec, seed: int) -> State:
             arrays[f"{group.name}.{name}"] = np.full(group.size, start)
         parameters |= {f"{group.name}.{k}": float(v) for k, v in group.parameters.items()}
     for projection, part in zip(spec.projections, plan.synapses, strict=True):
-        pairs = _connect(spec, projection, stream(seed, "synapses", projection.name), synapses)
+        if projection.name in saved:
+            pre, post, w = saved[projection.name]
+            pairs = pre, post
+        else:
+            pairs = _connect(spec, projection, stream(seed, "synapses", projection.name), synapses)
+            w = _draw_weights(spec, projection, pairs[1], stream(seed, "weights", projection.name))
         synapses[projection.name] = pairs
         for name in part.state:
             arrays[f"{projection.name}.{name}"] = np.zeros(len(pairs[0]))
-        arrays[f"{projection.name}.w"] = _draw_weights(
-            spec, projection, pairs[1], stream(seed, "weights", projection.name)
-        )
+        arrays[f"{projection.name}.w"] = w
         parameters |= {f"{projection.name}.{k}": float(v) for k, v in part.parameters.items()}
     return State(arrays, parameters, synapses)
 

@@ -32,6 +32,13 @@ SCHEMA_VERSION = 1
 #: Most bytes of a ``result.json``.
 MAX_JSON = 64 * 2**20
 
+#: Kinds of what is in it, where that is relied on.
+_KINDS = {
+    **dict.fromkeys(("run_id", "backend", "compiler"), str),
+    **dict.fromkeys(("protocol", "data", "metrics", "timings", "versions"), dict),
+    "seed": int,
+}
+
 log = logging.getLogger("brainsleep")
 
 
@@ -125,18 +132,21 @@ def read_result(path: str | Path) -> Result:
     if info.get("schema_version") != SCHEMA_VERSION:
         got = info.get("schema_version")
         raise StoreError(explain(f"result {path}: schema version", got, SCHEMA_VERSION))
+    for name, kind in _KINDS.items():
+        if not isinstance(info.get(name, kind()), kind):
+            got = f"a {type(info[name]).__name__}"
+            raise StoreError(explain(f"result {path}: {name}", got, f"a {kind.__name__}"))
     if info.get("arrays_sha256", "") != file_hash(path / "arrays.npz"):
         raise StoreError(f"result {path}: arrays.npz is missing or damaged; run it with --force")
     return Result(path, info)
 
 
-def is_finished(out: Path, run_id: str) -> bool:
-    """Tell whether `out` holds a whole result of `run_id`; nothing is changed."""
+def finished(out: Path, run_id: str) -> Result | None:
+    """Return the result of `run_id` in `out` if it is sound, else None; nothing is changed."""
     try:
-        read_result(out / run_id)
+        return read_result(out / run_id)
     except StoreError:
-        return False
-    return True
+        return None
 
 
 def find_result(out: Path, run_id: str) -> Result | None:

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from brian2 import Quantity, ms
 
-from . import checks
+from . import checks, mistakes, quantities
 from .errors import SpecError, explain, nearest
 from .model import PlasticityRule, SpontaneousActivity, WeightProcess
 from .spec import PRECISIONS, Network
@@ -70,6 +70,7 @@ class CurrentInput(Layer):
     spikes = False
     activities: ClassVar[tuple[SpontaneousActivity, ...]] = ()  # type: ignore[misc]
 
+    @mistakes.checked
     def __post_init__(self):
         checks.check_name(self.name, "population", reserved=())
         _size(self.size, f"population '{self.name}': size")
@@ -116,6 +117,7 @@ class LeakyPopulation(Layer):
 
     spikes = True
 
+    @mistakes.checked
     def __post_init__(self):
         where = f"population '{self.name}'"
         checks.check_name(self.name, "population", reserved=())
@@ -185,6 +187,7 @@ class DenseProjection:
 
     w_min = 0.0
 
+    @mistakes.checked
     def __post_init__(self):
         where = f"projection '{self.name}'"
         checks.check_name(self.name, "projection", reserved=())
@@ -256,10 +259,11 @@ class SurrogateNetwork(Network):
     precision: str = "float32"
     references: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
         where = f"network '{self.name}'"
         checks.check_name(self.name, "network", reserved=())
-        checks.check_time(self.dt, f"{where}: dt")
+        quantities.check_time(self.dt, f"{where}: dt")
         if self.precision not in PRECISIONS:
             allowed = " or ".join(PRECISIONS)
             raise SpecError(explain(f"{where}: precision", repr(self.precision), allowed))

@@ -19,7 +19,7 @@ from .backend import make_backend
 from .build import build_key, find_compiler
 from .errors import StoreError, SweepError, explain, one_line
 from .grid import Grid, Row, addressed, grouped
-from .notes import described, failed_note, finished_id, read_json, write_json, write_manifest
+from .notes import described, failed_note, read_json, result_of, write_json, write_manifest
 from .protocol import Protocol
 from .segment import Capacity
 from .spec import NetworkSpec
@@ -38,6 +38,8 @@ class Progress:
     ----------
     total, finished : int
         Rows in all, and rows with a result.
+    alarmed : set of str
+        Run ids of the rows with a result that gave an alarm, see `brainsleep.alarms`.
     failed : dict of str to str
         Error by run id of the rows that were given up.
     running : dict of str to float
@@ -51,6 +53,7 @@ class Progress:
 
     total: int
     finished: int = 0
+    alarmed: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
     running: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -155,9 +158,9 @@ class Plan:
         self.out = Path(out)
         self.rows = {row.run_id: row for row in _with_references(addressed(rows))}
         # read once: every result is checked against its checksum
-        self.finished = {
-            address for address, row in self.rows.items() if finished_id(self.out, row)
-        }
+        results = {address: result_of(self.out, row) for address, row in self.rows.items()}
+        self.finished = {address for address, result in results.items() if result}
+        self.alarmed = {address for address, result in results.items() if result and result.alarms}
         check_writable(self.out)
         write_manifest(self.out, self.rows.values())
 
@@ -196,7 +199,7 @@ class Plan:
             make_backend("cpp", network, report=report)
 
     def _state(self) -> Progress:
-        return Progress(len(self.rows), len(self.finished))
+        return Progress(len(self.rows), len(self.finished), self.alarmed)
 
     def run(
         self, client: Any, *, batch: int = 1, retries: int = RETRIES, retry_failed: bool = False,
@@ -334,7 +337,10 @@ class _Running:
         for row, found in zip(rows, results, strict=True):
             if found.get("kind") == StoreError.__name__:
                 raise StoreError(found["error"])
-            if not found and not finished_id(self.out, row):
+            result = None if found else result_of(self.out, row)
+            if result and result.alarms:
+                self.state.alarmed.add(row.run_id)
+            if not found and result is None:
                 raise SweepError(
                     explain(
                         f"sweep: output folder {self.out}",

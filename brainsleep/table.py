@@ -10,6 +10,8 @@ The columns, in this order:
   column, ``set.KEY.equations``, with the first eight digits of its SHA-256: they say whether it
   is the same;
 - the metrics that are one number, by name; of intervals both ends, ``NAME.low``, ``NAME.high``;
+- ``alarm.KIND``: when the first alarm of a kind began, in s of the run; empty if there was none;
+  ``stopped_s``: when an alarm ended the run, empty for a whole run;
 - ``wall_s``: wall time in s, the sum of ``build_s``, ``simulate_s`` and ``readout_s``;
   ``biological_s``: time simulated in s;
 - ``version.PACKAGE``: what it was made with.
@@ -23,11 +25,13 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .alarms import KINDS
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
 from .files import written
 from .protocol import LATER
@@ -154,13 +158,12 @@ def _chosen(
     if rows is None:
         return [({}, result) for result in found.values()]
     from .grid import addressed
-    from .notes import finished_id
+    from .notes import result_of
 
     chosen = []
     for row in addressed(rows):
-        if (address := finished_id(folder, row)) in found:
-            labels = {"grid": row.grid, "condition": row.condition}
-            chosen.append((labels, found[address]))
+        if result := result_of(folder, row):
+            chosen.append(({"grid": row.grid, "condition": row.condition}, result))
     if not chosen:
         raise SweepError(f"table: none of the grid's rows is finished in {folder}")
     return chosen
@@ -185,9 +188,16 @@ def _line(result: Result) -> dict[str, Any]:
             line |= {f"{name}.low": value[0], f"{name}.high": value[1]}
         elif not isinstance(value, list | dict):
             line[name] = value
+    line |= {f"alarm.{kind}": _first(result.alarms, kind) for kind in KINDS}
+    line["stopped_s"] = result.stopped["at_s"] if result.stopped else math.nan
     wall = sum(info["timings"][name] for name in ("build_s", "simulate_s", "readout_s"))
     line |= {"wall_s": wall, **info["timings"]}
     return line | {f"version.{k}": v for k, v in info["versions"].items()}
+
+
+def _first(alarms: Iterable[Mapping[str, Any]], kind: str) -> float:
+    """Return when the first alarm of a kind began, NaN if there was none."""
+    return min((alarm["time_s"] for alarm in alarms if alarm["kind"] == kind), default=math.nan)
 
 
 def flatten(value: Any, key: str = "") -> dict[str, Any]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import is_number
+from . import mistakes
 from .errors import DataError, ProtocolError, explain
+from .quantities import is_number
 from .slots import MAX_SHOWN, Order
 
 
@@ -39,6 +40,7 @@ class Tasks:
     rehearsal: float = 0.0
     stored: int = 20
 
+    @mistakes.checked
     def __post_init__(self):
         try:
             classes = tuple(tuple(int(label) for label in task) for task in self.classes)

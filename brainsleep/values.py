@@ -7,7 +7,7 @@ from dataclasses import field
 
 from brian2 import Quantity
 
-from . import checks
+from . import quantities
 from .errors import SpecError, explain
 
 
@@ -69,6 +69,6 @@ def check_distinct(names: list[str], where: str) -> None:
 
 def check_number(value: object, where: str) -> float:
     """Return `value` as a float; raise `SpecError` unless it is a finite number."""
-    if not checks.is_number(value):
+    if not quantities.is_number(value):
         raise SpecError(explain(where, repr(value), "a finite number without unit"))
     return float(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import pickle
 import sys
 import threading
@@ -13,13 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .cluster import needed
-from .compare import match_rate, value_at
+from .compare import match_rate, test_rate, value_at
 from .errors import BatchError, BrainsleepError, SweepError, explain, one_line
 from .grid import Row
-from .notes import finished_id, matched_note, read_json, write_json
+from .notes import matched_note, read_json, result_of, write_json
 from .protocol import Protocol
 from .simulate import simulate
-from .store import Result, read_result
+from .store import Result
 
 #: Topic on which workers tell how far a row is, and seconds between two such messages.
 TOPIC, TELL_EVERY = "brainsleep", 1.0
@@ -44,7 +45,11 @@ def pack(rows: Sequence[Row]) -> bytes:
 
 
 def run_packed(packed: bytes, out: str) -> list[dict[str, str]]:
-    """Run the rows of a task on a worker; see `run_rows`."""
+    """Run the rows of a task on a worker; see `run_rows`.
+
+    Alarms are in the results, and counted by the client: lines about them would be in its way.
+    """
+    logging.getLogger("brainsleep.alarms").setLevel(logging.ERROR)
     with _ONE_TASK:
         return run_rows(pickle.loads(packed), Path(out))
 
@@ -132,8 +137,10 @@ def _matched(row: Row, like: Row, out: Path) -> Protocol:
     note = read_json(matched_note(out, row))
     if isinstance(note.get("value"), float):
         return row.protocol.override({row.scale: note["value"]})
-    reference = read_result(out / finished_id(out, like))
-    target = reference.metrics[f"rate_test_{row.protocol.readout.population}_hz"]
+    reference = result_of(out, like)
+    if reference is None:
+        raise SweepError(f"{row.label}: the run that its rate is matched to is gone; run it again")
+    target = test_rate(reference, row.protocol.readout.population)
     return match_rate(row.protocol, row.scale, target, seed=row.seed, backend=row.backend)
 
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,7 +58,8 @@ needs_brian2cuda = pytest.mark.skipif(
 )
 needs_nvcc = pytest.mark.skipif(find_nvcc() is None, reason="no CUDA compiler nvcc")
 
-EMULATOR = Path(__file__).parent / "cuda_emulator" / "emulator.h"
+ROOT = Path(__file__).resolve().parents[1]
+EMULATOR = ROOT / "tests" / "cuda_emulator" / "emulator.h"
 
 
 def emulated(spec, flags=("-O1", "-w")):
@@ -72,6 +75,13 @@ def emulated(spec, flags=("-O1", "-w")):
         patch.setattr(cuda_backend, "architecture", lambda capability: "00")
         patch.setattr(cuda_backend, "compile_program", compile_program)
         return cuda_backend.CudaBackend(spec, SMALL_CAPACITY)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Compare figures with the images that were accepted, where pytest-mpl is installed."""
+    if hasattr(config.option, "mpl"):
+        config.option.mpl = True
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -187,3 +197,24 @@ def small_backends(small_network):
         return made[name]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The package's wheel, built from a copy, so that no stale build folder can add to it."""
+    tree = tmp_path_factory.mktemp("tree")
+    for folder in ("brainsleep", "models", "protocols", "figures"):
+        shutil.copytree(
+            ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__", ".*")
+        )
+    for path in ROOT.iterdir():
+        if path.is_file() and not path.name.startswith("."):
+            shutil.copy(path, tree)
+    out = tree / "wheels"
+    command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation"]
+    done = subprocess.run(
+        [*command, "--no-index", "--wheel-dir", str(out)], cwd=tree, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (built,) = out.glob("brainsleep-*.whl")
+    return built

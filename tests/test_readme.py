@@ -91,4 +91,6 @@ def test_commands_exist():
         "sweep",
         "table",
         "statistics",
+        "new",
+        "check",
     }

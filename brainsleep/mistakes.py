@@ -1,0 +1,94 @@
+"""Mistakes in specifications: raised one at a time, or all noted where a whole file is looked at.
+
+A check either raises the mistake it finds, or, inside `collecting`, notes it and goes on. So the
+same checks give the one message of a command that cannot go on, and the full list of
+``brainsleep check``. A specification made in spite of mistakes only exists inside `collecting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any
+
+from .errors import BrainsleepError
+
+Notice = Callable[[BrainsleepError], None]
+
+
+class _Collection:
+    """What is told of mistakes, and the specifications that have some."""
+
+    def __init__(self, notice: Notice):
+        self.notice = notice
+        self.count = 0
+        self.faulty: list[object] = []
+
+
+_current: ContextVar[_Collection | None] = ContextVar("collection", default=None)
+
+
+@contextmanager
+def collecting(notice: Notice) -> Iterator[None]:
+    """Tell `notice` of every mistake in the block instead of raising it."""
+    token = _current.set(_Collection(notice))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def report(error: BrainsleepError) -> None:
+    """Raise `error`, or note it."""
+    collection = _current.get()
+    if collection is None:
+        raise error
+    collection.count += 1
+    collection.notice(error)
+
+
+@contextmanager
+def going_on() -> Iterator[None]:
+    """Let what follows the block be checked too where mistakes are noted."""
+    try:
+        yield
+    except BrainsleepError as error:
+        report(error)
+
+
+@contextmanager
+def checking(part: object) -> Iterator[None]:
+    """Check `part` in the block, and remember it if there is a mistake in it."""
+    collection = _current.get()
+    before = collection.count if collection else 0
+    with going_on():
+        yield
+    if collection and collection.count > before:
+        collection.faulty.append(part)
+
+
+def checked(check: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Let a ``__post_init__`` make its specification in spite of mistakes where they are noted."""
+
+    @wraps(check)
+    def run(part: Any) -> None:
+        with checking(part):
+            check(part)
+
+    return run
+
+
+def is_faulty(part: object) -> bool:
+    """Tell whether a mistake was noted in `part` itself."""
+    collection = _current.get()
+    return collection is not None and any(part is one for one in collection.faulty)
+
+
+def raise_all(errors: Sequence[BrainsleepError]) -> None:
+    """Raise the first of `errors`; where mistakes are noted, note all and raise the last."""
+    for error in errors[:-1]:
+        report(error)
+    if errors:
+        raise errors[-1]

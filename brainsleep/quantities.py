@@ -1,0 +1,65 @@
+"""Checks of single values: finite numbers, times, quantities of the right units."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import TypeGuard
+
+import numpy as np
+from brian2 import Quantity, second
+
+from .errors import BrainsleepError, Details, SpecError, explain
+from .units import readable_unit, unit_name
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether `value` is a plain finite number: no unit, not a truth value."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> None:
+    """Raise `error` unless `value` is one time, finite and more than 0 s."""
+    if not isinstance(value, Quantity) or value.shape or value.dim != second.dim:
+        got = value if isinstance(value, Quantity) else f"{value!r} (no unit)"
+        raise error(explain(where, got, "a time such as 300*ms"))
+    if not 0 < float(value) < np.inf:
+        raise error(explain(where, value, "more than 0 s"))
+
+
+def check_quantity(value: object, where: str) -> Quantity:
+    """Return `value` as one finite quantity; raise `SpecError` otherwise."""
+    try:
+        quantity = Quantity(value)
+        if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
+            return quantity
+    except (TypeError, ValueError):
+        pass
+    word = _last_word(where)
+    details = Details(word=word, found=repr(value), defines=(word,))
+    raise SpecError(explain(where, repr(value), "one finite number with unit"), details)
+
+
+def check_units(value: object, like: Quantity, where: str) -> Quantity:
+    """Return `value` as one quantity with the units of `like`; raise `SpecError` otherwise."""
+    quantity = check_quantity(value, where)
+    if quantity.dim != like.dim:
+        got = value if isinstance(value, Quantity) else f"{value} (no unit)"
+        details = Details(
+            word=_last_word(where),
+            found=str(got),
+            expected=readable_unit(like.dim),
+            fix=f"give a value such as {like}",
+        )
+        allowed = f"a value in {unit_name(like)}, such as {like}"
+        raise SpecError(explain(where, got, allowed), details)
+    return quantity
+
+
+def _last_word(where: str) -> str:
+    return where.split()[-1].strip("'")

@@ -1,0 +1,60 @@
+"""Names of units, from dimensions alone."""
+
+from __future__ import annotations
+
+from brian2 import get_dimensions, second
+from brian2.core.namespace import DEFAULT_UNITS
+from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
+
+_BASE_UNITS = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candle")
+_NAMED_UNITS = (
+    *_BASE_UNITS,
+    *("hertz", "newton", "pascal", "joule", "watt", "coulomb", "volt", "farad", "ohm"),
+    *("siemens", "weber", "tesla", "henry"),
+)
+#: What neurons are described in; combinations of two of them are tried for readable names.
+_COMMON_UNITS = ("volt", "second", "amp", "siemens", "farad", "ohm", "metre")
+
+
+def unit_name(value: object) -> str:
+    """Name the SI unit of a quantity (or dimensions) as Brian2 equations spell it.
+
+    The name depends on the dimensions only (`brian2.get_unit` also looks at which units a
+    session has multiplied before), so that sources and hashes of runs do not change.
+    """
+    dim = get_dimensions(value)
+    if dim is DIMENSIONLESS:
+        return "1"
+    for product, ending in ((dim, ""), (dim * second.dim, "/second")):
+        for name in _NAMED_UNITS:
+            if DEFAULT_UNITS[name].dim == product:
+                return name + ending
+    symbols = ("m", "kg", "s", "A", "K", "mol", "cd")
+    powers = {n: dim.get_dimension(s) for n, s in zip(_BASE_UNITS, symbols, strict=True)}
+    return "*".join(
+        name if power == 1 else f"{name}**{power:g}" for name, power in powers.items() if power
+    )
+
+
+def readable_unit(dim: Dimension) -> str:
+    """Name dimensions for people: ``volt*second`` where `unit_name` spells out base units."""
+    if dim is DIMENSIONLESS:
+        return "1 (no unit)"
+    name = unit_name(dim)
+    if name == "hertz":
+        return "1/second (hertz)"
+    if "**" not in name:
+        return name
+    for first in _COMMON_UNITS:
+        for second_ in _COMMON_UNITS:
+            one, other = DEFAULT_UNITS[first].dim, DEFAULT_UNITS[second_].dim
+            for product, text in (
+                (one * other, f"{first}**2" if first == second_ else f"{first}*{second_}"),
+                (one / other, f"{first}/{second_}"),
+                (one / other**2, f"{first}/{second_}**2"),
+            ):
+                if product is dim:
+                    return text
+            if one**-1 is dim:
+                return f"1/{first}"
+    return name

@@ -1,0 +1,113 @@
+"""Every figure as it was accepted: pixel by pixel, from results that are made here.
+
+After a wanted change: ``pytest tests/test_images.py --mpl-generate-path=tests/baseline``,
+look at the images, and commit them.
+"""
+
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import pytest
+import test_figures
+import test_paper_figures
+import test_task_figures
+from matplotlib.testing.compare import compare_images
+
+from brainsleep.load import load_module, shipped
+
+pytest.importorskip("pytest_mpl", reason="needs pytest-mpl: pip install 'brainsleep[dev]'")
+
+#: Largest root mean square of the difference, in levels of 255. On the pinned matplotlib, which
+#: brings its own letters, it is 0; the colour of one thin line is 0.8, another label or limit 7.
+TOLERANCE = 0.6
+
+BASELINE, DPI = Path(__file__).with_name("baseline"), 72
+compare = pytest.mark.mpl_image_compare(
+    baseline_dir=BASELINE.name, tolerance=TOLERANCE, style="default", savefig_kwargs={"dpi": DPI}
+)
+
+
+def network(tmp_path, fraction=0.2, number=2, **more):
+    """A network with weights, single spikes and accuracy."""
+    return test_figures.make(tmp_path, number, fraction=fraction, **more)
+
+
+def answering(tmp_path, **more):
+    """A network with responses, receptive fields and a phase a sleep."""
+    gates = {
+        "wake": {"gates": {"input": 1.0, "plasticity": 1.0}},
+        "sleep": {"fraction": 0.2, "max_duration": "0.5 second",
+                  "gates": {"input": 0.0, "plasticity": 1.0, "noise": 0.5, "decay": 1.0}},
+        "test": {"gates": {"input": 1.0}},
+        "period": "2.0 second",
+    }  # fmt: skip
+    correct = np.arange(test_paper_figures.N_TEST)
+    arrays = {"correct/network": correct % 4 > 0, "correct/pixels": correct % 7 > 0}
+    make = test_paper_figures.Folder(tmp_path)
+    return make(protocol={"schedule": gates}, arrays=arrays, **more)
+
+
+def drawings():
+    """How each figure is made, by the name of its module and of its image."""
+    conditions = {"no sleep": {"fraction": 0.0}, "sleep 20 %": {}, "mixed": {"mixed": True}}
+    few = {"network_accuracy_5": 0.5, "pixels_accuracy_5": 0.45}
+    counts = {"readout": {"population": "e", "label_counts": [5]}}
+    return {
+        "demo": lambda out: [network(out, 0.0, 1, accuracy=0.3), network(out),
+                             network(out, n_train=0, number=3)],
+        "weights": lambda out: [network(out, 0.0, 1), network(out)],
+        "histograms": lambda out: [network(out)],
+        "raster": lambda out: [network(out)],
+        "schedule": lambda out: [answering(out)],
+        "classes": lambda out: [answering(out)],
+        "receptive_fields": lambda out: [answering(out)],
+        "similarity": lambda out: [answering(out)],
+        "sleep_rates": lambda out: [answering(out)],
+        "accuracy": lambda out: test_paper_figures.Folder(out).sweep(),
+        "sleep_sweep": lambda out: test_paper_figures.Folder(out).sweep(),
+        "controls": lambda out: test_paper_figures.Folder(out).sweep(),
+        "labels": lambda out: [made(protocol=counts, metrics=few, seed=seed)
+                               for made in [test_paper_figures.Folder(out)] for seed in range(2)],
+        "sensitivity": lambda out: test_paper_figures.swept(test_paper_figures.Folder(out)),
+        "continual": lambda out: [made(seed=seed, **each)
+                                  for made in [test_task_figures.Learner(out)]
+                                  for each in conditions.values() for seed in range(2)],
+        "representation": lambda out: [test_task_figures.Learner(out)()],
+    }  # fmt: skip
+
+
+DRAWINGS = drawings()
+
+
+def test_every_figure_has_an_image():
+    assert sorted(DRAWINGS) == shipped("figure")
+
+
+@compare
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_image(name, tmp_path):
+    return load_module(name, "figure").draw(DRAWINGS[name](tmp_path))
+
+
+def test_images_are_compared(request):
+    """Comparing is on without an option; see conftest.py."""
+    assert request.config.getoption("--mpl")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda axes: axes.lines[0].set_color("green"),
+        lambda axes: axes.set_ylabel("weight"),
+        lambda axes: axes.set_xlim(0, 1),
+    ],
+    ids=["colour of a line", "label", "limit"],
+)
+def test_a_small_change_is_noticed(change, tmp_path):
+    with matplotlib.style.context("default", after_reset=True):
+        figure = load_module("weights", "figure").draw(DRAWINGS["weights"](tmp_path))
+        change(figure.axes[0])
+        figure.savefig(tmp_path / "changed.png", dpi=DPI)
+    accepted = BASELINE / "test_image_weights.png"
+    assert "did not match" in compare_images(accepted, tmp_path / "changed.png", TOLERANCE)

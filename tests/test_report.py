@@ -1,0 +1,467 @@
+"""Reports: what is on the page, that nothing on it can run, and how a real browser shows it."""
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from browser import Browser, find_browser
+from conftest import TINY
+from PIL import Image
+
+from brainsleep import described, report
+from brainsleep.definitions import definition
+from brainsleep.errors import StoreError
+from brainsleep.health import alarms
+from brainsleep.models.lif import ADAPTIVE_LIF
+from brainsleep.models.stdp import STDP_NEAREST
+from brainsleep.pictures import OF_ONE
+from brainsleep.protocol import load_protocol
+from brainsleep.simulate import simulate
+from brainsleep.store import write_result
+
+needs_browser = pytest.mark.skipif(
+    find_browser() is None, reason="needs a Chromium: apt-get install chromium"
+)
+
+#: What must never become part of a page.
+ATTACK = "\"'><script>window.attacked=1</script><img src=x onerror='window.attacked=1'>"
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return simulate(TINY, seed=3, backend="numpy", out=tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def page(result):
+    return report.of_result(result)
+
+
+def altered(result, out, number, change=lambda info: None, without=()):
+    """Write a copy of a result, its info changed."""
+    info = copy.deepcopy({k: v for k, v in result.info.items() if k not in ("run_id", "checksum")})
+    change(info)
+    arrays = {k: v for k, v in result.arrays.items() if k not in without}
+    return write_result(out, f"{number:016x}", info, arrays)
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def is_harmless(text):
+    """Whether a page has no script, no link, no handler, and no image but those inside it."""
+    page = Page(text)
+    assert not {"script", "a", "iframe", "object", "form", "link", "base"} & set(page.tags)
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on") and name not in ("href", "style", "srcset"), (tag, name)
+        if name == "src":
+            assert re.match("data:image/(svg.xml|png);base64,", value)
+    return True
+
+
+# -- one result ----------------------------------------------------------------------------------
+
+
+def test_a_page_has_what_was_measured_and_what_made_it(result, page):
+    text = Page(page).text
+    info = result.info
+    for said in (info["run_id"], "tiny", info["data"]["citation"], info["data"]["licence"],
+                 info["versions"]["brian2"], info["data"]["fingerprint"], "stdp_nearest_reversed",
+                 "adaptive_lif", "v_threshold", "30 ms", "−55 mV", "e → e", "50 ms"):  # fmt: skip
+        assert said in text or said in page, said
+    accuracy, pixels = (info["metrics"][f"{who}_accuracy"] for who in ("network", "pixels"))
+    assert f"test accuracy {100 * accuracy:.1f} %" in text
+    assert f"raw pixels {100 * pixels:.1f} %" in text
+    for name in info["metrics"]:
+        assert name in text
+    assert page.count("<math") > 20 and page.count("<img") == 8
+    assert is_harmless(page)
+    assert len(page) < 3_000_000
+
+
+def test_every_metric_is_defined(result):
+    for name in result.metrics:
+        assert definition(name), name
+    for name in ("tasks_own_forgetting", "tasks_refitted_accuracy", "phi_hidden",
+                 "network_accuracy_50", "rate_sleep_nrem_e_hz"):  # fmt: skip
+        assert definition(name), name
+    assert definition("rate_sleep_nrem_e_hz").unit == "Hz"
+    assert definition("dead_e").text != definition("silent_e").text
+    assert definition("no_such_thing") is None
+
+
+def test_the_page_of_a_result_is_the_same_in_another_process(result, page, tmp_path):
+    out = tmp_path / "there" / "again.html"
+    command = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "report", str(result.path), "--out", str(out)],
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(out)
+    assert out.read_text(encoding="utf-8") == page
+    assert [path.name for path in out.parent.iterdir()] == ["again.html"]
+
+
+def test_figures_without_data_are_named(result, page, tmp_path):
+    assert "has no probes" in page and "Figures that this result has no data for" in page
+    spikes = [name for name in result.arrays if name.startswith("spikes/")]
+    without = altered(result, tmp_path, 1, without=(*spikes, "totals/e", "correct/pixels"))
+    drawn, missing = report.pictures([without], ("raster", "sleep_rates", "classes", "weights"))
+    assert [each.title for each in drawn] == [OF_ONE["weights"][0]]
+    assert [name for name, _ in missing] == ["raster", "sleep_rates", "classes"]
+    assert "no array 'totals/e'" in missing[1][1]
+
+
+def test_the_command_makes_it_again(result, page, tmp_path):
+    assert "brainsleep run MY_PROTOCOL.py --data digits --seed 3 --backend numpy" in page
+    assert "no protocol that comes with the package has these settings" in page
+    demo = load_protocol("demo").override({"data.n_train": 0, "record.raster": ()})
+
+    def as_demo(info):
+        info["protocol"] = json.loads(json.dumps(demo.describe()))
+        info["equations"] = json.loads(json.dumps(demo.equations()))
+
+    same = altered(result, tmp_path, 1, as_demo)
+    expected = "brainsleep run demo --set data.n_train=0 --set record.raster= --seed 3"
+    assert report.command(same) == (f"{expected} --backend numpy", True)
+
+
+# -- alarms --------------------------------------------------------------------------------------
+
+
+def test_alarms_are_on_top_and_say_the_limit(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "pictures", lambda *results: ([], []))
+
+    def runaway(info):
+        info["metrics"] |= {
+            "rate_wake_e_hz": 263.2, "saturated_ie": 0.2, "silent_e": 0.75, "growth": 31.3,
+            "phi_e": float("nan"), "rate_test_input_hz": 500.0,
+        }  # fmt: skip
+
+    bad = altered(result, tmp_path, 1, runaway)
+    found = [(each.kind, each.where) for each in alarms(bad)]
+    assert found == [
+        ("saturation", "ie"), ("runaway", "e"), ("silence", "e"),
+        ("runaway", "plastic projections"), ("nan", "phi_e"),
+    ]  # fmt: skip
+    text = Page(report.of_result(bad)).text
+    assert text.index("5 alarms") < text.index("test accuracy")
+    assert "e fires at 263.2 Hz on average in wake (limit 150 Hz)" in text
+    assert "20 % of the weights of ie end at their upper hard bound, 25 (limit 5 %)" in text
+
+
+def test_alarms_stored_with_a_result_come_first_and_once(result, tmp_path):
+    stored = {"kind": "runaway", "where": "e", "time_s": 12.5, "value": 200.0, "limit": 150.0,
+              "text": "e fires at 200 Hz", "until_s": None}  # fmt: skip
+
+    def change(info):
+        info["alarms"] = [stored]
+        info["metrics"]["rate_wake_e_hz"] = 180.0
+
+    found = alarms(altered(result, tmp_path, 1, change))
+    assert [(each.text, each.when) for each in found] == [("e fires at 200 Hz", "from 12.5 s on")]
+
+
+def test_a_calm_network_has_no_alarm(result, tmp_path):
+    def calm(info):
+        info["metrics"] |= {"silent_e": 0.1, "growth": 1.0, "rate_wake_e_hz": 20.0}
+        info["metrics"] |= {"rate_test_e_hz": 20.0, "rate_wake_i_hz": 1.0, "rate_test_i_hz": 1.0}
+
+    assert alarms(altered(result, tmp_path, 1, calm)) == []
+
+
+# -- results are data ----------------------------------------------------------------------------
+
+
+def attacked(value, key=""):
+    """The same data with an attack in every text and every name but those that say the form."""
+    if isinstance(value, dict):
+        return {
+            (f"{k}{ATTACK}" if key in ("parameters", "initial", "versions") else k): attacked(v, k)
+            for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return [attacked(each, key) for each in value]
+    return value + ATTACK if isinstance(value, str) and key != "kind" else value
+
+
+@pytest.fixture(scope="module")
+def hostile(result, tmp_path_factory):
+    def change(info):
+        for part in ("protocol", "equations", "data", "versions", "backend", "compiler", "machine"):
+            info[part] = attacked(info[part], part)
+        info["metrics"][ATTACK] = 1.0
+        info["alarms"] = [{"kind": ATTACK, "where": ATTACK, "time_s": 0.0, "text": ATTACK}]
+        info["label"] = ATTACK
+
+    return altered(result, tmp_path_factory.mktemp("hostile"), 1, change)
+
+
+def test_nothing_in_a_result_becomes_part_of_the_page(hostile, tmp_path):
+    text = report.of_result(hostile)
+    assert is_harmless(text)
+    assert text.count("&lt;script&gt;window.attacked=1") > 50  # shown, not run
+    assert is_harmless(re.sub("(?s)<style>.*?</style>", "", hostile._repr_html_()))
+    policy = re.search('Content-Security-Policy" content="([^"]+)"', text)[1]
+    assert "default-src 'none'" in policy and "script" not in policy and "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "dx/dt = -x/tau : second**9**9**9**9",  # evaluated, it would never end
+        "x = 9**9**9**9**9 : 1",
+        "x = " + "(" * 300 + "1" + ")" * 300 + " : 1",
+        "x = " + "+".join("a" * 3000) + " : 1",
+        "x = '" + r"\href{javascript:alert(1)}{x}" + "' : 1",
+        "x = __import__('os').system('touch attacked') : 1",
+        "no equation at all",
+        "dx/dt = : 1",
+    ],
+)
+def test_equations_are_read_but_never_evaluated(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = described.model({"kind": "NeuronModel", "name": "m", "equations": code})
+    shown = model._repr_html_()
+    assert is_harmless(re.sub("(?s)<style>.*?</style>", "", shown))
+    assert "Brian2 source" in shown
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.03 second", "30 ms"),
+        ("-0.055 volt", "−55 mV"),
+        ("5.0 hertz/second", "5.0 hertz/second"),
+        ("1.0 second**9**9**9", "1.0 second**9**9**9"),
+        ("2.0 __import__", "2.0 __import__"),
+        ("words", "words"),
+    ],
+)
+def test_stored_quantities_are_read_without_evaluating(text, expected):
+    from brainsleep.facts import text as said
+
+    found = said(text)
+    assert found == expected or (text == "5.0 hertz/second" and found.startswith("5"))
+
+
+def test_models_survive_being_described():
+    from brainsleep.protocol import plain
+
+    for model in (ADAPTIVE_LIF, STDP_NEAREST):
+        there = json.loads(json.dumps(plain(model)))
+        assert described.model(there)._repr_html_() == model._repr_html_()
+
+
+# -- errors --------------------------------------------------------------------------------------
+
+
+def assert_fails(source, match, out=None):
+    with pytest.raises(StoreError, match=match) as error:
+        report.report(source, out)
+    assert "\n" not in str(error.value)
+
+
+def test_errors_are_one_line(result, tmp_path):
+    assert_fails(tmp_path / "nowhere", "no result.json in")
+    assert_fails(tmp_path, "got none; expected a folder of finished runs")
+    assert_fails(result.path, "a name ending .html", tmp_path / "report.pdf")
+    (tmp_path / "file").write_text("")
+    assert_fails(result.path, "report file .*a place that can be written", tmp_path / "file/a.html")
+    broken = altered(result, tmp_path, 1)
+    (broken.path / "arrays.npz").write_bytes(b"nothing")
+    assert_fails(broken.path, "arrays.npz is missing or damaged")
+    for part in ("protocol", "data", "equations"):
+        other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: None}))
+        assert_fails(other.path, "is not of a network under a schedule", tmp_path / "x.html")
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_a_report_lies_beside_the_result(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "of_result", lambda found: found.info["run_id"])
+    copied = altered(result, tmp_path, 1)
+    for source in (copied.path, copied.path / "result.json"):
+        written = report.report(source)
+        assert written == tmp_path / f"{copied.path.name}.html"
+        assert written.read_text() == copied.info["run_id"]
+    monkeypatch.chdir(copied.path)
+    assert report.report(".").name == f"{copied.path.name}.html"
+
+
+# -- folders -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(result, tmp_path_factory):
+    """Four runs: two fractions of sleep, two seeds; one of them ran away."""
+    out = tmp_path_factory.mktemp("a <folder>")
+    for k in range(4):
+
+        def change(info, k=k):
+            info["protocol"]["schedule"]["sleep"]["fraction"] = (0.0, 0.5)[k % 2]
+            info["seed"] = k // 2
+            info["metrics"] |= {"silent_e": 0.1, "growth": 40.0 if k == 2 else 1.0}
+
+        altered(result, out, k + 1, change)
+    return out
+
+
+@pytest.fixture(scope="module")
+def overview(folder):
+    return report.of_folder(folder)
+
+
+def test_an_overview_has_all_runs_and_what_differs(overview):
+    assert is_harmless(overview)
+    page = Page(overview)
+    assert "4 runs, 1 with alarms" in page.text
+    assert "The runs differ in seed, schedule.sleep.fraction." in page.text
+    rows = re.findall(r"<tr><td>(\d{16})</td><td>([\d.]+)</td><td>([\d.]+)</td>", overview)
+    assert [row[0][-1] for row in rows] == ["1", "3", "2", "4"]  # by sleep, then seed
+    assert "summed weight 40 times its start (limit 10 times)" in page.text
+    assert page.text.count("data.n_train 12") == 1  # in common
+    titles = [value for tag, name, value in page.attributes if tag == "img" and name == "alt"]
+    assert titles[0].startswith("Accuracy against sleep")
+    assert sum(title.startswith("Weights over time") for title in titles) == 5
+
+
+def test_an_overview_of_many_runs_is_only_a_table(folder, monkeypatch):
+    monkeypatch.setattr(report, "MOST_SECTIONS", 3)
+    monkeypatch.setattr(report, "MOST_CURVES", 3)
+    monkeypatch.setattr(report, "MOST_ROWS", 2)
+    text = report.of_folder(folder)
+    assert "Sections run by run are left out, as there are more than 3 runs" in text
+    assert "The table shows the first 2 runs" in text
+    assert text.count('<section class="run">') == 0 and text.count("<img") == 2
+
+
+def test_an_overview_of_one_run_needs_no_comparison(result):
+    text = report.of_folder(result.path.parent)
+    assert "1 run," in text and "The runs differ in none of their settings" in text
+
+
+# -- notebooks -----------------------------------------------------------------------------------
+
+
+def test_notebooks_show_models_networks_protocols_and_results(result):
+    layers = load_protocol("paper", "sg_snn")
+    for shown, expected in (
+        (ADAPTIVE_LIF, ("adaptive_lif", "−55 mV", "<math", "dv/dt = (v_rest - v + r*i_syn)/tau_m")),
+        (TINY.network, ("massey2026", "input → e", "stdp_nearest_reversed", "<math")),
+        (TINY, ("tiny", "200 ms", "50 % of wake", "data.n_train", "<math")),
+        (layers, ("LeakyPopulation", "fast_sigmoid", "<math")),
+        (result, (result.info["run_id"], "test accuracy", "participation_ratio_e")),
+    ):
+        text = shown._repr_html_()
+        assert all(said in text for said in expected), type(shown)
+        assert is_harmless(re.sub("(?s)<style>.*?</style>", "", text))
+        assert len(text) < 60_000
+
+
+# -- a real browser ------------------------------------------------------------------------------
+
+#: Elements that stick out of the page, but not those inside something that scrolls.
+STICK_OUT = """[...document.querySelectorAll('main *')]
+.filter(e => e.getBoundingClientRect().right > innerWidth + 1
+        && !e.closest('.scroll, .math, .paper, pre, details:not([open])'))
+.map(e => e.outerHTML.slice(0, 100))"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Browser() as opened:
+        yield opened
+
+
+def colours(path):
+    image = np.asarray(Image.open(path).convert("RGB"))
+    return image.reshape(-1, 3), image.shape[:2]
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("width", "scheme", "lightness"), [(1200, "light", 255), (390, "light", 255), (390, "dark", 20)]
+)
+def test_a_browser_shows_the_whole_page(browser, page, tmp_path, width, scheme, lightness):
+    file = tmp_path / "report.html"
+    file.write_text(page, encoding="utf-8")
+    browser.open(file, width, scheme=scheme)
+    assert browser.complaints() == []
+    assert browser.evaluate("document.compatMode") == "CSS1Compat"
+    assert browser.evaluate("document.documentElement.scrollWidth") == width
+    assert browser.evaluate(STICK_OUT) == []
+    shown = browser.evaluate("[...document.images].map(i => [i.naturalWidth, i.width, i.height])")
+    assert len(shown) == 8 and all(min(size) > 50 for size in shown)
+    browser.screenshot(tmp_path / "page.png")
+    pixels, (height, across) = colours(tmp_path / "page.png")
+    assert across == width and 3000 < height < 20_000
+    assert height == browser.evaluate("document.documentElement.scrollHeight")
+    assert abs(int(pixels[0].max()) - lightness) < 20  # the margin, in the scheme asked for
+    assert pixels.std() > 20 and len(np.unique(pixels[::97], axis=0)) > 200  # not blank
+
+
+@needs_browser
+def test_a_browser_typesets_the_equations(browser, page, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text(page, encoding="utf-8")
+    browser.open(file)
+    sizes = browser.evaluate(
+        "[...document.querySelectorAll('mfrac')].map(f => [f.namespaceURI, "
+        "f.firstChild.getBoundingClientRect().bottom, f.lastChild.getBoundingClientRect().top])"
+    )
+    assert len(sizes) > 5
+    for namespace, above, below in sizes:  # a fraction: one above the other
+        assert namespace.endswith("MathML") and above <= below + 1
+    printed = browser.pdf()
+    assert printed.startswith(b"%PDF") and len(printed) > 50_000
+
+
+@needs_browser
+def test_a_browser_runs_nothing_that_a_result_brings(browser, hostile, tmp_path):
+    file = tmp_path / "hostile.html"
+    file.write_text(report.of_result(hostile), encoding="utf-8")
+    browser.open(file, 390)
+    assert browser.evaluate("typeof window.attacked") == "undefined"
+    assert browser.complaints() == []
+    file.write_text(file.read_text(encoding="utf-8").replace("<main>", f"<main>{ATTACK}"))
+    browser.open(file)  # even if escaping failed, the page's own policy would hold
+    assert browser.evaluate("typeof window.attacked") == "undefined"
+    assert any("Content Security Policy" in text for text in browser.complaints())
+
+
+@needs_browser
+def test_a_browser_shows_an_overview(browser, overview, tmp_path):
+    file = tmp_path / "overview.html"
+    file.write_text(overview, encoding="utf-8")
+    for width in (1200, 390):
+        browser.open(file, width)
+        assert browser.complaints() == []
+        assert browser.evaluate("document.documentElement.scrollWidth") == width
+        assert browser.evaluate(STICK_OUT) == []
