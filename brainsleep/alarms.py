@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from brian2 import Hz, Quantity, second
 
-from .checks import check_units, is_number
 from .errors import NotFiniteError, ProtocolError, SpecError, explain, nearest
+from .quantities import check_units, is_number
 from .values import default
 
 if TYPE_CHECKING:
