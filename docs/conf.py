@@ -56,6 +56,19 @@ autodoc_typehints = "none"  # numpydoc's sections say more
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+numpydoc_xref_param_type = True
+numpydoc_xref_aliases = {
+    "Axes": "matplotlib.axes.Axes",
+    "Figure": "matplotlib.figure.Figure",
+    "Quantity": "brian2.units.fundamentalunits.Quantity",
+    "ndarray": "numpy.ndarray",
+    "NetworkSpec": "brainsleep.spec.NetworkSpec",
+    "Protocol": "brainsleep.protocol.Protocol",
+    "Result": "brainsleep.store.Result",
+    "Segment": "brainsleep.segment.Segment",
+    "State": "brainsleep.state.State",
+}
+numpydoc_xref_ignore = {*"of or and to with a an one the shape from path optional".split()}
 
 # -- other projects ----------------------------------------------------------------------------
 

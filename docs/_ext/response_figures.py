@@ -113,7 +113,7 @@ def neuron(model: NeuronModel, partners: Partners) -> tuple[Figure, str]:
         f"Left: an input of {DRIVE:g} spikes/s from {ON:g} to {OFF:g} ms (shaded) through "
         f"``{synapse.name}`` synapses with w = {w:.2g}; spikes are the ticks above. Right: the "
         f"rate during such an input against w; the dotted line is the w of the left panel. "
-        f"Time step {FINE}."
+        f"Time step {FINE / ms:g} ms."
     )
 
 
@@ -206,7 +206,7 @@ def synapse(model: SynapseModel, partners: Partners) -> tuple[Figure, str]:
         axes.legend()
     return made, (
         f"Presynaptic spikes (ticks) every {1e3 / rate:g} ms and a neuron "
-        f"``{target.name}`` at rest, for three weights. Time step {FINE}."
+        f"``{target.name}`` at rest, for three weights. Time step {FINE / ms:g} ms."
     )
 
 
