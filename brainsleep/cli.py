@@ -46,6 +46,7 @@ app.command()(cli_table.table)
 app.command()(cli_table.statistics)
 app.command()(cli_edit.new)
 app.command()(cli_edit.check)
+app.command()(cli_edit.diff)
 app.command()(cli_report.report)
 app.command()(cli_export.export)
 

@@ -65,12 +65,33 @@ LATER: dict[str, dict[str, Any]] = {
 _SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
 
 
-def deciding(value: Any) -> Any:
+def deciding(described: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a described protocol decides the outcome of a run.
+
+    Parameters
+    ----------
+    described : dict
+        From `Protocol.describe`.
+
+    Returns
+    -------
+    dict
+        Without names, texts and paths, and without later settings that are as before.
+    """
+    content = _deciding(described)
+    for key in ("name", "description"):
+        content.pop(key)
+    for key in ("source", "root"):
+        content["data"].pop(key)
+    return content
+
+
+def _deciding(value: Any) -> Any:
     """Leave out what a specification, described as plain data, cites, and what is as before."""
     if isinstance(value, dict):
         value = _SELECTED.get(value.get("kind", ""), dict)(value)
         before = LATER.get(value.get("kind", ""), {})
         drop = {"references"} if "kind" in value else set()
-        found = {k: deciding(v) for k, v in value.items() if k not in drop}
+        found = {k: _deciding(v) for k, v in value.items() if k not in drop}
         return {k: v for k, v in found.items() if k not in before or v != before[k]}
-    return [deciding(v) for v in value] if isinstance(value, list) else value
+    return [_deciding(v) for v in value] if isinstance(value, list) else value

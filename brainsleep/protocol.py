@@ -293,13 +293,8 @@ def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str
     The name, description and references do not count, and a path does not either: the content
     of the data does.
     """
-    described = deciding(protocol.describe())
-    for key in ("name", "description"):
-        described.pop(key)
-    for key in ("source", "root"):
-        described["data"].pop(key)
     content = {
-        "protocol": described,
+        "protocol": deciding(protocol.describe()),
         "equations": protocol.equations(),
         "seed": int(seed),
         "backend": backend,
