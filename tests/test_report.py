@@ -300,8 +300,8 @@ def test_errors_are_one_line(result, tmp_path):
     broken = altered(result, tmp_path, 1)
     (broken.path / "arrays.npz").write_bytes(b"nothing")
     assert_fails(broken.path, "arrays.npz is missing or damaged")
-    for part in ("protocol", "data", "equations"):
-        other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: None}))
+    for part in ("protocol", "data"):
+        other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: {}}))
         assert_fails(other.path, "is not of a network under a schedule", tmp_path / "x.html")
     assert not list(tmp_path.glob("*.html"))
 
