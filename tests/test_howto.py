@@ -3,7 +3,7 @@
 A fenced block of Python or TOML whose first line is a comment with a file name is that file. In a
 ``console`` block, lines that begin with ``$`` are commands, and what follows must appear in what
 they print: line by line in this order, ``...`` for anything, however much space there is. A
-command whose first line of output is an ``error:``, maybe after a place, must fail with exit code 2.
+command whose first line of output is an ``error:`` must fail with exit code 2.
 """
 
 import os

@@ -92,6 +92,7 @@ def test_commands_exist():
         "table",
         "statistics",
         "new",
+        "report",
         "check",
         "diff",
     }
