@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import cli_build, cli_edit, cli_report, cli_sweep, cli_table
+from . import cli_build, cli_edit, cli_export, cli_report, cli_sweep, cli_table
 from .console import (
     BackendName,
     ModelName,
@@ -48,6 +48,7 @@ app.command()(cli_edit.new)
 app.command()(cli_edit.check)
 app.command()(cli_edit.diff)
 app.command()(cli_report.report)
+app.command()(cli_export.export)
 
 Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
 Seed = Annotated[int, typer.Option("--seed", help="seed of the run", min=0)]

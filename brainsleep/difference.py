@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ProtocolError
-from .protocol import deciding, load_protocol
+from .identity import deciding
+from .protocol import load_protocol
 from .store import read_result
 from .table import flatten
 

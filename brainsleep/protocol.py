@@ -15,6 +15,7 @@ from . import mistakes
 from .alarms import Alarms
 from .encoders import RateEncoder
 from .errors import Details, ProtocolError, explain, nearest
+from .identity import deciding
 from .load import load, load_module
 from .override import UnknownKeyError, replace_at
 from .plain import plain
@@ -284,56 +285,6 @@ _KINDS = {
     "description": str,
     "references": tuple | list,
 }
-
-
-#: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
-#: value that says it is as before: a run with that value keeps the id it had without the setting.
-LATER: dict[str, dict[str, Any]] = {
-    "NetworkSpec": {"precision": "float64"},
-    "sleep": {"stages": [], "cycles": 1, "duration": None},
-    "SpontaneousActivity": {"equations": ""},
-    "Schedule": {"epochs": 1},
-    "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},
-    "Protocol": {
-        "tasks": plain(Tasks()),
-        "initial_weights": SavedWeights.deciding(plain(SavedWeights())),
-    },
-}
-
-#: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
-_SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
-
-
-def _deciding(value: Any) -> Any:
-    """Leave out what a specification, described as plain data, cites, and what is as before."""
-    if isinstance(value, dict):
-        value = _SELECTED.get(value.get("kind", ""), dict)(value)
-        before = LATER.get(value.get("kind", ""), {})
-        drop = {"references"} if "kind" in value else set()
-        found = {k: _deciding(v) for k, v in value.items() if k not in drop}
-        return {k: v for k, v in found.items() if k not in before or v != before[k]}
-    return [_deciding(v) for v in value] if isinstance(value, list) else value
-
-
-def deciding(described: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a described protocol decides the outcome of a run.
-
-    Parameters
-    ----------
-    described : dict
-        From `Protocol.describe`.
-
-    Returns
-    -------
-    dict
-        Without names, texts and paths, and without later settings that are as before.
-    """
-    content = _deciding(described)
-    for key in ("name", "description"):
-        content.pop(key)
-    for key in ("source", "root"):
-        content["data"].pop(key)
-    return content
 
 
 def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str:

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -95,31 +96,24 @@ def test_a_disk_that_is_full(trials, tmp_path, limit):
     assert outcomes(out) == expected and leftovers(out) == []
 
 
-_AS_OTHER = """
-import os, sys
-os.setgid(65534); os.setuid(65534)
-from brainsleep.cli import main
-main()
-"""
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to be somebody else")
-def test_what_belongs_to_somebody_else_is_left_alone(tmp_path):
-    """A folder of root's that nobody else may enter or write."""
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if not parent.stat().st_mode & 0o001:
-            pytest.skip("another user cannot reach the folder of the tests")
-    (tmp_path / "study.py").write_text(STUDY)
-    out = tmp_path / "out"
-    out.mkdir(mode=0o755)
-    words = ["run", tmp_path / "study.py", "--backend", "numpy", "--out", out]
-    command = [sys.executable, "-c", _AS_OTHER, *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/")
-    if "ModuleNotFoundError" in done.stderr or "PermissionError" in done.stderr[:200]:
-        pytest.skip("another user cannot import the package")
-    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    assert "Permission denied" in done.stderr and list(out.iterdir()) == []
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_what_belongs_to_somebody_else_is_left_alone(trials, mode):
+    """A folder of root's that nobody else may write, or even enter."""
+    expected, *_ = trials.undisturbed("run numpy")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        out = place / "out"
+        assert Process(run_words(trials, out), place, trials.cache).end()[0] == 0
+        shutil.copy(trials.study, place)
+        out.chmod(mode)
+        for more in ([], ["--seed", "2"]):  # what is there, and what is not
+            words = ["run", str(place / "study.py"), "--backend", "numpy", "--out", str(out)]
+            code, text = Process([*words, *more], place, place / "cache", user=65534).end()
+            assert code == 2 and "Permission denied" in text, text
+            assert "Traceback" not in text and text.count("error: ") == 1
+        assert outcomes(out) == expected and leftovers(out) == []
 
 
 def test_a_folder_that_cannot_be_looked_into_is_an_error(tmp_path, monkeypatch):

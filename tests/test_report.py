@@ -14,7 +14,7 @@ from browser import Browser, find_browser
 from conftest import TINY
 from PIL import Image
 
-from brainsleep import described, report
+from brainsleep import cli, described, report
 from brainsleep.definitions import definition
 from brainsleep.errors import StoreError
 from brainsleep.health import alarms
@@ -23,7 +23,7 @@ from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.pictures import OF_ONE
 from brainsleep.protocol import load_protocol
 from brainsleep.simulate import simulate
-from brainsleep.store import write_result
+from brainsleep.store import Result, write_result
 
 needs_browser = pytest.mark.skipif(
     find_browser() is None, reason="needs a Chromium: apt-get install chromium"
@@ -294,14 +294,27 @@ def test_errors_are_one_line(result, tmp_path):
     assert_fails(tmp_path, "got none; expected a folder of finished runs")
     assert_fails(result.path, "a name ending .html", tmp_path / "report.pdf")
     (tmp_path / "file").write_text("")
-    assert_fails(result.path, "report file .*a place that can be written", tmp_path / "file/a.html")
+    assert_fails(
+        result.path, "output folder .*a folder that can be written", tmp_path / "file/a.html"
+    )
     broken = altered(result, tmp_path, 1)
     (broken.path / "arrays.npz").write_bytes(b"nothing")
     assert_fails(broken.path, "arrays.npz is missing or damaged")
-    for part in ("protocol", "data", "equations"):
-        other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: None}))
-        assert_fails(other.path, "is not of a network under a schedule", tmp_path / "x.html")
+    for part in ("protocol", "data"):
+        other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: {}}))
+        assert_fails(other.path, "has no '(network|name)'", tmp_path / "x.html")
+        with pytest.raises(StoreError, match="is not of a network under a schedule"):
+            report.of_result(Result(other.path, result.info | {part: {}}))
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_the_command_line_says_errors_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["brainsleep", "report", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("error: results in") and said.err.count("\n") == 1
 
 
 def test_a_report_lies_beside_the_result(result, tmp_path, monkeypatch):

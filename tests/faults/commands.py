@@ -44,11 +44,13 @@ class Fault:
     kind: str
 
 
-def child(words: list[str], cache: str, log: str, fault: Fault | None, limit: int = 0) -> None:
+def child(
+    words: list[str], cache: str, log: str, fault: Fault | None, limit: int, user: int
+) -> None:
     """Run the command line in this process, output to the file `log`.
 
     The number of file operations is written to ``log.count`` if it ends by itself. With a `limit`
-    no file can have more bytes.
+    no file can have more bytes; with a `user` it belongs to that one.
     """
     import resource
 
@@ -78,6 +80,10 @@ def child(words: list[str], cache: str, log: str, fault: Fault | None, limit: in
 
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if user:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
     sys.addaudithook(watch)
     try:
         cli.main()
@@ -85,7 +91,7 @@ def child(words: list[str], cache: str, log: str, fault: Fault | None, limit: in
         seen = count[0]
         sys.stdout.flush()
         sys.stderr.flush()
-        if not limit:
+        if not limit and not user:
             Path(f"{log}.count").write_text(str(seen))
 
 
@@ -108,6 +114,8 @@ class Process:
         What goes wrong.
     limit : int
         Most bytes of a file; 0 for no limit.
+    user : int
+        Whose process it is; 0 for whoever starts it.
     """
 
     def __init__(
@@ -117,11 +125,12 @@ class Process:
         cache: Path,
         fault: Fault | None = None,
         limit: int = 0,
+        user: int = 0,
     ):
         self.log = folder / "log"
         server = multiprocessing.get_context("forkserver")
         server.set_forkserver_preload(["__main__", "brainsleep.cli", f"{__package__}.warm"])
-        given = (list(map(str, words)), str(cache), str(self.log), fault, limit)
+        given = (list(map(str, words)), str(cache), str(self.log), fault, limit, user)
         self._process = server.Process(target=child, args=given)
         self.begun = time.monotonic()
         self._process.start()
