@@ -174,7 +174,7 @@ class _Looking:
 
     @contextlib.contextmanager
     def _importable(self) -> Iterator[None]:
-        """Let the file import what lies beside it, as it is now, and forget all of it afterwards."""
+        """Let the file import what lies beside it as it is now, and forget all that afterwards."""
         earlier = {n: m for n, m in sys.modules.items() if self._is_beside(n, m)}
         for name in earlier:
             del sys.modules[name]
