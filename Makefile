@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint format wheel bench clean
+.PHONY: help setup demo test coverage lint format docs wheel bench clean
 
 EXTRAS ?=
 PYTEST_ARGS ?=
@@ -20,7 +20,7 @@ demo: setup  ## run the small comparison of sleep conditions; figure in results/
 	.venv/bin/brainsleep compare demo --out results/demo --figure results/demo/demo.png
 
 test:  ## run the tests (PYTEST_ARGS="-m 'not slow'" for the quick ones)
-	@bash scripts/setup.sh dev docs analysis exchange cluster cuda
+	@bash scripts/setup.sh dev docs analysis cluster cuda
 	.venv/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 coverage: PYTEST_ARGS += --cov --cov-report=term
@@ -37,6 +37,10 @@ format:  ## apply the formatting and the safe fixes
 	.venv/bin/ruff check --fix-only .
 	.venv/bin/ruff format .
 
+docs:  ## build the documentation into docs/_build/html; a warning is an error
+	@bash scripts/setup.sh dev docs
+	.venv/bin/python -m sphinx -W --keep-going -n -b html docs docs/_build/html
+
 wheel:  ## build the wheel into dist/
 	@bash scripts/setup.sh dev
 	rm -rf build
@@ -50,4 +54,5 @@ bench:  ## time this package against its peers; an hour (results in benchmarks/,
 
 clean:  ## remove what tests and builds leave; .venv and results stay
 	rm -rf build dist output *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf docs/_build docs/api docs/examples docs/models docs/command_line.rst docs/sg_execution_times.rst
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

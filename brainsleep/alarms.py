@@ -42,8 +42,8 @@ class Alarms:
     ----------
     saturation : float
         Fraction of the weights of a plastic projection within 1 % of the upper hard bound, above
-        which it is saturated. The default is 5 %: with sleep, no weight of the networks shipped
-        comes near the bound, and without it they end between 2 and 80 %.
+        which it is saturated. The default is 5 %: with sleep, no weight
+        of the networks shipped comes near the bound; without it up to 77 % end there.
     silence : Quantity
         Time awake without a single spike in a whole population. By default 10 s, ten of the
         paper's images.

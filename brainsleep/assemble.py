@@ -16,7 +16,7 @@ from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
 from . import checks
-from .errors import SpecError
+from .errors import Details, SpecError, closest
 from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
 from .spec import (
     NetworkSpec,
@@ -266,9 +266,10 @@ def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
         used.add("plasticity_gate")
     unknown = {g for g in used if g.endswith("_gate")} - {f"{g}_gate" for g in spec.gates}
     if unknown:
+        name, known = min(unknown), [f"{gate}_gate" for gate in spec.gates]
         raise SpecError(
-            f"population '{population.name}': no gate '{sorted(unknown)[0]}'; "
-            f"gates are {', '.join(f'{g}_gate' for g in spec.gates)}"
+            f"population '{population.name}': no gate '{name}'; gates are {', '.join(known)}",
+            Details(word=name, close=closest(name, known)),
         )
     return tuple(g for g in spec.gates if f"{g}_gate" in used)
 

@@ -58,7 +58,7 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
         fix = f"choose another name, such as '{name}_own'"
     elif name.endswith(("_pre", "_post", "_gate", "_total")) or "__" in name:
         allowed = "no ending _pre, _post, _gate or _total and no double underscore"
-        reason = "these mark where a variable lives"
+        reason, fix = "these mark where a variable lives", "rename it"
     else:
         return
     details = Details(word=word, fix=fix, defines=(word, word.lower()))
@@ -306,7 +306,7 @@ def _wrong_assignments(
             fix = f"did you mean '{close}'?" if close else ""
             brief = f"sets the undefined name '{name}', which nothing reads"
             fix = fix or "read it, or remove it"
-            details = replace(details, brief=brief, close=close, fix=fix)
+            details = replace(details, kind="undefined", brief=brief, close=close, fix=fix)
         else:
             local.add(name)
             continue
@@ -336,7 +336,9 @@ def check_equations(
         For an undefined name or a right-hand side of the wrong units.
     """
     used: set[str] = set()
-    known = {**variables_of(equations), **variables}
+    read = identifiers(*(eq.expr.code for eq in equations.values() if eq.expr))
+    idle = {name: variables[name] for name in variables if name not in read}
+    known = {**idle, **variables_of(equations), **variables}  # a fix names an idle one first
     for symbol in equations.stochastic_variables:
         known[symbol] = Variable(name=symbol, dimensions=(second**-0.5).dim)
     for name, eq in equations.items():
@@ -367,6 +369,7 @@ def check_all_used(parameters: Iterable[str], used: set[str], where: str) -> Non
                 f"{where}: parameter '{name}' is used by no equation; remove it or use it "
                 f"(misspelt in an equation? names used: {', '.join(sorted(used)) or 'none'})",
                 Details(
+                    kind="unused",
                     where=where,
                     brief=f"parameter '{name}' is used by no equation",
                     word=name,

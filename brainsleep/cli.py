@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import cli_build, cli_edit, cli_report, cli_sweep, cli_table
+from . import cli_build, cli_edit, cli_export, cli_report, cli_sweep, cli_table
 from .console import (
     BackendName,
     ModelName,
@@ -46,7 +46,9 @@ app.command()(cli_table.table)
 app.command()(cli_table.statistics)
 app.command()(cli_edit.new)
 app.command()(cli_edit.check)
+app.command()(cli_edit.diff)
 app.command()(cli_report.report)
+app.command()(cli_export.export)
 
 Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
 Seed = Annotated[int, typer.Option("--seed", help="seed of the run", min=0)]

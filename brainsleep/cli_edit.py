@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from .console import import_brian2, stdout
+from .console import import_brian2, key_values, rich_table, stdout
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
+    from .difference import CodeChange, Difference
     from .examine import Finding
 
 
@@ -59,10 +59,68 @@ def check(
     return 0
 
 
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="protocol, or folder of a result")],
+    b: Annotated[str, typer.Argument(metavar="B", help="what to compare it with")],
+    set_a: Annotated[
+        list[str] | None,
+        typer.Option("--set-a", metavar="KEY=VALUE", help="change a setting of A first"),
+    ] = None,
+    set_b: Annotated[
+        list[str] | None,
+        typer.Option("--set-b", metavar="KEY=VALUE", help="change a setting of B first"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print it as JSON")] = False,
+) -> int:
+    """Print what differs between two protocols or results: equations, settings, data, versions.
+
+    Exit code 0 if nothing differs that decides the outcome of a run, 1 if something does.
+    """
+    import_brian2()
+    import json
+
+    from .difference import difference, side
+
+    sides = [
+        side(source, key_values(settings or (), f"--set-{letter}"))
+        for source, settings, letter in ((a, set_a, "a"), (b, set_b, "b"))
+    ]
+    found = difference(*sides)
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=1))
+        return 0 if found.same else 1
+    for change in found.code:
+        stdout.print(_code(change))
+    columns = ("what", *(f"{letter}: {s.label}" for s, letter in zip(sides, "AB", strict=True)))
+    for title, rows in _tables(found):
+        stdout.print(rich_table(columns, rows, title))
+    stdout.print(
+        "no difference that decides the outcome" if found.same else "the outcome may differ"
+    )
+    return 0 if found.same else 1
+
+
+def _code(change: CodeChange) -> Text:
+    text = Text(f"{change.part}, {change.label}\n", style="bold")
+    colours = {"-": "red", "+": "green"}
+    for line in change.lines:
+        text.append(f"  {line[0]} {line[1:]}\n", style=colours.get(line[0], ""))
+    return text
+
+
+def _tables(found: Difference) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """Yield title and rows of each section."""
+    from .facts import text
+
+    changes = (*found.changes, *found.aside)
+    for section in dict.fromkeys(change.section for change in changes):
+        note = " (do not decide the outcome)" if section in ("names", "versions") else ""
+        rows = [(c.key, text(c.a), text(c.b)) for c in changes if c.section == section]
+        yield section + note, rows
+
+
 def _shown(finding: Finding, kind: str, colour: str) -> Text:
     """Lay out a mistake: what, the lines with the place marked, found and expected, the fix."""
-    from rich.text import Text
-
     place, details = finding.place, finding.details
     text = Text(f"{finding.path}:{place.line}:{place.column}: ", style="bold")
     text.append(f"{kind}: ", style=f"bold {colour}").append(f"{finding.text}\n", style="bold")

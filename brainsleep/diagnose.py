@@ -51,6 +51,7 @@ def undefined(name: str, code: str, variables: Iterable[str]) -> Details:
     close = closest(name, likely) or closest(name, {*variables, *functions, *DEFAULT_CONSTANTS})
     names = ", ".join(sorted(functions if called else variables))
     return Details(
+        kind="undefined",
         brief=f"unknown function '{name}'" if called else f"undefined name '{name}'",
         code=code,
         span=name_at(name, code),
@@ -168,26 +169,23 @@ def _different(
 
 def _units(details: Details, found: Dimension, expected: Dimension, known: Mapping) -> Details:
     """Add the units found and expected, and what would turn one into the other."""
-    return replace(
-        details,
-        found=readable_unit(found),
-        expected=readable_unit(expected),
-        fix=_conversion(found, expected, known),
-    )
+    fix, name = _conversion(found, expected, known)
+    found_text, expected_text = readable_unit(found), readable_unit(expected)
+    return replace(details, found=found_text, expected=expected_text, fix=fix, close=name)
 
 
-def _conversion(found: Dimension, expected: Dimension, known: Mapping) -> str:
-    """Say what to multiply or divide by, naming a parameter of the right units if there is one."""
+def _conversion(found: Dimension, expected: Dimension, known: Mapping) -> tuple[str, str]:
+    """Say what to multiply or divide by, and which parameter has the right units if one has."""
     constants = {k: v.dim for k, v in known.items() if isinstance(v, Constant)}
     names = [k for k in constants if k not in DEFAULT_UNITS and k not in ("dt", *DEFAULT_CONSTANTS)]
     for verb, wanted in (("divide by", found / expected), ("multiply by", expected / found)):
         fitting = [name for name in names if constants[name] is wanted]
         if fitting:
             kind = "a time constant" if wanted is second.dim else "a parameter"
-            return f"{verb} {kind} such as {fitting[0]}"
+            return f"{verb} {kind} such as {fitting[0]}", fitting[0]
     if found / expected is second.dim:
-        return "divide by a time constant in second, such as tau_m"
-    return f"multiply by a parameter in {readable_unit(expected / found)}"
+        return "divide by a time constant in second, such as tau_m", ""
+    return f"multiply by a parameter in {readable_unit(expected / found)}", ""
 
 
 def wrong_unit(code: str, found: Dimension, expected: Dimension, known: Mapping) -> Details:

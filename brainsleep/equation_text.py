@@ -46,7 +46,7 @@ def equations(text: str) -> tuple[Equations, list[Details]]:
         except Exception:  # of many kinds
             details = _equation(piece)
             wrong.append(shifted(details, text, start))
-            for name in details.defines:
+            for name in details.defines[:1]:
                 declared = f"{name} : {piece.rpartition(':')[2].strip()}"
                 try:
                     good += Equations(declared)
@@ -74,7 +74,8 @@ def _equation(piece: str) -> Details:
     begin = len(piece) - len(piece.lstrip())
     end = len(piece.rstrip())
     name = (match[1] or match[2]) if match else ""
-    details = Details(code=piece, span=(begin, end), defines=(name,) if name else ())
+    used = re.findall(r"[A-Za-z_]\w*", piece)
+    details = Details(code=piece, span=(begin, end), defines=(name, *used) if name else ())
     if not match:
         return replace(
             details,
@@ -92,7 +93,8 @@ def _equation(piece: str) -> Details:
         )
     if wrong := _unit(unit.partition("(")[0]):
         at = len(left) + 1 + len(unit) - len(unit.lstrip())
-        return replace(wrong, code=piece, span=(at, at + len(unit.partition("(")[0].strip())))
+        span = (at, at + len(unit.partition("(")[0].strip()))
+        return replace(wrong, code=piece, span=span, defines=details.defines)
     _, equals, value = left.partition("=")
     if not equals:
         fix = f"write 'd{name}/dt = ...', or '{name} : unit'"

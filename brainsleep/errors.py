@@ -17,6 +17,8 @@ class Details:
 
     Parameters
     ----------
+    kind : str
+        ``"undefined"`` or ``"unused"`` of a name, which may follow from another mistake.
     where : str
         The part it is in.
     brief : str
@@ -34,9 +36,11 @@ class Details:
     close : str
         Known name that `word` was probably meant to be.
     defines : tuple of str
-        Names that the wrong code would have defined, and whose absence is no second mistake.
+        Names that the wrong code defines or uses: that they are missing or not used elsewhere is
+        no second mistake.
     """
 
+    kind: str = ""
     where: str = ""
     brief: str = ""
     code: str = ""

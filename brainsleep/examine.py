@@ -7,26 +7,31 @@ wrong equation does not hide the next.
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
 import contextlib
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from . import mistakes
 from .errors import BrainsleepError, Details, ProtocolError, closest, nearest
 from .load import SHIPPED, shipped
 from .locate import Region, Source
+from .mistakes import first_causes
 from .protocol import Protocol
+from .python_code import bound, frames_here, frames_of, future_flags, read
 from .python_errors import python_details
 from .remarks import Remark, remarks
 from .summary import summary
+
+#: The argument that a message such as "schedule.period: got ..." is about.
+_ARGUMENT = re.compile(r"([a-z]\w*): got ")
 
 
 @dataclass(frozen=True)
@@ -138,14 +143,14 @@ class _Looking:
         source = self._source(self.path.resolve())
         if source is None:
             return
-        future = _future_flags(source.tree)
+        future = future_flags(source.tree)
         with self._importable(), mistakes.collecting(self._notice):
             for node in source.tree.body:
-                names = _bound(node)
+                names = bound(node)
                 self.regions.update(dict.fromkeys(names, source.region(node)))
                 if not isinstance(node, ast.Import | ast.ImportFrom):
                     self.own |= names
-                if _read(node) & self.aside or not self._carry_out(node, future):
+                if read(node) & self.aside or not self._carry_out(node, future):
                     self.aside |= names - set(vars(self.module))
             self._protocols()
 
@@ -200,21 +205,21 @@ class _Looking:
         try:
             exec(code, vars(self.module))
         except BrainsleepError as error:
-            self._note(error, _frames_of(error))
+            self._note(error, frames_of(error))
         except (Exception, SystemExit) as error:
-            frames = _frames_of(error)
+            frames = frames_of(error)
             consequence = getattr(error, "name", "") in self.aside
             inside = not frames or not self._is_users(frames[-1][0].co_filename)
-            if consequence or (inside and (len(self.found) > before or self._faulty_read(node))):
+            if consequence or (inside and (len(self.found) > before or self._faultyread(node))):
                 return False
             self._note_python(error, frames)
         else:
             return True
         return False
 
-    def _faulty_read(self, node: ast.stmt) -> bool:
+    def _faultyread(self, node: ast.stmt) -> bool:
         """Tell whether a statement uses a specification in which there are mistakes."""
-        names = (vars(self.module).get(name) for name in _read(node))
+        names = (vars(self.module).get(name) for name in read(node))
         return any(mistakes.is_faulty(value) for value in names)
 
     def _note_python(self, error: BaseException, frames: list) -> None:
@@ -225,7 +230,7 @@ class _Looking:
         self._note(ProtocolError(details.brief, details), frames)
 
     def _notice(self, error: BrainsleepError) -> None:
-        self._note(error, _frames_here())
+        self._note(error, frames_here())
 
     def _note(self, error: BrainsleepError, frames: list[tuple[CodeType, tuple]]) -> None:
         """Keep a mistake with the place in the user's files that led to it."""
@@ -253,6 +258,8 @@ class _Looking:
                 _lay_out(protocol.override(change) if change else protocol)
             except BrainsleepError as error:
                 self._at(where, error, f"{label}: " if label else "")
+                if not label:  # it is wrong under every condition
+                    return
 
     def _conditions(self) -> list:
         from .compare import Condition
@@ -280,7 +287,10 @@ class _Looking:
         """Put together what was found."""
         report = Report(self.path, skipped=sorted(self.aside - {"_"}))
         seen = set()
-        for error, path, region in _first_causes(self.found):
+        causes = first_causes([error for error, _, _ in self.found])
+        for error, path, region in self.found:
+            if error not in causes:
+                continue
             finding = self._finding(error, path, region)
             key = (finding.path, finding.place, finding.text)
             if key not in seen:
@@ -305,7 +315,9 @@ class _Looking:
         details, source = error.details, self.sources.get(path)
         place = region or Region(1, 1, 1, 2)
         if source is not None:
-            place, lines = source.place(details, region), source.lines
+            guess = _ARGUMENT.search(str(error))
+            place = source.place(details, region, guess[1] if guess else "")
+            lines = source.lines
         else:  # a file that cannot be parsed
             lines = path.read_text(encoding="utf-8").split("\n")
         lines = lines[place.line - 1 : place.end_line]
@@ -322,78 +334,6 @@ def _lay_out(protocol: Protocol) -> None:
     from .describe import nominal_slots
 
     nominal_slots(protocol)
-
-
-def _first_causes(found: list) -> list:
-    """Leave out mistakes that only follow from others: names whose definition is what is wrong."""
-    broken = {name for error, _, _ in found for name in error.details.defines}
-    meant = {error.details.close for error, _, _ in found if error.details.close}
-    kept = []
-    for error, path, region in found:
-        details = error.details
-        undefined = details.brief.startswith(("undefined name", "sets the undefined name"))
-        unused = details.brief.startswith("parameter '")
-        if (undefined and details.word in broken) or (unused and details.word in broken | meant):
-            continue
-        kept.append((error, path, region))
-    return kept
-
-
-def _frames_of(error: BaseException) -> list[tuple[CodeType, tuple]]:
-    """List code and place of the calls that led to an exception, the outermost first."""
-    frames, traceback = [], error.__traceback__
-    while traceback:
-        code = traceback.tb_frame.f_code
-        frames.append((code, _position(code, traceback.tb_lasti)))
-        traceback = traceback.tb_next
-    return frames
-
-
-def _frames_here() -> list[tuple[CodeType, tuple]]:
-    """List code and place of the calls under way, the outermost first."""
-    frames: list[tuple[CodeType, tuple]] = []
-    frame: FrameType | None = sys._getframe(1)
-    while frame:
-        frames.append((frame.f_code, _position(frame.f_code, frame.f_lasti)))
-        frame = frame.f_back
-    return frames[::-1]
-
-
-def _position(code: CodeType, instruction: int) -> tuple:
-    positions = list(code.co_positions())
-    return positions[instruction // 2] if instruction >= 0 else (None,) * 4
-
-
-def _future_flags(tree: ast.Module) -> int:
-    """Give the compiler flags that a file's imports from ``__future__`` ask for."""
-    names = [
-        alias.name
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
-        for alias in node.names
-    ]
-    flags = 0
-    for name in names:
-        flags |= getattr(__future__, name).compiler_flag
-    return flags
-
-
-def _bound(node: ast.stmt) -> set[str]:
-    """Names a top-level statement defines."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {node.name}
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    names = (n for n in ast.walk(node) if isinstance(n, ast.Name))
-    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
-
-
-def _read(node: ast.stmt) -> set[str]:
-    """Names a top-level statement needs when it is carried out."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return set()
-    names = (n for n in ast.walk(node) if isinstance(n, ast.Name))
-    return {name.id for name in names if isinstance(name.ctx, ast.Load)}
 
 
 __all__: list[Any] = ["Finding", "Report", "examine"]

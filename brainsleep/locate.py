@@ -15,7 +15,7 @@ _QUOTES = re.compile(r"""[A-Za-z]*('''|\"\"\"|'|")""")
 
 _NAMED = (
     *((ast.Constant, "value"), (ast.keyword, "arg"), (ast.Name, "id")),
-    *((ast.Attribute, "attr"), (ast.alias, "name")),
+    *((ast.Attribute, "attr"), (ast.alias, "name"), (ast.ImportFrom, "module")),
 )
 
 
@@ -78,7 +78,7 @@ class Source:
         regions = (self.region(node) for node in self.tree.body)
         return next((r for r in regions if r.line <= line <= r.end_line), None)
 
-    def place(self, details: Details, within: Region | None) -> Region:
+    def place(self, details: Details, within: Region | None, guess: str = "") -> Region:
         """Find what `details` mark.
 
         Parameters
@@ -87,6 +87,8 @@ class Source:
             Code and span, or a word.
         within : Region or None
             Where the object with the mistake is made; looked through first.
+        guess : str
+            Name of the argument that is probably wrong, if `details` say nothing.
 
         Returns
         -------
@@ -98,7 +100,17 @@ class Source:
             found = self._in_code(details.code, *details.span, within)
         if found is None and details.word:
             found = self._word(details.word, within)
-        return found or self._first_line(within)
+        return found or self._argument(guess, within) or self._first_line(within)
+
+    def _argument(self, name: str, within: Region | None) -> Region | None:
+        """Find an argument of a call inside a region by its name."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.keyword) and node.arg == name and within:
+                line, column = node.lineno, self._column(node.lineno, node.col_offset)
+                place = Region(line, column, line, column + len(name))
+                if within.holds(place):
+                    return place
+        return None
 
     def _first_line(self, within: Region | None) -> Region:
         line = within.line if within else 1
@@ -142,12 +154,13 @@ class Source:
 
     def _mentioned(self, piece: str, within: Region | None) -> Region | None:
         """Find a name or a piece of code inside a string."""
-        pattern = re.compile(rf"(?<!\w){re.escape(piece)}(?!\w)")
+        derivative = r"(?:d(?=\w+\s*/\s*dt))?" if piece.isidentifier() else ""
+        pattern = re.compile(rf"(?<!\w){derivative}({re.escape(piece)})(?!\w)")
         found = {node: m for node, value in self._texts if (m := pattern.search(value))}
         if not piece or not found:
             return None
         node = self._closest(list(found), within)
-        return self._in_text(node, *found[node].span())
+        return self._in_text(node, *found[node].span(1))
 
     def _in_text(self, node: ast.Constant, begin: int, end: int) -> Region:
         """Turn a place in a string's value into one in the file."""
@@ -184,7 +197,8 @@ class Source:
         if isinstance(node, ast.Attribute):
             begin = place.end_column - len(word)
             return Region(place.end_line, begin, place.end_line, place.end_column)
-        return Region(place.line, place.column, place.line, place.column + len(word))
+        begin = self.lines[place.line - 1].find(word, place.column - 1) + 1 or place.column
+        return Region(place.line, begin, place.line, begin + len(word))
 
 
 def _spelt(node: ast.AST) -> object:

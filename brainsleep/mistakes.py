@@ -7,9 +7,11 @@ same checks give the one message of a command that cannot go on, and the full li
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -92,3 +94,44 @@ def raise_all(errors: Sequence[BrainsleepError]) -> None:
         report(error)
     if errors:
         raise errors[-1]
+
+
+def first_causes(errors: Sequence[BrainsleepError]) -> list[BrainsleepError]:
+    """Leave out what only follows from other mistakes.
+
+    A name is not defined because its definition is wrong; a parameter is not used because it is
+    misspelt where it should be, and is then what was meant there.
+
+    Parameters
+    ----------
+    errors : sequence of BrainsleepError
+        All that was noted.
+
+    Returns
+    -------
+    list of BrainsleepError
+        Those that stand for themselves; a misspelt name suggests the parameter that is not used.
+    """
+    broken = {name for error in errors for name in error.details.defines}
+    idle = [e for e in errors if e.details.kind == "unused" and e.details.word not in broken]
+    kept: list[BrainsleepError] = []
+    meant = set()
+    for error in errors:
+        details = error.details
+        if details.kind == "undefined":
+            words = [e.details.word for e in idle if _part(e) == _part(error)]
+            likely = difflib.get_close_matches(details.word, words, n=1)
+            if likely:
+                fix = f"did you mean '{likely[0]}'?"
+                error.details = details = replace(details, close=likely[0], fix=fix)
+        meant.add((_part(error), details.close))
+        if not (details.kind in ("undefined", "unused") and details.word in broken):
+            kept.append(error)
+    return [
+        e for e in kept if e.details.kind != "unused" or (_part(e), e.details.word) not in meant
+    ]
+
+
+def _part(error: BrainsleepError) -> str:
+    """Give the specification that a mistake is in, such as ``neuron 'my_lif'``."""
+    return error.details.where.partition(":")[0]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brian2 import Quantity
 
 from . import mistakes
 from .alarms import Alarms
-from .checks import unit_name
 from .encoders import RateEncoder
 from .errors import Details, ProtocolError, explain, nearest
+from .identity import deciding
+from .identity import plain as plain
 from .load import load, load_module
 from .override import UnknownKeyError, replace_at
 from .readout import Readout
@@ -288,78 +287,14 @@ _KINDS = {
 }
 
 
-def plain(value: Any) -> Any:
-    """Turn specifications, quantities and arrays into data that JSON can hold exactly."""
-    if isinstance(value, Quantity):
-        unit = unit_name(value)
-        return float(value) if unit == "1" else f"{float(value)!r} {unit}"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"kind": type(value).__name__, **fields}
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if callable(value):
-        return {"kind": "function", "source": _source(value)}
-    return value
-
-
-def _source(function: Callable) -> str:
-    try:
-        if getattr(getattr(function, "__code__", None), "co_filename", "") == "<string>":
-            raise OSError("made by exec()")  # Python may find the source of something else
-        return inspect.getsource(function)
-    except (OSError, TypeError) as error:
-        raise ProtocolError(
-            explain(f"hook {function!r}", "no source code", "a function defined in a file")
-        ) from error
-
-
-#: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
-#: value that says it is as before: a run with that value keeps the id it had without the setting.
-LATER: dict[str, dict[str, Any]] = {
-    "NetworkSpec": {"precision": "float64"},
-    "sleep": {"stages": [], "cycles": 1, "duration": None},
-    "SpontaneousActivity": {"equations": ""},
-    "Schedule": {"epochs": 1},
-    "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},
-    "Protocol": {
-        "tasks": plain(Tasks()),
-        "initial_weights": SavedWeights.deciding(plain(SavedWeights())),
-    },
-}
-
-#: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
-_SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
-
-
-def _deciding(value: Any) -> Any:
-    """Leave out what a specification, described as plain data, cites, and what is as before."""
-    if isinstance(value, dict):
-        value = _SELECTED.get(value.get("kind", ""), dict)(value)
-        before = LATER.get(value.get("kind", ""), {})
-        drop = {"references"} if "kind" in value else set()
-        found = {k: _deciding(v) for k, v in value.items() if k not in drop}
-        return {k: v for k, v in found.items() if k not in before or v != before[k]}
-    return [_deciding(v) for v in value] if isinstance(value, list) else value
-
-
 def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str:
     """Hash what decides the outcome of a run: protocol, equations, data, seed, backend.
 
     The name, description and references do not count, and a path does not either: the content
     of the data does.
     """
-    described = _deciding(protocol.describe())
-    for key in ("name", "description"):
-        described.pop(key)
-    for key in ("source", "root"):
-        described["data"].pop(key)
     content = {
-        "protocol": described,
+        "protocol": deciding(protocol.describe()),
         "equations": protocol.equations(),
         "seed": int(seed),
         "backend": backend,

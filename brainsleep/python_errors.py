@@ -71,10 +71,10 @@ def _name(name: str, namespace: Mapping) -> Details:
     for module in _LIKELY:
         if hasattr(importlib.import_module(module), name):
             fix = f"import it: from {module} import {name}"
-            return Details(brief=brief, word=name, fix=fix)
+            return Details(kind="undefined", brief=brief, word=name, fix=fix)
     own = [n for n in namespace if not n.startswith("__")]
     close = closest(name, own) or closest(name, [*dir(builtins), *_units()])
-    return Details(brief=brief, word=name, fix=_meant(close), close=close)
+    return Details(kind="undefined", brief=brief, word=name, fix=_meant(close), close=close)
 
 
 def _units() -> Iterable[str]:
@@ -103,7 +103,8 @@ def _import(error: ImportError) -> Details:
     known = [n for n in vars(module) if n[0] != "_"] if module else []
     close = closest(name, known)
     brief = f"'{error.name}' has no '{name}'"
-    return Details(brief=brief, word=name, fix=_meant(close), close=close)
+    missing = (name, close)  # whichever of them the file goes on to use
+    return Details(brief=brief, word=name, fix=_meant(close), close=close, defines=missing)
 
 
 def _type(message: str, namespace: Mapping) -> Details:

@@ -35,7 +35,7 @@ def check_time(value: object, where: str, error: type[BrainsleepError] = SpecErr
 def check_quantity(value: object, where: str) -> Quantity:
     """Return `value` as one finite quantity; raise `SpecError` otherwise."""
     try:
-        quantity = Quantity(value)
+        quantity = Quantity(value, dtype=np.float64)  # a whole number would be pickled as one
         if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
             return quantity
     except (TypeError, ValueError):

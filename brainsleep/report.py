@@ -18,7 +18,7 @@ from .errors import StoreError, explain, one_line
 from .facts import Table
 from .files import written
 from .pictures import OF_ONE, Picture, pictures
-from .store import Result, read_result, versions
+from .store import Result, check_writable, read_result, versions
 from .table import flatten, results_in
 
 #: Most runs of an overview with a section of their own, in its figures of weights, and in its
@@ -58,6 +58,7 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
     path = Path(default if out is None else out)
     if path.suffix not in (".html", ".htm"):
         raise StoreError(explain("report file", path.name, "a name ending .html"))
+    check_writable(path.parent)  # before what takes long
     page = of_result(read_result(source)) if single else of_folder(source)
     _save(path, page)
     return path
@@ -110,7 +111,6 @@ def _page(template: str, **values: Any) -> str:
 def _save(path: Path, page: str) -> None:
     """Write a page in one step."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with written(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
     except OSError as error:

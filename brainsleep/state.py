@@ -19,7 +19,7 @@ from .spec import Network, NetworkSpec, Projection
 from .surrogate import SurrogateNetwork
 
 if TYPE_CHECKING:
-    from .weights import Synapses
+    from .weights import SavedSynapses
 
 
 def stream(seed: int, *names: object) -> np.random.Generator:
@@ -107,7 +107,9 @@ def variable_name(owner: str, part: str, variable: str) -> str:
     return f"{owner}.{part}_{variable}"
 
 
-def initial_state(spec: Network, seed: int, saved: Mapping[str, Synapses] | None = None) -> State:
+def initial_state(
+    spec: Network, seed: int, saved: Mapping[str, SavedSynapses] | None = None
+) -> State:
     """Draw connectivity and weights of `spec` from `seed`; set variables to their start.
 
     Projections in `saved` have its synapses instead.
@@ -123,7 +125,7 @@ def initial_state(spec: Network, seed: int, saved: Mapping[str, Synapses] | None
     return replace(state, arrays=rounded)
 
 
-def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, Synapses]) -> State:
+def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedSynapses]) -> State:
     """Draw signed weights as torch's linear layers do, and nothing learned by Adam yet."""
     arrays, synapses = {"adam.step": np.zeros(1)}, {}
     for p in spec.projections:
@@ -152,7 +154,7 @@ def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, Synaps
     return State(arrays, {}, synapses)
 
 
-def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, Synapses]) -> State:
+def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSynapses]) -> State:
     plan = spec.plan
     arrays: dict[str, np.ndarray] = {}
     parameters: dict[str, float] = {}

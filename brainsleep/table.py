@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from .alarms import KINDS
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
 from .files import written
-from .protocol import LATER
+from .identity import LATER
 from .store import Result, as_stored, read_result
 
 if TYPE_CHECKING:

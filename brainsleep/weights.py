@@ -16,7 +16,7 @@ from .spec import Network
 from .store import Result, read_result
 
 
-class Synapses(NamedTuple):
+class SavedSynapses(NamedTuple):
     """The synapses of a projection.
 
     Parameters
@@ -93,7 +93,7 @@ class SavedWeights:
         """Leave only what decides the outcome of a run of a description as plain data."""
         return {name: described[name] for name in ("kind", "content")}
 
-    def weights(self) -> dict[str, Synapses]:
+    def weights(self) -> dict[str, SavedSynapses]:
         """Return the synapses by projection; nothing if there is no result.
 
         Raises
@@ -138,7 +138,7 @@ class SavedWeights:
                 allowed = f"at most w_max = {projection.w_max:g}"
                 raise ProtocolError(explain(f"initial_weights: '{name}'", got, allowed))
 
-    def _read(self) -> dict[str, Synapses]:
+    def _read(self) -> dict[str, SavedSynapses]:
         """Read the snapshot of all projections that are taken."""
         arrays = _arrays(self.result)
         places = [key.split("/")[1:] for key in arrays if key.startswith("snapshots/")]
@@ -159,11 +159,11 @@ class SavedWeights:
         for name in self.projections or names:
             pre, post = arrays[f"synapses/{name}"].T.astype(np.int32)
             w = arrays[f"snapshots/{self.snapshot}/{name}"].astype(float)
-            found[name] = Synapses(np.ascontiguousarray(pre), np.ascontiguousarray(post), w)
+            found[name] = SavedSynapses(np.ascontiguousarray(pre), np.ascontiguousarray(post), w)
         return found
 
     @staticmethod
-    def _digest(weights: Mapping[str, Synapses]) -> str:
+    def _digest(weights: Mapping[str, SavedSynapses]) -> str:
         arrays = {f"{n}.{k}": v for n, each in weights.items() for k, v in each._asdict().items()}
         return digest(arrays)
 

@@ -7,7 +7,6 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
 from inventories import fallback  # noqa: E402
-from sphinx_gallery.sorting import FileNameSortKey  # noqa: E402
 
 import brainsleep  # noqa: E402
 
@@ -33,7 +32,8 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "_ext", "gallery", "**/*.part"]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_ext", "_templates", "gallery", "**/*.part"]
 nitpicky = True
 
 # -- pages -------------------------------------------------------------------------------------
@@ -56,6 +56,19 @@ autodoc_typehints = "none"  # numpydoc's sections say more
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+numpydoc_xref_param_type = True
+numpydoc_xref_aliases = {
+    "Axes": "matplotlib.axes.Axes",
+    "Figure": "matplotlib.figure.Figure",
+    "Quantity": "brian2.units.fundamentalunits.Quantity",
+    "ndarray": "numpy.ndarray",
+    "NetworkSpec": "brainsleep.spec.NetworkSpec",
+    "Protocol": "brainsleep.protocol.Protocol",
+    "Result": "brainsleep.store.Result",
+    "Segment": "brainsleep.segment.Segment",
+    "State": "brainsleep.state.State",
+}
+numpydoc_xref_ignore = {*"of or and to with a an one the shape from path optional".split()}
 
 # -- other projects ----------------------------------------------------------------------------
 
@@ -82,7 +95,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "examples",
     "filename_pattern": r"\.py$",
-    "within_subsection_order": FileNameSortKey,
+    "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,

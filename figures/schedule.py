@@ -128,9 +128,7 @@ def _phases(axes: Axes, names: list[str], starts: np.ndarray, condition: Conditi
     """Draw phases as one band over the whole run; mark where training ends."""
     colours = _colours(list(dict.fromkeys(names)))
     for name, start, stop in _spans(names, starts):
-        axes.broken_barh(
-            [(start, stop - start)], (0, 1), color=colours[name], linewidth=0, gid=name
-        )
+        axes.barh(0.5, stop - start, 1, start, color=colours[name], linewidth=0, gid=name)
     end = condition.training_end()
     if 0 < end < starts[-1]:
         axes.axvline(end, color=style.REFERENCE, linewidth=0.8)

@@ -6,8 +6,8 @@ is silent, noise drives the membranes, pair STDP changes the weights, and they d
 
 `SG_SNN` is given the very sleep of the STDP network: the same decay process with the same numbers
 (towards 0.01 with a time constant of 33.3 s). Its loss is the cross-entropy of spike counts.
-`SG_SNN_RELEASED` has the numbers of the authors' code: once a sleep |w| becomes
-0.2*(|w|/0.2)**0.999, and the loss is the cross-entropy of the output spikes in every step. That
+`SG_SNN_RELEASED` has the numbers of the authors' code: once a sleep ``|w|`` becomes
+``0.2*(|w|/0.2)**0.999``, and the loss is the cross-entropy of the output spikes in every step. That
 loss is least if a neuron spikes for every class of more than about 14 %, and from 6000 images it
 leaves the decision on Fashion-MNIST far below that of the other loss (docs/reproduction.md).
 """

@@ -190,7 +190,7 @@ def many_images() -> list[Grid]:
 
 GRIDS = [
     *short(),
-    study(  # the setting that was tested first: see docs/search.md
+    study(  # the setting that was tested first: see docs/competitive_search.md
         "first choice",
         "competitive",
         conditions({k: c.changes | {INHIBITION: 17.5} for k, c in of("competitive").items()}),

@@ -47,7 +47,7 @@ def tables() -> dict[str, pd.DataFrame]:
     }
     return {
         "reproduction.md": pd.concat([runs["runs"], runs["surrogate"]], ignore_index=True),
-        "search.md": runs["search"],
+        "competitive_search.md": runs["search"],
         "continual.md": runs["continual"],
     }
 

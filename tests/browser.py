@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,9 @@ OPTIONS = (
     "--disable-background-networking --disable-component-update --disable-sync "
     "--disable-dev-shm-usage --disable-extensions --mute-audio --remote-debugging-pipe"
 ).split()
+
+#: Longest wait for an answer in s.
+PATIENCE = 60
 
 
 def find_browser():
@@ -53,7 +57,7 @@ class Browser:
         return self
 
     def __exit__(self, *error):
-        with contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(OSError, EOFError, TimeoutError):
             self.session = None
             self("Browser.close")
         try:
@@ -79,6 +83,8 @@ class Browser:
 
     def _next(self):
         while b"\0" not in self.buffer:
+            if not select.select([self.receive_fd], [], [], PATIENCE)[0]:
+                raise TimeoutError(f"the browser has not answered for {PATIENCE} s")
             received = os.read(self.receive_fd, 1 << 20)
             if not received:
                 raise EOFError("the browser has ended")

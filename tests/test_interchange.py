@@ -12,17 +12,33 @@ import pytest
 from conftest import TINY, needs_compiler
 
 from brainsleep import cli
-from brainsleep.errors import ProtocolError, StoreError
+from brainsleep.encoders import RateEncoder
+from brainsleep.errors import DataError, MissingExtraError, ProtocolError, StoreError
+from brainsleep.export import export
+from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.protocol import run_id
 from brainsleep.simulate import simulate
 from brainsleep.state import initial_state
 from brainsleep.store import read_result
 from brainsleep.weights import SavedWeights
 
-SHORT = TINY.override({"data.n_readout": 0, "data.n_test": 0})
+#: Few neurons, as NIX takes its time for each: 14 ms and more.
+SMALL = dataclasses.replace(
+    TINY,
+    network=recurrent_network(n_inputs=16, n_excitatory=12, n_inhibitory=4),
+    encoder=RateEncoder(size=(4, 4), total=8.0),
+)
+SHORT = SMALL.override(
+    {
+        "data.n_readout": 0,
+        "data.n_test": 0,
+        "network.projections.input_e.connectivity.p": 0.5,
+        "network.projections.input_e.weights.low": 2.0,
+    }
+)
 #: The same network that only rests: every gate but the input's is closed in wake.
 AT_REST = SHORT.override({"schedule.sleep.fraction": 0, "schedule.wake.gates.plasticity": 0})
-NAMES = [p.name for p in TINY.network.projections]
+NAMES = [p.name for p in SHORT.network.projections]
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +81,10 @@ def test_run_id_goes_by_the_weights_not_by_the_path(result, tmp_path, monkeypatc
     some = {"initial_weights": "copy", "initial_weights.projections": "ee,ei"}
     assert address(SHORT.override(some)) not in (start, address(SHORT))
     assert address(SHORT.override({"initial_weights": "none"})) == address(SHORT)
-    code = "import sys; from conftest import TINY; from brainsleep.protocol import run_id; print("
-    code += "run_id(TINY.override({'data.n_readout': 0, 'data.n_test': 0, "
-    code += "'initial_weights': 'copy'}), 0, 'numpy', 'data'))"
+    code = (
+        "from test_interchange import SHORT, address; "
+        "print(address(SHORT.override({'initial_weights': 'copy'})))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": os.path.dirname(__file__), "PYTHONHASHSEED": "3"},
@@ -109,8 +126,8 @@ def test_what_cannot_start_a_run_is_refused(result, tmp_path):
     several = {"initial_weights": path, "initial_weights.projections": "ee,eee"}
     refused(several, "no projection 'eee'", "mean 'ee'?")
     refused(
-        {"initial_weights": path, "network.populations.e.size": 31},
-        "initial_weights: target of 'input_e': got 30 neurons in the result; expected 31",
+        {"initial_weights": path, "network.populations.e.size": 13},
+        "initial_weights: target of 'input_e': got 12 neurons in the result; expected 13",
     )
     bound = {"network.projections.input_e.weights.low": 0.1}
     bound["network.projections.input_e.w_max"] = 0.2
@@ -161,3 +178,208 @@ def test_from_the_command_line(result, tmp_path, capsys, monkeypatch):
     described = found.info["protocol"]["initial_weights"]
     assert described["result"] == str(result.path) and described["snapshot"] == "trained"
     assert described["content"] == SavedWeights(result=str(result.path)).content
+
+
+# --- files for other programs ------------------------------------------------------------------
+
+
+@pytest.fixture
+def exported(result, tmp_path, capsys, monkeypatch):
+    """Export with the command; gives the file."""
+
+    def call(name, *more):
+        words = ["brainsleep", "export", str(result.path), "--to", str(tmp_path / name), *more]
+        monkeypatch.setattr("sys.argv", words)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        assert ended.value.code == 0, err
+        assert out.split() == [str(tmp_path / name)]
+        assert not [p for p in tmp_path.iterdir() if "writing" in p.name]
+        return tmp_path / name
+
+    return call
+
+
+def read_table(path):
+    import pandas
+
+    if path.suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+        return pandas.read_parquet(path)
+    return pandas.read_csv(path, keep_default_na=False)
+
+
+@pytest.mark.parametrize("name", ["edges.csv", "edges.parquet"])
+def test_weights_as_a_table(result, exported, name):
+    frame, arrays = read_table(exported(name)), result.arrays
+    columns = "projection source target pre post sign w_initial w_slot_6 w_trained"
+    assert list(frame) == columns.split()
+    assert len(frame) == sum(len(arrays[f"synapses/{p}"]) for p in NAMES)
+    for p in SHORT.network.projections:
+        rows = frame[frame["projection"] == p.name]
+        np.testing.assert_array_equal(rows[["pre", "post"]], arrays[f"synapses/{p.name}"])
+        for snapshot in ("initial", "slot_6", "trained"):
+            theirs = rows[f"w_{snapshot}"].to_numpy()
+            assert theirs.tobytes() == arrays[f"snapshots/{snapshot}/{p.name}"].tobytes()
+        assert set(rows["sign"]) == {p.sign} and set(rows["target"]) == {p.target}
+
+
+def test_slots_statistics_and_spikes_as_tables(result, exported):
+    arrays = result.arrays
+    frame = read_table(exported("slots.csv", "--what", "slots"))
+    assert len(frame) == len(arrays["slots/steps"])
+    assert frame["phase"].tolist() == arrays["slots/phase"].tolist()
+    assert frame["start_s"].tolist()[:5] == pytest.approx([0, 0.05, 0.1, 0.15, 0.2])
+    assert frame["duration_s"].sum() == pytest.approx(arrays["ran"].sum() * 1e-3)
+    np.testing.assert_array_equal(frame["spikes_e"], arrays["totals/e"])
+    awake = frame[frame["image"] >= 0]
+    np.testing.assert_array_equal(awake["label"], arrays["labels/train"][awake["image"]])
+    assert set(frame[frame["image"] < 0]["label"]) == {-1}
+    frame = read_table(exported("statistics.csv", "--what", "statistics"))
+    rows = frame[frame["projection"] == "ee"]
+    np.testing.assert_array_equal(rows["time_s"], arrays["stat_times_s"])
+    names = result.info["weight_statistics"]
+    assert rows[names].to_numpy().tobytes() == arrays["stats/ee"].tobytes()
+    frame = read_table(exported("spikes.csv", "--what", "spikes"))
+    for population in ("input", "e", "i"):
+        rows = frame[frame["population"] == population]
+        step, neuron = arrays[f"spikes/{population}"].T
+        np.testing.assert_array_equal(rows["neuron"], neuron)
+        assert rows["time_s"].to_numpy().tobytes() == (step * 1e-3).tobytes()
+
+
+def spikes_of(result, population):
+    """Spike times in s of every neuron, as stored."""
+    size = SHORT.network.population(population).size
+    step, neuron = result.arrays[f"spikes/{population}"].T
+    return [np.sort(step[neuron == k]) * 1e-3 for k in range(size)]
+
+
+def test_neo_block(result):
+    pytest.importorskip("neo")
+    from brainsleep.nix import to_block
+
+    block, arrays = to_block(result), result.arrays
+    assert block.name == block.annotations["run_id"] == result.path.name
+    assert block.annotations["seed"] == 1
+    assert json.loads(block.annotations["protocol"]) == result.info["protocol"]
+    (segment,) = block.segments
+    assert len(segment.spiketrains) == 16 + 12 + 4
+    trains = [t for t in segment.spiketrains if t.annotations["population"] == "e"]
+    for train, times in zip(trains, spikes_of(result, "e"), strict=True):
+        np.testing.assert_allclose(train.rescale("s").magnitude, times, rtol=1e-15)
+    signals = {signal.name: signal for signal in segment.irregularlysampledsignals}
+    weights = signals["weights ie"]
+    assert weights.annotations["snapshots"] == ["initial", "slot_6", "trained"]
+    assert (weights.annotations["source"], weights.annotations["sign"]) == ("i", -1)
+    assert weights.times.rescale("s").magnitude.tolist() == pytest.approx([0, 0.35, 0.9])
+    assert weights.magnitude[2].tobytes() == arrays["snapshots/trained/ie"].tobytes()
+    assert str(weights.dimensionality) == "dimensionless"
+    pairs = np.column_stack([weights.array_annotations[end] for end in ("pre", "post")])
+    np.testing.assert_array_equal(pairs, arrays["synapses/ie"])
+    np.testing.assert_array_equal(signals["counts e"].magnitude, arrays["counts/e"])
+    np.testing.assert_array_equal(signals["statistics ee"].magnitude, arrays["stats/ee"])
+    (slots,) = segment.epochs
+    assert slots.labels.tolist() == arrays["slots/phase"].tolist()
+    np.testing.assert_array_equal(slots.array_annotations["image"], arrays["slots/image"])
+
+
+def test_nix(result, exported):
+    neo, nixio = pytest.importorskip("neo"), pytest.importorskip("nixio")
+    path, arrays = exported("run.nix"), result.arrays
+    with neo.io.NixIO(str(path), "ro") as file:
+        block = file.read_block()
+    assert block.name == result.path.name
+    assert json.loads(block.annotations["protocol"]) == result.info["protocol"]
+    trains = [t for t in block.segments[0].spiketrains if t.annotations["population"] == "e"]
+    for train, times in zip(trains, spikes_of(result, "e"), strict=True):
+        np.testing.assert_allclose(train.rescale("s").magnitude, times, rtol=1e-15)
+    names = {signal.name: signal for signal in block.segments[0].irregularlysampledsignals}
+    assert names["statistics ee"].magnitude.tobytes() == arrays["stats/ee"].tobytes()
+    file = nixio.File.open(str(path), nixio.FileMode.ReadOnly)
+    stored = file.blocks[0].data_arrays
+    for name in NAMES:
+        w = stored[f"weights_{name}"]
+        labels = [label.split()[0] for label in w.dimensions[0].labels]
+        assert labels == ["initial", "slot_6", "trained"]
+        for k, snapshot in enumerate(labels):
+            assert w[k].tobytes() == arrays[f"snapshots/{snapshot}/{name}"].tobytes()
+        np.testing.assert_array_equal(stored[f"synapses_{name}"][:], arrays[f"synapses/{name}"])
+    np.testing.assert_array_equal(stored["counts_e"][:], arrays["counts/e"])
+    file.close()
+
+
+def test_nwb(result, exported):
+    pynwb = pytest.importorskip("pynwb")
+    path, arrays = exported("run.nwb"), result.arrays
+    assert pynwb.validate(path=str(path)) == []
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        file = io.read()
+        assert file.identifier == result.path.name
+        about = json.loads(file.notes)
+        assert about["seed"] == 1 and json.loads(about["metrics"]) == result.metrics
+        units = file.units.to_dataframe()
+        for population in ("input", "e", "i"):
+            rows = units[units["population"] == population]
+            assert rows["neuron"].tolist() == list(range(len(rows)))
+            for mine, times in zip(rows["spike_times"], spikes_of(result, population), strict=True):
+                assert np.asarray(mine).tobytes() == times.tobytes()
+        for name in NAMES:
+            w = file.acquisition[f"weights_{name}"]
+            assert w.unit == "1" and w.timestamps[:].tolist() == pytest.approx([0, 0.35, 0.9])
+            assert w.data[2].tobytes() == arrays[f"snapshots/trained/{name}"].tobytes()
+            pairs = file.processing["network"][f"synapses_{name}"].to_dataframe()
+            np.testing.assert_array_equal(pairs[["pre", "post"]], arrays[f"synapses/{name}"])
+        slots = file.intervals["slots"].to_dataframe()
+        assert slots["phase"].tolist() == arrays["slots/phase"].tolist()
+        np.testing.assert_array_equal(slots["image"], arrays["slots/image"])
+        assert slots["stop_time"].iloc[-1] == pytest.approx(0.9)
+
+
+@pytest.mark.filterwarnings("ignore")  # neo knows no unit "1"
+def test_nwb_read_by_neo(result, exported):
+    neo = pytest.importorskip("neo")
+    pytest.importorskip("pynwb")
+    (block,) = neo.io.NWBIO(str(exported("run.nwb")), "r").read_all_blocks()
+    (segment,) = block.segments
+    found = {signal.name: signal for signal in segment.irregularlysampledsignals}
+    trained = result.arrays["snapshots/trained/ee"]
+    assert found["weights_ee"].magnitude[2].tobytes() == trained.tobytes()
+    spikes = spikes_of(result, "input") + spikes_of(result, "e") + spikes_of(result, "i")
+    assert len(segment.spiketrains) == len(spikes)
+    for train, times in zip(segment.spiketrains, spikes, strict=True):
+        np.testing.assert_array_equal(train.rescale("s").magnitude, times)
+
+
+def test_runs_without_spikes_or_slots_go_out_too(tmp_path):
+    """One that is stopped before its first slot has neither."""
+    pytest.importorskip("pynwb")
+    pytest.importorskip("nixio")
+    full = {"network.projections.ee.w_max": 0.301, "record.alarms.stop_on": "saturation"}
+    empty = simulate(SHORT.override(full), seed=1, backend="numpy", out=tmp_path / "results")
+    assert len(empty.arrays["slots/steps"]) == 0
+    for name in ("run.csv", "run.nix", "run.nwb"):
+        assert export(empty, tmp_path / name).stat().st_size > 0
+    with pytest.raises(DataError, match=r"no single spikes; set record.raster"):
+        export(empty, tmp_path / "spikes.csv", "spikes")
+
+
+@pytest.mark.parametrize(("name", "package"), [("run.nix", "nixio"), ("run.nwb", "pynwb")])
+def test_what_is_missing_is_named(result, tmp_path, monkeypatch, name, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    message = rf"needs {package}: pip install 'brainsleep\[analysis\]'"
+    with pytest.raises(MissingExtraError, match=message):
+        export(result, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_exports(result, tmp_path):
+    with pytest.raises(DataError, match=r"export: got run.xls; expected a name ending .csv"):
+        export(result, tmp_path / "run.xls")
+    with pytest.raises(DataError, match=r"no table 'weight'; did you mean 'weights'\?"):
+        export(result, tmp_path / "run.csv", "weight")
+    (tmp_path / "file").write_text("")
+    for name in ("run.csv", "run.nwb"):
+        with pytest.raises(StoreError, match="cannot write"):
+            export(result, tmp_path / "file" / name)

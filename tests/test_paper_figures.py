@@ -11,9 +11,11 @@ from brainsleep.errors import FigureError
 from brainsleep.figures import (
     _style,
     accuracy,
+    classes,
     controls,
     labels,
     receptive_fields,
+    schedule,
     sensitivity,
     similarity,
     sleep_rates,
@@ -638,3 +640,83 @@ def test_sleep_rates_errors(make):
     assert_fails(
         sleep_rates, [make(network={"populations": populations})], "no population in common"
     )
+
+
+# -- classes and schedule ------------------------------------------------------------------------
+
+GATES = {
+    "wake": {"gates": {"input": 1.0, "plasticity": 1.0}},
+    "test": {"gates": {"input": 1.0}},
+    "period": "2.0 second",
+}
+ASLEEP = {
+    "fraction": 0.2, "max_duration": "0.5 second",
+    "gates": {"input": 0.0, "plasticity": 1.0, "decay": 0.5},
+}  # fmt: skip
+
+
+def test_classes_shows_each_class_with_its_interval(make):
+    right = np.arange(N_TEST) % 3 < 2  # every image of two classes, none of the third
+    pixels = np.arange(N_TEST) < 15
+    result = make(arrays={"correct/network": right, "correct/pixels": pixels})
+    (axes,) = classes.draw([result], ["naps"]).axes
+    points, intervals = bars(axes, "naps")
+    np.testing.assert_allclose(points.get_ydata(), [100, 100, 0])
+    ends = np.array([segment[:, 1] for segment in intervals])
+    low, high = classes.wilson(np.array([10, 10, 0]), np.array([10, 10, 10]))
+    np.testing.assert_allclose(ends, 100 * np.column_stack([low, high]), atol=1e-9)
+    np.testing.assert_allclose(low[0], 0.722467, atol=1e-6)  # 1/(1 + z^2/n)
+    (squares,) = by_id(axes, "pixels")
+    np.testing.assert_allclose(squares.get_ydata(), [50, 50, 50])
+
+
+def test_classes_errors(make):
+    assert_fails(classes, [make()], "no array 'correct/network'")
+    few = {"correct/network": np.ones(3), "correct/pixels": np.ones(3)}
+    assert_fails(classes, [make(arrays=few)], "one for each of 30 test images")
+    assert_fails(classes, [make(seed=s) for s in range(5)], "at most 4")
+
+
+def test_schedule_shows_phases_and_how_far_gates_are_open(make):
+    figure = schedule.draw([make(protocol={"schedule": {"sleep": ASLEEP} | GATES})])
+    whole, gates = figure.axes
+    assert legend(figure) == ["wake", "sleep", "test"]
+    sleeps = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in by_id(whole, "sleep")]
+    np.testing.assert_allclose(sleeps, [(2, 2.4), (4.4, 4.8), (6.8, 7.2)])  # two slots, one sleep
+    assert [t.get_text() for t in gates.get_yticklabels()] == ["input", "plasticity", "decay"]
+    (half,), (whole_row,) = by_id(gates, "decay in sleep"), by_id(gates, "plasticity in sleep")
+    assert half.get_height() == pytest.approx(whole_row.get_height() / 2)
+    np.testing.assert_allclose((half.get_x(), half.get_width()), (2, 0.4))
+    assert by_id(gates, "input in sleep")[0].get_height() == 0
+    assert "training ends, weights frozen" in texts(figure)
+
+
+def test_schedule_shows_stages_with_gates_of_their_own(make):
+    stages = [{"name": "deep", "share": 1.0, "gates": {"plasticity": 0.0}},
+              {"name": "rem", "share": 1.0, "gates": {"decay": 0.0}}]  # fmt: skip
+    asleep = ASLEEP | {"stages": stages}
+    plain = make()
+    names = np.full(len(plain.arrays["slots/phase"]), "", "U4")
+    names[[2, 6, 10]], names[[3, 7, 11]] = "deep", "rem"
+    made = {"schedule": {"sleep": asleep} | GATES}
+    figure = schedule.draw([make(protocol=made, arrays={"slots/sleep_stage": names})])
+    assert legend(figure) == ["wake", "sleep: deep", "sleep: rem", "test"]
+    (closed,), (opened,) = (by_id(figure.axes[1], f"decay in sleep: {x}") for x in ("rem", "deep"))
+    assert closed.get_height() == 0 < opened.get_height()
+
+
+def test_schedule_errors(make):
+    assert_fails(schedule, [make()], "names no gates")
+    assert_fails(schedule, [make(), make()], "got 2; expected one")
+    made = {"schedule": {"sleep": ASLEEP} | GATES}
+    assert_fails(schedule, [make(protocol=made, arrays={"slots/phase": None})], "no array")
+    steps = np.zeros(len(make().arrays["slots/steps"]), int)
+    assert_fails(schedule, [make(protocol=made, arrays={"slots/steps": steps})], "ran no time")
+
+
+def test_a_batch_has_the_spikes_of_all_its_images(make):
+    one = make(n_train=4)
+    many = make(n_train=4, arrays={name: one.arrays[name] for name in ("totals/e", "totals/i")} |
+                {"slots/n_images": np.full(len(one.arrays["slots/phase"]), 10)})  # fmt: skip
+    single, shared = (by_id(sleep_rates.draw([r]).axes[0], "sleep 20 %")[0] for r in (one, many))
+    np.testing.assert_allclose(shared.get_ydata(), single.get_ydata() / 10)

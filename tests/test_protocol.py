@@ -591,6 +591,16 @@ def types_in(value):
     return [types_in(part) for part in value] if isinstance(value, tuple) else type(value)
 
 
+@pytest.mark.parametrize("value", ["2", 2, 2.0])
+def test_a_whole_number_keeps_the_run_id_on_a_worker(value):
+    changed = load_protocol("demo").override({"network.projections.*.rules.*.a_plus": value})
+    copy = pickle.loads(pickle.dumps(changed))
+    assert run_id(copy, 0, "cpp", "x") == run_id(changed, 0, "cpp", "x")
+    floats = load_protocol("demo").override({"network.projections.*.rules.*.a_plus": 2.0})
+    assert run_id(changed, 0, "cpp", "x") == run_id(floats, 0, "cpp", "x")
+
+
+
 @pytest.mark.parametrize("source", ["demo", "controls", "competitive"])
 def test_pickled_protocols_are_the_same_and_can_be_changed(source):
     protocol = load_protocol(source)

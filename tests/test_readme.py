@@ -93,4 +93,5 @@ def test_commands_exist():
         "statistics",
         "new",
         "check",
+        "diff",
     }

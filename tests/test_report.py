@@ -14,7 +14,7 @@ from browser import Browser, find_browser
 from conftest import TINY
 from PIL import Image
 
-from brainsleep import described, report
+from brainsleep import cli, described, report
 from brainsleep.definitions import definition
 from brainsleep.errors import StoreError
 from brainsleep.health import alarms
@@ -294,7 +294,9 @@ def test_errors_are_one_line(result, tmp_path):
     assert_fails(tmp_path, "got none; expected a folder of finished runs")
     assert_fails(result.path, "a name ending .html", tmp_path / "report.pdf")
     (tmp_path / "file").write_text("")
-    assert_fails(result.path, "report file .*a place that can be written", tmp_path / "file/a.html")
+    assert_fails(
+        result.path, "output folder .*a folder that can be written", tmp_path / "file/a.html"
+    )
     broken = altered(result, tmp_path, 1)
     (broken.path / "arrays.npz").write_bytes(b"nothing")
     assert_fails(broken.path, "arrays.npz is missing or damaged")
@@ -302,6 +304,15 @@ def test_errors_are_one_line(result, tmp_path):
         other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: None}))
         assert_fails(other.path, "is not of a network under a schedule", tmp_path / "x.html")
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_the_command_line_says_errors_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["brainsleep", "report", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("error: results in") and said.err.count("\n") == 1
 
 
 def test_a_report_lies_beside_the_result(result, tmp_path, monkeypatch):

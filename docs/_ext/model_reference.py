@@ -7,6 +7,7 @@ simulated, and where it comes from. A new model needs nothing but to be there.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -51,14 +52,16 @@ What there is to build with, file by file, as it is in ``models/``. Every page i
 model objects when this site is built, and every figure is simulated then, so both show the code
 as it is. Copy what you want to change into a file of your own.
 
-In the equations an arrow is an assignment; a superscript pre or post says at which end of a synapse a
-variable lives; brackets around a condition are 1 where it holds and 0 elsewhere; :math:`w` is
-the magnitude of a weight, between :math:`w_{\\mathrm{min}}` and :math:`w_{\\mathrm{max}}`.
+In the equations an arrow is an assignment; a superscript pre or post says at which end of a
+synapse a variable lives; brackets around a condition are 1 where it holds and 0 elsewhere; an
+unadorned :math:`w` is the magnitude of a weight, between :math:`w_{\\mathrm{min}}` and
+:math:`w_{\\mathrm{max}}`.
 """
 
 
 def write_pages(app: Sphinx) -> None:
     """Write the pages and figures into the folder ``models`` of the sources."""
+    gc.freeze()  # Brian2 collects garbage before every run: let it not go through all of Sphinx
     folder = Path(app.srcdir, "models")
     modules = [load_module(name, "model") for name in shipped("model")]
     modules = [module for module in modules if definitions(module)]

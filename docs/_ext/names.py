@@ -6,13 +6,13 @@ them are not broken. A dotted name of this package must exist, however.
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.ext.autosummary import ImportExceptionGroup, import_by_name
 
 
 def plain(
@@ -27,11 +27,10 @@ def plain(
 
 def _exists(name: str) -> bool:
     """Tell whether a dotted name is a module, or something in one."""
-    parent, _, last = name.rpartition(".")
     try:
-        importlib.import_module(name)
-    except ImportError:
-        return bool(parent) and hasattr(importlib.import_module(parent), last)
+        import_by_name(name)
+    except ImportExceptionGroup:
+        return False
     return True
 
 

@@ -40,7 +40,10 @@ TIMES = {"xlabel": "time (ms)"}
 FINE = 0.1 * ms
 
 #: Spikes a second of the input that drives a neuron, and how many spikes it should answer with.
-DRIVE, ANSWER = 1000.0, 12
+DRIVE, ANSWER = 1000.0, 10
+
+#: When it does, in ms.
+ON, OFF = 30.0, 330.0
 
 
 def partner(partners: Partners, kind: type, suits: Callable[[Any], bool], *others: Any) -> Any:
@@ -75,11 +78,10 @@ def neuron(model: NeuronModel, partners: Partners) -> tuple[Figure, str]:
     synapse = partner(partners, SynapseModel, lambda synapse: tiny.fits(synapse, model))
     weights, rates, w = _search(model, synapse)
     spec, state = tiny.driven(model, synapse, np.array([w]), FINE)
-    on, off = 50.0, 450.0
     awake = {"input": 1, "plasticity": 1}
-    slots = [(on, 0, awake), (off - on, DRIVE, awake), (100, 0, awake)]
+    slots = [(ON, 0, awake), (OFF - ON, DRIVE, awake), (40, 0, awake)]
     whole = tiny.segment(spec, slots)
-    times, arrays, recording = tiny.course(spec, state, whole, 220)
+    times, arrays, recording = tiny.course(spec, state, whole, 180)
     (spikes,) = tiny.spike_times(recording, "e", spec)
     slow = [
         name
@@ -100,7 +102,7 @@ def neuron(model: NeuronModel, partners: Partners) -> tuple[Figure, str]:
             axes = panels[1] if not k else panels[1].twinx()
             _trace(axes, model, name, times, arrays[f"e.{name}"][:, 0], CONDITIONS[1 + k])
         for axes in panels:
-            axes.axvspan(on, off, color=SLEEP, alpha=0.5, linewidth=0, zorder=0)
+            axes.axvspan(ON, OFF, color=SLEEP, alpha=0.5, linewidth=0, zorder=0)
         panels[-1].set(**TIMES)
         axes = right.subplots()
         axes.plot(weights, rates, marker="o", markersize=2, color=CONDITIONS[1])
@@ -108,10 +110,10 @@ def neuron(model: NeuronModel, partners: Partners) -> tuple[Figure, str]:
         axes.set(xscale="log", xlabel="w of the input", ylabel="rate (Hz)", ylim=(0, None))
         axes.xaxis.set_minor_formatter("")
     return made, (
-        f"Left: an input of {DRIVE:g} spikes/s from {on:g} to {off:g} ms (shaded) through "
+        f"Left: an input of {DRIVE:g} spikes/s from {ON:g} to {OFF:g} ms (shaded) through "
         f"``{synapse.name}`` synapses with w = {w:.2g}; spikes are the ticks above. Right: the "
         f"rate during such an input against w; the dotted line is the w of the left panel. "
-        f"Time step {FINE}."
+        f"Time step {FINE / ms:g} ms."
     )
 
 
@@ -130,9 +132,9 @@ def _trace(axes, model, name, times, values, colour=CONDITIONS[0]) -> None:
 def _search(model: NeuronModel, synapse: SynapseModel) -> tuple[np.ndarray, np.ndarray, float]:
     """Find a weight with which a neuron answers with some spikes; return rates at others, too."""
     for top in (100.0, 10.0, 1.0, 0.1):
-        weights = np.geomspace(1e-4 * top, top, 61)
+        weights = np.geomspace(1e-4 * top, top, 49)
         spec, state = tiny.driven(model, synapse, weights, FINE)
-        whole = tiny.segment(spec, [(400, DRIVE, {"input": 1, "plasticity": 1})])
+        whole = tiny.segment(spec, [(OFF - ON, DRIVE, {"input": 1, "plasticity": 1})])
         try:
             ((_, recording),) = tiny.run(spec, state, [whole])
         except SimulationError:
@@ -140,7 +142,7 @@ def _search(model: NeuronModel, synapse: SynapseModel) -> tuple[np.ndarray, np.n
         counts = recording.counts["e"][0] if model.threshold else np.zeros(len(weights))
         chosen = int(np.argmin(np.abs(counts - ANSWER)))
         shown = slice(max(0, chosen - 16), chosen + 9)
-        return weights[shown], counts[shown] / 0.4, float(weights[chosen])
+        return weights[shown], counts[shown] / (1e-3 * (OFF - ON)), float(weights[chosen])
     raise BackendError("its variables overflow with any input that was tried")
 
 
@@ -204,7 +206,7 @@ def synapse(model: SynapseModel, partners: Partners) -> tuple[Figure, str]:
         axes.legend()
     return made, (
         f"Presynaptic spikes (ticks) every {1e3 / rate:g} ms and a neuron "
-        f"``{target.name}`` at rest, for three weights. Time step {FINE}."
+        f"``{target.name}`` at rest, for three weights. Time step {FINE / ms:g} ms."
     )
 
 
