@@ -370,7 +370,7 @@ def test_any_table_is_read_or_refused(tmp_path_factory, content, ending):
         assert "\n" not in str(error)
 
 
-@few
+@settings(max_examples=15, deadline=None)
 @given(values)
 def test_checked_files_hold_what_was_written_or_nothing(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "checked.json"
