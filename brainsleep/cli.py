@@ -180,26 +180,11 @@ def show(
 @app.command()
 def info(result: Annotated[Path, typer.Argument(metavar="RESULT", help="its folder")]) -> None:
     """Print what a stored result is, what made it and what was measured."""
-    from .store import read_result
+    from .store import as_stored, read_result
 
     found = read_result(result)
-    facts = {
-        "run": found.info["run_id"],
-        "protocol": found.info["protocol"]["name"],
-        "data": f"{found.info['data']['name']} ({found.info['data']['fingerprint'][:12]})",
-        "seed": found.info["seed"],
-        "backend": found.info["backend"],
-        "compiler": found.info["compiler"] or "-",
-        "versions": ", ".join(f"{k} {v}" for k, v in found.info["versions"].items()),
-        "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.info["timings"].items()),
-    }
-    if found.stopped:
-        facts["stopped"] = f"after {found.stopped['at_s']:.6g} s: {found.stopped['text']}"
-    stdout.print(rich_table(("what", "value"), facts.items(), str(found.path)))
-    if found.alarms:
-        stdout.print(rich_table(("alarm", "over after s"), map(_alarm_row, found.alarms)))
-    rows = [(k, number(v)) for k, v in found.metrics.items()]
-    stdout.print(rich_table(("metric", "value"), rows))
+    with as_stored(found):
+        _print_result(found)
 
 
 @app.command()
@@ -318,6 +303,26 @@ def _say_stopped(result: Any, label: str = "") -> None:
 def _alarm_row(alarm: dict) -> tuple[str, str]:
     until = alarm.get("until_s")
     return alarm["text"], "-" if until is None else f"{until:.6g}"
+
+
+def _print_result(found: Any) -> None:
+    facts = {
+        "run": found.info["run_id"],
+        "protocol": found.info["protocol"]["name"],
+        "data": f"{found.info['data']['name']} ({found.info['data']['fingerprint'][:12]})",
+        "seed": found.info["seed"],
+        "backend": found.info["backend"],
+        "compiler": found.info["compiler"] or "-",
+        "versions": ", ".join(f"{k} {v}" for k, v in found.info["versions"].items()),
+        "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.info["timings"].items()),
+    }
+    if found.stopped:
+        facts["stopped"] = f"after {found.stopped['at_s']:.6g} s: {found.stopped['text']}"
+    stdout.print(rich_table(("what", "value"), facts.items(), str(found.path)))
+    if found.alarms:
+        stdout.print(rich_table(("alarm", "over after s"), map(_alarm_row, found.alarms)))
+    rows = [(k, number(v)) for k, v in found.metrics.items()]
+    stdout.print(rich_table(("metric", "value"), rows))
 
 
 def _defined_in(module: Any, name: str) -> bool:

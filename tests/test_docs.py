@@ -187,5 +187,6 @@ def test_a_model_of_a_user_gets_a_page(tmp_path, monkeypatch):
     figures = set()
     page = "\n".join(model_reference._page(module, tmp_path / "figures", figures))
     assert "Stronger than *any* other." in page
-    assert "learning rate" in page and "0.1" in page and "doi.org" in page
+    assert "ten per cent" in page and "0.1" in page and "doi.org" in page
+    assert "window of potentiation" in page  # said in the file that the rule comes from
     assert [path.stat().st_size > 5000 for path in figures] == [True]
