@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from .assemble import tidy
+from .plain import plain
 from .plan import GroupPlan, SynapsePlan
-from .protocol import Protocol, plain
+from .protocol import Protocol
 from .schedule import SleepPhase
 from .slots import SlotTable
 from .spec import NetworkSpec

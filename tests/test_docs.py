@@ -125,7 +125,9 @@ def test_every_page_is_reached_from_the_first(site):
         for link in Page(site / name).links:
             target = link.partition("#")[0]
             if target.endswith(".html") and "://" not in target:
-                waiting.append(str((site / name).parent.joinpath(target).resolve().relative_to(site)))
+                waiting.append(
+                    str((site / name).parent.joinpath(target).resolve().relative_to(site))
+                )
     pages = {str(path.relative_to(site)) for path in site.rglob("*.html")}
     own = {name for name in pages if not name.startswith(("_", "sg_", "examples/sg_"))}
     assert own <= seen

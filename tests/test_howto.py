@@ -3,7 +3,7 @@
 A fenced block of Python or TOML whose first line is a comment with a file name is that file. In a
 ``console`` block, lines that begin with ``$`` are commands, and what follows must appear in what
 they print: line by line in this order, ``...`` for anything, however much space there is. A
-command whose first line of output is an ``error:``, maybe after a place, must fail with exit code 2.
+command whose first line of output is an ``error:`` must fail with exit code 2.
 """
 
 import os
@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, needs_compiler
+
+from brainsleep.load import load
+from brainsleep.protocol import load_protocol
 
 HOWTO = ROOT / "docs" / "howto"
 
@@ -125,6 +128,21 @@ def test_page_works_as_written(page, installed, tmp_path):
         assert done.returncode == wanted, f"$ {step.text}\n{printed}"
         assert "Traceback" not in printed, printed
         assert_prints(step, printed)
+
+
+def test_files_of_getting_started_are_sound(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "getting_started.md").read_text(encoding="utf-8")
+    for name, text in steps(page):
+        Path(name).write_text(text, encoding="utf-8")
+    rule = load("my_rule.py:SOFT")
+    changed = {"network.projections.*.rules.stdp_nearest_reversed": "my_rule.py:SOFT"}
+    network = load_protocol("demo").override(changed).network
+    assert all(projection.rules == (rule,) for projection in network.projections)
+    study = load_protocol("my_study.py")
+    assert float(study.schedule.sleep_duration) == 4.0
+    conditions = load("my_study.py:CONDITIONS", "protocol")
+    assert [study.override(c.changes).schedule.sleep.fraction for c in conditions] == [0, 0.2, 0.2]
 
 
 def test_what_a_block_is():

@@ -600,7 +600,6 @@ def test_a_whole_number_keeps_the_run_id_on_a_worker(value):
     assert run_id(changed, 0, "cpp", "x") == run_id(floats, 0, "cpp", "x")
 
 
-
 @pytest.mark.parametrize("source", ["demo", "controls", "competitive"])
 def test_pickled_protocols_are_the_same_and_can_be_changed(source):
     protocol = load_protocol(source)

@@ -92,6 +92,8 @@ def test_commands_exist():
         "table",
         "statistics",
         "new",
+        "export",
+        "report",
         "check",
         "diff",
     }
