@@ -36,6 +36,15 @@ _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "subpr
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
+#: What the process that all others are forked from has loaded.
+_LOADED = """
+brainsleep.batch brainsleep.cli brainsleep.cpp_backend brainsleep.datasets brainsleep.measure
+brainsleep.models.massey2026 brainsleep.regression brainsleep.simulate brainsleep.table
+rich.live rich.progress scipy.stats sklearn.decomposition sklearn.linear_model
+sklearn.preprocessing
+""".split()
+
+
 @dataclass(frozen=True)
 class Fault:
     """What goes wrong in a process: at its file operation `at` (from 1), ``"kill"`` or an error."""
@@ -129,7 +138,7 @@ class Process:
     ):
         self.log = folder / "log"
         server = multiprocessing.get_context("forkserver")
-        server.set_forkserver_preload(["__main__", "brainsleep.cli", f"{__package__}.warm"])
+        server.set_forkserver_preload(_LOADED)
         given = (list(map(str, words)), str(cache), str(self.log), fault, limit, user)
         self._process = server.Process(target=child, args=given)
         self.begun = time.monotonic()
