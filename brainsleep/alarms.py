@@ -42,11 +42,11 @@ class Alarms:
     ----------
     saturation : float
         Fraction of the weights of a plastic projection within 1 % of the upper hard bound, above
-        which it is saturated. The default is 5 %: with sleep, no weight
-        of the networks shipped comes near the bound; without it up to 77 % end there.
+        which it is saturated. The default is 5 %: with sleep, no weight of the networks shipped
+        comes near the bound; without it up to 77 % end there.
     silence : Quantity
-        Time awake without a single spike in a whole population. By default 10 s, ten of the
-        paper's images.
+        Time awake without a single spike in a whole population. By default 60 s: the inhibitory
+        neurons of the paper's network need 30 s of learning until they spike at all.
     runaway : Quantity
         Mean rate of a population awake. The default, 150 Hz, lies between the paper's network with
         sleep (excitatory neurons at 20 to 134 Hz) and without (above 270 Hz).
@@ -63,7 +63,7 @@ class Alarms:
     """
 
     saturation: float = 0.05
-    silence: Quantity = default(10 * second)
+    silence: Quantity = default(60 * second)
     runaway: Quantity = default(150 * Hz)
     window: Quantity = default(1 * second)
     stop_on: tuple[str, ...] = ()

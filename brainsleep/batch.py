@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 from .backend import make_backend
 from .build import code_of
 from .errors import BackendError, StoreError, explain
-from .protocol import Protocol, plain
+from .plain import plain
+from .protocol import Protocol
 from .request import Answer, Request, Steps
 from .run import Run
 from .segment import Capacity

@@ -19,7 +19,7 @@ def report(
         typer.Option(
             "--out",
             metavar="FILE.html",
-            help="file to write [default: RESULT.html beside the result, or DIR/report.html]",
+            help="file to write; if not given RESULT.html beside the result, or DIR/report.html",
         ),
     ] = None,
 ) -> None:

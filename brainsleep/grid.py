@@ -25,7 +25,8 @@ from .compare import Condition
 from .datasets import load_dataset
 from .errors import SweepError, explain, nearest
 from .load import load_module
-from .protocol import Protocol, load_protocol, plain, run_id
+from .plain import plain
+from .protocol import Protocol, load_protocol, run_id
 from .values import Frozen
 
 #: Most rows of a grid.

@@ -196,7 +196,7 @@ def of_model(model: Model) -> str:
 
 def of_network(network: Network) -> str:
     """Display a network in a notebook: populations, projections, and every model on demand."""
-    from .protocol import plain
+    from .plain import plain
 
     shown = _network(plain(network), plain(network.plan))
     return render("display.html", view="network", name=network.name, **shown)

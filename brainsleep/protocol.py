@@ -16,9 +16,9 @@ from .alarms import Alarms
 from .encoders import RateEncoder
 from .errors import Details, ProtocolError, explain, nearest
 from .identity import deciding
-from .identity import plain as plain
 from .load import load, load_module
 from .override import UnknownKeyError, replace_at
+from .plain import plain
 from .readout import Readout
 from .schedule import Schedule
 from .slots import MAX_SHOWN

@@ -18,6 +18,7 @@ version = release = brainsleep.__version__
 extensions = [
     # written for this site, in docs/_ext
     "names",
+    "root_files",
     "mathml",
     "command_line",
     "model_reference",
@@ -58,6 +59,7 @@ numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = True
 numpydoc_xref_aliases = {
+    "bool": "bool",
     "Axes": "matplotlib.axes.Axes",
     "Figure": "matplotlib.figure.Figure",
     "Quantity": "brian2.units.fundamentalunits.Quantity",

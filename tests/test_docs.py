@@ -125,7 +125,9 @@ def test_every_page_is_reached_from_the_first(site):
         for link in Page(site / name).links:
             target = link.partition("#")[0]
             if target.endswith(".html") and "://" not in target:
-                waiting.append(str((site / name).parent.joinpath(target).resolve().relative_to(site)))
+                waiting.append(
+                    str((site / name).parent.joinpath(target).resolve().relative_to(site))
+                )
     pages = {str(path.relative_to(site)) for path in site.rglob("*.html")}
     own = {name for name in pages if not name.startswith(("_", "sg_", "examples/sg_"))}
     assert own <= seen
@@ -185,5 +187,6 @@ def test_a_model_of_a_user_gets_a_page(tmp_path, monkeypatch):
     figures = set()
     page = "\n".join(model_reference._page(module, tmp_path / "figures", figures))
     assert "Stronger than *any* other." in page
-    assert "learning rate" in page and "0.1" in page and "doi.org" in page
+    assert "ten per cent" in page and "0.1" in page and "doi.org" in page
+    assert "window of potentiation" in page  # said in the file that the rule comes from
     assert [path.stat().st_size > 5000 for path in figures] == [True]

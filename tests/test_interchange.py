@@ -16,7 +16,7 @@ from brainsleep.encoders import RateEncoder
 from brainsleep.errors import DataError, MissingExtraError, ProtocolError, StoreError
 from brainsleep.export import export
 from brainsleep.models.massey2026 import recurrent_network
-from brainsleep.protocol import run_id
+from brainsleep.protocol import load_protocol, run_id
 from brainsleep.simulate import simulate
 from brainsleep.state import initial_state
 from brainsleep.store import read_result
@@ -110,6 +110,23 @@ def test_some_projections_and_other_snapshots(result):
     assert {k: len(v) for k, v in state.arrays.items() if k.startswith("ee.")} == {
         k: len(result.arrays["synapses/ee"]) for k in usual.arrays if k.startswith("ee.")
     }
+
+
+@pytest.mark.torch
+def test_surrogate_networks_and_no_mixing(result, tmp_path):
+    """Their weights have signs; the optimiser starts anew."""
+    pytest.importorskip("snntorch")
+    changes = {"data.source": "digits", "data.n_train": 128, "schedule.epochs": 1}
+    changes |= {"data.n_readout": 0, "data.n_test": 0}
+    layered = load_protocol("paper", "sg_snn").override(changes)
+    first = simulate(layered, seed=0, out=tmp_path)
+    second = simulate(layered.override({"initial_weights": str(first.path)}), seed=3, out=tmp_path)
+    assert first.arrays["snapshots/trained/input_hidden"].min() < 0
+    for name in ("input_hidden", "hidden_output"):
+        trained = first.arrays[f"snapshots/trained/{name}"]
+        assert trained.tobytes() == second.arrays[f"snapshots/initial/{name}"].tobytes()
+    with pytest.raises(ProtocolError, match="got a SurrogateNetwork; expected a NetworkSpec"):
+        SHORT.override({"initial_weights": str(first.path)})
 
 
 def test_what_cannot_start_a_run_is_refused(result, tmp_path):

@@ -92,6 +92,7 @@ def test_commands_exist():
         "table",
         "statistics",
         "new",
+        "export",
         "report",
         "check",
         "diff",

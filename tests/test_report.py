@@ -23,7 +23,7 @@ from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.pictures import OF_ONE
 from brainsleep.protocol import load_protocol
 from brainsleep.simulate import simulate
-from brainsleep.store import write_result
+from brainsleep.store import Result, write_result
 
 needs_browser = pytest.mark.skipif(
     find_browser() is None, reason="needs a Chromium: apt-get install chromium"
@@ -300,9 +300,11 @@ def test_errors_are_one_line(result, tmp_path):
     broken = altered(result, tmp_path, 1)
     (broken.path / "arrays.npz").write_bytes(b"nothing")
     assert_fails(broken.path, "arrays.npz is missing or damaged")
-    for part in ("protocol", "data", "equations"):
-        other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: None}))
-        assert_fails(other.path, "is not of a network under a schedule", tmp_path / "x.html")
+    for part in ("protocol", "data"):
+        other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: {}}))
+        assert_fails(other.path, "has no '(network|name)'", tmp_path / "x.html")
+        with pytest.raises(StoreError, match="is not of a network under a schedule"):
+            report.of_result(Result(other.path, result.info | {part: {}}))
     assert not list(tmp_path.glob("*.html"))
 
 

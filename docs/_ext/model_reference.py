@@ -85,7 +85,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _short(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]
+    return Path(module.__file__ or module.__name__).stem
 
 
 def _kind(value: Any) -> str:

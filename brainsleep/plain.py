@@ -1,0 +1,44 @@
+"""Specifications as plain data, which JSON can hold exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from brian2 import Quantity
+
+from .errors import ProtocolError, explain
+from .units import unit_name
+
+
+def plain(value: Any) -> Any:
+    """Turn specifications, quantities and arrays into data that JSON can hold exactly."""
+    if isinstance(value, Quantity):
+        unit = unit_name(value)
+        return float(value) if unit == "1" else f"{float(value)!r} {unit}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"kind": type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if callable(value):
+        return {"kind": "function", "source": _source(value)}
+    return value
+
+
+def _source(function: Callable) -> str:
+    try:
+        if getattr(getattr(function, "__code__", None), "co_filename", "") == "<string>":
+            raise OSError("made by exec()")  # Python may find the source of something else
+        return inspect.getsource(function)
+    except (OSError, TypeError) as error:
+        raise ProtocolError(
+            explain(f"hook {function!r}", "no source code", "a function defined in a file")
+        ) from error
