@@ -153,38 +153,38 @@ def compare(
 
 @app.command()
 def show(
-    protocol: Source, settings: Settings = None, model: ModelName = "", data: DataName = None
+    source: Annotated[
+        str, typer.Argument(metavar="PROTOCOL|MODEL", help="shipped name, .py file, or FILE:NAME")
+    ],
+    settings: Settings = None,
+    model: ModelName = "",
+    data: DataName = None,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="as LaTeX for the methods section of a paper")
+    ] = False,
 ) -> None:
-    """Print a protocol's network: sizes, final Brian2 equations, parameters, schedule."""
-    from .describe import describe
+    """Print a protocol (sizes, final equations, parameters, schedule), or a model of one."""
+    from .describe import describe, describe_part
 
-    for part in describe(_protocol(protocol, settings, data, model)):
+    found = None if settings or data or model else _part(source)
+    whole = found or _protocol(source, settings, data, model)
+    if latex:
+        from .methods import methods
+
+        print(methods(whole), end="")
+        return
+    for part in describe_part(found) if found else describe(whole):
         stdout.print(part)
 
 
 @app.command()
 def info(result: Annotated[Path, typer.Argument(metavar="RESULT", help="its folder")]) -> None:
     """Print what a stored result is, what made it and what was measured."""
-    from .store import read_result
+    from .store import as_stored, read_result
 
     found = read_result(result)
-    facts = {
-        "run": found.info["run_id"],
-        "protocol": found.info["protocol"]["name"],
-        "data": f"{found.info['data']['name']} ({found.info['data']['fingerprint'][:12]})",
-        "seed": found.info["seed"],
-        "backend": found.info["backend"],
-        "compiler": found.info["compiler"] or "-",
-        "versions": ", ".join(f"{k} {v}" for k, v in found.info["versions"].items()),
-        "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.info["timings"].items()),
-    }
-    if found.stopped:
-        facts["stopped"] = f"after {found.stopped['at_s']:.6g} s: {found.stopped['text']}"
-    stdout.print(rich_table(("what", "value"), facts.items(), str(found.path)))
-    if found.alarms:
-        stdout.print(rich_table(("alarm", "over after s"), map(_alarm_row, found.alarms)))
-    rows = [(k, number(v)) for k, v in found.metrics.items()]
-    stdout.print(rich_table(("metric", "value"), rows))
+    with as_stored(found):
+        _print_result(found)
 
 
 @app.command()
@@ -265,6 +265,19 @@ def protocols() -> None:
 # --------------------------------------------------------------------------------------------
 
 
+def _part(source: str) -> Any:
+    """Return the model or network that a reference names, or None if it names a protocol."""
+    from .load import load, shipped
+    from .model import Model
+    from .spec import Network
+
+    module = source.rpartition(":")[0]
+    if not module.endswith(".py") and module not in shipped("model"):
+        return None
+    found = load(source)
+    return found if isinstance(found, Model | Network) else None
+
+
 def _protocol(
     source: str,
     settings: list[str] | None,
@@ -290,6 +303,26 @@ def _say_stopped(result: Any, label: str = "") -> None:
 def _alarm_row(alarm: dict) -> tuple[str, str]:
     until = alarm.get("until_s")
     return alarm["text"], "-" if until is None else f"{until:.6g}"
+
+
+def _print_result(found: Any) -> None:
+    facts = {
+        "run": found.info["run_id"],
+        "protocol": found.info["protocol"]["name"],
+        "data": f"{found.info['data']['name']} ({found.info['data']['fingerprint'][:12]})",
+        "seed": found.info["seed"],
+        "backend": found.info["backend"],
+        "compiler": found.info["compiler"] or "-",
+        "versions": ", ".join(f"{k} {v}" for k, v in found.info["versions"].items()),
+        "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.info["timings"].items()),
+    }
+    if found.stopped:
+        facts["stopped"] = f"after {found.stopped['at_s']:.6g} s: {found.stopped['text']}"
+    stdout.print(rich_table(("what", "value"), facts.items(), str(found.path)))
+    if found.alarms:
+        stdout.print(rich_table(("alarm", "over after s"), map(_alarm_row, found.alarms)))
+    rows = [(k, number(v)) for k, v in found.metrics.items()]
+    stdout.print(rich_table(("metric", "value"), rows))
 
 
 def _defined_in(module: Any, name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from .errors import ProtocolError, explain
 
@@ -94,7 +95,7 @@ def rich_table(columns: Any, rows: Any, title: str = "", compact: bool = False) 
 
     filled = grid(title, *columns, compact=compact)
     for row in rows:
-        filled.add_row(*(str(value) for value in row))
+        filled.add_row(*(Text(str(value)) for value in row))  # names are no markup
     return filled
 
 

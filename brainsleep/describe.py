@@ -12,14 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from .assemble import tidy
+from .model import Model
 from .plain import plain
 from .plan import GroupPlan, SynapsePlan
 from .protocol import Protocol
 from .schedule import SleepPhase
 from .slots import SlotTable
-from .spec import NetworkSpec
+from .spec import Network, NetworkSpec
 from .surrogate import SurrogateNetwork
 from .table import flatten
+from .typeset import blocks
 
 
 def describe(protocol: Protocol) -> Iterator[Any]:
@@ -38,6 +40,21 @@ def describe(protocol: Protocol) -> Iterator[Any]:
         for key, value in flatten(plain(getattr(protocol, part)), part).items():
             table.add_row(key, str(value))
     yield table
+
+
+def describe_part(part: Model | Network) -> Iterator[Any]:
+    """Yield printable parts of a network, or the equations and parameters of one model."""
+    yield Text(f"{type(part).__name__} {part.name}", style="bold")
+    if isinstance(part, Model):
+        if part.references:
+            yield Text("source: " + ", ".join(part.references))
+        yield from (Text(_block(block.title, block.code)) for block in blocks(part))
+        if part.parameters:
+            yield Text(_parameters(part.parameters))
+    elif isinstance(part, SurrogateNetwork):
+        yield from _layers(part)
+    elif isinstance(part, NetworkSpec):
+        yield from _brian(part)
 
 
 def _brian(network: NetworkSpec) -> Iterator[Any]:

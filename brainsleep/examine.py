@@ -174,7 +174,10 @@ class _Looking:
 
     @contextlib.contextmanager
     def _importable(self) -> Iterator[None]:
-        """Let the file import what lies beside it, and forget all of it afterwards."""
+        """Let the file import what lies beside it, as it is now, and forget all of it afterwards."""
+        earlier = {n: m for n, m in sys.modules.items() if self._is_beside(n, m)}
+        for name in earlier:
+            del sys.modules[name]
         before = set(sys.modules)
         sys.modules[self.module.__name__] = self.module
         sys.path.append(str(self.folder))
@@ -187,6 +190,13 @@ class _Looking:
                 if file and self._is_users(file) and not name.startswith("brainsleep."):
                     del sys.modules[name]
             sys.modules.pop(self.module.__name__, None)
+            sys.modules.update(earlier)
+
+    def _is_beside(self, name: str, module: ModuleType) -> bool:
+        """Tell whether a module was imported in the place of a file beside the one looked at."""
+        file = getattr(module, "__file__", None)
+        found = file and "." not in name and (self.folder / f"{name}.py").is_file()
+        return bool(found) and str(Path(str(file)).parent) not in sys.path
 
     def _is_users(self, file: str) -> bool:
         """Tell whether mistakes are to be shown in a file: the one given, or one beside it."""

@@ -250,11 +250,16 @@ def _split(value: Quantity | float) -> tuple[str, str, str]:
         return f"{float(value):.6g}", "", ""
     unit = value.get_best_unit()
     if isinstance(unit, Unit):
-        return f"{float(value / unit):.6g}", str(unit), str(unit.latexname)
+        return f"{float(value / unit):.6g}", str(unit), _merged(str(unit.latexname))
     powers = {name: power for name, power in _powers(value).items() if power}
     text = " ".join(f"{name}^{power:g}" for name, power in powers.items())
     latex = r"\,".join(rf"{{\mathrm{{{name}}}}}^{{{power:g}}}" for name, power in powers.items())
     return f"{float(value):.6g}", text, latex
+
+
+def _merged(latex: str) -> str:
+    """Set a prefix and its unit as one word, unless the prefix is a symbol."""
+    return re.sub(r"\\mathrm\{(\w+)\}\\mathrm\{(\w+)\}", r"\\mathrm{\1\2}", latex)
 
 
 def _powers(value: Quantity) -> dict[str, float]:

@@ -219,6 +219,9 @@ def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:
     table = table[table[metric].notna()]
     if not len(table):
         raise DataError(f"table: no run has a value of {metric}")
+    for name in ("seed", "sleep_fraction", metric):
+        if table[name].dtype.kind not in "iuf" or not np.isfinite(table[name]).all():
+            raise DataError(explain(f"table: column {name}", "other values", "finite numbers"))
     for (model, data), group in table.groupby(["model", "data"]):
         for name in group:
             if str(name).startswith("set.") and group[name].nunique(dropna=False) > 1:

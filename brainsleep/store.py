@@ -149,6 +149,18 @@ def finished(out: Path, run_id: str) -> Result | None:
         return None
 
 
+@contextlib.contextmanager
+def as_stored(result: Result) -> Iterator[None]:
+    """Look at what a run stored: `StoreError` where a file made by hand holds something else."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {one_line(error)}"
+        raise StoreError(
+            f"result {result.path} does not hold what a run stores ({why}); take it away"
+        ) from error
+
+
 def find_result(out: Path, run_id: str) -> Result | None:
     """Return the finished result of `run_id` in `out`; set a damaged one aside; else None.
 

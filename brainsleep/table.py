@@ -35,7 +35,7 @@ from .alarms import KINDS
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
 from .files import written
 from .identity import LATER
-from .store import Result, read_result
+from .store import Result, as_stored, read_result
 
 if TYPE_CHECKING:
     import pandas
@@ -117,8 +117,9 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
     found = {result.info["run_id"]: result for result in results_in(folder)}
     lines, settings = [], []
     for labels, result in _chosen(found, Path(folder), rows):
-        lines.append(labels | _line(result))
-        settings.append(flatten(result.info["protocol"]))
+        with as_stored(result):
+            lines.append(labels | _line(result))
+            settings.append(flatten(result.info["protocol"]))
     varied = _varied([line["model"] for line in lines], settings)
     for key in varied:
         kinds = {isinstance(each.get(key), str) for each in settings if each.get(key) is not None}

@@ -6,6 +6,7 @@ import sys
 import pytest
 from conftest import needs_compiler
 
+from brainsleep import cli
 from brainsleep.errors import ProtocolError
 from brainsleep.examine import examine
 from brainsleep.new_study import new_study
@@ -46,16 +47,20 @@ def test_runs_as_written(tmp_path, backend):
         assert result.metrics["network_accuracy"] > 0.2
 
 
-def test_commands_of_the_readme(tmp_path):
+def test_commands_of_the_readme(tmp_path, monkeypatch, capsys):
     new_study(tmp_path / "nap")
+    monkeypatch.chdir(tmp_path / "nap")
     text = (tmp_path / "nap" / "README.md").read_text()
     lines = [line.split("#")[0].split(">")[0] for line in text.splitlines()]
     commands = [line.split()[1:] for line in lines if line.startswith("brainsleep ")]
     assert {words[0] for words in commands} == {"check", "show", "run", "compare", "diff"}
     for words in commands:
         if words[0] in ("check", "show"):
-            done = typed(tmp_path / "nap", *words)
-            assert done.returncode == 0 and done.stdout, done.stderr
+            monkeypatch.setattr(sys, "argv", ["brainsleep", *words])
+            with pytest.raises(SystemExit) as stop:
+                cli.main()
+            out, err = capsys.readouterr()
+            assert stop.value.code == 0 and out, err
 
 
 @pytest.mark.parametrize("name", ["9lives", "My_Study", "ms", "my-study", "a_post", "brian2"])

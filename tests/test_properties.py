@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from brainsleep.errors import BrainsleepError, ProtocolError, ScheduleError
 from brainsleep.files import content_hash, read_checked, written
 from brainsleep.gridfile import read_grids
+from brainsleep.identity import plain
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.protocol import load_protocol, plain, run_id
+from brainsleep.protocol import load_protocol, run_id
 from brainsleep.recorder import Checkpoint
 from brainsleep.schedule import KINDS, Schedule, sleep
 from brainsleep.stages import SleepStage
@@ -244,6 +245,7 @@ _IDS = """
 import locale, sys
 try: locale.setlocale(locale.LC_ALL, "")
 except locale.Error: pass
+
 from brainsleep.protocol import load_protocol, run_id
 for name in sys.argv[1:]:
     print(name, run_id(load_protocol(name), 3, "numpy", "data"))
@@ -368,7 +370,7 @@ def test_any_table_is_read_or_refused(tmp_path_factory, content, ending):
         assert "\n" not in str(error)
 
 
-@few
+@settings(max_examples=15, deadline=None)
 @given(values)
 def test_checked_files_hold_what_was_written_or_nothing(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "checked.json"

@@ -97,7 +97,7 @@ def test_what_is_no_assignment_is_refused(code):
 @pytest.mark.parametrize(
     ("value", "text", "latex"),
     [
-        (30 * ms, "30 ms", r"30\,\mathrm{m}\mathrm{s}"),
+        (30 * ms, "30 ms", r"30\,\mathrm{ms}"),
         (8e-4, "0.0008", "0.0008"),
         (-1e-7, "-1e-07", r"-1 \cdot 10^{-7}"),
         (2 / (5 * mV) / second, "400 V^-1 s^-1", r"400\,{\mathrm{V}}^{-1}\,{\mathrm{s}}^{-1}"),

@@ -163,7 +163,8 @@ class Trials:
 
     def _phase(self, kind: str, out: Path, cache: Path) -> str:
         if kind == "sweep":
-            return f"{len(outcomes(out)) if out.is_dir() else 0} of 4 rows stored"
+            stored = len(list(out.glob("[0-9a-f]*/result.json")))
+            return f"{stored} of 4 rows stored"
         if kind == "build":
             compiled = any(len(path.name) == 20 for path in cache.glob("programs/*"))
             return "stored" if compiled else phase(out, cache)
@@ -198,12 +199,14 @@ def _start(words: list[str], cache: Path) -> subprocess.Popen:
 
 
 def _kill_sweep(words: list[str], place: Path, cache: Path, chosen: random.Random) -> bool:
-    """Kill the process of a sweep, or all it started, some time after its folder appears."""
+    """Kill the process of a sweep, or all it started, after some of its rows are stored."""
     process = _start(words, cache)
-    deadline = time.monotonic() + 120
-    while not (place / "out").is_dir() and process.poll() is None and time.monotonic() < deadline:
+    rows, deadline = chosen.randint(0, 3), time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if len(list(place.glob("out/[0-9a-f]*/result.json"))) >= rows:
+            break
         time.sleep(0.02)
-    time.sleep(chosen.uniform(0, 12))
+    time.sleep(chosen.uniform(0, 2))
     running = process.poll() is None
     if running and chosen.random() < 0.5:
         os.killpg(process.pid, signal.SIGKILL)

@@ -191,9 +191,9 @@ class Mutations:
     SHARES: ClassVar = {
         "IDX images": 20,
         "IDX labels": 10,
-        "IDX images, gzip": 20,
+        "IDX images, gzip": 16,
         "PNG": 15,
-        "NPZ of data": 20,
+        "NPZ of data": 16,
         "NPZ of data, zipped again": 15,
         "result.json": 20,
         "result.json, checksum made right": 20,
@@ -201,7 +201,7 @@ class Mutations:
         "checkpoint": 14,
         "grid (TOML)": 15,
         "notes of a sweep": 6,
-        "table (CSV)": 6,
+        "table (CSV)": 14,
         "compiled program": 4,
     }
 

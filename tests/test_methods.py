@@ -1,0 +1,156 @@
+"""`brainsleep show --latex`, and `show` of a single model."""
+
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+from matplotlib.mathtext import MathTextParser
+
+from brainsleep import cli
+from brainsleep.latex import mathml
+from brainsleep.load import load, load_module, shipped
+from brainsleep.methods import WIDTH, escaped, methods
+from brainsleep.model import Model, NeuronModel
+from brainsleep.protocol import load_protocol
+
+PARSER = MathTextParser("path")
+PROTOCOLS = [name for name in shipped("protocol") if find_spec("torch") or name != "sg"]
+MODELS = [
+    f"{name}:{label}"
+    for name in shipped("model")
+    for label, value in vars(load_module(name, "model")).items()
+    if label.isupper() and isinstance(value, Model)
+]
+LATEX = {f"protocol {name}": methods(load_protocol(name)) for name in PROTOCOLS}
+LATEX |= {name: methods(load(name)) for name in MODELS}
+
+
+def equations(latex):
+    for body in re.findall(r"\\begin{align\*}\n(.*?)\n\\end{align\*}", latex, flags=re.S):
+        yield from (row.strip() for row in body.split(r"\\"))
+
+
+@pytest.mark.parametrize("what", LATEX)
+def test_nothing_malformed(what):
+    latex = LATEX[what]
+    opened = re.findall(r"\\begin{(.*?)}", latex)
+    assert sorted(opened) == sorted(re.findall(r"\\end{(.*?)}", latex))
+    assert latex.count("{") - latex.count(r"\{") == latex.count("}") - latex.count(r"\}")
+    outside = re.sub(r"\\begin{align\*}.*?\\end{align\*}|\$.*?\$|%.*", "", latex, flags=re.S)
+    outside = re.sub(r"\\[_%&#${}]", "", outside)
+    assert not re.search(r"[_^#$]", outside)
+    assert all(ord(letter) < 256 for letter in latex)
+    inside = [*equations(latex), *re.findall(r"(?<!\\)\$(.*?)(?<!\\)\$", latex)]
+    for line in inside:
+        assert line.count("&") <= 1
+        code = line.replace("&", "").strip()
+        PARSER.parse(f"${code}$")
+        assert mathml(code).startswith("<math")
+    for table in re.findall(r"\\begin{tabular}{(l+)}(.*?)\\end{tabular}", latex, flags=re.S):
+        columns, rows = len(table[0]), [row for row in table[1].split(r"\\")[:-1]]
+        for row in rows:
+            assert len(re.findall(r"(?<!\\)&", row)) == columns - 1
+
+
+def test_protocol_in_words_and_tables():
+    latex = LATEX["protocol stages"]
+    for said in (
+        r"\subsection*{Network \texttt{massey2026}}",
+        r"input\_e & input $\to$ e & excitatory & 0.1 & 0.15 & 0.01 to 25",
+        r"\paragraph{Neuron \texttt{adaptive\_lif} (\texttt{e}, \texttt{i}).}",
+        r"$\tau_{\mathrm{m}}$ & $30\,\mathrm{ms}$ & \texttt{tau\_m} \\",
+        "After every 35 s of wake comes a sleep of 20 \\% of that time, at most 10 s.",
+        r"It goes through nrem (80 \%) and rem (20 \%).",
+        r"In the stage nrem of sleep \texttt{slow} and \texttt{decay} are open.",
+        r"In the test \texttt{input} is open.",
+        "3000 images of mnist",
+        r"\item \texttt{arXiv:2601.08447}",
+    ):
+        assert said in latex, said
+    awake = methods(load_protocol("demo").override({"schedule.sleep.fraction": 0}))
+    assert "There is no sleep." in awake and "In sleep" not in awake
+
+
+def test_long_equations_are_broken_at_terms():
+    model = NeuronModel(
+        name="long",
+        equations="dv/dt = (" + " + ".join(f"rate_number_{k}*v" for k in range(3)) + ") - "
+        + " - ".join(f"rate_number_{k}*v*(v - 1 + v)" for k in range(3)) + " : 1",
+        parameters={f"rate_number_{k}": load("sleep:SPONTANEOUS_SPIKES").parameters["rho"]
+                    for k in range(3)},
+    )  # fmt: skip
+    rows = list(equations(methods(model)))
+    assert len(rows) > 1 and all(row.startswith(r"& \quad {}") for row in rows[1:])
+    for row in rows:
+        assert row.count(r"\left") == row.count(r"\right")
+        assert row.count("{") == row.count("}")
+    assert WIDTH < 100
+
+
+def test_letters_stand_for_themselves():
+    assert escaped("a_b & 50 % of #1 {x} ~ ^ \\") == (
+        r"a\_b \& 50 \% of \#1 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{}"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
+@pytest.mark.parametrize("what", ["protocol stages", "protocol competitive", "adex:ADEX"])
+def test_compiles(what, tmp_path):
+    head = r"\documentclass{article}\usepackage{amsmath,booktabs}\begin{document}"
+    (tmp_path / "a.tex").write_text(head + "\n" + LATEX[what] + r"\end{document}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def show(capsys, monkeypatch):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["brainsleep", "show", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
+
+    return run
+
+
+def test_command_prints_latex(show):
+    code, out, _ = show("demo", "--latex")
+    assert code == 0 and out == LATEX["protocol demo"]
+    code, out, _ = show("demo", "--latex", "--set", "network.populations.e.model.tau_m=25*ms")
+    assert code == 0 and r"$25\,\mathrm{ms}$ & \texttt{tau\_m}" in out
+    code, out, _ = show("lif:LIF", "--latex")
+    assert code == 0 and out == LATEX["lif:LIF"]
+
+
+def test_command_shows_a_model(show, tmp_path):
+    code, out, _ = show("lif:LIF")
+    assert code == 0 and out.startswith("NeuronModel lif\n")
+    assert "    dv/dt = (v_rest - v + r*i_syn)/tau_m : volt" in out and "tau_m = 30. ms" in out
+    code, out, _ = show("massey2026:PAPER")
+    assert code == 0 and "projection ee (e to e)" in out
+    file = tmp_path / "mine.py"
+    file.write_text("from brainsleep.models.stdp import STDP_NEAREST as MINE\n")
+    code, out, _ = show(f"{file}:MINE")
+    assert code == 0 and "w = clip(w + lr*a_plus*x_pre, w_min, w_max)" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("lif:LFI",), "did you mean 'LIF'?"),
+        (("lfi:LIF",), "unknown 'lfi'"),
+        (("lif:LIF", "--set", "tau_m=3*ms"), "lif"),
+    ],
+)
+def test_command_on_what_there_is_not(show, arguments, said):
+    code, _, err = show(*arguments)
+    assert code == 2 and said in err and err.count("\n") == 1
