@@ -22,7 +22,9 @@ from brainsleep.statistics import effect_size, seed_spread
 from brainsleep.table import read
 
 ROOT = Path(__file__).parent.parent
-PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("reproduction", "search", "continual"))
+PAGES = tuple(
+    ROOT / "docs" / f"{name}.md" for name in ("reproduction", "competitive_search", "continual")
+)
 
 #: Condition that the differences and effect sizes of a group are taken against.
 REFERENCE = {

@@ -7,10 +7,10 @@ segments of growing length. They run as replicas, in one call.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from brian2 import Quantity, ms
+from brian2 import Hz, Quantity, ms, second
 
 from brainsleep.backend import make_backend
 from brainsleep.checks import identifiers
@@ -307,3 +307,10 @@ def converging(
     state = initial_state(spec, 1)
     pre, post = state.synapses["into"]
     return spec, state.updated(into__w=weights[post, pre])
+
+
+def longest_time(parameters: Mapping[str, Quantity]) -> float:
+    """Return the longest time in s among parameters: times, and periods of frequencies."""
+    times = [float(v) for v in parameters.values() if Quantity(v).dim is second.dim]
+    times += [1 / float(v) for v in parameters.values() if Quantity(v).dim is Hz.dim and float(v)]
+    return max(times, default=0.0)
