@@ -12,7 +12,7 @@ from .store import Result
 #: Limits that the metrics of a result are held against; the first two as while a run is under way.
 SATURATED = Alarms().saturation  # fraction of a projection's weights at the upper hard bound
 RUNAWAY_HZ = float(Alarms().runaway)  # mean rate of a population awake or in the test
-SILENT = 0.5  # fraction of the readout population without a spike in the test
+SILENT = 0.75  # fraction of the readout population without a spike in the test
 GROWN = 10.0  # summed weight of plastic projections over their start
 
 #: The limits in words.
