@@ -27,7 +27,8 @@ class UnknownKeyError(ProtocolError):
 
     def __init__(self, name: str, known, key: str):
         details = Details(word=name, close=closest(name, known))
-        super().__init__(f"key '{key}': there is no '{name}'; {nearest(name, known)}", details)
+        text = f"key '{key}': there is no '{name}'; {nearest(name, known)}"
+        super().__init__(" ".join(text.split()), details)
 
 
 def replace_at(node: Any, path: list[str], value: Any, key: str) -> Any:

@@ -38,7 +38,7 @@ def check_quantity(value: object, where: str) -> Quantity:
         quantity = Quantity(value, dtype=np.float64)  # a whole number would be pickled as one
         if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
             return quantity
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     word = _last_word(where)
     details = Details(word=word, found=repr(value), defines=(word,))

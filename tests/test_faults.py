@@ -46,7 +46,7 @@ def run_words(trials, out, *more):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["run numpy", "run --force"])
 def test_kills_lose_nothing(trials, kind):
-    while trials.killed(kind) < 8:
+    while trials.killed(kind) < 6:
         trials.trial(kind, 3)
     assert trials.tally.problems == []
 
@@ -56,7 +56,7 @@ def test_kills_lose_nothing(trials, kind):
 @needs_compiler
 @pytest.mark.parametrize("kind", ["run cpp", "build"])
 def test_kills_of_compiled_programs_lose_nothing(trials, kind):
-    while trials.killed(kind) < 3:
+    while trials.killed(kind) < 2:
         trials.trial(kind, 2)
     assert trials.tally.problems == []
 
@@ -70,7 +70,7 @@ def test_a_file_operation_that_fails_is_one_line_and_loses_nothing(trials, kind,
     """Whichever operation it is; the same command then gives the same result."""
     expected, _, operations = trials.undisturbed("run numpy")
     first = list(ERRORS).index(kind)
-    for at in range(1 + first, operations + 1, 3 * len(ERRORS)):  # together, a third of all
+    for at in range(1 + first, operations + 1, 5 * len(ERRORS)):  # together, a fifth of all
         place = tmp_path / str(at)
         place.mkdir()
         out = place / "out"
@@ -348,9 +348,9 @@ def test_nobody_can_write_what_is_made(own_cache):
 
 @pytest.mark.slow
 def test_damaged_files_are_refused_or_do_not_matter(tmp_path):
-    found = Mutations(tmp_path, seed=int(os.environ.get("BRAINSLEEP_FAULT_SEED", "0"))).run(150)
+    found = Mutations(tmp_path, seed=int(os.environ.get("BRAINSLEEP_FAULT_SEED", "0"))).run(100)
     assert found.problems == []
-    assert found.outcomes.total() >= 140
+    assert found.outcomes.total() >= 97
     kinds = {kind for kind, _ in found.outcomes}
     assert kinds >= Mutations.SHARES.keys() - {"compiled program"}
 
