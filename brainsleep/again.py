@@ -14,7 +14,7 @@ from .store import Result
 from .table import flatten
 
 #: Settings that decide nothing.
-_SAID = ("name", "description", "initial_weights.content")
+_SAID = ("name", "description")
 
 
 def command(result: Result) -> tuple[str, bool]:
@@ -58,11 +58,14 @@ def _models(name: str) -> Iterator[str]:
 
 
 def _changes(base: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
-    """Return the settings that differ, as text; a key that both do not have says nothing."""
+    """Return the settings that differ, as text; a key that both do not have says nothing.
+
+    The content of the start weights follows from where they lie, and cannot be set.
+    """
     return {
         key: str(value)
         for key, value in wanted.items()
-        if key in base and base[key] != value and key not in _SAID
+        if key in base and base[key] != value and key not in (*_SAID, "initial_weights.content")
     }
 
 

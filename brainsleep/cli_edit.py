@@ -110,12 +110,10 @@ def _code(change: CodeChange) -> Text:
 
 def _tables(found: Difference) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
     """Yield title and rows of each section."""
-    from .facts import text
-
     changes = (*found.changes, *found.aside)
     for section in dict.fromkeys(change.section for change in changes):
         note = " (do not decide the outcome)" if section in ("names", "versions") else ""
-        rows = [(c.key, text(c.a), text(c.b)) for c in changes if c.section == section]
+        rows = [(c.key, *c.texts()) for c in changes if c.section == section]
         yield section + note, rows
 
 

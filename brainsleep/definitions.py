@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 #: Groups of metrics in the order in which they are shown.
 GROUPS = ("accuracy", "tasks", "weights", "rates", "representation", "time")
@@ -31,6 +33,7 @@ class Definition:
     text: str
 
 
+_PLASTIC = " of all projections with a plasticity rule together"
 _PLUGIN = ", not corrected for the finite number of samples"
 _TASKS = {
     "refitted": "of a readout fitted after every task on the classes so far",
@@ -44,13 +47,14 @@ DEFINITIONS = (
         "accuracy",
         r"network_accuracy",
         "fraction",
-        "test images classified correctly from the network's responses, weights frozen",
+        "test images classified correctly, weights frozen: by the readout of the responses, or by "
+        "the network's own output neurons if it has any",
     ),
     Definition(
         "accuracy",
         r"pixels_accuracy",
         "fraction",
-        "the same readout of the raw pixels, fitted on equally many images",
+        "accuracy of a readout of the raw pixels, fitted on as many images as that of spike counts",
     ),
     Definition(
         "accuracy",
@@ -65,15 +69,18 @@ DEFINITIONS = (
         "accuracy",
         r"(?P<who>\w+)_components",
         "1",
-        "principal components that the readout of {who} kept (95 % of the variance)",
+        "principal components that the readout of {who} kept ({variance} of the variance); 0 if "
+        "responses did not vary, or if output neurons decided, which need no readout",
     ),
     *(
         Definition("tasks", rf"tasks_{kind}_{name}", "fraction", f"{text} {whose}")
         for kind, whose in _TASKS.items()
         for name, text in {
             "accuracy": "mean accuracy over all tasks after the last",
-            "backward_transfer": "mean change of a task's accuracy from when it was learned",
-            "forgetting": "mean loss of a task's accuracy from its best to the end",
+            "backward_transfer": "mean change of a task's accuracy from when it was learned to the "
+            "end, over all tasks but the last,",
+            "forgetting": "mean loss of a task's accuracy from its best to the end, over all tasks "
+            "but the last,",
         }.items()
     ),
     Definition(
@@ -84,32 +91,32 @@ DEFINITIONS = (
     ),
     Definition(
         "weights",
-        r"saturated(?:_(?P<where>\w+))?",
-        "fraction",
-        "synapses within 1 % of the upper hard bound",
+        r"growth_per_s",
+        "1/s",
+        f"slope of a line through the summed weight{_PLASTIC}",
     ),
-    Definition("weights", r"largest_(?P<where>\w+)", "1", "largest weight |w|"),
-    Definition("weights", r"growth_per_s", "1/s", "slope of a line through the summed weight"),
     Definition(
         "weights",
         r"growth_per_s_error",
         "1/s",
         "standard error of that slope; under sleep a lower bound",
     ),
-    Definition(
-        "weights", r"growth(?:_(?P<where>\w+))?", "1", "summed weight at the end over the start"
-    ),
-    Definition(
-        "weights",
-        r"(?:weight_)?entropy(?:_(?P<where>\w+))?",
-        "fraction",
-        "entropy of the weights' histogram on a logarithmic axis, 1 if all bins are equally full",
+    *(
+        Definition("weights", pattern, unit, text.format(whose))
+        for whole, part, unit, text in (
+            ("saturated", "saturated", "fraction", "synapses{} within 1 % of the upper hard bound"),
+            ("largest_weight", "largest", "1", "largest weight |w|{}"),
+            ("growth", "growth", "1", "summed weight{}, at the end over the start"),
+            ("weight_entropy", "entropy", "fraction", "entropy of the histogram of weights{} on a "
+             "logarithmic axis, 1 if all bins are equally full"),
+        )
+        for pattern, whose in ((whole, _PLASTIC), (rf"{part}_(?P<where>\w+)", " of {where}"))
     ),
     Definition(
         "rates",
         r"rate_(?P<phase>wake|sleep|test)_(?P<where>\w+)_hz",
         "Hz",
-        "mean firing rate a neuron in {phase}",
+        "mean firing rate a neuron in {phase}{stage}",
     ),
     Definition("rates", r"silent_(?P<where>\w+)", "fraction", "neurons silent in the test"),
     *(
@@ -136,8 +143,16 @@ DEFINITIONS = (
 )  # fmt: skip
 
 
-def definition(name: str) -> Definition | None:
+def definition(name: str, protocol: Mapping[str, Any] | None = None) -> Definition | None:
     """Return what a metric means, its text filled in; None if the name is not known.
+
+    Parameters
+    ----------
+    name : str
+        Name of the metric.
+    protocol : dict, optional
+        Description of the protocol that was run, which tells a stage of sleep from the beginning
+        of a population's name, and how much variance the readout keeps.
 
     Examples
     --------
@@ -148,6 +163,19 @@ def definition(name: str) -> Definition | None:
     """
     for each in DEFINITIONS:
         if found := re.fullmatch(each.pattern, name):
-            text = each.text.format(**found.groupdict()) if "{" in each.text else each.text
-            return Definition(each.group, each.pattern, each.unit, text)
+            words = {"variance": "a share", "stage": ""} | found.groupdict()
+            if protocol is not None:
+                words["variance"] = f"{100 * protocol['readout']['variance']:.6g} %"
+                words["stage"] = _stage(words.get("where") or "", protocol)
+            return Definition(each.group, each.pattern, each.unit, each.text.format(**words))
     return None
+
+
+def _stage(where: str, protocol: Mapping[str, Any]) -> str:
+    """Say the stage of sleep that stands before the name of a population, as in "nrem_e"."""
+    populations = {p["name"] for p in protocol["network"]["populations"]}
+    stages = [stage["name"] for stage in protocol["schedule"]["sleep"].get("stages") or ()]
+    if where in populations:
+        return ""
+    found = (s for s in stages if where.removeprefix(f"{s}_") in populations)
+    return next((f", stage {stage}" for stage in found), "")

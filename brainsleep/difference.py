@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ProtocolError
+from .facts import text
 from .identity import deciding
 from .protocol import load_protocol
 from .store import read_result
@@ -77,6 +78,11 @@ class Change:
     key: str
     a: Any
     b: Any
+
+    def texts(self) -> tuple[str, str]:
+        """Return both values as text: in full if they would read alike, though they differ."""
+        a, b = text(self.a), text(self.b)
+        return (a, b) if a != b else (str(self.a), str(self.b))
 
 
 @dataclass(frozen=True)

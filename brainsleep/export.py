@@ -132,16 +132,14 @@ class Stored:
 
     def counts(self) -> dict[str, np.ndarray]:
         """Return spikes of every neuron in every slot by population; nothing without a slot."""
-        found = {k.removeprefix("counts/"): v for k, v in self.arrays.items() if "counts/" in k}
-        return {name: counts for name, counts in found.items() if len(counts)}
+        return {name: counts for name, counts in self._named("counts").items() if len(counts)}
 
     def spikes(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return step and neuron of single spikes by population, if any were recorded."""
         window = self.info["protocol"]["record"]["raster"]
         if not window or window[0] >= len(self.starts) - 1:
             return {}
-        found = {k.removeprefix("spikes/"): v for k, v in self.arrays.items() if "spikes/" in k}
-        return {name: (both[:, 0], both[:, 1]) for name, both in found.items()}
+        return {name: (both[:, 0], both[:, 1]) for name, both in self._named("spikes").items()}
 
     def weights(self) -> list[Weights]:
         """Return all weights that were kept."""
@@ -190,8 +188,12 @@ class Stored:
         for name in ("stage", "phase", "sleep_stage", "task", "n_images"):
             columns[name] = arrays[f"slots/{name}"]
         columns |= {"image": image, "label": label}
-        totals = {k: v for k, v in arrays.items() if k.startswith("totals/")}
-        return columns | {f"spikes_{k.removeprefix('totals/')}": v for k, v in totals.items()}
+        return columns | {f"spikes_{name}": v for name, v in self._named("totals").items()}
+
+    def _named(self, kind: str) -> dict[str, np.ndarray]:
+        """Return the arrays ``KIND/NAME`` by name."""
+        names = {key: key.removeprefix(f"{kind}/") for key in self.arrays}
+        return {name: self.arrays[key] for key, name in names.items() if key != name}
 
 
 # -- tables ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from brian2 import Quantity
@@ -88,8 +89,16 @@ def populations(network: Plain) -> Table:
     return Table("Populations", ("name", "neurons", "model", "activities"), rows)
 
 
-def projections(network: Plain) -> Table:
-    """Tabulate the projections of a described network."""
+def projections(network: Plain, start: Plain | None = None) -> Table:
+    """Tabulate the projections of a described network.
+
+    Parameters
+    ----------
+    network : dict
+        Its description.
+    start : dict, optional
+        Described weights of another run that it starts with, if any.
+    """
     rows = []
     for p in network["projections"]:
         sign = {1: "excitatory", -1: "inhibitory"}.get(p.get("sign", 0), "either")
@@ -99,8 +108,8 @@ def projections(network: Plain) -> Table:
                 f"{p['source']} → {p['target']}",
                 sign,
                 (p.get("connectivity") or {}).get("p", 1.0),
-                _start(p),
-                f"{p.get('w_min', 0):g} to {p['w_max']:g}",
+                _taken_over(p, start or {}) or _start(p),
+                f"{text(p.get('w_min', 0.0))} to {text(p['w_max'])}",
                 _names(p["rules"]),
                 _names(p["processes"]),
             )
@@ -110,14 +119,22 @@ def projections(network: Plain) -> Table:
     return Table("Projections", columns, rows)
 
 
+def _taken_over(projection: Plain, start: Plain) -> str:
+    """Say which run the weights of a projection are from; nothing if they are drawn."""
+    chosen = start.get("projections")
+    if not start.get("result") or (chosen and projection["name"] not in chosen):
+        return ""
+    return f"from run {Path(start['result']).name}, {start['snapshot']}"
+
+
 def _start(projection: Plain) -> str:
     weights = projection.get("weights")
     if not weights:
         return f"uniform, scale {text(projection.get('scale'))}"
     low, high = weights["low"], weights["high"]
-    found = f"{low:g}" if high in (None, low) else f"{low:g} to {high:g}"
+    found = text(low) if high in (None, low) else f"{text(low)} to {text(high)}"
     total = weights["incoming_sum"]
-    return found if total is None else f"{found}, scaled to a sum of {total:g}"
+    return found if total is None else f"{found}, scaled to a sum of {text(total)}"
 
 
 def schedule(protocol: Plain) -> list[Table]:
@@ -167,7 +184,7 @@ def n_tasks(protocol: Plain) -> int:
 def settings(protocol: Plain) -> Table:
     """Tabulate the settings of a described protocol that no other table has."""
     rows = []
-    for name in ("data", "encoder", "readout", "record", "tasks", "alarms"):
+    for name in ("data", "encoder", "readout", "record", "tasks", "initial_weights"):
         for key, value in (protocol.get(name) or {}).items():
             if key != "kind":
                 rows.append((f"{name}.{key}", text(value)))
@@ -191,8 +208,13 @@ def headline(result: Result) -> dict[str, str]:
         "backend": str(info["backend"]),
         "sleep": f"{100 * sleep:g} % of wake" if sleep and trained else "none",
         "images": f"{trained} to learn from" if trained else "none to learn from",
-        "stopped": f"at {result.stopped['at_s']:.4g} s" if result.stopped else "",
+        "stopped": stopped(result),
     }
+
+
+def stopped(result: Result) -> str:
+    """Say when an alarm ended a run; nothing of a whole one."""
+    return f"at {result.stopped['at_s']:.4g} s" if result.stopped else ""
 
 
 def tiles(result: Result) -> list[Tile]:
@@ -250,7 +272,7 @@ def metrics(result: Result) -> list[Table]:
     """Tabulate all metrics by group, with unit and definition."""
     groups: dict[str, list[tuple[Any, ...]]] = {name: [] for name in (*GROUPS, "other")}
     for name, value in result.metrics.items():
-        found = definition(name)
+        found = definition(name, result.info["protocol"])
         group, unit, meaning = (found.group, found.unit, found.text) if found else ("other", "", "")
         groups[group].append((name, value, unit, meaning))
     columns = ("metric", "value", "unit", "definition")

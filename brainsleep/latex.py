@@ -232,7 +232,10 @@ def _text(text: str) -> str:
 
 
 def value_text(value: Quantity | float) -> str:
-    """Return a quantity as text in the unit that suits it, such as ``30 ms``."""
+    """Return a quantity as text in the unit that suits it, such as ``30 ms``.
+
+    Twelve digits hide what changing the unit does to the last ones, and nothing that was written.
+    """
     number, unit, _ = _split(value)
     return f"{number} {unit}".strip()
 
@@ -247,14 +250,14 @@ def latex_unit(value: Quantity | float) -> str:
 def _split(value: Quantity | float) -> tuple[str, str, str]:
     """Return the number of a quantity, and its unit as text and in LaTeX."""
     if not isinstance(value, Quantity) or value.is_dimensionless:
-        return f"{float(value):.6g}", "", ""
+        return f"{float(value):.12g}", "", ""
     unit = value.get_best_unit()
     if isinstance(unit, Unit):
-        return f"{float(value / unit):.6g}", str(unit), _merged(str(unit.latexname))
+        return f"{float(value / unit):.12g}", str(unit), _merged(str(unit.latexname))
     powers = {name: power for name, power in _powers(value).items() if power}
     text = " ".join(f"{name}^{power:g}" for name, power in powers.items())
     latex = r"\,".join(rf"{{\mathrm{{{name}}}}}^{{{power:g}}}" for name, power in powers.items())
-    return f"{float(value):.6g}", text, latex
+    return f"{float(value):.12g}", text, latex
 
 
 def _merged(latex: str) -> str:

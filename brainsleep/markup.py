@@ -205,7 +205,7 @@ def of_network(network: Network) -> str:
 def of_protocol(protocol: Protocol) -> str:
     """Display a protocol in a notebook: its network, its schedule, and its settings on demand."""
     plain = protocol.describe()
-    shown = _network(plain["network"], protocol.equations())
+    shown = _network(plain["network"], protocol.equations(), plain["initial_weights"])
     shown["tables"] += facts.schedule(plain)
     shown |= {"description": protocol.description, "references": protocol.references}
     shown["settings"] = facts.settings(plain)
@@ -224,9 +224,11 @@ def of_result(result: Result) -> str:
     )
 
 
-def _network(network: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
+def _network(
+    network: dict[str, Any], plan: dict[str, Any], start: dict[str, Any] | None = None
+) -> dict[str, Any]:
     return {
-        "tables": [facts.populations(network), facts.projections(network)],
+        "tables": [facts.populations(network), facts.projections(network, start)],
         "models": parts(network, plan),
         "description": "",
         "references": network.get("references", ()),

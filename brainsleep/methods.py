@@ -63,7 +63,8 @@ def methods(what: Protocol | Network | Model) -> str:
         parts += _model(what, ())
         references: Iterable[str] = what.references
     elif isinstance(what, Protocol):
-        parts += [*_network(plain(what.network)), *_schedule(plain(what)), *_data(plain(what))]
+        parts += _network(plain(what.network), plain(what.initial_weights))
+        parts += [*_schedule(plain(what)), *_data(plain(what))]
         references = [*what.references, *_cited(plain(what.network))]
     else:
         parts += _network(plain(what))
@@ -83,10 +84,10 @@ def _cited(network: Mapping[str, Any]) -> Iterator[str]:
 # -- network -----------------------------------------------------------------------------------
 
 
-def _network(network: dict[str, Any]) -> Iterator[str]:
+def _network(network: dict[str, Any], start: dict[str, Any] | None = None) -> Iterator[str]:
     yield rf"\subsection*{{Network \texttt{{{escaped(network['name'])}}}}}"
     yield f"The time step is {text(network['dt'])}."
-    for table in (facts.populations(network), facts.projections(network)):
+    for table in (facts.populations(network), facts.projections(network, start)):
         rows = [[escaped(cell) for cell in row] for row in table.rows]
         yield _table(table.columns, rows, table.title)
     for model, users in described.models(network):

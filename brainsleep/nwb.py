@@ -47,7 +47,6 @@ def write(result: Result, path: Path) -> None:
     """
     try:
         import pynwb
-        from hdmf.common import DynamicTable, VectorData
     except ImportError as error:
         raise MissingExtraError(
             f"export: needs pynwb: pip install 'brainsleep[analysis]' ({error})"
@@ -61,48 +60,14 @@ def write(result: Result, path: Path) -> None:
         protocol=protocol["name"],
         notes=json.dumps(stored.described(), sort_keys=True),
     )
-    _add_units(file, stored)
-    columns = stored.slots()
-    start, duration = columns.pop("start_s"), columns.pop("duration_s")
-    if len(start):
-        table = {"start_time": start, "stop_time": start + duration, **columns}
-        file.add_time_intervals(
-            pynwb.epoch.TimeIntervals(
-                name="slots",
-                description="what was shown when; spikes_NAME: spikes of a population",
-                columns=[
-                    VectorData(name=name, description=_COLUMNS.get(name, name), data=_plain(data))
-                    for name, data in table.items()
-                ],
-            )
-        )
-
-    def series(name: str, times: np.ndarray, data: np.ndarray, what: str) -> None:
-        file.add_acquisition(
-            pynwb.TimeSeries(name=name, data=data, timestamps=times, unit="1", description=what)
-        )
-
-    for name, counts in stored.counts().items():
-        series(f"counts_{name}", start, counts, f"spikes of every neuron of {name} a slot")
-    module = file.create_processing_module("network", "who is connected to whom")
-    statistics = ", ".join(result.info["weight_statistics"])
-    for each in stored.weights():
-        name, ends = each.projection, f"from {each.source} to {each.target}"
-        what = f"weights {ends}, sign {each.sign:+d}: {', '.join(each.names)}"
-        series(f"weights_{name}", each.times_s, each.w, what)
-        times, values = stored.arrays["stat_times_s"], stored.statistics()[name]
-        series(f"statistics_{name}", times, values, f"of the weights {ends}: {statistics}")
-        pairs = [
-            VectorData(name=role, description=f"{role}synaptic neuron", data=each.synapses[:, k])
-            for k, role in enumerate(("pre", "post"))
-        ]
-        about = f"synapses {ends}, as the columns of weights_{name}"
-        module.add(DynamicTable(name=f"synapses_{name}", description=about, columns=pairs))
+    _units(file, stored)
+    _slots(file, stored)
+    _weights(file, stored)
     with pynwb.NWBHDF5IO(str(path), "w") as io:
         io.write(file)
 
 
-def _add_units(file: Any, stored: Stored) -> None:
+def _units(file: Any, stored: Stored) -> None:
     """Add the spikes of every neuron that were recorded."""
     found = stored.spikes()
     if not found:
@@ -117,6 +82,53 @@ def _add_units(file: Any, stored: Stored) -> None:
         cuts = np.searchsorted(neuron[order], np.arange(1, sizes[name]))
         for k, times in enumerate(np.split(step[order] * stored.dt, cuts)):
             file.add_unit(spike_times=times, obs_intervals=[window], population=name, neuron=k)
+
+
+def _slots(file: Any, stored: Stored) -> None:
+    """Add when each slot was and what was shown in it, and the spikes of every neuron there."""
+    from hdmf.common import VectorData
+    from pynwb.epoch import TimeIntervals
+
+    columns = stored.slots()
+    start, duration = columns.pop("start_s"), columns.pop("duration_s")
+    if len(start):
+        table = {"start_time": start, "stop_time": start + duration, **columns}
+        made = [
+            VectorData(name=name, description=_COLUMNS.get(name, name), data=_plain(data))
+            for name, data in table.items()
+        ]
+        about = "what was shown when; spikes_NAME: spikes of a population"
+        file.add_time_intervals(TimeIntervals(name="slots", description=about, columns=made))
+    for name, counts in stored.counts().items():
+        _series(file, f"counts_{name}", start, counts, f"spikes of every neuron of {name} a slot")
+
+
+def _weights(file: Any, stored: Stored) -> None:
+    """Add weights, their statistics, and who is connected to whom."""
+    from hdmf.common import DynamicTable, VectorData
+
+    module = file.create_processing_module("network", "who is connected to whom")
+    names, values = ", ".join(stored.info["weight_statistics"]), stored.statistics()
+    for each in stored.weights():
+        name, ends = each.projection, f"from {each.source} to {each.target}"
+        what = f"weights {ends}, sign {each.sign:+d}: {', '.join(each.names)}"
+        _series(file, f"weights_{name}", each.times_s, each.w, what)
+        times, what = stored.arrays["stat_times_s"], f"of the weights {ends}: {names}"
+        _series(file, f"statistics_{name}", times, values[name], what)
+        pairs = [
+            VectorData(name=role, description=f"{role}synaptic neuron", data=each.synapses[:, k])
+            for k, role in enumerate(("pre", "post"))
+        ]
+        about = f"synapses {ends}, as the columns of weights_{name}"
+        module.add(DynamicTable(name=f"synapses_{name}", description=about, columns=pairs))
+
+
+def _series(file: Any, name: str, times: np.ndarray, data: np.ndarray, what: str) -> None:
+    from pynwb import TimeSeries
+
+    file.add_acquisition(
+        TimeSeries(name=name, data=data, timestamps=times, unit="1", description=what)
+    )
 
 
 def _plain(column: np.ndarray) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from .errors import StoreError, explain, one_line
 from .facts import Table
 from .files import written
 from .pictures import OF_ONE, Picture, pictures
-from .store import Result, check_writable, read_result, versions
+from .store import Result, as_stored, check_writable, read_result, versions
 from .table import flatten, results_in
 
 #: Most runs of an overview with a section of their own, in its figures of weights, and in its
@@ -37,7 +37,7 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
     source : path
         Folder of a result, or folder of results.
     out : path, optional
-        File to write, ``.html``; default: beside the result, named by its run id, or
+        File to write, ``.html``; default: beside the result, named as its folder, or
         ``report.html`` in the folder of results.
 
     Returns
@@ -54,13 +54,14 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
     source = Path(source)
     source = source.parent if source.name == "result.json" else source
     single = (source / "result.json").exists() or not source.is_dir()
-    default = source.resolve().with_suffix(".html") if single else source / "report.html"
+    whole = source.resolve()
+    default = whole.with_name(f"{whole.name}.html") if single else source / "report.html"
     path = Path(default if out is None else out)
     if path.suffix not in (".html", ".htm"):
         raise StoreError(explain("report file", path.name, "a name ending .html"))
+    results = [read_result(source)] if single else results_in(source)  # before folders are made
     check_writable(path.parent)  # before what takes long
-    page = of_result(read_result(source)) if single else of_folder(source)
-    _save(path, page)
+    _save(path, of_result(results[0]) if single else _of_results(whole.name, results))
     return path
 
 
@@ -72,7 +73,8 @@ def of_result(result: Result) -> str:
     StoreError
         If it is damaged, or not of a network under a schedule.
     """
-    return _checked([result], lambda: _page("report.html", **_of_one(result)))
+    with as_stored(result):  # it may be of any form, which is no reason for a traceback
+        return _page("report.html", **_of_one(result))
 
 
 def of_folder(folder: str | Path) -> str:
@@ -83,21 +85,12 @@ def of_folder(folder: str | Path) -> str:
     StoreError
         If there is none, or one is not of a network under a schedule.
     """
-    results = results_in(folder)
-    name = Path(folder).resolve().name
-    return _checked(results, lambda: _page("overview.html", **_of_many(name, results)))
+    return _of_results(Path(folder).resolve().name, results_in(folder))
 
 
-def _checked(results: Sequence[Result], make: Callable[[], str]) -> str:
-    """Make a page; what is stored may be of any form, which is no reason for a traceback."""
-    try:
-        return make()
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        which = results[0].path if len(results) == 1 else "a result in the folder"
-        raise StoreError(
-            f"report: {which} is not of a network under a schedule of wake and sleep "
-            f"({type(error).__name__}: {one_line(error)})"
-        ) from error
+def _of_results(name: str, results: list[Result]) -> str:
+    with as_stored(*results):
+        return _page("overview.html", **_of_many(name, results))
 
 
 def _page(template: str, **values: Any) -> str:
@@ -134,12 +127,14 @@ def _of_one(result: Result) -> dict[str, Any]:
     page = {
         "headline": facts.headline(result),
         "alarms": health.alarms(result),
-        "limits": health.LIMITS,
+        "limits": health.limits(result),
         "tiles": facts.tiles(result),
         "summary": [facts.weights(result), facts.rates(result)],
         "metrics": facts.metrics(result),
         "setup": [
-            facts.populations(network), facts.projections(network), *facts.schedule(protocol)
+            facts.populations(network),
+            facts.projections(network, protocol.get("initial_weights")),
+            *facts.schedule(protocol),
         ],
         "settings": facts.settings(protocol),
         "models": markup.parts(network, equations),
@@ -194,6 +189,7 @@ def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
     first = flat[results[0].info["run_id"]]
     common = [(key, facts.text(first[key])) for key in keys if key not in varied and key in first]
     sections = len(results) <= MOST_SECTIONS
+    limits = {health.limits(result) for result in results}
     return {
         "name": name,
         "total": len(results),
@@ -206,7 +202,7 @@ def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
             (run, labels[run], each.kind, each.text)
             for run in list(found)[:MOST_ROWS] for each in found[run]
         ]),
-        "limits": health.LIMITS,
+        "limits": limits.pop() if len(limits) == 1 else "the limits of each run's own alarms",
         "common": Table("", ("setting", "value"), common),
         "sections": [_section(r, labels, found) for r in results] if sections else [],
     }  # fmt: skip
@@ -281,6 +277,7 @@ def _runs(
     found: Mapping[str, list[health.Finding]],
 ) -> Table:
     """Tabulate runs: settings in which they differ, and what was measured."""
+    any_stopped = any(result.stopped for result in results)
     rows = []
     for result in results:
         run, get = result.info["run_id"], result.metrics.get
@@ -299,11 +296,12 @@ def _runs(
                 facts.percent(get("saturated")),
                 get("growth"),
                 ", ".join(sorted({each.kind for each in found[run]})) or "–",
+                *([facts.stopped(result) or None] if any_stopped else []),
             )
         )
     columns = ("run", *map(_tail, varied), "accuracy", "95 % interval",
                "raw pixels", "Hz in test", "largest w", "saturated", "sum w, end / start",
-               "alarms")  # fmt: skip
+               "alarms", *(["stopped"] if any_stopped else []))  # fmt: skip
     return Table("", columns, rows)
 
 
@@ -315,6 +313,7 @@ def _section(
     return {
         "run": run,
         "label": labels[run],
+        "stopped": facts.stopped(result),
         "alarms": found[run],
         "tiles": facts.tiles(result),
         "pictures": drawn,

@@ -150,14 +150,16 @@ def finished(out: Path, run_id: str) -> Result | None:
 
 
 @contextlib.contextmanager
-def as_stored(result: Result) -> Iterator[None]:
-    """Look at what a run stored: `StoreError` where a file made by hand holds something else."""
+def as_stored(*results: Result) -> Iterator[None]:
+    """Look at what runs stored: `StoreError` where a file made by hand holds something else."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         why = f"{type(error).__name__}: {one_line(error)}"
+        one = results[0].path
+        which = f"result {one}" if len(results) == 1 else f"a result in {one.parent}"
         raise StoreError(
-            f"result {result.path} does not hold what a run stores ({why}); take it away"
+            f"{which} does not hold what a run stores ({why}); take it away"
         ) from error
 
 

@@ -303,7 +303,7 @@ def test_errors_are_one_line(result, tmp_path):
     for part in ("protocol", "data"):
         other = altered(result, tmp_path, 2, lambda info, part=part: info.update({part: {}}))
         assert_fails(other.path, "has no '(network|name)'", tmp_path / "x.html")
-        with pytest.raises(StoreError, match="is not of a network under a schedule"):
+        with pytest.raises(StoreError, match="does not hold what a run stores"):
             report.of_result(Result(other.path, result.info | {part: {}}))
     assert not list(tmp_path.glob("*.html"))
 
