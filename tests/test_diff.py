@@ -8,7 +8,7 @@ import pytest
 from conftest import TINY
 
 from brainsleep import cli
-from brainsleep.difference import Side, difference, side
+from brainsleep.difference import Change, Side, difference, side
 from brainsleep.errors import ProtocolError, StoreError
 from brainsleep.models.lif import LIF
 from brainsleep.protocol import run_id
@@ -70,6 +70,23 @@ def test_equations_line_by_line():
     assert "-a += a_spike" in code["population e", "reset"]
     assert {part for part, _ in code} == {"population e"}
     assert changed(found)["network.populations.e.model.a_spike"][1:] == ("0.003 volt", None)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (1.0, 0.99999995, ("1", "0.99999995")),
+        (0.3, 0.1 * 3, ("0.3", "0.30000000000000004")),
+        ("0.03 second", "0.031 second", ("30 ms", "31 ms")),
+        (
+            "0.03 second",
+            "0.030000000000000002 second",
+            ("0.03 second", "0.030000000000000002 second"),
+        ),
+    ],
+)
+def test_values_that_differ_read_differently(a, b, expected):
+    assert Change("", "", a, b).texts() == expected
 
 
 def test_a_name_does_not_matter():

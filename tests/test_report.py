@@ -14,10 +14,10 @@ from browser import Browser, find_browser
 from conftest import TINY
 from PIL import Image
 
-from brainsleep import cli, described, report
+from brainsleep import cli, described, facts, report
 from brainsleep.definitions import definition
 from brainsleep.errors import StoreError
-from brainsleep.health import alarms
+from brainsleep.health import alarms, limits
 from brainsleep.models.lif import ADAPTIVE_LIF
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.pictures import OF_ONE
@@ -113,6 +113,59 @@ def test_every_metric_is_defined(result):
     assert definition("no_such_thing") is None
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("rate_sleep_nrem_e_hz", "in sleep, stage nrem"),
+        ("rate_sleep_e_hz", "a neuron in sleep"),
+        ("rate_sleep_rem_i_hz", "a neuron in sleep"),  # a population of that name
+        ("network_components", "(90 % of the variance); 0 if responses did not vary, or if output"),
+        ("growth", "of all projections with a plasticity rule together"),
+        ("growth_ee", "summed weight of ee, at the end over the start"),
+        ("largest_weight", "of all projections with a plasticity rule together"),
+        ("weight_entropy", "of all projections with a plasticity rule together"),
+        ("tasks_own_forgetting", "over all tasks but the last, of the network's own output"),
+    ],
+)
+def test_definitions_go_by_the_protocol(name, said):
+    protocol = {
+        "readout": {"variance": 0.9},
+        "schedule": {"sleep": {"stages": [{"name": "nrem"}, {"name": "rem"}]}},
+        "network": {"populations": [{"name": "e"}, {"name": "rem_i"}]},
+    }
+    assert said in definition(name, protocol).text
+    assert "stage" not in definition("rate_sleep_rem_i_hz", protocol).text
+
+
+def test_start_weights_of_another_run_are_shown(result):
+    taken = {"initial_weights": str(result.path), "initial_weights.projections": "ee,ei"}
+    protocol = TINY.override(taken).describe()
+    rows = facts.projections(protocol["network"], protocol["initial_weights"]).rows
+    starts = {row[0]: row[4] for row in rows}
+    assert starts["ee"] == starts["ei"] == f"from run {result.info['run_id']}, trained"
+    assert "run" not in starts["ie"]
+    settings = dict(facts.settings(protocol).rows)
+    assert settings["initial_weights.result"] == str(result.path)
+    assert settings["initial_weights.projections"] == "ee, ei"
+    assert f"from run {result.info['run_id']}" in TINY.override(taken)._repr_html_()
+
+
+def test_a_stopped_run_says_so_everywhere(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "pictures", lambda *results, **options: ([], []))
+
+    def stop(info):
+        info["stopped"] = {"kind": "runaway", "where": "e", "time_s": 12.0, "at_s": 12.5}
+
+    whole, stopped = altered(result, tmp_path, 1), altered(result, tmp_path, 2, stop)
+    said = "This run was stopped early, at 12.5 s;"
+    assert said in report.of_result(stopped) and said in stopped._repr_html_()
+    assert said not in report.of_result(whole) + whole._repr_html_()
+    overview = report.of_folder(tmp_path)
+    assert overview.count(said) == 1
+    assert '<th scope="col">stopped</th>' in overview and "<td>at 12.5 s</td>" in overview
+    assert '<th scope="col">stopped</th>' not in report.of_folder(result.path.parent)
+
+
 def test_the_page_of_a_result_is_the_same_in_another_process(result, page, tmp_path):
     out = tmp_path / "there" / "again.html"
     command = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
@@ -152,6 +205,23 @@ def test_the_command_makes_it_again(result, page, tmp_path):
     assert report.command(same) == (f"{expected} --backend numpy", True)
 
 
+def test_start_weights_that_changed_make_another_run(result, tmp_path):
+    path = str(result.path)
+    demo = load_protocol("demo").override(
+        {"network.populations.e.size": 30, "network.populations.i.size": 10}
+    )
+    taken = {"initial_weights": path, "initial_weights.projections": "ee,ei"}
+    described = json.loads(json.dumps(demo.override(taken).describe()))
+
+    def as_demo(info):
+        info["protocol"], info["equations"] = described, json.loads(json.dumps(demo.equations()))
+
+    said, exact = report.command(altered(result, tmp_path, 1, as_demo))
+    assert exact and f"--set initial_weights.result={path} " in said and "content" not in said
+    described["initial_weights"]["content"] = "of before"
+    assert not report.command(altered(result, tmp_path, 2, as_demo))[1]
+
+
 # -- alarms --------------------------------------------------------------------------------------
 
 
@@ -160,7 +230,7 @@ def test_alarms_are_on_top_and_say_the_limit(result, tmp_path, monkeypatch):
 
     def runaway(info):
         info["metrics"] |= {
-            "rate_wake_e_hz": 263.2, "saturated_ie": 0.2, "silent_e": 0.75, "growth": 31.3,
+            "rate_wake_e_hz": 263.2, "saturated_ie": 0.2, "silent_e": 0.8, "growth": 31.3,
             "phi_e": float("nan"), "rate_test_input_hz": 500.0,
         }  # fmt: skip
 
@@ -186,6 +256,41 @@ def test_alarms_stored_with_a_result_come_first_and_once(result, tmp_path):
 
     found = alarms(altered(result, tmp_path, 1, change))
     assert [(each.text, each.when) for each in found] == [("e fires at 200 Hz", "from 12.5 s on")]
+
+
+@pytest.mark.parametrize(
+    ("alarm", "metric", "kept"),
+    [
+        ({"kind": "silence", "where": "e", "until_s": 61.0}, {"silent_e": 0.89}, True),
+        ({"kind": "runaway", "where": "e", "until_s": 61.0}, {"rate_test_e_hz": 300.0}, True),
+        ({"kind": "runaway", "where": "e", "until_s": 61.0}, {"rate_wake_e_hz": 300.0}, False),
+        ({"kind": "runaway", "where": "i", "until_s": None}, {"rate_wake_e_hz": 300.0}, True),
+        ({"kind": "saturation", "where": "ie", "until_s": 61.0}, {"saturated_ie": 0.5}, True),
+        ({"kind": "saturation", "where": "ie", "until_s": None}, {"saturated_ie": 0.5}, False),
+    ],
+)
+def test_metrics_are_left_out_only_where_an_alarm_says_the_same(result, alarm, metric, kept):
+    text = f"{alarm['kind']}: as it was"
+    info = result.info | {"alarms": [{"time_s": 60.0, "text": text, **alarm}], "metrics": metric}
+    found = alarms(Result(result.path, info))
+    assert [each.text for each in found[:1]] == ["as it was"]
+    assert len(found) == 1 + kept
+
+
+def test_metrics_are_held_against_the_limits_of_the_run(result):
+    def held(**record):
+        metrics = {"saturated_ie": 0.5, "rate_wake_e_hz": 900.0}
+        protocol = result.info["protocol"] | {"record": record}
+        return Result(result.path, result.info | {"protocol": protocol, "metrics": metrics})
+
+    off = held(alarms={"saturation": 1.0, "runaway": "1000000.0 hertz"})
+    assert alarms(off) == []
+    assert "100 % of a projection's weights" in limits(off) and "1e+06 Hz awake" in limits(off)
+    assert len(alarms(held(alarms={"saturation": 0.6, "runaway": "150.0 hertz"}))) == 1
+    for usual in (held(), held(alarms={"saturation": "much", "runaway": "150.0 metre"})):
+        said = [each.text.partition(" (")[2] for each in alarms(usual)]
+        assert said == ["limit 5 %)", "limit 150 Hz)"]
+        assert limits(usual) == limits(result)
 
 
 def test_a_calm_network_has_no_alarm(result, tmp_path):
@@ -326,6 +431,17 @@ def test_a_report_lies_beside_the_result(result, tmp_path, monkeypatch):
         assert written.read_text() == copied.info["run_id"]
     monkeypatch.chdir(copied.path)
     assert report.report(".").name == f"{copied.path.name}.html"
+
+
+def test_reports_of_two_results_are_two_files_and_of_none_no_folder(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "of_result", lambda found: str(found.path))
+    for number in (1, 2):
+        copied = altered(result, tmp_path, number).path.rename(tmp_path / f"run.{number}")
+        assert report.report(copied) == tmp_path / f"run.{number}.html"
+    assert (tmp_path / "run.1.html").read_text() == str(tmp_path / "run.1")
+    assert_fails(tmp_path / "no" / "such" / "run", "no result.json in")
+    assert_fails(tmp_path / "none", "no result.json in", tmp_path / "no" / "page.html")
+    assert not (tmp_path / "no").exists()
 
 
 # -- folders -------------------------------------------------------------------------------------

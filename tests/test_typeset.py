@@ -102,6 +102,9 @@ def test_what_is_no_assignment_is_refused(code):
         (-1e-7, "-1e-07", r"-1 \cdot 10^{-7}"),
         (2 / (5 * mV) / second, "400 V^-1 s^-1", r"400\,{\mathrm{V}}^{-1}\,{\mathrm{s}}^{-1}"),
         (3 * Hz, "3 Hz", r"3\,\mathrm{Hz}"),
+        (0.99999995, "0.99999995", "0.99999995"),
+        (30.0000001 * ms, "30.0000001 ms", r"30.0000001\,\mathrm{ms}"),
+        (0.1 * 3, "0.3", "0.3"),
     ],
 )
 def test_values_carry_their_unit(value, text, latex):
