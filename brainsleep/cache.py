@@ -9,8 +9,10 @@ Programs that somebody else could have put there are not run.
 from __future__ import annotations
 
 import contextlib
+import grp
 import json
 import os
+import pwd
 import shutil
 import stat
 import tempfile
@@ -131,11 +133,12 @@ def obtain(
         If the cache cannot be written, or somebody else can write it.
     """
     folder = programs() / key
-    if is_whole(folder):
-        _check_own(programs(), folder, folder / _PROGRAM, folder / _LAYOUT)
-        touch(folder)
-        return folder
     try:
+        with contextlib.suppress(FileNotFoundError):  # just cleared: it is made again
+            if is_whole(folder):
+                _check_own(programs(), folder, folder / _PROGRAM, folder / _LAYOUT)
+                touch(folder)
+                return folder
         programs().mkdir(mode=0o755, parents=True, exist_ok=True)
         _check_own(programs())
         with alone(
@@ -184,10 +187,21 @@ def _check_own(*paths: Path) -> None:
             got = f"{path}, which belongs to user {found.st_uid}"
         elif found.st_mode & stat.S_IWOTH:
             got = f"{path}, which everybody can write"
+        elif found.st_mode & stat.S_IWGRP and _has_others(found.st_gid):
+            got = f"{path}, which group {found.st_gid} can write"
         else:
             continue
         fix = "set BRAINSLEEP_CACHE to a folder of your own, since programs in it are run"
         raise BackendError(explain("build cache", got, "a folder that only you can write", fix))
+
+
+def _has_others(group: int) -> bool:
+    """Tell whether a group may have others in it: all but one of this user's name and own."""
+    try:
+        found, user = grp.getgrgid(group), pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return True
+    return found.gr_name != user or not {user}.issuperset(found.gr_mem)
 
 
 def entries() -> list[Entry]:

@@ -295,8 +295,8 @@ def _print_status(folder: Path) -> int:
             label = f"{row['condition'] or row['grid']}, seed {row['seed']}"
             stdout.print(f"failed: {label}: {row['error']}", markup=False)
     total = sum(row["state"] == "finished" for row in rows)
-    alarmed = sum(row["alarms"] > 0 for row in rows)
-    stdout.print(_finished(total, len(rows), alarmed))
+    alarmed, stopped = (sum(row[key] > 0 for row in rows) for key in ("alarms", "stopped"))
+    stdout.print(_finished(total, len(rows), alarmed, stopped))
     return 0
 
 
@@ -343,13 +343,14 @@ class _Lines:
             self.last, self.shown = now, text
 
 
-def _finished(finished: int, total: int, alarmed: int) -> str:
-    alarms = f" ({alarmed} with alarms)" if alarmed else ""
-    return f"{finished} of {total} rows finished{alarms}"
+def _finished(finished: int, total: int, alarmed: int, stopped: int) -> str:
+    alarms = f"{alarmed} with alarms" if alarmed else ""
+    alarms += f", {stopped} stopped by them" if stopped else ""
+    return f"{finished} of {total} rows finished" + (f" ({alarms})" if alarms else "")
 
 
 def _summary(state: Progress) -> str:
-    text = _finished(state.finished, state.total, len(state.alarmed))
+    text = _finished(state.finished, state.total, len(state.alarmed), len(state.stopped))
     if state.failed:
         text += f", {len(state.failed)} failed"
     if state.running:

@@ -91,6 +91,9 @@ def compare(
     """
     backend = backend or default_backend(protocol.network)
     changed = {c.name: protocol.override(c.changes) for c in conditions}  # all checked first
+    for condition in conditions:
+        if condition.match_rate:
+            value_at(changed[condition.name], condition.scale)
     results: dict[str, Result] = {}
     for condition in conditions:
         each = changed[condition.name]
@@ -170,7 +173,19 @@ def match_rate(protocol: Protocol, key: str, target: float, *, seed: int, backen
 
 
 def value_at(protocol: Protocol, key: str) -> float:
-    """Return the number at `key`; raise `ProtocolError` if it is none."""
+    """Return the number at `key`, which is to be scaled.
+
+    Raises
+    ------
+    ProtocolError
+        If it is none, or has no effect, as the weights that it draws come from a result.
+    """
+    if protocol.initial_weights.replaces(key):
+        raise ProtocolError(
+            f"scale '{key}': has no effect, since these synapses come from "
+            f"{protocol.initial_weights.result}; scale another number, or leave the projection out "
+            "of initial_weights.projections"
+        )
     value: Any = protocol
     for head in key.split("."):
         if isinstance(value, tuple):

@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import DataError, StoreError, explain, nearest, one_line
 from .files import written
-from .store import Result
+from .store import Result, as_stored
 from .table import write as write_table
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def export(result: Result, path: str | Path, what: str = "weights") -> Path:
     DataError
         For an unknown ending or table, or spikes of a run that recorded none.
     StoreError
-        If it cannot be written.
+        If it cannot be written, or the result does not hold what a run stores.
     MissingExtraError
         If a package is missing.
     """
@@ -89,7 +89,9 @@ def export(result: Result, path: str | Path, what: str = "weights") -> Path:
     if path.suffix in TABLES:
         if what not in TABLE_OF:
             raise DataError(f"export: no table '{what}'; {nearest(what, TABLE_OF)}")
-        write_table(TABLE_OF[what](Stored(result)), path)
+        with as_stored(result):
+            frame = TABLE_OF[what](Stored(result))
+        write_table(frame, path)
         return path
     if path.suffix in NIX:
         from .nix import write
@@ -100,7 +102,7 @@ def export(result: Result, path: str | Path, what: str = "weights") -> Path:
         raise DataError(explain("export", path.name, allowed))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as temporary:
+        with as_stored(result), written(path) as temporary:
             write(result, temporary)
     except OSError as error:
         reason = error.strerror or one_line(error)

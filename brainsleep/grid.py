@@ -21,7 +21,7 @@ from brian2 import Quantity
 
 from .backend import BACKENDS, backend_identity, default_backend
 from .batch import structure
-from .compare import Condition
+from .compare import Condition, value_at
 from .datasets import load_dataset
 from .errors import SweepError, explain, nearest
 from .load import load_module
@@ -218,6 +218,8 @@ class Grid:
                         f"'{condition.match_rate}', which is not a condition before it"
                     )
             protocol, changes = made[place]
+            if reference:
+                value_at(protocol, condition.scale)
             shown = [condition.name, *(f"{key}={text}" for key, text in settings.items())]
             rows[(seed, *place)] = Row(
                 grid=self.name,

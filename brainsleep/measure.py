@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .alarms import plastic
 from .datasets import Split
 from .metrics import (
     WEIGHT_STATISTICS,
@@ -40,19 +41,19 @@ def weight_metrics(protocol: Protocol, recorder: Recorder, state: State) -> dict
         metrics[f"largest_{p.name}"] = float(w.max())
         metrics[f"growth_{p.name}"] = _ratio(w.sum(), _initial_sum(recorder, p.name))
         metrics[f"entropy_{p.name}"] = weight_entropy(w, p.w_min, p.w_max)
-    plastic = [p for p in protocol.network.projections if p.rules]
-    if plastic:
-        w = np.concatenate([state.weights(p.name) for p in plastic])
-        sizes = [len(state.weights(p.name)) for p in plastic]
-        low = np.repeat([p.w_min for p in plastic], sizes)
-        high = np.repeat([p.w_max for p in plastic], sizes)
+    learning = plastic(protocol.network)
+    if learning:
+        w = np.concatenate([state.weights(p.name) for p in learning])
+        sizes = [len(state.weights(p.name)) for p in learning]
+        low = np.repeat([p.w_min for p in learning], sizes)
+        high = np.repeat([p.w_max for p in learning], sizes)
         metrics["saturated"] = saturation(w / high, 1.0)
         metrics["largest_weight"] = float(w.max())
-        metrics["growth"] = _ratio(w.sum(), sum(_initial_sum(recorder, p.name) for p in plastic))
+        metrics["growth"] = _ratio(w.sum(), sum(_initial_sum(recorder, p.name) for p in learning))
         metrics["weight_entropy"] = weight_entropy(w, low, high)
         column = WEIGHT_STATISTICS.index("sum")
         times = np.array(recorder.stat_steps) * float(protocol.network.dt)
-        taken = [np.array(recorder.stats[p.name][: len(times)]) for p in plastic]
+        taken = [np.array(recorder.stats[p.name][: len(times)]) for p in learning]
         sums = np.sum([each[:, column] for each in taken], axis=0)
         slope, error = growth_slope(times, sums)
         metrics["growth_per_s"], metrics["growth_per_s_error"] = _known(slope), _known(error)

@@ -118,8 +118,8 @@ def status(out: str | Path) -> list[dict]:
     -------
     list of dict
         Each row as it was laid out (``run_id``, ``grid``, ``condition``, ``settings``, ``seed``,
-        ...), with ``state``, "finished", "failed" or "open", ``error``, and the number of
-        ``alarms`` that its run gave.
+        ...), with ``state``, "finished", "failed" or "open", ``error``, the number of
+        ``alarms`` that its run gave, and whether one of them ``stopped`` it.
 
     Raises
     ------
@@ -142,7 +142,9 @@ def status(out: str | Path) -> list[dict]:
         note = read_json(folder / FAILED / f"{address}.json")
         if result := finished(Path(out), run_id):
             row |= {"state": "finished", "error": "", "alarms": len(result.alarms)}
+            row["stopped"] = result.stopped is not None
         else:
             state = "failed" if note else "open"
             row |= {"state": state, "error": note.get("error", ""), "alarms": 0}
+            row["stopped"] = False
     return list(rows.values())

@@ -51,7 +51,8 @@ def sleep_effects(
     Raises
     ------
     DataError
-        If columns are missing, or runs differ in more than sleep, data and seed.
+        If columns are missing, runs were stopped by an alarm, or they differ in more than sleep,
+        data and seed.
     """
     import pandas
 
@@ -142,8 +143,8 @@ def beta_regression(table: pandas.DataFrame, metric: str = "network_accuracy") -
     Raises
     ------
     DataError
-        If columns are missing, values lie outside of 0 to 1, runs differ in more than sleep, data
-        and seed, or there are too few of them.
+        If columns are missing, values lie outside of 0 to 1, runs were stopped by an alarm or
+        differ in more than sleep, data and seed, or there are too few of them.
     MissingExtraError
         Without statsmodels.
 
@@ -215,6 +216,11 @@ def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:
     if missing := [name for name in (*NEEDED, metric) if name not in table]:
         raise DataError(
             explain("table: columns", f"none called {missing[0]}", ", ".join([*NEEDED, metric]))
+        )
+    if stopped := int(table["stopped_s"].notna().sum()) if "stopped_s" in table else 0:
+        raise DataError(
+            f"table: {stopped} of {len(table)} runs were stopped by an alarm before their end; let "
+            "them finish, or leave them out with --where stopped_s=nan"
         )
     table = table[table[metric].notna()]
     if not len(table):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from .again import command
 from .errors import StoreError, explain, one_line
 from .facts import Table
 from .files import written
+from .identity import deciding
 from .pictures import OF_ONE, Picture, pictures
 from .store import Result, as_stored, check_writable, read_result, versions
 from .table import flatten, results_in
@@ -181,7 +182,8 @@ def _blocks(part: Mapping[str, Any]) -> Iterator[str]:
 def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
     flat = {result.info["run_id"]: _settings(result) for result in results}
     keys = list(dict.fromkeys(key for each in flat.values() for key in each))
-    varied = [key for key in keys if len({str(each.get(key)) for each in flat.values()}) > 1]
+    decisive = [_settings(result, deciding) for result in results]
+    varied = [key for key in keys if _differ(key, flat.values()) and _differ(key, decisive)]
     results = sorted(results, key=lambda r: _order(flat[r.info["run_id"]], varied))
     found = {result.info["run_id"]: health.alarms(result) for result in results}
     labels = {run: _label(flat[run], varied) for run in found}
@@ -208,12 +210,17 @@ def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _settings(result: Result) -> dict[str, Any]:
-    """Return all settings of a run by key, what is not part of its protocol first."""
+def _differ(key: str, settings: Iterable[Mapping[str, Any]]) -> bool:
+    return len({str(each.get(key)) for each in settings}) > 1
+
+
+def _settings(result: Result, chosen: Callable[[dict], dict] = dict) -> dict[str, Any]:
+    """Return the settings of a run by key, all or chosen ones; first what is not its protocol's."""
     info = result.info
     own = {"data": info["data"]["name"], "backend": info["backend"], "seed": info["seed"]}
+    own["name"] = info["protocol"]["name"]
     said = ("description", "data.source", "data.root")
-    return own | {k: v for k, v in flatten(info["protocol"]).items() if k not in said}
+    return own | {k: v for k, v in flatten(chosen(info["protocol"])).items() if k not in said}
 
 
 def _order(settings: Mapping[str, Any], varied: Sequence[str]) -> tuple:

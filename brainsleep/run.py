@@ -222,23 +222,25 @@ class Run:
         try:
             state, recording = yield Request(self.state, segment, seed)
         except NotFiniteError as error:
-            self._not_finite(error, first, last)
+            self._not_finite(error, f"slots {first} to {last - 1} ({self.table.phase[first]})")
             return
         stop = first + min(map(len, recording.counts.values()))
         self.recorder.add_segment(self.table, first, stop, recording)
         self._at = (last if stop == last else self._next_phase(first), state)
 
-    def _not_finite(self, error: NotFiniteError, first: int, last: int) -> None:
-        """End with what there was before, if that is wanted; else say when, and keep it."""
+    def _not_finite(self, error: NotFiniteError, where: str) -> None:
+        """End with what there was before, if that is wanted; else say when.
+
+        The checkpoint lets the same command fail at once, not after hours.
+        """
         alarm = self.watch.not_finite(error)
         self._warn(alarm)
         if self.watch.stopped:
             return
         self.save_checkpoint()
-        when = f"slots {first} to {last - 1} ({self.table.phase[first]})"
-        when += f", from {alarm.time_s:.6g} s on"
-        kept = "the checkpoint before them is kept; --stop-on nan makes a result of what there was"
-        advice = f"{error.advice}; it was in {when}; {kept}"
+        when = f"it was in {where}, from {alarm.time_s:.6g} s on"
+        fix = "run again with --stop-on nan for a result of what there was before"
+        advice = f"{error.advice}; {when}; {fix}"
         raise NotFiniteError(error.values, error.where, error.count, advice) from error
 
     def _next_phase(self, slot: int) -> int:
@@ -261,9 +263,11 @@ class Run:
         for alarm in self.watch.look(self.recorder, slot):
             self._warn(alarm)
         if slot in self.probes.slots and slot not in self.recorder.probes:
-            self.recorder.probes[slot] = yield from self.probes.look(
-                self.capacity, self.state, slot
-            )
+            looking = self.probes.look(self.capacity, self.state, slot)
+            try:
+                self.recorder.probes[slot] = yield from looking
+            except NotFiniteError as error:
+                self._not_finite(error, f"a probe before slot {slot}")
         if slot in self._stat_slots:
             self.recorder.add_statistics(slot, self.protocol, self.state)
         names = {"initial": slot == 0, "trained": slot == self._n_train_slots}

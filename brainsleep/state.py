@@ -121,8 +121,19 @@ def initial_state(
     else:
         assert isinstance(spec, NetworkSpec)
         state = _recurrent_state(spec, seed, saved or {})
+    _check_synapses(spec, state)
     rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
     return replace(state, arrays=rounded)
+
+
+def _check_synapses(spec: Network, state: State) -> None:
+    """Raise `SpecError` if a synapse names a neuron that is not there: compiled code trusts it."""
+    for p in spec.projections:
+        for end, neurons in zip((p.source, p.target), state.synapses[p.name], strict=True):
+            size = spec.population(end).size
+            if neurons.min(initial=0) < 0 or neurons.max(initial=0) >= size:
+                allowed = f"neurons 0 to {size - 1} of '{end}'"
+                raise SpecError(explain(f"synapses of '{p.name}'", "others", allowed))
 
 
 def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedSynapses]) -> State:

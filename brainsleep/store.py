@@ -36,6 +36,8 @@ MAX_JSON = 64 * 2**20
 _KINDS = {
     **dict.fromkeys(("run_id", "backend", "compiler"), str),
     **dict.fromkeys(("protocol", "data", "metrics", "timings", "versions"), dict),
+    **dict.fromkeys(("equations", "stopped"), dict),
+    "alarms": list,
     "seed": int,
 }
 

@@ -40,6 +40,8 @@ class Progress:
         Rows in all, and rows with a result.
     alarmed : set of str
         Run ids of the rows with a result that gave an alarm, see `brainsleep.alarms`.
+    stopped : set of str
+        Run ids of those that an alarm ended early.
     failed : dict of str to str
         Error by run id of the rows that were given up.
     running : dict of str to float
@@ -54,6 +56,7 @@ class Progress:
     total: int
     finished: int = 0
     alarmed: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
     running: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -161,6 +164,7 @@ class Plan:
         results = {address: result_of(self.out, row) for address, row in self.rows.items()}
         self.finished = {address for address, result in results.items() if result}
         self.alarmed = {address for address, result in results.items() if result and result.alarms}
+        self.stopped = {address for address, result in results.items() if result and result.stopped}
         check_writable(self.out)
         write_manifest(self.out, self.rows.values())
 
@@ -199,7 +203,7 @@ class Plan:
             make_backend("cpp", network, report=report)
 
     def _state(self) -> Progress:
-        return Progress(len(self.rows), len(self.finished), self.alarmed)
+        return Progress(len(self.rows), len(self.finished), self.alarmed, self.stopped)
 
     def run(
         self, client: Any, *, batch: int = 1, retries: int = RETRIES, retry_failed: bool = False,
@@ -340,6 +344,8 @@ class _Running:
             result = None if found else result_of(self.out, row)
             if result and result.alarms:
                 self.state.alarmed.add(row.run_id)
+            if result and result.stopped:
+                self.state.stopped.add(row.run_id)
             if not found and result is None:
                 raise SweepError(
                     explain(

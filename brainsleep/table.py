@@ -5,10 +5,10 @@ The columns, in this order:
 - ``grid``, ``condition``: only in a table of the rows of a grid, which may have a run twice;
 - `BASE`: what a run is;
 - ``set.KEY``: every other setting in which rows of one model differ, by the key that ``--set``
-  takes; values with unit as text, such as ``0.03 second``. The key of a list of parts has their
-  names in order, such as ``nrem,rem``. What a rule or model does is one
-  column, ``set.KEY.equations``, with the first eight digits of its SHA-256: they say whether it
-  is the same;
+  takes, if that decides anything about a run; values with unit as text, such as ``0.03 second``.
+  The key of a list of parts has their names in order, such as ``nrem,rem``. What a rule or model
+  does is one column, ``set.KEY.equations``, with the first eight digits of its SHA-256: they say
+  whether it is the same;
 - the metrics that are one number, by name; of intervals both ends, ``NAME.low``, ``NAME.high``;
 - ``alarm.KIND``: when the first alarm of a kind began, in s of the run; empty if there was none;
   ``stopped_s``: when an alarm ended the run, empty for a whole run;
@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from .alarms import KINDS
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
 from .files import written
-from .identity import LATER
+from .identity import LATER, deciding
 from .store import Result, as_stored, read_result
 
 if TYPE_CHECKING:
@@ -115,12 +115,15 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
     import pandas
 
     found = {result.info["run_id"]: result for result in results_in(folder)}
-    lines, settings = [], []
+    lines, settings, decisive = [], [], []
     for labels, result in _chosen(found, Path(folder), rows):
         with as_stored(result):
             lines.append(labels | _line(result))
             settings.append(flatten(result.info["protocol"]))
-    varied = _varied([line["model"] for line in lines], settings)
+            decisive.append(flatten(deciding(result.info["protocol"])))
+    models = [line["model"] for line in lines]
+    differing = set(_varied(models, decisive))
+    varied = [key for key in _varied(models, settings) if key in differing]
     for key in varied:
         kinds = {isinstance(each.get(key), str) for each in settings if each.get(key) is not None}
         for line, each in zip(lines, settings, strict=True):
@@ -301,7 +304,7 @@ def choose(frame: pandas.DataFrame, where: Mapping[str, str]) -> pandas.DataFram
     for name, text in where.items():
         if name not in frame:
             raise SweepError(f"table: no column '{name}'; {nearest(name, frame.columns)}")
-        same = frame[name].astype(str) == text
+        same = frame[name].map(str) == text  # also of what is missing, "nan"
         with contextlib.suppress(ValueError):
             same |= frame[name].map(lambda value, x=float(text): value == x)
         if not same.any():

@@ -13,7 +13,8 @@ import numpy as np
 from .errors import ProtocolError, StoreError, explain, nearest, one_line
 from .npz import digest
 from .spec import Network
-from .store import Result, read_result
+from .store import Result, as_stored, read_result
+from .surrogate import SurrogateNetwork
 
 
 class SavedSynapses(NamedTuple):
@@ -46,7 +47,8 @@ class SavedWeights:
         Folder of a finished run; none by default. As text it may name the snapshot, too:
         ``results/ID:initial``.
     snapshot : str
-        Which of its weights: "trained", "initial", or ``slot_K``, see `Record`.
+        Which of its weights: "trained", "initial", or ``slot_K``, see `Record`; of a run that an
+        alarm ended "stopped", which says that these are not the weights of a whole training.
     projections : tuple of str
         Projections that start with them, by name; the others start as usual. By default all of the
         network, each of which the result must have.
@@ -54,7 +56,7 @@ class SavedWeights:
     Raises
     ------
     StoreError
-        If there is no such result, or it is damaged.
+        If there is no such result, it is damaged, or it holds something else than a run stores.
     ProtocolError
         If it has no such snapshot or projection.
     """
@@ -108,64 +110,145 @@ class SavedWeights:
             raise StoreError(f"initial_weights: result {self.result} is not what it was before")
         return found
 
+    def replaces(self, key: str) -> bool:
+        """Tell whether a setting of a protocol only draws what is taken from the result."""
+        match key.split("."):
+            case ["network", "projections", name, "weights" | "connectivity" | "scale", *_]:
+                return bool(self.result) and name in (self.projections or [name])
+        return False
+
     def check(self, network: Network) -> None:
-        """Raise `ProtocolError` unless a network can start with these weights."""
+        """Raise an error unless a network can start with these weights.
+
+        Raises
+        ------
+        ProtocolError
+            If they do not fit it; if the run was stopped and the snapshot does not say so; if there
+            are settings, but no result that they are of.
+        StoreError
+            If the result holds something else than a run stores.
+        """
         if not self.result:
+            self._check_no_settings()
             return
-        stored, found = _stored(self.result).info["protocol"]["network"], self.weights()
-        if stored["kind"] != type(network).__name__:
-            got, allowed = f"a {stored['kind']}", f"a {type(network).__name__}, as of the protocol"
+        result, found = _stored(self.result), self.weights()
+        with as_stored(result):
+            stored = result.info["protocol"]["network"]
+            kind, sizes = stored["kind"], {p["name"]: p["size"] for p in stored["populations"]}
+            theirs = {
+                p["name"]: (sizes[p["source"]], sizes[p["target"]]) for p in stored["projections"]
+            }
+            self._check_not_stopped(result.stopped)
+        if kind != type(network).__name__:
+            got, allowed = f"a {kind}", f"a {type(network).__name__}, as of the protocol"
             raise ProtocolError(explain(f"initial_weights: network of {self.result}", got, allowed))
-        sizes = {p["name"]: p["size"] for p in stored["populations"]}
-        ends = {p["name"]: (p["source"], p["target"]) for p in stored["projections"]}
         for name in self.projections or [p.name for p in network.projections]:
-            projection = network.projection(name)
-            if name not in found:
+            network.projection(name)  # it has one of that name
+            if name not in found or name not in theirs:
                 raise ProtocolError(
                     f"initial_weights: result {self.result} has no projection '{name}'; "
                     f"{nearest(name, found)}; name those to take as initial_weights.projections"
                 )
-            for role, theirs in zip(("source", "target"), ends[name], strict=True):
-                size = network.population(getattr(projection, role)).size
-                if sizes[theirs] != size:
-                    got, allowed = f"{sizes[theirs]} neurons in the result", f"{size}"
-                    raise ProtocolError(
-                        explain(f"initial_weights: {role} of '{name}'", got, allowed)
-                    )
-            largest = float(np.abs(found[name].w).max(initial=0.0))
-            if largest > projection.w_max * (1 + 1e-6):  # single precision rounds bounds
-                got = f"weights up to {largest:g}"
-                allowed = f"at most w_max = {projection.w_max:g}"
-                raise ProtocolError(explain(f"initial_weights: '{name}'", got, allowed))
+            _check_sizes(network, name, theirs[name])
+            with as_stored(result):
+                _check_pairs(network, name, found[name])
+            _check_bounds(network, name, found[name].w)
+
+    def _check_no_settings(self) -> None:
+        for name in ("snapshot", "projections"):
+            if (got := getattr(self, name)) != getattr(SavedWeights, name):
+                allowed = "a result to take it from, too"
+                fix = "set initial_weights.result to the folder of a finished run"
+                raise ProtocolError(explain(f"initial_weights.{name}", repr(got), allowed, fix))
+
+    def _check_not_stopped(self, stopped: dict | None) -> None:
+        if stopped and self.snapshot == "trained":
+            raise ProtocolError(
+                f"initial_weights: the run of {self.result} was stopped after {stopped['at_s']:.6g}"
+                f" s by an alarm ({stopped['kind']}), its training is not whole; to take the "
+                f"weights that it stopped with, give {self.result}:stopped"
+            )
 
     def _read(self) -> dict[str, SavedSynapses]:
         """Read the snapshot of all projections that are taken."""
-        arrays = _arrays(self.result)
-        places = [key.split("/")[1:] for key in arrays if key.startswith("snapshots/")]
-        snapshots = sorted({snapshot for snapshot, _ in places})
-        if self.snapshot not in snapshots:
-            raise ProtocolError(
-                f"initial_weights: result {self.result} has no snapshot '{self.snapshot}'; "
-                f"{nearest(self.snapshot, snapshots)}"
-            )
-        names = [name for snapshot, name in places if snapshot == self.snapshot]
-        for name in self.projections:
-            if name not in names:
+        result = _stored(self.result)
+        arrays, last = _arrays(result), "stopped" if result.stopped else "trained"
+        with as_stored(result):
+            places = [key.split("/")[1:] for key in arrays if key.startswith("snapshots/")]
+            stored = "trained" if self.snapshot == last else self.snapshot
+            names = [name for snapshot, name in places if snapshot == stored]
+            if not names:
+                known = {last if snapshot == "trained" else snapshot for snapshot, _ in places}
                 raise ProtocolError(
-                    f"initial_weights: result {self.result} has no projection '{name}'; "
-                    f"{nearest(name, names)}"
+                    f"initial_weights: result {self.result} has no snapshot '{self.snapshot}'; "
+                    f"{nearest(self.snapshot, known)}"
                 )
-        found = {}
-        for name in self.projections or names:
-            pre, post = arrays[f"synapses/{name}"].T.astype(np.int32)
-            w = arrays[f"snapshots/{self.snapshot}/{name}"].astype(float)
-            found[name] = SavedSynapses(np.ascontiguousarray(pre), np.ascontiguousarray(post), w)
-        return found
+            for name in self.projections:
+                if name not in names:
+                    raise ProtocolError(
+                        f"initial_weights: result {self.result} has no projection '{name}'; "
+                        f"{nearest(name, names)}"
+                    )
+            return {
+                name: _synapses(
+                    name, arrays[f"synapses/{name}"], arrays[f"snapshots/{stored}/{name}"]
+                )
+                for name in self.projections or names
+            }
 
     @staticmethod
     def _digest(weights: Mapping[str, SavedSynapses]) -> str:
         arrays = {f"{n}.{k}": v for n, each in weights.items() for k, v in each._asdict().items()}
         return digest(arrays)
+
+
+def _synapses(name: str, pairs: np.ndarray, w: np.ndarray) -> SavedSynapses:
+    """Take what a result holds of a projection; raise `ValueError` if no run stores that."""
+    whole = pairs.dtype.kind in "iu" and pairs.ndim == 2 and pairs.shape[1] == 2 and len(pairs)
+    if not whole or pairs.min() < 0 or pairs.max() > np.iinfo(np.int32).max:
+        raise ValueError(f"synapses/{name} are no pairs of neurons")
+    if w.dtype.kind != "f" or w.shape != pairs.shape[:1] or not np.isfinite(w).all():
+        raise ValueError(f"weights of {name} are not a finite number a synapse")
+    pre, post = (np.ascontiguousarray(end) for end in pairs.T.astype(np.int32))
+    return SavedSynapses(pre, post, w.astype(float))
+
+
+def _sizes(network: Network, name: str) -> tuple[int, int]:
+    """Return the numbers of neurons that a projection comes from and goes to."""
+    p = network.projection(name)
+    return network.population(p.source).size, network.population(p.target).size
+
+
+def _check_sizes(network: Network, name: str, theirs: tuple[int, int]) -> None:
+    for role, size, own in zip(("source", "target"), theirs, _sizes(network, name), strict=True):
+        if size != own:
+            got, where = f"{size} neurons in the result", f"initial_weights: {role} of '{name}'"
+            raise ProtocolError(explain(where, got, own))
+
+
+def _check_pairs(network: Network, name: str, synapses: SavedSynapses) -> None:
+    """Raise `ValueError` unless the synapses could be ones that were drawn."""
+    n_pre, n_post = _sizes(network, name)
+    if synapses.pre.max() >= n_pre or synapses.post.max() >= n_post:
+        raise ValueError(f"synapses/{name} name neurons that there are not")
+    if np.any(np.diff(synapses.pre.astype(np.int64) * n_post + synapses.post) <= 0):
+        raise ValueError(f"synapses/{name} are not in order, each once")
+    if isinstance(network, SurrogateNetwork) and len(synapses.w) != n_pre * n_post:
+        raise ValueError(f"synapses/{name} do not connect all neurons")
+
+
+def _check_bounds(network: Network, name: str, w: np.ndarray) -> None:
+    """Raise `ProtocolError` unless weights, or magnitudes of signed ones, are within bounds."""
+    p = network.projection(name)
+    w = np.abs(w) if isinstance(network, SurrogateNetwork) else w
+    slack = 1e-6 * p.w_max  # single precision rounds bounds
+    for what, bound, got, outside in (
+        ("up to", f"at most w_max = {p.w_max:g}", w.max(), w.max() > p.w_max + slack),
+        ("down to", f"at least w_min = {p.w_min:g}", w.min(), w.min() < p.w_min - slack),
+    ):
+        if outside:
+            where = f"initial_weights: '{name}'"
+            raise ProtocolError(explain(where, f"weights {what} {got:g}", bound))
 
 
 def _stored(path: str) -> Result:
@@ -182,10 +265,6 @@ def _read_once(path: str, stamp: int) -> Result:
     return read_result(path)
 
 
-def _arrays(path: str) -> Mapping[str, np.ndarray]:
-    return _arrays_once(_stored(path))
-
-
 @lru_cache(maxsize=1)
-def _arrays_once(result: Result) -> dict[str, np.ndarray]:
+def _arrays(result: Result) -> dict[str, np.ndarray]:
     return result.arrays

@@ -10,17 +10,20 @@ from conftest import TINY
 from brainsleep import cli
 from brainsleep import run as run_module
 from brainsleep.alarms import KINDS, Alarms, Watch, plastic
+from brainsleep.cli_sweep import _summary
 from brainsleep.compare import Condition, compare, table
-from brainsleep.errors import FigureError, NotFiniteError, ProtocolError, SimulationError
+from brainsleep.errors import DataError, FigureError, NotFiniteError, ProtocolError, SimulationError
 from brainsleep.grid import Grid
 from brainsleep.load import load_module
+from brainsleep.notes import status
 from brainsleep.override import replace_at
 from brainsleep.protocol import run_id
 from brainsleep.recorder import Recorder
+from brainsleep.regression import sleep_effects
 from brainsleep.simulate import simulate
 from brainsleep.store import read_result
 from brainsleep.sweep import Plan
-from brainsleep.table import tabulate
+from brainsleep.table import choose, tabulate
 
 #: Only the training of the tiny network, with alarms that it gives: it fires at 20 Hz and more.
 SHORT = TINY.override({"data.n_readout": 0, "data.n_test": 0, "record.raster": ()})
@@ -285,6 +288,7 @@ def test_values_that_are_not_numbers(tmp_path):
         simulate(BROKEN, seed=1, backend="numpy", out=tmp_path)
     said = str(caught.value)
     assert "slots 4 to 4 (sleep), from 0.2 s on" in said and "--stop-on nan" in said
+    assert "checkpoint" not in said  # a run with --stop-on is another one, and starts from zero
     (checkpoint,) = tmp_path.glob(".*.partial/checkpoint.npz")
     assert int(np.load(checkpoint)["position"]) == 4
     kept = BROKEN.override({"record.alarms.stop_on": ("nan",)})
@@ -294,6 +298,28 @@ def test_values_that_are_not_numbers(tmp_path):
     assert alarm["where"] in "ei" and alarm["value"] > 0
     assert all(np.all(np.isfinite(v)) for v in result.arrays.values() if v.dtype.kind == "f")
     assert result.arrays["slots/steps"].tolist() == [50] * 4
+
+
+def test_a_probe_with_values_that_are_not_numbers(tmp_path, monkeypatch):
+    """It is an alarm like any other, here at the end of the training."""
+    look = run_module.Probes.look
+
+    def broken(self, capacity, state, slot):
+        found = yield from look(self, capacity, state, slot)
+        if not self.sleeps[slot]:
+            return found
+        raise NotFiniteError("3 of 30 values of e.v", "e", 3)
+
+    monkeypatch.setattr(run_module.Probes, "look", broken)
+    probed = SHORT.override({"data.n_train": 4, "data.n_test": 2, "record.probe_images": 2})
+    with pytest.raises(NotFiniteError, match=r"a probe before slot 5, from [\d.]+ s on; run"):
+        simulate(probed, seed=1, backend="numpy", out=tmp_path)
+    kept = probed.override({"record.alarms.stop_on": ("nan",)})
+    result = simulate(kept, seed=1, backend="numpy", out=tmp_path)
+    assert (result.stopped["kind"], result.stopped["where"]) == ("nan", "e")
+    assert result.arrays["slots/phase"].tolist() == ["wake"] * 4 + ["sleep"]
+    assert {"snapshots/trained/ee", "representation/times_s"} <= result.arrays.keys()
+    assert result.arrays["representation/after"].tolist() == [False]
 
 
 def test_a_rate_cannot_be_matched_to_a_stopped_run(tmp_path):
@@ -319,6 +345,9 @@ def test_tables_have_the_times_of_alarms(loud, stopped):
     frame = tabulate(loud.path.parent)
     assert [f"alarm.{kind}" for kind in KINDS] == [c for c in frame if c.startswith("alarm.")]
     assert frame["stopped_s"].isna().all()
+    with pytest.raises(DataError, match=r"1 of 1 runs were stopped .* --where stopped_s=nan"):
+        sleep_effects(tabulate(stopped.path.parent), "saturated")
+    sleep_effects(choose(frame, {"stopped_s": "nan"}), "saturated")
     text = table({"it": stopped}).iloc[0]
     assert text["correct %"] == "-" and text["E Hz wake"] != "-"
 
@@ -361,3 +390,9 @@ def test_sweeps_count_rows_with_alarms(loud, stopped):
     plan = Plan(Grid(name="g", protocol=LOUD, seeds=(1, 2), backend="numpy").rows(), out)
     assert plan.alarmed == {loud.path.name}
     assert plan._state().alarmed == {loud.path.name}
+    assert plan.stopped == set() and _summary(plan._state()).endswith("(1 with alarms)")
+    out = stopped.path.parent
+    plan = Plan(Grid(name="g", protocol=STOPPING, seeds=(1,), backend="numpy").rows(), out)
+    assert plan._state().stopped == {stopped.path.name}
+    assert _summary(plan._state()) == "1 of 1 rows finished (1 with alarms, 1 stopped by them)"
+    assert [row["stopped"] for row in status(out)] == [True]

@@ -1,7 +1,10 @@
 """The cache of compiled programs: made once, whole or not at all, bounded, listed and cleared."""
 
+import grp
 import json
 import os
+import pwd
+import shutil
 import subprocess
 import sys
 import threading
@@ -184,6 +187,34 @@ def test_leftovers_of_killed_builds_are_removed_after_a_day(own_cache):
     os.utime(old, (time.time() - 90_000,) * 2)
     obtain(KEYS[0])
     assert not old.exists() and young.exists()
+
+
+def test_programs_that_a_group_can_write(own_cache, monkeypatch):
+    """A group of the user's own, which has nobody else in it, is no danger."""
+    program = obtain(KEYS[0]) / "main"
+    program.chmod(0o775)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    groups = {"own": (user, [user]), "with others": (user, ["other"]), "staff": ("staff", [])}
+    for name, (label, members) in groups.items():
+        group = grp.struct_group((label, "x", 7, members))
+        monkeypatch.setattr(grp, "getgrgid", lambda _, group=group: group)
+        if name == "own":
+            obtain(KEYS[0])
+        else:
+            with pytest.raises(BackendError, match=r"main, which group \d+ can write; expected"):
+                obtain(KEYS[0])
+
+
+def test_a_program_that_is_cleared_while_it_is_looked_at_is_made_again(own_cache, monkeypatch):
+    folder, check = obtain(KEYS[0]), cache._check_own
+
+    def cleared(*paths):
+        if folder in paths:
+            shutil.rmtree(folder)
+        check(*paths)
+
+    monkeypatch.setattr(cache, "_check_own", cleared)
+    assert obtain(KEYS[0]) == folder and cache.is_whole(folder)
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):

@@ -12,15 +12,17 @@ import pytest
 from conftest import TINY, needs_compiler
 
 from brainsleep import cli
+from brainsleep.compare import Condition, compare, value_at
 from brainsleep.encoders import RateEncoder
-from brainsleep.errors import DataError, MissingExtraError, ProtocolError, StoreError
+from brainsleep.errors import DataError, MissingExtraError, ProtocolError, SpecError, StoreError
 from brainsleep.export import export
+from brainsleep.grid import Grid
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.protocol import load_protocol, run_id
 from brainsleep.simulate import simulate
 from brainsleep.state import initial_state
-from brainsleep.store import read_result
-from brainsleep.weights import SavedWeights
+from brainsleep.store import read_result, write_result
+from brainsleep.weights import SavedSynapses, SavedWeights, _check_pairs
 
 #: Few neurons, as NIX takes its time for each: 14 ms and more.
 SMALL = dataclasses.replace(
@@ -152,6 +154,99 @@ def test_what_cannot_start_a_run_is_refused(result, tmp_path):
     damaged = shutil.copytree(path, tmp_path / "damaged")
     (damaged / "arrays.npz").write_bytes(b"PK")
     refused({"initial_weights": str(damaged)}, "arrays.npz is missing or damaged", error=StoreError)
+
+
+#: What a result may hold instead of synapses and weights of `ee`, and what is said of it.
+CRAFTED = {
+    "three columns": ("synapses", lambda a: np.column_stack([a, a[:, 0]]), "no pairs"),
+    "real numbers": ("synapses", lambda a: a.astype(float), "no pairs"),
+    "too large for int32": ("synapses", lambda a: a.astype(np.int64) + 2**32, "no pairs"),
+    "negative": ("synapses", lambda a: a - 1, "no pairs"),
+    "no synapse": ("synapses", lambda a: a[:0], "no pairs"),
+    "not there": ("synapses", lambda a: a + 10**6, "neurons that there are not"),
+    "twice": ("synapses", lambda a: a[np.arange(len(a)) // 2], "not in order, each once"),
+    "missing": ("synapses", None, "KeyError"),
+    "text": ("w", lambda a: a.astype(str), "not a finite number a synapse"),
+    "one less": ("w", lambda a: a[1:], "not a finite number a synapse"),
+    "NaN": ("w", lambda a: np.where(a == a.max(), np.nan, a), "not a finite number a synapse"),
+    "signed": ("w", lambda a: -a, "weights down to"),
+}
+
+
+@pytest.mark.parametrize(("what", "change", "said"), CRAFTED.values(), ids=CRAFTED)
+def test_arrays_that_no_run_stores_are_refused(result, tmp_path, what, change, said):
+    key = {"synapses": "synapses/ee", "w": "snapshots/trained/ee"}[what]
+    arrays = result.arrays
+    value = arrays.pop(key)
+    crafted = rewritten(result, tmp_path, arrays | ({key: change(value)} if change else {}))
+    with pytest.raises((ProtocolError, StoreError), match=said) as caught:
+        SHORT.override({"initial_weights": str(crafted.path)})
+    assert "\n" not in str(caught.value)
+
+
+def rewritten(result, out, arrays, **info):
+    """A result with other arrays and a checksum that is right."""
+    kept = {k: v for k, v in result.info.items() if k not in ("checksum", "run_id")}
+    return write_result(out, "crafted", kept | info, arrays)
+
+
+def test_dense_projections_need_all_synapses(tmp_path):
+    network = load_protocol("paper", "sg_snn").network
+    name = network.projections[-1].name
+    shape = [network.population(getattr(network.projection(name), e)).size
+             for e in ("source", "target")]  # fmt: skip
+    pre, post = np.indices(shape, dtype=np.int32).reshape(2, -1)
+    whole = SavedSynapses(pre, post, np.zeros(len(pre)))
+    _check_pairs(network, name, whole)
+    with pytest.raises(ValueError, match="do not connect all neurons"):
+        _check_pairs(network, name, SavedSynapses(*(part[1:] for part in whole)))
+
+
+def test_no_state_has_synapses_of_neurons_that_are_not_there(result):
+    saved = SHORT.override({"initial_weights": str(result.path)}).initial_weights.weights()
+    saved["ee"].post[0] = 10**6
+    with pytest.raises(SpecError, match="synapses of 'ee': got others; expected neurons 0 to 11"):
+        initial_state(SHORT.network, 0, saved)
+
+
+def test_weights_of_a_stopped_run_are_taken_only_as_such(result, tmp_path):
+    alarm = {"kind": "runaway", "where": "e", "time_s": 0.1, "text": "", "at_s": 0.25}
+    stopped = rewritten(result, tmp_path, result.arrays, stopped=alarm)
+    with pytest.raises(ProtocolError, match=r"stopped after 0.25 s .*runaway.* give .*:stopped"):
+        SHORT.override({"initial_weights": str(stopped.path)})
+    taken = SHORT.override({"initial_weights": f"{stopped.path}:stopped"})
+    one_by_one = {
+        "initial_weights.result": str(stopped.path),
+        "initial_weights.snapshot": "stopped",
+    }
+    assert address(taken) == address(SHORT.override(one_by_one))
+    found = taken.initial_weights.weights()
+    np.testing.assert_array_equal(found["ee"].w, result.arrays["snapshots/trained/ee"])
+    SHORT.override({"initial_weights": f"{stopped.path}:initial"})
+    with pytest.raises(ProtocolError, match="no snapshot 'stopped'"):
+        SHORT.override({"initial_weights": f"{result.path}:stopped"})
+
+
+def test_settings_without_effect(result):
+    """Also a number to scale, which only draws weights that are taken."""
+    for changes in ({"snapshot": "nonsense"}, {"projections": "ee"}):
+        with pytest.raises(ProtocolError, match=r"expected a result to take it from, too"):
+            SHORT.override({f"initial_weights.{k}": v for k, v in changes.items()})
+    scale = "network.projections.input_e.weights.low"
+    first = Condition(name="first")
+    taken = Condition(
+        name="second",
+        changes={"initial_weights": str(result.path)},
+        match_rate="first",
+        scale=scale,
+    )
+    with pytest.raises(ProtocolError, match=f"scale '{scale}': has no effect"):
+        compare(SHORT, [first, taken], backend="numpy", out="never made")
+    with pytest.raises(ProtocolError, match="has no effect"):
+        Grid(name="g", protocol=SHORT, conditions=[first, taken], backend="numpy").rows()
+    other = SHORT.override({"initial_weights": str(result.path)})
+    other = other.override({"initial_weights.projections": "ee"})
+    assert value_at(other, scale) == 2.0
 
 
 def test_a_projection_that_the_result_does_not_have(result, tmp_path):
@@ -380,6 +475,23 @@ def test_runs_without_spikes_or_slots_go_out_too(tmp_path):
         assert export(empty, tmp_path / name).stat().st_size > 0
     with pytest.raises(DataError, match=r"no single spikes; set record.raster"):
         export(empty, tmp_path / "spikes.csv", "spikes")
+
+
+@pytest.mark.parametrize("name", ["run.csv", "run.nix", "run.nwb"])
+@pytest.mark.parametrize("key", ["slots/stage", "snapshots/initial/ee"])
+def test_exports_of_results_made_by_hand(result, tmp_path, name, key):
+    pytest.importorskip({"csv": "pandas", "nix": "nixio", "nwb": "pynwb"}[name[4:]])
+    arrays = {k: v for k, v in result.arrays.items() if k != key}
+    crafted = rewritten(result, tmp_path, arrays)
+    with pytest.raises(StoreError, match=f"does not hold what a run stores .*{key}"):
+        export(crafted, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["crafted"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("alarms", 3), ("stopped", []), ("equations", "")])
+def test_kinds_of_what_a_result_says(result, tmp_path, key, value):
+    with pytest.raises(StoreError, match=f"{key}: got a {type(value).__name__}; expected a"):
+        read_result(rewritten(result, tmp_path, result.arrays, **{key: value}).path)
 
 
 @pytest.mark.parametrize(("name", "package"), [("run.nix", "nixio"), ("run.nwb", "pynwb")])

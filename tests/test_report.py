@@ -455,6 +455,7 @@ def folder(result, tmp_path_factory):
 
         def change(info, k=k):
             info["protocol"]["schedule"]["sleep"]["fraction"] = (0.0, 0.5)[k % 2]
+            info["protocol"]["record"]["alarms"]["silence"] = f"{k + 50}. second"  # decides nothing
             info["seed"] = k // 2
             info["metrics"] |= {"silent_e": 0.1, "growth": 40.0 if k == 2 else 1.0}
 

@@ -14,12 +14,14 @@ from brainsleep.backend import make_backend
 from brainsleep.errors import BackendError, BrainsleepError, ProtocolError, SpecError
 from brainsleep.grid import Grid
 from brainsleep.gridfile import read_grids
+from brainsleep.measure import weight_metrics
 from brainsleep.models.homeostasis import NORMALISE, PRUNING
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sg_snn import DECAY_RELEASED, NOISE, SG_SNN, SG_SNN_RELEASED, layered_network
 from brainsleep.models.sleep import DECAY_NEURON, DECAY_STATIC, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.protocol import Record, load_protocol
+from brainsleep.recorder import Recorder
 from brainsleep.schedule import Schedule, sleep
 from brainsleep.segment import Batch, Segment
 from brainsleep.simulate import measure_rate, simulate
@@ -62,6 +64,18 @@ def segment(spec, phase="wake", steps=30, stimulus=None, batch=None, **gates):
         raster=np.zeros(n, bool),
         batch=batch,
     )
+
+
+def test_weights_that_gradients_change_are_plastic():
+    """Without any rule, too: the summary over plastic projections has them."""
+    plain = LAYERED.override({"network.projections.*.rules": ()})
+    state, recorder = initial_state(plain.network, 0), Recorder.empty(plain, 1)
+    recorder.add_statistics(0, plain, state)
+    recorder.add_snapshot("initial", plain, state)
+    metrics = weight_metrics(plain, recorder, state)
+    assert metrics["saturated"] == 0 and metrics["growth"] == 1
+    largest = max(metrics[f"largest_{p.name}"] for p in plain.network.projections)
+    assert metrics["largest_weight"] == largest
 
 
 def patterns(n=20, classes=4, seed=0):

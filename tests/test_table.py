@@ -1,5 +1,6 @@
 """Tables of results: which columns there are, what is left out, files."""
 
+import json
 import re
 import sys
 
@@ -11,6 +12,7 @@ from conftest import TINY
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
 from brainsleep.grid import Grid
 from brainsleep.simulate import simulate
+from brainsleep.store import read_result, write_result
 from brainsleep.table import BASE, choose, flatten, read, tabulate, write
 from brainsleep.worker import run_rows
 
@@ -168,6 +170,28 @@ def test_errors(folder, tmp_path, monkeypatch):
 
 def _without_pyarrow(*args, **kwargs):
     raise ImportError("pyarrow")
+
+
+def test_what_decides_nothing_is_no_column(folder, tmp_path):
+    """Limits of alarms, and settings that came after a run and are as before."""
+    stored = read_result(next(folder.glob("*/result.json")))
+    kept = {key: value for key, value in stored.info.items() if key not in ("checksum", "run_id")}
+
+    def columns_with(number, change):
+        info = json.loads(json.dumps(kept))
+        change(info["protocol"])
+        write_result(tmp_path, f"{number:016}", info, {"ran": np.zeros(0)})
+        return [name for name in tabulate(tmp_path) if name.startswith("set.")]
+
+    def older(protocol):
+        del protocol["record"]["alarms"], protocol["initial_weights"]
+
+    assert columns_with(0, older) == columns_with(1, lambda protocol: None) == []
+    limit = {"runaway": "3. hertz"}
+    assert columns_with(2, lambda protocol: protocol["record"]["alarms"].update(limit)) == []
+    ending = {"stop_on": ["nan"]}
+    last = columns_with(3, lambda protocol: protocol["record"]["alarms"].update(ending))
+    assert last == ["set.record.alarms.stop_on"]
 
 
 def test_mixed_values_of_a_setting_are_text(tmp_path):
