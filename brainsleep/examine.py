@@ -265,6 +265,8 @@ class _Looking:
                     exact_update(rule.traces(role), rule, {})
                 except BrainsleepError as error:
                     details = Details(word=f"{role}_equations")
+                    # said of a network as well, which is not the place to mend it
+                    self.found = [f for f in self.found if str(error) not in str(f[0])]
                     self._at(name, ProtocolError(str(error), details))
 
     def _protocols(self) -> None:
