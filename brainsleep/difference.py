@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .errors import ProtocolError
 from .facts import text
 from .identity import deciding
 from .protocol import load_protocol
-from .store import read_result
+from .store import as_stored, read_result
 from .table import flatten
 
 #: Sections of settings, by how their keys begin; the first that fits.
@@ -161,7 +161,14 @@ def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
         return Side(source, protocol.describe(), protocol.equations())
     if settings:
         raise ProtocolError(f"diff: {source} is a result, whose settings are what they were")
-    info = read_result(path).info
+    result = read_result(path)
+    with as_stored(result):
+        found = _of_result(source, result.info)
+        difference(found, replace(found, facts={}))  # what looks at it later finds all of it
+    return found
+
+
+def _of_result(source: str, info: Mapping[str, Any]) -> Side:
     keys = ("compiler", "machine", "stopped")
     versions = {f"version of {name}": value for name, value in info["versions"].items()}
     return Side(

@@ -12,13 +12,18 @@ from .diagnose import blanked, shifted, syntax
 from .errors import Details, closest
 from .units import unit_name
 
-_EQUATION = re.compile(r"\s*(?:d\s*(\w+)\s*/\s*dt\s*(?:=|:|$)|(\w+)\s*(?:=(?!=)|:))")
+
+def left_side(name: str = r"\w+") -> str:
+    """Return a pattern of what stands left of an equals sign: groups of a rate, and of a name."""
+    return rf"(?:d\s*({name})\s*/\s*dt|({name}))"
+
+
+_EQUATION = re.compile(rf"\s*(?:{left_side()}\s*(?:=(?!=)|:)|d\s*(\w+)\s*/\s*dt\s*$)")
 
 
 def in_equation(details: Details, text: str, name: str) -> Details:
     """Give the place in all equations `text` of a mistake in the right side of that of `name`."""
-    pattern = rf"(?m)^\s*(?:d\s*{name}\s*/\s*dt|{name})\s*=\s*"
-    match = re.search(pattern, blanked(text))
+    match = re.search(rf"(?m)^\s*{left_side(name)}\s*=\s*", blanked(text))
     if not match or not details.span:
         return replace(details, code=text, span=None)
     if blanked(text).startswith(details.code, match.end()):
@@ -73,7 +78,7 @@ def _equation(piece: str) -> Details:
     match = _EQUATION.match(piece)
     begin = len(piece) - len(piece.lstrip())
     end = len(piece.rstrip())
-    name = (match[1] or match[2]) if match else ""
+    name = (match[1] or match[2] or match[3]) if match else ""
     used = re.findall(r"[A-Za-z_]\w*", piece)
     details = Details(code=piece, span=(begin, end), defines=(name, *used) if name else ())
     if not match:

@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
 
 from . import mistakes
+from .assemble import exact_update
 from .errors import BrainsleepError, Details, ProtocolError, closest, nearest
 from .load import SHIPPED, shipped
-from .locate import Region, Source
+from .locate import Region, Source, source_text
 from .mistakes import first_causes
+from .model import PlasticityRule
 from .protocol import Protocol
 from .python_code import bound, frames_here, frames_of, future_flags, read
 from .python_errors import python_details
@@ -152,6 +153,7 @@ class _Looking:
                     self.own |= names
                 if read(node) & self.aside or not self._carry_out(node, future):
                     self.aside |= names - set(vars(self.module))
+            self._traces()
             self._protocols()
 
     def _source(self, path: Path) -> Source | None:
@@ -220,14 +222,14 @@ class _Looking:
             frames = frames_of(error)
             consequence = getattr(error, "name", "") in self.aside
             inside = not frames or not self._is_users(frames[-1][0].co_filename)
-            if consequence or (inside and (len(self.found) > before or self._faultyread(node))):
+            if consequence or (inside and (len(self.found) > before or self._uses_faulty(node))):
                 return False
             self._note_python(error, frames)
         else:
             return True
         return False
 
-    def _faultyread(self, node: ast.stmt) -> bool:
+    def _uses_faulty(self, node: ast.stmt) -> bool:
         """Tell whether a statement uses a specification in which there are mistakes."""
         names = (vars(self.module).get(name) for name in read(node))
         return any(mistakes.is_faulty(value) for value in names)
@@ -251,6 +253,21 @@ class _Looking:
                 self.found.append((error, path, source.of_call(positions) if source else None))
                 return
         self.found.append((error, self.path.resolve(), None))
+
+    def _traces(self) -> None:
+        """Look for traces that cannot be integrated exactly, as networks do."""
+        for name in sorted(self.own & set(vars(self.module))):
+            rule = vars(self.module)[name]
+            if not isinstance(rule, PlasticityRule) or mistakes.is_faulty(rule):
+                continue
+            for role in ("pre", "post"):
+                try:
+                    exact_update(rule.traces(role), rule, {})
+                except BrainsleepError as error:
+                    details = Details(word=f"{role}_equations")
+                    # said of a network as well, which is not the place to mend it
+                    self.found = [f for f in self.found if str(error) not in str(f[0])]
+                    self._at(name, ProtocolError(str(error), details))
 
     def _protocols(self) -> None:
         """Look at what only shows in a whole protocol: its conditions, models and schedule."""
@@ -329,7 +346,7 @@ class _Looking:
             place = source.place(details, region, guess[1] if guess else "")
             lines = source.lines
         else:  # a file that cannot be parsed
-            lines = path.read_text(encoding="utf-8").split("\n")
+            lines = source_text(path, strict=False).split("\n")
         lines = lines[place.line - 1 : place.end_line]
         text = ": ".join(filter(None, (details.where, details.brief)))
         text = text if details.brief else str(error)
@@ -344,6 +361,3 @@ def _lay_out(protocol: Protocol) -> None:
     from .describe import nominal_slots
 
     nominal_slots(protocol)
-
-
-__all__: list[Any] = ["Finding", "Report", "examine"]

@@ -20,7 +20,7 @@ from brian2.core.namespace import DEFAULT_UNITS
 from .errors import SpecError, one_line
 
 #: How tightly an expression binds: what binds less tightly than its surroundings gets brackets.
-_OR, _AND, _NOT, _COMPARE, _ADD, _MULTIPLY, _POWER, _ATOM = range(8)
+_OR, _AND, _NOT, _COMPARE, _MOD, _ADD, _MULTIPLY, _POWER, _ATOM = range(9)
 
 _COMPARISONS = {
     ast.Gt: ">",
@@ -51,6 +51,8 @@ _CALLS = {
     "floor": r"\left\lfloor {}\right\rfloor",
     "ceil": r"\left\lceil {}\right\rceil",
 }
+#: What would join a number before it: a number, a fraction or power of one.
+_STARTS_WITH_DIGIT = re.compile(r"(\\frac)?{*\d")
 _DRAWS = {"randn": r"\mathcal{N}(0, 1)", "rand": r"\mathcal{U}(0, 1)"}
 
 
@@ -105,7 +107,7 @@ def _typeset(node: ast.expr) -> tuple[str, int]:
         case ast.BinOp():
             return _binary(node)
         case ast.UnaryOp(op=ast.Not()):
-            return rf"\neg {_at(node.operand, _COMPARE)}", _NOT
+            return rf"\neg {_at(node.operand, _ATOM)}", _NOT
         case ast.UnaryOp():
             sign = "-" if isinstance(node.op, ast.USub) else "+"
             return sign + _at(node.operand, _MULTIPLY), _ADD
@@ -113,9 +115,9 @@ def _typeset(node: ast.expr) -> tuple[str, int]:
             own, word = (_AND, r"\wedge") if isinstance(node.op, ast.And) else (_OR, r"\vee")
             return f" {word} ".join(_at(value, own + 1) for value in node.values), own
         case ast.Compare():
-            parts = [_at(node.left, _ADD)]
+            parts = [_at(node.left, _MOD)]
             for operator, value in zip(node.ops, node.comparators, strict=True):
-                parts += [_COMPARISONS.get(type(operator), r"\sim"), _at(value, _ADD)]
+                parts += [_COMPARISONS.get(type(operator), r"\sim"), _at(value, _MOD)]
             return " ".join(parts), _COMPARE
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return _call(name, arguments), _ATOM
@@ -128,18 +130,22 @@ def _binary(node: ast.BinOp) -> tuple[str, int]:
         case ast.Mult() | ast.Div() if _is_negative(left):  # -x/tau: the sign before the fraction
             return f"-{_at(ast.BinOp(left.operand, node.op, right), _MULTIPLY)}", _ADD
         case ast.Add():
-            return f"{_at(left, _ADD)} + {_at(right, _ADD)}", _ADD
+            added = _at(right, _ADD)
+            if added[0] in "+-":  # no two signs in a row
+                added = rf"\left({added}\right)"
+            return f"{_at(left, _ADD)} + {added}", _ADD
         case ast.Sub():
             return f"{_at(left, _ADD)} - {_at(right, _MULTIPLY)}", _ADD
         case ast.Mult():
-            joint = r" \cdot " if isinstance(right, ast.Constant) else r" \, "
-            return f"{_at(left, _MULTIPLY)}{joint}{_at(right, _MULTIPLY)}", _MULTIPLY
+            factor = _at(right, _MULTIPLY)
+            joint = r" \cdot " if _STARTS_WITH_DIGIT.match(factor) else r" \, "
+            return f"{_at(left, _MULTIPLY)}{joint}{factor}", _MULTIPLY
         case ast.Div():
             return rf"\frac{{{_at(left, _OR)}}}{{{_at(right, _OR)}}}", _MULTIPLY
         case ast.Pow():
             return f"{{{_base(left)}}}^{{{_at(right, _OR)}}}", _POWER
         case ast.Mod():
-            return rf"{_at(left, _MULTIPLY)} \; \mathrm{{mod}} \; {_at(right, _POWER)}", _MULTIPLY
+            return rf"{_at(left, _POWER)} \; \mathrm{{mod}} \; {_at(right, _POWER)}", _MOD
         case ast.FloorDiv():
             return (
                 rf"\left\lfloor \frac{{{_at(left, _OR)}}}{{{_at(right, _OR)}}}\right\rfloor",
@@ -250,14 +256,21 @@ def latex_unit(value: Quantity | float) -> str:
 def _split(value: Quantity | float) -> tuple[str, str, str]:
     """Return the number of a quantity, and its unit as text and in LaTeX."""
     if not isinstance(value, Quantity) or value.is_dimensionless:
-        return f"{float(value):.12g}", "", ""
+        return _figure(float(value)), "", ""
     unit = value.get_best_unit()
     if isinstance(unit, Unit):
-        return f"{float(value / unit):.12g}", str(unit), _merged(str(unit.latexname))
+        return _figure(float(value / unit)), str(unit), _merged(str(unit.latexname))
     powers = {name: power for name, power in _powers(value).items() if power}
     text = " ".join(f"{name}^{power:g}" for name, power in powers.items())
     latex = r"\,".join(rf"{{\mathrm{{{name}}}}}^{{{power:g}}}" for name, power in powers.items())
-    return f"{float(value):.12g}", text, latex
+    return _figure(float(value)), text, latex
+
+
+def _figure(number: float) -> str:
+    """Return a number in full, or with six digits if these show that it is rounded: 33.3333."""
+    short = f"{number:.6g}"
+    digits = re.sub(r"\D", "", short.partition("e")[0]).lstrip("0")
+    return short if len(digits) == 6 else f"{number:.12g}"
 
 
 def _merged(latex: str) -> str:

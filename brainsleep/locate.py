@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,31 @@ class Region:
         return begin <= (other.line, other.column) and (other.end_line, other.end_column) <= end
 
 
+def source_text(path: Path, *, strict: bool = True) -> str:
+    """Read a Python file in the encoding that it declares, as Python does.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    strict : bool
+        Whether letters that cannot be read are an error, or are replaced.
+
+    Raises
+    ------
+    SyntaxError, OSError, UnicodeDecodeError
+        If it cannot be read; if not `strict`, only OSError.
+    """
+    try:
+        with path.open("rb") as file:
+            encoding, _ = tokenize.detect_encoding(file.readline)
+    except SyntaxError:
+        if strict:
+            raise
+        encoding = "utf-8"
+    return path.read_text(encoding=encoding, errors="strict" if strict else "replace")
+
+
 class Source:
     """A Python file and its syntax tree.
 
@@ -50,7 +76,7 @@ class Source:
 
     def __init__(self, path: Path):
         self.path = path
-        self.text = path.read_text(encoding="utf-8")
+        self.text = source_text(path)
         self.lines = self.text.split("\n")
         self.tree = ast.parse(self.text, str(path))
 

@@ -6,43 +6,21 @@ with ``\input``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from . import described, facts
 from .facts import text
 from .latex import latex_unit, symbol
+from .latex_text import aligned, escaped, tabulated
+from .layers_text import layers
 from .model import Model
 from .plain import plain
 from .protocol import Protocol
 from .spec import Network
-from .typeset import Block, blocks
-
-#: Rendered characters of an equation beyond which it is broken before a plus or minus.
-WIDTH = 75
-
-_ESCAPES = {letter: "\\" + letter for letter in "_%&#${}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "|": "$|$",
-    "×": r"$\times$",
-    "·": r"$\cdot$",
-    "−": "$-$",
-    "–": "--",
-    "→": r"$\to$",
-    "±": r"$\pm$",
-    "µ": r"$\mu$",
-}
-_RELATION = re.compile(r" (=|\\leftarrow) ")
-
-
-def escaped(words: object) -> str:
-    """Return text in which every letter stands for itself."""
-    return "".join(_ESCAPES.get(letter, letter) for letter in str(words))
+from .surrogate import SurrogateNetwork
+from .typeset import blocks
 
 
 def methods(what: Protocol | Network | Model) -> str:
@@ -63,11 +41,11 @@ def methods(what: Protocol | Network | Model) -> str:
         parts += _model(what, ())
         references: Iterable[str] = what.references
     elif isinstance(what, Protocol):
-        parts += _network(plain(what.network), plain(what.initial_weights))
-        parts += [*_schedule(plain(what)), *_data(plain(what))]
+        parts += _network(what.network, plain(what.initial_weights))
+        parts += [*_schedule(plain(what)), *_data(what)]
         references = [*what.references, *_cited(plain(what.network))]
     else:
-        parts += _network(plain(what))
+        parts += _network(what)
         references = _cited(plain(what))
     if found := list(dict.fromkeys(references)):
         items = "\n".join(rf"\item \texttt{{{escaped(reference)}}}" for reference in found)
@@ -84,12 +62,15 @@ def _cited(network: Mapping[str, Any]) -> Iterator[str]:
 # -- network -----------------------------------------------------------------------------------
 
 
-def _network(network: dict[str, Any], start: dict[str, Any] | None = None) -> Iterator[str]:
+def _network(spec: Network, start: dict[str, Any] | None = None) -> Iterator[str]:
+    network = plain(spec)
     yield rf"\subsection*{{Network \texttt{{{escaped(network['name'])}}}}}"
     yield f"The time step is {text(network['dt'])}."
     for table in (facts.populations(network), facts.projections(network, start)):
         rows = [[escaped(cell) for cell in row] for row in table.rows]
-        yield _table(table.columns, rows, table.title)
+        yield tabulated(table.columns, rows, table.title)
+    if isinstance(spec, SurrogateNetwork):
+        yield from layers(spec)
     for model, users in described.models(network):
         yield from _model(described.model(model), users)
 
@@ -101,67 +82,18 @@ def _model(model: Model, users: Iterable[str]) -> Iterator[str]:
     yield rf"\paragraph{{{kind.capitalize()} \texttt{{{escaped(model.name)}}}{of}.}}"
     for block in blocks(model):
         if block.lines:
-            yield f"{_sentence(block.title)}:\n{_aligned(block)}"
+            yield f"{_sentence(block.title)}:\n{aligned(block.lines)}"
     rows = [
         (f"${symbol(name)}$", f"${latex_unit(value)}$", rf"\texttt{{{escaped(name)}}}")
         for name, value in model.parameters.items()
     ]
     if rows:
-        yield _table(("symbol", "value", "parameter"), rows)
+        yield tabulated(("symbol", "value", "parameter"), rows)
 
 
 def _sentence(title: str) -> str:
     title = {"a spike when": "a spike is emitted when"}.get(title, title)
     return escaped(title[:1].upper() + title[1:])
-
-
-def _aligned(block: Block) -> str:
-    lines = " \\\\\n".join(f"    {row}" for line in block.lines for row in _rows(line))
-    return f"\\begin{{align*}}\n{lines}\n\\end{{align*}}"
-
-
-def _rows(line: str) -> Iterator[str]:
-    """Align an equation at its relation; break a long one before plus and minus signs."""
-    match = _RELATION.search(line)
-    begin = f"{line[: match.start()]} &{match[0].rstrip()} " if match else "& "
-    rest = line[match.end() :] if match else line
-    if len(re.sub(r"\\[a-zA-Z]+|[{}_^\\, ]", "", line)) <= WIDTH:
-        yield begin + rest
-        return
-    first, *more = _terms(rest)
-    yield begin + first
-    for term in more:
-        yield rf"& \quad {{}} {term}"
-
-
-def _terms(code: str) -> list[str]:
-    r"""Split LaTeX before the plus and minus signs outside of braces and ``\left``-``\right``."""
-    depth, start, terms = 0, 0, []
-    for token in re.finditer(r"\\left\b|\\right\b|[{}]| [-+] ", code):
-        if token[0] in (r"\left", "{"):
-            depth += 1
-        elif token[0] in (r"\right", "}"):
-            depth -= 1
-        elif depth == 0:
-            terms.append(code[start : token.start()])
-            start = token.start() + 1
-    return [*terms, code[start:]]
-
-
-def _table(columns: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
-    """Write a table; the cells are LaTeX already."""
-    columns = list(columns)
-    head = " & ".join(escaped(column) for column in columns)
-    body = "\n".join(f"{' & '.join(row)} \\\\" for row in rows)
-    tabular = (
-        f"\\begin{{tabular}}{{{'l' * len(columns)}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
-        f"{body}\n\\bottomrule\n\\end{{tabular}}"
-    )
-    if not caption:
-        return f"\\begin{{center}}\n{tabular}\n\\end{{center}}"
-    title = rf"\caption{{{escaped(caption)}.}}"
-    begin = "\\begin{table}[ht]\n\\centering\\footnotesize\n"
-    return f"{begin}{title}\n{tabular}\n\\end{{table}}"
 
 
 # -- schedule and data -------------------------------------------------------------------------
@@ -171,6 +103,10 @@ def _schedule(protocol: dict[str, Any]) -> Iterator[str]:
     plan = protocol["schedule"]
     yield r"\subsection*{Schedule}"
     yield " ".join(_said_of_sleep(plan))
+    if protocol["tasks"]["classes"]:
+        yield " ".join(_said_of_tasks(protocol["tasks"]))
+    if protocol["initial_weights"]["result"]:
+        yield _said_of_start(protocol["initial_weights"])
     phases = {"wake": plan["wake"]["gates"], "sleep": plan["sleep"]["gates"]}
     for stage in plan["sleep"]["stages"]:
         phases[f"the stage {stage['name']} of sleep"] = plan["sleep"]["gates"] | stage["gates"]
@@ -224,19 +160,61 @@ def _said_of_sleep(plan: dict[str, Any]) -> Iterator[str]:
         yield escaped(f"It goes through {_listed(stages)}{times}.")
 
 
-def _data(protocol: dict[str, Any]) -> Iterator[str]:
-    data, readout = protocol["data"], protocol["readout"]
-    yield r"\subsection*{Data and readout}"
-    yield escaped(
-        f"The network learned from {data['n_train']} images of {data['source']}. A logistic "
-        "regression on standardised spike counts of population "
-        f"{readout['population']}, reduced to the principal components of "
-        f"{100 * readout['variance']:g} % of their variance, was fitted on the responses to "
-        f"{data['n_readout']} held-out training images and scored on {data['n_test']} test "
-        "images, with weights frozen."
+def _said_of_tasks(tasks: dict[str, Any]) -> Iterator[str]:
+    classes = "; ".join(_listed([str(label) for label in task]) for task in tasks["classes"])
+    count = len(tasks["classes"])
+    if tasks["mixed"]:
+        yield f"The images of the classes of {count} tasks ({classes}) are shown mixed."
+        yield f"What is called a task is one of {count} equal parts of them, in random order."
+        return
+    yield f"Classes are learned in {count} tasks, one after the other: {classes}."
+    if tasks["rehearsal"]:
+        yield (
+            f"From the second task on, {tasks['rehearsal']:g} images of earlier tasks are replayed "
+            f"for each new one, drawn from {tasks['stored']} stored images of every class and "
+            "shown at random places among the new ones."
+        )
+
+
+def _said_of_start(saved: dict[str, Any]) -> str:
+    names = [rf"\texttt{{{escaped(name)}}}" for name in saved["projections"]]
+    of = f"of {_listed(names)}" if names else "of all projections"
+    run, snapshot = escaped(Path(saved["result"]).name), escaped(saved["snapshot"])
+    return (
+        f"Connections and weights {of} start as those of run \\texttt{{{run}}} "
+        f"(snapshot \\texttt{{{snapshot}}})."
     )
+
+
+def _data(protocol: Protocol) -> Iterator[str]:
+    data, readout, output = protocol.data, protocol.readout, protocol.network.output
+    yield r"\subsection*{Data and readout}"
+    held_out = f"{data.n_test} test images, with weights frozen"
+    said = f"The network learned from {data.n_train} images of {data.source}."
+    if output:
+        said += (
+            f" Its decision on an image is the class whose neuron of population {output} spikes "
+            f"most often; its accuracy is that of these decisions on {held_out}. Besides, a"
+        )
+    else:
+        said += " A"
+    said += (
+        f" logistic regression on standardised spike counts of population {readout.population}, "
+        f"reduced to the principal components of {100 * readout.variance:g} % of their variance, "
+        f"was fitted on the responses to {data.n_readout} held-out training images and scored on "
+        + ("the same test images." if output else f"{held_out}.")
+    )
+    yield escaped(said)
+    if len(protocol.tasks):
+        yield (
+            "After every task, readout and test images were shown to a copy of the network with "
+            "frozen weights, and the accuracy on every task so far was taken of a readout fitted "
+            "then on the classes so far (refitted), and of one fitted after the task in question "
+            "on its classes only (fixed)"
+            + (", and of the decisions of the output neurons (own)." if output else ".")
+        )
     rows = []
-    for name, value in protocol["encoder"].items():
+    for name, value in plain(protocol.encoder).items():
         if name != "kind":
             rows.append((escaped(f"encoder.{name}"), escaped(text(value))))
-    yield _table(("setting", "value"), rows, "Encoder")
+    yield tabulated(("setting", "value"), rows, "Encoder")

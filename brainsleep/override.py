@@ -171,9 +171,7 @@ def _parse(text: str, old: Any, key: str) -> Any:
 def _unit(text: str, key: str) -> Quantity:
     """Read a product of powers of units such as ``ms``, ``mV/ms``, ``volt**-1``."""
     unit = Quantity(1.0)
-    for operator, name, power in re.findall(
-        r"([*/]?)\s*([A-Za-z]\w*)(?:\s*\*\*\s*(-?\d{1,2}))?", text
-    ):
+    for operator, name, power in _FACTOR.findall(text):
         one = _SHORT_UNITS.get(name) or DEFAULT_UNITS.get(name)
         if one is None:
             raise ProtocolError(explain(f"key '{key}'", f"unit '{name}'", "a unit such as ms, mV"))

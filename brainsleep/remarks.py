@@ -16,6 +16,7 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.parsing.sympytools import str_to_sympy
 
 from . import checks, diagnose
+from .assemble import tidy
 from .compare import Condition
 from .describe import nominal_slots
 from .errors import Details
@@ -66,10 +67,11 @@ def remarks(
         One for each doubt.
     """
     names = {id(value): name for name, value in own.items()}
+    neurons = _neuron_variables(own.values())
     found = list(_unused(own, tree))
     for name, value in own.items():
         if isinstance(value, Model):
-            found += [Remark(name, text, details) for text, details in _of_model(value)]
+            found += [Remark(name, text, details) for text, details in _of_model(value, neurons)]
     for name, value in own.items():
         networks = [value] if isinstance(value, NetworkSpec) else []
         if isinstance(value, Protocol):
@@ -94,14 +96,26 @@ def _unused(own: Mapping[str, object], tree: ast.Module) -> Iterator[Remark]:
             yield Remark(name, text, Details(word=name, fix=fix))
 
 
-def _of_model(model: Model) -> Iterator[tuple[str, Details]]:
+def _neuron_variables(values: Iterable[object]) -> set[str]:
+    """Names of the variables of all neurons among models, networks and protocols."""
+    found = set[str]()
+    for value in values:
+        if isinstance(value, NeuronModel):
+            found |= set(value.variables)
+        network = value.network if isinstance(value, Protocol) else value
+        if isinstance(network, NetworkSpec):
+            found |= _neuron_variables(p.model for p in network.populations)
+    return found
+
+
+def _of_model(model: Model, neurons: set[str]) -> Iterator[tuple[str, Details]]:
     if isinstance(model, NeuronModel):
         yield from _unlikely_values(model)
         yield from _noise_in_equations(model)
         yield from _starts_above_threshold(model)
     if isinstance(model, PlasticityRule):
         yield from _unread_traces(model)
-        yield from _wrong_side(model)
+        yield from _wrong_side(model, neurons)
         yield from _no_bounds(model)
 
 
@@ -157,6 +171,8 @@ def _unread_traces(rule: PlasticityRule) -> Iterator[tuple[str, Details]]:
         read = checks.identifiers(rule.on_pre, rule.on_post)
         for name in traces:
             others = [e.expr.code for k, e in traces.items() if k != name and e.expr]
+            spike = getattr(rule, f"{role}_spike")
+            others += [value for target, value in _assignments(spike) if target != name]
             if f"{name}_{role}" not in read and name not in checks.identifiers(*others):
                 text = (
                     f"plasticity rule '{rule.name}': the trace '{name}' is kept, but neither "
@@ -167,9 +183,19 @@ def _unread_traces(rule: PlasticityRule) -> Iterator[tuple[str, Details]]:
                 yield text, Details(code=code, span=match, fix="use it, or remove it")
 
 
-def _wrong_side(rule: PlasticityRule) -> Iterator[tuple[str, Details]]:
+def _assignments(code: str) -> Iterator[tuple[str, str]]:
+    """Yield name and right side of every assignment; that of ``w += x`` is ``w + x``."""
+    for node in ast.parse(tidy(code)).body:
+        if isinstance(node, ast.AugAssign):
+            yield ast.unparse(node.target), ast.unparse(ast.BinOp(node.target, node.op, node.value))
+        elif isinstance(node, ast.Assign):
+            yield ast.unparse(node.targets[0]), ast.unparse(node.value)
+
+
+def _wrong_side(rule: PlasticityRule, neurons: set[str]) -> Iterator[tuple[str, Details]]:
+    """Traces read from the end that lacks them, unless its neuron has such a variable."""
     for role, other in (("pre", "post"), ("post", "pre")):
-        for name in set(rule.traces(role)) - set(rule.traces(other)):
+        for name in set(rule.traces(role)) - set(rule.traces(other)) - neurons:
             wrong = f"{name}_{other}"
             for code in (rule.on_pre, rule.on_post):
                 if wrong in checks.identifiers(code):
@@ -183,13 +209,22 @@ def _wrong_side(rule: PlasticityRule) -> Iterator[tuple[str, Details]]:
 
 
 def _no_bounds(rule: PlasticityRule) -> Iterator[tuple[str, Details]]:
+    """Something is added to weights whatever they are; factors may well keep the bounds."""
     for label in ("on_pre", "on_post"):
         code = getattr(rule, label)
-        if code.strip() and not {"w_max", "w_min", "clip"} & checks.identifiers(code):
+        bounded = {"w_max", "w_min", "clip"} & checks.identifiers(code)
+        if not bounded and any(_adds(*assignment) for assignment in _assignments(code)):
             text = f"plasticity rule '{rule.name}': {label} does not keep w between w_min and w_max"
             fix = "write w = clip(..., w_min, w_max)"
             span = (len(code) - len(code.lstrip()), len(code.rstrip()))
             yield text, Details(code=code, span=span, fix=fix)
+
+
+def _adds(target: str, value: str) -> bool:
+    """Tell whether an assignment adds to w what does not depend on w."""
+    w = sympy.Symbol("w", real=True)
+    change = str_to_sympy(value) - w if target == "w" else w
+    return change != 0 and not change.expand().has(w)
 
 
 def _of_network(network: NetworkSpec) -> Iterator[tuple[object, str, Details]]:

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .model import (
-    Model,
-    NeuronModel,
-    PlasticityRule,
-    SpontaneousActivity,
-    SynapseModel,
-    WeightProcess,
-)
+from .described import KINDS
+from .model import Model
 from .protocol import Protocol
 from .spec import Network
 
-_KINDS = {
-    NeuronModel: ("neuron", "neurons"),
-    SynapseModel: ("synapse", "synapses"),
-    PlasticityRule: ("plasticity rule", "plasticity rules"),
-    SpontaneousActivity: ("activity", "activities"),
-    WeightProcess: ("weight process", "weight processes"),
-    Network: ("network", "networks"),
-    Protocol: ("protocol", "protocols"),
+_WORDS: dict[type, str] = {
+    **dict(KINDS.values()),
+    Network: "network",
+    Protocol: "protocol",
 }
 
 
@@ -40,15 +30,19 @@ def summary(own: Mapping[str, object]) -> list[str]:
         The lines.
     """
     lines = []
-    for kind, (one, many) in _KINDS.items():
+    for kind, word in _WORDS.items():
         names = [value.name for value in _distinct(own) if isinstance(value, kind)]
         if names:
-            count = f"{len(names)} {one if len(names) == 1 else many}"
-            lines.append(f"{count}: {', '.join(dict.fromkeys(names))}")
+            count = word if len(names) == 1 else _plural(word)
+            lines.append(f"{len(names)} {count}: {', '.join(dict.fromkeys(names))}")
     for value in _distinct(own):
         if isinstance(value, Protocol):
             lines += _sizes(value)
     return lines
+
+
+def _plural(word: str) -> str:
+    return word[:-1] + "ies" if word.endswith("y") else word + ("es" if word[-1] == "s" else "s")
 
 
 def _distinct(own: Mapping[str, object]) -> Iterator[Model | Network | Protocol]:

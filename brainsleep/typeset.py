@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .assemble import tidy
+from .equation_text import left_side
 from .errors import SpecError
 from .latex import expression, latex_unit, mathml, statements, symbol, value_text
 from .model import (
@@ -120,17 +121,21 @@ _KINDS: dict[type[Model], Callable[[Any], Iterator[Block]]] = {
     WeightProcess: _process,
 }
 
-#: A differential equation or a subexpression: its name, and its right side, which a unit follows.
-_EQUATION = re.compile(r"\b(?:d(\w+)/dt|(\w+))\s*=\s*([^:]+):")
+#: A differential equation or a subexpression: name, right side, and what follows: unit, flags.
+_EQUATION = re.compile(rf"(?m)^\s*{left_side()}\s*=\s*([^:]+):(?=([^=]*))")
+
+#: Marks an equation that does not act while a neuron is refractory.
+_HELD = r" \quad \mathrm{(unless\ refractory)}"
 
 
 def _equations(title: str, text: str) -> Block:
     """Typeset equations; units are left out, and not read: Brian2's parser would evaluate them."""
     lines = []
     for found in _EQUATION.finditer(re.sub(r"#.*", "", text)):
-        rate, name, code = found.groups()
+        rate, name, code, after = found.groups()
         left = rf"\frac{{\mathrm{{d}}{symbol(rate)}}}{{\mathrm{{d}}t}}" if rate else symbol(name)
-        lines.append(f"{left} = {expression(' '.join(code.split()))}")
+        held = _HELD if re.search(r"\bunless\s+refractory\b", after) else ""
+        lines.append(f"{left} = {expression(' '.join(code.split()))}{held}")
     return Block(title, tidy(text), tuple(lines))
 
 

@@ -117,6 +117,10 @@ CONDITIONS = (Condition(name="no sleep", changes={"schedule.sleep.fraction": 0.0
 #: What is written instead of what, then: the text marked (by its line), what is said of it (a
 #: pattern), and a piece of the fix, of what was found or of what is expected.
 MISTAKES = {
+    "trace that is not linear": (
+        "dx/dt = -x/tau_plus", "dx/dt = -x**2/tau_plus", "pre_equations",
+        "trace equations cannot be integrated exactly", "",
+    ),
     "misspelt parameter": (
         "(v_rest - v +", "(v_rset - v +", "v_rset", "my_lif': dv/dt: undefined name 'v_rset'",
         "did you mean 'v_reset'?",
@@ -498,6 +502,47 @@ def test_trace_of_the_other_neuron_in_a_file_of_models(tmp_path):
     said = {marked(f): (f.text, f.details.fix) for f in report.remarks}
     assert "'x' is a trace of the presynaptic one" in said["x_post"][0]
     assert said["x_post"][1] == "did you mean 'x_pre'?"
+
+
+#: Rules of a file of models of which nothing is to be said.
+FINE = {
+    "trace read at the spike": (
+        'post_spike="y += 1"', 'post_spike="y_before = y; y += 1"',
+        'post_equations="dy/dt = -y/tau_minus : 1"',
+        'post_equations="dy/dt = -y/tau_minus : 1\\ny_before : 1"', "lr*y_post", "lr*y_before_post",
+    ),
+    "variable of the neuron": ("dx/dt = -x/tau_plus", "du/dt = -u/tau_plus", "x += 1", "u += 1",
+                               "lr*x_pre", "lr*u_pre*u_post/mV"),
+    "factor": ("clip(w - lr*y_post, w_min, w_max)", "w*exp(-lr*y_post)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FINE)
+def test_no_false_alarm(tmp_path, case):
+    text = BASE[: BASE.index("NETWORK =")]
+    for before, after in zip(FINE[case][::2], FINE[case][1::2], strict=True):
+        assert text.count(before) == 1, before
+        text = text.replace(before, after)
+    report = examine(str(written(tmp_path, text)))
+    assert not report.mistakes and not report.remarks
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [("", "utf-8-sig"), ("# -*- coding: latin-1 -*-\n", "latin-1"), ("", "utf-8")],
+)
+def test_encodings_that_python_reads(tmp_path, head, encoding):
+    path = tmp_path / "mine.py"
+    path.write_bytes(f"{head}NAME = 'µ'; OTHER = NONE\n".encode(encoding))
+    (finding,) = examine(str(path)).mistakes
+    assert marked(finding) == "NONE"
+
+
+def test_file_beside_in_another_encoding(tmp_path, check):
+    path = written(tmp_path, "from beside import NAME\n")
+    (path.parent / "beside.py").write_bytes("NAME = 'µ'\n".encode("latin-1"))
+    code, out, err = check(str(path))
+    assert code == 2 and "beside.py:1:" in out and not err
 
 
 @pytest.mark.parametrize("kind", ["model", "protocol"])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 
 import pytest
@@ -191,6 +192,24 @@ def test_json(diff):
     keys = {change["key"]: change for change in found["changes"]}
     assert keys["data.n_test"] == {"section": "data", "key": "data.n_test", "a": 370, "b": 400}
     assert keys["data.source"]["b"].startswith("geometric")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"protocol": {"data": {"source": "x"}}},
+        {"equations": ["x"]},
+        {"equations": {"groups": "abc"}},
+        {"versions": None},
+    ],
+)
+def test_results_made_by_hand(diff, results, tmp_path, change):
+    folder = shutil.copytree(results[0].path, tmp_path / "mine")
+    file = folder / "result.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    code, _, err = diff(folder, "demo")
+    assert code == 2 and err.count("\n") == 1, err
+    assert str(folder) in err
 
 
 def test_errors(diff):

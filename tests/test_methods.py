@@ -1,5 +1,6 @@
 """`brainsleep show --latex`, and `show` of a single model."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -11,10 +12,12 @@ from matplotlib.mathtext import MathTextParser
 
 from brainsleep import cli
 from brainsleep.latex import mathml
+from brainsleep.latex_text import WIDTH, escaped
 from brainsleep.load import load, load_module, shipped
-from brainsleep.methods import WIDTH, escaped, methods
+from brainsleep.methods import methods
 from brainsleep.model import Model, NeuronModel
 from brainsleep.protocol import load_protocol
+from brainsleep.weights import SavedWeights
 
 PARSER = MathTextParser("path")
 PROTOCOLS = [name for name in shipped("protocol") if find_spec("torch") or name != "sg"]
@@ -26,6 +29,13 @@ MODELS = [
 ]
 LATEX = {f"protocol {name}": methods(load_protocol(name)) for name in PROTOCOLS}
 LATEX |= {name: methods(load(name)) for name in MODELS}
+LAYERED = load_module("paper", "protocol").MODELS["sg_snn"]
+RATE_LOSS = {"network.loss": "ce_rate_loss", "network.populations.output.surrogate": "atan"}
+LATEX["layered"] = methods(load_protocol("paper").override(LAYERED))
+LATEX["layered otherwise"] = methods(load_protocol("paper").override({**LAYERED, **RATE_LOSS}))
+TASKS = load_protocol("continual")
+LATEX["rehearsal"] = methods(TASKS.override({"tasks.rehearsal": 0.5}))
+LATEX["mixed"] = methods(TASKS.override({"tasks.mixed": True}))
 
 
 def equations(latex):
@@ -74,6 +84,42 @@ def test_protocol_in_words_and_tables():
     assert "There is no sleep." in awake and "In sleep" not in awake
 
 
+def test_layers_that_learn_by_gradients():
+    latex = LATEX["layered"]
+    for said in (
+        r"\paragraph{Leaky neuron (\texttt{hidden}, \texttt{output}).}",
+        r"\beta \, v_{i}(t - \Delta t) + I_{i}(t) - \theta",
+        r"$\beta$ & $0.95$ & \texttt{beta} \\",
+        r"\frac{\partial S_{i}}{\partial v_{i}} &= \frac{1}{{\left(1 + k",
+        "128 images are shown side by side",
+        "Adam with learning rate $0.0005$",
+        r"n_{c} &= \sum_{t} S_{c}(t)",
+        "the class whose neuron of population output spikes most often",
+        "spike counts of population hidden",
+    ):
+        assert said in latex.replace("& =", "&="), said
+    other = LATEX["layered otherwise"]
+    assert r"\frac{1}{T}" in other and r"\texttt{atan}" in other
+    assert r"Leaky neuron (\texttt{hidden})" in other
+    assert "Its decision" not in LATEX["protocol demo"] and "Adam" not in LATEX["protocol demo"]
+
+
+def test_tasks_and_weights_of_another_run(monkeypatch):
+    assert "in 5 tasks, one after the other: 0 and 1; 2 and 3;" in LATEX["protocol continual"]
+    assert "After every task, readout and test images" in LATEX["protocol continual"]
+    assert "replayed" not in LATEX["protocol continual"]
+    assert "0.5 images of earlier tasks are replayed" in LATEX["rehearsal"]
+    assert "5 tasks (0 and 1; 2 and 3; 4 and 5; 6 and 7; 8 and 9) are shown mixed" in LATEX["mixed"]
+    assert "tasks" not in LATEX["protocol demo"]
+    monkeypatch.setattr(SavedWeights, "_read", lambda self: None)
+    monkeypatch.setattr(SavedWeights, "_digest", lambda self, read: "x")
+    monkeypatch.setattr(SavedWeights, "check", lambda self, network: None)
+    saved = SavedWeights(result="/somewhere/run_1", snapshot="initial", projections=("ee",))
+    latex = methods(dataclasses.replace(TASKS, initial_weights=saved))
+    assert r"weights of \texttt{ee} start as those of run \texttt{run\_1} (snapshot" in latex
+    assert "somewhere" not in latex
+
+
 def test_long_equations_are_broken_at_terms():
     model = NeuronModel(
         name="long",
@@ -98,7 +144,9 @@ def test_letters_stand_for_themselves():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
-@pytest.mark.parametrize("what", ["protocol stages", "protocol competitive", "adex:ADEX"])
+@pytest.mark.parametrize(
+    "what", ["protocol stages", "protocol competitive", "adex:ADEX", "layered", "rehearsal"]
+)
 def test_compiles(what, tmp_path):
     head = r"\documentclass{article}\usepackage{amsmath,booktabs}\begin{document}"
     (tmp_path / "a.tex").write_text(head + "\n" + LATEX[what] + r"\end{document}")

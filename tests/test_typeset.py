@@ -7,7 +7,7 @@ from matplotlib.mathtext import MathTextParser
 from brainsleep.errors import SpecError
 from brainsleep.latex import expression, latex_unit, mathml, statements, symbol, value_text
 from brainsleep.load import load_module, shipped
-from brainsleep.model import Model
+from brainsleep.model import Model, NeuronModel
 from brainsleep.models.lif import ADAPTIVE_LIF
 from brainsleep.models.sleep import DECAY_NEURON
 from brainsleep.models.stdp import STDP_NEAREST
@@ -51,6 +51,25 @@ SHIPPED = [
          r"a > 1 \wedge \neg \left(b \leq 2 \vee c \neq 3\right)"),
         ("rand() < rate*dt", r"\mathcal{U}(0, 1) < \mathrm{rate} \, \Delta t"),
         ("a % 2", r"a \; \mathrm{mod} \; 2"),
+        ("a*(b % c)", r"a \, \left(b \; \mathrm{mod} \; c\right)"),
+        ("a*b % c", r"\left(a \, b\right) \; \mathrm{mod} \; c"),
+        ("a % b*c", r"\left(a \; \mathrm{mod} \; b\right) \, c"),
+        ("a % b + c", r"\left(a \; \mathrm{mod} \; b\right) + c"),
+        ("i % 2 == 0", r"i \; \mathrm{mod} \; 2 = 0"),
+        ("-a % b", r"\left(-a\right) \; \mathrm{mod} \; b"),
+        ("not (a > b)", r"\neg \left(a > b\right)"),
+        ("not a", r"\neg a"),
+        ("2*3**2", r"2 \cdot {3}^{2}"),
+        ("2*(3*x)", r"2 \cdot 3 \, x"),
+        ("2*(1/3)", r"2 \cdot \frac{1}{3}"),
+        ("a + -b", r"a + \left(-b\right)"),
+        ("a + (-b)/c", r"a + \left(-\frac{b}{c}\right)"),
+        ("a**b**c", "{a}^{{b}^{c}}"),
+        ("(a**b)**c", r"{\left({a}^{b}\right)}^{c}"),
+        ("a/(b/c)", r"\frac{a}{\frac{b}{c}}"),
+        ("a/b/c", r"\frac{\frac{a}{b}}{c}"),
+        ("a < b <= c", r"a < b \leq c"),
+        ("(a < b) == c", r"\left(a < b\right) = c"),
     ],
 )  # fmt: skip
 def test_an_expression_keeps_its_order_and_its_brackets(code, latex):
@@ -124,6 +143,24 @@ def test_a_declaration_is_source_but_no_equation():
     block = blocks(DECAY_NEURON)[0]
     assert block.code == "w_target : 1" and block.lines == ()
     assert blocks(DECAY_NEURON)[1].lines[0].startswith(r"w_{\mathrm{sum}} = \sum_")
+
+
+@pytest.mark.parametrize("left", ["dv/dt", "dv / dt", "d v/dt", "dv/ dt"])
+def test_a_rate_is_one_however_it_is_spaced(left):
+    model = NeuronModel(
+        name="spaced",
+        equations=f"{left} = -v/tau : 1  (unless refractory)  # held\n du/dt = -u/tau : 1\n"
+        "decay = 2*v\n  + u : 1",
+        parameters={"tau": 10 * ms},
+    )
+    assert blocks(model)[0].lines == (
+        r"\frac{\mathrm{d}v}{\mathrm{d}t} = -\frac{v}{\tau} \quad \mathrm{(unless\ refractory)}",
+        r"\frac{\mathrm{d}u}{\mathrm{d}t} = -\frac{u}{\tau}",
+        r"\mathrm{decay} = 2 \, v + u",
+    )
+    for line in blocks(model)[0].lines:
+        MathTextParser("path").parse(f"${line}$")
+        assert mathml(line).startswith("<math")
 
 
 def test_every_statement_of_a_rule_is_there():
