@@ -21,7 +21,7 @@ demo: setup  ## run the small comparison of sleep conditions; figure in results/
 
 test:  ## run the tests (PYTEST_ARGS="-m 'not slow'" for the quick ones)
 	@bash scripts/setup.sh dev docs analysis cluster cuda
-	.venv/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 coverage: PYTEST_ARGS += --cov --cov-report=term
 coverage: test  ## run the tests and print which lines they reach

@@ -39,6 +39,12 @@ from brainsleep.spec import (
 hypothesis.settings.register_profile("brainsleep", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("brainsleep")
 
+#: Files that take minutes: one that is begun last leaves the other processes without work.
+LONG = """
+test_sweep test_howto test_parity test_faults test_docs test_tasks test_cuda test_surrogate test_replicas
+test_batch test_stages test_properties test_run test_protocols test_cache test_report
+""".split()
+
 #: One input spike in every neuron with this rate and the time step of 1 ms: probability 1.
 EVERY_STEP = 1000.0
 
@@ -82,6 +88,13 @@ def pytest_configure(config):
     """Compare figures with the images that were accepted, where pytest-mpl is installed."""
     if hasattr(config.option, "mpl"):
         config.option.mpl = True
+
+
+def pytest_collection_modifyitems(config, items):
+    """Where several processes share the files, begin with those that take longest."""
+    if hasattr(config, "workerinput"):
+        place = {name: k for k, name in enumerate(LONG)}
+        items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 
 
 @pytest.fixture(scope="session", autouse=True)
