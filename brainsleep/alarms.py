@@ -7,7 +7,7 @@ an undisturbed one.
 
 from __future__ import annotations
 
-from collections import deque
+import collections
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -139,7 +139,7 @@ class _Neurons:
 
     size: int
     silent_s: float = 0.0
-    window: deque[tuple[float, float]] = field(default_factory=deque)  # spikes a neuron, s
+    window: collections.deque[tuple[float, float]] = field(default_factory=collections.deque)
 
     def rate(self, spikes: float, seconds: float, wanted: float) -> float:
         """Return the mean rate in Hz over the last `wanted` s, these among them."""

@@ -32,7 +32,7 @@ def to_block(result: Result) -> neo.Block:
     Returns
     -------
     neo.Block
-        Annotated with what the result is (`brainsleep.export.described`). Its segment has the spike
+        Annotated with what the result is (run, protocol, seed, units). Its segment has the spike
         trains that were recorded; an epoch a slot, with what was shown as array annotations;
         signals ``counts NAME`` (spikes a slot, a channel a neuron), ``statistics NAME`` (of the
         weights of a projection over time; array annotation ``statistic``) and ``weights NAME`` (a
