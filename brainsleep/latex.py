@@ -258,11 +258,15 @@ def _split(value: Quantity | float) -> tuple[str, str, str]:
     if not isinstance(value, Quantity) or value.is_dimensionless:
         return _figure(float(value)), "", ""
     unit = value.get_best_unit()
-    if isinstance(unit, Unit):
+    # others are of what a session has multiplied before, which must not change what is shown
+    if isinstance(unit, Unit) and repr(unit) in DEFAULT_UNITS:
         return _figure(float(value / unit)), str(unit), _merged(str(unit.latexname))
     powers = {name: power for name, power in _powers(value).items() if power}
-    text = " ".join(f"{name}^{power:g}" for name, power in powers.items())
-    latex = r"\,".join(rf"{{\mathrm{{{name}}}}}^{{{power:g}}}" for name, power in powers.items())
+    above = {name: "" if power == 1 else f"{power:g}" for name, power in powers.items()}
+    text = " ".join(f"{name}^{power}" if power else name for name, power in above.items())
+    latex = r"\,".join(
+        rf"\mathrm{{{name}}}" + (f"^{{{power}}}" if power else "") for name, power in above.items()
+    )
     return _figure(float(value)), text, latex
 
 

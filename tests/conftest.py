@@ -1,6 +1,7 @@
 """Fixtures: small networks whose outcome can be worked out, and a build cache of the tests' own."""
 
 import dataclasses
+import gc
 import os
 import shutil
 import subprocess
@@ -95,6 +96,13 @@ def pytest_collection_modifyitems(config, items):
     if hasattr(config, "workerinput"):
         place = {name: k for k, name in enumerate(LONG)}
         items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def older_objects():
+    """Brian2 collects garbage before every run, and need not look at all that was ever imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
