@@ -73,7 +73,7 @@ def _name(names: str) -> str:
 def _text(help_text: str) -> str:
     """Return a help text as reStructuredText: of what is special there, only code is meant."""
     parts = re.split(r"`+([^`]+)`+", help_text)
-    parts[::2] = [re.sub(r"([*|\\_])", r"\\\1", part) for part in parts[::2]]
+    parts[::2] = [re.sub(r"([*|\\_]|:(?=\S))", r"\\\1", part) for part in parts[::2]]
     parts[1::2] = [f"``{part}``" for part in parts[1::2]]
     return "".join(parts)
 
