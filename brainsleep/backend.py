@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 import brian2
 import numpy as np
 
-from .build import describe_compiler, find_compiler
+from .build import describe_compiler, find_compiler, need_compiler
 from .context import brian_errors, numpy_seed, runtime
 from .errors import BackendError, BrainsleepError, nearest
 from .network import BrianNetwork
@@ -105,12 +105,8 @@ def make_backend(
         return _torch_backend(name, spec, hooks)
     assert isinstance(spec, NetworkSpec)
     capacity = capacity or Capacity()
-    if name in ("cpp", "cython") and not find_compiler():
-        raise BackendError(
-            f"backend {name}: no C++ compiler found (looked for $CXX, g++, c++, clang++); "
-            "install one (Debian: apt install g++; macOS: xcode-select --install) "
-            "or use --backend numpy"
-        )
+    if name in ("cpp", "cython"):
+        need_compiler(name)
     if name in ("cpp", "cuda"):
         if hooks:
             raise BackendError(

@@ -32,8 +32,8 @@ def find_compiler() -> str | None:
     return shutil.which(name) or shutil.which("c++") or shutil.which("clang++")
 
 
-def _compiler() -> str:
-    """Return the path of the C++ compiler.
+def need_compiler(backend: str = "cpp") -> str:
+    """Return the path of the C++ compiler, which `backend` cannot do without.
 
     Raises
     ------
@@ -41,9 +41,11 @@ def _compiler() -> str:
         If there is none.
     """
     found = find_compiler()
-    if found is None:
+    if not found:
         raise BackendError(
-            "backend cpp: no C++ compiler found; install one, or use --backend numpy"
+            f"backend {backend}: no C++ compiler found (looked for $CXX, g++, c++, clang++); "
+            "install one (Debian: apt install g++; macOS: xcode-select --install) "
+            "or use --backend numpy"
         )
     return found
 
@@ -87,7 +89,7 @@ def build_key(spec: NetworkSpec, capacity: Capacity, tool: Mapping | None = None
     tool = tool or {
         "numpy": version("numpy"),
         "generator": generator("exchange", "network", "standalone"),
-        "compiler": describe_compiler() + _first_line([_compiler(), "-dumpmachine"]),
+        "compiler": describe_compiler() + _first_line([need_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
         "cpu": _cpu(),
     }
@@ -166,7 +168,7 @@ def build(
 
 def _compile(folder: Path) -> None:
     """Compile the two units side by side, code that runs once with less effort, and link them."""
-    compiler = _compiler()
+    compiler = need_compiler()
     units = {"hot": FLAGS, "cold": (*FLAGS, "-O1")}
     running = [
         subprocess.Popen(

@@ -18,6 +18,7 @@ from brian2 import Quantity, Unit
 from brian2.core.namespace import DEFAULT_UNITS
 
 from .errors import SpecError, one_line
+from .units import base_powers
 
 #: How tightly an expression binds: what binds less tightly than its surroundings gets brackets.
 _OR, _AND, _NOT, _COMPARE, _MOD, _ADD, _MULTIPLY, _POWER, _ATOM = range(9)
@@ -284,9 +285,7 @@ def _merged(latex: str) -> str:
 
 def _powers(value: Quantity) -> dict[str, float]:
     """Return the powers of base units in a unit that has no name; of V, s and A if these do."""
-    powers = {
-        name: value.dim.get_dimension(name) for name in ("m", "kg", "s", "A", "K", "mol", "cd")
-    }
+    powers = base_powers(value.dim)
     volt = powers["kg"]
     if volt and powers["m"] == 2 * volt:
         changed = {"kg": 0, "m": 0, "s": powers["s"] + 3 * volt, "A": powers["A"] + volt}

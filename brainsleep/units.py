@@ -29,11 +29,13 @@ def unit_name(value: object) -> str:
         for name in _NAMED_UNITS:
             if DEFAULT_UNITS[name].dim == product:
                 return name + ending
-    symbols = ("m", "kg", "s", "A", "K", "mol", "cd")
-    powers = {n: dim.get_dimension(s) for n, s in zip(_BASE_UNITS, symbols, strict=True)}
-    return "*".join(
-        name if power == 1 else f"{name}**{power:g}" for name, power in powers.items() if power
-    )
+    powers = zip(_BASE_UNITS, base_powers(dim).values(), strict=True)
+    return "*".join(name if power == 1 else f"{name}**{power:g}" for name, power in powers if power)
+
+
+def base_powers(dim: Dimension) -> dict[str, float]:
+    """Return the power of each base unit in dimensions, by symbol: ``m``, ``kg``, ``s``, ..."""
+    return {symbol: dim.get_dimension(symbol) for symbol in ("m", "kg", "s", "A", "K", "mol", "cd")}
 
 
 def readable_unit(dim: Dimension) -> str:
