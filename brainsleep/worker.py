@@ -49,8 +49,7 @@ def run_packed(packed: bytes, out: str) -> list[dict[str, str]]:
 
     Alarms are in the results, and counted by the client: lines about them would be in its way.
     """
-    logging.getLogger("brainsleep.alarms").setLevel(logging.ERROR)
-    with _ONE_TASK:
+    with _ONE_TASK, _without_alarms():
         return run_rows(pickle.loads(packed), Path(out))
 
 
@@ -93,6 +92,18 @@ def run_rows(rows: Sequence[Row], out: Path) -> list[dict[str, str]]:
         with _noted(found[k]):
             _check(rows[k], protocol, end, out)
     return found
+
+
+@contextlib.contextmanager
+def _without_alarms() -> Iterator[None]:
+    """Log no alarms meanwhile; a worker may share its process with others who want theirs."""
+    log = logging.getLogger("brainsleep.alarms")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Sweeps on real worker processes: what is built, run again, killed, interrupted and lost."""
 
 import json
+import logging
 import os
 import pickle
 import random
@@ -308,8 +309,11 @@ def test_a_row_that_is_another_run_on_the_worker_is_an_error(tmp_path):
 
     (row,) = addressed(tiny_grid(over={}, seeds=1).rows())
     other = dataclasses.replace(row, run_id="0" * 16)
+    log = logging.getLogger("brainsleep.alarms")
+    before = log.level
     (found,) = run_packed(pickle.dumps([other]), str(tmp_path))
     assert found["kind"] == "SweepError" and "update the worker" in found["error"]
+    assert log.level == before  # of whoever shares the process
 
 
 # -- two at once -------------------------------------------------------------------------------
