@@ -39,6 +39,7 @@ format:  ## apply the formatting and the safe fixes
 
 docs:  ## build the documentation into docs/_build/html; a warning is an error
 	@bash scripts/setup.sh dev docs
+	rm -rf docs/api # pages of modules that are no more
 	.venv/bin/python -m sphinx -W --keep-going -n -b html docs docs/_build/html
 
 wheel:  ## build the wheel into dist/

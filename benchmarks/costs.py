@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from brainsleep import cache
 from brainsleep.backend import make_backend
+from brainsleep.programs import cache
 from brainsleep.protocol import load_protocol
 from brainsleep.segment import Segment
 from brainsleep.simulate import simulate

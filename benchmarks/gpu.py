@@ -23,8 +23,8 @@ import numpy as np
 from rich.console import Console
 
 from brainsleep.backend import make_backend
-from brainsleep.cuda_toolkit import describe_nvcc, gpu
-from brainsleep.program import cores as usable_cores
+from brainsleep.cuda.toolkit import describe_nvcc, gpu
+from brainsleep.programs.process import cores as usable_cores
 from brainsleep.protocols.paper import PROTOCOL as PAPER
 from brainsleep.segment import Capacity
 from brainsleep.simulate import simulate

@@ -25,7 +25,7 @@ import brian2
 import numpy as np
 
 from brainsleep.backend import make_backend
-from brainsleep.build import find_compiler
+from brainsleep.programs.build import find_compiler
 from brainsleep.spec import NetworkSpec
 from brainsleep.state import State
 

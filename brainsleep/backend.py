@@ -19,10 +19,11 @@ from collections.abc import Callable, Mapping, Sequence
 import brian2
 import numpy as np
 
-from .build import describe_compiler, find_compiler, need_compiler
 from .context import brian_errors, numpy_seed, runtime
 from .errors import BackendError, BrainsleepError, nearest
 from .network import BrianNetwork
+from .programs.build import describe_compiler, find_compiler, need_compiler
+from .replicas.together import Together
 from .request import Answer, check_batch, one_by_one
 from .segment import (
     Capacity,
@@ -36,7 +37,6 @@ from .segment import (
 from .spec import Network, NetworkSpec
 from .state import State, finished_arrays, same_synapses
 from .surrogate import SurrogateNetwork
-from .together import Together
 
 #: What runs Brian2 networks, and what runs surrogate-gradient networks.
 BRIAN_BACKENDS = ("cpp", "cuda", "cython", "numpy")
@@ -115,10 +115,10 @@ def make_backend(
                 "equations"
             )
         if name == "cuda":
-            from .cuda_backend import CudaBackend
+            from .cuda.backend import CudaBackend
 
             return CudaBackend(spec, capacity, report)
-        from .cpp_backend import CppBackend
+        from .programs.cpp import CppBackend
 
         return CppBackend(spec, capacity, report)
     return RuntimeBackend(name, spec, capacity, hooks)

@@ -14,9 +14,9 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from .backend import make_backend
-from .build import code_of
 from .errors import BackendError, StoreError, explain
 from .plain import plain
+from .programs.build import code_of
 from .protocol import Protocol
 from .request import Answer, Request, Steps
 from .run import Run

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .errors import MissingExtraError, SweepError, explain, nearest, one_line
-from .program import cores
+from .programs.process import cores
 
 #: Seconds to wait for a scheduler that is given.
 TIMEOUT = 20

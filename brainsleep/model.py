@@ -56,7 +56,7 @@ class Model:
 
     def _repr_html_(self) -> str:
         """Display it in a notebook."""
-        from .markup import of_model
+        from .reporting.markup import of_model
 
         return of_model(self)
 

@@ -261,7 +261,7 @@ class Protocol:
 
     def _repr_html_(self) -> str:
         """Display it in a notebook."""
-        from .markup import of_protocol
+        from .reporting.markup import of_protocol
 
         return of_protocol(self)
 

@@ -276,7 +276,7 @@ class Network:
 
     def _repr_html_(self) -> str:
         """Display it in a notebook."""
-        from .markup import of_network
+        from .reporting.markup import of_network
 
         return of_network(self)
 

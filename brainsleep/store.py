@@ -87,7 +87,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Display it in a notebook."""
-        from .markup import of_result
+        from .reporting.markup import of_result
 
         return of_result(self)
 

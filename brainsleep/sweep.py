@@ -16,10 +16,10 @@ from typing import Any
 
 from . import cluster
 from .backend import make_backend
-from .build import build_key, find_compiler
 from .errors import StoreError, SweepError, explain, one_line
 from .grid import Grid, Row, addressed, grouped
 from .notes import described, failed_note, read_json, result_of, write_json, write_manifest
+from .programs.build import build_key, find_compiler
 from .protocol import Protocol
 from .segment import Capacity
 from .spec import NetworkSpec

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from brian2 import ms
 
-from brainsleep import cuda_backend
 from brainsleep.backend import make_backend
-from brainsleep.build import find_compiler
-from brainsleep.cuda_toolkit import find_nvcc
+from brainsleep.cuda import backend as cuda_backend
+from brainsleep.cuda.toolkit import find_nvcc
 from brainsleep.encoders import RateEncoder
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST
+from brainsleep.programs.build import find_compiler
 from brainsleep.protocol import Data, Protocol, Record
 from brainsleep.schedule import Schedule, sleep
 from brainsleep.segment import Capacity, Segment

@@ -10,7 +10,7 @@ from conftest import TINY
 from brainsleep import cli
 from brainsleep import run as run_module
 from brainsleep.alarms import KINDS, Alarms, Watch, plastic
-from brainsleep.cli_sweep import _summary
+from brainsleep.commands.sweep import _summary
 from brainsleep.compare import Condition, compare, table
 from brainsleep.errors import DataError, FigureError, NotFiniteError, ProtocolError, SimulationError
 from brainsleep.grid import Grid

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ PACKAGES = {
     "figures": "brainsleep.figures",
 }
 BESIDE = ("models", "protocols", "figures")
+
+#: Parts of the engine that are built on the rest, each on those before it at most.
+OUTER = ("reporting", "interchange", "checking", "commands")
 
 #: Lines of a module that need no reason.
 LONG = 400
@@ -169,12 +173,28 @@ def test_allowed_imports_pass():
 # --- cycles, length, types, style -------------------------------------------------------------
 
 
-def imports_at_once(source: str, package: str = "brainsleep") -> set[str]:
-    """Modules of a package that are imported when the module is, not within a function."""
+def dotted(path: Path) -> str:
+    """Name of a module of the engine without `brainsleep.`; of a package, that of its folder."""
+    parts = path.relative_to(ROOT / "brainsleep").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_at_once(source: str, name: str, names: Collection[str]) -> set[str]:
+    """Which of `names` a module of the engine imports when it is imported, not in a function."""
     tree = ast.parse(source)
     tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = imported(ast.unparse(tree), package)
-    return {name.split(".")[1] for name in names if name.startswith(f"{package}.")}
+    package = ".".join(["brainsleep", *name.split(".")[:-1]])
+    found = set()
+    for module in imported(ast.unparse(tree), package):
+        parts = module.split(".")[1:] if under(module, {"brainsleep"}) else []
+        found |= {".".join(parts[:n]) for n in range(1, len(parts) + 1)} & set(names)
+    return found
+
+
+def engine_graph() -> dict[str, set[str]]:
+    """Modules of the engine, and what each imports when it is imported."""
+    sources = {dotted(path): path.read_text("utf-8") for path in modules("brainsleep")}
+    return {name: imports_at_once(source, name, sources) for name, source in sources.items()}
 
 
 def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -194,15 +214,52 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
     return found
 
 
+def outward(graph: dict[str, set[str]]) -> set[tuple[str, str]]:
+    """Imports that lead from a part of the engine to one that is built on it."""
+    rank = {name: n for n, name in enumerate(OUTER, 1)}
+    return {
+        (module, other)
+        for module, others in graph.items()
+        for other in others
+        if module != "cli" and rank.get(top(module), 0) < rank.get(top(other), 0)
+    }
+
+
+def top(module: str) -> str:
+    return module.partition(".")[0]
+
+
 def test_modules_of_the_engine_import_each_other_in_one_direction():
-    graph = {path.stem: imports_at_once(path.read_text("utf-8")) for path in modules("brainsleep")}
-    assert len(graph["simulate"]) > 5
+    graph = engine_graph()
+    assert len(graph["simulate"]) > 5 and "reporting.facts" in graph["reporting.report"]
     assert not cycles(graph)
+    assert not outward(graph)
 
 
 def test_a_cycle_is_seen():
     assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c", "b"]]
-    assert imports_at_once("from .a import x\ndef f():\n    from .b import y") == {"a"}
+    source = "from .a import x\ndef f():\n    from .b import y"
+    assert imports_at_once(source, "m", "ab") == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "found"),
+    [
+        ("from ..spec import A", "cuda.text", {"spec"}),
+        ("from . import memory", "cuda.text", {"cuda", "cuda.memory"}),
+        ("from .memory import A", "cuda.text", {"cuda", "cuda.memory"}),
+        ("from .cuda import memory, numpy", "spec", {"cuda", "cuda.memory"}),
+        ("import brainsleep.cuda.memory", "spec", {"cuda", "cuda.memory"}),
+        ("import spec", "cuda.text", set()),
+    ],
+)
+def test_imports_are_resolved(source, name, found):
+    assert imports_at_once(source, name, ["spec", "cuda", "cuda.memory"]) == found
+
+
+def test_an_import_outwards_is_seen():
+    graph = {"spec": {"reporting.facts"}, "reporting.facts": {"spec"}, "cli": {"commands.edit"}}
+    assert outward(graph) == {("spec", "reporting.facts")}
 
 
 def test_a_long_module_says_why():

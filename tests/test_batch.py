@@ -17,10 +17,8 @@ from brian2 import ms
 from conftest import TINY, make_segment, needs_compiler
 
 from brainsleep import batch as batch_module
-from brainsleep import program as program_module
 from brainsleep import run as run_module
 from brainsleep.backend import make_backend
-from brainsleep.build import find_compiler
 from brainsleep.errors import (
     BackendError,
     BatchError,
@@ -31,6 +29,8 @@ from brainsleep.errors import (
 )
 from brainsleep.locks import alone
 from brainsleep.models.stdp import STDP_NEAREST
+from brainsleep.programs import process as process_module
+from brainsleep.programs.build import find_compiler
 from brainsleep.segment import Capacity
 from brainsleep.simulate import simulate
 from brainsleep.state import initial_state
@@ -497,20 +497,20 @@ def test_a_program_that_is_killed_is_one_answer(backend, monkeypatch):
 @pytest.mark.standalone
 def test_an_interrupt_ends_all_programs(backend, monkeypatch):
     monkeypatch.setenv("BRAINSLEEP_CORES", "2")
-    seen, wait = [], program_module.wait
+    seen, wait = [], process_module.wait
 
     def interrupt(programs):
         seen.extend(programs)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(program_module, "wait", interrupt)
+        patch.setattr(process_module, "wait", interrupt)
         with pytest.raises(KeyboardInterrupt):
             backend.advance_batch(*jobs(1, 2, 3, steps=5_000_000))
     assert len(seen) == 2 and not backend._programs.idle
     for program in seen:
         assert program._process.poll() is not None and not Path(program._folder).exists()
-    assert program_module.wait is wait
+    assert process_module.wait is wait
     backend.advance_batch(*jobs(1, 2))
 
 
@@ -552,10 +552,10 @@ def test_ctrl_c_in_a_terminal(tmp_path):
 
 def test_cores(monkeypatch):
     monkeypatch.setenv("BRAINSLEEP_CORES", "3")
-    assert program_module.cores() == 3
+    assert process_module.cores() == 3
     monkeypatch.delenv("BRAINSLEEP_CORES")
-    assert program_module.cores() >= 1
+    assert process_module.cores() >= 1
     for text in ("0", "x", "-1"):
         monkeypatch.setenv("BRAINSLEEP_CORES", text)
         with pytest.raises(BackendError, match="BRAINSLEEP_CORES: got"):
-            program_module.cores()
+            process_module.cores()

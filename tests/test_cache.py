@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from conftest import SMALL_CAPACITY, make_segment, needs_compiler
 
-from brainsleep import build, cache
 from brainsleep.backend import make_backend
 from brainsleep.errors import BackendError
+from brainsleep.programs import build, cache
 from brainsleep.segment import Capacity
 from brainsleep.state import initial_state
 
@@ -78,7 +78,7 @@ def test_a_failed_build_leaves_nothing(own_cache):
 
 _CHILD = """
 import sys, time
-from brainsleep import cache
+from brainsleep.programs import cache
 def make(folder):
     print("made", flush=True)
     time.sleep(0.5)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from brainsleep import cli
-from brainsleep.examine import examine
+from brainsleep.checking.examine import examine
+from brainsleep.commands.new_study import new_study
 from brainsleep.load import load_module, shipped
-from brainsleep.new_study import new_study
 
 BASE = '''
 """A study with nothing wrong in it."""
@@ -619,7 +619,7 @@ def test_nothing_is_built_or_run(check, tmp_path, monkeypatch):
         raise AssertionError("check must not come here")
 
     monkeypatch.setattr("brainsleep.simulate.simulate", refuse)
-    monkeypatch.setattr("brainsleep.build.build", refuse)
+    monkeypatch.setattr("brainsleep.programs.build.build", refuse)
     guarded = BASE + 'if __name__ == "__main__":\n    raise RuntimeError("run as a script")\n'
     assert check(written(tmp_path, guarded))[0] == 0
 

@@ -32,16 +32,18 @@ from test_parity import assert_same, wake_sleep_wake
 
 import brainsleep.models
 import brainsleep.protocols
-from brainsleep import cli, cuda_backend, cuda_toolkit
+from brainsleep import cli
 from brainsleep.backend import backend_identity, make_backend
 from brainsleep.batch import _UnderWay
-from brainsleep.build import build_key
-from brainsleep.cuda_memory import Connections
+from brainsleep.cuda import backend as cuda_backend
+from brainsleep.cuda import toolkit as cuda_toolkit
+from brainsleep.cuda.memory import Connections
 from brainsleep.datasets import load_dataset
 from brainsleep.errors import BackendError, MissingExtraError, SimulationError, SpecError
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import LIF
 from brainsleep.models.massey2026 import PAPER, recurrent_network
+from brainsleep.programs.build import build_key
 from brainsleep.protocol import Protocol, load_protocol
 from brainsleep.run import Run
 from brainsleep.segment import Capacity

@@ -9,10 +9,10 @@ import pytest
 from conftest import TINY
 
 from brainsleep import cli
-from brainsleep.difference import Change, Side, difference, side
 from brainsleep.errors import ProtocolError, StoreError
 from brainsleep.models.lif import LIF
 from brainsleep.protocol import run_id
+from brainsleep.reporting.difference import Change, Side, difference, side
 from brainsleep.simulate import simulate
 
 SHORT = TINY.override(

@@ -21,10 +21,11 @@ from faults.kills import Trials
 from faults.mutations import Mutations, call
 from faults.state import cache_problems, leftovers, outcomes, problems
 
-from brainsleep import cache, store
+from brainsleep import store
 from brainsleep.errors import BackendError, StoreError
 from brainsleep.locks import alone, held, is_held
 from brainsleep.notes import write_json
+from brainsleep.programs import cache
 from brainsleep.protocol import load_protocol
 from brainsleep.store import find_result, read_result, write_result
 
@@ -395,7 +396,7 @@ def test_too_little_memory_is_one_line(trials, monkeypatch, tmp_path):
 
 def test_nothing_that_a_result_names_is_loaded(tmp_path):
     """A report looks for the command that makes a result again: settings of a forged one."""
-    from brainsleep.again import command
+    from brainsleep.reporting.again import command
 
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nX = ()\n")
     reference = f"{tmp_path / 'evil.py'}:X"

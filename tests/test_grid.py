@@ -6,8 +6,8 @@ import pytest
 from brian2 import ms
 from conftest import TINY
 
+from brainsleep.commands.console import key_values, split_values
 from brainsleep.compare import Condition
-from brainsleep.console import key_values, split_values
 from brainsleep.datasets import load_dataset
 from brainsleep.errors import BrainsleepError, ProtocolError, SweepError
 from brainsleep.grid import Grid, addressed, as_text

@@ -15,8 +15,8 @@ from brainsleep import cli
 from brainsleep.compare import Condition, compare, value_at
 from brainsleep.encoders import RateEncoder
 from brainsleep.errors import DataError, MissingExtraError, ProtocolError, SpecError, StoreError
-from brainsleep.export import export
 from brainsleep.grid import Grid
+from brainsleep.interchange.export import export
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.protocol import load_protocol, run_id
 from brainsleep.simulate import simulate
@@ -370,7 +370,7 @@ def spikes_of(result, population):
 
 def test_neo_block(result):
     pytest.importorskip("neo")
-    from brainsleep.nix import to_block
+    from brainsleep.interchange.nix import to_block
 
     block, arrays = to_block(result), result.arrays
     assert block.name == block.annotations["run_id"] == result.path.name

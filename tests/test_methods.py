@@ -12,11 +12,11 @@ from matplotlib.mathtext import MathTextParser
 
 from brainsleep import cli
 from brainsleep.latex import mathml
-from brainsleep.latex_text import WIDTH, escaped
 from brainsleep.load import load, load_module, shipped
-from brainsleep.methods import methods
 from brainsleep.model import Model, NeuronModel
 from brainsleep.protocol import load_protocol
+from brainsleep.reporting.latex_text import WIDTH, escaped
+from brainsleep.reporting.methods import methods
 from brainsleep.weights import SavedWeights
 
 PARSER = MathTextParser("path")

@@ -7,9 +7,9 @@ import pytest
 from conftest import needs_compiler
 
 from brainsleep import cli
+from brainsleep.checking.examine import examine
+from brainsleep.commands.new_study import new_study
 from brainsleep.errors import ProtocolError
-from brainsleep.examine import examine
-from brainsleep.new_study import new_study
 from brainsleep.store import read_result
 
 MAIN = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
@@ -88,7 +88,7 @@ def test_whole_or_not_at_all(tmp_path, monkeypatch):
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("brainsleep.new_study.os.rename", fail)
+    monkeypatch.setattr("brainsleep.commands.new_study.os.rename", fail)
     with pytest.raises(ProtocolError, match="No space left on device"):
         new_study(tmp_path / "nap")
     assert not list(tmp_path.iterdir())

@@ -2,9 +2,9 @@
 
 import pytest
 
-from brainsleep.describe import describe
 from brainsleep.load import load_module, shipped
 from brainsleep.protocol import load_protocol, run_id
+from brainsleep.reporting.describe import describe
 
 
 @pytest.mark.parametrize("name", shipped("protocol"))

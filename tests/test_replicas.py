@@ -22,8 +22,8 @@ from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, MEMBRANE_NOISE, SPONTANEOUS_SPIKES
 from brainsleep.models.sleep_stages import SLOW_OSCILLATION
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.replica_code import power, shared_power
-from brainsleep.replica_draws import Draws, Generators
+from brainsleep.replicas.code import power, shared_power
+from brainsleep.replicas.draws import Draws, Generators
 from brainsleep.segment import Capacity
 from brainsleep.spec import (
     Connectivity,

@@ -14,14 +14,15 @@ from browser import Browser, find_browser
 from conftest import TINY
 from PIL import Image
 
-from brainsleep import cli, described, facts, report
-from brainsleep.definitions import definition
+from brainsleep import cli
 from brainsleep.errors import StoreError
-from brainsleep.health import alarms, limits
 from brainsleep.models.lif import ADAPTIVE_LIF
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.pictures import OF_ONE
 from brainsleep.protocol import load_protocol
+from brainsleep.reporting import facts, report, stored_models
+from brainsleep.reporting.definitions import definition
+from brainsleep.reporting.health import alarms, limits
+from brainsleep.reporting.pictures import OF_ONE
 from brainsleep.simulate import simulate
 from brainsleep.store import Result, write_result
 
@@ -352,7 +353,7 @@ def test_nothing_in_a_result_becomes_part_of_the_page(hostile, tmp_path):
 )
 def test_equations_are_read_but_never_evaluated(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    model = described.model({"kind": "NeuronModel", "name": "m", "equations": code})
+    model = stored_models.model({"kind": "NeuronModel", "name": "m", "equations": code})
     shown = model._repr_html_()
     assert is_harmless(re.sub("(?s)<style>.*?</style>", "", shown))
     assert "Brian2 source" in shown
@@ -371,7 +372,7 @@ def test_equations_are_read_but_never_evaluated(code, tmp_path, monkeypatch):
     ],
 )
 def test_stored_quantities_are_read_without_evaluating(text, expected):
-    from brainsleep.facts import text as said
+    from brainsleep.reporting.facts import text as said
 
     found = said(text)
     assert found == expected or (text == "5.0 hertz/second" and found.startswith("5"))
@@ -382,7 +383,7 @@ def test_models_survive_being_described():
 
     for model in (ADAPTIVE_LIF, STDP_NEAREST):
         there = json.loads(json.dumps(plain(model)))
-        assert described.model(there)._repr_html_() == model._repr_html_()
+        assert stored_models.model(there)._repr_html_() == model._repr_html_()
 
 
 # -- errors --------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import pytest
 from conftest import TINY
 
 from brainsleep.errors import DataError, MissingExtraError
+from brainsleep.interchange.spiketrains import fano_factor, isi_cv, to_neo, trials
 from brainsleep.simulate import simulate
-from brainsleep.spiketrains import fano_factor, isi_cv, to_neo, trials
 from brainsleep.store import write_result
 
 

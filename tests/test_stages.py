@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from brainsleep.backend import make_backend
-from brainsleep.describe import describe
 from brainsleep.errors import ProtocolError, ScheduleError
 from brainsleep.models.lif import LIF
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.sleep import MEMBRANE_NOISE
 from brainsleep.models.sleep_stages import NREM, REM, SLOW_OSCILLATION
 from brainsleep.protocol import load_protocol, run_id
+from brainsleep.reporting.describe import describe
 from brainsleep.schedule import MAX_STEPS, Schedule, SleepStage, nrem, rem, sleep
 from brainsleep.segment import Capacity, Segment, timing
 from brainsleep.simulate import simulate

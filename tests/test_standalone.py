@@ -10,11 +10,11 @@ from conftest import SMALL_CAPACITY, make_segment, needs_compiler
 from scipy import stats
 
 from brainsleep.backend import make_backend
-from brainsleep.build import find_compiler
 from brainsleep.errors import SimulationError
 from brainsleep.models.inputs import POISSON
+from brainsleep.programs.build import find_compiler
+from brainsleep.programs.standalone import TEMPLATES, drawn_before, listed
 from brainsleep.spec import NetworkSpec, NeuronModel, Population
-from brainsleep.standalone import TEMPLATES, drawn_before, listed
 from brainsleep.state import State, initial_state
 
 pytestmark = [pytest.mark.standalone, needs_compiler]

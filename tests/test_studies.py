@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainsleep.build import build_key
 from brainsleep.datasets import load_dataset, split
 from brainsleep.grid import addressed
 from brainsleep.gridfile import read_grids
+from brainsleep.programs.build import build_key
 from brainsleep.segment import Capacity
 from brainsleep.table import read
 

@@ -16,11 +16,12 @@ import pandas as pd
 import pytest
 from conftest import TINY, needs_compiler
 
-from brainsleep import cache, cluster
+from brainsleep import cluster
 from brainsleep.compare import Condition
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
 from brainsleep.grid import Grid, addressed, grouped
 from brainsleep.notes import NOTES, status
+from brainsleep.programs import cache
 from brainsleep.simulate import simulate
 from brainsleep.store import read_result
 from brainsleep.sweep import Plan, sweep

@@ -1,5 +1,5 @@
-// Runs segments of many replicas of a network on a GPU. brainsleep/cuda_source.py writes kernel.cuh,
-// brainsleep/cuda_backend.py the files that are exchanged.
+// Runs segments of many replicas of a network on a GPU. brainsleep/cuda/source.py writes kernel.cuh,
+// brainsleep/cuda/backend.py the files that are exchanged.
 
 #include <chrono>
 #include <csignal>

@@ -21,12 +21,14 @@ def main() -> int:
     asked = parser.parse_args()
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="brainsleep-faults-") as folder:
+        for part in ("files", "kills"):  # with a cache each: one of them has a damaged program
+            (Path(folder) / part).mkdir()
         if asked.mutations:
-            found = Mutations(Path(folder), asked.seed).run(asked.mutations)
+            found = Mutations(Path(folder) / "files", asked.seed).run(asked.mutations)
             table(("file", "outcome", "files"), found.outcomes)
             wrong += found.problems
         if asked.kills:
-            tally = Trials(Path(folder), asked.seed).run(asked.kills)
+            tally = Trials(Path(folder) / "kills", asked.seed).run(asked.kills)
             table(("command", "how far it was", "kills"), tally.kills)
             print(
                 f"\n{sum(tally.kills.values())} kills, {tally.ends} commands brought to their end"

@@ -38,7 +38,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 #: What the process that all others are forked from has loaded.
 _LOADED = """
-brainsleep.batch brainsleep.cli brainsleep.cpp_backend brainsleep.datasets brainsleep.measure
+brainsleep.batch brainsleep.cli brainsleep.programs.cpp brainsleep.datasets brainsleep.measure
 brainsleep.models.massey2026 brainsleep.regression brainsleep.simulate brainsleep.table
 rich.live rich.progress scipy.stats sklearn.decomposition sklearn.linear_model
 sklearn.preprocessing

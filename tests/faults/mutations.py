@@ -26,10 +26,11 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from brainsleep import cache, cli, run
-from brainsleep.build import find_compiler
+from brainsleep import cli, run
 from brainsleep.datafiles import IDX_FILES
 from brainsleep.files import content_hash
+from brainsleep.programs import cache
+from brainsleep.programs.build import find_compiler
 
 from .commands import STUDY
 from .state import outcomes

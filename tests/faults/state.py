@@ -7,9 +7,9 @@ import json
 import re
 from pathlib import Path
 
-from brainsleep import cache
 from brainsleep.errors import BrainsleepError
 from brainsleep.npz import digest
+from brainsleep.programs import cache
 from brainsleep.store import Result, read_result
 
 #: Names in a folder of results besides results.

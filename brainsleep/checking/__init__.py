@@ -1,0 +1,1 @@
+"""``brainsleep check``: all mistakes of a models or protocol file, explained."""

@@ -1,0 +1,1 @@
+"""CUDA standalone: many replicas of a network on one of NVIDIA's GPUs."""

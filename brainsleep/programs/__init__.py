@@ -1,0 +1,1 @@
+"""C++ standalone: programs that are compiled once, kept, and given segments."""

@@ -1,0 +1,1 @@
+"""Several replicas of a network at once on Brian2's runtime."""

@@ -1,0 +1,1 @@
+"""Protocols and results to be looked at: words, tables, LaTeX, HTML."""
