@@ -32,8 +32,8 @@ VARIANTS: dict[str, dict[str, list[tuple[str | None, str]]]] = {
             f"templates/{name}.cpp": [(None, "")]
             for name in ("synapses", "synapses_classes", "synapses_push_spikes")
         },
-        "exchange.py": [('files.connect.append(f"{path.name}.count();")', "continue")],
-        "standalone.py": [
+        "programs/exchange.py": [('files.connect.append(f"{path.name}.count();")', "continue")],
+        "programs/standalone.py": [
             (r'if not re.search(r"_push_spikes(_\d+)?\);$", line)', "if True"),
             (' if f != "brianlib/spikequeue.cpp"', ""),
         ],
@@ -43,10 +43,10 @@ VARIANTS: dict[str, dict[str, list[tuple[str | None, str]]]] = {
     },
     "Brian2's thresholds": {"templates/threshold.cpp": [(None, "")]},
     "draws within the loop": {
-        "standalone.py": [("    return kinds, code", "    return [], lines")],
+        "programs/standalone.py": [("    return kinds, code", "    return [], lines")],
     },
     "Brian2's random numbers": {
-        "standalone.py": [
+        "programs/standalone.py": [
             ("    return kinds, code", "    return [], lines"),
             ("brainsleep::random_numbers.{_method}()", "brian::_random_generators[0].{_name}()"),
         ],
@@ -61,10 +61,10 @@ VARIANTS: dict[str, dict[str, list[tuple[str | None, str]]]] = {
         "templates/vector_math.h": [("brainsleep::power((x), (y))", "std::pow((x), (y))")]
     },
     "arrays as they come": {
-        "standalone.py": [("""lines.append('#include "aligned_new.h"')""", "pass")],
+        "programs/standalone.py": [("""lines.append('#include "aligned_new.h"')""", "pass")],
     },
     "Brian2's clip": {
-        "standalone.py": [
+        "programs/standalone.py": [
             ("import re\n", f"import re\n{_CLIP}"),
             ("code=_CLIP,", "code=clip_code,"),
         ]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .errors import StoreError
+from .errors import BrainsleepError, StoreError, one_line
 
 
 @contextlib.contextmanager
@@ -45,6 +45,34 @@ def written(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written_for(what: str, path: Path, error: type[BrainsleepError] = StoreError) -> Iterator[Path]:
+    """Write a file that a user asked for, in one step; its folder is made.
+
+    Parameters
+    ----------
+    what : str
+        What it is, for the message.
+    path : Path
+        Its name.
+    error : type
+        Raised, with a message, if the file cannot be written.
+
+    Yields
+    ------
+    Path
+        See `written`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written(path) as temporary:
+            yield temporary
+    except OSError as why:
+        raise error(
+            f"{what} {path}: cannot write ({why.strerror or one_line(why)}); name another place"
+        ) from why
 
 
 def sync(path: Path) -> None:

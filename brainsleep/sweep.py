@@ -16,7 +16,7 @@ from typing import Any
 
 from . import cluster
 from .backend import make_backend
-from .errors import StoreError, SweepError, explain, one_line
+from .errors import BrainsleepError, StoreError, SweepError, explain, one_line
 from .grid import Grid, Row, addressed, grouped
 from .notes import described, failed_note, read_json, result_of, write_json, write_manifest
 from .programs.build import build_key, find_compiler
@@ -28,6 +28,11 @@ from .worker import TELL_EVERY, TOPIC, pack, run_packed
 
 #: How often a row that failed is tried again.
 RETRIES = 2
+
+_LOST = (
+    "sweep: the scheduler is gone, or has dropped the rows; what is finished is kept: "
+    "when it is back, the same command goes on"
+)
 
 
 @dataclass
@@ -244,9 +249,15 @@ class _Running:
         self.begun, self.done = time.monotonic(), 0
 
     def finish(self) -> None:
-        """Send out rows and take in what becomes of them, until none is left."""
-        self.client.subscribe_topic(TOPIC, self._heard)
+        """Send out rows and take in what becomes of them, until none is left.
+
+        Raises
+        ------
+        SweepError, StoreError
+            If there is no point in going on.
+        """
         try:
+            self.client.subscribe_topic(TOPIC, self._heard)
             self._send_ready()
             while self.sent:
                 self._wait()
@@ -254,13 +265,29 @@ class _Running:
                     self._take(future, *self.sent.pop(future))
                 self._send_ready()
                 self._tell()
-        except BaseException:  # also an interrupt: nothing more is begun
+        except BaseException as error:  # also an interrupt: nothing more is begun
             with contextlib.suppress(Exception):
                 self.client.cancel(list(self.sent), force=True)
+            if isinstance(error, Exception) and self._is_lost(error):
+                raise SweepError(_LOST) from error
             raise
         finally:
             with contextlib.suppress(Exception):
                 self.client.unsubscribe_topic(TOPIC)
+
+    def _is_lost(self, error: Exception) -> bool:
+        """Tell whether an error is what comes of losing the scheduler.
+
+        A client that gave up its connection fails in ways that depend on what it is asked for.
+        """
+        from distributed import CancelledError
+        from distributed.client import ClosedClientError
+        from distributed.comm import CommClosedError
+
+        if isinstance(error, BrainsleepError):
+            return False
+        lost = isinstance(error, CancelledError | ClosedClientError | CommClosedError)
+        return lost or self.client.status not in ("running", "connecting")
 
     def _wait(self) -> None:
         """Wait until something is done, but not long."""
@@ -323,18 +350,9 @@ class _Running:
         write_json(failed_note(self.out, row), note)
 
     def _outcomes(self, future: Any, rows: list[Row]) -> list[tuple[str, str]]:
-        """Return of every row why it failed, and where; both empty if it did not.
-
-        Raises
-        ------
-        SweepError, StoreError
-            If there is no point in going on.
-        """
+        """Return of every row why it failed, and where; both empty if it did not."""
         if future.status == "cancelled" or future.status == "lost":
-            raise SweepError(
-                "sweep: the scheduler is gone, or has dropped the rows; what is finished is kept: "
-                "when it is back, the same command goes on"
-            )
+            raise SweepError(_LOST)
         if future.status == "error":  # the worker died, or could not begin
             return [(one_line(future.exception()), "")] * len(rows)
         results = future.result()

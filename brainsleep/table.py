@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from .alarms import KINDS
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
-from .files import written
+from .files import written_for
 from .identity import LATER, deciding
 from .store import Result, as_stored, read_result
 
@@ -255,18 +255,13 @@ def write(frame: pandas.DataFrame, path: str | Path) -> None:
         For Parquet without pyarrow.
     """
     path = Path(path)
+    _check_name(path)
     try:
-        _check_name(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as temporary:
+        with written_for("table", path) as temporary:
             if path.suffix == ".csv":
                 frame.to_csv(temporary, index=False)
             else:
                 frame.to_parquet(temporary, index=False)
-    except OSError as error:
-        raise StoreError(
-            f"table {path}: cannot write ({error.strerror or one_line(error)})"
-        ) from error
     except ImportError as error:
         raise _without_pyarrow() from error
 

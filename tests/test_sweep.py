@@ -17,6 +17,7 @@ import pytest
 from conftest import TINY, needs_compiler
 
 from brainsleep import cluster
+from brainsleep import sweep as sweep_module
 from brainsleep.compare import Condition
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
 from brainsleep.grid import Grid, addressed, grouped
@@ -28,6 +29,7 @@ from brainsleep.sweep import Plan, sweep
 from brainsleep.table import tabulate
 from brainsleep.worker import run_packed
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
 
@@ -464,6 +466,35 @@ def test_scheduler_and_workers_of_their_own(undisturbed, dask_processes, tmp_pat
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "Traceback" not in errors and "the scheduler is gone" in errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("step", "call", "seconds"), [("_take", 1, 0), ("_send", 2, 0), ("_tell", 2, 0.3)]
+)
+def test_scheduler_is_lost_at_any_step(step, call, seconds, dask_processes, tmp_path, monkeypatch):
+    """Between a row that is done and its outcome, for example: always the same error."""
+    address, processes = dask_processes(1)
+    real, calls = getattr(sweep_module._Running, step), []
+
+    def after_its_end(self, *given):
+        calls.append(step)
+        if len(calls) == call:
+            processes[0].kill()
+            processes[0].wait()
+            time.sleep(seconds)
+        return real(self, *given)
+
+    monkeypatch.setattr(sweep_module._Running, step, after_its_end)
+    plan = Plan(tiny_grid().rows(), tmp_path / "out")
+    timeouts = {"distributed.comm.timeouts.connect": "2s", "distributed.comm.retry.count": 0}
+    with (
+        dask.config.set(timeouts),
+        distributed.Client(address) as client,
+        pytest.raises(SweepError, match="the scheduler is gone"),
+    ):
+        plan.run(client)
+    assert len(calls) >= call
 
 
 @pytest.mark.slow

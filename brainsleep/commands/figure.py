@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import FigureError, explain
-from ..files import written
+from ..files import written_for
 
 
 def figure(
@@ -62,11 +62,5 @@ def figure_of(module: Any, protocol: str) -> Any:
 def draw(figure: Any, results: list, labels: list[str] | None, path: Path) -> None:
     """Draw a figure, which a module defines, to a file."""
     drawing = figure.draw(results, labels)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as temporary:
-            drawing.savefig(temporary)
-    except OSError as error:
-        raise FigureError(
-            explain(f"figure file {path}", error.strerror, "a place that can be written")
-        ) from error
+    with written_for("figure file", path, FigureError) as temporary:
+        drawing.savefig(temporary)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, StoreError, explain, nearest, one_line
-from ..files import written
+from ..errors import DataError, explain, nearest
+from ..files import written_for
 from ..store import Result, as_stored
 from ..table import write as write_table
 
@@ -100,13 +100,8 @@ def export(result: Result, path: str | Path, what: str = "weights") -> Path:
     else:
         allowed = f"a name ending {', '.join((*TABLES, *NIX, *NWB))}"
         raise DataError(explain("export", path.name, allowed))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with as_stored(result), written(path) as temporary:
-            write(result, temporary)
-    except OSError as error:
-        reason = error.strerror or one_line(error)
-        raise StoreError(f"export {path}: cannot write ({reason})") from error
+    with written_for("export", path) as temporary, as_stored(result):
+        write(result, temporary)
     return path
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import StoreError, explain, one_line
-from ..files import written
+from ..errors import StoreError, explain
+from ..files import written_for
 from ..identity import deciding
 from ..store import Result, as_stored, check_writable, read_result, versions
 from ..table import flatten, results_in
@@ -62,7 +62,9 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
         raise StoreError(explain("report file", path.name, "a name ending .html"))
     results = [read_result(source)] if single else results_in(source)  # before folders are made
     check_writable(path.parent)  # before what takes long
-    _save(path, of_result(results[0]) if single else _of_results(whole.name, results))
+    page = of_result(results[0]) if single else _of_results(whole.name, results)
+    with written_for("report file", path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 
@@ -100,22 +102,6 @@ def _page(template: str, **values: Any) -> str:
     style = markup.Markup(css)
     version = versions()["brainsleep"]
     return markup.render(template, css=style, css_hash=digest, version=version, **values)
-
-
-def _save(path: Path, page: str) -> None:
-    """Write a page in one step."""
-    try:
-        with written(path) as temporary:
-            temporary.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(
-            explain(
-                f"report file {path}",
-                error.strerror or one_line(error),
-                "a place that can be written",
-                "choose another with --out",
-            )
-        ) from error
 
 
 # -- one result ----------------------------------------------------------------------------------
