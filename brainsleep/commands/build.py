@@ -15,7 +15,7 @@ from .console import (
     Settings,
     Source,
     import_brian2,
-    key_values,
+    protocol_with,
     rich_table,
     stderr,
     stdout,
@@ -52,10 +52,9 @@ def build(
     """
     import_brian2()
     from ..backend import make_backend
-    from ..protocol import load_protocol
     from ..spec import NetworkSpec
 
-    chosen = load_protocol(protocol, model).override(key_values(settings or (), "--set"))
+    chosen = protocol_with(protocol, settings, None, model)
     if backend not in ("cpp", "cuda"):
         fix = "others compile nothing beforehand"
         raise BackendError(explain("build: backend", repr(backend), "cpp or cuda", fix))
