@@ -14,7 +14,9 @@ import numpy as np
 
 from brainsleep.datasets import load_dataset
 from brainsleep.encoders import RateEncoder
+from brainsleep.models.lif import ADAPTIVE_LIF
 from brainsleep.models.massey2026 import recurrent_network
+from brainsleep.models.stdp import STDP_NEAREST_REVERSED
 from brainsleep.protocol import Protocol
 from brainsleep.segment import Segment
 from brainsleep.spec import NetworkSpec
@@ -55,7 +57,15 @@ SIZES = {
 
 def network(size: Size, drive: str, precision: str = "float64") -> NetworkSpec:
     """Return the network at a size, driven as `drive` says."""
-    spec = recurrent_network(n_inputs=size.side**2, n_excitatory=size.n_e, n_inhibitory=size.n_i)
+    spec = recurrent_network(
+        STDP_NEAREST_REVERSED,
+        neuron=ADAPTIVE_LIF,
+        w_ei=0.4,
+        lr_ie=8e-4,
+        n_inputs=size.side**2,
+        n_excitatory=size.n_e,
+        n_inhibitory=size.n_i,
+    )
     changes = {
         "network.precision": precision,
         "network.projections.*.w_min": 1e-4,

@@ -17,6 +17,7 @@ from brian2.utils.stringtools import word_substitute
 
 from . import checks
 from .errors import Details, SpecError, closest
+from .model import SPIKING
 from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
 from .spec import (
     NetworkSpec,
@@ -86,6 +87,13 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
 
     processes = [(p, w) for p, w in spec.weight_processes() if p.target == population.name]
     lines += _process_variables(processes)
+    asked = _spikes_asked_for(spec, population)
+    lines += [f"{name} : 1" for name in asked]
+    if "spiked" in asked:
+        step.append("spiked = spiking")
+        state.append("spiking")
+    if asked:
+        step.append("spiking = 0")
 
     step.append(tidy(model.on_step))
     gates = _gates_needed(spec, population)
@@ -107,6 +115,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         refractory=model.refractory.strip(),
         on_slot=_on_slot(model, gates, intervals),
         on_step="\n".join(filter(None, step)),
+        on_spike="spiking = 1" if asked and model.threshold else "",
         activities=tuple(activities),
         parameters=parameters,
         initial=_initial(model),
@@ -156,6 +165,24 @@ def _initial(model: NeuronModel) -> dict[str, Quantity]:
         name: Quantity(model.parameters[value] if isinstance(value, str) else value)
         for name, value in model.initial.items()
     }
+
+
+def _spikes_asked_for(spec: NetworkSpec, population: Population) -> list[str]:
+    """Return what rules ask of the spikes of these neurons, as variables of a neuron.
+
+    ``spiking`` is 1 from the threshold to the end of a time step in which the neuron spikes, and
+    ``spiked`` is what it was in the step before.
+    """
+    used = {
+        name.removesuffix(f"_{role}")
+        for projection in spec.projections
+        for rule in projection.rules
+        for role, end in (("pre", projection.source), ("post", projection.target))
+        if end == population.name
+        for name in checks.identifiers(rule.on_pre, rule.on_post)
+        if name in SPIKING and name.endswith(f"_{role}")
+    }
+    return ["spiking", "spiked"] if "spiked" in used else sorted(used)
 
 
 def _traces_on(spec: NetworkSpec, population: Population):

@@ -29,7 +29,7 @@ from .units import readable_unit, unit_name
 
 _OWN = """
 t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
-spike_count slot_index slot_unit zero_index total_size
+spike_count spiking spiked slot_index slot_unit zero_index total_size
 """
 _CPP = """
 auto bool case catch char class const default delete do double enum explicit extern false float

@@ -136,7 +136,7 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The three disjoint parts of a run.
+    """The disjoint parts of a run.
 
     Parameters
     ----------
@@ -146,11 +146,14 @@ class Split:
         Shown with weights frozen, to fit the readout.
     test : Samples
         Shown with weights frozen, to score the readout.
+    validation : Samples
+        Shown to a copy of the network while it learns, to tell when it is best.
     """
 
     train: Samples
     readout: Samples
     test: Samples
+    validation: Samples
 
 
 def load_dataset(source: str | Path, root: str | Path | None = None) -> Dataset:
@@ -206,14 +209,15 @@ def split(
     n_test: int,
     rng: np.random.Generator,
     split_seed: int = 0,
+    n_validation: int = 0,
 ) -> Split:
-    """Draw disjoint training, readout and test samples.
+    """Draw disjoint training, readout, test and validation samples.
 
     The test samples depend on `split_seed` only, so that every run is scored on the same
     images: they are taken from the official test set, or held out where there is none. The
     others come from what is left, and their choice and order from `rng`: training samples
     from the front of one random order and readout samples from its back, so that changing
-    the number of one leaves the other as it was.
+    the number of one leaves the other as it was. Validation samples come before the readout's.
 
     Parameters
     ----------
@@ -225,11 +229,13 @@ def split(
         The run's random stream for data.
     split_seed : int
         Chooses the test samples.
+    n_validation : int
+        Number of validation samples.
 
     Returns
     -------
     Split
-        The three parts.
+        The parts.
 
     Raises
     ------
@@ -237,6 +243,7 @@ def split(
         If a number is negative or the data set has too few samples.
     """
     counts = {"n_train": n_train, "n_readout": n_readout, "n_test": n_test}
+    counts |= {"n_validation": n_validation} if n_validation else {}
     for what, value in {**counts, "split_seed": split_seed}.items():
         if not isinstance(value, Integral) or value < 0:
             raise data_error(f"split: {what}", repr(value), "a whole number from 0")
@@ -249,14 +256,16 @@ def split(
     order = np.random.default_rng(split_seed).permutation(len(held_out[1]))
     rest = np.arange(n_images) if dataset.official_split else np.sort(order[n_test:])
     pool = rng.permutation(rest)
+    back = len(pool) - n_readout
 
     def draw(index: np.ndarray, images: np.ndarray, labels: np.ndarray) -> Samples:
         return Samples(images[index], labels[index], index)
 
     return Split(
         train=draw(pool[:n_train], dataset.images, dataset.labels),
-        readout=draw(pool[len(pool) - n_readout :], dataset.images, dataset.labels),
+        readout=draw(pool[back:], dataset.images, dataset.labels),
         test=draw(order[:n_test], *held_out),
+        validation=draw(pool[back - n_validation : back], dataset.images, dataset.labels),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .alarms import Alarms
+from .early_stopping import EarlyStopping
 from .plain import plain
 from .tasks import Tasks
 from .weights import SavedWeights
@@ -13,11 +14,24 @@ from .weights import SavedWeights
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64"},
-    "sleep": {"stages": [], "cycles": 1, "duration": None},
+    "sleep": {"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0},
     "SpontaneousActivity": {"equations": ""},
-    "Schedule": {"epochs": 1},
+    "Schedule": {"epochs": 1, "identical_epochs": False},
     "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},
+    "Data": {"n_validation": 0},
+    "GroupPlan": {"on_spike": ""},
+    "Readout": {
+        "name": "network",
+        "beside": [],
+        "classifier": "logistic",
+        "fit_last": 0,
+        "fit_share": 1.0,
+        "score_last": 0,
+        "merge": False,
+    },
     "Protocol": {
+        "more_readouts": [],
+        "early_stopping": plain(EarlyStopping()),
         "tasks": plain(Tasks()),
         "initial_weights": SavedWeights.deciding(plain(SavedWeights())),
     },
@@ -40,7 +54,7 @@ def deciding(described: dict[str, Any]) -> dict[str, Any]:
     dict
         Without names, texts and paths, and without later settings that are as before.
     """
-    content = _deciding(described)
+    content = without_later(described)
     for key in ("name", "description"):
         content.pop(key)
     for key in ("source", "root"):
@@ -48,12 +62,12 @@ def deciding(described: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _deciding(value: Any) -> Any:
+def without_later(value: Any) -> Any:
     """Leave out what a specification, described as plain data, cites, and what is as before."""
     if isinstance(value, dict):
         value = _SELECTED.get(value.get("kind", ""), dict)(value)
         before = LATER.get(value.get("kind", ""), {})
         drop = {"references"} if "kind" in value else set()
-        found = {k: _deciding(v) for k, v in value.items() if k not in drop}
+        found = {k: without_later(v) for k, v in value.items() if k not in drop}
         return {k: v for k, v in found.items() if k not in before or v != before[k]}
-    return [_deciding(v) for v in value] if isinstance(value, list) else value
+    return [without_later(v) for v in value] if isinstance(value, list) else value

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from .alarms import plastic
@@ -16,7 +19,7 @@ from .metrics import (
     weight_entropy,
 )
 from .protocol import Protocol
-from .readout import Score, classify, fit_score, interval
+from .readout import Readout, Score, classify, fit_score, interval, merged
 from .recorder import Recorder
 from .responses import (
     adjusted_selectivity,
@@ -168,45 +171,113 @@ def response_metrics(
     return {f"{key}_{name}": _known(value) for key, value in found.items()}
 
 
+def samples_to_fit(
+    readout: Readout, counts: Mapping[str, np.ndarray], table: SlotTable, ran: np.ndarray,
+    parts: Split, rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Return the responses that a readout is fitted on, and their labels.
+
+    Parameters
+    ----------
+    readout : Readout
+        Its populations, and which responses it is fitted on.
+    counts : mapping of str to ndarray, shape (n_slots, n_neurons)
+        Spike counts by population.
+    table : SlotTable
+        What the slots were.
+    ran : ndarray, shape (n_slots,)
+        Steps of each that were run.
+    parts : Split
+        Labels.
+    rng : numpy.random.Generator
+        Draws the share of them that is used.
+    """
+    if readout.fit_last:
+        shown = (table.stage == "train") & (table.image >= 0) & (ran > 0)
+        slots = np.flatnonzero(shown)[-readout.fit_last :]
+        labels = parts.train.labels[table.image[slots]]
+    else:
+        slots = np.flatnonzero((table.stage == "readout") & (ran > 0))
+        labels = parts.readout.labels[: len(slots)]
+    x, labels = _samples(readout, counts, slots, labels)
+    if readout.fit_share == 1:
+        return x, labels
+    chosen = rng.permutation(len(x))[: max(1, int(readout.fit_share * len(x)))]
+    return x[chosen], labels[chosen]
+
+
+def _samples(
+    readout: Readout, counts: Mapping[str, np.ndarray], slots: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the responses of a readout's populations in slots, neighbours merged if it does so."""
+    x = np.concatenate([counts[name][slots] for name in readout.populations], axis=1)
+    return merged(x, labels, slots) if readout.merge else (x, labels)
+
+
+def samples_to_score(
+    readout: Readout, counts: Mapping[str, np.ndarray], labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the responses that a readout is scored on, and their labels.
+
+    Parameters
+    ----------
+    readout : Readout
+        Its populations, and which responses it is scored on.
+    counts : mapping of str to ndarray, shape (n_images, n_neurons)
+        Responses to images that were shown one after the other, by population.
+    labels : ndarray, shape (n_images,)
+        Their classes.
+    """
+    slots = np.arange(len(labels))[-readout.score_last :]  # 0: all
+    return _samples(readout, counts, slots, labels[slots])
+
+
 def scores(
     protocol: Protocol, recorder: Recorder, table: SlotTable, parts: Split, seed: int
 ) -> tuple[dict[str, Score], dict[str, float]]:
-    """Score the readout of the responses, and of the raw pixels at the same fit size.
+    """Score the readouts of the responses, and one of the raw pixels.
 
     Returns
     -------
     scores : dict of str to Score
-        ``"network"`` and ``"pixels"``, fitted on all samples of the readout stage. A network with
-        an output neuron a class decides by itself (the class whose neuron spikes most):
-        ``"network"`` is that, and the readout of its responses is called as their population.
+        By the names of the readouts, and ``"pixels"``: logistic regression on the images that the
+        responses of a held-out readout are fitted on, if there are any. A network with an output
+        neuron a class decides by itself (the class whose neuron spikes most): ``"network"`` is
+        that, and the readout of its responses is called as their population.
     few : dict of str to float
         ``"network_accuracy_50"``: mean accuracy over random subsets of 50 labels, the same
-        subsets for both, for every number in ``readout.label_counts``.
+        subsets for all, for every number in ``readout.label_counts``.
     """
-    counts, readout = recorder.counts[protocol.readout.population], protocol.readout
-    output = protocol.network.output
-    name = readout.population if output else "network"
-    features = {
-        name: (counts[table.stage == "readout"], counts[table.stage == "test"]),
-        "pixels": (
-            protocol.encoder.pixels(parts.readout.images),
-            protocol.encoder.pixels(parts.test.images),
-        ),
-    }
-    fit_labels, test_labels = parts.readout.labels, parts.test.labels
-    found, few = {}, {}
+    output, tested = protocol.network.output, table.stage == "test"
+    test_labels = parts.test.labels
+    counts = {name: each[tested] for name, each in recorder.counts.items()}
+    found: dict[str, Score] = {}
+    few: dict[str, float] = {}
     if output:
-        correct = decisions(recorder.counts[output][table.stage == "test"]) == test_labels
-        spread = interval(correct, readout.resamples, stream(seed, "bootstrap"))
+        correct = decisions(counts[output]) == test_labels
+        spread = interval(correct, protocol.readout.resamples, stream(seed, "bootstrap"))
         found["network"] = Score(float(correct.mean()), spread, correct, 0)
-    for name, (fit, test) in features.items():
+    sets: dict[str, tuple[Readout, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {}
+    for readout in protocol.readouts:
+        name = readout.population if output and readout is protocol.readout else readout.name
+        rng = stream(seed, "fit", readout.name)
+        x, labels = samples_to_fit(readout, recorder.counts, table, recorder.ran, parts, rng)
+        sets[name] = readout, x, labels, *samples_to_score(readout, counts, test_labels)
+    if len(parts.readout.labels):
+        pixels = [protocol.encoder.pixels(part.images) for part in (parts.readout, parts.test)]
+        plainly = replace(
+            protocol.readout, classifier="logistic", fit_last=0, fit_share=1.0, score_last=0,
+            merge=False,
+        )  # fmt: skip
+        sets["pixels"] = plainly, pixels[0], parts.readout.labels, pixels[1], test_labels
+    for name, (readout, fit, fit_labels, test, labels) in sets.items():
         rng = stream(seed, "bootstrap")
-        found[name] = fit_score(fit, fit_labels, test, test_labels, readout, rng)
+        found[name] = fit_score(fit, fit_labels, test, labels, readout, rng)
         for n in readout.label_counts:
             accuracies = []
             for draw in range(readout.label_draws):
                 chosen = stream(seed, "labels", n, draw).permutation(len(fit))[:n]
-                correct, _ = classify(fit[chosen], fit_labels[chosen], test, test_labels, readout)
+                correct, _ = classify(fit[chosen], fit_labels[chosen], test, labels, readout)
                 accuracies.append(correct.mean())
             few[f"{name}_accuracy_{n}"] = float(np.mean(accuracies))
     return found, few

@@ -25,6 +25,9 @@ from .values import Frozen, check_distinct, default, show_value, tuple_of
 #: Gates every network has; each activity and each weight process adds one of its own name.
 STANDARD_GATES = ("input", "plasticity")
 
+#: What a plasticity rule may ask of the two neurons of a synapse besides its traces.
+SPIKING = ("spiking_pre", "spiking_post", "spiked_pre", "spiked_post")
+
 #: Names of the event clocks every network has; activities and weight processes have their own.
 STANDARD_CLOCKS = ("slot", "raster", "step", "on_wake", "on_sleep", "on_segment")
 
@@ -267,7 +270,9 @@ class PlasticityRule(Model):
     Traces live on the neurons (one a neuron, not one a synapse) and are integrated exactly.
     A variable ``x`` of `pre_equations` is ``x_pre`` in the synapse, one of `post_equations`
     is ``x_post``. The spike statements see the traces as they were before the spikes of the
-    same time step, so a pair of simultaneous spikes does not count.
+    same time step, so a pair of simultaneous spikes does not count of itself. A rule for which
+    it counts says so with ``spiking_pre`` and ``spiking_post``: 1 if that neuron spikes in this
+    very time step, else 0. ``spiked_pre`` and ``spiked_post`` say the same of the step before.
 
     Parameters
     ----------
@@ -315,11 +320,15 @@ class PlasticityRule(Model):
         for label in ("on_pre", "on_post"):
             code = getattr(self, label)
             names = checks.identifiers(code)
-            known = {**checks.dimensionless("w", "w_min", "w_max"), **constants, **traces}
+            known = {
+                **checks.dimensionless("w", "w_min", "w_max", *SPIKING),
+                **constants,
+                **traces,
+            }
             ends = {name for name in names if name.endswith(("_pre", "_post"))}
             with mistakes.going_on():
                 checks.check_statements(
-                    code, known, f"{where}: {label}", writes={"w"}, deferred=ends - set(traces)
+                    code, known, f"{where}: {label}", writes={"w"}, deferred=ends - set(known)
                 )
             used |= names
         checks.check_all_used(self.parameters, used, where)

@@ -189,6 +189,19 @@ class BrianNetwork:
                 order=2,
                 name=f"{plan.name}_on_step",
             )
+        if plan.on_spike:
+            self._objects.append(
+                CodeRunner(
+                    group,
+                    "reset",  # Brian2's template for the neurons that spike
+                    code=plan.on_spike,
+                    template_kwds={"eventspace_variable": group.variables["_spikespace"]},
+                    needed_variables=["_spikespace"],
+                    clock=self.clock,
+                    when="after_thresholds",
+                    name=f"{plan.name}_on_spike",
+                )
+            )
         if plan.threshold:
             self._add_counter(plan.name)
             raster = brian2.SpikeMonitor(group, name=f"{plan.name}_raster")

@@ -28,6 +28,7 @@ class GroupPlan:
     refractory: str
     on_slot: str
     on_step: str
+    on_spike: str
     activities: tuple[ActivityPlan, ...]
     parameters: dict[str, Quantity]
     initial: dict[str, Quantity]

@@ -1,26 +1,37 @@
 """Looking at responses while a run is under way, on a copy of the network.
 
 A backend is a pure function of the state, so that images can be shown between two segments, in
-the test phase, and the run goes on as if nothing had been. Two things are looked at: the
-representation before and after every sleep, and after every task the responses to the readout's
-and the test images, from which accuracies on all tasks so far follow.
+the test phase, and the run goes on as if nothing had been. Three things are looked at: the
+representation before and after every sleep; after every task the responses to the readout's and the
+test images, from which accuracies on all tasks so far follow; and with early stopping, after every
+epoch the accuracy on validation images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from .datasets import Split
 from .errors import DataError
-from .measure import REPRESENTATION, accuracy_matrices, representation
+from .measure import (
+    REPRESENTATION,
+    accuracy_matrices,
+    decisions,
+    representation,
+    samples_to_fit,
+    samples_to_score,
+)
 from .protocol import Protocol
+from .readout import classify
 from .recorder import Recorder
 from .request import Request, Steps
 from .responses import class_similarity
-from .schedule import SlotTable
+from .schedule import Phase, SlotTable
 from .segment import Capacity, Segment
+from .slots import Order
 from .state import State, stream
 
 
@@ -33,13 +44,15 @@ class Probes:
         What is run; see `Record` and `Tasks`.
     table : SlotTable
         Its slots.
+    order : Order
+        The order in which training images are shown.
     parts : Split
         Its images.
     seed : int
         Its seed.
     """
 
-    def __init__(self, protocol: Protocol, table: SlotTable, parts: Split, seed: int):
+    def __init__(self, protocol: Protocol, table: SlotTable, order: Order, parts: Split, seed: int):
         self.protocol, self.parts, self.seed = protocol, parts, seed
         self.table = table
         training = table.stage == "train"
@@ -56,6 +69,12 @@ class Probes:
         if len(protocol.tasks) and protocol.data.n_readout and protocol.data.n_test:
             self._check_tasks()
             self.tasks = (1 + np.flatnonzero(np.diff(table.task[:n_train]))).tolist()
+        self.validations: dict[int, int] = {}  # slot after an epoch: the last that it showed
+        if protocol.early_stopping and n_train:
+            shown = np.flatnonzero(training & (table.shown >= 0))
+            ends = np.flatnonzero(np.diff(order.epoch[table.shown[shown]]))
+            after, ends = [*shown[1 + ends], n_train], np.append(ends, -1)
+            self.validations = dict(zip(map(int, after), map(int, shown[ends]), strict=True))
 
     def _check_tasks(self) -> None:
         """Raise `DataError` if a task has no image to fit a readout on, or none to score it on."""
@@ -71,9 +90,21 @@ class Probes:
     @property
     def slots(self) -> list[int]:
         """Slots before which there is something to look at."""
-        return sorted({*self.sleeps, *self.tasks})
+        return sorted({*self.sleeps, *self.tasks, *self.validations})
 
-    def look(self, capacity: Capacity, state: State, slot: int) -> Steps[dict[str, np.ndarray]]:
+    def due(self, recorder: Recorder, slot: int) -> bool:
+        """Return whether there is something to look at before `slot` that was not looked at yet."""
+        if slot in recorder.probes:
+            return False
+        return slot in self.sleeps or slot in self.tasks or self._validates(recorder, slot)
+
+    def _validates(self, recorder: Recorder, slot: int) -> bool:
+        """Return whether an epoch that was run, not left out, has just ended."""
+        return slot in self.validations and bool(recorder.ran[self.validations[slot]])
+
+    def look(
+        self, capacity: Capacity, state: State, slot: int, recorder: Recorder
+    ) -> Steps[dict[str, np.ndarray]]:
         """Show images to the network as it is before `slot`.
 
         Parameters
@@ -84,12 +115,15 @@ class Probes:
             As it is; not changed.
         slot : int
             One of `slots`.
+        recorder : Recorder
+            What was recorded before it.
 
         Returns
         -------
         dict of str to ndarray
             ``values``: those of `REPRESENTATION`; ``similarity``: of classes;
-            ``fit/POPULATION`` and ``test/POPULATION``: spike counts after a task.
+            ``fit/POPULATION`` and ``test/POPULATION``: spike counts after a task;
+            ``validation``: the accuracy after an epoch.
         """
         found = {}
         if slot in self.sleeps:
@@ -104,7 +138,42 @@ class Probes:
             for name, part in (("fit", self.parts.readout), ("test", self.parts.test)):
                 counts = yield from self._show(capacity, state, part.images, (name, slot))
                 found |= {f"{name}/{k}": counts[k] for k in self._populations()}
+        if self._validates(recorder, slot):
+            validating = self._validate(capacity, state, slot, recorder)
+            found["validation"] = np.array((yield from validating))
         return found
+
+    def _validate(
+        self, capacity: Capacity, state: State, slot: int, recorder: Recorder
+    ) -> Steps[float]:
+        """Return the accuracy on validation images, of the readout or of the output neurons."""
+        protocol, parts = self.protocol, self.parts
+        readout, labels = protocol.readout, parts.validation.labels
+        gates = protocol.schedule.test.gates
+        if readout.fit_last:  # fitted on responses awake: shown as awake, but nothing is learned
+            gates = {**protocol.schedule.wake.gates, "plasticity": 0.0}
+        images, key = parts.validation.images, ("validation", slot)
+        counts = yield from self._show(capacity, state, images, key, gates)
+        if protocol.network.output:
+            return float(np.mean(decisions(counts[protocol.network.output]) == labels))
+        rng = stream(self.seed, "fit", readout.name)
+        if readout.fit_last:
+            table, ran = self.table.until(slot), recorder.ran[:slot]
+            shown = {name: each[:slot] for name, each in recorder.counts.items()}
+            fit = samples_to_fit(readout, shown, table, ran, parts, rng)
+        else:
+            images = parts.readout.images
+            answers = yield from self._show(capacity, state, images, ("readout", slot), gates)
+            fit = samples_to_score(replace(readout, score_last=0), answers, parts.readout.labels)
+        score = samples_to_score(replace(readout, score_last=0), counts, labels)
+        correct, _ = classify(*fit, *score, readout)
+        return float(correct.mean())
+
+    def scores(self, recorder: Recorder, position: int) -> list[float]:
+        """Return the accuracies on validation images after all epochs up to a slot, in order."""
+        slots = [slot for slot in sorted(self.validations) if slot <= position]
+        looked = [recorder.probes[slot] for slot in slots if slot in recorder.probes]
+        return [float(each["validation"]) for each in looked if "validation" in each]
 
     def course(self, recorder: Recorder, dt: float) -> dict[str, np.ndarray]:
         """Return the representation over time, before and after sleeps.
@@ -167,13 +236,18 @@ class Probes:
         return float(self.protocol.schedule.image_duration)
 
     def _show(
-        self, capacity: Capacity, state: State, images: np.ndarray, key: tuple[str, int]
+        self,
+        capacity: Capacity,
+        state: State,
+        images: np.ndarray,
+        key: tuple[str, int],
+        gates: Mapping[str, float] | None = None,
     ) -> Steps[dict[str, np.ndarray]]:
         """Return the spike counts of all populations, shape (n_images, n_neurons)."""
         steps = round(float(self.protocol.schedule.image_duration / self.protocol.network.dt))
         room = max(1, min(capacity.slots, capacity.steps // steps))
         found: dict[str, list[np.ndarray]] = {}
-        for first, segment in shown(self.protocol, images, room):
+        for first, segment in shown(self.protocol, images, room, gates):
             seed = int(stream(self.seed, "probe", *key, first).integers(2**32))
             state, recording = yield Request(state, segment, seed)
             for name, counts in recording.counts.items():
@@ -181,7 +255,9 @@ class Probes:
         return {name: np.concatenate(counts) for name, counts in found.items()}
 
 
-def shown(protocol: Protocol, images: np.ndarray, room: int) -> Iterator[tuple[int, Segment]]:
+def shown(
+    protocol: Protocol, images: np.ndarray, room: int, gates: Mapping[str, float] | None = None
+) -> Iterator[tuple[int, Segment]]:
     """Yield segments that show images in the test phase, each with the number of its first.
 
     Parameters
@@ -192,9 +268,13 @@ def shown(protocol: Protocol, images: np.ndarray, room: int) -> Iterator[tuple[i
         What is shown.
     room : int
         Images in a segment at most.
+    gates : mapping of str to float, optional
+        Gates that are open instead of those of the test phase.
     """
-    network = protocol.network
-    table = protocol.schedule.compile(0, 0, len(images), network.gates, network.dt)
+    network, schedule = protocol.network, protocol.schedule
+    if gates is not None:
+        schedule = replace(schedule, test=Phase(kind="test", gates=gates))
+    table = schedule.compile(0, 0, len(images), network.gates, network.dt)
     rates = protocol.encoder.rates(images)
     for first in range(0, len(images), room):
         slots = slice(first, first + room)

@@ -13,9 +13,10 @@ import numpy as np
 
 from . import mistakes
 from .alarms import Alarms
+from .early_stopping import EarlyStopping
 from .encoders import RateEncoder
 from .errors import Details, ProtocolError, explain, nearest
-from .identity import deciding
+from .identity import deciding, without_later
 from .load import load, load_module
 from .override import UnknownKeyError, replace_at
 from .plain import plain
@@ -24,7 +25,7 @@ from .schedule import Schedule
 from .slots import MAX_SHOWN
 from .spec import Network
 from .tasks import Tasks
-from .values import Frozen, show_value
+from .values import Frozen, check_distinct, show_value, tuple_of
 from .weights import SavedWeights
 
 HOOKS = ("on_segment", "on_sleep", "on_wake")
@@ -46,6 +47,8 @@ class Data:
         Held-out training images the readout is fitted on, weights frozen.
     n_test : int
         Test images the readout is scored on.
+    n_validation : int
+        Images held out from training by which `EarlyStopping` tells when the network is best.
     split_seed : int
         Fixes the test images of a data set without an official test set.
     """
@@ -55,6 +58,7 @@ class Data:
     n_train: int = 700
     n_readout: int = 500
     n_test: int = 500
+    n_validation: int = 0
     split_seed: int = 0
 
     @mistakes.checked
@@ -63,7 +67,7 @@ class Data:
             value = getattr(self, name)
             if not isinstance(value, str):
                 raise ProtocolError(explain(f"data.{name}", repr(value), "text"))
-        for name in ("n_train", "n_readout", "n_test", "split_seed"):
+        for name in ("n_train", "n_readout", "n_test", "n_validation", "split_seed"):
             object.__setattr__(self, name, _count(getattr(self, name), f"data.{name}"))
             if name != "split_seed" and getattr(self, name) > MAX_SHOWN:
                 allowed = f"at most {MAX_SHOWN} images"
@@ -154,6 +158,10 @@ class Protocol:
         When wake, sleep and test come.
     readout : Readout
         How responses are classified.
+    more_readouts : tuple of Readout
+        Other ways to classify the responses of the same run, each with a name of its own.
+    early_stopping : EarlyStopping
+        Whether training ends when a validation set says so; it does not by default.
     record : Record
         What is kept.
     tasks : Tasks
@@ -181,6 +189,8 @@ class Protocol:
     encoder: RateEncoder = field(default_factory=RateEncoder)
     schedule: Schedule = field(default_factory=Schedule)
     readout: Readout = field(default_factory=Readout)
+    more_readouts: tuple[Readout, ...] = ()
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     record: Record = field(default_factory=Record)
     tasks: Tasks = field(default_factory=Tasks)
     initial_weights: SavedWeights = field(default_factory=SavedWeights)
@@ -210,11 +220,64 @@ class Protocol:
             self._check_size()
         with mistakes.going_on():
             self.initial_weights.check(self.network)
-        read = self.network.population(self.readout.population, "readout.population")
-        if not read.spikes:
+        object.__setattr__(
+            self, "more_readouts", tuple_of(self.more_readouts, Readout, "more_readouts")
+        )
+        check_distinct([readout.name for readout in self.readouts], "readouts")
+        for readout in self.readouts:
+            with mistakes.going_on():
+                self._check_readout(readout)
+        with mistakes.going_on():
+            self._check_early_stopping()
+
+    @property
+    def readouts(self) -> tuple[Readout, ...]:
+        """All readouts, the main one first."""
+        return (self.readout, *self.more_readouts)
+
+    def _check_readout(self, readout: Readout) -> None:
+        for name in readout.populations:
+            read = self.network.population(name, "readout.population")
+            if not read.spikes or read.name == self.network.input:
+                why = "takes the stimulus" if read.spikes else "has no threshold and never spikes"
+                raise ProtocolError(
+                    f"readout.population: got '{read.name}', which {why}; expected another "
+                    "population that spikes"
+                )
+        if readout.fit_last and self.network.batch_size:
+            fix = "set readout.fit_last to 0"
+            allowed = "0 for a network that learns from batches"
+            raise ProtocolError(explain("readout.fit_last", readout.fit_last, allowed, fix))
+        if (readout.fit_last or readout.score_last or readout.merge) and len(self.tasks):
             raise ProtocolError(
-                f"readout.population: got '{read.name}', whose neurons have no threshold and "
-                "never spike; expected a population that spikes"
+                "readout: fit_last, score_last and merge are for images that are learned mixed; "
+                "leave them out, or tasks.classes"
+            )
+        images = self.schedule.epochs * self.data.n_train
+        for what, value, most in (
+            ("fit_last", readout.fit_last, images),
+            ("score_last", readout.score_last, self.data.n_test),
+        ):
+            if value > most:
+                raise ProtocolError(
+                    explain(f"readout.{what}", value, f"at most {most}, as many as are shown")
+                )
+
+    def _check_early_stopping(self) -> None:
+        if not self.early_stopping:
+            if self.data.n_validation:
+                allowed = "0 without early stopping"
+                fix = "set early_stopping.patience above 0"
+                got = self.data.n_validation
+                raise ProtocolError(explain("data.n_validation", got, allowed, fix))
+            return
+        if not self.data.n_validation:
+            allowed = "at least 1 image for early stopping"
+            raise ProtocolError(explain("data.n_validation", 0, allowed))
+        if len(self.tasks):
+            raise ProtocolError(
+                "early_stopping: got tasks learned one after the other; expected one task; leave "
+                "out tasks.classes, or set early_stopping.patience to 0"
             )
 
     def _check_size(self) -> None:
@@ -278,6 +341,8 @@ _KINDS = {
     "encoder": RateEncoder,
     "schedule": Schedule,
     "readout": Readout,
+    "more_readouts": tuple | list,
+    "early_stopping": EarlyStopping,
     "record": Record,
     "tasks": Tasks,
     "initial_weights": SavedWeights,
@@ -295,7 +360,7 @@ def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str
     """
     content = {
         "protocol": deciding(protocol.describe()),
-        "equations": protocol.equations(),
+        "equations": without_later(protocol.equations()),
         "seed": int(seed),
         "backend": backend,
         "data": fingerprint,

@@ -1,4 +1,8 @@
-"""How well a classifier reads the label from responses: the field's usual frozen readout."""
+"""How well a classifier reads the label from responses.
+
+The default is the field's usual frozen readout: fitted on the responses to held-out images with
+weights frozen. Other values read responses as others did, so that their numbers can be compared.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,49 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import mistakes
-from .errors import DataError, ProtocolError, explain
+from . import checks, mistakes
+from .errors import DataError, ProtocolError, explain, nearest, one_line
 from .quantities import is_number
 
 # scikit-learn and scipy.stats take longer to import than a program to start: they are imported
 # where a readout is fitted, after the simulation.
 
 
+#: Classifiers by name.
+CLASSIFIERS = {
+    "logistic": "logistic regression",
+    "quadratic": "quadratic discriminant analysis",
+}
+
+#: Regularisation of the quadratic discriminant's covariances, as in the code of Massey et al.
+_QDA_SHRINKAGE = 0.1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Readout:
-    """Standardise, whitened PCA, multinomial logistic regression.
+    """Standardise, whitened PCA, a classifier.
 
     Parameters
     ----------
+    name : str
+        What its metrics begin with: ``network_accuracy``.
     population : str
         Whose spike counts are read.
+    beside : tuple of str
+        Further populations whose spike counts are read.
+    classifier : {"logistic", "quadratic"}
+        Multinomial logistic regression, or quadratic discriminant analysis.
+    fit_last : int
+        0 fits on the responses to ``data.n_readout`` held-out images, weights frozen. Above 0 fits
+        on the responses to the last so many training images as they were while the network learned
+        them: with plasticity, and whatever else was open awake.
+    fit_share : float
+        Share of these responses, drawn at random, that it is fitted on.
+    score_last : int
+        Score on the last so many test images; 0 on all.
+    merge : bool
+        Take images of one class that follow each other without sleep for one sample, the mean of
+        their spike counts.
     variance : float
         Fraction of the variance that the principal components kept explain.
     max_iter : int
@@ -35,7 +66,14 @@ class Readout:
         Subsets of each size; their mean accuracy is reported.
     """
 
+    name: str = "network"
     population: str = "e"
+    beside: tuple[str, ...] = ()
+    classifier: str = "logistic"
+    fit_last: int = 0
+    fit_share: float = 1.0
+    score_last: int = 0
+    merge: bool = False
     variance: float = 0.95
     max_iter: int = 2000
     resamples: int = 2000
@@ -44,11 +82,28 @@ class Readout:
 
     @mistakes.checked
     def __post_init__(self):
+        checks.check_name(self.name, "readout", reserved=("pixels",))
+        if self.classifier not in CLASSIFIERS:
+            known = nearest(str(self.classifier), CLASSIFIERS)
+            raise ProtocolError(f"readout.classifier: unknown '{self.classifier}'; {known}")
+        if not isinstance(self.beside, tuple | list):
+            allowed = "a tuple of populations such as ('i',)"
+            raise ProtocolError(explain("readout.beside", repr(self.beside), allowed))
+        object.__setattr__(self, "beside", tuple(map(str, self.beside)))
+        if not is_number(self.fit_share) or not 0 < self.fit_share <= 1:
+            allowed = "more than 0 and at most 1"
+            raise ProtocolError(explain("readout.fit_share", repr(self.fit_share), allowed))
+        object.__setattr__(self, "fit_share", float(self.fit_share))
+        if not isinstance(self.merge, bool):
+            raise ProtocolError(explain("readout.merge", repr(self.merge), "True or False"))
         if not is_number(self.variance) or not 0 < self.variance < 1:
             raise ProtocolError(explain("readout.variance", repr(self.variance), "between 0 and 1"))
-        for name, least in (("max_iter", 1), ("resamples", 100), ("label_draws", 1)):
+        least_of = {"max_iter": 1, "resamples": 100, "label_draws": 1}
+        least_of |= {"fit_last": 0, "score_last": 0}
+        for name, least in least_of.items():
             value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < least:
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or value < least:
                 allowed = f"a whole number of at least {least}"
                 raise ProtocolError(explain(f"readout.{name}", repr(value), allowed))
         object.__setattr__(self, "label_counts", tuple(self.label_counts))
@@ -56,6 +111,11 @@ class Readout:
             if not isinstance(count, int) or count < 2:
                 allowed = "whole numbers of at least 2, such as (50, 100)"
                 raise ProtocolError(explain("readout.label_counts", self.label_counts, allowed))
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """All populations whose spike counts are read."""
+        return (self.population, *self.beside)
 
 
 @dataclass(frozen=True)
@@ -159,6 +219,7 @@ def classify(
             "on; expected at least 2; raise data.n_readout"
         )
     from sklearn.decomposition import PCA
+    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
     from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -167,10 +228,13 @@ def classify(
 
     varies = np.std(fit, axis=0).max(initial=0) > 0
     if varies:
+        classifier = LogisticRegression(max_iter=readout.max_iter)
+        if readout.classifier == "quadratic":
+            classifier = QuadraticDiscriminantAnalysis(reg_param=_QDA_SHRINKAGE)
         model = make_pipeline(
             StandardScaler(),
             PCA(n_components=readout.variance, whiten=True, svd_solver="full"),
-            LogisticRegression(max_iter=readout.max_iter),
+            classifier,
         )
     else:
         model = DummyClassifier(strategy="most_frequent")
@@ -183,8 +247,43 @@ def classify(
                 f"readout: logistic regression did not converge in {readout.max_iter} iterations; "
                 "raise readout.max_iter"
             ) from error
+        except (ValueError, np.linalg.LinAlgError) as error:  # a class with one sample, say
+            name = CLASSIFIERS[readout.classifier]
+            raise DataError(
+                f"readout: {name} cannot be fitted ({one_line(error)}); fit it on more images"
+            ) from error
     correct = model.predict(test.astype(float)) == test_labels
     return correct, int(model[1].n_components_) if varies else 0
+
+
+def merged(
+    counts: np.ndarray, labels: np.ndarray, slots: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take neighbours of one class for one sample.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n_samples, n_neurons)
+        Spike counts.
+    labels : ndarray, shape (n_samples,)
+        Classes.
+    slots : ndarray of int, shape (n_samples,)
+        The slot of each sample, in order: those that do not follow each other are no neighbours.
+
+    Returns
+    -------
+    counts : ndarray, shape (n_merged, n_neurons)
+        Their means.
+    labels : ndarray, shape (n_merged,)
+        Their classes.
+    """
+    if not len(labels):
+        return np.asarray(counts, dtype=float), labels
+    begins = np.flatnonzero(
+        np.concatenate([[True], (labels[1:] != labels[:-1]) | (np.diff(slots) > 1)])
+    )
+    sizes = np.diff(np.append(begins, len(labels)))
+    return np.add.reduceat(counts, begins).astype(float) / sizes[:, None], labels[begins]
 
 
 def interval(

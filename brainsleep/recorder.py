@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,8 @@ class Recorder:
         Step and neuron of single spikes, a block a segment, by the segment's first slot.
     probes : dict of int to dict of str to ndarray
         What `brainsleep.probes` found, by the slot before which it looked.
+    best : dict of str to ndarray
+        State of the synapses after the epoch that was best so far, with early stopping.
     saturated : ndarray, shape (n_slots + 1, n_plastic)
         Fraction of the weights of each plastic projection that were at their bound before a slot;
         NaN where that was not looked at.
@@ -58,6 +60,7 @@ class Recorder:
     spikes: dict[str, dict[int, np.ndarray]]
     probes: dict[int, dict[str, np.ndarray]]
     saturated: np.ndarray
+    best: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, protocol: Protocol, n_slots: int) -> Recorder:
@@ -136,6 +139,7 @@ class Recorder:
         width = len(WEIGHT_STATISTICS)
         n = len(self.stat_steps)
         found |= {f"stats/{k}": np.array(v[:n]).reshape(-1, width) for k, v in self.stats.items()}
+        found |= {f"best/{k}": v for k, v in self.best.items()}
         for slot, values in self.probes.items():
             found |= {f"probes/{slot}/{k}": v for k, v in values.items()}
         for name, blocks in self.spikes.items():
@@ -147,7 +151,7 @@ class Recorder:
         """Take up the arrays of a checkpoint."""
         for name, value in arrays.items():
             kind, _, key = name.partition("/")
-            if kind in ("counts", "totals", "snapshots"):
+            if kind in ("counts", "totals", "snapshots", "best"):
                 getattr(self, kind)[key] = value.copy()
             elif kind == "stats":
                 self.stats[key] = list(value)

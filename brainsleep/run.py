@@ -19,6 +19,7 @@ import numpy as np
 
 from .alarms import LOOK_EVERY, Alarm, Watch
 from .datasets import Dataset, split
+from .early_stopping import EarlyStopping
 from .errors import NotFiniteError, StoreError
 from .measure import rate_metrics, response_metrics, scores, task_metrics, weight_metrics
 from .metrics import WEIGHT_STATISTICS
@@ -72,10 +73,16 @@ class Run:
             data.n_test,
             stream(seed, "data"),
             data.split_seed,
+            data.n_validation,
         )
-        labels, epochs = self.split.train.labels, protocol.schedule.epochs
-        self.order = protocol.tasks.order(labels, epochs, stream(seed, "order"))
-        self.table = protocol.schedule.compile(
+        schedule = protocol.schedule
+        self.order = protocol.tasks.order(
+            self.split.train.labels,
+            schedule.epochs,
+            stream(seed, "order"),
+            schedule.identical_epochs,
+        )
+        self.table = schedule.compile(
             self.order,
             data.n_readout,
             data.n_test,
@@ -87,11 +94,11 @@ class Run:
         self.watch = Watch(protocol.record.alarms, network, self.table)
         start = initial_state(network, seed, protocol.initial_weights.weights())
         self._at = (0, start)  # one value: an interrupt finds a whole one
-        self.initial_sum = self._summed_weight(self.state)
+        self.initial_sums = self._summed_weights(self.state)
         self.seconds = 0.0
         self._n_train_slots = int(np.sum(self.table.stage == "train"))
         self._stat_slots = self._statistic_slots()
-        self.probes = Probes(protocol, self.table, self.split, seed)
+        self.probes = Probes(protocol, self.table, self.order, self.split, seed)
         longest, usual = int(self.table.steps.max()), Capacity()
         self.capacity = Capacity(usual.slots, max(longest, usual.steps))
         self.watches = False  # whether its backend ends a sleep early within a segment
@@ -125,12 +132,14 @@ class Run:
         changes = 1 + np.flatnonzero(table.stage[1:] != table.stage[:-1])
         checks = np.flatnonzero(table.above)
         ends = checks + 1
+        looks = np.flatnonzero(table.within)
         if self.watches:  # of slots in a row only the first begins a segment, the last ends one
             checks, ends = np.setdiff1d(checks, ends), np.setdiff1d(ends, checks)
         snapshots = [s for s in self.protocol.record.snapshots if s < len(table)]
         singly = np.arange(self._n_train_slots if self.protocol.network.batch_size else 0)
-        own = [changes, self._stat_slots, checks, ends, snapshots, singly, self.probes.slots]
-        return np.unique(np.concatenate([*own, [len(table)]])).astype(int)
+        own = [changes, self._stat_slots, checks, ends, looks, looks + 1, singly]
+        more = [*snapshots, *self.probes.slots, len(table)]
+        return np.unique(np.concatenate([*own, more])).astype(int)
 
     def _segment(self, first: int, last: int) -> Segment:
         table, cut = self.table, slice(first, last)
@@ -146,7 +155,7 @@ class Run:
             slots = np.arange(first, last)
             raster = (slots >= start) & (slots < stop)
         batch = self._batch(first) if table.phase[first] == "wake" else None
-        above = table.above[cut] * self.initial_sum if self.watches else None
+        above = table.above[cut] * sum(self.initial_sums) if self.watches else None
         return Segment.of(table, cut, stimulus, raster, batch, above)
 
     def _batch(self, slot: int) -> Batch | None:
@@ -182,11 +191,11 @@ class Run:
         """
         before, begun = self.seconds, clock()
         boundaries = self._boundaries()
-        yield from self._observe(self.position)
+        yield from self._arrive()
         while self.position < len(self.table) and not self.watch.stopped:
             last = self._next_border(boundaries)
             yield from self._advance(last)
-            yield from self._observe(self.position)
+            yield from self._arrive()
             self.seconds = before + clock() - begun
             self.tell(str(self.table.phase[last - 1]))
         if self.position < self._n_train_slots:  # stopped: training ended with these weights
@@ -213,8 +222,7 @@ class Run:
 
     def _advance(self, last: int) -> Steps[None]:
         first = self.position
-        above = self.table.above[first] * self.initial_sum
-        if above and self._summed_weight(self.state) <= above:
+        if self._is_over(first):
             self._at = (self._next_phase(first), self.state)  # sleep is over, or need not begin
             return
         segment = self._segment(first, last)
@@ -247,27 +255,63 @@ class Run:
         later = np.flatnonzero(self.table.phase[slot + 1 :] != self.table.phase[slot])
         return slot + 1 + int(later[0]) if len(later) else len(self.table)
 
-    def _summed_weight(self, state: State) -> float:
-        return sum(
-            float(state.weights(p.name).sum())
-            for p in self.protocol.network.projections
-            if p.processes
-        )
+    def _is_over(self, slot: int) -> bool:
+        """Return whether summed weights say that the sleep that `slot` is part of is over."""
+        above, within = self.table.above[slot], self.table.within[slot]
+        if not above and not within:
+            return False
+        now, start = np.array(self._summed_weights(self.state)), np.array(self.initial_sums)
+        if above and now.sum() <= above * start.sum():
+            return True
+        return bool(within and np.all(np.abs(now - start) <= within * start))
 
-    def _observe(self, slot: int) -> Steps[None]:
-        """Look at weights and responses before `slot`; the state stays as it is."""
+    def _summed_weights(self, state: State) -> tuple[float, float]:
+        """Return the summed excitatory and inhibitory weights that a weight process changes."""
+        sums = {1: 0.0, -1: 0.0}
+        for p in self.protocol.network.projections:
+            if p.processes:
+                sums[getattr(p, "sign", 1)] += float(state.weights(p.name).sum())
+        return sums[1], sums[-1]
+
+    def _arrive(self) -> Steps[None]:
+        """Look at what is to be looked at here; end training if that is what it says."""
+        slot, end = self.position, self._n_train_slots
+        yield from self._probe(slot)
+        scores = self.probes.scores(self.recorder, slot)
+        if slot in self.probes.validations and EarlyStopping.best(scores) == len(scores) - 1:
+            self.recorder.best = self._synapses(self.state)
+        stopping = self.protocol.early_stopping
+        if ends := slot < end and stopping.ends(scores):
+            self._observe(slot)
+            self.tell(f"training ended early, after {len(scores)} epochs")
+        if ends or (slot == end and scores and stopping.restore == "always"):
+            arrays = self.state.arrays | self.recorder.best
+            self._at = (end, replace(self.state, arrays=arrays))
+        self._observe(self.position)
+
+    @staticmethod
+    def _synapses(state: State) -> dict[str, np.ndarray]:
+        """Return the arrays of a state that belong to projections."""
+        return {k: v for k, v in state.arrays.items() if k.partition(".")[0] in state.synapses}
+
+    def _probe(self, slot: int) -> Steps[None]:
+        """Show images to a copy of the network if that is due before `slot`."""
+        if not self.probes.due(self.recorder, slot):
+            return
+        looking = self.probes.look(self.capacity, self.state, slot, self.recorder)
+        try:
+            self.recorder.probes[slot] = yield from looking
+        except NotFiniteError as error:
+            self._not_finite(error, f"a probe before slot {slot}")
+
+    def _observe(self, slot: int) -> None:
+        """Look at weights and alarms before `slot`; the state stays as it is."""
         if slot in self._stat_slots or (
             slot < self._n_train_slots and slot - self.recorder.looked_at(slot) >= LOOK_EVERY
         ):
             self.recorder.add_saturation(slot, self.protocol, self.state)
         for alarm in self.watch.look(self.recorder, slot):
             self._warn(alarm)
-        if slot in self.probes.slots and slot not in self.recorder.probes:
-            looking = self.probes.look(self.capacity, self.state, slot)
-            try:
-                self.recorder.probes[slot] = yield from looking
-            except NotFiniteError as error:
-                self._not_finite(error, f"a probe before slot {slot}")
         if slot in self._stat_slots:
             self.recorder.add_statistics(slot, self.protocol, self.state)
         names = {"initial": slot == 0, "trained": slot == self._n_train_slots}
@@ -358,7 +402,7 @@ class Run:
         table, recorder = self.table.until(last), self.recorder.until(last)
         dt = float(protocol.network.dt)
         looked = self.probes.course(recorder, dt)
-        inner = ("probes/", "saturated")  # what follows from these is kept
+        inner = ("probes/", "best/", "saturated")  # what follows from these is kept
         arrays = {k: v for k, v in recorder.arrays().items() if not k.startswith(inner)}
         arrays |= looked
         arrays |= {
@@ -379,7 +423,12 @@ class Run:
         metrics = weight_metrics(protocol, recorder, self.state)
         metrics |= rate_metrics(protocol, recorder, table)
         metrics |= response_metrics(protocol, recorder, table, self.split, self.seed)
-        if protocol.data.n_readout and protocol.data.n_test and not self.watch.stopped:
+        if validated := self.probes.scores(recorder, last):
+            metrics["epochs_trained"] = len(validated)
+            metrics["best_epoch"] = 1 + EarlyStopping.best(validated)
+            metrics["validation_accuracy"] = max(validated)
+            arrays["validation"] = np.array(validated)
+        if self._can_score():
             found, few = scores(protocol, recorder, table, self.split, self.seed)
             metrics |= few
             for name, score in found.items():
@@ -392,3 +441,8 @@ class Run:
             arrays |= {f"tasks/{name}": R for name, R in accuracies.items()}
             arrays |= {f"tasks/representation/{name}": v for name, v in represented.items()}
         return metrics, arrays
+
+    def _can_score(self) -> bool:
+        data = self.protocol.data
+        fits = all(data.n_readout or readout.fit_last for readout in self.protocol.readouts)
+        return bool(data.n_test and fits and not self.watch.stopped)

@@ -66,6 +66,9 @@ class SleepPhase(Phase):
     until_initial : bool
         Whether sleep ends early once the summed weight of all projections with a weight process
         is back at its initial value (or below), looked at every `check_every`.
+    tolerance : float
+        If above 0, sleep with `until_initial` ends once the summed excitatory and the summed
+        inhibitory weight are both within this fraction of their initial values instead.
     check_every : Quantity
         Time between looks.
     trigger : float
@@ -87,6 +90,7 @@ class SleepPhase(Phase):
     fraction: float = 0.2
     max_duration: Quantity = default(10 * second)
     until_initial: bool = False
+    tolerance: float = 0.0
     check_every: Quantity = default(1 * second)
     trigger: float = 0.0
     stages: tuple[SleepStage, ...] = ()
@@ -112,6 +116,14 @@ class SleepPhase(Phase):
         if not isinstance(self.until_initial, bool):
             got = repr(self.until_initial)
             raise ScheduleError(explain("sleep.until_initial", got, "True or False"))
+        if not is_number(self.tolerance) or not 0 <= self.tolerance < 1:
+            allowed = "a fraction from 0 (0: at the initial sum or below)"
+            raise ScheduleError(explain("sleep.tolerance", repr(self.tolerance), allowed))
+        object.__setattr__(self, "tolerance", float(self.tolerance))
+        if self.tolerance and not self.until_initial:
+            allowed = "0 for a sleep that does not end early"
+            fix = "set sleep.until_initial first"
+            raise ScheduleError(explain("sleep.tolerance", self.tolerance, allowed, fix))
         check_time(self.max_duration, "sleep.max_duration", ScheduleError)
         check_time(self.check_every, "sleep.check_every", ScheduleError)
 
@@ -131,6 +143,7 @@ def sleep(
     *,
     max_duration: Quantity = 10 * second,
     until_initial: bool = False,
+    tolerance: float = 0.0,
     check_every: Quantity = 1 * second,
     trigger: float = 0.0,
     stages: tuple[SleepStage, ...] = (),
@@ -150,6 +163,7 @@ def sleep(
         fraction=fraction,
         max_duration=max_duration,
         until_initial=until_initial,
+        tolerance=tolerance,
         check_every=check_every,
         trigger=trigger,
         stages=stages,
@@ -183,6 +197,9 @@ class Schedule:
         Gates and length of sleep.
     epochs : int
         How many times the training images are shown, each time in a new order.
+    identical_epochs : bool
+        Show them in the same order every time, and count the time to the next sleep anew with
+        every epoch.
     """
 
     image_duration: Quantity = default(1000 * ms)
@@ -191,12 +208,16 @@ class Schedule:
     sleep: SleepPhase = field(default_factory=sleep)
     test: Phase = field(default_factory=test)
     epochs: int = 1
+    identical_epochs: bool = False
 
     @mistakes.checked
     def __post_init__(self):
         if not isinstance(self.epochs, int) or isinstance(self.epochs, bool) or self.epochs < 1:
             allowed = "a whole number of at least 1"
             raise ScheduleError(explain("schedule.epochs", repr(self.epochs), allowed))
+        if not isinstance(self.identical_epochs, bool):
+            got = repr(self.identical_epochs)
+            raise ScheduleError(explain("schedule.identical_epochs", got, "True or False"))
         check_time(self.image_duration, "schedule.image_duration", ScheduleError)
         check_time(self.period, "schedule.period", ScheduleError)
         for kind in KINDS:
@@ -314,7 +335,8 @@ class Schedule:
             )
         if awake and self.sleep.until_initial:
             chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
-        until = float(self.sleep.until_initial)
+        within = self.sleep.tolerance
+        until = float(self.sleep.until_initial and not within)
         return Timing(
             image=image,
             period=period,
@@ -323,6 +345,8 @@ class Schedule:
             chunk=chunk,
             begin_above=self.sleep.trigger or until,
             go_on_above=until,
+            within=within,
+            anew=self.identical_epochs,
         )
 
     @classmethod

@@ -39,6 +39,9 @@ class SlotTable:
     above : ndarray of float
         The rest of the phase is left out unless the summed weight, relative to its initial
         value, is above this before the slot; 0 never leaves out anything.
+    within : ndarray of float
+        The rest of the phase is left out if the summed excitatory and the summed inhibitory weight
+        are both within this fraction of their initial values; 0 never leaves out anything.
     gates : dict of str to ndarray
         Gate values.
     sleep_stage : ndarray of str
@@ -54,6 +57,7 @@ class SlotTable:
     phase: np.ndarray
     onset: np.ndarray
     above: np.ndarray
+    within: np.ndarray
     gates: dict[str, np.ndarray]
     sleep_stage: np.ndarray
 
@@ -122,6 +126,10 @@ class Timing:
         Longest slot of a sleep.
     begin_above, go_on_above : float
         See `SlotTable.above`: of the first slot of a sleep, and of the others.
+    within : float
+        See `SlotTable.within`.
+    anew : bool
+        Whether the time to the next sleep counts anew with every epoch.
     """
 
     image: int
@@ -131,6 +139,8 @@ class Timing:
     chunk: int
     begin_above: float
     go_on_above: float
+    within: float = 0.0
+    anew: bool = False
 
     def most_slots(self, order: Order) -> float:
         """Return how many slots the training has at most."""
@@ -153,6 +163,7 @@ class Slot(NamedTuple):
     n_images: int = 0
     task: int = -1
     above: float = 0.0
+    within: float = 0.0
     sleep_stage: str = ""
 
 
@@ -175,6 +186,8 @@ def training_slots(order: Order, timing: Timing, batch: int) -> list[Slot]:
             share = timing.sleep * min(1.0, awake / timing.period)
             length = length or (max(1, round(share)) if share else 0)
             awake = 0.0
+        if timing.anew and epoch_ends[last - 1]:
+            awake = 0.0
         if length:
             slots += sleep_slots(length, task, timing)
             woken = True
@@ -188,7 +201,16 @@ def sleep_slots(length: int, task: int, timing: Timing) -> list[Slot]:
     for steps, begins, name in cut(timing.stages, length, timing.chunk):
         above = timing.go_on_above if slots else timing.begin_above
         slots.append(
-            Slot(steps, "train", "sleep", begins, task=task, above=above, sleep_stage=name)
+            Slot(
+                steps,
+                "train",
+                "sleep",
+                begins,
+                task=task,
+                above=above,
+                within=timing.within,
+                sleep_stage=name,
+            )
         )
     return slots
 

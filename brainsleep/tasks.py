@@ -73,7 +73,13 @@ class Tasks:
             found[np.isin(labels, members)] = task
         return found
 
-    def order(self, labels: np.ndarray, epochs: int, rng: np.random.Generator) -> Order:
+    def order(
+        self,
+        labels: np.ndarray,
+        epochs: int,
+        rng: np.random.Generator,
+        identical_epochs: bool = False,
+    ) -> Order:
         """Say in which order images are shown.
 
         Parameters
@@ -84,6 +90,8 @@ class Tasks:
             How many times images are gone through; within each task, if there are tasks.
         rng : numpy.random.Generator
             Shuffles later epochs and draws what is replayed.
+        identical_epochs : bool
+            Whether later epochs are in the order of the first instead.
 
         Returns
         -------
@@ -118,7 +126,7 @@ class Tasks:
                     "raise data.n_train or leave the task out"
                 )
             for epoch in range(epochs):
-                new = images if epoch == 0 else rng.permutation(images)
+                new = images if epoch == 0 or identical_epochs else rng.permutation(images)
                 if self.rehearsal and task:
                     new = self._with_replay(new, parts[:task], labels, rng)
                 shown.append(new)

@@ -29,7 +29,13 @@ PROTOCOL = dataclasses.replace(
     name="controls",
     description="The paper's network at 20 % sleep, and what is left of it without each part",
     network=NETWORK,
-).override({"data.n_train": 3000, "schedule.sleep.until_initial": False})
+).override(
+    {
+        "data.n_train": 3000,
+        "schedule.sleep.tolerance": 0.0,
+        "schedule.sleep.until_initial": False,
+    }
+)
 
 _GATES = "schedule.sleep.gates"
 _DECAY = "network.projections.*.processes.decay"
@@ -77,7 +83,7 @@ CONDITIONS = (
         name="inhibitory plasticity, no sleep",
         changes={
             "schedule.sleep.fraction": 0.0,
-            "network.projections.ie.rules.stdp_nearest_reversed": "vogels:VOGELS",
+            "network.projections.ie.rules.stdp_released": "vogels:VOGELS",
             "network.projections.ie.rules.vogels.rho_target": "10*Hz",
         },
     ),

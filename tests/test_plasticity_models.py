@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 from brian2 import Hz, ms
-from conftest import EVERY_STEP, make_segment, spike_pairs
+from conftest import EVERY_STEP, emulated, make_segment, needs_compiler, spike_pairs
 
 from brainsleep.backend import make_backend
 from brainsleep.models.diehl_cook import DIEHL_COOK, STDP_COMPETITIVE
+from brainsleep.models.stdp import STDP_RELEASED
 from brainsleep.models.triplet import TRIPLET, TRIPLET_MINIMAL
 from brainsleep.models.vogels import VOGELS
 from brainsleep.segment import Capacity
 from brainsleep.state import initial_state
 
 
-def run_spike_trains(rule, trains, *, w_max=5.0, plasticity=1):
+def run_spike_trains(rule, trains, *, w_max=5.0, plasticity=1, backend="numpy"):
     """Weights (n, n), from row to column, after `trains` (n_steps, n) of spikes."""
     trains = np.asarray(trains, dtype=float)
     n_steps, n = trains.shape
@@ -23,8 +24,9 @@ def run_spike_trains(rule, trains, *, w_max=5.0, plasticity=1):
     starts = np.flatnonzero(busy | np.concatenate([[True], busy[:-1]]))
     steps = np.diff(np.append(starts, n_steps))
     segment = make_segment(spec, trains[starts] * EVERY_STEP, steps, plasticity=plasticity)
-    backend = make_backend("numpy", spec, capacity=Capacity(slots=len(starts), steps=n_steps))
-    state, recording = backend.advance(initial_state(spec, 1), segment, 1)
+    capacity = Capacity(slots=len(starts), steps=n_steps)
+    made = emulated(spec) if backend == "cuda" else make_backend(backend, spec, capacity=capacity)
+    state, recording = made.advance(initial_state(spec, 1), segment, 1)
     assert recording.counts["input"].sum() == trains.sum()
     w = np.full((n, n), np.nan)
     w[state.synapses["pairs"]] = state.weights("pairs")
@@ -166,6 +168,73 @@ def test_triplet_pairing_depends_on_frequency_as_published(pairing):
     data |= {(50, 10): (0.56, 0.26), (50, -10): (0.75, 0.19)}
     for condition, (mean, error) in data.items():
         assert measured[condition] == pytest.approx(mean, abs=error)
+
+
+# -- the authors' released timing of pairs -------------------------------------------------------
+
+
+def released(trains, w_max=5.0, *, lr=8e-4, tau_plus=10.0, tau_minus=7.5):
+    """Weights after `trains` by the authors' procedure, step by step, and a quiet step at the end.
+
+    In each step every pair of which a neuron spiked in the step before is looked at: the time
+    since the last spike of either, those of this step included, says which came first.
+    """
+    n = trains.shape[1]
+    w, since, before = np.ones((n, n)), np.full(n, np.inf), np.zeros(n, bool)
+    for spikes in [*trains.astype(bool), np.zeros(n, bool)]:
+        since = np.where(spikes, 0, since + 1)
+        w = np.clip(w, 1e-3, w_max)
+        for pre in range(n):
+            for post in range(n):
+                if not (before[pre] or before[post]) or np.isinf(since[[pre, post]]).any():
+                    continue
+                lag = since[post] - since[pre]
+                if lag >= 0:  # post came first, or both at once
+                    w[pre, post] += lr * np.exp(-lag / tau_plus)
+                else:
+                    w[pre, post] -= lr * np.exp(lag / tau_minus)
+        before = spikes
+    np.fill_diagonal(w, np.nan)
+    return w
+
+
+def test_released_pairs_at_every_lag():
+    """Lag 0 is a full potentiating pair, lags of one step count twice, all others once."""
+    lags = np.arange(-20, 21)  # post after pre where positive
+    measured = changes(STDP_RELEASED, *(([25], [25 + lag]) for lag in lags)) / 8e-4
+    expected = np.where(lags > 0, -np.exp(-lags / 7.5), np.exp(lags / 10))
+    expected[np.abs(lags) == 1] *= 2
+    np.testing.assert_allclose(measured, expected, rtol=1e-9)
+    assert measured[lags == 0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("p", [0.02, 0.1, 0.4, 0.8])
+def test_released_rule_of_random_spike_trains(p):
+    """At all rates: where neurons spike in one step after the other, too."""
+    trains = poisson_trains(p=p)
+    found = run_spike_trains(STDP_RELEASED, trains)
+    np.testing.assert_allclose(found, released(trains), rtol=1e-9)
+    assert np.nanmax(np.abs(found - 1)) > 1e-3
+
+
+def test_released_rule_has_relative_sizes():
+    """With a_plus and a_minus as in the other rules."""
+    rule = STDP_RELEASED.with_parameters(a_plus=0.5, a_minus=2.0)
+    trains = [([5], [5]), ([5], [9]), ([9], [5]), ([5], [6]), ([6], [5])]
+    once = changes(STDP_RELEASED, *trains)
+    np.testing.assert_allclose(changes(rule, *trains) / once, [0.5, 2, 0.5, 2, 0.5], rtol=1e-9)
+
+
+@needs_compiler
+@pytest.mark.standalone
+@pytest.mark.parametrize("backend", ["cpp", "cython", "cuda"])
+def test_released_rule_on_every_backend(backend):
+    """Who spikes in this very step is known before any synapse acts, on every backend."""
+    if backend == "cuda":
+        pytest.importorskip("brian2cuda")
+    trains = poisson_trains(n_steps=100, p=0.4)
+    found = run_spike_trains(STDP_RELEASED, trains, backend=backend)
+    np.testing.assert_allclose(found, released(trains), rtol=1e-9)
 
 
 # -- inhibitory plasticity ---------------------------------------------------------------------

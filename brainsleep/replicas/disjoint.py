@@ -365,7 +365,7 @@ def _unshared(
 
 
 _CODE = """
-equations threshold reset refractory on_slot on_step code on_pre on_post on_onset on_update
+equations threshold reset refractory on_slot on_step on_spike code on_pre on_post on_onset on_update
 expression
 """.split()
 

@@ -179,6 +179,7 @@ def _group_text(group: GroupPlan) -> str:
         *(_block(f"every step, gate {a.gate} open", a.code) for a in group.activities),
         _block("every step", group.on_step),
         _block("threshold", group.threshold),
+        _block("spike, before synapses act", group.on_spike),
         _block("refractory", group.refractory),
         _block("reset", group.reset),
         _parameters(group.parameters),

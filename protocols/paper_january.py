@@ -1,0 +1,32 @@
+"""The paper's experiment with the settings of the authors' code of January 2026 (commit 4294b2c).
+
+As `brainsleep.protocols.paper`, but all synapses learn equally fast, those from E to I start
+weaker, and there is membrane noise in sleep only. `PUBLISHED` follows their procedure of that time:
+the same 300 images 20 times, no early stopping, quadratic discriminant analysis.
+"""
+
+import dataclasses
+
+from brainsleep.early_stopping import EarlyStopping
+from brainsleep.models.massey2026 import PAPER_JANUARY
+from brainsleep.protocols import paper
+from brainsleep.schedule import wake
+
+_CHANGED = {"network": PAPER_JANUARY, "schedule.wake": wake()}
+
+PROTOCOL = dataclasses.replace(
+    paper.PROTOCOL.override(_CHANGED),
+    name="paper_january",
+    description="Recurrent STDP network of Massey et al., settings of January 2026, 20 % sleep",
+)
+
+PUBLISHED = dataclasses.replace(
+    paper.PUBLISHED.override(_CHANGED),
+    name="paper_january, as published",
+    description="The same, by the authors' procedure of that time: 300 images, 20 times",
+    data=dataclasses.replace(paper.PUBLISHED.data, n_validation=0),
+    readout=dataclasses.replace(paper.PUBLISHED_READOUT, classifier="quadratic"),
+    early_stopping=EarlyStopping(),
+)
+
+FIGURE, CONDITIONS = paper.FIGURE, paper.CONDITIONS
