@@ -7,7 +7,7 @@ import numbers
 from typing import TypeGuard
 
 import numpy as np
-from brian2 import Quantity, second
+from brian2 import Quantity, get_dimensions, second
 
 from .errors import BrainsleepError, Details, SpecError, explain
 from .units import readable_unit, unit_name
@@ -48,12 +48,13 @@ def check_quantity(value: object, where: str) -> Quantity:
 def check_units(value: object, like: Quantity, where: str) -> Quantity:
     """Return `value` as one quantity with the units of `like`; raise `SpecError` otherwise."""
     quantity = check_quantity(value, where)
-    if quantity.dim != like.dim:
+    dimensions = get_dimensions(like)  # a number without unit may have none of its own
+    if quantity.dim != dimensions:
         got = value if isinstance(value, Quantity) else f"{value} (no unit)"
         details = Details(
             word=_last_word(where),
             found=str(got),
-            expected=readable_unit(like.dim),
+            expected=readable_unit(dimensions),
             fix=f"give a value such as {like}",
         )
         allowed = f"a value in {unit_name(like)}, such as {like}"

@@ -28,8 +28,8 @@ W_MIN, W_MAX = 0.01, 25.0  # hard bounds of every weight's magnitude
 
 #: Their neuron: the moving threshold is kept within bounds. At 0 mV it does not hold back a neuron
 #: that is driven hard; without bounds it caps every neuron at 320 Hz. Their threshold rises 3 mV
-#: with a spike, after its decay in that step; here it decays before it is used, so it has to rise by
-#: 3 mV/(1 - 1 ms/tau_a).
+#: with a spike, after its decay in that step; here it decays before it is used, so it has to rise
+#: by 3 mV/(1 - 1 ms/tau_a).
 CLIPPED_LIF = NeuronModel(
     name="clipped_lif",
     equations=ADAPTIVE_LIF.equations,

@@ -46,15 +46,13 @@ def tasks(name: str, found: list[Condition], **more) -> Grid:
     return Grid(name=name, conditions=found, over=over, seeds=SEEDS, **more)
 
 
-#: Of the conditions with mixed images and rehearsal, those in which the network can learn: the
-#: STDP network with sleep, the other without. Every third (fifth) sleep is looked at, from before
-#: and after; `brainsleep run continual` looks at all.
-_ALL = of("continual")
-STDP = [c for name, c in _ALL.items() if name not in ("mixed, no sleep", "rehearsal, no sleep")]
-LAYERED = [c for name, c in _ALL.items() if name not in ("mixed, sleep", "rehearsal, sleep")]
+#: Mixed images and rehearsal without sleep only. Every fifth sleep is looked at, from before and
+#: after; `brainsleep run continual` looks at all.
+LAYERED = [
+    c for name, c in of("continual").items() if name not in ("mixed, sleep", "rehearsal, sleep")
+]
 
 GRIDS = [
-    tasks("stdp", STDP, protocol="continual", changes={"record.probe_every": 3}),
     tasks(
         "sg_snn tasks",
         LAYERED,

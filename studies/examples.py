@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reproduction import DATA, FULL
+from reproduction import DATA, FRACTION, SMALL
 
 from brainsleep.load import load_module
 from brainsleep.protocol import load_protocol
@@ -18,11 +18,11 @@ from brainsleep.simulate import simulate
 from brainsleep.store import Result
 
 #: One sleep with an image before and after it: slots 34 to 36.
-_CLOSE = FULL | {"record.weights_every": 35, "record.raster": (34, 37)}
+_CLOSE = SMALL | {"record.weights_every": 35, "record.raster": (34, 37)}
 
 RUNS = {
-    "no sleep": ("paper", _CLOSE | {"schedule.sleep.fraction": 0.0}),
-    "10 % sleep": ("paper", _CLOSE | {"schedule.sleep.fraction": 0.1}),
+    "January, no sleep": ("paper_january", _CLOSE | {FRACTION: 0.0}),
+    "no sleep": ("paper", _CLOSE | {FRACTION: 0.0}),
     "20 % sleep": ("paper", _CLOSE),
     "no homeostasis": ("competitive", {"schedule.sleep.fraction": 0.0}),
     "naps": ("competitive", {}),
@@ -30,8 +30,8 @@ RUNS = {
 
 #: By file: the figure and the runs it shows.
 FIGURES = {
-    "weights": ("weights", ("no sleep", "10 % sleep", "20 % sleep")),
-    "histograms": ("histograms", ("no sleep", "10 % sleep", "20 % sleep")),
+    "weights": ("weights", ("January, no sleep", "no sleep", "20 % sleep")),
+    "histograms": ("histograms", ("January, no sleep", "no sleep", "20 % sleep")),
     "sleep_rates": ("sleep_rates", ("no sleep", "20 % sleep")),
     "raster": ("raster", ("20 % sleep",)),
     "similarity": ("similarity", ("no sleep", "20 % sleep", "no homeostasis", "naps")),

@@ -23,10 +23,6 @@ from brainsleep.table import read
 #: Main conditions of the competitive network: the curves of labels.png.
 MAIN = ("no homeostasis", "frozen weights", "scaled every image", "naps")
 
-#: Curves of accuracy.png by group; runs without the limit of a sleep's length are apart.
-RULES = {"released": "released rule", "textbook": "textbook rule"}
-NO_LIMIT = ", no limit"
-
 CLASSES = 10  # of both data sets: chance
 
 
@@ -109,19 +105,14 @@ def conditions(group: str) -> dict[str, str]:
 
 
 def accuracy(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the sleep sweeps of both rules, one label a curve."""
-    parts = []
-    for group, rule in RULES.items():
-        apart = f"{rule}, sleep not limited to 10 s"
-        names = {c: apart if c.endswith(NO_LIMIT) else rule for c in conditions(group)}
-        parts.append(labelled(table, group, names))
-    return pd.concat(parts)
-
-
-def controls(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the controls in the order of their protocol."""
-    order = [c.name for c in load_module("controls", "protocol").CONDITIONS]
-    return labelled(table, "controls", dict(zip(order, order, strict=True)))
+    """Return the sleep sweep, read out as the authors do and held out: one label a curve."""
+    names = dict.fromkeys(conditions("published"), "authors' procedure")
+    theirs = labelled(table, "published", names)
+    held_out = theirs.assign(
+        label="held-out readout, same networks",
+        network_accuracy=theirs["held_out_accuracy"],
+    )
+    return pd.concat([theirs, held_out])
 
 
 def every(group: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -143,11 +134,12 @@ def thresholds(table: pd.DataFrame) -> pd.DataFrame:
 #: By file: the figure that draws it, and what chooses its rows.
 FIGURES = {
     "accuracy": ("accuracy", accuracy),
-    "controls": ("controls", controls),
+    "controls": ("controls", every("controls")),
     "competitive": ("controls", every("competitive")),
     "labels": ("labels", main_conditions),
     "thresholds": ("sensitivity", thresholds),
-    "all_to_all": ("controls", every("all-to-all")),
+    "textbook": ("controls", every("textbook")),
+    "inhibition": ("controls", every("inhibition")),
 }
 
 

@@ -142,18 +142,24 @@ def of_the_paper() -> list[Grid]:
     }
     return [
         study("published", "paper:PUBLISHED", conditions(fractions()), range(SEEDS), DATA.values()),
-        study("controls", "controls", apart, range(SEEDS), DATA.values()),
+        study("controls", "controls", apart, few, DATA.values()),
         study("january", "paper_january", conditions(fractions((0.0,)), SMALL), few, mnist),
-        study("inhibition", "paper", conditions(rates, SMALL), few, mnist),
+        study("inhibition", "paper", conditions(rates, SMALL), range(2), mnist),
         study(
             "january, published",
             "paper_january:PUBLISHED",
             conditions(fractions((0.0, 0.1, 0.2))),
-            few,
+            range(2),
             mnist,
         ),
-        study("textbook", "paper", conditions(textbook, SMALL), few, DATA.values()),
-        study("distinct", "paper", conditions(fractions()), few, DATA.values()),
+        study("textbook", "paper", conditions(textbook, SMALL), few, mnist),
+        study(
+            "distinct",
+            "paper",
+            conditions(fractions((0.0, 0.2)), {"record.weights_every": 0}),
+            range(2),
+            DATA.values(),
+        ),
     ]
 
 

@@ -26,17 +26,20 @@ PAGES = tuple(
     ROOT / "docs" / f"{name}.md" for name in ("reproduction", "competitive_search", "continual")
 )
 
-#: Condition that the differences and effect sizes of a group are taken against.
+#: Condition that the differences and effect sizes of a group are taken against. Where a condition
+#: names a share of sleep (``rest, 10%``) it is the one that names it, too (``sleep, 10%``).
 REFERENCE = {
-    "released": "0% sleep",
-    "textbook": "0% sleep",
-    "all-to-all": "no sleep",
-    "controls": "sleep",
+    "controls": "sleep, 20%",
+    "distinct": "0% sleep",
+    "textbook": "",
     "competitive": "naps",
     "first choice": "naps",
     "noisy": "naps",
     "shifted": "naps",
 }
+
+#: Weights of the paper's network at the start.
+STARTS = {"input_e": 0.15, "ee": 0.3, "ei": 0.6, "ie": 0.5}
 
 MARKED = re.compile(r"(<!-- table: ([^\n]+), (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -56,7 +59,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 #: Grids of surrogate-gradient networks, and of tasks: their tables have columns of their own.
 LAYERED = ("sg_snn", "sg_snn_released")
-TASKS = ("stdp", "sg_snn tasks", "competitive tasks")
+TASKS = ("sg_snn tasks", "competitive tasks")
 
 
 def updated(text: str, table: pd.DataFrame) -> str:
@@ -66,6 +69,8 @@ def updated(text: str, table: pd.DataFrame) -> str:
         start, group, data, _, end = found.groups()
         if group == "authors":
             return f"{start}\n{beside_authors(table, data)}\n{end}"
+        if group == "networks":
+            return f"{start}\n{networks(table, data)}\n{end}"
         chosen = table[(table["grid"] == group) & (table["data"] == data)]
         if group in LAYERED:
             return f"{start}\n{against_sleep(chosen, data)}\n{end}"
@@ -90,16 +95,19 @@ def tabulate(rows: pd.DataFrame, reference: str) -> str:
     several = rows.groupby("condition")["seed"].nunique().max() > 1
     heads = ["condition"]
     heads += ["n", "accuracy %", "sd", "95 % interval"] if several else ["accuracy %"]
-    heads += [f"less '{reference}', same seed", "g"] if several and reference else []
+    same = " (or of the same share)" if any(map(_share, rows["condition"])) else ""
+    heads += [f"less '{reference}'{same}, same seed", "g"] if several and reference else []
     heads += [*(f"{c} labels" for c in few), "saturated %", "E Hz in test"]
-    compared = rows[rows["condition"] == reference].set_index("seed")["network_accuracy"]
+    known = set(rows["condition"])
     means = rows.groupby("condition", sort=False)["network_accuracy"].mean()
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for condition in means.sort_values(ascending=False, kind="stable").index:
         chosen = rows[rows["condition"] == condition]
         cells = [condition, *_accuracy(chosen["network_accuracy"], several)]
         if several and reference:
-            cells += _effect(chosen, compared) if condition != reference else ["", ""]
+            own = _reference(condition, reference, known)
+            compared = rows[rows["condition"] == own].set_index("seed")["network_accuracy"]
+            cells += _effect(chosen, compared) if condition != own else ["", ""]
         cells += [f"{100 * chosen[f'network_accuracy_{c}'].mean():.1f}" for c in few]
         cells += [f"{100 * chosen['saturated'].mean():.1f}"]
         cells += [f"{chosen['rate_test_e_hz'].mean():.3g}"]
@@ -112,30 +120,79 @@ def tabulate(rows: pd.DataFrame, reference: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _share(condition: str) -> str:
+    """Return the share of sleep that a condition ends with, such as ``10%``; '' for none."""
+    found = re.search(r", (?:\w+ of )?(\d+%)$|, rate of (\d+%)$", condition)
+    return next(filter(None, found.groups())) if found else ""
+
+
+def _reference(condition: str, reference: str, known: set[str]) -> str:
+    """Return what a condition is compared with."""
+    own = f"{reference.partition(', ')[0]}, {_share(condition)}"
+    return own if own in known else reference
+
+
 def beside_authors(runs: pd.DataFrame, data: str) -> str:
     """Return a Markdown table of accuracy by sleep fraction: the authors', and ours.
 
-    As released a sleep lasts at most 10 s, so ours at 30 % (28.6 %, in fact) is also what every
-    larger fraction gives; the last column has runs without that limit.
+    A sleep lasts at most 10 s, so ours at 30 % (28.6 %, in fact) is also what every larger fraction
+    gives. The last columns have another readout of the same networks.
     """
     authors = authors_values(data)
-    ours = runs[(runs["grid"] == "released") & (runs["data"] == data)]
+    ours = runs[(runs["grid"] == "published") & (runs["data"] == data)]
     lines = [
-        "| sleep | authors %: mean, sd | ours, as released: mean, sd, 95 % interval "
-        "| less the authors' | ours, no limit of 10 s |",
-        "|---" * 5 + "|",
+        "| sleep | authors %: mean, sd | their procedure here %: mean, sd, 95 % interval "
+        "| difference | in pooled sd | held-out readout, same networks %: mean, sd |",
+        "|---" * 6 + "|",
     ]
-    for percent in (0, 10, 20, 30, 50, 100):
+    for percent in range(0, 101, 10):
         theirs = authors.loc[authors["sleep_percent"] == percent, "accuracy_percent"].to_numpy()
-        cells = [f"{percent} %", f"{theirs.mean():.1f}, {theirs.std(ddof=1):.1f}"]
-        limited = f"{min(percent, 30)}% sleep"
-        mine = ours.loc[ours["condition"] == limited, "network_accuracy"]
-        _, mean, sd, interval = _accuracy(mine, True)
-        cells += [f"{mean}, {sd}, {interval}", f"{float(mean) - theirs.mean():+.1f}"]
-        free = ours.loc[ours["condition"] == f"{percent}% sleep, no limit", "network_accuracy"]
-        cells += [", ".join(_accuracy(free, True)[1:]) if len(free) else ""]
-        lines.append("| " + " | ".join(cells) + " |")
+        chosen = ours[ours["condition"] == f"{min(percent, 30)}% sleep"]
+        mine = 100 * chosen["network_accuracy"].to_numpy()
+        _, mean, sd, interval = _accuracy(chosen["network_accuracy"], True)
+        pooled = np.sqrt((theirs.var(ddof=1) + mine.var(ddof=1)) / 2)
+        difference = mine.mean() - theirs.mean()
+        _, held_out, spread, _ = _accuracy(chosen["held_out_accuracy"], True)
+        lines.append(
+            f"| {percent} % | {theirs.mean():.1f}, {theirs.std(ddof=1):.1f} "
+            f"| {mean}, {sd}, {interval} | {difference:+.1f} | {difference / pooled:+.1f} "
+            f"| {held_out}, {spread} |"
+        )
     return "\n".join(lines) + "\n"
+
+
+def networks(runs: pd.DataFrame, data: str) -> str:
+    """Return a Markdown table of what the paper's networks are after training, mean and sd."""
+    lines = [
+        "| settings | images | sleep | n | E Hz in test | I Hz in test | saturated % "
+        "| mean w: in, EE, EI, IE | their readout % | held-out readout % |",
+        "|---" * 10 + "|",
+    ]
+    places = {
+        "published": ("table", "300, up to 20 times"),
+        "distinct": ("table", "6000"),
+        "january, published": ("January", "300, 20 times"),
+        "january": ("January", "1200"),
+    }
+    for grid, (settings, images) in places.items():
+        rows = runs[(runs["grid"] == grid) & (runs["data"] == data)]
+        starts = STARTS | ({"ei": 0.4} if settings == "January" else {})
+        for condition, chosen in rows.groupby("condition", sort=False):
+            weights = [f"{(w * chosen[f'growth_{p}']).mean():.1f}" for p, w in starts.items()]
+            own = "held_out_accuracy" if "published" in grid else "network_accuracy"
+            theirs = _spread(chosen["network_accuracy"]) if "published" in grid else "-"
+            cells = [settings, images, condition.removesuffix(" sleep"), str(len(chosen))]
+            cells += [_spread(chosen[f"rate_test_{p}_hz"], 1, 0) for p in ("e", "i")]
+            cells += [_spread(chosen["saturated"]), "/".join(weights), theirs]
+            lines.append("| " + " | ".join([*cells, _spread(chosen[own])]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _spread(values: pd.Series, factor: float = 100, digits: int = 1) -> str:
+    """Return mean and standard deviation."""
+    found = factor * values.to_numpy(float)
+    sd = f", {found.std(ddof=1):.{digits}f}" if len(found) > 1 else ""
+    return f"{found.mean():.{digits}f}{sd}"
 
 
 def against_sleep(rows: pd.DataFrame, data: str) -> str:

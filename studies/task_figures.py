@@ -14,13 +14,9 @@ from brainsleep.table import read
 
 #: Figure of each grid by the end of its file name.
 GRIDS = {
-    "stdp": "continual_stdp",
     "sg_snn tasks": "continual_sg_snn",
     "competitive tasks": "continual_competitive",
 }
-
-#: Runs whose representation is drawn over time, first seed on MNIST: grid and condition.
-OVER_TIME = (("stdp", "sleep"), ("stdp", "normalise only"))
 
 
 def main() -> None:
@@ -40,9 +36,6 @@ def main() -> None:
 
     for grid, file in GRIDS.items():
         draw("continual", table[table["grid"] == grid], file)
-    first = table[(table["seed"] == 0) & (table["data"] == "mnist")]
-    chosen = [(g, c) in OVER_TIME for g, c in zip(first["grid"], first["condition"], strict=True)]
-    draw("representation", first[chosen], "representation")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from brainsleep.datasets import Samples, Split
 from brainsleep.errors import DataError, ProtocolError, ScheduleError
 from brainsleep.measure import accuracy_matrices, decisions, task_metrics
 from brainsleep.protocol import load_protocol, run_id
+from brainsleep.recorder import Recorder
 from brainsleep.schedule import Order, Schedule, sleep
 from brainsleep.segment import Capacity, Recording
 from brainsleep.simulate import simulate
@@ -192,7 +193,7 @@ def parts(n=40):
     none = Samples(np.zeros((0, 8, 8), np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64))
     images = np.zeros((n, 8, 8), np.uint8)
     shown = Samples(images, labels, np.arange(n))
-    return Split(none, shown, shown)
+    return Split(none, shown, shown, none)
 
 
 def responses(labels, order, seed=0):
@@ -382,10 +383,10 @@ def test_readout_and_test_images_have_noise_of_their_own():
     order = Order(np.arange(4), np.array([0, 0, 1, 1]), np.zeros(4, int))
     protocol = TINY.override({"tasks.classes": ((0, 1), (2, 3))})
     table = protocol.schedule.compile(order, 40, 40, protocol.network.gates, 1 * ms)
-    probes = Probes(protocol, table, split, 0)
+    probes = Probes(protocol, table, order, split, 0)
     (slot,) = probes.tasks
     seeds, answer = [], None
-    steps = probes.look(Capacity(), None, slot)
+    steps = probes.look(Capacity(), None, slot, Recorder.empty(protocol, len(table)))
     with contextlib.suppress(StopIteration):
         while True:
             asked = steps.send(answer)

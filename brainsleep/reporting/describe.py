@@ -229,9 +229,7 @@ def _schedule(protocol: Protocol) -> Iterator[Any]:
     yield Text(
         f"image {schedule.image_duration}; sleep of {schedule.sleep_duration} after every "
         f"{schedule.wake_duration} of wake (fraction {schedule.sleep.fraction:g}, at most "
-        f"{schedule.sleep.max_duration}"
-        + (", until weights are back at the initial sum)" if schedule.sleep.until_initial else ")")
-        + _stages(schedule.sleep)
+        f"{schedule.sleep.max_duration}" + _end_of_sleep(schedule.sleep) + _stages(schedule.sleep)
     )
 
 
@@ -240,10 +238,20 @@ def nominal_slots(protocol: Protocol) -> SlotTable:
     data, network = protocol.data, protocol.network
     classes = [label for task in protocol.tasks.classes for label in task] or [0]
     labels = np.resize(classes, data.n_train)
-    order = protocol.tasks.order(labels, protocol.schedule.epochs, np.random.default_rng(0))
+    schedule, rng = protocol.schedule, np.random.default_rng(0)
+    order = protocol.tasks.order(labels, schedule.epochs, rng, schedule.identical_epochs)
     return protocol.schedule.compile(
         order, data.n_readout, data.n_test, network.gates, network.dt, network.batch_size or 1
     )
+
+
+def _end_of_sleep(sleep: SleepPhase) -> str:
+    """Say whether a sleep ends early; closes the bracket that it stands in."""
+    if not sleep.until_initial:
+        return ")"
+    if not sleep.tolerance:
+        return ", until weights are back at the initial sum)"
+    return f", until both sums of weights are within {100 * sleep.tolerance:g} % of the initial)"
 
 
 def _stages(sleep: SleepPhase) -> str:

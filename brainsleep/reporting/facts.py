@@ -152,15 +152,26 @@ def schedule(protocol: Plain) -> list[Table]:
     if not sleep["fraction"]:
         rows[1:] = [("sleep", "none")]
     more = {
-        "ends early": sleep.get("until_initial") and "once summed weights are back at their start",
+        "ends early": sleep.get("until_initial") and end_of_sleep(sleep),
         "begins": sleep.get("trigger") and f"if summed weights exceed {sleep['trigger']:g} × start",
         "stages": ", ".join(f"{s['name']} ({s['share']:g})" for s in sleep.get("stages") or ()),
         "cycles": sleep.get("cycles", 1) > 1 and sleep["cycles"],
-        "epochs": plan.get("epochs", 1) > 1 and plan["epochs"],
+        "epochs": plan.get("epochs", 1) > 1
+        and f"{plan['epochs']}{', all alike' if plan.get('identical_epochs') else ''}",
         "tasks": "; ".join(text(task) for task in (protocol.get("tasks") or {}).get("classes", ())),
     }
     rows += [(name, value) for name, value in more.items() if value]
     return [Table("Schedule", ("what", "value"), rows), _gates(plan)]
+
+
+def end_of_sleep(sleep: Plain) -> str:
+    """Say when a described sleep that ends early does so."""
+    if not sleep.get("tolerance"):
+        return "once summed weights are back at their start"
+    return (
+        "once summed excitatory and summed inhibitory weights are both within "
+        f"{100 * sleep['tolerance']:g} % of their start"
+    )
 
 
 def _gates(plan: Plain) -> Table:
@@ -184,10 +195,15 @@ def n_tasks(protocol: Plain) -> int:
 def settings(protocol: Plain) -> Table:
     """Tabulate the settings of a described protocol that no other table has."""
     rows = []
-    for name in ("data", "encoder", "readout", "record", "tasks", "initial_weights"):
+    for name in ("data", "encoder", "readout", "early_stopping", "record", "tasks",
+                 "initial_weights"):  # fmt: skip
         for key, value in (protocol.get(name) or {}).items():
             if key != "kind":
                 rows.append((f"{name}.{key}", text(value)))
+    for readout in protocol.get("more_readouts") or ():
+        for key, value in readout.items():
+            if key not in ("kind", "name"):
+                rows.append((f"more_readouts.{readout['name']}.{key}", text(value)))
     return Table("", ("setting", "value"), rows)
 
 

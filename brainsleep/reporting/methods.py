@@ -13,12 +13,13 @@ from typing import Any
 from ..latex import latex_unit, symbol
 from ..model import Model
 from ..plain import plain
-from ..protocol import Protocol
+from ..protocol import Data, Protocol
+from ..readout import CLASSIFIERS, Readout
 from ..spec import Network
 from ..surrogate import SurrogateNetwork
 from ..typeset import blocks
 from . import facts, stored_models
-from .facts import text
+from .facts import end_of_sleep, text
 from .latex_text import aligned, escaped, tabulated
 from .layers_text import layers
 
@@ -136,6 +137,8 @@ def _listed(words: list[str]) -> str:
 def _said_of_sleep(plan: dict[str, Any]) -> Iterator[str]:
     sleep = plan["sleep"]
     epochs = f", in {plan['epochs']} epochs" if plan["epochs"] > 1 else ""
+    if epochs and plan["identical_epochs"]:
+        epochs += " that are all alike: the same order, and the same times of sleep"
     yield escaped(f"Each image is shown for {text(plan['image_duration'])}{epochs}.")
     if not sleep["fraction"]:
         yield "There is no sleep."
@@ -152,7 +155,7 @@ def _said_of_sleep(plan: dict[str, Any]) -> Iterator[str]:
         said = f"It comes only if summed weights exceed {sleep['trigger']:g} times their start."
         yield escaped(said)
     if sleep["until_initial"]:
-        yield "It ends early once summed weights are back at their start."
+        yield escaped(f"It ends early {end_of_sleep(sleep)}.")
     if sleep["stages"]:
         whole = sum(stage["share"] for stage in sleep["stages"])
         stages = [f"{s['name']} ({100 * s['share'] / whole:.3g} %)" for s in sleep["stages"]]
@@ -186,6 +189,27 @@ def _said_of_start(saved: dict[str, Any]) -> str:
     )
 
 
+def _said_of_readout(readout: Readout, data: Data, scored: str) -> str:
+    """Say how a readout classifies, what it is fitted on and what it is scored on."""
+    one = "population" if len(readout.populations) == 1 else "populations"
+    said = (
+        f" {CLASSIFIERS[readout.classifier]} on standardised spike counts of {one} "
+        f"{_listed(list(readout.populations))}, reduced to the principal components of "
+        f"{100 * readout.variance:g} % of their variance, was fitted on "
+    )
+    if readout.fit_last:
+        share = f"{100 * readout.fit_share:g} % of " if readout.fit_share < 1 else ""
+        said += f"{share}the responses to the last {readout.fit_last} training images as learned"
+    else:
+        said += f"the responses to {data.n_readout} held-out training images"
+    if readout.score_last:
+        scored = f"the last {readout.score_last} of {scored}"
+    said += f" and scored on {scored}."
+    if readout.merge:
+        said += " Images of one class that follow each other without sleep are one sample of it."
+    return said
+
+
 def _data(protocol: Protocol) -> Iterator[str]:
     data, readout, output = protocol.data, protocol.readout, protocol.network.output
     yield r"\subsection*{Data and readout}"
@@ -198,12 +222,16 @@ def _data(protocol: Protocol) -> Iterator[str]:
         )
     else:
         said += " A"
-    said += (
-        f" logistic regression on standardised spike counts of population {readout.population}, "
-        f"reduced to the principal components of {100 * readout.variance:g} % of their variance, "
-        f"was fitted on the responses to {data.n_readout} held-out training images and scored on "
-        + ("the same test images." if output else f"{held_out}.")
-    )
+    said += _said_of_readout(readout, data, "the same test images" if output else held_out)
+    for other in protocol.more_readouts:
+        said += " Another readout is a" + _said_of_readout(other, data, "test images")
+    if protocol.early_stopping:
+        said += (
+            f" After every epoch a copy of the network was shown {data.n_validation} validation "
+            "images; training ended when the accuracy on them had not risen for "
+            f"{protocol.early_stopping.patience} epochs, and the weights of the best epoch were "
+            "put back" + (" then." if protocol.early_stopping.restore != "always" else ".")
+        )
     yield escaped(said)
     if len(protocol.tasks):
         yield (
