@@ -239,10 +239,12 @@ class Protocol:
         for name in readout.populations:
             read = self.network.population(name, "readout.population")
             if not read.spikes or read.name == self.network.input:
-                why = "takes the stimulus" if read.spikes else "has no threshold and never spikes"
+                why = "which takes the stimulus, and whose spikes are not kept"
+                if not read.spikes:
+                    why = "whose neurons have no threshold and never spike"
                 raise ProtocolError(
-                    f"readout.population: got '{read.name}', which {why}; expected another "
-                    "population that spikes"
+                    f"readout.population: got '{read.name}', {why}; expected a population that "
+                    "spikes"
                 )
         if readout.fit_last and self.network.batch_size:
             fix = "set readout.fit_last to 0"

@@ -67,8 +67,8 @@ class SleepPhase(Phase):
         Whether sleep ends early once the summed weight of all projections with a weight process
         is back at its initial value (or below), looked at every `check_every`.
     tolerance : float
-        If above 0, sleep with `until_initial` ends once the summed excitatory and the summed
-        inhibitory weight are both within this fraction of their initial values instead.
+        If above 0, a sleep that ends early (`until_initial`) does so once the summed excitatory
+        and the summed inhibitory weight are both within this fraction of their initial values.
     check_every : Quantity
         Time between looks.
     trigger : float
@@ -120,10 +120,6 @@ class SleepPhase(Phase):
             allowed = "a fraction from 0 (0: at the initial sum or below)"
             raise ScheduleError(explain("sleep.tolerance", repr(self.tolerance), allowed))
         object.__setattr__(self, "tolerance", float(self.tolerance))
-        if self.tolerance and not self.until_initial:
-            allowed = "0 for a sleep that does not end early"
-            fix = "set sleep.until_initial first"
-            raise ScheduleError(explain("sleep.tolerance", self.tolerance, allowed, fix))
         check_time(self.max_duration, "sleep.max_duration", ScheduleError)
         check_time(self.check_every, "sleep.check_every", ScheduleError)
 
@@ -335,7 +331,7 @@ class Schedule:
             )
         if awake and self.sleep.until_initial:
             chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
-        within = self.sleep.tolerance
+        within = self.sleep.tolerance * self.sleep.until_initial
         until = float(self.sleep.until_initial and not within)
         return Timing(
             image=image,

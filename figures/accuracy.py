@@ -48,7 +48,7 @@ NETWORKS = {"massey2026": "stdp_snn", "sg_snn": "sg_snn"}
 #: What curves are called: by the rules of the recurrent network, by the loss of the other.
 LOSSES = {"ce_count_loss": "loss of spike counts", "ce_rate_loss": "as released"}
 RULES = {
-    "stdp_nearest_reversed": "released rule",
+    "stdp_released": "released rule",
     "stdp_nearest": "textbook rule",
     "stdp_all": "textbook rule, all to all",
 }

@@ -72,6 +72,7 @@ LAYERED = {
     "schedule.epochs": 10,
     "schedule.sleep.duration": ITERATION,
     "schedule.sleep.until_initial": False,
+    "schedule.wake.gates.noise": None,
     "record.weights_at_phases": False,
 }
 

@@ -22,7 +22,7 @@ from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, MEMBRANE_NOISE
-from brainsleep.models.stdp import STDP_NEAREST
+from brainsleep.models.stdp import STDP_NEAREST, STDP_NEAREST_REVERSED
 from brainsleep.programs.build import find_compiler
 from brainsleep.protocol import Data, Protocol, Record
 from brainsleep.schedule import Schedule, sleep
@@ -52,7 +52,15 @@ EVERY_STEP = 1000.0
 #: A run of a fraction of a second, with everything that can be recorded.
 TINY = Protocol(
     name="tiny",
-    network=recurrent_network(n_inputs=64, n_excitatory=30, n_inhibitory=10),
+    network=recurrent_network(
+        STDP_NEAREST_REVERSED,
+        neuron=ADAPTIVE_LIF,
+        w_ei=0.4,
+        lr_ie=8e-4,
+        n_inputs=64,
+        n_excitatory=30,
+        n_inhibitory=10,
+    ),
     data=Data(n_train=12, n_readout=40, n_test=40),
     encoder=RateEncoder(size=(8, 8), total=14.0),
     schedule=Schedule(image_duration=50 * ms, period=200 * ms, sleep=sleep(0.5, noise=1, decay=1)),

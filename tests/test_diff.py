@@ -181,7 +181,8 @@ def test_command(diff):
 
 def test_command_prints_code(diff):
     code, out, _ = diff("demo", "demo", "--set-b", "network.populations.e.model=lif:LIF")
-    assert code == 1 and "population e, threshold\n  - v > v_threshold + a\n" in out
+    before = "v > clip(v_threshold + a, v_threshold_low, v_threshold_high)"
+    assert code == 1 and f"population e, threshold\n  - {before}\n" in out
     assert "  + v > v_threshold\n" in out
 
 

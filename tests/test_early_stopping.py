@@ -13,6 +13,7 @@ from brainsleep.datasets import load_dataset, split
 from brainsleep.early_stopping import EarlyStopping
 from brainsleep.errors import BrainsleepError, DataError
 from brainsleep.measure import samples_to_fit, samples_to_score
+from brainsleep.protocol import run_id
 from brainsleep.readout import Readout, classify, merged
 from brainsleep.simulate import simulate
 
@@ -25,7 +26,7 @@ STOPPING = TINY.override(
         "data.n_test": 20,
         "schedule.epochs": 8,
         "schedule.sleep.fraction": 0.0,
-        "network.projections.*.rules.stdp_released.lr": 0.05,
+        "network.projections.*.rules.stdp_nearest_reversed.lr": 0.05,
         "early_stopping.patience": 2,
         "record.raster": (),
         "record.snapshots": (),
@@ -95,7 +96,7 @@ def test_the_test_has_the_weights_that_were_put_back(runs):
         ({"readout.fit_share": 0}, "more than 0 and at most 1"),
         ({"readout.beside": "(x)"}, "no population 'x'"),
         ({"readout.beside": "(input)"}, "takes the stimulus"),
-        ({"schedule.sleep.tolerance": 0.1}, "set sleep.until_initial first"),
+        ({"schedule.sleep.tolerance": 1}, "a fraction from 0"),
     ],
 )
 def test_what_does_not_fit_together_is_said(changes, message):
@@ -178,3 +179,26 @@ def test_more_readouts_of_one_run(tmp_path):
     assert result.metrics["both_accuracy"] == alone.metrics["both_accuracy"]
     assert result.metrics["both_components"] != result.metrics["network_components"]
     assert np.array_equal(result.arrays["correct/both"], alone.arrays["correct/both"])
+
+
+def test_every_setting_is_in_the_id_of_a_run():
+    def address(**changes):
+        base = {"schedule.sleep.until_initial": True, "readout.fit_last": 20}
+        return run_id(STOPPING.override(base | changes), 0, "numpy", "data")
+
+    found = [
+        address(),
+        address(**{"data.n_validation": 31}),
+        address(**{"early_stopping.patience": 3}),
+        address(**{"early_stopping.restore": "if stopped"}),
+        address(**{"schedule.identical_epochs": True}),
+        address(**{"schedule.sleep.tolerance": 0.01}),
+        address(**{"readout.classifier": "quadratic"}),
+        address(**{"readout.beside": "(i)"}),
+        address(**{"readout.fit_last": 19}),
+        address(**{"readout.fit_share": 0.9}),
+        address(**{"readout.score_last": 19}),
+        address(**{"readout.merge": True}),
+        address(**{"more_readouts": (Readout(name="other"),)}),
+    ]
+    assert len(set(found)) == len(found)

@@ -79,7 +79,7 @@ def test_commands_give_the_same_runs():
         over={
             FRACTION: [0.0, 0.1],
             "encoder.total": [20.5],
-            "network.projections.*.rules.stdp_nearest_reversed": ["stdp:STDP_NEAREST"],
+            "network.projections.*.rules.stdp_released": ["stdp:STDP_NEAREST"],
         },
         seeds=[7],
         backend="numpy",

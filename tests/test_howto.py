@@ -142,7 +142,7 @@ def test_files_of_getting_started_are_sound(tmp_path, monkeypatch):
     for name, text in steps(page):
         Path(name).write_text(text, encoding="utf-8")
     rule = load("my_rule.py:SOFT")
-    changed = {"network.projections.*.rules.stdp_nearest_reversed": "my_rule.py:SOFT"}
+    changed = {"network.projections.*.rules.stdp_released": "my_rule.py:SOFT"}
     network = load_protocol("demo").override(changed).network
     assert all(projection.rules == (rule,) for projection in network.projections)
     study = load_protocol("my_study.py")

@@ -267,9 +267,9 @@ def test_sleep_ends_when_both_sums_are_near_their_start(tmp_path):
     only_i = at_rest | {"network.projections.ie.processes.decay.w_star": 0.01}
     found = sleeps(tmp_path, **only_i, **{"schedule.sleep.tolerance": 1e-9})
     assert found.metrics["sleep_s"] == 0  # the first look is at the start itself
-    learned = {
+    learned: dict = {
         "schedule.wake.gates.plasticity": 1,
-        "network.projections.*.rules.stdp_released.lr": 0.01,
+        "network.projections.*.rules.stdp_nearest_reversed.lr": 0.01,
     }
     found = sleeps(tmp_path, **slow, **learned, **{"schedule.sleep.tolerance": 1e-9})
     assert found.metrics["sleep_s"] == pytest.approx(2 * 2.0)  # never near: all of the time

@@ -25,7 +25,7 @@ from brainsleep.responses import class_similarity
 from brainsleep.statistics import seed_spread
 from brainsleep.store import Result, read_result, write_result
 
-RELEASED, TEXTBOOK = "stdp_nearest_reversed", "stdp_nearest"
+RELEASED, TEXTBOOK = "stdp_released", "stdp_nearest"
 SIZE, N_E, N_I, N_TEST = (3, 4), 8, 4, 30
 SYNAPSES = np.array([(pre, post) for post in range(N_E) for pre in range(post % 3, 12, 2)])
 

@@ -95,7 +95,7 @@ def assert_refused(make, *parts, error=ProtocolError):
         ("network.populations.e.activities.noise.sd", "1*mV", 1 * mV),
         ("network.projections.ee.w_max", 10, 10.0),
         ("network.projections.ee.weights.high", "0.6", 0.6),
-        ("network.projections.ee.rules.stdp_nearest_reversed.lr", "4e-4", 4e-4),
+        ("network.projections.ee.rules.stdp_released.lr", "4e-4", 4e-4),
         ("network.projections.ee.processes.decay.sigma", "0.1", 0.1),
     ],
 )
@@ -118,7 +118,7 @@ def test_override_changes_nothing_else():
 
 
 def test_star_stands_for_every_part():
-    rules = "network.projections.{}.rules.stdp_nearest_reversed.lr"
+    rules = "network.projections.{}.rules.stdp_released.lr"
     changed = PROTOCOL.override({rules.format("*"): 1e-4, rules.format("ee"): "2e-4"})
     lr = {p.name: float(p.rules[0].parameters["lr"]) for p in changed.network.projections}
     assert lr == {"input_e": 1e-4, "ee": 2e-4, "ei": 1e-4, "ie": 1e-4}
@@ -141,7 +141,7 @@ def test_star_passes_over_parts_without_the_key():
 
 
 def test_objects_by_reference():
-    key = "network.projections.*.rules.stdp_nearest_reversed"
+    key = "network.projections.*.rules.stdp_released"
     changed = PROTOCOL.override({key: "stdp:STDP_NEAREST", "network.projections.ee.rules": ()})
     rules = {p.name: p.rules for p in changed.network.projections}
     assert rules["ee"] == ()
@@ -158,7 +158,7 @@ def test_a_users_file(tmp_path):
         "from brainsleep.models.stdp import STDP_NEAREST\n"
         "SLOW = STDP_NEAREST.with_parameters(lr=1e-5)\n"
     )
-    key = "network.projections.ee.rules.stdp_nearest_reversed"
+    key = "network.projections.ee.rules.stdp_released"
     changed = PROTOCOL.override({key: f"{file}:SLOW"})
     assert float(changed.network.projection("ee").rules[0].parameters["lr"]) == 1e-5
 
@@ -399,7 +399,7 @@ CHANGES = {
     "network.projections.ee.connectivity.self_connections": True,
     "network.projections.ie.connectivity.avoid_reciprocal": "",
     "network.projections.ee.rules": (),
-    "network.projections.ee.rules.stdp_nearest_reversed.lr": 7e-4,
+    "network.projections.ee.rules.stdp_released.lr": 7e-4,
     "network.projections.ee.processes.decay.sigma": 0.1,
     "network.projections.*.processes.decay.period": "10*ms",
 }

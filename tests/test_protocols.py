@@ -61,6 +61,6 @@ def test_stages_sleep_equally_long_and_decay_as_their_docstring_says():
 
 
 def test_textbook_orientation_is_one_override_away():
-    key = "network.projections.*.rules.stdp_nearest_reversed"
+    key = "network.projections.*.rules.stdp_released"
     textbook = load_protocol("paper").override({key: "stdp:STDP_NEAREST"})
     assert {r.name for p in textbook.network.projections for r in p.rules} == {"stdp_nearest"}

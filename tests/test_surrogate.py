@@ -228,7 +228,7 @@ main()
         (["run", "paper", "--model", "sg_snn", "--data", "digits"], 2, "brainsleep[surrogate]"),
         (["models"], 0, "sg_snn:SG_SNN"),
         (["show", "paper", "--model", "sg_snn", "--data", "digits"], 0, "hidden"),
-        (["show", "paper"], 0, "stdp_nearest_reversed"),
+        (["show", "paper"], 0, "stdp_released"),
         (["protocols"], 0, "continual"),
     ],
 )
