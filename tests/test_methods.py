@@ -70,7 +70,7 @@ def test_protocol_in_words_and_tables():
     for said in (
         r"\subsection*{Network \texttt{massey2026}}",
         r"input\_e & input $\to$ e & excitatory & 0.1 & 0.15 & 0.01 to 25",
-        r"\paragraph{Neuron \texttt{adaptive\_lif} (\texttt{e}, \texttt{i}).}",
+        r"\paragraph{Neuron \texttt{clipped\_lif} (\texttt{e}, \texttt{i}).}",
         r"$\tau_{\mathrm{m}}$ & $30\,\mathrm{ms}$ & \texttt{tau\_m} \\",
         "After every 35 s of wake comes a sleep of 20 \\% of that time, at most 10 s.",
         r"It goes through nrem (80 \%) and rem (20 \%).",
