@@ -13,7 +13,10 @@ from .weights import SavedWeights
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64"},
-    "sleep": {"stages": [], "cycles": 1, "duration": None},
+    "sleep": {"stages": [], "cycles": 1, "duration": None, "cadence": "time"},
+    "SurrogateNetwork": {"sleeping_copies": 0},
+    "LeakyPopulation": {"activities_first": False},
+    "DenseProjection": {"bias": False},
     "SpontaneousActivity": {"equations": ""},
     "Schedule": {"epochs": 1},
     "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},

@@ -315,11 +315,12 @@ class PlasticityRule(Model):
         for label in ("on_pre", "on_post"):
             code = getattr(self, label)
             names = checks.identifiers(code)
-            known = {**checks.dimensionless("w", "w_min", "w_max"), **constants, **traces}
+            own = checks.dimensionless("w", "w_min", "w_max", "spiking_pre", "spiking_post")
+            known = {**own, **constants, **traces}
             ends = {name for name in names if name.endswith(("_pre", "_post"))}
             with mistakes.going_on():
                 checks.check_statements(
-                    code, known, f"{where}: {label}", writes={"w"}, deferred=ends - set(traces)
+                    code, known, f"{where}: {label}", writes={"w"}, deferred=ends - set(known)
                 )
             used |= names
         checks.check_all_used(self.parameters, used, where)

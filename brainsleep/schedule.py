@@ -29,6 +29,9 @@ _MOST_STEPS = 2**40
 
 KINDS = ("wake", "sleep", "test")
 
+#: How a fraction says when sleep comes, see `SleepPhase`.
+CADENCES = ("time", "images")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
@@ -74,6 +77,11 @@ class SleepPhase(Phase):
     duration : Quantity or None
         If given, the length of every sleep (still at most `max_duration`): it then comes after
         ``duration/fraction`` of wake, and the schedule's period does not count.
+    cadence : {"time", "images"}
+        ``"time"``: sleep comes after so much wake, as said above. ``"images"``: it comes after
+        the first image (or batch) and from there after every n-th, with
+        ``n = max(1, int(1/fraction))``, whatever their length: 0.3 is every third, 0.6 is every
+        one.
     stages : tuple of SleepStage
         Stages that every sleep is cut into, in this order; empty for a uniform sleep. A sleep
         that ends early leaves out all that is left of it, later stages too. A stage begins like
@@ -92,6 +100,7 @@ class SleepPhase(Phase):
     stages: tuple[SleepStage, ...] = ()
     cycles: int = 1
     duration: Quantity | None = None
+    cadence: str = "time"
 
     @mistakes.checked
     def __post_init__(self):
@@ -109,6 +118,9 @@ class SleepPhase(Phase):
             allowed = "a number of at least 0 (0: no sleep)"
             raise ScheduleError(explain("sleep.fraction", repr(self.fraction), allowed))
         object.__setattr__(self, "fraction", float(self.fraction))
+        if self.cadence not in CADENCES:
+            known = nearest(str(self.cadence), CADENCES)
+            raise ScheduleError(f"sleep.cadence: unknown '{self.cadence}'; {known}")
         if not isinstance(self.until_initial, bool):
             got = repr(self.until_initial)
             raise ScheduleError(explain("sleep.until_initial", got, "True or False"))
@@ -136,6 +148,7 @@ def sleep(
     stages: tuple[SleepStage, ...] = (),
     cycles: int = 1,
     duration: Quantity | None = None,
+    cadence: str = "time",
     **gates: float,
 ) -> SleepPhase:
     """Make a sleep phase: input silent, plasticity on; name the sleep's parts to open them.
@@ -155,6 +168,7 @@ def sleep(
         stages=stages,
         cycles=cycles,
         duration=duration,
+        cadence=cadence,
     )
 
 
@@ -217,7 +231,9 @@ class Schedule:
 
     @property
     def wake_duration(self) -> Quantity:
-        """Wake from one sleep to the next: the period, or what the sleep's duration makes it."""
+        """Wake from one sleep to the next: the period, or what the sleep makes it."""
+        if self.sleep.cadence == "images" and self.sleep.fraction:
+            return max(1, int(1 / self.sleep.fraction + 1e-9)) * self.image_duration
         if self.sleep.duration is None or not self.sleep.fraction:
             return self.period
         return self.sleep.duration / self.sleep.fraction
@@ -299,10 +315,12 @@ class Schedule:
             allowed = f"at most {MAX_SLOTS} stages in a sleep"
             raise ScheduleError(explain("sleep.cycles", self.sleep.cycles, allowed))
         chunk = MAX_STEPS
-        if self.sleep.duration is None:
+        images = self.sleep.cadence == "images"
+        if self.sleep.duration is not None:
+            if self.sleep.fraction:
+                self._steps(self.sleep.duration, dt, "sleep.duration")
+        elif not images:
             period = self._steps(self.period, dt, "period")
-        elif self.sleep.fraction:
-            self._steps(self.sleep.duration, dt, "sleep.duration")
         if awake and sleep and period < image * (1 - 1e-9):
             raise ScheduleError(
                 explain(
@@ -318,6 +336,7 @@ class Schedule:
         return Timing(
             image=image,
             period=period,
+            before=period - image if images else 0.0,
             sleep=sleep,
             stages=self.sleep.stages * self.sleep.cycles,
             chunk=chunk,

@@ -137,7 +137,7 @@ def _check_synapses(spec: Network, state: State) -> None:
 
 
 def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedSynapses]) -> State:
-    """Draw signed weights as torch's linear layers do, and nothing learned by Adam yet."""
+    """Draw signed weights and biases as torch's linear layers do; nothing learned by Adam yet."""
     arrays, synapses = {"adam.step": np.zeros(1)}, {}
     for p in spec.projections:
         shape = (spec.population(p.source).size, spec.population(p.target).size)
@@ -146,6 +146,10 @@ def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedS
         bound = min(p.scale / np.sqrt(shape[0]), p.w_max)
         drawn = stream(seed, "weights", p.name).uniform(-bound, bound, len(pre))
         arrays[f"{p.name}.w"] = saved[p.name].w if p.name in saved else drawn
+        if p.bias:
+            drawn = stream(seed, "biases", p.name).uniform(-bound, bound, shape[1])
+            arrays[f"{p.name}.bias"] = saved[p.name].bias if p.name in saved else drawn
+            arrays |= {f"{p.name}.bias_{m}": np.zeros(shape[1]) for m in ("adam_mean", "adam_square")}
         kept = [f"{p.name}.adam_mean", f"{p.name}.adam_square"]
         for process in p.processes:
             own = checks.parse_equations(process.equations, process.name)
@@ -179,7 +183,7 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
         parameters |= {f"{group.name}.{k}": float(v) for k, v in group.parameters.items()}
     for projection, part in zip(spec.projections, plan.synapses, strict=True):
         if projection.name in saved:
-            pre, post, w = saved[projection.name]
+            pre, post, w, _ = saved[projection.name]
             pairs = pre, post
         else:
             pairs = _connect(spec, projection, stream(seed, "synapses", projection.name), synapses)
