@@ -79,9 +79,8 @@ class SleepPhase(Phase):
         ``duration/fraction`` of wake, and the schedule's period does not count.
     cadence : {"time", "images"}
         ``"time"``: sleep comes after so much wake, as said above. ``"images"``: it comes after
-        the first image (or batch) and from there after every n-th, with
-        ``n = max(1, int(1/fraction))``, whatever their length: 0.3 is every third, 0.6 is every
-        one.
+        the first image (or batch) and from there after every n-th, see `every_nth`, and needs a
+        `duration`.
     stages : tuple of SleepStage
         Stages that every sleep is cut into, in this order; empty for a uniform sleep. A sleep
         that ends early leaves out all that is left of it, later stages too. A stage begins like
@@ -121,6 +120,9 @@ class SleepPhase(Phase):
         if self.cadence not in CADENCES:
             known = nearest(str(self.cadence), CADENCES)
             raise ScheduleError(f"sleep.cadence: unknown '{self.cadence}'; {known}")
+        if self.cadence == "images" and self.duration is None:
+            allowed = "a duration, such as that of an image"
+            raise ScheduleError(explain("sleep.duration", None, allowed, "cadence is 'images'"))
         if not isinstance(self.until_initial, bool):
             got = repr(self.until_initial)
             raise ScheduleError(explain("sleep.until_initial", got, "True or False"))
@@ -131,6 +133,15 @@ class SleepPhase(Phase):
         """Return the gates of every stage by name, or of the uniform sleep by ``""``."""
         parts = {stage.name: stage.gates for stage in self.stages} or {"": {}}
         return {name: {**self.gates, **gates} for name, gates in parts.items()}
+
+
+def every_nth(fraction: float) -> int:
+    """Return how many images there are from one sleep to the next, by the cadence ``"images"``.
+
+    >>> [every_nth(fraction) for fraction in (0.1, 0.3, 0.4, 0.5, 0.6, 1.0)]
+    [10, 3, 2, 2, 1, 1]
+    """
+    return max(1, int(1 / fraction + 1e-9))  # 1/(1/49) is a little less than 49
 
 
 def wake(**gates: float) -> Phase:
@@ -233,7 +244,7 @@ class Schedule:
     def wake_duration(self) -> Quantity:
         """Wake from one sleep to the next: the period, or what the sleep makes it."""
         if self.sleep.cadence == "images" and self.sleep.fraction:
-            return max(1, int(1 / self.sleep.fraction + 1e-9)) * self.image_duration
+            return every_nth(self.sleep.fraction) * self.image_duration
         if self.sleep.duration is None or not self.sleep.fraction:
             return self.period
         return self.sleep.duration / self.sleep.fraction
@@ -315,12 +326,10 @@ class Schedule:
             allowed = f"at most {MAX_SLOTS} stages in a sleep"
             raise ScheduleError(explain("sleep.cycles", self.sleep.cycles, allowed))
         chunk = MAX_STEPS
-        images = self.sleep.cadence == "images"
-        if self.sleep.duration is not None:
-            if self.sleep.fraction:
-                self._steps(self.sleep.duration, dt, "sleep.duration")
-        elif not images:
+        if self.sleep.duration is None:
             period = self._steps(self.period, dt, "period")
+        elif self.sleep.fraction:
+            self._steps(self.sleep.duration, dt, "sleep.duration")
         if awake and sleep and period < image * (1 - 1e-9):
             raise ScheduleError(
                 explain(
@@ -336,7 +345,7 @@ class Schedule:
         return Timing(
             image=image,
             period=period,
-            before=period - image if images else 0.0,
+            before=period - image if self.sleep.cadence == "images" else 0.0,
             sleep=sleep,
             stages=self.sleep.stages * self.sleep.cycles,
             chunk=chunk,

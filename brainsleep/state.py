@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .weights import SavedSynapses
 
 
+#: What Adam keeps of every weight, and of every bias, of a network that learns by gradients.
+MOMENTS = ("adam_mean", "adam_square")
+
+
 def stream(seed: int, *names: object) -> np.random.Generator:
     """Return the random stream called `names` of the run with `seed`.
 
@@ -149,8 +153,8 @@ def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedS
         if p.bias:
             drawn = stream(seed, "biases", p.name).uniform(-bound, bound, shape[1])
             arrays[f"{p.name}.bias"] = saved[p.name].bias if p.name in saved else drawn
-            arrays |= {f"{p.name}.bias_{m}": np.zeros(shape[1]) for m in ("adam_mean", "adam_square")}
-        kept = [f"{p.name}.adam_mean", f"{p.name}.adam_square"]
+            arrays |= {f"{p.name}.bias_{moment}": np.zeros(shape[1]) for moment in MOMENTS}
+        kept = [f"{p.name}.{moment}" for moment in MOMENTS]
         for process in p.processes:
             own = checks.parse_equations(process.equations, process.name)
             kept += [variable_name(p.name, process.name, variable) for variable in own]

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy, linear
 
 from .errors import BackendError, SimulationError, explain
 from .segment import Recording, Segment
-from .state import State, check_finite, variable_name
+from .state import MOMENTS, State, check_finite, variable_name
 from .surrogate import DERIVATIVES, SURROGATES, DenseProjection, LeakyPopulation
 from .tensor_code import (
     Statements,
@@ -23,10 +23,6 @@ from .tensor_code import (
     see_spikes,
     si,
 )
-
-
-#: What Adam keeps of every weight, and of every bias.
-MOMENTS = ("adam_mean", "adam_square")
 
 
 class Leaky:
@@ -324,12 +320,17 @@ class Run:
     def _step(
         self, drive: torch.Tensor, v: dict[str, torch.Tensor], gates: dict[str, float]
     ) -> Iterator[tuple[DenseProjection, torch.Tensor]]:
-        """Go on by a step, layer by layer; give the spikes of each before the next one's step."""
-        for p, layer in zip(self.spec.projections, self.backend.layers, strict=True):
-            if layer is not self.backend.layers[0]:
-                drive = self._drive(p, flow)
-            flow, v[p.target] = layer.step(drive, v[p.target], gates, self.rng)
-            yield p, flow
+        """Go on by a step, layer by layer; give every projection and the spikes of its target.
+
+        `drive` is the current of the first layer.
+        """
+        projections = self.spec.projections
+        followed = (*projections[1:], None)
+        for p, after, layer in zip(projections, followed, self.backend.layers, strict=True):
+            spiked, v[p.target] = layer.step(drive, v[p.target], gates, self.rng)
+            yield p, spiked
+            if after:
+                drive = self._drive(after, spiked)
 
     def _recall(self, copies: int = 0) -> dict[str, torch.Tensor]:
         """Take membranes, traces and what activities keep from the state, the same in all copies.

@@ -48,7 +48,9 @@ _SG_SNN_DECAY = dataclasses.replace(
             p,
             processes=(
                 *p.processes,
-                NORMALISE.with_parameters(w_star=0.5 / SG_SNN_DECAY.population(p.source).size ** 0.5),
+                NORMALISE.with_parameters(
+                    w_star=0.5 / SG_SNN_DECAY.population(p.source).size ** 0.5
+                ),
             ),
         )
         for p in SG_SNN_DECAY.projections

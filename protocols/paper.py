@@ -16,8 +16,8 @@ The same experiment with the paper's surrogate-gradient network, as the authors'
 It learns from 59904 images in 468 batches of 128 an epoch, as many as there are of 60000 whose last
 incomplete batch is left out; the other 96 fit the readout of its hidden responses. A sleep comes
 after the first batch and from there after every int(1/fraction)-th: 0.3 is every third, 0.4 and 0.5
-are every second, 0.6 to 1 every one. ``--model sg_snn_decay`` is another network with another sleep,
-see `brainsleep.models.sg_snn`.
+are every second, 0.6 to 1 every one. ``--model sg_snn_decay`` is another network with another
+sleep, see `brainsleep.models.sg_snn`.
 """
 
 from brian2 import Hz

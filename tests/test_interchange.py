@@ -127,6 +127,13 @@ def test_surrogate_networks_and_no_mixing(result, tmp_path):
     for name in ("input_hidden", "hidden_output"):
         trained = first.arrays[f"snapshots/trained/{name}"]
         assert trained.tobytes() == second.arrays[f"snapshots/initial/{name}"].tobytes()
+        biases = first.arrays[f"biases/trained/{name}"]
+        assert biases.tobytes() == second.arrays[f"biases/initial/{name}"].tobytes()
+        assert not np.array_equal(biases, first.arrays[f"biases/initial/{name}"])
+    without = tuple(dataclasses.replace(p, bias=False) for p in layered.network.projections)
+    other = dataclasses.replace(layered.network, projections=without)
+    with pytest.raises(ProtocolError, match="in the result: got biases; expected no biases"):
+        layered.override({"network": other, "initial_weights": str(first.path)})
     with pytest.raises(ProtocolError, match="got a SurrogateNetwork; expected a NetworkSpec"):
         SHORT.override({"initial_weights": str(first.path)})
 
