@@ -152,7 +152,8 @@ def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedS
         arrays[f"{p.name}.w"] = saved[p.name].w if p.name in saved else drawn
         if p.bias:
             drawn = stream(seed, "biases", p.name).uniform(-bound, bound, shape[1])
-            arrays[f"{p.name}.bias"] = saved[p.name].bias if p.name in saved else drawn
+            taken = saved[p.name].bias if p.name in saved else None
+            arrays[f"{p.name}.bias"] = drawn if taken is None else taken
             arrays |= {f"{p.name}.bias_{moment}": np.zeros(shape[1]) for moment in MOMENTS}
         kept = [f"{p.name}.{moment}" for moment in MOMENTS]
         for process in p.processes:

@@ -93,7 +93,9 @@ class Statements:
                     known = nearest(name, [*FUNCTIONS, *_DRAWS])
                     raise BackendError(f"torch: no function '{name}' for tensors; {known}")
 
-    def __call__(self, names: dict[str, Any], like: torch.Tensor, rng: torch.Generator) -> None:
+    def __call__(
+        self, names: dict[str, Any], like: torch.Tensor, rng: torch.Generator | None = None
+    ) -> None:
         """Carry them out: change the values in `names`.
 
         Parameters
@@ -102,8 +104,8 @@ class Statements:
             Values of all names, in SI units; assigned names get their new value.
         like : tensor
             What is drawn by ``rand()`` and ``randn()`` has its shape and type.
-        rng : torch.Generator
-            Draws.
+        rng : torch.Generator, optional
+            Draws; not needed by statements that draw nothing.
         """
 
         def value(node: ast.expr) -> Any:
@@ -249,8 +251,7 @@ class TensorRule:
     dt : float
         Time step in s.
     traces : dict of str to dict of str to tensor
-        ``"pre"``, shape (n_pre,), and ``"post"``, shape (n_post,), by name; of copies of a network
-        (n_copies, n_pre) and (n_copies, n_post).
+        ``"pre"`` and ``"post"`` by name, of the shapes of `Spikes`.
     """
 
     rule: PlasticityRule
@@ -376,18 +377,14 @@ def changes_in_copies(
     post: torch.Tensor,
     rng: torch.Generator,
 ) -> torch.Tensor:
-    """Let rules go on by a step in copies of a network that share their weights.
+    """Let rules go on by a step in copies of a network, whose weights stay as they are.
 
     Parameters
     ----------
     rules : sequence of TensorRule
         Rules of one weight matrix; their traces, one row a copy, are changed.
-    w : tensor, shape (n_post, n_pre)
-        Signed weights of all copies; they stay as they are.
-    pre, post : tensor, shapes (n_copies, n_pre) and (n_copies, n_post)
-        1 for who spikes in this step, else 0.
-    rng : torch.Generator
-        Draws what is random.
+    w, pre, post, rng
+        As in `see_spikes`; of `pre` and `post` a row a copy.
 
     Returns
     -------

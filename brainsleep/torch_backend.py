@@ -27,7 +27,8 @@ except ImportError as error:
     ) from error
 
 from .tensor_code import TensorProcess, TensorRule
-from .torch_segment import Leaky, Run
+from .torch_layer import Leaky
+from .torch_segment import Run
 
 #: Images tested together.
 _TOGETHER = 128

@@ -60,6 +60,15 @@ LAYERED = dataclasses.replace(
 ).override({"data.n_train": 100})
 
 
+#: The same of the authors' network: a sleep of copies after the first and every second batch.
+PAPER_LAYERED = LAYERED.override(
+    {
+        "network": paper_network(64, 30, batch_size=20, sleeping_copies=8),
+        "schedule.sleep.cadence": "images",
+    }
+)
+
+
 def segment(spec, phase="wake", steps=30, stimulus=None, batch=None, **gates):
     """One slot (or one test image a slot) with the gates that are named open."""
     stimulus = np.zeros((1, N)) if stimulus is None else stimulus
@@ -219,9 +228,19 @@ def test_a_protocol_takes_another_model():
                     ),
                 ),
             ),
-            ("rule 'stdp_nearest' uses", "'v_post'", "x_pre, y_post"),
+            ("rule 'stdp_nearest' uses", "'v_post'", "spiking_post, spiking_pre, x_pre, y_post"),
         ),
         (lambda: dataclasses.replace(SMALL, batch_size=0), ("batch_size", "at least 1")),
+        (lambda: dataclasses.replace(SMALL, sleeping_copies=-1), ("sleeping_copies", "at least 0")),
+        (lambda: dataclasses.replace(SMALL, loss="ce_loss"), ("unknown loss", "ce_step_loss")),
+        (
+            lambda: DenseProjection(name="p", source="a", target="b", bias=1),
+            ("projection 'p': bias", "True or False"),
+        ),
+        (
+            lambda: LeakyPopulation(name="h", size=2, activities_first="yes"),
+            ("activities_first", "True or False"),
+        ),
         (lambda: dataclasses.replace(SMALL, precision="float16"), ("precision", "float64")),
         (
             lambda: dataclasses.replace(SMALL, projections=SMALL.projections[::-1]),
@@ -495,7 +514,7 @@ def test_noise_has_its_spread(backend):
     """v of neurons that cannot spike: sd*sqrt((1 - beta**(2n))/(1 - beta**2)) after n steps."""
     import torch
 
-    from brainsleep.torch_segment import Leaky
+    from brainsleep.torch_layer import Leaky
 
     silent = LeakyPopulation(name="h", size=40_000, v_threshold=1e6, activities=(NOISE,))
     layer, v = Leaky(silent, 1e-3), torch.zeros(1, 40_000)
@@ -680,7 +699,7 @@ def test_all_steps_at_once_are_snntorchs_steps_one_by_one(name):
     from snntorch import surrogate
 
     from brainsleep.surrogate import SURROGATES
-    from brainsleep.torch_segment import Leaky
+    from brainsleep.torch_layer import Leaky
 
     layer = LeakyPopulation(name="h", size=7, surrogate=name, steepness=3.0, activities=(NOISE,))
     ours = Leaky(layer, 1e-3)
@@ -836,9 +855,11 @@ def test_the_seed_decides(result, tmp_path):
 
 
 @pytest.mark.torch
-def test_an_interrupted_run_goes_on_with_the_same_result(result, tmp_path, monkeypatch):
+@pytest.mark.parametrize("protocol", [LAYERED, PAPER_LAYERED], ids=["itself", "copies"])
+def test_an_interrupted_run_goes_on_with_the_same_result(protocol, tmp_path, monkeypatch):
     from brainsleep.run import Run
 
+    whole = simulate(protocol, seed=1, out=tmp_path / "whole")
     advance, calls = Run._advance, []
 
     def interrupt(self, last):
@@ -849,12 +870,16 @@ def test_an_interrupted_run_goes_on_with_the_same_result(result, tmp_path, monke
 
     monkeypatch.setattr(Run, "_advance", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        simulate(LAYERED, seed=1, out=tmp_path)
-    again = simulate(LAYERED, seed=1, out=tmp_path)
+        simulate(protocol, seed=1, out=tmp_path)
+    again = simulate(protocol, seed=1, out=tmp_path)
     assert calls[10] > 0
-    assert again.metrics == result.metrics
-    trained = "snapshots/trained/hidden_output"
-    assert np.array_equal(again.arrays[trained], result.arrays[trained])
+    assert again.metrics == whole.metrics
+    for name in ("snapshots/trained/hidden_output", "biases/trained/hidden_output"):
+        if name in whole.arrays:
+            assert np.array_equal(again.arrays[name], whole.arrays[name])
+    assert ("biases/trained/hidden_output" in whole.arrays) == (protocol is PAPER_LAYERED)
+    asleep = whole.arrays["slots/phase"] == "sleep"
+    assert asleep.sum() == (8 if protocol is PAPER_LAYERED else 7)
 
 
 @pytest.mark.torch
