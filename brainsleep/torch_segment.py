@@ -278,7 +278,7 @@ class Run:
         )
         for name, parameter in parameters.items():
             adam.state[parameter] = {
-                "step": torch.tensor(self.adam_step),
+                "step": torch.tensor(self.adam_step, device=self.backend.device),
                 "exp_avg": self.moments[f"{name}adam_mean"],
                 "exp_avg_sq": self.moments[f"{name}adam_square"],
             }
