@@ -304,8 +304,8 @@ def test_a_probe_with_values_that_are_not_numbers(tmp_path, monkeypatch):
     """It is an alarm like any other, here at the end of the training."""
     look = run_module.Probes.look
 
-    def broken(self, capacity, state, slot):
-        found = yield from look(self, capacity, state, slot)
+    def broken(self, capacity, state, slot, recorder):
+        found = yield from look(self, capacity, state, slot, recorder)
         if not self.sleeps[slot]:
             return found
         raise NotFiniteError("3 of 30 values of e.v", "e", 3)

@@ -189,7 +189,7 @@ def test_incoming_sum_stays_within_the_bounds():
 
 def test_weights_of_the_paper():
     state = initial_state(PAPER, 0)
-    for name, w in {"input_e": 0.15, "ee": 0.30, "ei": 0.40, "ie": 0.50}.items():
+    for name, w in {"input_e": 0.15, "ee": 0.30, "ei": 0.60, "ie": 0.50}.items():
         np.testing.assert_array_equal(state.weights(name), w)
         np.testing.assert_array_equal(state.arrays[f"{name}.decay_w_target"], 0)
 
