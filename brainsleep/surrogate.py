@@ -166,8 +166,8 @@ class LeakyPopulation(Layer):
         return (
             f"{first}v = {self.beta:g}*v + current - {self.v_threshold:g}*spiked_before\n"
             f"spike: v > {self.v_threshold:g}\n"
-            f"derivative of a spike: {DERIVATIVES[self.surrogate]}\n"
-            f"with x = v - {self.v_threshold:g}, {SURROGATES[self.surrogate]} = {self.steepness:g} "
+            f"derivative of a spike: {DERIVATIVES[self.surrogate]}, x = v - {self.v_threshold:g}, "
+            f"{SURROGATES[self.surrogate]} = {self.steepness:g} "
             f"(snntorch.surrogate.{self.surrogate})"
         )
 
@@ -357,7 +357,8 @@ class SurrogateNetwork(Network):
             f"Adam on {trained}, learning rate {self.learning_rate:g}, batches of "
             f"{self.batch_size}; loss: {home}{self.loss}"
         )
-        copies = f"{self.sleeping_copies} copies from rest; their mean change is made at its end"
+        changes = "their changes averaged and made at its end"
+        copies = f"{self.sleeping_copies} copies from rest, {changes}"
         return {
             "populations": {p.name: p.equations for p in self.populations},
             "wake": learning,
