@@ -14,7 +14,16 @@ from .weights import SavedWeights
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64"},
-    "sleep": {"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0},
+    "sleep": {
+        "stages": [],
+        "cycles": 1,
+        "duration": None,
+        "tolerance": 0.0,
+        "cadence": "time",
+    },
+    "SurrogateNetwork": {"sleeping_copies": 0},
+    "LeakyPopulation": {"activities_first": False},
+    "DenseProjection": {"bias": False},
     "SpontaneousActivity": {"equations": ""},
     "Schedule": {"epochs": 1, "identical_epochs": False},
     "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},

@@ -35,6 +35,8 @@ class Recorder:
         `brainsleep.metrics.WEIGHT_STATISTICS` of each projection at these times.
     snapshots : dict of str to ndarray
         All weights at chosen times, ``"trained/ee"``; signed where weights have signs.
+    biases : dict of str to ndarray
+        The biases of projections that have them, at these times.
     spikes : dict of str to dict of int to ndarray, shape (n_spikes, 2)
         Step and neuron of single spikes, a block a segment, by the segment's first slot.
     probes : dict of int to dict of str to ndarray
@@ -57,6 +59,7 @@ class Recorder:
     stat_steps: list[int]
     stats: dict[str, list[np.ndarray]]
     snapshots: dict[str, np.ndarray]
+    biases: dict[str, np.ndarray]
     spikes: dict[str, dict[int, np.ndarray]]
     probes: dict[int, dict[str, np.ndarray]]
     saturated: np.ndarray
@@ -78,6 +81,7 @@ class Recorder:
             stat_steps=[],
             stats={p.name: [] for p in network.projections},
             snapshots={},
+            biases={},
             spikes={p.name: {} for p in spiking},
             probes={},
             saturated=np.full((n_slots + 1, len(plastic(network))), np.nan),
@@ -111,9 +115,12 @@ class Recorder:
             self.saturated[slot, k] = saturation(state.weights(p.name), p.w_max)
 
     def add_snapshot(self, name: str, protocol: Protocol, state: State) -> None:
-        """Keep all weights as they are now, unless there is a snapshot of that name."""
+        """Keep weights and biases as they are now, unless there is a snapshot of that name."""
         for p in protocol.network.projections:
-            self.snapshots.setdefault(f"{name}/{p.name}", state.arrays[f"{p.name}.w"].copy())
+            for kept, variable in ((self.snapshots, "w"), (self.biases, "bias")):
+                if f"{p.name}.{variable}" in state.arrays:
+                    value = state.arrays[f"{p.name}.{variable}"]
+                    kept.setdefault(f"{name}/{p.name}", value.copy())
 
     def looked_at(self, slot: int) -> int:
         """Return the last slot up to `slot` before which weights were looked at; -1 for none."""
@@ -134,6 +141,7 @@ class Recorder:
         found = {f"counts/{k}": v for k, v in self.counts.items()}
         found |= {f"totals/{k}": v for k, v in self.totals.items()}
         found |= {f"snapshots/{k}": v for k, v in self.snapshots.items()}
+        found |= {f"biases/{k}": v for k, v in self.biases.items()}
         found["saturated"] = self.saturated
         found |= {"ran": self.ran, "stat_steps": np.array(self.stat_steps, np.int64)}
         width = len(WEIGHT_STATISTICS)
@@ -151,7 +159,7 @@ class Recorder:
         """Take up the arrays of a checkpoint."""
         for name, value in arrays.items():
             kind, _, key = name.partition("/")
-            if kind in ("counts", "totals", "snapshots", "best"):
+            if kind in ("counts", "totals", "snapshots", "biases", "best"):
                 getattr(self, kind)[key] = value.copy()
             elif kind == "stats":
                 self.stats[key] = list(value)

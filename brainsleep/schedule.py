@@ -29,6 +29,9 @@ _MOST_STEPS = 2**40
 
 KINDS = ("wake", "sleep", "test")
 
+#: How a fraction says when sleep comes, see `SleepPhase`.
+CADENCES = ("time", "images")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
@@ -77,6 +80,10 @@ class SleepPhase(Phase):
     duration : Quantity or None
         If given, the length of every sleep (still at most `max_duration`): it then comes after
         ``duration/fraction`` of wake, and the schedule's period does not count.
+    cadence : {"time", "images"}
+        ``"time"``: sleep comes after so much wake, as said above. ``"images"``: it comes after
+        the first image (or batch) and from there after every n-th, see `every_nth`, and needs a
+        `duration`.
     stages : tuple of SleepStage
         Stages that every sleep is cut into, in this order; empty for a uniform sleep. A sleep
         that ends early leaves out all that is left of it, later stages too. A stage begins like
@@ -96,6 +103,7 @@ class SleepPhase(Phase):
     stages: tuple[SleepStage, ...] = ()
     cycles: int = 1
     duration: Quantity | None = None
+    cadence: str = "time"
 
     @mistakes.checked
     def __post_init__(self):
@@ -113,6 +121,12 @@ class SleepPhase(Phase):
             allowed = "a number of at least 0 (0: no sleep)"
             raise ScheduleError(explain("sleep.fraction", repr(self.fraction), allowed))
         object.__setattr__(self, "fraction", float(self.fraction))
+        if self.cadence not in CADENCES:
+            known = nearest(str(self.cadence), CADENCES)
+            raise ScheduleError(f"sleep.cadence: unknown '{self.cadence}'; {known}")
+        if self.cadence == "images" and self.duration is None:
+            allowed = "a duration, such as that of an image"
+            raise ScheduleError(explain("sleep.duration", None, allowed, "cadence is 'images'"))
         if not isinstance(self.until_initial, bool):
             got = repr(self.until_initial)
             raise ScheduleError(explain("sleep.until_initial", got, "True or False"))
@@ -127,6 +141,15 @@ class SleepPhase(Phase):
         """Return the gates of every stage by name, or of the uniform sleep by ``""``."""
         parts = {stage.name: stage.gates for stage in self.stages} or {"": {}}
         return {name: {**self.gates, **gates} for name, gates in parts.items()}
+
+
+def every_nth(fraction: float) -> int:
+    """Return how many images there are from one sleep to the next, by the cadence ``"images"``.
+
+    >>> [every_nth(fraction) for fraction in (0.1, 0.3, 0.4, 0.5, 0.6, 1.0)]
+    [10, 3, 2, 2, 1, 1]
+    """
+    return max(1, int(1 / fraction + 1e-9))  # 1/(1/49) is a little less than 49
 
 
 def wake(**gates: float) -> Phase:
@@ -145,6 +168,7 @@ def sleep(
     stages: tuple[SleepStage, ...] = (),
     cycles: int = 1,
     duration: Quantity | None = None,
+    cadence: str = "time",
     **gates: float,
 ) -> SleepPhase:
     """Make a sleep phase: input silent, plasticity on; name the sleep's parts to open them.
@@ -165,6 +189,7 @@ def sleep(
         stages=stages,
         cycles=cycles,
         duration=duration,
+        cadence=cadence,
     )
 
 
@@ -234,7 +259,9 @@ class Schedule:
 
     @property
     def wake_duration(self) -> Quantity:
-        """Wake from one sleep to the next: the period, or what the sleep's duration makes it."""
+        """Wake from one sleep to the next: the period, or what the sleep makes it."""
+        if self.sleep.cadence == "images" and self.sleep.fraction:
+            return every_nth(self.sleep.fraction) * self.image_duration
         if self.sleep.duration is None or not self.sleep.fraction:
             return self.period
         return self.sleep.duration / self.sleep.fraction
@@ -336,6 +363,7 @@ class Schedule:
         return Timing(
             image=image,
             period=period,
+            before=period - image if self.sleep.cadence == "images" else 0.0,
             sleep=sleep,
             stages=self.sleep.stages * self.sleep.cycles,
             chunk=chunk,

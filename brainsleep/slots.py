@@ -118,6 +118,8 @@ class Timing:
         Length of the slot of an image.
     period : float
         Wake from one sleep to the next.
+    before : float
+        Wake that counts as past when the first image is shown.
     sleep : int
         Length of a sleep, 0 for none.
     stages : tuple of SleepStage
@@ -134,6 +136,7 @@ class Timing:
 
     image: int
     period: float
+    before: float
     sleep: int
     stages: tuple[SleepStage, ...]
     chunk: int
@@ -146,7 +149,7 @@ class Timing:
         """Return how many slots the training has at most."""
         if not self.sleep:
             return len(order)
-        naps = len(order) * self.image / self.period + len(np.unique(order.task))
+        naps = len(order) * self.image / self.period + len(np.unique(order.task)) + 1
         pieces = self.sleep // self.chunk + 1 + len(self.stages)
         return len(order) + min(len(order), naps) * pieces
 
@@ -170,7 +173,7 @@ class Slot(NamedTuple):
 def training_slots(order: Order, timing: Timing, batch: int) -> list[Slot]:
     """Lay out wake and sleep; batches end with their epoch, tasks with a sleep."""
     slots: list[Slot] = []
-    awake, woken, first = 0.0, True, 0
+    awake, woken, first = timing.before, True, 0
     epoch_ends, task_ends = order.ends()
     several = len(order) > 0 and order.task[-1] != order.task[0]
     while first < len(order):

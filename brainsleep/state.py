@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .weights import SavedSynapses
 
 
+#: What Adam keeps of every weight, and of every bias, of a network that learns by gradients.
+MOMENTS = ("adam_mean", "adam_square")
+
+
 def stream(seed: int, *names: object) -> np.random.Generator:
     """Return the random stream called `names` of the run with `seed`.
 
@@ -137,7 +141,7 @@ def _check_synapses(spec: Network, state: State) -> None:
 
 
 def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedSynapses]) -> State:
-    """Draw signed weights as torch's linear layers do, and nothing learned by Adam yet."""
+    """Draw signed weights and biases as torch's linear layers do; nothing learned by Adam yet."""
     arrays, synapses = {"adam.step": np.zeros(1)}, {}
     for p in spec.projections:
         shape = (spec.population(p.source).size, spec.population(p.target).size)
@@ -146,7 +150,12 @@ def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedS
         bound = min(p.scale / np.sqrt(shape[0]), p.w_max)
         drawn = stream(seed, "weights", p.name).uniform(-bound, bound, len(pre))
         arrays[f"{p.name}.w"] = saved[p.name].w if p.name in saved else drawn
-        kept = [f"{p.name}.adam_mean", f"{p.name}.adam_square"]
+        if p.bias:
+            drawn = stream(seed, "biases", p.name).uniform(-bound, bound, shape[1])
+            taken = saved[p.name].bias if p.name in saved else None
+            arrays[f"{p.name}.bias"] = drawn if taken is None else taken
+            arrays |= {f"{p.name}.bias_{moment}": np.zeros(shape[1]) for moment in MOMENTS}
+        kept = [f"{p.name}.{moment}" for moment in MOMENTS]
         for process in p.processes:
             own = checks.parse_equations(process.equations, process.name)
             kept += [variable_name(p.name, process.name, variable) for variable in own]
@@ -179,7 +188,7 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
         parameters |= {f"{group.name}.{k}": float(v) for k, v in group.parameters.items()}
     for projection, part in zip(spec.projections, plan.synapses, strict=True):
         if projection.name in saved:
-            pre, post, w = saved[projection.name]
+            pre, post, w, _ = saved[projection.name]
             pairs = pre, post
         else:
             pairs = _connect(spec, projection, stream(seed, "synapses", projection.name), synapses)

@@ -25,14 +25,26 @@ from .values import check_distinct, check_number, default, tuple_of
 #: one number is called there.
 SURROGATES = {"fast_sigmoid": "slope", "atan": "alpha", "sigmoid": "slope"}
 
-#: Losses of `snntorch.functional`.
-LOSSES = ("ce_count_loss", "ce_rate_loss")
+#: What they are, for a membrane that is `x` above the threshold.
+DERIVATIVES = {
+    "fast_sigmoid": "1/(1 + slope*abs(x))**2",
+    "atan": "alpha/2/(1 + (pi/2*alpha*x)**2)",
+    "sigmoid": "slope*exp(-slope*x)/(1 + exp(-slope*x))**2",
+}
+
+#: Losses: two of `snntorch.functional`, and the second summed over steps, not averaged.
+LOSSES = ("ce_count_loss", "ce_rate_loss", "ce_step_loss")
 
 
-def _size(size: object, where: str) -> int:
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise SpecError(explain(where, repr(size), "a whole number of at least 1"))
+def _size(size: object, where: str, least: int = 1) -> int:
+    if not isinstance(size, int) or isinstance(size, bool) or size < least:
+        raise SpecError(explain(where, repr(size), f"a whole number of at least {least}"))
     return size
+
+
+def _flag(value: object, where: str) -> None:
+    if not isinstance(value, bool):
+        raise SpecError(explain(where, repr(value), "True or False"))
 
 
 class Layer:
@@ -105,6 +117,9 @@ class LeakyPopulation(Layer):
         Its slope (or alpha).
     activities : tuple of SpontaneousActivity
         Drives that gates switch on in sleep; they may use ``v``.
+    activities_first : bool
+        Whether they change ``v`` before the step, not after its leak and current. What they lift
+        above the threshold is then reset in this step, and spikes only if it is still above it.
     """
 
     name: str
@@ -114,6 +129,7 @@ class LeakyPopulation(Layer):
     surrogate: str = "fast_sigmoid"
     steepness: float = 5.0
     activities: tuple[SpontaneousActivity, ...] = ()
+    activities_first: bool = False
 
     spikes = True
 
@@ -129,6 +145,7 @@ class LeakyPopulation(Layer):
         if self.surrogate not in SURROGATES:
             known = nearest(str(self.surrogate), SURROGATES)
             raise SpecError(f"{where}: unknown surrogate '{self.surrogate}'; {known}")
+        _flag(self.activities_first, f"{where}: activities_first")
         where = f"{where}: activities"
         activities = tuple_of(self.activities, SpontaneousActivity, where)
         check_distinct([activity.name for activity in activities], where)
@@ -145,11 +162,13 @@ class LeakyPopulation(Layer):
     @property
     def equations(self) -> str:
         """The step of a neuron."""
+        first = "activities change v first\n" if self.activities and self.activities_first else ""
         return (
-            f"v = {self.beta:g}*v + current - {self.v_threshold:g}*spiked_before\n"
+            f"{first}v = {self.beta:g}*v + current - {self.v_threshold:g}*spiked_before\n"
             f"spike: v > {self.v_threshold:g}\n"
-            f"derivative of a spike: snntorch.surrogate.{self.surrogate}"
-            f"({SURROGATES[self.surrogate]}={self.steepness:g})"
+            f"derivative of a spike: {DERIVATIVES[self.surrogate]}, x = v - {self.v_threshold:g}, "
+            f"{SURROGATES[self.surrogate]} = {self.steepness:g} "
+            f"(snntorch.surrogate.{self.surrogate})"
         )
 
 
@@ -169,6 +188,10 @@ class DenseProjection:
         Names of populations.
     scale : float
         Factor of the weights at the start.
+    bias : bool
+        Whether every target neuron has a bias: a constant current, awake, asleep and in the test.
+        Biases start as weights do and are trained as they are; rules, weight processes and `w_max`
+        leave them alone.
     w_max : float
         Hard bound of the magnitude.
     rules : tuple of PlasticityRule
@@ -181,6 +204,7 @@ class DenseProjection:
     source: str
     target: str
     scale: float = 1.0
+    bias: bool = False
     w_max: float = 25.0
     rules: tuple[PlasticityRule, ...] = ()
     processes: tuple[WeightProcess, ...] = ()
@@ -196,15 +220,17 @@ class DenseProjection:
             if value <= 0:
                 raise SpecError(explain(f"{where}: {label}", value, "more than 0"))
             object.__setattr__(self, label, value)
+        _flag(self.bias, f"{where}: bias")
         for label, kind in (("rules", PlasticityRule), ("processes", WeightProcess)):
             parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
             object.__setattr__(self, label, parts)
             check_distinct([part.name for part in parts], f"{where}: {label}")
         for rule in self.rules:
             known = {f"{name}_{role}" for role in ("pre", "post") for name in rule.traces(role)}
+            known |= {"spiking_pre", "spiking_post"}
             used = checks.identifiers(rule.on_pre, rule.on_post) - set(rule.parameters) - known
             for name in sorted(n for n in used if n.endswith(("_pre", "_post"))):
-                expected = f"only its own traces: {', '.join(sorted(known)) or 'none'}"
+                expected = f"only its own traces and who spikes: {', '.join(sorted(known))}"
                 raise SpecError(explain(f"{where}: rule '{rule.name}' uses", f"'{name}'", expected))
 
 
@@ -214,8 +240,9 @@ class SurrogateNetwork(Network):
 
     The optimiser is Adam with torch's defaults. A spike acts on the next layer within its time
     step, as in snnTorch, so a spike and the one that it causes are simultaneous: to a plasticity
-    rule, which sees traces as they were before the spikes of a step, they are no pair. The input
-    never spikes, so rules see nothing of it.
+    rule, which sees traces as they were before the spikes of a step, they are no pair, unless it
+    asks for ``spiking_pre`` and ``spiking_post``. The input never spikes, so rules see nothing of
+    it.
 
     Parameters
     ----------
@@ -229,10 +256,15 @@ class SurrogateNetwork(Network):
         Step of Adam; scaled by the plasticity gate of wake.
     batch_size : int
         Images learned from together: they are shown side by side, in the time of one.
-    loss : {"ce_count_loss", "ce_rate_loss"}
+    loss : {"ce_count_loss", "ce_rate_loss", "ce_step_loss"}
         Cross-entropy of the output's spike counts with the label, or of its spikes in every step,
-        averaged over steps (both of `snntorch.functional`). In a step a spike is worth one nat at
-        most, so the second is least if a neuron spikes for every class that is likely enough.
+        averaged over steps (both of `snntorch.functional`) or summed over them.
+    sleeping_copies : int
+        Copies of the network that sleep in its place, side by side, each from rest and with noise
+        of its own. Weights stay as they are meanwhile; at the end of the sleep (or of its stage, or
+        where it is looked at) they change once, by the mean of what rules would have done in the
+        copies, and then weight processes follow. Recorded is the first copy. 0: the network
+        sleeps itself, and changes as it goes.
     dt : Quantity
         What a step stands for: the unit of the schedule, of rules and of processes.
     precision : {"float32", "float64"}
@@ -255,6 +287,7 @@ class SurrogateNetwork(Network):
     learning_rate: float = 5e-4
     batch_size: int = 128
     loss: str = "ce_count_loss"
+    sleeping_copies: int = 0
     dt: Quantity = default(1 * ms)
     precision: str = "float32"
     references: tuple[str, ...] = ()
@@ -268,6 +301,7 @@ class SurrogateNetwork(Network):
             allowed = " or ".join(PRECISIONS)
             raise SpecError(explain(f"{where}: precision", repr(self.precision), allowed))
         _size(self.batch_size, f"{where}: batch_size")
+        _size(self.sleeping_copies, f"{where}: sleeping_copies", least=0)
         if self.loss not in LOSSES:
             known = nearest(str(self.loss), LOSSES)
             raise SpecError(f"{where}: unknown loss '{self.loss}'; {known}")
@@ -316,9 +350,17 @@ class SurrogateNetwork(Network):
 
     @property
     def plan(self) -> dict:
-        """What every population does in a step, and how it learns, as text."""
+        """What every population does in a step, how it learns, and who sleeps, as text."""
+        home = "" if self.loss == "ce_step_loss" else "snntorch.functional."
+        trained = "weights and biases" if any(p.bias for p in self.projections) else "weights"
         learning = (
-            f"Adam, learning rate {self.learning_rate:g}, batches of {self.batch_size}; "
-            f"loss: snntorch.functional.{self.loss}"
+            f"Adam on {trained}, learning rate {self.learning_rate:g}, batches of "
+            f"{self.batch_size}; loss: {home}{self.loss}"
         )
-        return {"populations": {p.name: p.equations for p in self.populations}, "wake": learning}
+        changes = "their changes averaged and made at its end"
+        copies = f"{self.sleeping_copies} copies from rest, {changes}"
+        return {
+            "populations": {p.name: p.equations for p in self.populations},
+            "wake": learning,
+            "sleep": copies if self.sleeping_copies else "the network itself",
+        }

@@ -93,7 +93,9 @@ class Statements:
                     known = nearest(name, [*FUNCTIONS, *_DRAWS])
                     raise BackendError(f"torch: no function '{name}' for tensors; {known}")
 
-    def __call__(self, names: dict[str, Any], like: torch.Tensor, rng: torch.Generator) -> None:
+    def __call__(
+        self, names: dict[str, Any], like: torch.Tensor, rng: torch.Generator | None = None
+    ) -> None:
         """Carry them out: change the values in `names`.
 
         Parameters
@@ -102,8 +104,8 @@ class Statements:
             Values of all names, in SI units; assigned names get their new value.
         like : tensor
             What is drawn by ``rand()`` and ``randn()`` has its shape and type.
-        rng : torch.Generator
-            Draws.
+        rng : torch.Generator, optional
+            Draws; not needed by statements that draw nothing.
         """
 
         def value(node: ast.expr) -> Any:
@@ -222,6 +224,20 @@ class TensorProcess:
         return _tensor(names["w"]).to(w)
 
 
+class Spikes:
+    """Who spikes in a step, at both ends of a projection.
+
+    Parameters
+    ----------
+    pre, post : tensor, shapes (n_pre,) and (n_post,)
+        1 for who does, else 0; of copies of a network (n_copies, n_pre) and (n_copies, n_post).
+    """
+
+    def __init__(self, pre: torch.Tensor, post: torch.Tensor):
+        self.fired = {"pre": pre, "post": post}
+        self.who = {role: fired.nonzero(as_tuple=True) for role, fired in self.fired.items()}
+
+
 @dataclass
 class TensorRule:
     """A plasticity rule on one weight matrix, with the traces of both ends.
@@ -235,7 +251,7 @@ class TensorRule:
     dt : float
         Time step in s.
     traces : dict of str to dict of str to tensor
-        ``"pre"``, shape (n_pre,), and ``"post"``, shape (n_post,), by name.
+        ``"pre"`` and ``"post"`` by name, of the shapes of `Spikes`.
     """
 
     rule: PlasticityRule
@@ -262,25 +278,46 @@ class TensorRule:
         for role, traces in self.traces.items():
             self._update(self._decay[role], traces, rng)
 
-    def learn(self, role: str, w: torch.Tensor, spiked: torch.Tensor, rng: torch.Generator) -> None:
+    def learn(self, role: str, w: torch.Tensor, spikes: Spikes, rng: torch.Generator) -> None:
         """Let presynaptic (``"pre"``) or postsynaptic spikes act on the weights, in place."""
-        who = spiked.nonzero().flatten()
+        (who,) = spikes.who[role]
         if not len(who):
             return
         everyone = slice(None)
         rows, columns = (everyone, who) if role == "pre" else (who, everyone)
         names: dict[str, Any] = {**self._numbers, **self._bounds}
-        names |= {f"{k}_pre": v[columns][None, :] for k, v in self.traces["pre"].items()}
-        names |= {f"{k}_post": v[rows][:, None] for k, v in self.traces["post"].items()}
+        names |= {k: v[columns][None, :] for k, v in self._seen("pre", spikes).items()}
+        names |= {k: v[rows][:, None] for k, v in self._seen("post", spikes).items()}
         part = w[rows, columns]
         names["w"] = part
         self._learn[role](names, part, rng)
         w[rows, columns] = _tensor(names["w"]).to(w)
 
-    def spike(self, role: str, spiked: torch.Tensor, rng: torch.Generator) -> None:
+    def mean_change(self, w: torch.Tensor, spikes: Spikes, rng: torch.Generator) -> torch.Tensor:
+        """Return what spikes in copies of the network would do to the weights, their mean."""
+        found = torch.zeros_like(w)
+        for role, other in (("pre", "post"), ("post", "pre")):
+            copy, who = spikes.who[role]  # a row each, over the neurons of the other end
+            if not len(who):
+                continue
+            names: dict[str, Any] = {**self._numbers, **self._bounds}
+            names |= {k: v[copy, who][:, None] for k, v in self._seen(role, spikes).items()}
+            names |= {k: v[copy] for k, v in self._seen(other, spikes).items()}
+            before, total = (w.T[who], found.T) if role == "pre" else (w[who], found)
+            names["w"] = before
+            self._learn[role](names, before, rng)
+            total.index_add_(0, who, _tensor(names["w"]).to(w) - before)
+        return found / len(spikes.fired["pre"])
+
+    def _seen(self, role: str, spikes: Spikes) -> dict[str, torch.Tensor]:
+        """Return what statements may know of one end, by its name in them."""
+        traces = {f"{name}_{role}": trace for name, trace in self.traces[role].items()}
+        return traces | {f"spiking_{role}": spikes.fired[role]}
+
+    def spike(self, role: str, spikes: Spikes, rng: torch.Generator) -> None:
         """Let spikes act on the traces of the neurons that spiked."""
-        who = spiked.nonzero().flatten()
-        if len(who):
+        who = spikes.who[role]
+        if len(who[0]):
             chosen = {name: trace[who] for name, trace in self.traces[role].items()}
             self._update(self._spike[role], chosen, rng)
             for name, trace in self.traces[role].items():
@@ -294,7 +331,9 @@ class TensorRule:
             names = {**self._numbers, **traces}
             code(names, like, rng)
             for name in traces:
-                traces[name] = _tensor(names[name]).to(like).expand_as(like).clone()
+                after = _tensor(names[name]).to(like)
+                whole = after.shape == like.shape
+                traces[name] = after if whole else after.expand_as(like).clone()
 
 
 def see_spikes(
@@ -313,19 +352,49 @@ def see_spikes(
         Rules of one weight matrix; their traces are changed.
     w : tensor, shape (n_post, n_pre)
         Signed weights, changed in place; all presynaptic spikes act before the postsynaptic ones.
-    pre, post : tensor of bool, shapes (n_pre,) and (n_post,)
-        Who spikes in this step.
+    pre, post : tensor, shapes (n_pre,) and (n_post,)
+        1 for who spikes in this step, else 0.
     rng : torch.Generator
         Draws what is random.
     learning : bool
         Whether weights change at all.
     """
-    spiked = {"pre": pre, "post": post}
+    spikes = Spikes(pre, post)
     for rule in rules:
         rule.decay(rng)
-    for role, who in spiked.items():
+    for role in spikes.who:
         for rule in rules if learning else ():
-            rule.learn(role, w, who, rng)
+            rule.learn(role, w, spikes, rng)
     for rule in rules:
-        for role, who in spiked.items():
-            rule.spike(role, who, rng)
+        for role in spikes.who:
+            rule.spike(role, spikes, rng)
+
+
+def changes_in_copies(
+    rules: Sequence[TensorRule],
+    w: torch.Tensor,
+    pre: torch.Tensor,
+    post: torch.Tensor,
+    rng: torch.Generator,
+) -> torch.Tensor:
+    """Let rules go on by a step in copies of a network, whose weights stay as they are.
+
+    Parameters
+    ----------
+    rules : sequence of TensorRule
+        Rules of one weight matrix; their traces, one row a copy, are changed.
+    w, pre, post, rng
+        As in `see_spikes`; of `pre` and `post` a row a copy.
+
+    Returns
+    -------
+    tensor, shape (n_post, n_pre)
+        What the rules would add to the weights, the mean over copies.
+    """
+    spikes, found = Spikes(pre, post), torch.zeros_like(w)
+    for rule in rules:
+        rule.decay(rng)
+        found += rule.mean_change(w, spikes, rng)
+        for role in spikes.who:
+            rule.spike(role, spikes, rng)
+    return found

@@ -27,7 +27,8 @@ except ImportError as error:
     ) from error
 
 from .tensor_code import TensorProcess, TensorRule
-from .torch_segment import Leaky, Run
+from .torch_layer import Leaky
+from .torch_segment import Run
 
 #: Images tested together.
 _TOGETHER = 128
@@ -65,8 +66,6 @@ class TorchBackend:
         self.capacity = self.room
         self.dtype = getattr(torch, spec.precision)
         self.layers = [Leaky(layer, float(spec.dt)) for layer in spec.hidden]
-        for layer in self.layers:
-            layer.lif.to(self.device, self.dtype)
         self.processes = {
             p.name: [TensorProcess(each, p.w_min, p.w_max) for each in p.processes]
             for p in spec.projections

@@ -4,70 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import snntorch
 import torch
-from snntorch import functional, surrogate
+from torch.nn.functional import linear
 
 from .errors import BackendError, SimulationError, explain
 from .segment import Recording, Segment
-from .state import State, check_finite, variable_name
-from .surrogate import SURROGATES, DenseProjection, LeakyPopulation
-from .tensor_code import Statements, TensorProcess, TensorRule, see_spikes, si
-
-
-class Leaky:
-    """A layer: snnTorch's neurons, and the activities that gates add to their membranes."""
-
-    def __init__(self, spec: LeakyPopulation, dt: float):
-        self.spec, self.dt = spec, dt
-        shape = {SURROGATES[spec.surrogate]: spec.steepness}
-        gradient = getattr(surrogate, spec.surrogate)(**shape)
-        self.lif = snntorch.Leaky(  # as tensors: snnTorch would round numbers to single precision
-            beta=torch.tensor(spec.beta, dtype=torch.float64),
-            threshold=torch.tensor(spec.v_threshold, dtype=torch.float64),
-            spike_grad=gradient,
-        )
-        self.activities = {
-            a.name: (Statements(a.on_step), si(a.parameters), tuple(a.variables))
-            for a in spec.activities
-        }
-        self.variables: dict[str, dict[str, torch.Tensor]] = {}
-
-    def rest(self, v: torch.Tensor) -> None:
-        """Set what activities keep a neuron to 0, for membranes of the shape of `v`."""
-        self.variables = {
-            name: {variable: torch.zeros_like(v) for variable in variables}
-            for name, (_, _, variables) in self.activities.items()
-        }
-
-    def step(
-        self,
-        current: torch.Tensor,
-        v: torch.Tensor,
-        gates: dict[str, float],
-        rng: torch.Generator,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Go on by one step; return spikes and membranes, shapes (n_images, n_neurons)."""
-        for name, (code, numbers, _) in self.activities.items():
-            if gates[name]:  # what the activity does to the membrane, as a current in this step
-                spec = self.spec
-                after = spec.beta * v + current - spec.v_threshold * (v > spec.v_threshold)
-                own = self.variables[name]
-                names: dict[str, Any] = {
-                    **numbers,
-                    **own,
-                    "dt": self.dt,
-                    "v": after,
-                    f"{name}_gate": gates[name],
-                }
-                code(names, after, rng)
-                self.variables[name] = {variable: names[variable] for variable in own}
-                current = current + (names["v"] - after)
-        spiked, v = self.lif(current, v)
-        return spiked.to(v.dtype), v  # snnTorch's surrogates give single precision
+from .state import MOMENTS, State, check_finite, variable_name
+from .surrogate import DenseProjection
+from .tensor_code import TensorProcess, TensorRule, changes_in_copies, see_spikes
+from .torch_layer import loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +36,12 @@ class Run:
         self.backend, self.spec, self.before = backend, backend.spec, state
         self.rng = torch.Generator(backend.device).manual_seed(int(seed))
         self.w: dict[str, torch.Tensor] = {}
+        self.bias: dict[str, torch.Tensor] = {}
         self.variables: dict[str, list[dict[str, torch.Tensor]]] = {}
         for p in self.spec.projections:
             self.w[p.name] = self._matrix(f"{p.name}.w")
+            if p.bias:
+                self.bias[p.name] = self._vector(f"{p.name}.bias")
             self.variables[p.name] = [
                 {
                     name: self._matrix(variable_name(p.name, each.process.name, name))
@@ -102,14 +52,16 @@ class Run:
         self.moments = {
             f"{p.name}.{name}": self._matrix(f"{p.name}.{name}")
             for p in self.spec.projections
-            for name in ("adam_mean", "adam_square")
+            for name in MOMENTS
         }
-        names = set(self._matrices())
-        self.rows = {
-            name: self._tensor(value.copy())
-            for name, value in state.arrays.items()
-            if name not in (*names, "adam.step")
+        self.moments |= {
+            f"{p}.bias_{name}": self._vector(f"{p}.bias_{name}")
+            for p in self.bias
+            for name in MOMENTS
         }
+        self.rows: dict[str, torch.Tensor] = {}
+        others = {"adam.step", *self._matrices(), *self._vectors()}
+        self.rows = {name: self._vector(name) for name in state.arrays if name not in others}
         self.adam_step = float(state.arrays["adam.step"][0])
         spiking = [p for p in self.spec.populations if p.spikes]
         self.counts: dict[str, list[np.ndarray]] = {p.name: [] for p in spiking}
@@ -119,8 +71,11 @@ class Run:
         """Return a state array, which is in the order of synapses, as (n_post, n_pre)."""
         projection = self.spec.projection(name.split(".")[0])
         shape = [self.spec.population(end).size for end in (projection.source, projection.target)]
-        values = torch.tensor(self.before.arrays[name].reshape(shape).T)  # a copy
-        return values.to(self.backend.device, self.backend.dtype).contiguous()
+        return self._tensor(self.before.arrays[name].reshape(shape).copy()).T
+
+    def _vector(self, name: str) -> torch.Tensor:
+        """Return a state array as it is, a copy."""
+        return self._tensor(self.before.arrays[name].copy())
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(values).to(self.backend.device, self.backend.dtype)
@@ -150,12 +105,13 @@ class Run:
         self._onsets(plan)
         learning = gates["plasticity"] > 0
         with torch.set_grad_enabled(learning):
-            for w in self.w.values():
-                w.requires_grad_(learning)
+            for parameter in (*self.w.values(), *self.bias.values()):
+                parameter.requires_grad_(learning)
             spikes = self._forward(batch.stimulus, int(segment.steps[0]), gates)
             if learning:
                 labels = torch.as_tensor(batch.labels).to(self.backend.device)
                 self._descend(spikes[self.spec.output], labels, gates["plasticity"])
+        self.bias = {name: bias.detach() for name, bias in self.bias.items()}
         for p in self.spec.projections:
             self.w[p.name] = self.w[p.name].detach()
             self._changed(p)
@@ -163,47 +119,98 @@ class Run:
         self._record(segment, 0, {name: s.detach() for name, s in spikes.items()})
 
     def sleep(self, segment: Segment, k: int) -> None:
-        """Run one copy of the network, without input but for what the input gate lets in.
+        """Run the network, or its copies, without input but for what the input gate lets in."""
+        with torch.no_grad():
+            if self.spec.sleeping_copies:
+                self._sleep_in_copies(segment, k)
+            else:
+                self._sleep_itself(segment, k)
 
-        It goes on where the slot before left it, if that was sleep, too.
-        """
-        gates, steps = _values(segment, k), int(segment.steps[k])
+    def _sleep_itself(self, segment: Segment, k: int) -> None:
+        """Go on where the slot before left it, if that was sleep, too; change in every step."""
+        gates = _values(segment, k)
         current = self._current(segment.stimulus[k : k + 1], gates)
         v = self._recall()
-        quiet = torch.zeros(current.shape[1], dtype=torch.bool, device=current.device)
         found: dict[str, list[torch.Tensor]] = {name: [] for name in v}
         plan = self._plan(segment, k)
         due = {step for each in plan for step in (*each.onset, *each.updates)}
-        with torch.no_grad():
-            for step in range(steps):
-                if step in due:
-                    self._onsets(plan, step)
-                    self._updates(plan, step)
-                flow, before = current, quiet
-                for p, layer in zip(self.spec.projections, self.backend.layers, strict=True):
-                    drive = flow @ self.w[p.name].T
-                    flow, v[p.target] = layer.step(drive, v[p.target], gates, self.rng)
-                    spiked = flow[0] > 0
-                    if self.backend.rules[p.name]:
-                        self._plasticity(p, before, spiked, gates["plasticity"])
-                    found[p.target].append(flow)
-                    before = spiked
+        for step in range(int(segment.steps[k])):
+            if step in due:
+                self._onsets(plan, step)
+                self._updates(plan, step)
+            drive = self._drive(self.spec.projections[0], current)
+            before = torch.zeros_like(current[0])
+            for p, spiked in self._step(drive, v, gates):
+                if self.backend.rules[p.name]:
+                    self._plasticity(p, before, spiked[0], gates["plasticity"])
+                found[p.target].append(spiked)
+                before = spiked[0]
         self._keep(v)
         self._record(segment, k, {name: torch.stack(s) for name, s in found.items()})
 
-    def _recall(self) -> dict[str, torch.Tensor]:
-        """Take membranes, traces and what activities keep from the state."""
+    def _sleep_in_copies(self, segment: Segment, k: int) -> None:
+        """Run copies from rest; change once, by the mean of what rules would do in them."""
+        gates, copies = _values(segment, k), self.spec.sleeping_copies
+        self._rest()
+        plan = self._plan(segment, k)
+        self._onsets(plan)
+        current = self._current(segment.stimulus[k : k + 1], gates).expand(copies, -1)
+        drive = self._drive(self.spec.projections[0], current)
+        v = self._recall(copies)
+        found: dict[str, list[torch.Tensor]] = {name: [] for name in v}
+        rules = self.backend.rules if gates["plasticity"] else {}
+        changes = {name: torch.zeros_like(self.w[name]) for name, each in rules.items() if each}
+        for _ in range(int(segment.steps[k])):
+            before = torch.zeros_like(current)
+            for p, spiked in self._step(drive, v, gates):
+                if p.name in changes:
+                    mine, w = rules[p.name], self.w[p.name]
+                    changes[p.name] += changes_in_copies(mine, w, before, spiked, self.rng)
+                found[p.target].append(spiked[:1])
+                before = spiked
+        for p in self.spec.projections:
+            if p.name in changes:
+                self.w[p.name] = self.w[p.name] + gates["plasticity"] * changes[p.name]
+                self._changed(p)
+        self._updates(plan)
+        self._keep_variables()
+        self._record(segment, k, {name: torch.stack(s) for name, s in found.items()})
+
+    def _step(
+        self, drive: torch.Tensor, v: dict[str, torch.Tensor], gates: dict[str, float]
+    ) -> Iterator[tuple[DenseProjection, torch.Tensor]]:
+        """Go on by a step, layer by layer; give every projection and the spikes of its target.
+
+        `drive` is the current of the first layer.
+        """
+        projections = self.spec.projections
+        followed = (*projections[1:], None)
+        for p, after, layer in zip(projections, followed, self.backend.layers, strict=True):
+            spiked, v[p.target] = layer.step(drive, v[p.target], gates, self.rng)
+            yield p, spiked
+            if after:
+                drive = self._drive(after, spiked)
+
+    def _recall(self, copies: int = 0) -> dict[str, torch.Tensor]:
+        """Take membranes, traces and what activities keep from the state, the same in all copies.
+
+        Membranes have a row a copy, or one; traces have no rows without copies.
+        """
+
+        def row(name: str, copies: int) -> torch.Tensor:
+            return self.rows[name].repeat(copies, 1) if copies else self.rows[name].clone()
+
         for p in self.spec.projections:
             for rule in self.backend.rules[p.name]:
                 for role, names in rule.names.items():
-                    rule.traces[role] = {n: self._row(_trace(p, rule, role, n)) for n in names}
+                    rule.traces[role] = {n: row(_trace(p, rule, role, n), copies) for n in names}
         v = {}
         for layer in self.backend.layers:
-            name = layer.spec.name
-            v[name] = self._row(f"{name}.v")[None]
+            name, several = layer.spec.name, copies or 1
+            v[name] = row(f"{name}.v", several)
             for activity, (_, _, variables) in layer.activities.items():
                 layer.variables[activity] = {
-                    k: self._row(variable_name(name, activity, k))[None] for k in variables
+                    k: row(variable_name(name, activity, k), several) for k in variables
                 }
         return v
 
@@ -213,9 +220,13 @@ class Run:
             for rule in self.backend.rules[p.name]:
                 for role, traces in rule.traces.items():
                     self.rows |= {_trace(p, rule, role, n): t for n, t in traces.items()}
+        self.rows |= {f"{name}.v": each[0] for name, each in v.items()}
+        self._keep_variables()
+
+    def _keep_variables(self) -> None:
+        """Put back what activities keep, of copies the first one's."""
         for layer in self.backend.layers:
             name = layer.spec.name
-            self.rows[f"{name}.v"] = v[name][0]
             for activity, values in layer.variables.items():
                 self.rows |= {variable_name(name, activity, k): x[0] for k, x in values.items()}
 
@@ -228,9 +239,6 @@ class Run:
             for k in variables
         }
         self.rows = {k: v if k in kept else torch.zeros_like(v) for k, v in self.rows.items()}
-
-    def _row(self, name: str) -> torch.Tensor:
-        return self.rows[name].clone()
 
     # -- parts ---------------------------------------------------------------------------------
 
@@ -246,16 +254,13 @@ class Run:
         flow: torch.Tensor = self._current(stimulus, gates)
         found = {}
         for p, layer in zip(self.spec.projections, self.backend.layers, strict=True):
-            drive = flow @ self.w[p.name].T  # of the constant input once, of spikes every step
-            v = drive.new_zeros(len(stimulus), drive.shape[-1])
-            layer.rest(v)
-            spikes = []
-            for step in range(steps):
-                now = drive[step] if drive.ndim == 3 else drive
-                spiked, v = layer.step(now, v, gates, self.rng)
-                spikes.append(spiked)
-            flow = found[p.target] = torch.stack(spikes)
+            drive = self._drive(p, flow)  # of the constant input once, of spikes every step
+            flow = found[p.target] = layer.steps(drive, steps, gates, self.rng)
         return found
+
+    def _drive(self, p: DenseProjection, flow: torch.Tensor) -> torch.Tensor:
+        """Return the current that a projection gives its target."""
+        return linear(flow, self.w[p.name].contiguous(), self.bias.get(p.name))
 
     def _descend(self, output: torch.Tensor, labels: torch.Tensor, opening: float) -> None:
         if int(labels.max()) >= output.shape[-1]:
@@ -266,15 +271,18 @@ class Run:
                     f"at least one for every class, {int(labels.max()) + 1}",
                 )
             )
-        loss = getattr(functional, self.spec.loss)()(output, labels)
-        adam = torch.optim.Adam(self.w.values(), lr=self.spec.learning_rate * opening)
-        for name, w in self.w.items():
-            adam.state[w] = {
-                "step": torch.tensor(self.adam_step),
-                "exp_avg": self.moments[f"{name}.adam_mean"],
-                "exp_avg_sq": self.moments[f"{name}.adam_square"],
+        parameters = {f"{name}.": w for name, w in self.w.items()}
+        parameters |= {f"{name}.bias_": bias for name, bias in self.bias.items()}
+        adam = torch.optim.Adam(
+            parameters.values(), lr=self.spec.learning_rate * opening, fused=True
+        )
+        for name, parameter in parameters.items():
+            adam.state[parameter] = {
+                "step": torch.tensor(self.adam_step, device=self.backend.device),
+                "exp_avg": self.moments[f"{name}adam_mean"],
+                "exp_avg_sq": self.moments[f"{name}adam_square"],
             }
-        loss.backward()
+        loss(self.spec.loss, output, labels).backward()
         adam.step()
         self.adam_step += 1
 
@@ -331,7 +339,7 @@ class Run:
 
     def _matrices(self) -> dict[str, torch.Tensor]:
         """Return everything that is kept a synapse, by its name in the state."""
-        found = dict(self.moments)
+        found = {name: each for name, each in self.moments.items() if each.ndim == 2}
         for p in self.spec.projections:
             found[f"{p.name}.w"] = self.w[p.name]
             for process, variables in self._processes_of(p):
@@ -339,6 +347,11 @@ class Run:
                     variable_name(p.name, process.process.name, k): v for k, v in variables.items()
                 }
         return found
+
+    def _vectors(self) -> dict[str, torch.Tensor]:
+        """Return everything that is kept a neuron, by its name in the state."""
+        found = {name: each for name, each in self.moments.items() if each.ndim == 1}
+        return found | {f"{p}.bias": bias for p, bias in self.bias.items()} | self.rows
 
     # -- results -------------------------------------------------------------------------------
 
@@ -356,7 +369,7 @@ class Run:
     def end(self, segment: Segment) -> tuple[State, Recording]:
         """Return the next state and what was recorded."""
         arrays = {"adam.step": np.array([self.adam_step])}
-        arrays |= {k: v.cpu().numpy().astype(float) for k, v in self.rows.items()}
+        arrays |= {k: v.cpu().numpy().astype(float) for k, v in self._vectors().items()}
         for name, value in self._matrices().items():
             arrays[name] = value.T.cpu().numpy().astype(float).ravel()
         check_finite(arrays, "; lower learning_rate")

@@ -26,11 +26,14 @@ class SavedSynapses(NamedTuple):
         Which neurons they connect.
     w : ndarray, shape (n_synapses,)
         Weights: magnitudes, or signed where weights have signs of their own.
+    bias : ndarray, shape (n_post,), or None
+        Biases of the target's neurons; None where there are none.
     """
 
     pre: np.ndarray
     post: np.ndarray
     w: np.ndarray
+    bias: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +153,7 @@ class SavedWeights:
                     f"{nearest(name, found)}; name those to take as initial_weights.projections"
                 )
             _check_sizes(network, name, theirs[name])
+            _check_biases(network, name, found[name])
             with as_stored(result):
                 _check_pairs(network, name, found[name])
             _check_bounds(network, name, found[name].w)
@@ -191,7 +195,10 @@ class SavedWeights:
                     )
             return {
                 name: _synapses(
-                    name, arrays[f"synapses/{name}"], arrays[f"snapshots/{stored}/{name}"]
+                    name,
+                    arrays[f"synapses/{name}"],
+                    arrays[f"snapshots/{stored}/{name}"],
+                    arrays.get(f"biases/{stored}/{name}"),
                 )
                 for name in self.projections or names
             }
@@ -199,10 +206,12 @@ class SavedWeights:
     @staticmethod
     def _digest(weights: Mapping[str, SavedSynapses]) -> str:
         arrays = {f"{n}.{k}": v for n, each in weights.items() for k, v in each._asdict().items()}
-        return digest(arrays)
+        return digest({name: value for name, value in arrays.items() if value is not None})
 
 
-def _synapses(name: str, pairs: np.ndarray, w: np.ndarray) -> SavedSynapses:
+def _synapses(
+    name: str, pairs: np.ndarray, w: np.ndarray, bias: np.ndarray | None
+) -> SavedSynapses:
     """Take what a result holds of a projection; raise `ValueError` if no run stores that."""
     whole = pairs.dtype.kind in "iu" and pairs.ndim == 2 and pairs.shape[1] == 2 and len(pairs)
     if not whole or pairs.min() < 0 or pairs.max() > np.iinfo(np.int32).max:
@@ -210,7 +219,11 @@ def _synapses(name: str, pairs: np.ndarray, w: np.ndarray) -> SavedSynapses:
     if w.dtype.kind != "f" or w.shape != pairs.shape[:1] or not np.isfinite(w).all():
         raise ValueError(f"weights of {name} are not a finite number a synapse")
     pre, post = (np.ascontiguousarray(end) for end in pairs.T.astype(np.int32))
-    return SavedSynapses(pre, post, w.astype(float))
+    if bias is None:
+        return SavedSynapses(pre, post, w.astype(float))
+    if bias.dtype.kind != "f" or bias.ndim != 1 or not np.isfinite(bias).all():
+        raise ValueError(f"biases of {name} are not a finite number a neuron")
+    return SavedSynapses(pre, post, w.astype(float), bias.astype(float))
 
 
 def _sizes(network: Network, name: str) -> tuple[int, int]:
@@ -226,6 +239,15 @@ def _check_sizes(network: Network, name: str, theirs: tuple[int, int]) -> None:
             raise ProtocolError(explain(where, got, own))
 
 
+def _check_biases(network: Network, name: str, synapses: SavedSynapses) -> None:
+    """Raise `ProtocolError` unless both have biases, or neither."""
+    own, theirs = bool(getattr(network.projection(name), "bias", False)), synapses.bias is not None
+    if own != theirs:
+        got, allowed = ("biases" if has else "no biases" for has in (theirs, own))
+        where = f"initial_weights: '{name}' in the result"
+        raise ProtocolError(explain(where, got, f"{allowed}, as in the protocol"))
+
+
 def _check_pairs(network: Network, name: str, synapses: SavedSynapses) -> None:
     """Raise `ValueError` unless the synapses could be ones that were drawn."""
     n_pre, n_post = _sizes(network, name)
@@ -235,6 +257,8 @@ def _check_pairs(network: Network, name: str, synapses: SavedSynapses) -> None:
         raise ValueError(f"synapses/{name} are not in order, each once")
     if isinstance(network, SurrogateNetwork) and len(synapses.w) != n_pre * n_post:
         raise ValueError(f"synapses/{name} do not connect all neurons")
+    if synapses.bias is not None and len(synapses.bias) != n_post:
+        raise ValueError(f"biases of {name} are not one a neuron")
 
 
 def _check_bounds(network: Network, name: str, w: np.ndarray) -> None:

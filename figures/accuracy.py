@@ -42,11 +42,11 @@ SWEEP = True
 AUTHORS_TABLE = Path(__file__).with_name("data") / "massey2026_accuracy.csv"
 AUTHORS, AUTHORS_COLOUR = "Massey et al. 2026", "#9C9C9C"
 
-#: The paper's networks, and what they are called in that table.
-NETWORKS = {"massey2026": "stdp_snn", "sg_snn": "sg_snn"}
+#: The paper's networks, and what they are called in that table; and one that it does not have.
+NETWORKS = {"massey2026": "stdp_snn", "sg_snn": "sg_snn", "sg_snn_decay": ""}
 
 #: What curves are called: by the rules of the recurrent network, by the loss of the other.
-LOSSES = {"ce_count_loss": "loss of spike counts", "ce_rate_loss": "as released"}
+LOSSES = {"ce_count_loss": "loss of spike counts", "ce_step_loss": "as released"}
 RULES = {
     "stdp_released": "released rule",
     "stdp_nearest": "textbook rule",
@@ -106,7 +106,7 @@ def authors_values(data: str, network: str = "massey2026") -> pd.DataFrame:
     ----------
     data : str
         Name of the data set; one of some of its images, as in ``"mnist_8k"``, counts as it.
-    network : {"massey2026", "sg_snn"}
+    network : {"massey2026", "sg_snn", "sg_snn_decay"}
         Name of the network.
 
     Returns

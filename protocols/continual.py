@@ -1,6 +1,7 @@
 """Learning task after task: five tasks of two classes, with sleep within and between them.
 
-The paper's network (or, with ``--model sg_snn``, its surrogate-gradient network) sees the classes
+The paper's network (or, with ``--model sg_snn_decay``, a surrogate-gradient
+network that sleeps as it does) sees the classes
 0 and 1, then 2 and 3, and so on. After every task all images of the readout and of the test are
 shown with weights frozen, to a copy; so are 100 test images before and after every sleep. From the
 responses come accuracies on every task after every task, by
@@ -21,10 +22,10 @@ import dataclasses
 
 from brainsleep.compare import Condition
 from brainsleep.models.homeostasis import NORMALISE
-from brainsleep.models.sg_snn import SG_SNN
+from brainsleep.models.sg_snn import SG_SNN_DECAY
 from brainsleep.protocol import Data, Protocol, Record
 from brainsleep.protocols.controls import NETWORK, NORMALISE_ONLY, REST
-from brainsleep.protocols.paper import LAYERED
+from brainsleep.protocols.paper import LAYERED_DECAY
 from brainsleep.schedule import Schedule, sleep
 from brainsleep.tasks import Tasks
 
@@ -40,21 +41,23 @@ PROTOCOL = Protocol(
 )
 
 #: Normalisation holds each neuron's summed |w| where it begins: uniform up to 1/sqrt(n_inputs).
-_SG_SNN = dataclasses.replace(
-    SG_SNN,
+_SG_SNN_DECAY = dataclasses.replace(
+    SG_SNN_DECAY,
     projections=tuple(
         dataclasses.replace(
             p,
             processes=(
                 *p.processes,
-                NORMALISE.with_parameters(w_star=0.5 / SG_SNN.population(p.source).size ** 0.5),
+                NORMALISE.with_parameters(
+                    w_star=0.5 / SG_SNN_DECAY.population(p.source).size ** 0.5
+                ),
             ),
         )
-        for p in SG_SNN.projections
+        for p in SG_SNN_DECAY.projections
     ),
 )
 
-MODELS = {"sg_snn": {"network": _SG_SNN, **LAYERED}}
+MODELS = {"sg_snn_decay": {"network": _SG_SNN_DECAY, **LAYERED_DECAY}}
 
 _NONE = {"schedule.sleep.fraction": 0.0}
 

@@ -18,20 +18,27 @@ are in `brainsleep.protocols.paper_january`. Textbook orientation, or all-to-all
     --set 'network.projections.*.rules.stdp_released=stdp:STDP_NEAREST'
     --set 'network.projections.*.rules.stdp_released=stdp:STDP_ALL_TO_ALL'
 
-(with one learning rate for all synapses)
-The same experiment with the paper's surrogate-gradient network::
+(with one learning rate for all synapses).
 
-    brainsleep run paper --model sg_snn
+The same experiment with the paper's surrogate-gradient network, as the authors' code does it::
 
-A sleep then lasts as long as one batch, 100 steps, and comes after 1/fraction of them.
+    brainsleep run paper --model sg_snn        # images of 15x15 pixels; sg_snn_28: 28x28
+
+It learns from 59904 images in 468 batches of 128 an epoch, as many as there are of 60000 whose last
+incomplete batch is left out; the other 96 fit the readout of its hidden responses. A sleep comes
+after the first batch and from there after every int(1/fraction)-th: 0.3 is every third, 0.4 and 0.5
+are every second, 0.6 to 1 every one. ``--model sg_snn_decay`` is another network with another
+sleep, see `brainsleep.models.sg_snn`.
 """
 
 import dataclasses
 
+from brian2 import Hz
+
 from brainsleep.compare import Condition
 from brainsleep.early_stopping import EarlyStopping
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.models.sg_snn import ITERATION, SG_SNN, SG_SNN_RELEASED
+from brainsleep.models.sg_snn import ITERATION, ITERATION_DECAY, SG_SNN, SG_SNN_28, SG_SNN_DECAY
 from brainsleep.protocol import Data, Protocol, Record
 from brainsleep.readout import Readout
 from brainsleep.schedule import Schedule, sleep, wake
@@ -65,20 +72,41 @@ PUBLISHED = dataclasses.replace(
     early_stopping=EarlyStopping(patience=6, restore="if stopped"),
 )
 
-#: What a surrogate-gradient network changes: its time scale, and who is read out.
+#: What a surrogate-gradient network changes: who is read out, and when and how long it sleeps.
 LAYERED = {
     "readout.population": "hidden",
-    "schedule.image_duration": ITERATION,
     "schedule.epochs": 10,
-    "schedule.sleep.duration": ITERATION,
     "schedule.sleep.until_initial": False,
+    "schedule.sleep.tolerance": 0.0,
     "schedule.wake.gates.noise": None,
     "record.weights_at_phases": False,
 }
 
+#: The authors' code: pixels in [0, 1] as they are, all images, a sleep after every n-th batch.
+RELEASED = {
+    **LAYERED,
+    "data.n_train": 59904,
+    "data.n_readout": 96,
+    "data.n_test": 10000,
+    "encoder.total": None,
+    "schedule.image_duration": ITERATION,
+    "schedule.sleep.duration": ITERATION,
+    "schedule.sleep.cadence": "images",
+    "record.weights_every": 468,
+    "record.alarms.runaway": 1000 * Hz,  # in 25 steps it must spike often: some 200 Hz
+}
+
+#: The sleep of the STDP network: as long as a batch, and after 1/fraction of them.
+LAYERED_DECAY = {
+    **LAYERED,
+    "schedule.image_duration": ITERATION_DECAY,
+    "schedule.sleep.duration": ITERATION_DECAY,
+}
+
 MODELS = {
-    "sg_snn": {"network": SG_SNN, **LAYERED},
-    "sg_snn_released": {"network": SG_SNN_RELEASED, **LAYERED},
+    "sg_snn": {"network": SG_SNN, **RELEASED},
+    "sg_snn_28": {"network": SG_SNN_28, **RELEASED, "encoder.size": (28, 28)},
+    "sg_snn_decay": {"network": SG_SNN_DECAY, **LAYERED_DECAY},
 }
 
 FIGURE = "accuracy"

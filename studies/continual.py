@@ -57,7 +57,7 @@ GRIDS = [
         "sg_snn tasks",
         LAYERED,
         protocol="continual",
-        model="sg_snn",
+        model="sg_snn_decay",
         changes={"record.probe_every": 5},
     ),
     tasks(

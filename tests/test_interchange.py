@@ -127,6 +127,13 @@ def test_surrogate_networks_and_no_mixing(result, tmp_path):
     for name in ("input_hidden", "hidden_output"):
         trained = first.arrays[f"snapshots/trained/{name}"]
         assert trained.tobytes() == second.arrays[f"snapshots/initial/{name}"].tobytes()
+        biases = first.arrays[f"biases/trained/{name}"]
+        assert biases.tobytes() == second.arrays[f"biases/initial/{name}"].tobytes()
+        assert not np.array_equal(biases, first.arrays[f"biases/initial/{name}"])
+    without = tuple(dataclasses.replace(p, bias=False) for p in layered.network.projections)
+    other = dataclasses.replace(layered.network, projections=without)
+    with pytest.raises(ProtocolError, match="in the result: got biases; expected no biases"):
+        layered.override({"network": other, "initial_weights": str(first.path)})
     with pytest.raises(ProtocolError, match="got a SurrogateNetwork; expected a NetworkSpec"):
         SHORT.override({"initial_weights": str(first.path)})
 
@@ -199,7 +206,7 @@ def test_dense_projections_need_all_synapses(tmp_path):
     whole = SavedSynapses(pre, post, np.zeros(len(pre)))
     _check_pairs(network, name, whole)
     with pytest.raises(ValueError, match="do not connect all neurons"):
-        _check_pairs(network, name, SavedSynapses(*(part[1:] for part in whole)))
+        _check_pairs(network, name, SavedSynapses(*(part[1:] for part in whole[:3])))
 
 
 def test_no_state_has_synapses_of_neurons_that_are_not_there(result):

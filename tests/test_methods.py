@@ -29,10 +29,12 @@ MODELS = [
 ]
 LATEX = {f"protocol {name}": methods(load_protocol(name)) for name in PROTOCOLS}
 LATEX |= {name: methods(load(name)) for name in MODELS}
-LAYERED = load_module("paper", "protocol").MODELS["sg_snn"]
+MODELS_OF_PAPER = load_module("paper", "protocol").MODELS
+LAYERED = MODELS_OF_PAPER["sg_snn_decay"]
 RATE_LOSS = {"network.loss": "ce_rate_loss", "network.populations.output.surrogate": "atan"}
 LATEX["layered"] = methods(load_protocol("paper").override(LAYERED))
 LATEX["layered otherwise"] = methods(load_protocol("paper").override({**LAYERED, **RATE_LOSS}))
+LATEX["layered with copies"] = methods(load_protocol("paper").override(MODELS_OF_PAPER["sg_snn"]))
 TASKS = load_protocol("continual")
 LATEX["rehearsal"] = methods(TASKS.override({"tasks.rehearsal": 0.5}))
 LATEX["mixed"] = methods(TASKS.override({"tasks.mixed": True}))
@@ -102,6 +104,22 @@ def test_layers_that_learn_by_gradients():
     assert r"\frac{1}{T}" in other and r"\texttt{atan}" in other
     assert r"Leaky neuron (\texttt{hidden})" in other
     assert "Its decision" not in LATEX["protocol demo"] and "Adam" not in LATEX["protocol demo"]
+
+
+def test_biases_copies_and_the_loss_of_every_step():
+    latex = LATEX["layered with copies"]
+    for said in (
+        r"I_{i}(t) &= b_{i} + \sum_{j} w_{ij} \, S_{j}(t)",
+        "Activities whose gate is open change $v_{i}$ before this step",
+        r"Biases $b_{i}$ of the targets of \texttt{input\_hidden}, \texttt{hidden\_output} start",
+        "weights and biases then descend the gradient",
+        r"L &= -\sum_{t} \ln \frac{",
+        "In sleep 128 copies of the network run from rest",
+        "A sleep of 25 ms comes after the first image (or batch) and after every 5 from there.",
+    ):
+        assert said in latex.replace("& =", "&="), said
+    plain = LATEX["layered"]
+    assert "Biases" not in plain and "copies" not in plain and "b_{i}" not in plain
 
 
 def test_tasks_and_weights_of_another_run(monkeypatch):

@@ -507,7 +507,7 @@ def test_notebooks_show_models_networks_protocols_and_results(result):
         (ADAPTIVE_LIF, ("adaptive_lif", "−55 mV", "<math", "dv/dt = (v_rest - v + r*i_syn)/tau_m")),
         (TINY.network, ("massey2026", "input → e", "stdp_nearest_reversed", "<math")),
         (TINY, ("tiny", "200 ms", "50 % of wake", "data.n_train", "<math")),
-        (layers, ("LeakyPopulation", "fast_sigmoid", "<math")),
+        (layers, ("LeakyPopulation", "atan", "<math")),
         (result, (result.info["run_id"], "test accuracy", "participation_ratio_e")),
     ):
         text = shown._repr_html_()

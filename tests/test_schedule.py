@@ -168,6 +168,8 @@ def test_times_are_positive(value):
             ("schedule.image_duration", "got 1.5 ms", "a multiple of the time step 1. ms"),
         ),
         (lambda: table(1, image_duration=0.1 * ms), ("schedule.image_duration", "a multiple")),
+        (lambda: sleep(0.2, cadence="image"), ("sleep.cadence", "did you mean 'images'?")),
+        (lambda: sleep(0.2, cadence="images"), ("sleep.duration", "got None", "a duration")),
         (lambda: table(1, period=35.0005 * second), ("schedule.period", "a multiple")),
         (
             lambda: table(35, sleep=sleep(0.2, until_initial=True, check_every=0.5 * ms)),

@@ -17,7 +17,17 @@ from brainsleep.gridfile import read_grids
 from brainsleep.measure import weight_metrics
 from brainsleep.models.homeostasis import NORMALISE, PRUNING
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.models.sg_snn import DECAY_RELEASED, NOISE, SG_SNN, SG_SNN_RELEASED, layered_network
+from brainsleep.models.sg_snn import (
+    NOISE,
+    NOISE_PAPER,
+    RAISE_PAPER,
+    SG_SNN,
+    SG_SNN_28,
+    SG_SNN_DECAY,
+    STDP_PAPER,
+    decay_network,
+    paper_network,
+)
 from brainsleep.models.sleep import DECAY_NEURON, DECAY_STATIC, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.protocol import Record, load_protocol
@@ -30,7 +40,7 @@ from brainsleep.surrogate import CurrentInput, DenseProjection, LeakyPopulation,
 
 N = 36
 SMALL = dataclasses.replace(
-    layered_network(n_inputs=N, n_hidden=60, n_classes=10), batch_size=20, learning_rate=5e-3
+    decay_network(n_inputs=N, n_hidden=60, n_classes=10), batch_size=20, learning_rate=5e-3
 )
 
 #: A run of a second or two.
@@ -38,7 +48,7 @@ LAYERED = dataclasses.replace(
     TINY,
     name="layered",
     network=dataclasses.replace(
-        layered_network(n_inputs=64, n_hidden=60), batch_size=20, learning_rate=5e-3
+        decay_network(n_inputs=64, n_hidden=60), batch_size=20, learning_rate=5e-3
     ),
     schedule=Schedule(
         image_duration=20 * ms,
@@ -48,6 +58,15 @@ LAYERED = dataclasses.replace(
     readout=dataclasses.replace(TINY.readout, population="hidden"),
     record=Record(),
 ).override({"data.n_train": 100})
+
+
+#: The same of the authors' network: a sleep of copies after the first and every second batch.
+PAPER_LAYERED = LAYERED.override(
+    {
+        "network": paper_network(64, 30, batch_size=20, sleeping_copies=8),
+        "schedule.sleep.cadence": "images",
+    }
+)
 
 
 def segment(spec, phase="wake", steps=30, stimulus=None, batch=None, **gates):
@@ -100,22 +119,80 @@ def torch_if_marked(request):
 # -- descriptions (without torch) --------------------------------------------------------------
 
 
-def test_the_papers_network():
-    assert [p.size for p in SG_SNN.populations] == [225, 1000, 10]
-    assert (SG_SNN.batch_size, SG_SNN.learning_rate) == (128, 5e-4)
-    assert {p.beta for p in SG_SNN.populations[1:]} == {0.95}
-    assert SG_SNN.gates == ("input", "plasticity", "noise", "decay")
-    assert all(p.processes == (DECAY_STATIC,) for p in SG_SNN.projections)  # the STDP network's
-    assert all(p.processes == (DECAY_RELEASED,) for p in SG_SNN_RELEASED.projections)
-    assert (SG_SNN.input, SG_SNN.output) == ("input", "output")
+def test_the_network_that_sleeps_like_the_stdp_network():
+    assert [p.size for p in SG_SNN_DECAY.populations] == [225, 1000, 10]
+    assert (SG_SNN_DECAY.batch_size, SG_SNN_DECAY.learning_rate) == (128, 5e-4)
+    assert {p.beta for p in SG_SNN_DECAY.populations[1:]} == {0.95}
+    assert SG_SNN_DECAY.gates == ("input", "plasticity", "noise", "decay")
+    assert all(p.processes == (DECAY_STATIC,) for p in SG_SNN_DECAY.projections)
+    assert SG_SNN_DECAY.sleeping_copies == 0 and not any(p.bias for p in SG_SNN_DECAY.projections)
+    assert (SG_SNN_DECAY.input, SG_SNN_DECAY.output) == ("input", "output")
+
+
+@pytest.mark.parametrize(("model", "side"), [("sg_snn", 15), ("sg_snn_28", 28)])
+def test_every_number_of_the_papers_network_is_that_of_the_authors_code(model, side):
+    protocol = load_protocol("paper", model)
+    network, schedule = protocol.network, protocol.schedule
+    assert network == (SG_SNN if side == 15 else SG_SNN_28)
+    assert [p.size for p in network.populations] == [side * side, 1000, 10]
+    assert network.populations[0].gain == 1
+    for layer in network.hidden:
+        assert (layer.beta, layer.v_threshold) == (0.95, 1)
+        assert (layer.surrogate, layer.steepness) == ("atan", 2)
+        assert layer.activities == (NOISE_PAPER,) and layer.activities_first
+    assert NOISE_PAPER.parameters == {"sd": 0.5}
+    assert [p.bias for p in network.projections] == [True, True]
+    assert [p.scale for p in network.projections] == [1, 1]
+    assert [p.rules for p in network.projections] == [(), (STDP_PAPER,)]  # the input never spikes
+    numbers = {"lr": 1e-3, "a_plus": 0.01, "a_minus": 0.012}
+    assert STDP_PAPER.parameters == {**numbers, "tau_plus": 20 * ms, "tau_minus": 20 * ms}
+    assert [p.processes for p in network.projections] == [(RAISE_PAPER,)] * 2
+    assert RAISE_PAPER.parameters["w_star"] == 0.2 and RAISE_PAPER.period == 25 * ms
+    keep = np.exp(-float(25 * ms / RAISE_PAPER.parameters["tau_w"]))
+    assert keep == pytest.approx(0.999, rel=1e-12)
+    assert (network.loss, network.learning_rate) == ("ce_step_loss", 5e-4)
+    assert (network.batch_size, network.sleeping_copies) == (128, 128)
+
+    assert (protocol.encoder.size, protocol.encoder.total) == ((side, side), None)
+    assert float(protocol.encoder.max_rate * network.dt) == 1  # a current is the grey value
+    assert (schedule.image_duration, schedule.sleep.duration) == (25 * ms, 25 * ms)
+    assert (schedule.epochs, schedule.sleep.cadence) == (10, "images")
+    assert not schedule.sleep.until_initial and schedule.sleep.trigger == 0
+    assert dict(schedule.sleep.gates) == {"input": 0, "plasticity": 1, "noise": 1, "decay": 1}
+    data = protocol.data
+    assert (data.n_train // 128, data.n_train % 128) == (60000 // 128, 0)  # no incomplete batch
+    assert (data.n_train + data.n_readout, data.n_test) == (60000, 10000)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0])
+def test_a_sleep_comes_after_the_first_batch_and_every_nth_from_there(fraction):
+    changes = {"data.n_train": 32 * 128, "schedule.epochs": 1, "schedule.sleep.fraction": fraction}
+    protocol = load_protocol("paper", "sg_snn").override(changes)
+    table = protocol.schedule.compile(
+        32 * 128, 0, 0, protocol.network.gates, protocol.network.dt, protocol.network.batch_size
+    )
+    every = {0.1: 10, 0.2: 5, 0.3: 3, 0.4: 2, 0.5: 2, 0.6: 1, 1.0: 1}[fraction]
+    expected = []
+    for batch in range(32):  # as the authors' loop does
+        expected.append("wake")
+        if batch % every == 0:
+            expected.append("sleep")
+    assert table.phase.tolist() == expected
+    assert set(table.steps) == {25}
+
+
+def test_without_a_fraction_there_is_no_sleep():
+    changes = {"data.n_train": 1280, "schedule.sleep.fraction": 0.0}
+    protocol = load_protocol("paper", "sg_snn").override(changes)
+    table = protocol.schedule.compile(1280, 0, 0, protocol.network.gates, 1 * ms, 128)
+    assert table.phase.tolist() == ["wake"] * 10
 
 
 def test_a_protocol_takes_another_model():
-    stdp, layered = load_protocol("paper"), load_protocol("paper", "sg_snn")
-    assert layered.network == SG_SNN
+    stdp, layered = load_protocol("paper"), load_protocol("paper", "sg_snn_decay")
+    assert layered.network == SG_SNN_DECAY
     assert layered.data == stdp.data
     assert layered.schedule.sleep.gates == stdp.schedule.sleep.gates
-    assert load_protocol("paper", "sg_snn_released").network == SG_SNN_RELEASED
     with pytest.raises(ProtocolError, match=r"no 'sg_sn' in its MODELS; did you mean 'sg_snn'\?"):
         load_protocol("paper", "sg_sn")
     with pytest.raises(BrainsleepError, match=r"readout.population|no population 'e'"):
@@ -151,9 +228,19 @@ def test_a_protocol_takes_another_model():
                     ),
                 ),
             ),
-            ("rule 'stdp_nearest' uses", "'v_post'", "x_pre, y_post"),
+            ("rule 'stdp_nearest' uses", "'v_post'", "spiking_post, spiking_pre, x_pre, y_post"),
         ),
         (lambda: dataclasses.replace(SMALL, batch_size=0), ("batch_size", "at least 1")),
+        (lambda: dataclasses.replace(SMALL, sleeping_copies=-1), ("sleeping_copies", "at least 0")),
+        (lambda: dataclasses.replace(SMALL, loss="ce_loss"), ("unknown loss", "ce_step_loss")),
+        (
+            lambda: DenseProjection(name="p", source="a", target="b", bias=1),
+            ("projection 'p': bias", "True or False"),
+        ),
+        (
+            lambda: LeakyPopulation(name="h", size=2, activities_first="yes"),
+            ("activities_first", "True or False"),
+        ),
         (lambda: dataclasses.replace(SMALL, precision="float16"), ("precision", "float64")),
         (
             lambda: dataclasses.replace(SMALL, projections=SMALL.projections[::-1]),
@@ -191,7 +278,7 @@ def test_weights_start_as_linear_layers_do_and_have_signs():
 @pytest.mark.parametrize(
     ("backend", "spec", "words"),
     [
-        ("cpp", SMALL, ("'cpp' cannot run 'sg_snn', a surrogate-gradient network", "torch")),
+        ("cpp", SMALL, ("'cpp' cannot run 'sg_snn_decay', a surrogate-gradient network", "torch")),
         ("torch", PAPER, ("'torch' cannot run 'massey2026', a Brian2 network", "cpp")),
         ("jax", SMALL, ("unknown 'jax'", "torch")),
     ],
@@ -423,22 +510,11 @@ def test_all_onsets_come_before_all_updates_as_in_brian2():
 
 
 @pytest.mark.torch
-def test_the_released_sleep_takes_the_released_step(backend):
-    spec = layered_network(DECAY_RELEASED, n_inputs=N, n_hidden=60)
-    start = initial_state(spec, 1)
-    asleep = segment(spec, "sleep", steps=100, decay=1)
-    state, _ = make_backend("torch", spec).advance(start, asleep, 0)
-    w = start.arrays["input_hidden.w"]
-    expected = np.sign(w) * 0.2 * (np.abs(w) / 0.2) ** 0.999
-    np.testing.assert_allclose(state.arrays["input_hidden.w"], expected, rtol=1e-6)
-
-
-@pytest.mark.torch
 def test_noise_has_its_spread(backend):
     """v of neurons that cannot spike: sd*sqrt((1 - beta**(2n))/(1 - beta**2)) after n steps."""
     import torch
 
-    from brainsleep.torch_segment import Leaky
+    from brainsleep.torch_layer import Leaky
 
     silent = LeakyPopulation(name="h", size=40_000, v_threshold=1e6, activities=(NOISE,))
     layer, v = Leaky(silent, 1e-3), torch.zeros(1, 40_000)
@@ -508,11 +584,10 @@ def test_numbers_that_are_not_finite_stop_the_run(backend):
 
 
 @pytest.mark.torch
-def test_what_torch_refuses_is_an_error_of_ours():
-    wild = dataclasses.replace(SMALL, learning_rate=1e300)
-    learning = segment(wild, batch=patterns(), input=1, plasticity=1)
-    with pytest.raises(BrainsleepError, match=r"backend torch: .*overflow"):
-        make_backend("torch", wild).advance(initial_state(wild, 0), learning, 0)
+def test_what_torch_refuses_is_an_error_of_ours(backend):
+    shown = segment(SMALL, "test", stimulus=np.zeros((1, N + 1)), input=1)
+    with pytest.raises(BrainsleepError, match=r"backend torch: .*shapes"):
+        backend.advance(initial_state(SMALL, 0), shown, 0)
 
 
 @pytest.mark.torch
@@ -523,6 +598,219 @@ def test_a_gpu_that_is_not_there_is_an_error():
         pytest.skip("there is a GPU")
     with pytest.raises(BackendError, match=r"torch-cuda.*no GPU.*--backend torch"):
         make_backend("torch-cuda", SMALL)
+
+
+# -- the authors' network, written by hand -----------------------------------------------------
+
+PAPER_SMALL = paper_network(N, 60, batch_size=20, sleeping_copies=8)
+
+
+def by_hand(state):
+    """The network in plain torch and snntorch, with the weights and biases of a state."""
+    import snntorch
+    import torch
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = torch.nn.Linear(N, 60), torch.nn.Linear(60, 10)
+            self.lif_one, self.lif_two = snntorch.Leaky(beta=0.95), snntorch.Leaky(beta=0.95)
+            for name, layer in (("input_hidden", self.one), ("hidden_output", self.two)):
+                shape = layer.weight.shape[::-1]
+                w = torch.tensor(state.arrays[f"{name}.w"].reshape(shape).T)
+                layer.weight.data = w.float().contiguous()
+                layer.bias.data = torch.tensor(state.arrays[f"{name}.bias"]).float()
+
+        def forward(self, images, steps):
+            v_one, v_two = torch.zeros(len(images), 60), torch.zeros(len(images), 10)
+            found = []
+            for _ in range(steps):
+                spiked, v_one = self.lif_one(self.one(images), v_one)
+                spiked, v_two = self.lif_two(self.two(spiked), v_two)
+                found.append(spiked)
+            return torch.stack(found)
+
+    return Net()
+
+
+def same_parameters(state, net, atol):
+    for name, layer in (("input_hidden", net.one), ("hidden_output", net.two)):
+        w, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+        np.testing.assert_allclose(state.arrays[f"{name}.w"], w.T.ravel(), rtol=0, atol=atol)
+        np.testing.assert_allclose(state.arrays[f"{name}.bias"], bias, rtol=0, atol=atol)
+
+
+@pytest.fixture(scope="module")
+def paper_backend():
+    import_torch()
+    return make_backend("torch", PAPER_SMALL)
+
+
+def batch_of_currents():
+    """Currents in [0, 1], as those of images."""
+    shown = patterns()
+    return Batch(shown.stimulus * 2.5, shown.labels)
+
+
+@pytest.mark.torch
+def test_forward_loss_gradient_and_adam_are_those_of_plain_snntorch(paper_backend):
+    import torch
+
+    torch.set_num_threads(1)
+    batch, state = batch_of_currents(), initial_state(PAPER_SMALL, 2)
+    net = by_hand(state)
+    images = torch.tensor(batch.stimulus * 1e-3).float()
+    labels = torch.as_tensor(batch.labels)
+    shown = segment(PAPER_SMALL, "test", steps=25, stimulus=batch.stimulus, input=1)
+    _, recording = paper_backend.advance(state, shown, 0)
+    counts = net(images, 25).sum(0).detach().numpy()
+    assert counts.sum() > 50
+    np.testing.assert_array_equal(recording.counts["output"], counts)
+
+    learning = segment(PAPER_SMALL, steps=25, batch=batch, input=1, plasticity=1)
+    adam = torch.optim.Adam(net.parameters(), lr=5e-4)
+    entropy = torch.nn.CrossEntropyLoss()
+    for step in range(3):
+        state, _ = paper_backend.advance(state, learning, 0)
+        spikes = net(images, 25)
+        loss = sum(entropy(spikes[k], labels) for k in range(25))
+        adam.zero_grad()
+        loss.backward()
+        if step == 0:  # Adam's first mean is a tenth of the gradient
+            for name, layer in (("input_hidden", net.one), ("hidden_output", net.two)):
+                gradient = state.arrays[f"{name}.adam_mean"] / 0.1
+                expected = layer.weight.grad.numpy().T.ravel()
+                assert np.abs(expected).max() > 0.1
+                np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-5)
+                gradient = state.arrays[f"{name}.bias_adam_mean"] / 0.1
+                np.testing.assert_allclose(gradient, layer.bias.grad.numpy(), rtol=1e-3, atol=1e-5)
+        adam.step()
+    same_parameters(state, net, atol=1e-6)
+    start = initial_state(PAPER_SMALL, 2).arrays
+    assert np.abs(state.arrays["input_hidden.bias"] - start["input_hidden.bias"]).max() > 1e-3
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["fast_sigmoid", "atan", "sigmoid"])
+def test_all_steps_at_once_are_snntorchs_steps_one_by_one(name):
+    """Forwards and backwards, for a constant current and for one that changes."""
+    import snntorch
+    import torch
+    from snntorch import surrogate
+
+    from brainsleep.surrogate import SURROGATES
+    from brainsleep.torch_layer import Leaky
+
+    layer = LeakyPopulation(name="h", size=7, surrogate=name, steepness=3.0, activities=(NOISE,))
+    ours = Leaky(layer, 1e-3)
+    spike = getattr(surrogate, name)(**{SURROGATES[name]: 3.0})
+    theirs = snntorch.Leaky(beta=0.95, spike_grad=spike)
+    rng = torch.Generator().manual_seed(0)
+    for shape in ((4, 7), (12, 4, 7)):
+        current = torch.rand(shape, generator=rng)
+        weight = torch.rand((12, 4, 7), generator=rng)  # what the gradient is of
+        found = []
+        for way in ("all", "single", "theirs"):
+            given = current.clone().requires_grad_()
+            if way == "all":
+                spikes = ours.steps(given, 12, {"noise": 0.0}, rng)
+            else:
+                v, fired = torch.zeros(4, 7), []
+                for k in range(12):
+                    now = given[k] if given.ndim == 3 else given
+                    if way == "single":
+                        spiked, v = ours.step(now, v, {"noise": 0.0}, rng)
+                    else:
+                        spiked, v = theirs(now, v)
+                    fired.append(spiked)
+                spikes = torch.stack(fired)
+            (spikes * weight).sum().backward()
+            found.append((spikes.detach().numpy(), given.grad.numpy()))
+        assert 10 < found[0][0].sum() < 300
+        for spikes, gradient in found[1:]:
+            np.testing.assert_array_equal(spikes, found[0][0])
+            np.testing.assert_allclose(gradient, found[0][1], rtol=1e-4, atol=1e-6)
+
+
+def sleep_by_hand(net, noise, copies, steps):
+    """One sleep as the authors' code has it; `noise` is called for each draw, hidden first."""
+    import torch
+
+    keep = float(np.exp(-1 / 20))
+    v_one, v_two = torch.zeros(copies, 60), torch.zeros(copies, 10)
+    x, y = torch.zeros(copies, 60), torch.zeros(copies, 10)
+    change, pairs = torch.zeros(60, 10), 0
+    with torch.no_grad():
+        for _ in range(steps):
+            v_one, v_two = v_one + noise(v_one), v_two + noise(v_two)
+            pre, v_one = net.lif_one(net.one(torch.zeros(copies, N)), v_one)
+            post, v_two = net.lif_two(net.two(pre), v_two)
+            x, y = x * keep + pre, y * keep + post
+            change += (0.01 * x.T @ post - 0.012 * pre.T @ y) / copies
+            pairs += int((pre.T @ post).sum())
+        net.two.weight += 1e-3 * change.T
+        for layer in (net.one, net.two):
+            w = layer.weight
+            layer.weight.data = torch.sign(w) * 0.2 * (w.abs() / 0.2) ** 0.999
+    return change.abs().max(), pairs
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("sd", [0.0, 0.5, 3.0])
+def test_a_whole_sleep_is_the_authors(sd):
+    """Without noise, too, biases make neurons spike; with it, both get the same draws."""
+    import torch
+
+    torch.set_num_threads(1)
+    changed = {"network.populations.*.activities.noise.sd": sd}
+    protocol = dataclasses.replace(
+        LAYERED, network=PAPER_SMALL, encoder=dataclasses.replace(LAYERED.encoder, size=(6, 6))
+    )
+    spec = protocol.override(changed).network
+    start = initial_state(spec, 3)
+    start.arrays["input_hidden.bias"] *= 4
+    asleep = segment(spec, "sleep", steps=25, plasticity=1, noise=1, decay=1)
+    state, recording = make_backend("torch", spec).advance(start, asleep, 9)
+
+    net, rng = by_hand(start), torch.Generator().manual_seed(9)
+    largest, pairs = sleep_by_hand(net, lambda v: sd * torch.randn(v.shape, generator=rng), 8, 25)
+    assert largest > 1e-3 and pairs > 0  # spikes of the same step are among them
+    same_parameters(state, net, atol=1e-7)
+    moved = state.arrays["hidden_output.w"] - start.arrays["hidden_output.w"]
+    assert np.abs(moved).max() > 1e-6
+    assert recording.counts["hidden"].shape == (1, 60)  # of the first copy
+    for name in ("input_hidden.bias", "hidden_output.bias"):
+        assert np.array_equal(state.arrays[name], start.arrays[name])
+    assert not np.any(state.arrays["hidden.v"]) and not np.any(
+        state.arrays["hidden_output.stdp_same_step_pre_x"]
+    )
+
+
+@pytest.mark.torch
+def test_copies_make_the_mean_change_of_networks_that_sleep_alone():
+    """Any rule, with weights in it, too; the gate scales it, and closed it does nothing."""
+    on_pre = "w = clip(w*(1 - lr*a_minus*y_post), w_min, w_max)"
+    rule = dataclasses.replace(STDP_PAPER, on_pre=on_pre)
+    several = dataclasses.replace(
+        PAPER_SMALL,
+        precision="float64",
+        projections=tuple(
+            dataclasses.replace(p, rules=(rule,), processes=()) for p in PAPER_SMALL.projections
+        ),
+    )
+    alone = dataclasses.replace(several, sleeping_copies=1)
+    start = initial_state(several, 3)
+    start.arrays["input_hidden.bias"] *= 4
+    asleep = {g: segment(several, "sleep", steps=25, plasticity=g, noise=0) for g in (1, 0.5, 0)}
+    backends = make_backend("torch", several), make_backend("torch", alone)
+    w = start.arrays["hidden_output.w"]
+    moved = {}
+    for opening, each in asleep.items():
+        states = [backend.advance(start, each, 9)[0] for backend in backends]
+        moved[opening] = [state.arrays["hidden_output.w"] - w for state in states]
+        np.testing.assert_allclose(*moved[opening], rtol=0, atol=1e-12)  # without noise alike
+    assert np.abs(moved[1][0]).max() > 1e-6 and not np.any(moved[0][0])
+    np.testing.assert_allclose(moved[0.5][0], 0.5 * moved[1][0], rtol=0, atol=1e-12)
 
 
 # -- whole runs --------------------------------------------------------------------------------
@@ -567,9 +855,11 @@ def test_the_seed_decides(result, tmp_path):
 
 
 @pytest.mark.torch
-def test_an_interrupted_run_goes_on_with_the_same_result(result, tmp_path, monkeypatch):
+@pytest.mark.parametrize("protocol", [LAYERED, PAPER_LAYERED], ids=["itself", "copies"])
+def test_an_interrupted_run_goes_on_with_the_same_result(protocol, tmp_path, monkeypatch):
     from brainsleep.run import Run
 
+    whole = simulate(protocol, seed=1, out=tmp_path / "whole")
     advance, calls = Run._advance, []
 
     def interrupt(self, last):
@@ -580,12 +870,16 @@ def test_an_interrupted_run_goes_on_with_the_same_result(result, tmp_path, monke
 
     monkeypatch.setattr(Run, "_advance", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        simulate(LAYERED, seed=1, out=tmp_path)
-    again = simulate(LAYERED, seed=1, out=tmp_path)
+        simulate(protocol, seed=1, out=tmp_path)
+    again = simulate(protocol, seed=1, out=tmp_path)
     assert calls[10] > 0
-    assert again.metrics == result.metrics
-    trained = "snapshots/trained/hidden_output"
-    assert np.array_equal(again.arrays[trained], result.arrays[trained])
+    assert again.metrics == whole.metrics
+    for name in ("snapshots/trained/hidden_output", "biases/trained/hidden_output"):
+        if name in whole.arrays:
+            assert np.array_equal(again.arrays[name], whole.arrays[name])
+    assert ("biases/trained/hidden_output" in whole.arrays) == (protocol is PAPER_LAYERED)
+    asleep = whole.arrays["slots/phase"] == "sleep"
+    assert asleep.sum() == (8 if protocol is PAPER_LAYERED else 7)
 
 
 @pytest.mark.torch

@@ -13,6 +13,7 @@ from brainsleep.errors import BackendError
 from brainsleep.models.homeostasis import NORMALISE, PRUNING, SCALING, SUBTRACTION
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import LIF
+from brainsleep.models.sg_snn import RAISE_PAPER, STDP_PAPER
 from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, DECAY_STATIC
 from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST, STDP_NEAREST_REVERSED
 from brainsleep.models.triplet import TRIPLET
@@ -60,6 +61,7 @@ PROCESSES = {
     "scaling": SCALING.with_parameters(w_star=0.3, tau_scaling=200 * ms),
     "subtraction": SUBTRACTION.with_parameters(w_star=0.3, tau_subtraction=200 * ms),
     "normalise": NORMALISE.with_parameters(w_star=0.3),
+    "magnitudes towards one": RAISE_PAPER.with_parameters(w_star=0.3, tau_w=200 * ms),
     "pruning": PRUNING.with_parameters(w_floor=0.7),
 }
 
@@ -124,6 +126,19 @@ def test_a_plasticity_rule_equals_brian2(rule):
     found = w[post, pre].clamp(min=0).numpy()  # Brian2's weights are magnitudes from 0 on
     assert np.abs(after.weights("pairs") - start.weights("pairs")).max() > 0.01
     np.testing.assert_allclose(found, after.weights("pairs"), rtol=0, atol=1e-9)
+
+
+def test_spikes_of_one_step_are_a_pair_where_a_rule_says_so():
+    lr, up, down = (STDP_PAPER.parameters[k] for k in ("lr", "a_plus", "a_minus"))
+    rule = TensorRule(STDP_PAPER, 1.0, 1e-3)
+    w = torch.zeros((2, 2), dtype=torch.float64)
+    rule.traces = {role: {k: w.new_zeros(2) for k in names} for role, names in rule.names.items()}
+    both, second, none = (w.new_tensor(who) for who in ([1, 0], [0, 1], [0, 0]))
+    see_spikes([rule], w, both, both, generator())
+    np.testing.assert_allclose(w, [[lr * (up - down), 0], [0, 0]], rtol=1e-12)
+    see_spikes([rule], w, second, none, generator())  # one step later: a pair of the usual kind
+    later = -lr * down * np.exp(-1 / 20)
+    np.testing.assert_allclose(w, [[lr * (up - down), later], [0, 0]], rtol=1e-12)
 
 
 def test_a_decay_has_its_closed_form_and_noise_its_stationary_spread():

@@ -109,7 +109,9 @@ def _layers(network: SurrogateNetwork) -> Iterator[Any]:
         names = ", ".join(a.name for a in population.activities) or "-"
         table.add_row(population.name, str(population.size), names)
     yield table
-    table = grid("projections", "name", "from", "to", "|w| at start", "bound", "rules", "processes")
+    table = grid(
+        "projections", "name", "from", "to", "|w| at start", "bound", "bias", "rules", "processes"
+    )
     for p in network.projections:
         table.add_row(
             p.name,
@@ -117,6 +119,7 @@ def _layers(network: SurrogateNetwork) -> Iterator[Any]:
             p.target,
             f"0-{p.scale / network.population(p.source).size ** 0.5:.3g}",
             f"{p.w_max:g}",
+            "trained" if p.bias else "-",
             ", ".join(r.name for r in p.rules) or "-",
             ", ".join(process.name for process in p.processes) or "-",
         )
@@ -138,7 +141,7 @@ def _layers(network: SurrogateNetwork) -> Iterator[Any]:
             update = tidy(process.on_update)
             yield Text(_block(f"every {process.period}, gate {process.name} open", update))
             yield Text(_parameters(process.parameters))
-    yield Text(f"\nwake: {network.plan['wake']}")
+    yield Text(f"\nwake: {network.plan['wake']}\nwho sleeps: {network.plan['sleep']}")
 
 
 def grid(title: str, *columns: str, compact: bool = False) -> Table:

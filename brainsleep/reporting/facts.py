@@ -10,6 +10,7 @@ from typing import Any
 from brian2 import Quantity
 
 from ..latex import value_text
+from ..schedule import every_nth
 from ..store import Result
 from .definitions import GROUPS, definition
 from .stored_models import quantity
@@ -149,6 +150,10 @@ def schedule(protocol: Plain) -> list[Table]:
     if sleep.get("duration") is not None:
         rows[1:] = [("each sleep", f"{text(sleep['duration'])}, after so much wake that it is "
                      f"{100 * sleep['fraction']:g} % of it")]  # fmt: skip
+    if sleep.get("cadence") == "images" and sleep["fraction"]:
+        nth = every_nth(sleep["fraction"])
+        rows[1:] = [("each sleep", f"{text(sleep['duration'])}, after the first image (or batch) "
+                     f"and then after {nth} more")]  # fmt: skip
     if not sleep["fraction"]:
         rows[1:] = [("sleep", "none")]
     more = {

@@ -17,7 +17,7 @@ _DERIVATIVES = {
     r"\exp\left(-k \, \left(v_{i} - \theta\right)\right)\right)}^{2}}",
 }
 
-#: What is descended for one image of class y, as `snntorch.functional` defines it.
+#: What is descended for one image of class y.
 _LOSSES = {
     "ce_count_loss": (
         r"L = -\ln \frac{\exp\left(n_{y}\right)}{\sum_{c} \exp\left(n_{c}\right)}",
@@ -25,6 +25,10 @@ _LOSSES = {
     ),
     "ce_rate_loss": (
         r"L = -\frac{1}{T} \, \sum_{t} \ln \frac{\exp\left(S_{y}(t)\right)}"
+        r"{\sum_{c} \exp\left(S_{c}(t)\right)}",
+    ),
+    "ce_step_loss": (
+        r"L = -\sum_{t} \ln \frac{\exp\left(S_{y}(t)\right)}"
         r"{\sum_{c} \exp\left(S_{c}(t)\right)}",
     ),
 }
@@ -48,12 +52,16 @@ def layers(network: SurrogateNetwork) -> Iterator[str]:
         yield _input(source)
     alike: dict[tuple, list[LeakyPopulation]] = {}
     for layer in network.hidden:
-        key = (layer.beta, layer.v_threshold, layer.surrogate, layer.steepness)
+        first = bool(layer.activities) and layer.activities_first
+        bias = network.projections[network.hidden.index(layer)].bias
+        key = (layer.beta, layer.v_threshold, layer.surrogate, layer.steepness, first, bias)
         alike.setdefault(key, []).append(layer)
-    for group in alike.values():
-        yield from _neurons(group[0], [layer.name for layer in group])
+    for (*_, first, bias), group in alike.items():
+        yield from _neurons(group[0], [layer.name for layer in group], first, bias)
     yield _weights(network)
     yield from _learning(network)
+    if network.sleeping_copies:
+        yield _sleep(network)
 
 
 def _names(names: list[str]) -> str:
@@ -69,19 +77,21 @@ def _input(source: CurrentInput) -> str:
     )
 
 
-def _neurons(layer: LeakyPopulation, names: list[str]) -> Iterator[str]:
+def _neurons(layer: LeakyPopulation, names: list[str], first: bool, bias: bool) -> Iterator[str]:
     yield rf"\paragraph{{Leaky neuron ({_names(names)}).}}"
     yield (
         "In every step, with the spikes $S_{j}$ of the layer before in the same step:\n"
         + aligned(
             [
-                r"I_{i}(t) = \sum_{j} w_{ij} \, S_{j}(t)",
+                r"I_{i}(t) = " + (r"b_{i} + " if bias else "") + r"\sum_{j} w_{ij} \, S_{j}(t)",
                 r"v_{i}(t) \leftarrow \beta \, v_{i}(t - \Delta t) + I_{i}(t) - \theta \, "
                 r"\left[v_{i}(t - \Delta t) > \theta\right]",
                 r"S_{i}(t) = \left[v_{i}(t) > \theta\right]",
             ]
         )
     )
+    if first:
+        yield "Activities whose gate is open change $v_{i}$ before this step, not within it."
     derivative = rf"\frac{{\partial S_{{i}}}}{{\partial v_{{i}}}} = {_DERIVATIVES[layer.surrogate]}"
     name = escaped(layer.surrogate)
     yield (
@@ -113,7 +123,30 @@ def _weights(network: SurrogateNetwork) -> str:
         "\n\nWeights carry their sign. They start uniformly distributed between the bounds "
         f"{', '.join(starts)}, and are kept within {', '.join(bounds)}. Plasticity rules act on "
         r"the signed weight, with $w_{\mathrm{min}} = -w_{\mathrm{max}}$; weight processes act on "
-        "its magnitude, and leave its sign alone."
+        "its magnitude, and leave its sign alone." + _biases(network)
+    )
+
+
+def _biases(network: SurrogateNetwork) -> str:
+    names = [p.name for p in network.projections if p.bias]
+    if not names:
+        return ""
+    return (
+        f" Biases $b_{{i}}$ of the targets of {_names(names)} start between the same bounds and "
+        "are learned as weights are; rules, weight processes and bounds leave them alone."
+    )
+
+
+def _trained(network: SurrogateNetwork) -> str:
+    return "weights and biases" if any(p.bias for p in network.projections) else "weights"
+
+
+def _sleep(network: SurrogateNetwork) -> str:
+    return (
+        r"\paragraph{Sleep.}"
+        f"\n\nIn sleep {network.sleeping_copies} copies of the network run from rest, with random "
+        "numbers of their own and weights as they are. At its end weights change once, by the mean "
+        "of the changes that plasticity rules made in the copies; weight processes follow."
     )
 
 
@@ -122,8 +155,8 @@ def _learning(network: SurrogateNetwork) -> Iterator[str]:
     yield r"\paragraph{Learning.}"
     yield (
         f"Awake, {network.batch_size} images are shown side by side in the time of one, each to a "
-        f"network at rest. While the gate \\texttt{{plasticity}} is open, weights then descend the "
-        "gradient, through time, of the mean over these images of the cross-entropy "
+        f"network at rest. While the gate \\texttt{{plasticity}} is open, {_trained(network)} then "
+        "descend the gradient, through time, of the mean over these images of the cross-entropy "
         f"(\\texttt{{{escaped(network.loss)}}}) of their class $y$ with the spikes of {output}:\n"
         + aligned(_LOSSES[network.loss])
     )

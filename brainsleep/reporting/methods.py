@@ -15,6 +15,7 @@ from ..model import Model
 from ..plain import plain
 from ..protocol import Data, Protocol
 from ..readout import CLASSIFIERS, Readout
+from ..schedule import every_nth
 from ..spec import Network
 from ..surrogate import SurrogateNetwork
 from ..typeset import blocks
@@ -145,7 +146,12 @@ def _said_of_sleep(plan: dict[str, Any]) -> Iterator[str]:
         return
     percent = f"{100 * sleep['fraction']:g} %"
     most = f"at most {text(sleep['max_duration'])}"
-    if sleep["duration"] is not None:
+    if sleep["cadence"] == "images":
+        nth = every_nth(sleep["fraction"])
+        every = "every one" if nth == 1 else f"every {nth} from there"
+        length = text(sleep["duration"])
+        said = f"A sleep of {length} comes after the first image (or batch) and after {every}"
+    elif sleep["duration"] is not None:
         said = f"Each sleep lasts {text(sleep['duration'])}, {percent} of the wake before it"
     else:
         wake = text(plan["period"])
