@@ -47,6 +47,20 @@ class EarlyStopping:
             allowed = " or ".join(map(repr, RESTORE))
             raise ProtocolError(explain("early_stopping.restore", repr(self.restore), allowed))
 
+    def check(self, n_validation: int, tasks: int) -> None:
+        """Raise `ProtocolError` unless a protocol's validation images and tasks go with it."""
+        where = "data.n_validation"
+        if not self and n_validation:
+            fix = "set early_stopping.patience above 0"
+            raise ProtocolError(explain(where, n_validation, "0 without early stopping", fix))
+        if self and not n_validation:
+            raise ProtocolError(explain(where, 0, "at least 1 image for early stopping"))
+        if self and tasks:
+            raise ProtocolError(
+                "early_stopping: got tasks learned one after the other; expected one task; leave "
+                "out tasks.classes, or set early_stopping.patience to 0"
+            )
+
     def __bool__(self) -> bool:
         return self.patience > 0
 

@@ -224,63 +224,17 @@ class Protocol:
             self, "more_readouts", tuple_of(self.more_readouts, Readout, "more_readouts")
         )
         check_distinct([readout.name for readout in self.readouts], "readouts")
+        shown = self.schedule.epochs * self.data.n_train
         for readout in self.readouts:
             with mistakes.going_on():
-                self._check_readout(readout)
+                readout.check(self.network, shown, self.data.n_test, len(self.tasks))
         with mistakes.going_on():
-            self._check_early_stopping()
+            self.early_stopping.check(self.data.n_validation, len(self.tasks))
 
     @property
     def readouts(self) -> tuple[Readout, ...]:
         """All readouts, the main one first."""
         return (self.readout, *self.more_readouts)
-
-    def _check_readout(self, readout: Readout) -> None:
-        for name in readout.populations:
-            read = self.network.population(name, "readout.population")
-            if not read.spikes or read.name == self.network.input:
-                why = "which takes the stimulus, and whose spikes are not kept"
-                if not read.spikes:
-                    why = "whose neurons have no threshold and never spike"
-                raise ProtocolError(
-                    f"readout.population: got '{read.name}', {why}; expected a population that "
-                    "spikes"
-                )
-        if readout.fit_last and self.network.batch_size:
-            fix = "set readout.fit_last to 0"
-            allowed = "0 for a network that learns from batches"
-            raise ProtocolError(explain("readout.fit_last", readout.fit_last, allowed, fix))
-        if (readout.fit_last or readout.score_last or readout.merge) and len(self.tasks):
-            raise ProtocolError(
-                "readout: fit_last, score_last and merge are for images that are learned mixed; "
-                "leave them out, or tasks.classes"
-            )
-        images = self.schedule.epochs * self.data.n_train
-        for what, value, most in (
-            ("fit_last", readout.fit_last, images),
-            ("score_last", readout.score_last, self.data.n_test),
-        ):
-            if value > most:
-                raise ProtocolError(
-                    explain(f"readout.{what}", value, f"at most {most}, as many as are shown")
-                )
-
-    def _check_early_stopping(self) -> None:
-        if not self.early_stopping:
-            if self.data.n_validation:
-                allowed = "0 without early stopping"
-                fix = "set early_stopping.patience above 0"
-                got = self.data.n_validation
-                raise ProtocolError(explain("data.n_validation", got, allowed, fix))
-            return
-        if not self.data.n_validation:
-            allowed = "at least 1 image for early stopping"
-            raise ProtocolError(explain("data.n_validation", 0, allowed))
-        if len(self.tasks):
-            raise ProtocolError(
-                "early_stopping: got tasks learned one after the other; expected one task; leave "
-                "out tasks.classes, or set early_stopping.patience to 0"
-            )
 
     def _check_size(self) -> None:
         size = self.network.population(self.network.input).size

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import checks, mistakes
 from .errors import DataError, ProtocolError, explain, nearest, one_line
 from .quantities import is_number
+
+if TYPE_CHECKING:
+    from .spec import Network
 
 # scikit-learn and scipy.stats take longer to import than a program to start: they are imported
 # where a readout is fitted, after the simulation.
@@ -111,6 +115,42 @@ class Readout:
             if not isinstance(count, int) or count < 2:
                 allowed = "whole numbers of at least 2, such as (50, 100)"
                 raise ProtocolError(explain("readout.label_counts", self.label_counts, allowed))
+
+    def check(self, network: Network, shown: int, tested: int, tasks: int) -> None:
+        """Raise `ProtocolError` unless this readout fits a protocol.
+
+        Parameters
+        ----------
+        network : Network
+            The network.
+        shown, tested : int
+            Images that are shown while it learns, epochs together, and in the test.
+        tasks : int
+            Tasks that are learned one after the other, 0 without any.
+        """
+        for name in self.populations:
+            read = network.population(name, "readout.population")
+            if not read.spikes or read.name == network.input:
+                why = "which takes the stimulus, and whose spikes are not kept"
+                if not read.spikes:
+                    why = "whose neurons have no threshold and never spike"
+                raise ProtocolError(
+                    f"readout.population: got '{read.name}', {why}; expected a population that "
+                    "spikes"
+                )
+        if self.fit_last and network.batch_size:
+            fix = "set readout.fit_last to 0"
+            allowed = "0 for a network that learns from batches"
+            raise ProtocolError(explain("readout.fit_last", self.fit_last, allowed, fix))
+        if (self.fit_last or self.score_last or self.merge) and tasks:
+            raise ProtocolError(
+                "readout: fit_last, score_last and merge are for images that are learned mixed; "
+                "leave them out, or tasks.classes"
+            )
+        for what, most in (("fit_last", shown), ("score_last", tested)):
+            if getattr(self, what) > most:
+                allowed = f"at most {most}, as many as are shown"
+                raise ProtocolError(explain(f"readout.{what}", getattr(self, what), allowed))
 
     @property
     def populations(self) -> tuple[str, ...]:

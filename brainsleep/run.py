@@ -21,8 +21,8 @@ from .alarms import LOOK_EVERY, Alarm, Watch
 from .datasets import Dataset, split
 from .early_stopping import EarlyStopping
 from .errors import NotFiniteError, StoreError
-from .measure import rate_metrics, response_metrics, scores, task_metrics, weight_metrics
 from .metrics import WEIGHT_STATISTICS
+from .outcome import outcome
 from .probes import Probes
 from .protocol import Protocol
 from .recorder import Checkpoint, Recorder
@@ -41,8 +41,6 @@ from .store import (
 Progress = Callable[[int, int, str], None]
 
 log = logging.getLogger("brainsleep.alarms")
-
-STAGES = ("train", "readout", "test")
 
 #: Packages that a result depends on besides those it always does, by backend.
 _PACKAGES = {"torch": ("torch", "snntorch"), "cuda": ("brian2cuda",)}
@@ -365,7 +363,7 @@ class Run:
         """
         self.tell("stopped" if self.watch.stopped else "readout")
         started = time.perf_counter()
-        metrics, arrays = self._measure()
+        metrics, arrays = outcome(self)
         timings = {
             "build_s": build_seconds,
             "simulate_s": self.seconds,
@@ -396,53 +394,3 @@ class Run:
         result = write_result(self.out, self.identity, info, arrays)
         shutil.rmtree(self.folder, ignore_errors=True)
         return result
-
-    def _measure(self) -> tuple[dict, dict[str, np.ndarray]]:
-        protocol, last = self.protocol, self.position  # the end, unless it was stopped
-        table, recorder = self.table.until(last), self.recorder.until(last)
-        dt = float(protocol.network.dt)
-        looked = self.probes.course(recorder, dt)
-        inner = ("probes/", "best/", "saturated")  # what follows from these is kept
-        arrays = {k: v for k, v in recorder.arrays().items() if not k.startswith(inner)}
-        arrays |= looked
-        arrays |= {
-            "slots/steps": recorder.ran,
-            "slots/image": table.image,
-            "slots/stage": table.stage,
-            "slots/phase": table.phase,
-            "slots/sleep_stage": table.sleep_stage,
-            "slots/n_images": table.n_images,
-            "slots/task": table.task,
-        }
-        arrays["stat_times_s"] = arrays.pop("stat_steps") * dt
-        for p in protocol.network.projections:
-            pre, post = self.state.synapses[p.name]
-            arrays[f"synapses/{p.name}"] = np.column_stack([pre, post])
-        for stage in STAGES:
-            arrays[f"labels/{stage}"] = getattr(self.split, stage).labels
-        metrics = weight_metrics(protocol, recorder, self.state)
-        metrics |= rate_metrics(protocol, recorder, table)
-        metrics |= response_metrics(protocol, recorder, table, self.split, self.seed)
-        if validated := self.probes.scores(recorder, last):
-            metrics["epochs_trained"] = len(validated)
-            metrics["best_epoch"] = 1 + EarlyStopping.best(validated)
-            metrics["validation_accuracy"] = max(validated)
-            arrays["validation"] = np.array(validated)
-        if self._can_score():
-            found, few = scores(protocol, recorder, table, self.split, self.seed)
-            metrics |= few
-            for name, score in found.items():
-                metrics[f"{name}_accuracy"] = score.accuracy
-                metrics[f"{name}_interval"] = list(score.interval)
-                metrics[f"{name}_components"] = score.components
-                arrays[f"correct/{name}"] = score.correct
-            accuracies, represented = self.probes.after_tasks(recorder)
-            metrics |= task_metrics(accuracies)
-            arrays |= {f"tasks/{name}": R for name, R in accuracies.items()}
-            arrays |= {f"tasks/representation/{name}": v for name, v in represented.items()}
-        return metrics, arrays
-
-    def _can_score(self) -> bool:
-        data = self.protocol.data
-        fits = all(data.n_readout or readout.fit_last for readout in self.protocol.readouts)
-        return bool(data.n_test and fits and not self.watch.stopped)

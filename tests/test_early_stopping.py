@@ -68,10 +68,11 @@ def test_training_ends_after_epochs_that_are_no_better(runs):
 
 def test_the_best_weights_are_put_back(runs):
     """As they were after the best epoch: a run of so many epochs ends with the same."""
-    epochs = runs["stopped"].metrics["best_epoch"]
-    shorter = STOPPING.override({"schedule.epochs": epochs, "early_stopping.patience": 100})
-    until = simulate(shorter, seed=3, backend="numpy", out=runs["stopped"].path.parent)
-    for name, same in (("stopped", True), ("patient, restored", True), ("patient", False)):
+    for name, restored in (("stopped", True), ("patient, restored", True), ("patient", False)):
+        epochs = runs[name].metrics["best_epoch"]
+        shorter = STOPPING.override({"schedule.epochs": epochs, "early_stopping.patience": 100})
+        until = simulate(shorter, seed=3, backend="numpy", out=runs[name].path.parent)
+        same = restored or epochs == 8
         one, other = (run.arrays["snapshots/trained/ee"] for run in (runs[name], until))
         assert np.array_equal(one, other) == same, name
 
