@@ -32,9 +32,6 @@ SMALL = {
     "record.weights_every": 0,
 }
 
-#: As many different images as the paper's procedure shows, all in all.
-LONG = {"data.n_train": 6000, "record.weights_every": 0}
-
 #: A sleep lasts at most 10 s after 35 s of wake: all fractions from 30 % up are one experiment.
 FRACTIONS = (0.0, 0.1, 0.2, 0.3)
 
@@ -148,8 +145,7 @@ def of_the_paper() -> list[Grid]:
         study("january", "paper_january", conditions(fractions((0.0,)), SMALL), few, mnist),
         study("inhibition", "paper", conditions(rates, SMALL), [0], mnist),
         study("textbook", "paper", conditions(textbook, SMALL), [0], mnist),
-        study("distinct", "paper", conditions(fractions((0.0, 0.2)), LONG), [0], mnist),
-        study("controls", "controls", apart, range(2), DATA.values()),
+        study("controls", "controls", apart, [0], DATA.values()),
     ]
 
 
