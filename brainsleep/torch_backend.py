@@ -3,8 +3,9 @@
 Like every backend it is a pure function of state, segment and seed. Awake and in the test every
 image begins with all membranes at rest. Awake, a batch of images is shown and the weights take one
 step of gradient descent, then weight processes follow whose gates are open. A sleep begins at rest:
-one copy of the network runs without input, with the activities, plasticity rules and weight
-processes whose gates are open. In the test, images are shown side by side.
+the network, or `sleeping_copies` of it side by side, runs without input, with the activities,
+plasticity rules and weight processes whose gates are open. In the test, images are shown side by
+side.
 """
 
 from __future__ import annotations

@@ -85,6 +85,7 @@ LAYERED = {
 #: The authors' code: pixels in [0, 1] as they are, all images, a sleep after every n-th batch.
 RELEASED = {
     **LAYERED,
+    "description": "Surrogate-gradient network of Massey et al. 2026, with sleep",
     "data.n_train": 59904,
     "data.n_readout": 96,
     "data.n_test": 10000,
@@ -106,7 +107,11 @@ LAYERED_DECAY = {
 MODELS = {
     "sg_snn": {"network": SG_SNN, **RELEASED},
     "sg_snn_28": {"network": SG_SNN_28, **RELEASED, "encoder.size": (28, 28)},
-    "sg_snn_decay": {"network": SG_SNN_DECAY, **LAYERED_DECAY},
+    "sg_snn_decay": {
+        "description": "Surrogate-gradient network with the sleep of the recurrent one, 20 %",
+        "network": SG_SNN_DECAY,
+        **LAYERED_DECAY,
+    },
 }
 
 FIGURE = "accuracy"
