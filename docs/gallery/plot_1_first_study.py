@@ -47,8 +47,8 @@ panels[0].legend()
 plt.show()
 
 # %%
-# What it means for the readout takes longer to see: after 1050 images the network without sleep
-# reads out close to chance (``brainsleep compare demo``).
+# What it means for the readout takes longer to see, and depends on how fast inhibition learns
+# (``brainsleep compare demo``).
 
 for name, result in results.items():
     metrics = result.metrics

@@ -12,7 +12,7 @@ import numpy as np
 
 from brainsleep.backend import make_backend
 from brainsleep.models.inputs import POISSON
-from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST, STDP_NEAREST_REVERSED
+from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST, STDP_RELEASED
 from brainsleep.segment import Capacity, Segment
 from brainsleep.spec import InitialWeights, NetworkSpec, Population, Projection, SynapseModel
 from brainsleep.state import initial_state
@@ -64,10 +64,11 @@ def window(rule):
 
 # %%
 # The textbook rule potentiates when the presynaptic neuron fires first. The code released with the
-# paper compares times since the last spike and does the reverse.
+# paper compares times since the last spikes, one step late, and does the reverse: a lag of 0 counts
+# once, a lag of one step twice.
 
 figure, axes = plt.subplots(figsize=(5, 3))
-for rule in (STDP_NEAREST, STDP_NEAREST_REVERSED, STDP_ALL_TO_ALL):
+for rule in (STDP_NEAREST, STDP_RELEASED, STDP_ALL_TO_ALL):
     axes.plot(lags, window(rule), "o-", markersize=2.5, label=rule.name)
 axes.axhline(0, color="k", linewidth=0.5)
 axes.set(xlabel="t_post − t_pre (ms)", ylabel="change of w")
