@@ -6,8 +6,9 @@ silent, noise drives the membranes, pair STDP changes weights, and weight magnit
 
 `SG_SNN` is what the authors' code does, with images of 15x15 pixels (`SG_SNN_28`:
 28x28, the size of their checkpoint; which of the two made the published table is open). A sleep is
-25 steps of 128 copies of the network; their changes are averaged and made once, then every |w|
-becomes ``0.2*(|w|/0.2)**0.999``. That *raises* all weights below 0.2, which are nearly all of them.
+25 steps of 128 copies of the network; their changes are averaged and made once, then every
+``|w|`` becomes ``0.2*(|w|/0.2)**0.999``. That *raises* all weights below 0.2, which are nearly all
+of them.
 
 `SG_SNN_DECAY` is not in the paper: the same neurons without biases, and the sleep of the STDP
 network, whose decay leads all weights towards 0.01 (time constant 33.3 s) while the network sleeps

@@ -52,6 +52,18 @@ LR_IE = "network.projections.ie.rules.stdp_released.lr"
 LR_IES = (0.0008, 0.0016, 0.003, 0.01)
 
 
+#: 6000 different images once, as many as there are of MNIST.
+FULL = {"record.weights_every": 0}
+
+#: As published, but 1200 different images once.
+DIFFERENT = {
+    "data.n_train": 1200,
+    "data.n_validation": 0,
+    "schedule.epochs": 1,
+    "schedule.identical_epochs": False,
+    "early_stopping.patience": 0,
+}
+
 #: Longer training, as far as there are images.
 MANY = {"mnist": 6000, "fashion-mnist": 10000}
 
@@ -127,7 +139,7 @@ def frozen() -> list[Condition]:
 def of_the_paper() -> list[Grid]:
     """All runs of the paper's network; the first answer the most."""
     mnist = [DATA["mnist"]]
-    few = range(FEW_SEEDS)
+    all_seeds, few = range(SEEDS), range(FEW_SEEDS)
     apart = [*conditions(controls(), SMALL), *frozen()]
     rules = {"nearest": {RULE: "stdp:STDP_NEAREST"}, "all-to-all": ALL_TO_ALL}
     textbook = {
@@ -140,12 +152,24 @@ def of_the_paper() -> list[Grid]:
         for lr in LR_IES
         for name, sleep in fractions((0.0, 0.2)).items()
     }
+    january = fractions((0.0, 0.1, 0.2))
     return [
-        study("published", "paper:PUBLISHED", conditions(fractions()), range(SEEDS), DATA.values()),
-        study("january", "paper_january", conditions(fractions((0.0,)), SMALL), few, mnist),
-        study("inhibition", "paper", conditions(rates, SMALL), [0], mnist),
-        study("textbook", "paper", conditions(textbook, SMALL), [0], mnist),
-        study("controls", "controls", apart, [0], DATA.values()),
+        study("published", "paper:PUBLISHED", conditions(fractions()), all_seeds, DATA.values()),
+        study("controls", "controls", apart, all_seeds, DATA.values()),
+        study("january", "paper_january", conditions(january, SMALL), all_seeds, mnist),
+        study(
+            "january published", "paper_january:PUBLISHED", conditions(january), all_seeds, mnist
+        ),
+        study("inhibition", "paper", conditions(rates, SMALL), few, mnist),
+        study("textbook", "paper", conditions(textbook, SMALL), few, mnist),
+        study(
+            "different images",
+            "paper:PUBLISHED",
+            conditions(fractions((0.0, 0.2)), DIFFERENT),
+            all_seeds,
+            mnist,
+        ),
+        study("6000 images", "paper", conditions(fractions(), FULL), few, DATA.values()),
     ]
 
 

@@ -23,6 +23,7 @@ from ..model import Model, NeuronModel, PlasticityRule
 from ..protocol import Protocol
 from ..reporting.describe import nominal_slots
 from ..spec import Network, NetworkSpec
+from ..surrogate import SurrogateNetwork
 
 #: Values of neuron parameters beyond which the prefix of the unit was almost surely forgotten.
 _UNLIKELY = ((volt, 1 * volt, mV), (amp, 1e-3 * amp, nA), (farad, 1e-3 * farad, nF))
@@ -67,11 +68,13 @@ def remarks(
         One for each doubt.
     """
     names = {id(value): name for name, value in own.items()}
-    neurons = _neuron_variables(own.values())
+    neurons, bounded = _neuron_variables(own.values()), _kept_within_bounds(own.values())
     found = list(_unused(own, tree))
     for name, value in own.items():
-        if isinstance(value, Model):
-            found += [Remark(name, text, details) for text, details in _of_model(value, neurons)]
+        doubts = list(_of_model(value, neurons)) if isinstance(value, Model) else []
+        if isinstance(value, PlasticityRule) and id(value) not in bounded:
+            doubts += _no_bounds(value)
+        found += [Remark(name, text, details) for text, details in doubts]
     for name, value in own.items():
         networks = [value] if isinstance(value, NetworkSpec) else []
         if isinstance(value, Protocol):
@@ -108,6 +111,13 @@ def _neuron_variables(values: Iterable[object]) -> set[str]:
     return found
 
 
+def _kept_within_bounds(values: Iterable[object]) -> set[int]:
+    """Rules (by id) that need no `clip`: a surrogate-gradient network keeps its weights bounded."""
+    networks = (v.network if isinstance(v, Protocol) else v for v in values)
+    layered = (n for n in networks if isinstance(n, SurrogateNetwork))
+    return {id(rule) for n in layered for p in n.projections for rule in p.rules}
+
+
 def _of_model(model: Model, neurons: set[str]) -> Iterator[tuple[str, Details]]:
     if isinstance(model, NeuronModel):
         yield from _unlikely_values(model)
@@ -116,7 +126,6 @@ def _of_model(model: Model, neurons: set[str]) -> Iterator[tuple[str, Details]]:
     if isinstance(model, PlasticityRule):
         yield from _unread_traces(model)
         yield from _wrong_side(model, neurons)
-        yield from _no_bounds(model)
 
 
 def _unlikely_values(model: NeuronModel) -> Iterator[tuple[str, Details]]:
