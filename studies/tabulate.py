@@ -30,7 +30,7 @@ PAGES = tuple(
 #: names a share of sleep (``rest, 10%``) it is the one that names it, too (``sleep, 10%``).
 REFERENCE = {
     "controls": "sleep, 20%",
-    "distinct": "0% sleep",
+    "january": "0% sleep",
     "textbook": "",
     "competitive": "naps",
     "first choice": "naps",
@@ -170,8 +170,9 @@ def networks(runs: pd.DataFrame, data: str) -> str:
     ]
     places = {
         "published": ("table", "300, up to 20 times"),
-        "distinct": ("table", "6000"),
-        "january, published": ("January", "300, 20 times"),
+        "different images": ("table", "1200"),
+        "6000 images": ("table", "6000"),
+        "january published": ("January", "300, 20 times"),
         "january": ("January", "1200"),
     }
     for grid, (settings, images) in places.items():
@@ -179,8 +180,9 @@ def networks(runs: pd.DataFrame, data: str) -> str:
         starts = STARTS | ({"ei": 0.4} if settings == "January" else {})
         for condition, chosen in rows.groupby("condition", sort=False):
             weights = [f"{(w * chosen[f'growth_{p}']).mean():.1f}" for p, w in starts.items()]
-            own = "held_out_accuracy" if "published" in grid else "network_accuracy"
-            theirs = _spread(chosen["network_accuracy"]) if "published" in grid else "-"
+            both = chosen["held_out_accuracy"].notna().all()
+            own = "held_out_accuracy" if both else "network_accuracy"
+            theirs = _spread(chosen["network_accuracy"]) if both else "-"
             cells = [settings, images, condition.removesuffix(" sleep"), str(len(chosen))]
             cells += [_spread(chosen[f"rate_test_{p}_hz"], 1, 0) for p in ("e", "i")]
             cells += [_spread(chosen["saturated"]), "/".join(weights), theirs]
