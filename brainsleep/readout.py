@@ -259,7 +259,6 @@ def classify(
             "on; expected at least 2; raise data.n_readout"
         )
     from sklearn.decomposition import PCA
-    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
     from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -270,7 +269,7 @@ def classify(
     if varies:
         classifier = LogisticRegression(max_iter=readout.max_iter)
         if readout.classifier == "quadratic":
-            classifier = QuadraticDiscriminantAnalysis(reg_param=_QDA_SHRINKAGE)
+            classifier = _quadratic()
         model = make_pipeline(
             StandardScaler(),
             PCA(n_components=readout.variance, whiten=True, svd_solver="full"),
@@ -294,6 +293,25 @@ def classify(
             ) from error
     correct = model.predict(test.astype(float)) == test_labels
     return correct, int(model[1].n_components_) if varies else 0
+
+
+def _quadratic():
+    """Make the quadratic discriminant: regularised covariances, of full rank in a small class, too.
+
+    scikit-learn's own ``reg_param`` is the same where a class has more samples than there are
+    features, and refuses any other.
+    """
+    from sklearn.covariance import EmpiricalCovariance
+    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+
+    class Regularised(EmpiricalCovariance):
+        def fit(self, X, y=None):
+            super().fit(X)
+            unit = np.eye(X.shape[1])
+            self._set_covariance((1 - _QDA_SHRINKAGE) * self.covariance_ + _QDA_SHRINKAGE * unit)
+            return self
+
+    return QuadraticDiscriminantAnalysis(solver="eigen", covariance_estimator=Regularised())
 
 
 def merged(

@@ -157,9 +157,7 @@ def of_the_paper() -> list[Grid]:
         study("published", "paper:PUBLISHED", conditions(fractions()), all_seeds, DATA.values()),
         study("controls", "controls", apart, all_seeds, DATA.values()),
         study("january", "paper_january", conditions(january, SMALL), all_seeds, mnist),
-        study(
-            "january published", "paper_january:PUBLISHED", conditions(january), all_seeds, mnist
-        ),
+        study("january published", "paper_january:PUBLISHED", conditions(january), few, mnist),
         study("inhibition", "paper", conditions(rates, SMALL), few, mnist),
         study("textbook", "paper", conditions(textbook, SMALL), few, mnist),
         study(

@@ -163,6 +163,26 @@ def test_quadratic_discriminant_is_scikit_learns():
     assert not np.array_equal(correct, linear)
 
 
+def test_quadratic_discriminant_of_a_small_class():
+    """A class of 6 samples in 8 dimensions: by the formula, with numpy."""
+    rng, readout = np.random.default_rng(0), Readout(classifier="quadratic", variance=0.9999999)
+    labels = np.repeat([0, 1], [6, 100])
+    x, z = (rng.normal(size=(n, 8)) + labels[:n, None] for n in (106, 106))
+    correct, components = classify(x, labels, z, labels, readout)
+    scaler = StandardScaler().fit(x)
+    pca = PCA(readout.variance, whiten=True, svd_solver="full").fit(scaler.transform(x))
+    fit, tested = (pca.transform(scaler.transform(each)) for each in (x, z))
+    scores = []
+    for k in (0, 1):
+        own = fit[labels == k]
+        cov = 0.9 * np.cov(own.T, bias=True) + 0.1 * np.eye(8)
+        away = tested - own.mean(axis=0)
+        distance = np.einsum("ni,ij,nj->n", away, np.linalg.inv(cov), away)
+        scores.append(-0.5 * (distance + np.linalg.slogdet(cov)[1]) + np.log(len(own) / 106))
+    assert components == 8
+    assert np.array_equal(correct, np.argmax(scores, axis=0) == labels)
+
+
 def test_a_class_with_one_sample_has_no_covariance():
     x, labels = np.random.default_rng(0).poisson(5, (9, 4)), np.array([0] * 4 + [1] * 4 + [2])
     with pytest.raises(DataError, match="quadratic discriminant analysis cannot be fitted"):
