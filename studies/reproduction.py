@@ -167,7 +167,7 @@ def of_the_paper() -> list[Grid]:
             all_seeds,
             mnist,
         ),
-        study("6000 images", "paper", conditions(fractions(), FULL), few, DATA.values()),
+        study("6000 images", "paper", conditions(fractions(), FULL), range(2), DATA.values()),
     ]
 
 
