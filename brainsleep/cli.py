@@ -23,6 +23,7 @@ from .commands.show import info, models, protocols, show
 from .commands.sweep import sweep
 from .commands.table import statistics, table
 from .errors import BrainsleepError, one_line
+from .userfiles import reading_once
 
 app = typer.Typer(
     add_completion=False,
@@ -42,7 +43,8 @@ app.add_typer(programs, name="cache", no_args_is_help=True)
 def main() -> None:
     """Run the command line; see the module's docstring for exit codes."""
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        with reading_once():
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except BrainsleepError as error:
         _fail(str(error))
     except typer.TyperException as error:

@@ -24,9 +24,11 @@ from .batch import structure
 from .compare import Condition, value_at
 from .datasets import load_dataset
 from .errors import SweepError, explain, nearest
+from .functions import described, unlike
 from .load import load_module
 from .plain import plain
 from .protocol import Protocol, load_protocol, run_id
+from .userfiles import reading_once
 from .values import Frozen
 
 #: Most rows of a grid.
@@ -169,6 +171,7 @@ class Grid:
         if self.conditions != "all":
             object.__setattr__(self, "conditions", tuple(self.conditions))
 
+    @reading_once()
     def rows(self) -> list[Row]:
         """Lay out the rows, seed by seed, so that whatever is finished is balanced.
 
@@ -273,6 +276,8 @@ def addressed(rows: Iterable[Row]) -> list[Row]:
     ------
     DataError
         If a data set cannot be read.
+    SweepError
+        If a hook holds something that its address cannot say.
     """
     fingerprints: dict[tuple, str] = {}
     done: dict[int, Row] = {}
@@ -280,6 +285,7 @@ def addressed(rows: Iterable[Row]) -> list[Row]:
     def address(row: Row) -> Row:
         if id(row) in done:
             return done[id(row)]
+        _check_hooks(row)
         data = row.protocol.data
         place = data.source, str(data.root)
         if place not in fingerprints:
@@ -294,6 +300,16 @@ def addressed(rows: Iterable[Row]) -> list[Row]:
         return done[id(row)]
 
     return [address(row) for row in rows]
+
+
+def _check_hooks(row: Row) -> None:
+    for name, hook in row.protocol.hooks.items():
+        if found := unlike(described(hook)):
+            allowed = "numbers, text, arrays, functions and modules, which tell runs apart"
+            fix = "make it within the hook, or use simulate"
+            raise SweepError(
+                explain(f"grid {row.grid}: what hook {name} holds", f"a {found[0]}", allowed, fix)
+            )
 
 
 def grouped(rows: Iterable[Row], size: int) -> list[list[Row]]:

@@ -25,6 +25,7 @@ from .schedule import Schedule
 from .slots import MAX_SHOWN
 from .spec import Network
 from .tasks import Tasks
+from .userfiles import reading_once
 from .values import Frozen, check_distinct, show_value, tuple_of
 from .weights import SavedWeights
 
@@ -170,8 +171,9 @@ class Protocol:
         Weights of a stored run that this one starts with; none by default.
     hooks : mapping of str to callable
         Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep`` (of a sleep with stages:
-        at the start of every stage), ``on_segment`` (probes are segments, too); only on the
-        runtime backends.
+        at the start of every stage), ``on_segment`` (probes are segments, too), with Brian2's
+        groups by name and the time of the run as a quantity; only on the runtime backends. A run
+        with hooks is never taken from the store or resumed.
     description : str
         One line on what it is.
     references : tuple of str
@@ -341,6 +343,11 @@ def load_protocol(source: str, model: str = "") -> Protocol:
     ProtocolError
         If there is no such protocol or model.
     """
+    with reading_once():
+        return _load_with_model(source, model)
+
+
+def _load_with_model(source: str, model: str) -> Protocol:
     found = _load(source)
     if not model:
         return found

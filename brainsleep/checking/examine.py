@@ -25,6 +25,7 @@ from ..load import SHIPPED, shipped
 from ..mistakes import first_causes
 from ..model import PlasticityRule
 from ..protocol import Protocol
+from ..userfiles import forget, imports_neighbours, module_name, own_package
 from .locate import Region, Source, source_text
 from .python_code import bound, frames_here, frames_of, future_flags, read
 from .python_errors import python_details
@@ -133,8 +134,10 @@ class _Looking:
         self.folder = path.resolve().parent
         self.sources: dict[Path, Source] = {}
         self.found: list[tuple[BrainsleepError, Path, Region | None]] = []
-        self.module = ModuleType(f"brainsleep_checked_{path.stem}")
+        self.package = own_package(self.folder)
+        self.module = ModuleType(module_name(self.package, path))
         self.module.__file__ = str(path.resolve())
+        imports_neighbours(self.module)
         self.regions: dict[str, Region] = {}
         self.own: set[str] = set()
         self.aside: set[str] = set()
@@ -176,29 +179,12 @@ class _Looking:
 
     @contextlib.contextmanager
     def _importable(self) -> Iterator[None]:
-        """Let the file import what lies beside it as it is now, and forget all that afterwards."""
-        earlier = {n: m for n, m in sys.modules.items() if self._is_beside(n, m)}
-        for name in earlier:
-            del sys.modules[name]
-        before = set(sys.modules)
+        """Let its neighbours import the file, too, and forget all of them afterwards."""
         sys.modules[self.module.__name__] = self.module
-        sys.path.append(str(self.folder))
         try:
             yield
         finally:
-            sys.path.remove(str(self.folder))
-            for name in set(sys.modules) - before:
-                file = getattr(sys.modules[name], "__file__", None)
-                if file and self._is_users(file) and not name.startswith("brainsleep."):
-                    del sys.modules[name]
-            sys.modules.pop(self.module.__name__, None)
-            sys.modules.update(earlier)
-
-    def _is_beside(self, name: str, module: ModuleType) -> bool:
-        """Tell whether a module was imported in the place of a file beside the one looked at."""
-        file = getattr(module, "__file__", None)
-        found = file and "." not in name and (self.folder / f"{name}.py").is_file()
-        return bool(found) and str(Path(str(file)).parent) not in sys.path
+            forget(self.package)
 
     def _is_users(self, file: str) -> bool:
         """Tell whether mistakes are to be shown in a file: the one given, or one beside it."""
