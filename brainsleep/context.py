@@ -7,6 +7,7 @@ import importlib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import brian2
 import numpy as np
@@ -84,7 +85,7 @@ def _always(precision: str) -> dict[str, object]:
 
 
 #: Where Brian2 says which device is active (in its package something else has this name).
-_devices = importlib.import_module("brian2.devices.device")
+_devices: Any = importlib.import_module("brian2.devices.device")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from . import mistakes
 from .alarms import Alarms
 from .early_stopping import EarlyStopping
 from .encoders import RateEncoder
-from .errors import Details, ProtocolError, explain, nearest
+from .errors import BrainsleepError, Details, ProtocolError, explain, nearest
 from .identity import deciding, without_later
 from .load import load, load_module
 from .override import UnknownKeyError, replace_at
@@ -269,11 +269,17 @@ class Protocol:
             For a key that does not exist, or a value of another kind.
         """
         parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        errors: list[BrainsleepError] = []
         for key, value in changes.items():
             head, *rest = str(key).split(".")
-            if head not in parts:
-                raise UnknownKeyError(head, parts, key)
-            parts[head] = replace_at(parts[head], rest, value, key)
+            try:
+                with mistakes.raising():
+                    if head not in parts:
+                        raise UnknownKeyError(head, parts, key)
+                    parts[head] = replace_at(parts[head], rest, value, key)
+            except BrainsleepError as error:
+                errors.append(error)
+        mistakes.raise_all(errors)
         return Protocol(**parts)
 
     def describe(self) -> dict:

@@ -89,7 +89,8 @@ class Run:
             network.batch_size or 1,
         )
         self.recorder = Recorder.empty(protocol, len(self.table))
-        self.watch = Watch(protocol.record.alarms, network, self.table)
+        read = [readout.population for readout in protocol.readouts]
+        self.watch = Watch(protocol.record.alarms, network, self.table, read)
         self.described = protocol.describe()  # before hooks have changed anything that they hold
         start = initial_state(network, seed, protocol.initial_weights.weights())
         self._at = (0, start)  # one value: an interrupt finds a whole one

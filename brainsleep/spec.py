@@ -15,7 +15,7 @@ import numpy as np
 from brian2 import Quantity, ms
 
 from . import checks, mistakes, quantities
-from .errors import Details, SpecError, closest, explain, nearest
+from .errors import BrainsleepError, Details, SpecError, closest, explain, nearest
 from .model import (
     STANDARD_GATES,
     Model,
@@ -131,14 +131,20 @@ class InitialWeights:
 
     @mistakes.checked
     def __post_init__(self):
+        errors: list[BrainsleepError] = []
         for name in ("low", "high", "incoming_sum"):
             value = getattr(self, name)
-            if value is not None or name == "low":
-                object.__setattr__(self, name, check_number(value, f"initial weights: {name}"))
-        if not 0 <= self.low <= self.top:
-            raise SpecError(
-                explain("initial weights", f"{self.low}..{self.top}", "0 <= low <= high")
-            )
+            try:
+                if value is not None or name == "low":
+                    object.__setattr__(self, name, check_number(value, f"initial weights: {name}"))
+            except SpecError as error:
+                errors.append(error)
+        mistakes.raise_all(errors)
+        with mistakes.going_on():
+            if not 0 <= self.low <= self.top:
+                raise SpecError(
+                    explain("initial weights", f"{self.low}..{self.top}", "0 <= low <= high")
+                )
         if self.incoming_sum is not None and self.incoming_sum <= 0:
             raise SpecError(
                 explain("initial weights: incoming_sum", self.incoming_sum, "more than 0, or None")

@@ -161,7 +161,7 @@ def _is_neighbour(folder: Path, name: str) -> bool:
     """Tell whether a file in a folder means what lies beside it; what is installed comes first."""
     if name == "brainsleep" or name in sys.stdlib_module_names:
         return False
+    if not (folder / f"{name}.py").is_file() and not any((folder / name).glob("*.py")):
+        return False
     installed = [place for place in sys.path if Path(place).name in _INSTALLED]
-    if (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file():
-        return PathFinder.find_spec(name, installed) is None
-    return (folder / name).is_dir() and importlib.util.find_spec(name) is None
+    return PathFinder.find_spec(name, installed) is None

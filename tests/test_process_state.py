@@ -49,9 +49,15 @@ def state():
 before = state()
 from brainsleep.simulate import simulate
 
-neuron = dataclasses.replace(TINY.network.population("e").model, refractory="3*ms")
-protocol = TINY.override({"data.n_train": 4, "data.n_readout": 6, "data.n_test": 6,
-                          "network.populations.e.model": neuron})
+e = TINY.network.population("e")
+e = dataclasses.replace(e, model=dataclasses.replace(e.model, refractory="3*ms"))
+network = dataclasses.replace(  # few parts, as each is compiled by itself with Cython
+    TINY.network,
+    populations=(TINY.network.population("input"), e),
+    projections=(TINY.network.projection("input_e"),),
+)
+protocol = dataclasses.replace(TINY, network=network)
+protocol = protocol.override({"data.n_train": 4, "data.n_readout": 6, "data.n_test": 6})
 result = simulate(protocol, seed=3, backend=backend, out="results")
 batch = [result]
 if backend == "numpy":

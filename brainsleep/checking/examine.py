@@ -13,7 +13,7 @@ import contextlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -21,6 +21,7 @@ from types import CodeType, ModuleType
 from .. import mistakes
 from ..assemble import exact_update
 from ..errors import BrainsleepError, Details, ProtocolError, closest, nearest
+from ..grid import Grid
 from ..load import SHIPPED, shipped
 from ..mistakes import first_causes
 from ..model import PlasticityRule
@@ -158,6 +159,7 @@ class _Looking:
                     self.aside |= names - set(vars(self.module))
             self._traces()
             self._protocols()
+            self._grids()
 
     def _source(self, path: Path) -> Source | None:
         if path not in self.sources:
@@ -267,12 +269,23 @@ class _Looking:
         models = vars(self.module).get("MODELS", {})
         for label, change in {"": {}, **changes, **models}.items():
             where = "MODELS" if label in models else "CONDITIONS" if label else "PROTOCOL"
-            try:
-                _lay_out(protocol.override(change) if change else protocol)
-            except BrainsleepError as error:
-                self._at(where, error, f"{label}: " if label else "")
-                if not label:  # it is wrong under every condition
-                    return
+            found = _wrong(protocol, change)
+            for wrong in found:
+                self._at(where, wrong, f"{label}: " if label else "")
+            if found and not label:  # it is wrong under every condition
+                return
+
+    def _grids(self) -> None:
+        """Look at every setting that the grids of the file vary or change."""
+        grids = vars(self.module).get("GRIDS", ())
+        listed = isinstance(grids, tuple | list)
+        if not listed or not all(isinstance(grid, Grid) for grid in grids):
+            error = ProtocolError("GRIDS is not a list of Grid", Details(word="GRIDS"))
+            self._at("GRIDS", error)
+        elif not self.found:
+            for grid in grids:
+                for wrong in _wrong_in_grid(grid):
+                    self._at("GRIDS", wrong)
 
     def _conditions(self) -> list:
         from ..compare import Condition
@@ -342,8 +355,31 @@ class _Looking:
         return Finding(shown, place, tuple(lines), text, details)
 
 
-def _lay_out(protocol: Protocol) -> None:
-    """Compile the schedule, as at the start of a run."""
+def _noted(look: Callable[[], object]) -> list[BrainsleepError]:
+    """Return the mistakes that `look` finds, each once."""
+    found: dict[str, BrainsleepError] = {}
+
+    def note(error: BrainsleepError) -> None:
+        found.setdefault(str(error), error)
+
+    with mistakes.collecting(note):
+        try:
+            look()
+        except BrainsleepError as error:
+            note(error)
+    return list(found.values())
+
+
+def _wrong(protocol: Protocol, changes: Mapping) -> list[BrainsleepError]:
+    """Return what is wrong with changes of a protocol, or with its schedule under them."""
     from ..reporting.describe import nominal_slots
 
-    nominal_slots(protocol)
+    found = _noted(lambda: protocol.override(changes)) if changes else []
+    return found or _noted(lambda: nominal_slots(protocol.override(changes)))
+
+
+def _wrong_in_grid(grid: Grid) -> list[BrainsleepError]:
+    """Return what is wrong with the settings of a grid, one value at a time."""
+    values = [{key: (value,)} for key, each in grid.over.items() for value in each]
+    found = (_noted(replace(grid, over=over, seeds=1).rows) for over in [{}, *values])
+    return list({str(error): error for errors in found for error in errors}.values())
