@@ -48,7 +48,8 @@ class Alarms:
     silence : Quantity
         Time awake without a single spike in a whole population. By default 60 s: the inhibitory
         neurons of the paper's network need 30 s of learning until they spike at all. Besides, a
-        population that is read out and does not spike in the whole test is silent.
+        population that is read out and does not spike in the whole test is silent, whatever the
+        limit; that does not end the run, which is over then.
     runaway : Quantity
         Mean rate of a population awake. The default, 150 Hz, lies between the paper's network with
         sleep (excitatory neurons at 20 to 134 Hz) and without (above 270 Hz).
@@ -184,6 +185,7 @@ class Watch:
         self.limits, self._table = limits, table
         self._read = sorted(set(read))
         self._tested = np.flatnonzero(table.stage == "test")
+        self._of_test: set[tuple[str, str]] = set()  # there is nothing left that they could end
         self._dt = float(network.dt)
         self._plastic = [p.name for p in plastic(network)]
         self._neurons = {
@@ -202,7 +204,8 @@ class Watch:
     @property
     def stopped(self) -> Alarm | None:
         """The alarm that ends the run, if there is one."""
-        return next((each for each in self.alarms if each.kind in self.limits.stop_on), None)
+        seen = (alarm for key, alarm in self._seen.items() if key not in self._of_test)
+        return next((each for each in seen if each.kind in self.limits.stop_on), None)
 
     def look(self, recorder: Recorder, last: int) -> list[Alarm]:
         """Go on through what was recorded up to slot `last` (exclusive).
@@ -269,6 +272,8 @@ class Watch:
         seconds = float(recorder.ran[self._tested].sum()) * self._dt
         for name in self._read:
             if not recorder.totals[name][self._tested].any():
+                if ("silence", name) not in self._seen:
+                    self._of_test.add(("silence", name))
                 text = f"no spike in {name} in the whole test, {seconds:.4g} s"
                 self._begin("silence", name, self._seconds, seconds, seconds, text)
 

@@ -56,3 +56,17 @@ def test_a_command_says_its_error_and_nothing_else(tmp_path):
         said = [line for line in done.stderr.splitlines() if line.startswith(("error", "ERROR"))]
         assert done.returncode == 2 and len(said) == 1, done.stderr
         assert "report this issue" not in done.stderr and "Traceback" not in done.stderr
+
+
+def test_preferences_that_cannot_be_read_are_an_error_of_one_line(tmp_path):
+    (tmp_path / "brian_preferences").write_text("core.default_float_dtype = flot32\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from brainsleep.cli import main; main()", "show", "demo"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Brian2 cannot read the preferences in brian_preferences")
+    assert "'flot32'" in done.stderr and "remove this file" in done.stderr
