@@ -109,7 +109,7 @@ def test_two_seeds_give_no_p():
     pytest.importorskip("statsmodels")
     fit = beta_regression(table({0.0: [0.5, 0.52], 0.1: [0.6, 0.61], 0.2: [0.7, 0.74]}))
     assert fit.terms[["low", "high", "p"]].isna().all().all()
-    assert fit.converged is fit.terms["estimate"].notna().all()
+    assert fit.converged == fit.terms["estimate"].notna().all()
     assert "more seeds" in fit.note
     three = beta_regression(table({0.0: [0.5, 0.52, 0.5], 0.1: [0.6, 0.61, 0.63]}))
     assert three.terms.notna().all().all() and "too few" in three.note
