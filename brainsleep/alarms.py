@@ -8,14 +8,15 @@ an undisturbed one.
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from brian2 import Hz, Quantity, second
 
-from .errors import NotFiniteError, ProtocolError, SpecError, explain, nearest
+from . import mistakes
+from .errors import Details, NotFiniteError, ProtocolError, SpecError, explain, nearest
 from .quantities import check_units, is_number
 from .values import default
 
@@ -46,7 +47,9 @@ class Alarms:
         comes near the bound; without it up to 77 % end there.
     silence : Quantity
         Time awake without a single spike in a whole population. By default 60 s: the inhibitory
-        neurons of the paper's network need 30 s of learning until they spike at all.
+        neurons of the paper's network need 30 s of learning until they spike at all. Besides, a
+        population that is read out and does not spike in the whole test is silent, whatever the
+        limit; that does not end the run, which is over then.
     runaway : Quantity
         Mean rate of a population awake. The default, 150 Hz, lies between the paper's network with
         sleep (excitatory neurons at 20 to 134 Hz) and without (above 270 Hz).
@@ -68,25 +71,36 @@ class Alarms:
     window: Quantity = default(1 * second)
     stop_on: tuple[str, ...] = ()
 
+    @mistakes.checked
     def __post_init__(self):
-        fraction = self.saturation
-        if not is_number(fraction) or not 0 <= fraction <= 1:
-            raise ProtocolError(explain("alarms.saturation", repr(fraction), "from 0 to 1"))
-        object.__setattr__(self, "saturation", float(fraction))
+        with mistakes.going_on():
+            fraction = self.saturation
+            if not is_number(fraction) or not 0 <= fraction <= 1:
+                raise ProtocolError(explain("alarms.saturation", repr(fraction), "from 0 to 1"))
+            object.__setattr__(self, "saturation", float(fraction))
         for name, unit in (("silence", second), ("runaway", Hz), ("window", second)):
-            try:
-                value = check_units(getattr(self, name), 1 * unit, f"alarms.{name}")
-            except SpecError as error:
-                raise ProtocolError(str(error)) from error
-            if not value > 0:
-                raise ProtocolError(explain(f"alarms.{name}", value, f"more than {0 * unit}"))
-            object.__setattr__(self, name, value)
+            with mistakes.going_on():
+                self._check_quantity(name, unit)
+        with mistakes.going_on():
+            self._check_stop_on()
+
+    def _check_quantity(self, name: str, unit: Quantity) -> None:
+        try:
+            value = check_units(getattr(self, name), 1 * unit, f"alarms.{name}")
+        except SpecError as error:
+            raise ProtocolError(str(error), error.details) from error
+        if not value > 0:
+            raise ProtocolError(explain(f"alarms.{name}", value, f"more than {0 * unit}"))
+        object.__setattr__(self, name, value)
+
+    def _check_stop_on(self) -> None:
         if isinstance(self.stop_on, str) or not isinstance(self.stop_on, Sequence):
             allowed = f'a tuple such as ("runaway",) of {", ".join(KINDS)}'
             raise ProtocolError(explain("alarms.stop_on", repr(self.stop_on), allowed))
         for kind in self.stop_on:
             if kind not in KINDS:
-                raise ProtocolError(f"stop on '{kind}': no such alarm; {nearest(str(kind), KINDS)}")
+                message = f"stop on '{kind}': no such alarm; {nearest(str(kind), KINDS)}"
+                raise ProtocolError(message, Details(word=str(kind)))
         stop_on = tuple(kind for kind in KINDS if kind in self.stop_on)
         object.__setattr__(self, "stop_on", stop_on)
 
@@ -161,10 +175,17 @@ class Watch:
         Its populations, but the input, whose rate the encoder sets; its plastic projections.
     table : SlotTable
         Its slots.
+    read : collection of str
+        Populations that are read out: silent, too, if none of them spikes in the test.
     """
 
-    def __init__(self, limits: Alarms, network: Network, table: SlotTable):
+    def __init__(
+        self, limits: Alarms, network: Network, table: SlotTable, read: Collection[str] = ()
+    ):
         self.limits, self._table = limits, table
+        self._read = sorted(set(read))
+        self._tested = np.flatnonzero(table.stage == "test")
+        self._of_test: set[tuple[str, str]] = set()  # there is nothing left that they could end
         self._dt = float(network.dt)
         self._plastic = [p.name for p in plastic(network)]
         self._neurons = {
@@ -183,7 +204,8 @@ class Watch:
     @property
     def stopped(self) -> Alarm | None:
         """The alarm that ends the run, if there is one."""
-        return next((each for each in self.alarms if each.kind in self.limits.stop_on), None)
+        seen = (alarm for key, alarm in self._seen.items() if key not in self._of_test)
+        return next((each for each in seen if each.kind in self.limits.stop_on), None)
 
     def look(self, recorder: Recorder, last: int) -> list[Alarm]:
         """Go on through what was recorded up to slot `last` (exclusive).
@@ -203,6 +225,8 @@ class Watch:
                     spikes = int(recorder.totals[name][slot])
                     self._listen(name, neurons, spikes / together, seconds)
             self._seconds += seconds
+            if slot in self._tested[-1:]:
+                self._hear_test(recorder)
         self._position = max(self._position, last)
         self._weigh(recorder.saturated[last])
         return self.alarms[before:]
@@ -242,6 +266,16 @@ class Watch:
             self._begin("runaway", name, end, rate, limit, text)
         else:
             self._end("runaway", name, end)
+
+    def _hear_test(self, recorder: Recorder) -> None:
+        """Look at the spikes of the populations that are read out in a test that is over."""
+        seconds = float(recorder.ran[self._tested].sum()) * self._dt
+        for name in self._read:
+            if not recorder.totals[name][self._tested].any():
+                if ("silence", name) not in self._seen:
+                    self._of_test.add(("silence", name))
+                text = f"no spike in {name} in the whole test, {seconds:.4g} s"
+                self._begin("silence", name, self._seconds, seconds, seconds, text)
 
     def _begin(
         self, kind: str, where: str, time: float, value: float, limit: float, text: str

@@ -80,8 +80,8 @@ def make_backend(
     capacity : Capacity, optional
         Largest segment it must run.
     hooks : mapping of str to callable, optional
-        Python functions ``hook(groups, t)`` called at ``on_wake``, ``on_sleep``, ``on_segment``;
-        only on the runtime backends.
+        Python functions ``hook(groups, t)`` called at ``on_wake``, ``on_sleep``, ``on_segment``,
+        with Brian2's groups by name and the time of the run; only on the runtime backends.
     report : callable, optional
         Told what takes time ("compiling ...").
 
@@ -235,6 +235,7 @@ class RuntimeBackend:
 
     def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
         """Set everything a segment starts from in Brian2's objects."""
+        network.start = segment.start
         times, values = timing(self.spec, self.capacity, segment)
         for name, clock in network.event_clocks.items():
             clock.set_times(times[name])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
 import typer
@@ -23,6 +24,7 @@ from .commands.show import info, models, protocols, show
 from .commands.sweep import sweep
 from .commands.table import statistics, table
 from .errors import BrainsleepError, one_line
+from .userfiles import reading_once
 
 app = typer.Typer(
     add_completion=False,
@@ -42,7 +44,8 @@ app.add_typer(programs, name="cache", no_args_is_help=True)
 def main() -> None:
     """Run the command line; see the module's docstring for exit codes."""
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        with reading_once():
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except BrainsleepError as error:
         _fail(str(error))
     except typer.TyperException as error:
@@ -51,12 +54,25 @@ def main() -> None:
         _fail(f"not enough memory ({one_line(error)}); make the network, data or recording smaller")
     except typer.Abort:
         code = 130
+    except Exception as error:
+        if not (file := _file_of_preferences(error)):
+            raise
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        _fail(f"Brian2 cannot read the preferences in {file} ({reason}); mend or remove this file")
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     if code == 130:
         print("interrupted: what was finished is kept; the same command goes on", file=sys.stderr)
     sys.exit(code or 0)
+
+
+def _file_of_preferences(error: Exception) -> str:
+    """Return the file of preferences that Brian2 was reading when it failed; '' if it was not."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "load_preferences":
+            return str(frame.f_locals.get("file", ""))
+    return ""
 
 
 def _fail(message: str) -> None:

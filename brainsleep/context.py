@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import brian2
 import numpy as np
-from brian2.devices.device import get_device, reset_device, runtime_device, set_device
+from brian2.devices.device import all_devices
 
 from .errors import BackendError, BrainsleepError, one_line
 from .spec import NetworkSpec
@@ -41,21 +43,69 @@ def preferences(wanted: Mapping[str, object]):
             brian2.prefs[name] = value
 
 
+#: Preferences that stay the user's: where files lie, and what is said. They decide no result.
+_OF_THE_USER = (
+    "logging.",
+    "GSL.directory",
+    "codegen.max_cache_dir_size",
+    "codegen.runtime.cython.",
+    *(f"codegen.cpp.{kind}" for kind in ("include_dirs", "library_dirs", "runtime_library_dirs")),
+    "codegen.cpp.msvc_",
+)
+
+#: Preferences that hold lists. Their defaults in Brian2 are changed where a session adds to them
+#: in place. Of the flags, the compiler gets those that it knows.
+_LISTS: dict[str, object] = {
+    "codegen.cpp.extra_compile_args": [
+        *("-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++11")
+    ],
+    **{
+        f"codegen.cpp.{name}": []
+        for name in ("extra_link_args", "libraries", "headers", "define_macros")
+    },
+    "core.network.default_schedule": [
+        *("start", "groups", "thresholds", "synapses", "resets", "end")
+    ],
+}
+
+
 def _always(precision: str) -> dict[str, object]:
-    """Return the preferences that every network is run with."""
+    """Return the preferences that every network is run with, whatever files and sessions set."""
+    defaults = {
+        f"{category}.{name}": preference.default
+        for category, (registered, _) in brian2.prefs.pref_register.items()
+        for name, preference in registered.items()
+    }
     return {
+        **{k: value for k, value in defaults.items() if not k.startswith(_OF_THE_USER)},
+        **_LISTS,
         "core.default_float_dtype": np.dtype(precision).type,
         "core.stop_on_keyboard_interrupt": False,  # an interrupt must not look like an end
     }
 
 
+#: Where Brian2 says which device is active (in its package something else has this name).
+_devices: Any = importlib.import_module("brian2.devices.device")
+
+
+@contextlib.contextmanager
+def _device(name: str):
+    """Make a Brian2 device the active one, and the user's again afterwards.
+
+    `brian2.set_device` would do something to both: it sets their clocks, too.
+    """
+    before, _devices.active_device = _devices.active_device, all_devices[name]
+    try:
+        yield all_devices[name]
+    finally:
+        _devices.active_device = before
+
+
 @contextlib.contextmanager
 def runtime(target: str, precision: str):
-    """Select Brian2's runtime with code for `target`; restore preferences afterwards."""
-    if get_device() is not runtime_device:
-        raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
-    wanted = {"codegen.target": target, **_always(precision)}
-    with preferences(wanted), warnings.catch_warnings():
+    """Select Brian2's runtime with code for `target`; restore device and preferences afterwards."""
+    wanted = {**_always(precision), "codegen.target": target}
+    with _device("runtime"), preferences(wanted), warnings.catch_warnings():
         # Brian2 compares every variable with 1e50, which single precision does not hold
         warnings.filterwarnings("ignore", "overflow encountered in cast", module="brian2")
         yield
@@ -75,13 +125,11 @@ def numpy_seed(seed: int):
 @contextlib.contextmanager
 def standalone_device(name: str, spec: NetworkSpec, folder: Path):
     """Select the standalone device `name` to write the code of `spec` to `folder`; yield it."""
-    set_device(name, build_on_run=False, directory=str(folder))
-    try:
-        with preferences(_always(spec.precision)), brian_errors(spec):
-            device = get_device()
+    with _device(name) as device:
+        device.reinit()  # without what an earlier build left
+        device.activate(build_on_run=False, directory=str(folder))
+        try:
+            with preferences(_always(spec.precision)), brian_errors(spec):
+                yield device
+        finally:
             device.reinit()
-            device.activate(build_on_run=False, directory=str(folder))
-            yield device
-    finally:
-        get_device().reinit()
-        reset_device()

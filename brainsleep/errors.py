@@ -7,6 +7,7 @@ line prints its one-line message and exits with code 2.
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -67,6 +68,23 @@ class BrainsleepError(Exception):
     def __init__(self, message: str = "", details: Details | None = None):
         super().__init__(message)
         self.details = details or Details()
+        _say_ours_plainly()
+
+
+def _say_ours_plainly() -> None:
+    """Have Python print errors of this package that end a program as it prints others.
+
+    Brian2, wherever a program imports it, would ask to report them as a bug of Brian2's.
+    """
+    brians = sys.excepthook
+    if getattr(brians, "__module__", "") != "brian2.utils.logger":
+        return
+
+    def hook(kind, error, traceback):
+        ours = issubclass(kind, BrainsleepError)
+        (sys.__excepthook__ if ours else brians)(kind, error, traceback)
+
+    sys.excepthook = hook
 
 
 class SpecError(BrainsleepError):

@@ -19,14 +19,17 @@ from typing import Any, cast
 
 from brian2 import Quantity
 
+from . import mistakes
 from .backend import BACKENDS, backend_identity, default_backend
 from .batch import structure
 from .compare import Condition, value_at
 from .datasets import load_dataset
-from .errors import SweepError, explain, nearest
+from .errors import Details, SweepError, explain, nearest
+from .functions import described, unlike
 from .load import load_module
 from .plain import plain
 from .protocol import Protocol, load_protocol, run_id
+from .userfiles import reading_once
 from .values import Frozen
 
 #: Most rows of a grid.
@@ -144,31 +147,40 @@ class Grid:
     seeds: int | Sequence[int] = 1
     backend: str | None = None
 
+    @mistakes.checked
     def __post_init__(self):
-        where = f"grid {self.name}"
-        if isinstance(self.seeds, int) and self.seeds > MAX_ROWS:
-            raise SweepError(explain(f"{where}: seeds", self.seeds, f"at most {MAX_ROWS}"))
-        seeds = range(self.seeds) if isinstance(self.seeds, int) else tuple(self.seeds)
-        if not all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds):
-            raise SweepError(explain(f"{where}: seeds", self.seeds, "whole numbers from 0 on"))
-        over = {}
+        where, over = f"grid {self.name}", {}
+        with mistakes.going_on():
+            object.__setattr__(self, "seeds", self._seeds(where))
         for key, values in self.over.items():
-            if isinstance(values, str) or not isinstance(values, Iterable):
-                raise SweepError(explain(f"{where}: {key}", repr(values), "a list of values"))
-            over[key] = tuple(values)
-        for what, values in {"seeds": seeds, **over}.items():
-            if not values:
-                raise SweepError(explain(f"{where}: {what}", "none", "at least one"))
-        if self.backend is not None and self.backend not in BACKENDS:
-            raise SweepError(
-                f"{where}: backend '{self.backend}'; {nearest(self.backend, BACKENDS)}"
-            )
-        object.__setattr__(self, "seeds", tuple(seeds))
+            with mistakes.going_on():
+                if isinstance(values, str) or not isinstance(values, Iterable):
+                    raise SweepError(explain(f"{where}: {key}", repr(values), "a list of values"))
+                over[key] = tuple(values)
+                if not over[key]:
+                    raise SweepError(explain(f"{where}: {key}", "none", "at least one"))
+        with mistakes.going_on():
+            if self.backend is not None and self.backend not in BACKENDS:
+                raise SweepError(
+                    f"{where}: backend '{self.backend}'; {nearest(self.backend, BACKENDS)}",
+                    Details(word=self.backend),
+                )
         object.__setattr__(self, "over", Frozen(over))
         object.__setattr__(self, "changes", Frozen(self.changes))
         if self.conditions != "all":
             object.__setattr__(self, "conditions", tuple(self.conditions))
 
+    def _seeds(self, where: str) -> tuple[int, ...]:
+        if isinstance(self.seeds, int) and self.seeds > MAX_ROWS:
+            raise SweepError(explain(f"{where}: seeds", self.seeds, f"at most {MAX_ROWS}"))
+        seeds = range(self.seeds) if isinstance(self.seeds, int) else tuple(self.seeds)
+        if not all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds):
+            raise SweepError(explain(f"{where}: seeds", self.seeds, "whole numbers from 0 on"))
+        if not seeds:
+            raise SweepError(explain(f"{where}: seeds", "none", "at least one"))
+        return tuple(seeds)
+
+    @reading_once()
     def rows(self) -> list[Row]:
         """Lay out the rows, seed by seed, so that whatever is finished is balanced.
 
@@ -273,6 +285,8 @@ def addressed(rows: Iterable[Row]) -> list[Row]:
     ------
     DataError
         If a data set cannot be read.
+    SweepError
+        If a hook holds something that its address cannot say.
     """
     fingerprints: dict[tuple, str] = {}
     done: dict[int, Row] = {}
@@ -280,6 +294,7 @@ def addressed(rows: Iterable[Row]) -> list[Row]:
     def address(row: Row) -> Row:
         if id(row) in done:
             return done[id(row)]
+        _check_hooks(row)
         data = row.protocol.data
         place = data.source, str(data.root)
         if place not in fingerprints:
@@ -294,6 +309,16 @@ def addressed(rows: Iterable[Row]) -> list[Row]:
         return done[id(row)]
 
     return [address(row) for row in rows]
+
+
+def _check_hooks(row: Row) -> None:
+    for name, hook in row.protocol.hooks.items():
+        if found := unlike(described(hook)):
+            allowed = "numbers, text, arrays, functions and modules, which tell runs apart"
+            fix = "make it within the hook, or use simulate"
+            raise SweepError(
+                explain(f"grid {row.grid}: what hook {name} holds", f"a {found[0]}", allowed, fix)
+            )
 
 
 def grouped(rows: Iterable[Row], size: int) -> list[list[Row]]:

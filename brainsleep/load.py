@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import pkgutil
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from .errors import Details, ProtocolError, closest, nearest
+from .userfiles import UserFile, forget, module_name, own_package
 
 #: Packages of shipped parts, by kind. Named here and imported only when asked for.
 SHIPPED = {
@@ -47,25 +47,23 @@ def load_module(source: str, kind: str) -> ModuleType:
 def _load_file(path: Path, kind: str) -> ModuleType:
     if not path.is_file():
         raise ProtocolError(f"{kind}: no file {path}; give the path of an existing .py file")
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
-    name = f"brainsleep_user_{path.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None  # the name ends in .py
+    package = own_package(path.resolve().parent)
+    name = module_name(package, path)
+    if name in sys.modules:  # read before in this command
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path, loader=UserFile(name, path))
+    assert spec is not None and spec.loader is not None  # it is given
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look modules up
-    folder = str(path.resolve().parent)
-    sys.path.append(folder)  # so that it can import what lies beside it
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
+        forget(package)
         line = _line_in(error, str(module.__file__))
+        reason = " ".join(str(error).split()).replace(f"{package}.", "")
         raise ProtocolError(
-            f"{kind}: {path}{f', line {line}' if line else ''}: {type(error).__name__}: "
-            f"{' '.join(str(error).split())}"
+            f"{kind}: {path}{f', line {line}' if line else ''}: {type(error).__name__}: {reason}"
         ) from error
-    finally:
-        sys.path.remove(folder)
     return module
 
 

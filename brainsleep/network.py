@@ -95,7 +95,8 @@ class BrianNetwork:
         Pre- and postsynaptic indices. Without it every projection gets one synapse: a
         standalone program loads its connectivity at run time.
     hooks : mapping of str to callable, optional
-        Python functions ``hook(groups, t)`` for ``on_wake``, ``on_sleep``, ``on_segment``.
+        Python functions ``hook(groups, t)`` for ``on_wake``, ``on_sleep``, ``on_segment``; ``t`` is
+        the time of the run, that of the segment after the `start` steps that it has had before.
     """
 
     #: Where a sum over all synapses goes: the variable of its index, and the number of such sums.
@@ -110,6 +111,7 @@ class BrianNetwork:
     ):
         self.spec, self.capacity, self.plan = spec, capacity, spec.plan
         self._standalone = synapses is None
+        self.start = 0
         self.clock = brian2.Clock(dt=spec.dt, name="step_clock")
         self.event_clocks: dict[str, EventClock] = {}
         self.slot_values: dict[str, brian2.TimedArray] = {}
@@ -287,11 +289,17 @@ class BrianNetwork:
             )
 
     def _add_hook(self, name: str, function: Callable) -> None:
+        clock = self._event_clock(name)
+
+        def call() -> None:  # Brian2's own `t` is a view of the clock, which goes on
+            step = self.start + round(clock.variables["t"].get_value().item() / float(self.spec.dt))
+            function(self.groups, step * self.spec.dt)
+
         operation = brian2.NetworkOperation(
-            lambda t: function(self.groups, t),
+            call,
             when="start",
             order=-1,
             name=f"hook_{name}",
-            clock=self._event_clock(name),
+            clock=clock,
         )
         self._objects.append(operation)

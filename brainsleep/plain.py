@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from brian2 import Quantity
 
-from .errors import ProtocolError, explain
+from .functions import described
 from .units import unit_name
 
 
@@ -29,16 +28,5 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if callable(value):
-        return {"kind": "function", "source": _source(value)}
+        return described(value)
     return value
-
-
-def _source(function: Callable) -> str:
-    try:
-        if getattr(getattr(function, "__code__", None), "co_filename", "") == "<string>":
-            raise OSError("made by exec()")  # Python may find the source of something else
-        return inspect.getsource(function)
-    except (OSError, TypeError) as error:
-        raise ProtocolError(
-            explain(f"hook {function!r}", "no source code", "a function defined in a file")
-        ) from error

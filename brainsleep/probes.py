@@ -129,14 +129,14 @@ class Probes:
         if slot in self.sleeps:
             images = self.parts.test.images[: self.protocol.record.probe_images]
             labels = self.parts.test.labels[: len(images)]
-            counts = yield from self._show(capacity, state, images, ("sleep", slot))
+            counts = yield from self._show(capacity, state, images, ("sleep", slot), recorder)
             seen = counts[self.protocol.readout.population]
             values = representation(seen, labels, self._seconds(), stream(self.seed, "shuffles"))
             found["values"] = np.array([values[name] for name in REPRESENTATION])
             found["similarity"] = class_similarity(seen, labels)
         if slot in self.tasks:
             for name, part in (("fit", self.parts.readout), ("test", self.parts.test)):
-                counts = yield from self._show(capacity, state, part.images, (name, slot))
+                counts = yield from self._show(capacity, state, part.images, (name, slot), recorder)
                 found |= {f"{name}/{k}": counts[k] for k in self._populations()}
         if self._validates(recorder, slot):
             validating = self._validate(capacity, state, slot, recorder)
@@ -153,7 +153,7 @@ class Probes:
         if readout.fit_last:  # fitted on responses awake: shown as awake, but nothing is learned
             gates = {**protocol.schedule.wake.gates, "plasticity": 0.0}
         images, key = parts.validation.images, ("validation", slot)
-        counts = yield from self._show(capacity, state, images, key, gates)
+        counts = yield from self._show(capacity, state, images, key, recorder, gates)
         if protocol.network.output:
             return float(np.mean(decisions(counts[protocol.network.output]) == labels))
         rng = stream(self.seed, "fit", readout.name)
@@ -163,7 +163,8 @@ class Probes:
             fit = samples_to_fit(readout, shown, table, ran, parts, rng)
         else:
             images = parts.readout.images
-            answers = yield from self._show(capacity, state, images, ("readout", slot), gates)
+            key = ("readout", slot)
+            answers = yield from self._show(capacity, state, images, key, recorder, gates)
             fit = samples_to_score(replace(readout, score_last=0), answers, parts.readout.labels)
         score = samples_to_score(replace(readout, score_last=0), counts, labels)
         correct, _ = classify(*fit, *score, readout)
@@ -191,7 +192,7 @@ class Probes:
         looked = [recorder.probes[slot] for slot in slots]
         values = np.array([each["values"] for each in looked])
         found = {
-            "times_s": np.array([recorder.ran[:slot].sum() for slot in slots]) * dt,
+            "times_s": np.array([recorder.steps_before(slot) for slot in slots]) * dt,
             "after": np.array([self.sleeps[slot] for slot in slots]),
             "similarities": np.array([each["similarity"] for each in looked]),
             **dict(zip(REPRESENTATION, values.T, strict=True)),
@@ -241,15 +242,17 @@ class Probes:
         state: State,
         images: np.ndarray,
         key: tuple[str, int],
+        recorder: Recorder,
         gates: Mapping[str, float] | None = None,
     ) -> Steps[dict[str, np.ndarray]]:
         """Return the spike counts of all populations, shape (n_images, n_neurons)."""
+        now = recorder.steps_before(key[1])  # the time of the run stands still meanwhile
         steps = round(float(self.protocol.schedule.image_duration / self.protocol.network.dt))
         room = max(1, min(capacity.slots, capacity.steps // steps))
         found: dict[str, list[np.ndarray]] = {}
         for first, segment in shown(self.protocol, images, room, gates):
             seed = int(stream(self.seed, "probe", *key, first).integers(2**32))
-            state, recording = yield Request(state, segment, seed)
+            state, recording = yield Request(state, replace(segment, start=now), seed)
             for name, counts in recording.counts.items():
                 found.setdefault(name, []).append(counts)
         return {name: np.concatenate(counts) for name, counts in found.items()}

@@ -15,7 +15,7 @@ from . import mistakes
 from .alarms import Alarms
 from .early_stopping import EarlyStopping
 from .encoders import RateEncoder
-from .errors import Details, ProtocolError, explain, nearest
+from .errors import BrainsleepError, Details, ProtocolError, explain, nearest
 from .identity import deciding, without_later
 from .load import load, load_module
 from .override import UnknownKeyError, replace_at
@@ -25,6 +25,7 @@ from .schedule import Schedule
 from .slots import MAX_SHOWN
 from .spec import Network
 from .tasks import Tasks
+from .userfiles import reading_once
 from .values import Frozen, check_distinct, show_value, tuple_of
 from .weights import SavedWeights
 
@@ -170,8 +171,9 @@ class Protocol:
         Weights of a stored run that this one starts with; none by default.
     hooks : mapping of str to callable
         Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep`` (of a sleep with stages:
-        at the start of every stage), ``on_segment`` (probes are segments, too); only on the
-        runtime backends.
+        at the start of every stage), ``on_segment`` (probes are segments, too), with Brian2's
+        groups by name and the time of the run as a quantity; only on the runtime backends. A run
+        with hooks is never taken from the store or resumed.
     description : str
         One line on what it is.
     references : tuple of str
@@ -267,11 +269,17 @@ class Protocol:
             For a key that does not exist, or a value of another kind.
         """
         parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        errors: list[BrainsleepError] = []
         for key, value in changes.items():
             head, *rest = str(key).split(".")
-            if head not in parts:
-                raise UnknownKeyError(head, parts, key)
-            parts[head] = replace_at(parts[head], rest, value, key)
+            try:
+                with mistakes.raising():
+                    if head not in parts:
+                        raise UnknownKeyError(head, parts, key)
+                    parts[head] = replace_at(parts[head], rest, value, key)
+            except BrainsleepError as error:
+                errors.append(error)
+        mistakes.raise_all(errors)
         return Protocol(**parts)
 
     def describe(self) -> dict:
@@ -341,6 +349,11 @@ def load_protocol(source: str, model: str = "") -> Protocol:
     ProtocolError
         If there is no such protocol or model.
     """
+    with reading_once():
+        return _load_with_model(source, model)
+
+
+def _load_with_model(source: str, model: str) -> Protocol:
     found = _load(source)
     if not model:
         return found

@@ -87,9 +87,13 @@ class Recorder:
             saturated=np.full((n_slots + 1, len(plastic(network))), np.nan),
         )
 
+    def steps_before(self, slot: int) -> int:
+        """Return the time steps that were run before `slot`."""
+        return int(self.ran[:slot].sum())
+
     def add_segment(self, table: SlotTable, first: int, last: int, recording: Recording) -> None:
         """Take up the recording of slots `first` to `last` (exclusive)."""
-        offset = int(self.ran[:first].sum())
+        offset = self.steps_before(first)
         self.ran[first:last] = table.steps[first:last]
         for name, counts in recording.counts.items():
             self.totals[name][first:last] = counts.sum(axis=1)
@@ -101,7 +105,7 @@ class Recorder:
 
     def add_statistics(self, slot: int, protocol: Protocol, state: State) -> None:
         """Summarise all weights as they are before `slot`."""
-        step = int(self.ran[:slot].sum())
+        step = self.steps_before(slot)
         if self.stat_steps and self.stat_steps[-1] == step:
             return
         for p in protocol.network.projections:

@@ -102,7 +102,8 @@ class BetaFit:
         What was fitted.
     terms : pandas.DataFrame
         Columns ``term``, ``estimate`` (log odds; of ``precision`` its logarithm), ``low``,
-        ``high`` (95 %) and ``p``.
+        ``high`` (95 %) and ``p``. NaN for what the fit does not say: everything if it did not
+        converge; intervals and ``p`` if there are no more groups than terms of the mean.
     n : int
         Runs.
     groups : int
@@ -186,29 +187,34 @@ def beta_regression(table: pandas.DataFrame, metric: str = "network_accuracy") -
         fit = model.fit(disp=0, **how)
     except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
         raise DataError(f"beta regression: it cannot be fitted ({error})") from error
+    n_groups, n_terms = int(groups.max()) + 1, model.exog.shape[1]
+    converged = bool(fit.mle_retvals["converged"])
+    known = converged and n_groups > n_terms
     bounds = np.asarray(fit.conf_int())
+    found = {"low": bounds[:, 0], "high": bounds[:, 1], "p": np.asarray(fit.pvalues)}
     terms = pandas.DataFrame(
         {
             "term": list(fit.model.exog_names),
-            "estimate": np.asarray(fit.params),
-            "low": bounds[:, 0],
-            "high": bounds[:, 1],
-            "p": np.asarray(fit.pvalues),
+            "estimate": np.asarray(fit.params) if converged else float("nan"),
+            **{name: values if known else float("nan") for name, values in found.items()},
         }
     )
-    n_groups = int(groups.max()) + 1
-    converged = bool(fit.mle_retvals["converged"])
-    return BetaFit(formula, terms, n, n_groups, converged, _note(n_groups, converged))
+    return BetaFit(formula, terms, n, n_groups, converged, _note(n_groups, n_terms, converged))
 
 
-def _note(groups: int, converged: bool) -> str:
-    text = (
-        f"{groups} groups of data set and seed"
-        + (", too few for clustered intervals to be trusted" if groups < 20 else "")
-        + "; data sets are fixed levels and seeds only widen the intervals: statsmodels fits no "
-        "beta model with random intercepts (bambi does: see docs/statistics.md)"
+def _note(groups: int, terms: int, converged: bool) -> str:
+    if not converged:
+        return "NOT CONVERGED: the fit says nothing; more seeds help"
+    few = ""
+    if groups <= terms:
+        few = f", too few for intervals and p of {terms} terms: more seeds are needed"
+    elif groups < 20:
+        few = ", too few for clustered intervals to be trusted"
+    return (
+        f"{groups} groups of data set and seed{few}; data sets are fixed levels and seeds only "
+        "widen the intervals: statsmodels fits no beta model with random intercepts (bambi does: "
+        "see docs/statistics.md)"
     )
-    return text if converged else f"NOT CONVERGED; {text}"
 
 
 def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:

@@ -89,7 +89,9 @@ class Run:
             network.batch_size or 1,
         )
         self.recorder = Recorder.empty(protocol, len(self.table))
-        self.watch = Watch(protocol.record.alarms, network, self.table)
+        read = [readout.population for readout in protocol.readouts]
+        self.watch = Watch(protocol.record.alarms, network, self.table, read)
+        self.described = protocol.describe()  # before hooks have changed anything that they hold
         start = initial_state(network, seed, protocol.initial_weights.weights())
         self._at = (0, start)  # one value: an interrupt finds a whole one
         self.initial_sums = self._summed_weights(self.state)
@@ -154,7 +156,8 @@ class Run:
             raster = (slots >= start) & (slots < stop)
         batch = self._batch(first) if table.phase[first] == "wake" else None
         above = table.above[cut] * sum(self.initial_sums) if self.watches else None
-        return Segment.of(table, cut, stimulus, raster, batch, above)
+        start = self.recorder.steps_before(first)
+        return Segment.of(table, cut, stimulus, raster, batch, above, start)
 
     def _batch(self, slot: int) -> Batch | None:
         """Return the images and labels that are learned from together, if the network does so."""
@@ -321,13 +324,15 @@ class Run:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
-        """Write down where it is.
+        """Write down where it is; a run with hooks, which is not resumed, does not.
 
         Raises
         ------
         StoreError
             If that cannot be written.
         """
+        if self.protocol.hooks:
+            return
         position, state = self._at
         recorded = self.recorder.arrays(before=position)
         point = Checkpoint(position, self.seconds, state.arrays, recorded)
@@ -370,9 +375,8 @@ class Run:
             "readout_s": time.perf_counter() - started,
             "biological_s": float(self.recorder.ran.sum() * self.protocol.network.dt),
         }
-        described = self.protocol.describe()
         info = {
-            "protocol": described,
+            "protocol": self.described,
             "equations": self.protocol.equations(),
             "seed": int(self.seed),
             "backend": self.backend_name,

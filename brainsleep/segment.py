@@ -58,6 +58,8 @@ class Segment:
         The segment ends before a slot if the summed weight of the projections with weight processes
         is not above this then; 0 never ends it, and the first slot is always run. Only backends
         that say so look at it (``watches``).
+    start : int
+        Steps that its run has had before it. Only hooks look at it: they are told the time.
     """
 
     steps: np.ndarray
@@ -68,6 +70,7 @@ class Segment:
     raster: np.ndarray
     batch: Batch | None = None
     above: np.ndarray | None = None
+    start: int = 0
 
     def __post_init__(self):
         steps = np.asarray(self.steps)
@@ -110,6 +113,7 @@ class Segment:
         raster: np.ndarray | None = None,
         batch: Batch | None = None,
         above: np.ndarray | None = None,
+        start: int = 0,
     ) -> Segment:
         """Take slots of a table; without `raster` no single spikes are recorded."""
         steps = table.steps[slots]
@@ -122,6 +126,7 @@ class Segment:
             np.zeros(len(steps), bool) if raster is None else raster,
             batch,
             above,
+            start,
         )
 
     def __len__(self) -> int:
@@ -143,6 +148,7 @@ class Segment:
             self.phase[cut],
             self.raster[cut],
             above=None if self.above is None else self.above[cut],
+            start=self.start + int(self.starts[first]),
         )
 
     def steps_where(self, mask: np.ndarray) -> np.ndarray:

@@ -77,7 +77,8 @@ def simulate(
     Returns
     -------
     Result, or list of Result with `batch`
-        The stored result: the earlier one if the same run was finished before.
+        The stored result: the earlier one if the same run was finished before. A run with hooks is
+        done again, from its beginning: what they do besides is not in a result.
 
     Raises
     ------
@@ -140,7 +141,8 @@ def _simulate(
     with working_on(out, jobs, waiting):
         runs = []
         for address, job in jobs.items():
-            if not force and (found := find_result(out, address)):
+            anew = force or bool(job[0].hooks)  # what they do besides is in no result
+            if not anew and (found := find_result(out, address)):
                 job[-1](1, 1, "already complete")
                 shutil.rmtree(partial_folder(out, address), ignore_errors=True)
                 ends[address] = found
@@ -149,7 +151,8 @@ def _simulate(
                 runs.append(Run(*job))
             except Exception as error:
                 ends[address] = error
-        finished = finish(runs, backend, fresh=force)
+        fresh = force or any(run.protocol.hooks for run in runs)
+        finished = finish(runs, backend, fresh)
         ends |= {run.identity: end for run, end in zip(runs, finished, strict=True)}
     return [ends[address] for address in addresses]
 

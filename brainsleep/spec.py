@@ -132,17 +132,17 @@ class InitialWeights:
     @mistakes.checked
     def __post_init__(self):
         for name in ("low", "high", "incoming_sum"):
-            value = getattr(self, name)
-            if value is not None or name == "low":
-                object.__setattr__(self, name, check_number(value, f"initial weights: {name}"))
-        if not 0 <= self.low <= self.top:
-            raise SpecError(
-                explain("initial weights", f"{self.low}..{self.top}", "0 <= low <= high")
-            )
-        if self.incoming_sum is not None and self.incoming_sum <= 0:
-            raise SpecError(
-                explain("initial weights: incoming_sum", self.incoming_sum, "more than 0, or None")
-            )
+            with mistakes.going_on():
+                if getattr(self, name) is not None or name == "low":
+                    value = check_number(getattr(self, name), f"initial weights: {name}")
+                    object.__setattr__(self, name, value)
+        low, top, total = self.low, self.top, self.incoming_sum
+        if quantities.is_number(low) and quantities.is_number(top) and not 0 <= low <= top:
+            error = explain("initial weights", f"{low}..{top}", "0 <= low <= high")
+            mistakes.report(SpecError(error))
+        if total is not None and quantities.is_number(total) and total <= 0:
+            error = explain("initial weights: incoming_sum", total, "more than 0, or None")
+            mistakes.report(SpecError(error))
 
     @property
     def top(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .errors import ProtocolError, StoreError, explain, nearest, one_line
+from . import mistakes
+from .errors import BrainsleepError, ProtocolError, StoreError, explain, nearest, one_line
 from .npz import digest
 from .spec import Network
 from .store import Result, as_stored, read_result
@@ -69,15 +70,20 @@ class SavedWeights:
     projections: tuple[str, ...] = ()
     content: str = field(default="", init=False)
 
+    @mistakes.checked
     def __post_init__(self):
+        errors: list[BrainsleepError] = []
         for name in ("result", "snapshot"):
             if not isinstance(getattr(self, name), str):
                 got = repr(getattr(self, name))
-                raise ProtocolError(explain(f"initial_weights.{name}", got, "text"))
+                errors.append(ProtocolError(explain(f"initial_weights.{name}", got, "text")))
         names = self.projections
-        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        listed = isinstance(names, Iterable) and not isinstance(names, str)
+        if not listed or not all(isinstance(name, str) for name in names):
             allowed = "a tuple of names of projections"
-            raise ProtocolError(explain("initial_weights.projections", repr(names), allowed))
+            got = repr(names)
+            errors.append(ProtocolError(explain("initial_weights.projections", got, allowed)))
+        mistakes.raise_all(errors)
         object.__setattr__(self, "projections", tuple(names))
         if self.result:
             object.__setattr__(self, "result", str(Path(self.result).expanduser().resolve()))

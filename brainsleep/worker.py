@@ -21,6 +21,7 @@ from .notes import matched_note, read_json, result_of, write_json
 from .protocol import Protocol
 from .simulate import simulate
 from .store import Result
+from .userfiles import PREFIX
 
 #: Topic on which workers tell how far a row is, and seconds between two such messages.
 TOPIC, TELL_EVERY = "brainsleep", 1.0
@@ -30,11 +31,10 @@ _ONE_TASK = threading.Lock()
 
 
 def pack(rows: Sequence[Row]) -> bytes:
-    """Pickle rows; functions of a user's file, which workers cannot import, go by value."""
+    """Pickle rows; what is in the files of users, which workers cannot import, goes by value."""
     cloudpickle = needed("cloudpickle")
-    hooks = [hook for row in rows for hook in row.protocol.hooks.values()]
-    names = {getattr(hook, "__module__", "") for hook in hooks}
-    modules = [sys.modules[n] for n in names if n.startswith("brainsleep_user_")]
+    users = [n for n in sys.modules if n.startswith(PREFIX) and "." not in n]
+    modules = [sys.modules[name] for name in users]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:

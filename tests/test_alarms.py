@@ -120,6 +120,23 @@ def test_silence_counts_time_awake():
     assert alarm.until_s == pytest.approx(0.45)
 
 
+def test_a_test_without_a_spike_is_an_alarm(tmp_path):
+    deaf = TINY.override(
+        {
+            "data.n_readout": 6,
+            "data.n_test": 6,
+            "schedule.test.gates.input": 0.0,
+            "record.alarms.runaway": "1e6*Hz",
+        }
+    )
+    result = simulate(deaf, seed=1, backend="numpy", out=tmp_path)
+    (alarm,) = result.alarms
+    assert (alarm["kind"], alarm["where"], alarm["until_s"]) == ("silence", "e", None)
+    assert alarm["text"] == "silence: no spike in e in the whole test, 0.3 s"
+    heard = simulate(TINY.override({"data.n_test": 6}), seed=1, backend="numpy", out=tmp_path)
+    assert not [alarm for alarm in heard.alarms if alarm["kind"] == "silence"]
+
+
 def test_saturation_of_a_projection():
     watch, recorder = seen(SHORT, {"e": [9] * 15, "i": [9] * 15}, [(0, 0.05), (6, 0.06), (9, 0.2)])
     assert [p.name for p in plastic(SHORT.network)][1] == "ee"

@@ -629,3 +629,62 @@ def test_models_raise_the_first_mistake_elsewhere(tmp_path):
     path = written(tmp_path, BASE.replace("= -u/tau_u", "= -u"))
     with pytest.raises(Exception, match="du/dt: units of '-u': got volt; expected volt/second"):
         load_module(str(path), "model")
+
+
+def test_every_mistake_of_alarms_weights_grids_and_conditions_is_shown(tmp_path):
+    text = """
+from brainsleep.alarms import Alarms
+from brainsleep.compare import Condition
+from brainsleep.grid import Grid
+from brainsleep.protocols.demo import PROTOCOL as DEMO
+from brainsleep.spec import InitialWeights
+from brainsleep.weights import SavedWeights
+"""
+    constructed = (
+        text
+        + """
+ALARMS = Alarms(saturation=2, silence=10, runaway=0, stop_on=("runawy",))
+WEIGHTS = InitialWeights(low="a", high="b", incoming_sum=-1)
+ORDER = InitialWeights(low=2, high=1, incoming_sum=-1)
+SAVED = SavedWeights(result=3, snapshot=4, projections="ee")
+GRIDS = [
+    Grid(name="one", protocol=DEMO, seeds=[-1], over={"data.n_train": 3}, backend="cppp"),
+    Grid(name="two", protocol=DEMO, over={"data.n_test": []}),
+]
+"""
+    )
+    found = [f.text for f in examine(str(written(tmp_path, constructed))).mistakes]
+    for words in (
+        "alarms.saturation: got 2", "alarms.silence: got 10", "alarms.runaway: got 0",
+        "stop on 'runawy'", "initial weights: low", "initial weights: high",
+        "2.0..1.0", "incoming_sum: got -1", "initial_weights.result: got 3",
+        "initial_weights.snapshot: got 4", "initial_weights.projections: got 'ee'",
+        "grid one: seeds", "grid one: data.n_train", "backend 'cppp'", "grid two: data.n_test",
+    ):  # fmt: skip
+        assert any(words in each for each in found), (words, found)
+    laid_out = (
+        text
+        + """
+PROTOCOL = DEMO
+CONDITIONS = (
+    Condition(name="a", changes={"data.n_trai": 1, "schedule.sleep.fractio": 0.1}),
+    Condition(name="b", changes={"data.n_test": -1}),
+)
+GRIDS = [
+    Grid(name="one", protocol=DEMO, over={"data.n_test": [-1, -2], "data.m": [1]}),
+]
+"""
+    )
+    report = examine(str(written(tmp_path, laid_out)))
+    found = [f.text for f in report.mistakes]
+    for words in ("'n_trai'", "'fractio'", "condition 'b': data.n_test: got -1"):
+        assert any(words in each for each in found), (words, found)
+    no_conditions = laid_out.partition("CONDITIONS")[0] + "GRIDS" + laid_out.partition("GRIDS")[2]
+    report = examine(str(written(tmp_path, no_conditions)))
+    found = [f.text for f in report.mistakes]
+    for words in ("data.n_test: got -1", "data.n_test: got -2", "'m'"):
+        assert any(words in each for each in found), (words, found)
+    assert {f.lines[0] for f in report.mistakes} <= {
+        "GRIDS = [",
+        '    Grid(name="one", protocol=DEMO, over={"data.n_test": [-1, -2], "data.m": [1]}),',
+    }

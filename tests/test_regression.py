@@ -105,6 +105,29 @@ def test_accuracies_of_0_and_1_can_be_fitted():
     assert "too few" in fit.note
 
 
+def test_two_seeds_give_no_p():
+    pytest.importorskip("statsmodels")
+    fit = beta_regression(table({0.0: [0.5, 0.52], 0.1: [0.6, 0.61], 0.2: [0.7, 0.74]}))
+    assert fit.terms[["low", "high", "p"]].isna().all().all()
+    assert fit.converged == fit.terms["estimate"].notna().all()
+    assert "more seeds" in fit.note
+    three = beta_regression(table({0.0: [0.5, 0.52, 0.5], 0.1: [0.6, 0.61, 0.63]}))
+    assert three.terms.notna().all().all() and "too few" in three.note
+
+
+def test_a_fit_that_did_not_converge_says_nothing(monkeypatch):
+    betareg = pytest.importorskip("statsmodels.othermod.betareg")
+    fit = betareg.BetaModel.fit
+
+    def hurried(self, **options):
+        return fit(self, maxiter=1, **options)
+
+    monkeypatch.setattr(betareg.BetaModel, "fit", hurried)
+    found = beta_regression(made(20, np.random.default_rng(3)))
+    assert not found.converged and "NOT CONVERGED" in found.note
+    assert found.terms.drop(columns="term").isna().all().all()
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [

@@ -13,7 +13,7 @@ import contextlib
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -21,10 +21,12 @@ from types import CodeType, ModuleType
 from .. import mistakes
 from ..assemble import exact_update
 from ..errors import BrainsleepError, Details, ProtocolError, closest, nearest
+from ..grid import Grid
 from ..load import SHIPPED, shipped
 from ..mistakes import first_causes
 from ..model import PlasticityRule
 from ..protocol import Protocol
+from ..userfiles import forget, imports_neighbours, module_name, own_package
 from .locate import Region, Source, source_text
 from .python_code import bound, frames_here, frames_of, future_flags, read
 from .python_errors import python_details
@@ -133,8 +135,10 @@ class _Looking:
         self.folder = path.resolve().parent
         self.sources: dict[Path, Source] = {}
         self.found: list[tuple[BrainsleepError, Path, Region | None]] = []
-        self.module = ModuleType(f"brainsleep_checked_{path.stem}")
+        self.package = own_package(self.folder)
+        self.module = ModuleType(module_name(self.package, path))
         self.module.__file__ = str(path.resolve())
+        imports_neighbours(self.module)
         self.regions: dict[str, Region] = {}
         self.own: set[str] = set()
         self.aside: set[str] = set()
@@ -155,6 +159,7 @@ class _Looking:
                     self.aside |= names - set(vars(self.module))
             self._traces()
             self._protocols()
+            self._grids()
 
     def _source(self, path: Path) -> Source | None:
         if path not in self.sources:
@@ -176,29 +181,12 @@ class _Looking:
 
     @contextlib.contextmanager
     def _importable(self) -> Iterator[None]:
-        """Let the file import what lies beside it as it is now, and forget all that afterwards."""
-        earlier = {n: m for n, m in sys.modules.items() if self._is_beside(n, m)}
-        for name in earlier:
-            del sys.modules[name]
-        before = set(sys.modules)
+        """Let its neighbours import the file, too, and forget all of them afterwards."""
         sys.modules[self.module.__name__] = self.module
-        sys.path.append(str(self.folder))
         try:
             yield
         finally:
-            sys.path.remove(str(self.folder))
-            for name in set(sys.modules) - before:
-                file = getattr(sys.modules[name], "__file__", None)
-                if file and self._is_users(file) and not name.startswith("brainsleep."):
-                    del sys.modules[name]
-            sys.modules.pop(self.module.__name__, None)
-            sys.modules.update(earlier)
-
-    def _is_beside(self, name: str, module: ModuleType) -> bool:
-        """Tell whether a module was imported in the place of a file beside the one looked at."""
-        file = getattr(module, "__file__", None)
-        found = file and "." not in name and (self.folder / f"{name}.py").is_file()
-        return bool(found) and str(Path(str(file)).parent) not in sys.path
+            forget(self.package)
 
     def _is_users(self, file: str) -> bool:
         """Tell whether mistakes are to be shown in a file: the one given, or one beside it."""
@@ -281,12 +269,23 @@ class _Looking:
         models = vars(self.module).get("MODELS", {})
         for label, change in {"": {}, **changes, **models}.items():
             where = "MODELS" if label in models else "CONDITIONS" if label else "PROTOCOL"
-            try:
-                _lay_out(protocol.override(change) if change else protocol)
-            except BrainsleepError as error:
-                self._at(where, error, f"{label}: " if label else "")
-                if not label:  # it is wrong under every condition
-                    return
+            found = _wrong(protocol, change)
+            for wrong in found:
+                self._at(where, wrong, f"{label}: " if label else "")
+            if found and not label:  # it is wrong under every condition
+                return
+
+    def _grids(self) -> None:
+        """Look at every setting that the grids of the file vary or change."""
+        grids = vars(self.module).get("GRIDS", ())
+        listed = isinstance(grids, tuple | list)
+        if not listed or not all(isinstance(grid, Grid) for grid in grids):
+            error = ProtocolError("GRIDS is not a list of Grid", Details(word="GRIDS"))
+            self._at("GRIDS", error)
+        elif not self.found:
+            for grid in grids:
+                for wrong in _wrong_in_grid(grid):
+                    self._at("GRIDS", wrong)
 
     def _conditions(self) -> list:
         from ..compare import Condition
@@ -356,8 +355,31 @@ class _Looking:
         return Finding(shown, place, tuple(lines), text, details)
 
 
-def _lay_out(protocol: Protocol) -> None:
-    """Compile the schedule, as at the start of a run."""
+def _noted(look: Callable[[], object]) -> list[BrainsleepError]:
+    """Return the mistakes that `look` finds, each once."""
+    found: dict[str, BrainsleepError] = {}
+
+    def note(error: BrainsleepError) -> None:
+        found.setdefault(str(error), error)
+
+    with mistakes.collecting(note):
+        try:
+            look()
+        except BrainsleepError as error:
+            note(error)
+    return list(found.values())
+
+
+def _wrong(protocol: Protocol, changes: Mapping) -> list[BrainsleepError]:
+    """Return what is wrong with changes of a protocol, or with its schedule under them."""
     from ..reporting.describe import nominal_slots
 
-    nominal_slots(protocol)
+    found = _noted(lambda: protocol.override(changes)) if changes else []
+    return found or _noted(lambda: nominal_slots(protocol.override(changes)))
+
+
+def _wrong_in_grid(grid: Grid) -> list[BrainsleepError]:
+    """Return what is wrong with the settings of a grid, one value at a time."""
+    values = [{key: (value,)} for key, each in grid.over.items() for value in each]
+    found = (_noted(replace(grid, over=over, seeds=1).rows) for over in [{}, *values])
+    return list({str(error): error for errors in found for error in errors}.values())

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import Details, closest, one_line
 from ..load import SHIPPED
+from ..userfiles import PREFIX
 
 #: Modules whose names a models or protocol file is likely to have meant.
 _LIKELY = (
@@ -41,7 +42,7 @@ def python_details(error: BaseException, namespace: Mapping) -> Details:
     if isinstance(error, NameError):
         return _name(str(error.name), namespace)
     if isinstance(error, ModuleNotFoundError):
-        return _module(str(error.name))
+        return _module(_as_called(str(error.name)))
     if isinstance(error, ImportError):
         return _import(error)
     if isinstance(error, AttributeError) and error.name:
@@ -50,6 +51,11 @@ def python_details(error: BaseException, namespace: Mapping) -> Details:
     if isinstance(error, TypeError):
         return _type(str(error), namespace)
     return Details(brief=f"{type(error).__name__}: {one_line(error)}")
+
+
+def _as_called(module: str) -> str:
+    """Return the name of a module as a user's file calls it."""
+    return module.partition(".")[2] if module.startswith(PREFIX) else module
 
 
 def _meant(close: str) -> str:
@@ -102,7 +108,7 @@ def _import(error: ImportError) -> Details:
     module = sys.modules.get(str(error.name))
     known = [n for n in vars(module) if n[0] != "_"] if module else []
     close = closest(name, known)
-    brief = f"'{error.name}' has no '{name}'"
+    brief = f"'{_as_called(str(error.name))}' has no '{name}'"
     missing = (name, close)  # whichever of them the file goes on to use
     return Details(brief=brief, word=name, fix=_meant(close), close=close, defines=missing)
 

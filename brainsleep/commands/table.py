@@ -74,11 +74,20 @@ def statistics(
     stdout.print(rich_table(columns, rows, title))
     fit = beta_regression(frame, metric)
     terms = (
-        (t.term, f"{t.estimate:+.3f}", f"{t.low:+.3f} to {t.high:+.3f}", f"{t.p:.2g}")
+        (
+            t.term,
+            _known("{:+.3f}", t.estimate),
+            _known("{:+.3f} to {:+.3f}", t.low, t.high),
+            _known("{:.2g}", t.p),
+        )
         for t in fit.terms.itertuples()
     )
     stdout.print(rich_table(("term", "log odds", "95 % interval", "p"), terms, fit.formula))
     stdout.print(fit.note, markup=False)
+
+
+def _known(layout: str, *values: float) -> str:
+    return layout.format(*values) if all(map(math.isfinite, values)) else "-"
 
 
 def _signed(value: float) -> str:

@@ -392,7 +392,7 @@ def build(spec: NetworkSpec, capability: str, report=lambda message: None) -> Pa
     """
     check_capability(capability)
     names = ("backend", "code", "memory", "objects", "source", "text")
-    parts = ("network", *(f"cuda/{name}" for name in names))
+    parts = ("context", "network", *(f"cuda/{name}" for name in names))
     tool = {"generator": generator(*parts), "flags": FLAGS, "capability": capability}
 
     def make(folder: Path) -> dict:

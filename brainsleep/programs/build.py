@@ -88,7 +88,7 @@ def build_key(spec: NetworkSpec, capacity: Capacity, tool: Mapping | None = None
     """
     tool = tool or {
         "numpy": version("numpy"),
-        "generator": generator("network", "programs/exchange", "programs/standalone"),
+        "generator": generator("context", "network", "programs/exchange", "programs/standalone"),
         "compiler": describe_compiler() + _first_line([need_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
         "cpu": _cpu(),
