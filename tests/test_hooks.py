@@ -67,7 +67,7 @@ def still(protocol):
         ([1].append, [2].append),
         (np, logging),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_hooks_that_hold_other_values_are_other_runs(one, other):
     assert address(setting(one)) == address(setting(one))
