@@ -1,6 +1,6 @@
 """Layered networks of leaky neurons that learn by surrogate gradients, as frozen descriptions.
 
-Nothing here needs torch: what runs them is `brainsleep.torch_backend`. Such a network is a
+Nothing here needs torch: what runs them is ``brainsleep.torch_backend``. Such a network is a
 `Network` like any other, with populations, projections, rules and weight processes, so protocols,
 schedules, sleeps, results and figures are the same. What differs: its neurons are snnTorch's
 `Leaky`, every neuron of a layer is connected to every neuron of the next, a weight has a sign of

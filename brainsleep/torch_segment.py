@@ -1,4 +1,4 @@
-"""One segment of a surrogate-gradient network under way; see `brainsleep.torch_backend`."""
+"""One segment of a surrogate-gradient network under way; see ``brainsleep.torch_backend``."""
 
 from __future__ import annotations
 
