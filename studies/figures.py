@@ -1,6 +1,6 @@
-"""Draw the study's figures from its table alone, without the stored results.
+"""Draw the study's figures from its tables alone, without the stored results.
 
-    .venv/bin/python studies/figures.py [--csv figures/paper/runs.csv] [--out figures/paper]
+    .venv/bin/python studies/figures.py [--tables figures/paper] [--out figures/paper]
 
 A figure whose rows are not in the table yet is left out, and a line says so.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from reproduction import DATA, GRIDS
+from surrogate import GRIDS as LAYERED
 
 from brainsleep.load import load_module
 from brainsleep.table import read
@@ -56,7 +57,7 @@ def described() -> dict[tuple[str, str, str], dict]:
     An input that is scaled to match a rate is as before scaling.
     """
     found = {}
-    for grid in GRIDS:
+    for grid in (*GRIDS, *LAYERED):
         for row in grid.rows():
             place = row.grid, row.condition, Path(row.protocol.data.source).stem
             if place not in found:
@@ -132,9 +133,15 @@ def thresholds(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([main_conditions(table), labelled(table, "thresholds", names)])
 
 
+def layered(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of the authors' surrogate-gradient network."""
+    return table[table["grid"] == "sg_snn"].assign(label="here")
+
+
 #: By file: the figure that draws it, and what chooses its rows.
 FIGURES = {
     "accuracy": ("accuracy", accuracy),
+    "surrogate": ("accuracy", layered),
     "controls": ("controls", every("controls")),
     "competitive": ("controls", every("competitive")),
     "labels": ("labels", main_conditions),
@@ -147,10 +154,11 @@ FIGURES = {
 def main() -> None:
     """Draw every figure that the table has rows for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--csv", type=Path, default=Path("figures/paper/runs.csv"))
+    parser.add_argument("--tables", type=Path, default=Path("figures/paper"))
     parser.add_argument("--out", type=Path, default=Path("figures/paper"))
     arguments = parser.parse_args()
-    table = read(arguments.csv)
+    tables = [read(arguments.tables / name) for name in ("runs.csv", "surrogate.csv")]
+    table = pd.concat(tables, ignore_index=True).copy()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, (figure, choose) in FIGURES.items():
         shown = choose(table)
