@@ -92,6 +92,10 @@ def two_workers():
         yield client
 
 
+def test_memory_of_workers_is_not_given_back_at_once(two_workers):
+    assert two_workers.submit(os.environ.get, "MALLOC_TRIM_THRESHOLD_", pure=False).result() is None
+
+
 # -- what is run -------------------------------------------------------------------------------
 
 
