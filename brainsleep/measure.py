@@ -265,10 +265,7 @@ def scores(
         sets[name] = readout, x, labels, *samples_to_score(readout, counts, test_labels)
     if len(parts.readout.labels):
         pixels = [protocol.encoder.pixels(part.images) for part in (parts.readout, parts.test)]
-        plainly = replace(
-            protocol.readout, classifier="logistic", fit_last=0, fit_share=1.0, score_last=0,
-            merge=False,
-        )  # fmt: skip
+        plainly = replace(protocol.readout, classifier="logistic")
         sets["pixels"] = plainly, pixels[0], parts.readout.labels, pixels[1], test_labels
     for name, (readout, fit, fit_labels, test, labels) in sets.items():
         rng = stream(seed, "bootstrap")

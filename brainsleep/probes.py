@@ -149,6 +149,7 @@ class Probes:
         """Return the accuracy on validation images, of the readout or of the output neurons."""
         protocol, parts = self.protocol, self.parts
         readout, labels = protocol.readout, parts.validation.labels
+        whole = replace(readout, score_last=0)
         gates = protocol.schedule.test.gates
         if readout.fit_last:  # fitted on responses awake: shown as awake, but nothing is learned
             gates = {**protocol.schedule.wake.gates, "plasticity": 0.0}
@@ -165,8 +166,8 @@ class Probes:
             images = parts.readout.images
             key = ("readout", slot)
             answers = yield from self._show(capacity, state, images, key, recorder, gates)
-            fit = samples_to_score(replace(readout, score_last=0), answers, parts.readout.labels)
-        score = samples_to_score(replace(readout, score_last=0), counts, labels)
+            fit = samples_to_score(whole, answers, parts.readout.labels)
+        score = samples_to_score(whole, counts, labels)
         correct, _ = classify(*fit, *score, readout)
         return float(correct.mean())
 

@@ -258,25 +258,11 @@ def classify(
             f"readout: got {len(np.unique(fit_labels))} class in {len(fit_labels)} samples to fit "
             "on; expected at least 2; raise data.n_readout"
         )
-    from sklearn.decomposition import PCA
     from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     varies = np.std(fit, axis=0).max(initial=0) > 0
-    if varies:
-        classifier = LogisticRegression(max_iter=readout.max_iter)
-        if readout.classifier == "quadratic":
-            classifier = _quadratic()
-        model = make_pipeline(
-            StandardScaler(),
-            PCA(n_components=readout.variance, whiten=True, svd_solver="full"),
-            classifier,
-        )
-    else:
-        model = DummyClassifier(strategy="most_frequent")
+    model = _pipeline(readout) if varies else DummyClassifier(strategy="most_frequent")
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
@@ -293,6 +279,21 @@ def classify(
             ) from error
     correct = model.predict(test.astype(float)) == test_labels
     return correct, int(model[1].n_components_) if varies else 0
+
+
+def _pipeline(readout: Readout):
+    """Make what a readout fits: standardised responses, principal components, its classifier."""
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    linear = readout.classifier == "logistic"
+    return make_pipeline(
+        StandardScaler(),
+        PCA(n_components=readout.variance, whiten=True, svd_solver="full"),
+        LogisticRegression(max_iter=readout.max_iter) if linear else _quadratic(),
+    )
 
 
 def _quadratic():

@@ -6,6 +6,8 @@ commit 61a4a45), `PAPER_JANUARY` those of January 2026 (commit 4294b2c); `recurr
 variants.
 """
 
+import dataclasses
+
 from brian2 import ms, mV
 
 from brainsleep.models.inputs import POISSON
@@ -30,20 +32,16 @@ W_MIN, W_MAX = 0.01, 25.0  # hard bounds of every weight's magnitude
 #: that is driven hard; without bounds it caps every neuron at 320 Hz. Their threshold rises 3 mV
 #: with a spike, after its decay in that step; here it decays before it is used, so it has to rise
 #: by 3 mV/(1 - 1 ms/tau_a).
-CLIPPED_LIF = NeuronModel(
+CLIPPED_LIF = dataclasses.replace(
+    ADAPTIVE_LIF,
     name="clipped_lif",
-    equations=ADAPTIVE_LIF.equations,
     threshold="v > clip(v_threshold + a, v_threshold_low, v_threshold_high)",
-    reset=ADAPTIVE_LIF.reset,
-    on_step=ADAPTIVE_LIF.on_step,
     parameters={
         **ADAPTIVE_LIF.parameters,
         "a_spike": 3 * mV / (1 - 1 * ms / (100 * ms)),
         "v_threshold_low": -90 * mV,  # the threshold is kept within these
         "v_threshold_high": 0 * mV,
     },
-    initial=ADAPTIVE_LIF.initial,
-    references=("arXiv:2601.08447",),
 )
 
 

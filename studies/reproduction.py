@@ -109,6 +109,15 @@ def fractions(chosen: Iterable[float] = FRACTIONS) -> dict[str, dict]:
     return {f"{f:.0%} sleep": {FRACTION: f} for f in chosen}
 
 
+def with_and_without_sleep(named: dict[str, dict]) -> dict[str, dict]:
+    """Combine changes by name with no sleep, and with 20 % of it."""
+    return {
+        f"{name}, {how_much}": changes | sleep
+        for name, changes in named.items()
+        for how_much, sleep in fractions((0.0, 0.2)).items()
+    }
+
+
 def controls() -> dict[str, dict]:
     """No sleep, and 10 and 20 % of it taken apart; frozen networks at the rates of either."""
     parts = of("controls")
@@ -142,16 +151,8 @@ def of_the_paper() -> list[Grid]:
     all_seeds, few = range(SEEDS), range(FEW_SEEDS)
     apart = [*conditions(controls(), SMALL), *frozen()]
     rules = {"nearest": {RULE: "stdp:STDP_NEAREST"}, "all-to-all": ALL_TO_ALL}
-    textbook = {
-        f"{rule}, {name}": changes | sleep
-        for rule, changes in rules.items()
-        for name, sleep in fractions((0.0, 0.2)).items()
-    }
-    rates = {
-        f"lr {lr:g}, {name}": {LR_IE: lr} | sleep
-        for lr in LR_IES
-        for name, sleep in fractions((0.0, 0.2)).items()
-    }
+    textbook = with_and_without_sleep(rules)
+    rates = with_and_without_sleep({f"lr {lr:g}": {LR_IE: lr} for lr in LR_IES})
     january = fractions((0.0, 0.1, 0.2))
     return [
         study("published", "paper:PUBLISHED", conditions(fractions()), all_seeds, DATA.values()),

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from brainsleep.figures.accuracy import authors_values
+from brainsleep.models.massey2026 import PAPER, PAPER_JANUARY
 from brainsleep.statistics import effect_size, seed_spread
 from brainsleep.table import read
 
@@ -38,8 +39,8 @@ REFERENCE = {
     "shifted": "naps",
 }
 
-#: Weights of the paper's network at the start.
-STARTS = {"input_e": 0.15, "ee": 0.3, "ei": 0.6, "ie": 0.5}
+#: The paper's network by its settings.
+NETWORKS = {"table": PAPER, "January": PAPER_JANUARY}
 
 MARKED = re.compile(r"(<!-- table: ([^\n]+), (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -122,8 +123,8 @@ def tabulate(rows: pd.DataFrame, reference: str) -> str:
 
 def _share(condition: str) -> str:
     """Return the share of sleep that a condition ends with, such as ``10%``; '' for none."""
-    found = re.search(r", (?:\w+ of )?(\d+%)$|, rate of (\d+%)$", condition)
-    return next(filter(None, found.groups())) if found else ""
+    found = re.search(r", (?:\w+ of )?(\d+%)$", condition)
+    return found[1] if found else ""
 
 
 def _reference(condition: str, reference: str, known: set[str]) -> str:
@@ -177,7 +178,7 @@ def networks(runs: pd.DataFrame, data: str) -> str:
     }
     for grid, (settings, images) in places.items():
         rows = runs[(runs["grid"] == grid) & (runs["data"] == data)]
-        starts = STARTS | ({"ei": 0.4} if settings == "January" else {})
+        starts = {p.name: p.weights.low for p in NETWORKS[settings].projections}
         for condition, chosen in rows.groupby("condition", sort=False):
             weights = [f"{(w * chosen[f'growth_{p}']).mean():.1f}" for p, w in starts.items()]
             both = chosen["held_out_accuracy"].notna().all()
