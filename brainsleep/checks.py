@@ -22,7 +22,8 @@ from brian2.equations.unitcheck import check_units_statements
 from brian2.parsing.expressions import is_boolean_expression, parse_expression_dimensions
 from brian2.utils.stringtools import get_identifiers
 
-from . import diagnose, equation_text, mistakes
+from . import diagnose, equation_text, mistakes, settle
+from .declared import TYPES, whole_names, wrong_types
 from .errors import Details, SpecError, closest, explain, nearest, one_line
 from .quantities import check_quantity
 from .units import readable_unit, unit_name
@@ -78,11 +79,7 @@ def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
 
 def identifiers(*codes: str) -> set[str]:
     """Return the names used in pieces of code, comments left out."""
-    return set().union(*(get_identifiers(_without_comments(code)) for code in codes))
-
-
-def _without_comments(code: str) -> str:
-    return re.sub(r"#.*", "", code)
+    return set().union(*(get_identifiers(settle.blanked(code)) for code in codes))
 
 
 def parse_equations(text: str, where: str) -> Equations:
@@ -105,12 +102,11 @@ def parse_equations(text: str, where: str) -> Equations:
 
 def variables_of(equations: Equations, suffix: str = "") -> dict[str, Variable]:
     """Describe the variables that `equations` define, their names with `suffix` added."""
-    kinds = {"boolean": bool, "integer": np.int32}
     return {
         name + suffix: Variable(
             name=name + suffix,
             dimensions=eq.dim,
-            dtype=kinds.get(eq.var_type, np.float64),
+            dtype=TYPES[eq.var_type],
             scalar="shared" in eq.flags,
         )
         for name, eq in equations.items()
@@ -191,24 +187,25 @@ def check_expression(
     SpecError
         For an undefined name, inconsistent units, or an expression of the wrong kind.
     """
+    given, code = code, settle.expression(code, whole_names(variables))
     names = identifiers(code)
-    known = _resolve(code, names, variables, where)
+    known = _resolve(code, names, variables, where, given)
     try:
         dim = get_dimensions(parse_expression_dimensions(code, known))
         is_condition = bool(names) and is_boolean_expression(code, known)  # "1" is a value
     except Exception as error:  # DimensionMismatchError, SyntaxError, TypeError, ...
         message = f"{where}: {one_line(error)} in {code.strip()!r}"
-        details = replace(diagnose.expression(code, known), where=where)
+        details = replace(diagnose.expression(given, known), where=where)
         raise SpecError(message, details) from error
     if boolean != is_condition:
         kind = "a condition such as 'v > v_threshold'" if boolean else "a value, not a condition"
         got = f"a value ({readable_unit(dim)})" if boolean else "a condition"
-        details = replace(diagnose.not_a(kind.partition(" such")[0], code, got), where=where)
+        details = replace(diagnose.not_a(kind.partition(" such")[0], given, got), where=where)
         raise SpecError(explain(where, repr(code.strip()), kind), details)
     if unit is not None and dim is not get_dimensions(unit):
         raise SpecError(
             explain(f"{where}: units of {code.strip()!r}", unit_name(dim), unit_name(unit)),
-            replace(diagnose.wrong_unit(code, dim, get_dimensions(unit), known), where=where),
+            replace(diagnose.wrong_unit(given, dim, get_dimensions(unit), known), where=where),
         )
     return names
 
@@ -242,26 +239,27 @@ def check_statements(
     SpecError
         For a syntax error, an undefined name, inconsistent units, or a forbidden assignment.
     """
-    given, code = code, _without_comments(code)
-    if not code.strip():
+    given, code = code, settle.statements(code, whole_names(variables))
+    if not code:
         return set()
     names = identifiers(code)
     variables = {**dimensionless(*deferred), **variables}
-    mistakes.raise_all(_wrong_assignments(code, variables, where, set(writes), given))
+    mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes)))
     try:
         there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
         new, _, _ = analyse_identifiers(code, {k: v for k, v in there.items() if k in names})
     except Exception as error:
-        message = f"{where}: cannot read the statement {code.strip()!r} ({one_line(error)})"
+        message = f"{where}: cannot read the statement {_shown(code)} ({one_line(error)})"
         wrong = diagnose.statements(given, {**there, **_units(names)})
         _raise_each(message, where, wrong, error)
     known = _resolve(code, names - set(new), variables, where, given)
+    mistakes.raise_all(wrong_types(code, known, where, given))
     if deferred:
         return names
     try:
         check_units_statements(code, known)
     except Exception as error:
-        message = f"{where}: {one_line(error)} in {code.strip()!r}"
+        message = f"{where}: {one_line(error)} in {_shown(code)}"
         _raise_each(message, where, diagnose.statements(given, known), error)
     return names
 
@@ -275,20 +273,25 @@ def _raise_each(message: str, where: str, wrong: list[Details], cause: Exception
     raise AssertionError("there is always one")
 
 
+def _shown(code: str) -> str:
+    return repr(settle.blanked(code).strip())
+
+
 def _wrong_assignments(
-    code: str, variables: Mapping, where: str, writes: set[str], given: str
+    given: str, variables: Mapping, where: str, writes: set[str]
 ) -> list[SpecError]:
-    """List assignments in `code` to what it must not set, or to a name that nothing reads."""
+    """List assignments to what code must not set, or to a name that nothing reads."""
     fixed = ({*surroundings(), *variables}) - writes
     may = f"it may set {', '.join(sorted(writes)) or 'nothing'}"
+    code = settle.joined(given)
     local: set[str] = set()
     wrong = []
-    for line in filter(None, (part.strip() for part in re.split(r"[;\n]", code))):
+    for at, line in diagnose.lines(given):
+        at, line = at + len(line) - len(line.lstrip()), line.strip()
         match = _ASSIGNMENT.match(line)
         if not match or match[1] in writes | local:
             continue
         name = match[1]
-        at = diagnose.blanked(given).find(line)
         span = (at, at + len(name))
         details = Details(where=where, code=given, span=span, word=name, expected=may)
         if name in fixed:

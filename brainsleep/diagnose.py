@@ -19,6 +19,7 @@ from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
 
 from .errors import Details, closest, explain, one_line
+from .settle import blanked, joined
 from .units import readable_unit
 
 _STATEMENT = re.compile(r"\s*(\w+)\s*([-+*/%]?=)(?!=)\s*")
@@ -30,11 +31,6 @@ _OPERATORS = (
     (r"(?<![<>=!])=(?!=)", "'=' does not compare", "write == to compare, = only assigns"),
 )
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
-
-
-def blanked(code: str) -> str:
-    """Return `code` with comments replaced by as many spaces, so that places stay the same."""
-    return re.sub(r"#.*", lambda comment: " " * len(comment[0]), code)
 
 
 def name_at(name: str, code: str) -> tuple[int, int] | None:
@@ -239,7 +235,7 @@ def statements(code: str, known: Mapping) -> list[Details]:
     """Describe every line of a block of statements that Brian2 refuses."""
     known, vague = dict(known), set[str]()
     wrong: list[Details] = []
-    for start, line in _lines(code):
+    for start, line in lines(code):
         match = _STATEMENT.match(line)
         if not match:
             brief = "not a statement"
@@ -276,9 +272,9 @@ def _statement(value: str, target: str, known: Mapping) -> Details:
     return wrong_unit(value, dim, get_dimensions(known[target]), known)
 
 
-def _lines(code: str) -> list[tuple[int, str]]:
+def lines(code: str) -> list[tuple[int, str]]:
     """Split into statements; give where each begins."""
-    parts = re.finditer(r"[^;\n]+", blanked(code))
+    parts = re.finditer(r"[^;\n]+", joined(code))
     return [(part.start(), part[0].rstrip()) for part in parts if part[0].strip()]
 
 

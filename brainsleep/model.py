@@ -15,10 +15,10 @@ from typing import Any, Self
 import numpy as np
 from brian2 import Equations, Hz, Quantity, ms, second
 from brian2.core.variables import Variable
-from brian2.equations.equations import FLOAT, PARAMETER, SUBEXPRESSION
+from brian2.equations.equations import SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 
-from . import checks, mistakes, quantities
+from . import checks, declared, mistakes, quantities
 from .errors import Details, SpecError, closest, explain, nearest
 from .values import Frozen, check_distinct, default, show_value, tuple_of
 
@@ -86,20 +86,6 @@ def _gates_in(names: set[str]) -> dict:
     return checks.dimensionless(*(name for name in names if name.endswith("_gate")))
 
 
-def _declared(equations: Equations, where: str) -> list[str]:
-    """Check that `equations` only declare numbers; return their names."""
-    for name, eq in equations.items():
-        if eq.type != PARAMETER or eq.flags or eq.var_type != FLOAT:
-            mistakes.report(
-                SpecError(
-                    f"{where}: '{name}' has an equation, a flag or a type; expected declarations "
-                    f"such as '{name} : 1'",
-                    Details(word=name),
-                )
-            )
-    return list(equations)
-
-
 @dataclass(frozen=True, kw_only=True)
 class NeuronModel(Model):
     """A neuron: equations, threshold, reset.
@@ -157,6 +143,7 @@ class NeuronModel(Model):
             checks.check_name(name, f"{where}: variable")
         with mistakes.going_on():
             check_distinct([*equations, *self.parameters], where)
+        declared.check_flags(equations, where)
         methods = StateUpdateMethod.stateupdaters
         if self.method not in methods:
             allowed = nearest(self.method, methods)
@@ -172,6 +159,7 @@ class NeuronModel(Model):
         }
         used = checks.check_equations(equations, known, where, self.equations)
         used |= checks.identifiers(*codes)
+        writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
         with mistakes.going_on():
             if self.threshold:
                 checks.check_expression(self.threshold, known, f"{where}: threshold", boolean=True)
@@ -185,7 +173,7 @@ class NeuronModel(Model):
                     getattr(self, label),
                     {**known, **more},
                     f"{where}: {label}",
-                    writes=set(equations),
+                    writes=writes,
                 )
         used |= self._check_initial(equations, where)
         checks.check_all_used(self.parameters, used, where)
@@ -341,13 +329,7 @@ class PlasticityRule(Model):
         equations = checks.parse_equations(text, f"{where}: {role}_equations")
         for name in equations:
             checks.check_name(name, f"{where}: trace")
-        for name, eq in equations.items():
-            if eq.type == SUBEXPRESSION or eq.flags or eq.var_type != FLOAT:
-                message = (
-                    f"{where}: trace '{name}' has a flag or is a subexpression; expected "
-                    f"'d{name}/dt = -{name}/tau : 1' or '{name} : 1'"
-                )
-                mistakes.report(SpecError(message, Details(word=name)))
+        declared.check_traces(equations, where)
         with mistakes.going_on():
             check_distinct([*equations, *self.parameters], where)
         own = {**checks.variables_of(equations), **constants}
@@ -396,7 +378,8 @@ class SpontaneousActivity(Model):
     def __post_init__(self):
         where = self._freeze("activity")
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
-        own = _declared(self.variables, where)
+        declared.check_declared_only(self.variables, where, "an activity")
+        own = list(self.variables)
         for name in own:
             checks.check_name(name, f"{where}: variable")
         check_distinct([*own, *self.parameters], where)
@@ -466,7 +449,8 @@ class WeightProcess(Model):
         object.__setattr__(self, "sums", Frozen(self.sums))
         quantities.check_time(self.period, f"{where}: period")
         equations = checks.parse_equations(self.equations, where)
-        variables = [*_declared(equations, where), *self.sums]
+        declared.check_declared_only(equations, where, "a weight process")
+        variables = [*equations, *self.sums]
         for name in variables:
             checks.check_name(name, f"{where}: variable")
         check_distinct([*variables, *self.parameters], where)

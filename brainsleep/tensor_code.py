@@ -17,7 +17,7 @@ import torch
 from brian2.core.functions import DEFAULT_CONSTANTS
 from brian2.core.namespace import DEFAULT_UNITS
 
-from . import checks
+from . import checks, settle
 from .assemble import exact_update
 from .errors import BackendError, nearest
 from .model import PlasticityRule, WeightProcess
@@ -85,7 +85,7 @@ class Statements:
     """
 
     def __init__(self, code: str):
-        self._body = ast.parse("\n".join(line.strip() for line in code.splitlines())).body
+        self._body = ast.parse(settle.statements(code)).body
         for node in ast.walk(ast.Module(self._body, [])):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", ast.unparse(node.func))

@@ -459,10 +459,6 @@ def test_refused(make, parts):
         (lambda: neuron(threshold="v > "), ("neuron 'nn': threshold", "invalid syntax")),
         (lambda: neuron(reset="v = = v0"), ("neuron 'nn': reset: cannot read", "v = = v0")),
         (lambda: neuron(reset="v v0"), ("neuron 'nn': reset: cannot read", "v v0")),
-        (
-            lambda: neuron(on_step="v = v0\nv = clip(v,\nv0, theta)"),
-            ("neuron 'nn': on_step: cannot read",),
-        ),
         (lambda: neuron(on_step="v = clip(v)"), ("neuron 'nn': on_step", "'clip'")),
         (lambda: synapse("v_post += = w*jump"), ("synapse 'ss': on_pre: cannot read",)),
         (lambda: rule(on_pre="w = = v_post"), ("plasticity rule 'rr': on_pre: cannot read",)),
