@@ -2,13 +2,14 @@
 
 Brian2's own parsers do the work; this module gives them the variables an equation may use and
 turns what they find into one-line `SpecError` messages. Nothing here creates Brian2 objects.
+(The module is long because every check says what it is given and what it refuses.)
 """
 
 from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
@@ -23,7 +24,7 @@ from brian2.parsing.expressions import is_boolean_expression, parse_expression_d
 from brian2.utils.stringtools import get_identifiers
 
 from . import diagnose, equation_text, mistakes, settle
-from .declared import TYPES, whole_names, wrong_types
+from .declared import TYPES, is_condition, whole_names, wrong_types
 from .errors import Details, SpecError, closest, explain, nearest, one_line
 from .quantities import check_quantity
 from .units import readable_unit, unit_name
@@ -141,25 +142,36 @@ def _units(names: set[str]) -> dict[str, object]:
     }
 
 
+#: Says of a name that nothing defines what to write instead, or nothing.
+Meant = Callable[[str], str]
+
+
+def _nothing(name: str) -> str:
+    return ""
+
+
 def _undefined(
-    name: str, code: str, variables: Iterable[str], where: str, given: str = ""
+    name: str, code: str, variables: Iterable[str], where: str, given: str, meant: Meant
 ) -> SpecError:
+    variables, fix = list(variables), meant(name)
+    known = f"{nearest(name, variables)}; " if variables or not fix else ""
+    advice = known + (fix or "define it as a variable or parameter")
     return SpecError(
-        f"{where}: undefined name '{name}' in {code.strip()!r}; {nearest(name, variables)}; "
-        "define it as a variable or parameter",
-        replace(diagnose.undefined(name, given or code, variables), where=where),
+        f"{where}: undefined name '{name}' in {code.strip()!r}; {advice}",
+        replace(diagnose.undefined(name, given, variables, fix), where=where),
     )
 
 
-def _resolve(code: str, names: set[str], variables: Mapping, where: str, given: str = "") -> dict:
+def _resolve(
+    code: str, names: set[str], variables: Mapping, where: str, given: str, meant: Meant = _nothing
+) -> dict:
     known = {**surroundings(), **variables}
     known.update(_units(names - set(known)))
-    given = given or code
     wrong = []
     if "t" in names and "t" not in variables:
         wrong.append(SpecError(*diagnose.absolute_time(code, where, given)))
     unknown = sorted(names - set(known) - {"t"})
-    wrong += [_undefined(name, code, variables, where, given) for name in unknown]
+    wrong += [_undefined(name, code, variables, where, given, meant) for name in unknown]
     mistakes.raise_all(wrong)
     return known
 
@@ -210,6 +222,22 @@ def check_expression(
     return names
 
 
+def check_duration(code: str, variables: Mapping, where: str) -> None:
+    """Check an expression for a time, such as a refractory period.
+
+    Raises
+    ------
+    SpecError
+        As `check_expression`; and for a condition, which is no time.
+    """
+    if is_condition(code, variables):
+        fix = "write a time, such as t_ref with parameters={'t_ref': 2*ms}"
+        details = replace(diagnose.not_a("a time", code, "a condition"), where=where, fix=fix)
+        allowed = "a time, not a condition"
+        raise SpecError(explain(where, repr(code.strip()), allowed, fix), details)
+    check_expression(code, variables, where, unit=second)
+
+
 def check_statements(
     code: str,
     variables: Mapping,
@@ -217,6 +245,7 @@ def check_statements(
     *,
     writes: Iterable[str],
     deferred: Iterable[str] = (),
+    meant: Meant = _nothing,
 ) -> set[str]:
     """Check a block of statements and return the identifiers in it.
 
@@ -233,6 +262,8 @@ def check_statements(
     deferred : iterable of str
         Names of which nothing is known yet (variables of neurons that only the network
         knows). With any, units are left to a later check.
+    meant : callable
+        Says of a name that nothing defines what to write instead, or nothing.
 
     Raises
     ------
@@ -244,7 +275,7 @@ def check_statements(
         return set()
     names = identifiers(code)
     variables = {**dimensionless(*deferred), **variables}
-    mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes)))
+    mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant))
     try:
         there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
         new, _, _ = analyse_identifiers(code, {k: v for k, v in there.items() if k in names})
@@ -252,7 +283,7 @@ def check_statements(
         message = f"{where}: cannot read the statement {_shown(code)} ({one_line(error)})"
         wrong = diagnose.statements(given, {**there, **_units(names)})
         _raise_each(message, where, wrong, error)
-    known = _resolve(code, names - set(new), variables, where, given)
+    known = _resolve(code, names - set(new), variables, where, given, meant)
     mistakes.raise_all(wrong_types(code, known, where, given))
     if deferred:
         return names
@@ -278,7 +309,7 @@ def _shown(code: str) -> str:
 
 
 def _wrong_assignments(
-    given: str, variables: Mapping, where: str, writes: set[str]
+    given: str, variables: Mapping, where: str, writes: set[str], meant: Meant
 ) -> list[SpecError]:
     """List assignments to what code must not set, or to a name that nothing reads."""
     fixed = ({*surroundings(), *variables}) - writes
@@ -298,17 +329,17 @@ def _wrong_assignments(
             message = f"{line!r} assigns to '{name}', which is not for it to change; {may}"
             details = replace(details, brief=f"'{name}' is not for this code to change")
         elif match[2]:
-            wrong.append(_undefined(name, line, writes, where, given))
+            wrong.append(_undefined(name, line, writes, where, given, meant))
             continue
         elif len(re.findall(rf"\b{name}\b", code)) == 1:
+            close = closest(name, writes)
+            guess = f"did you mean '{close}'?" if close else "read it, or remove it"
+            fix = meant(name)
             message = (
                 f"{line!r} sets the undefined name '{name}', which nothing reads; {may}; "
-                f"{nearest(name, writes)}"
+                f"{fix or nearest(name, writes)}"
             )
-            close = closest(name, writes)
-            fix = f"did you mean '{close}'?" if close else ""
-            brief = f"sets the undefined name '{name}', which nothing reads"
-            fix = fix or "read it, or remove it"
+            brief, fix = f"sets the undefined name '{name}', which nothing reads", fix or guess
             details = replace(details, kind="undefined", brief=brief, close=close, fix=fix)
         else:
             local.add(name)

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 from brian2 import Equations
+from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.core.variables import Variable
-from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER, SUBEXPRESSION
+from brian2.equations.equations import (
+    DIFFERENTIAL_EQUATION,
+    PARAMETER,
+    SUBEXPRESSION,
+    SingleEquation,
+)
 from brian2.parsing.bast import brian_ast, brian_dtype_from_dtype
 
 from . import diagnose, mistakes, settle
@@ -23,13 +29,16 @@ _NEURON_FLAGS: dict[str, tuple[str, ...]] = {
     PARAMETER: ("constant",),
 }
 
+#: What else every neuron has a value of its own of.
+_OF_EACH_NEURON = {"i", "rand", "randn", "poisson"}
+
 _EVERY_STEP = "a neuron's equations are integrated in every step"
 
 #: Why a neuron's equation cannot have a flag, and what to write instead.
 _WHY_NOT = {
     "shared": (
         "every neuron has its own value",
-        "take the flag off, or put a number that all neurons share into parameters={{'{name}': ...}}",
+        "take the flag off, or put a number that all share into parameters={{'{name}': ...}}",
     ),
     "linked": (
         "no other group can be named to link to",
@@ -67,6 +76,31 @@ def check_flags(equations: Equations, where: str) -> None:
             details = Details(where=where, brief=brief, word=name, fix=fix)
             got = f"the flag ({flag}) of '{name}'"
             mistakes.report(SpecError(explain(where, got, can, fix), details))
+        if "shared" in eq.flags and eq.type == SUBEXPRESSION:
+            own = sorted(eq.identifiers & (_OF_EACH_NEURON | _not_shared(equations)))
+            if own:
+                brief = f"'{name}' cannot be (shared): every neuron has its own '{own[0]}'"
+                details = Details(where=where, brief=brief, word=name, fix="take the flag off")
+                mistakes.report(SpecError(f"{where}: {brief}; take the flag off", details))
+
+
+def _not_shared(equations: Equations) -> set[str]:
+    return {name for name, eq in equations.items() if "shared" not in eq.flags}
+
+
+def check_start(eq: SingleEquation, value: object, where: str) -> None:
+    """Refuse a value at the start that a variable's type does not hold.
+
+    Raises
+    ------
+    SpecError
+        If an integer would start between two whole numbers, or a boolean at neither 0 nor 1.
+    """
+    number = float(np.asarray(value))
+    allowed = {"integer": "a whole number", "boolean": "0 or 1"}.get(eq.var_type, "")
+    fits = number in (0, 1) if eq.var_type == "boolean" else number.is_integer()
+    if allowed and not fits:
+        raise SpecError(explain(where, f"{number:g}", f"{allowed}, as it is of type {eq.var_type}"))
 
 
 def check_declared_only(equations: Equations, where: str, what: str) -> None:
@@ -112,6 +146,15 @@ def kind(variable: object) -> str:
 def whole_names(variables: Mapping) -> set[str]:
     """Return the names of the integers among variables."""
     return {name for name, variable in variables.items() if kind(variable) == "integer"}
+
+
+def is_condition(code: str, known: Mapping) -> bool:
+    """Tell whether an expression is a condition, whatever its units."""
+    try:
+        tree = brian_ast(settle.expression(code).strip(), {**DEFAULT_FUNCTIONS, **known})
+    except Exception:  # of many kinds, and said by other checks
+        return False
+    return tree.dtype == "boolean"
 
 
 def wrong_types(code: str, known: Mapping, where: str, given: str) -> list[SpecError]:

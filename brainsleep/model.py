@@ -8,7 +8,7 @@ module is long because every field of every model is documented where it is decl
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -16,9 +16,8 @@ import numpy as np
 from brian2 import Equations, Hz, Quantity, ms, second
 from brian2.core.variables import Variable
 from brian2.equations.equations import SUBEXPRESSION
-from brian2.stateupdaters.base import StateUpdateMethod
 
-from . import checks, declared, mistakes, quantities
+from . import checks, declared, integration, mistakes, quantities
 from .errors import Details, SpecError, closest, explain, nearest
 from .values import Frozen, check_distinct, default, show_value, tuple_of
 
@@ -70,7 +69,10 @@ class Model:
         for item in dataclasses.fields(own):
             value = getattr(self, item.name)
             if item.type == "str" and not isinstance(value, str):
-                raise SpecError(explain(f"{where}: {item.name}", show_value(value), "text"))
+                fix = ""
+                if isinstance(value, Quantity):
+                    fix = f"give the value to a parameter, and write {item.name}='its_name'"
+                raise SpecError(explain(f"{where}: {item.name}", show_value(value), "text", fix))
             if str(item.type).startswith("Mapping") and not isinstance(value, Mapping):
                 raise SpecError(
                     explain(f"{where}: {item.name}", show_value(value), "{name: value}")
@@ -80,6 +82,12 @@ class Model:
         references = tuple_of(self.references, str, f"{where}: references")
         object.__setattr__(self, "references", references)
         return where
+
+
+def _at_end(name: str, known: Iterable[str], what: str) -> str:
+    """Say how a trace or sum is written in a synapse, if `name` is one without its ending."""
+    names = [end for end in known if end.rpartition("_")[0] == name]
+    return f"write {' or '.join(map(repr, names))} for the {what} '{name}'" if names else ""
 
 
 def _gates_in(names: set[str]) -> dict:
@@ -144,12 +152,6 @@ class NeuronModel(Model):
         with mistakes.going_on():
             check_distinct([*equations, *self.parameters], where)
         declared.check_flags(equations, where)
-        methods = StateUpdateMethod.stateupdaters
-        if self.method not in methods:
-            allowed = nearest(self.method, methods)
-            details = Details(word=self.method, close=closest(self.method, methods))
-            message = f"{where}: unknown method '{self.method}'; {allowed}"
-            mistakes.report(SpecError(message, details))
         codes = (self.threshold, self.reset, self.on_slot, self.on_step, self.refractory)
         gates = _gates_in(checks.identifiers(self.equations, *codes))
         known = {
@@ -159,13 +161,15 @@ class NeuronModel(Model):
         }
         used = checks.check_equations(equations, known, where, self.equations)
         used |= checks.identifiers(*codes)
+        with mistakes.going_on():
+            integration.check_method(self.method, equations, known, where)
         writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
         with mistakes.going_on():
             if self.threshold:
                 checks.check_expression(self.threshold, known, f"{where}: threshold", boolean=True)
         with mistakes.going_on():
             if self.refractory:
-                checks.check_expression(self.refractory, known, f"{where}: refractory", unit=second)
+                checks.check_duration(self.refractory, known, f"{where}: refractory")
         stimulus = {"stimulus": Variable(name="stimulus", dimensions=Hz.dim, dtype=np.float64)}
         for label, more in (("reset", {}), ("on_slot", stimulus), ("on_step", {})):
             with mistakes.going_on():
@@ -197,6 +201,7 @@ class NeuronModel(Model):
                     )
                 unit = Quantity(1, dim=equations[name].dim)
                 quantities.check_units(source, unit, f"{where}: initial {name}")
+                declared.check_start(equations[name], source, f"{where}: initial {name}")
                 initial[name] = value if isinstance(value, str) else Quantity(value)
         object.__setattr__(self, "initial", Frozen(initial))
         return {value for value in initial.values() if isinstance(value, str)}
@@ -205,6 +210,21 @@ class NeuronModel(Model):
     def variables(self) -> Equations:
         """The parsed equations, by variable name."""
         return checks.parse_equations(self.equations, f"neuron '{self.name}'")
+
+    def solve(self) -> None:
+        """Solve the equations if the method does so, which takes seconds.
+
+        Raises
+        ------
+        SpecError
+            If they are linear, and cannot be solved all the same.
+        """
+        known = {
+            **checks.variables_of(self.variables),
+            **checks.constants_of(self.parameters),
+            **_gates_in(checks.identifiers(self.equations)),
+        }
+        integration.solve(self.method, self.variables, known, f"neuron '{self.name}'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,6 +267,9 @@ class SynapseModel(Model):
                 f"{where}: on_pre",
                 writes={name for name in ends if name.endswith("_post")},
                 deferred=ends,
+                meant=lambda name: (
+                    f"write '{name}_post', which is '{name}' of the postsynaptic neuron"
+                ),
             )
         checks.check_all_used(self.parameters, names, where)
 
@@ -316,7 +339,12 @@ class PlasticityRule(Model):
             ends = {name for name in names if name.endswith(("_pre", "_post"))}
             with mistakes.going_on():
                 checks.check_statements(
-                    code, known, f"{where}: {label}", writes={"w"}, deferred=ends - set(known)
+                    code,
+                    known,
+                    f"{where}: {label}",
+                    writes={"w"},
+                    deferred=ends - set(known),
+                    meant=lambda name: _at_end(name, traces, "trace"),
                 )
             used |= names
         checks.check_all_used(self.parameters, used, where)
@@ -335,7 +363,17 @@ class PlasticityRule(Model):
         own = {**checks.variables_of(equations), **constants}
         used = checks.check_equations(equations, own, f"{where}: {role}_equations", text)
         with mistakes.going_on():
-            checks.check_statements(spike, own, f"{where}: {role}_spike", writes=set(equations))
+            checks.check_statements(
+                spike,
+                own,
+                f"{where}: {role}_spike",
+                writes=set(equations),
+                meant=lambda name: (
+                    f"write '{own_name}': that is its name among the traces of this neuron"
+                    if (own_name := name.removesuffix(f"_{role}")) in equations
+                    else ""
+                ),
+            )
         return equations, used | checks.identifiers(spike)
 
     def traces(self, role: str) -> Equations:
@@ -478,7 +516,11 @@ class WeightProcess(Model):
             used |= checks.identifiers(getattr(self, label))
             with mistakes.going_on():
                 checks.check_statements(
-                    getattr(self, label), local, f"{where}: {label}", writes={"w", *equations}
+                    getattr(self, label),
+                    local,
+                    f"{where}: {label}",
+                    writes={"w", *equations},
+                    meant=lambda name: _at_end(name, sums, "sum"),
                 )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used({**self.parameters, **dict.fromkeys(idle)}, used, where)
