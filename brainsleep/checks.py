@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import numpy as np
 from brian2 import Equations, Quantity, get_dimensions, second
-from brian2.codegen.translation import analyse_identifiers
+from brian2.codegen.translation import STANDARD_IDENTIFIERS, analyse_identifiers
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Constant, Variable
@@ -278,13 +278,15 @@ def check_statements(
     mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant))
     try:
         there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
-        new, _, _ = analyse_identifiers(code, {k: v for k, v in there.items() if k in names})
+        used = {k: v for k, v in there.items() if k in names}
+        new, *others = analyse_identifiers(code, used)
     except Exception as error:
         message = f"{where}: cannot read the statement {_shown(code)} ({one_line(error)})"
         wrong = diagnose.statements(given, {**there, **_units(names)})
         _raise_each(message, where, wrong, error)
     known = _resolve(code, names - set(new), variables, where, given, meant)
     mistakes.raise_all(wrong_types(code, known, where, given))
+    mistakes.raise_all(_cancelled(names - set().union(new, *others), where, given))
     if deferred:
         return names
     try:
@@ -302,6 +304,17 @@ def _raise_each(message: str, where: str, wrong: list[Details], cause: Exception
         error.__cause__ = cause
     mistakes.raise_all(errors)
     raise AssertionError("there is always one")
+
+
+def _cancelled(names: set[str], where: str, given: str) -> list[SpecError]:
+    """List the names that Brian2 simplifies away in statements, where it then misses them."""
+    wrong = []
+    for name in sorted(names - STANDARD_IDENTIFIERS):
+        brief, fix = f"'{name}' cancels out", "write the statement without it"
+        span = diagnose.name_at(name, given)
+        details = Details(where=where, brief=brief, code=given, span=span, word=name, fix=fix)
+        wrong.append(SpecError(f"{where}: {brief} in {_shown(given)}; {fix}", details))
+    return wrong
 
 
 def _shown(code: str) -> str:
