@@ -9,16 +9,11 @@ from pathlib import Path
 
 import brian2
 import numpy as np
-from brian2.codegen.generators import numpy_generator
-from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
-from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
 from .errors import BackendError, BrainsleepError, one_line
+from .numpy_code import CopyingCode
 from .spec import NetworkSpec
-
-#: Brian2's own functions of whole numbers for NumPy code.
-_BRIAN2_FUNCTIONS = {"floor": numpy_generator.floor_func, "ceil": numpy_generator.ceil_func}
 
 
 @contextlib.contextmanager
@@ -56,28 +51,13 @@ def _always(precision: str) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def _floats_of_floor():
-    """Let ``floor`` and ``ceil`` in NumPy code be floats as in C++, not integers of 32 bits."""
-    for name, function in (("floor", np.floor), ("ceil", np.ceil)):
-        DEFAULT_FUNCTIONS[name].implementations.add_implementation(
-            NumpyCodeGenerator, code=lambda value, function=function: np.float64(function(value))
-        )
-    try:
-        yield
-    finally:
-        for name, function in _BRIAN2_FUNCTIONS.items():
-            DEFAULT_FUNCTIONS[name].implementations.add_implementation(
-                NumpyCodeGenerator, code=function
-            )
-
-
-@contextlib.contextmanager
 def runtime(target: str, precision: str):
     """Select Brian2's runtime with code for `target`; restore preferences afterwards."""
     if get_device() is not runtime_device:
         raise BackendError("another Brian2 device is active; call brian2.device.reinit() first")
+    target = CopyingCode.class_name if target == "numpy" else target
     wanted = {"codegen.target": target, **_always(precision)}
-    with preferences(wanted), _floats_of_floor(), warnings.catch_warnings():
+    with preferences(wanted), warnings.catch_warnings():
         # Brian2 compares every variable with 1e50, which single precision does not hold
         warnings.filterwarnings("ignore", "overflow encountered in cast", module="brian2")
         yield
