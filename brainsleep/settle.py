@@ -216,8 +216,7 @@ class _Floats(ast.NodeTransformer):
         if constant and self._exact:
             return node
         wrong = (_is_integer(node.left) and _is_integer(node.right)) and (
-            isinstance(node.op, ast.Div)  # of single precision in C++
-            or (isinstance(node.op, ast.Pow) and not _is_natural(node.right))  # 10**-3 is cut to 0
+            (isinstance(node.op, ast.Pow) and not _is_natural(node.right))  # 10**-3 is cut to 0
             or (not constant and _size(node) >= _TOO_LARGE)
         )
         self.generic_visit(node)

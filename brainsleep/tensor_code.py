@@ -22,11 +22,22 @@ from .assemble import exact_update
 from .errors import BackendError, nearest
 from .model import PlasticityRule, WeightProcess
 
+
+def _divided(x: Any, y: Any) -> Any:
+    """Divide; whole numbers in double precision, whatever torch's default is."""
+    whole = torch.is_tensor(x) and not x.is_floating_point()
+    return (x.to(torch.float64) if whole and not _is_float(y) else x) / y
+
+
+def _is_float(value: Any) -> bool:
+    return torch.is_tensor(value) and value.is_floating_point()
+
+
 _OPERATORS: dict[type, Callable] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
+    ast.Div: _divided,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
