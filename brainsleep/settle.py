@@ -209,7 +209,12 @@ class _Floats(ast.NodeTransformer):
     """Write parts of an expression anew, so that they are computed in floating-point numbers."""
 
     def __init__(self, exact: bool):
-        self._exact, self.changed = exact, False
+        self._exact, self._made = exact, list[ast.expr]()
+
+    @property
+    def changed(self) -> bool:
+        """Whether any part was written anew."""
+        return bool(self._made)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         constant = _is_constant(node)
@@ -221,16 +226,20 @@ class _Floats(ast.NodeTransformer):
         )
         self.generic_visit(node)
         if wrong:
-            self.changed = True
-            node.left = _as_float(node.left)
+            node.left = self._as_float(node.left)
+            if not isinstance(node.op, ast.Pow):
+                node.right = self._as_float(node.right)
+            self._made.append(node)
         return node
 
-
-def _as_float(node: ast.expr) -> ast.expr:
-    match node:
-        case ast.Constant(value=int(value)) if value < _TOO_LARGE:
-            return ast.Constant(float(value))
-    return ast.BinOp(ast.Constant(1.0), ast.Mult(), node)
+    def _as_float(self, node: ast.expr) -> ast.expr:
+        """Return an integer as a float: Brian2 drops a factor of 1.0, but not ``floor``."""
+        match node:
+            case ast.Constant(value=int(value)) if value < 2**53:
+                return ast.Constant(float(value))
+        if any(node is made for made in self._made):
+            return node
+        return ast.Call(ast.Name("floor"), [node], [])
 
 
 def _is_integer(node: ast.expr) -> bool:

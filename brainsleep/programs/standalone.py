@@ -67,7 +67,10 @@ class SegmentCodeGenerator(CPPCodeGenerator):
 
     def translate_expression(self, expr: str) -> str:
         """Translate an expression; see Brian2's `CPPCodeGenerator`."""
-        return divided(super().translate_expression(expr))
+        code = divided(super().translate_expression(expr))
+        for name, ours in (("floordiv", "floor_divide"), ("mod", "modulo")):
+            code = code.replace(f"_brian_{name}(", f"brainsleep::{ours}(")
+        return code
 
 
 class SegmentCodeObject(CPPStandaloneCodeObject):

@@ -5,6 +5,7 @@
 #define BRAINSLEEP_VECTOR_MATH_H
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define BRAINSLEEP_VECTOR __attribute__((simd("notinbranch")))
@@ -40,6 +41,28 @@ template <class X, class Y> inline auto power(X x, Y y) -> decltype(std::pow(x, 
     const T size = exact ? (close < 1 ? 1 / number : number) : close;
     const T of_negative = whole ? (even ? size : -size) : std::numeric_limits<T>::quiet_NaN();
     return exponent == 0 ? T(1) : base < 0 ? of_negative : size;
+}
+
+template <class X, class Y>
+using whole_numbers = std::integral_constant<bool, std::is_integral<X>::value && std::is_integral<Y>::value>;
+
+// floor(x/y) as in Python, of whole numbers and of others. Compilers multiply by 1/y, so that 49/7
+// may come out just below 7.
+template <class T> inline T floor_ratio(T x, T y, std::true_type) {
+    const T ratio = x / y;
+    return ratio - ((x % y != 0) && ((x < 0) != (y < 0)));
+}
+template <class T> inline double floor_ratio(T x, T y, std::false_type) {
+    const double near = std::floor(1.0 * x / y), left = x - near * y, rest = y < 0 ? -left : left;
+    return rest >= std::fabs(double(y)) ? near + 1 : rest < 0 ? near - 1 : near;
+}
+template <class X, class Y> inline auto floor_divide(X x, Y y) -> typename std::common_type<X, Y>::type {
+    typedef typename std::common_type<X, Y>::type T;
+    return floor_ratio<T>(x, y, whole_numbers<X, Y>());
+}
+template <class X, class Y> inline auto modulo(X x, Y y) -> typename std::common_type<X, Y>::type {
+    typedef typename std::common_type<X, Y>::type T;
+    return x - y * floor_ratio<T>(x, y, whole_numbers<X, Y>());
 }
 
 } // namespace brainsleep
