@@ -103,7 +103,10 @@ class NeuronModel(Model):
     name : str
         Lower-case name.
     equations : str
-        Brian2 equations of the state variables.
+        Brian2 equations of the state variables. Variables may be of type ``integer`` or ``boolean``.
+        Flags: ``(unless refractory)`` of a differential equation, ``(constant)`` of a declared
+        number, ``(shared)`` and ``(constant over dt)`` of ``x = ...``; others are refused. As in
+        all code here, a comment is never run, and numbers are computed as Python would.
     threshold : str
         Condition for a spike.
     reset : str
@@ -114,9 +117,10 @@ class NeuronModel(Model):
     initial : mapping of str to (Quantity or str)
         Values of state variables at the start; a string names a parameter. Default 0.
     refractory : str
-        Expression for the refractory period, for example ``"t_ref"``; none if empty.
+        Expression for the refractory period, a time, for example ``"t_ref"``; none if empty.
     method : str
-        Brian2 integration method.
+        Brian2 integration method, but for those of the GSL. It must be able to integrate the
+        equations: ``"euler"`` and ``"heun"`` take noise (``xi``), ``"exact"`` linear equations.
     on_slot : str
         Statements at the start of every slot (every image). May use ``stimulus``, the slot's
         input in Hz for this neuron, and gates such as ``input_gate``.
