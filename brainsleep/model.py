@@ -103,7 +103,7 @@ class NeuronModel(Model):
     name : str
         Lower-case name.
     equations : str
-        Brian2 equations of the state variables. Variables may be of type ``integer`` or ``boolean``.
+        Brian2 equations of the state variables, which may be of type ``integer`` or ``boolean``.
         Flags: ``(unless refractory)`` of a differential equation, ``(constant)`` of a declared
         number, ``(shared)`` and ``(constant over dt)`` of ``x = ...``; others are refused. As in
         all code here, a comment is never run, and numbers are computed as Python would.
