@@ -310,10 +310,11 @@ def _cancelled(names: set[str], where: str, given: str) -> list[SpecError]:
     """List the names that Brian2 simplifies away in statements, where it then misses them."""
     wrong = []
     for name in sorted(names - STANDARD_IDENTIFIERS):
-        brief, fix = f"'{name}' cancels out", "write the statement without it"
+        brief = f"'{name}' cancels out of a statement that changes a variable by itself"
+        fix = "leave it out, or set a new name first: 'next_v = ...', then 'v = next_v'"
         span = diagnose.name_at(name, given)
         details = Details(where=where, brief=brief, code=given, span=span, word=name, fix=fix)
-        wrong.append(SpecError(f"{where}: {brief} in {_shown(given)}; {fix}", details))
+        wrong.append(SpecError(f"{where}: {brief}, in {_shown(given)}; {fix}", details))
     return wrong
 
 

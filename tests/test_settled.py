@@ -337,13 +337,15 @@ def test_flags_and_types_of_traces_activities_and_processes_are_refused(line):
         ("b += 1", "a value of type boolean", "b = x > 0"),
         ("s = 3", "not for it to change", "y = 3"),
         ("y = y + x - x + 1", "'x' cancels out", "y = y + 1"),
+        ("y = y*int(p > 0*mV)", "'mV' cancels out", "next_y = y*int(p > 0*mV)\ny = next_y"),
     ],
 )
 def test_what_a_variable_cannot_hold_is_refused(code, message, mended):
     equations = "n : integer\nb : boolean\ns = 2*x : 1"
+    parameters = {"p": 1 * mV} if "p" in code else {}
     with pytest.raises(SpecError, match=message):
-        neuron(equations, code)
-    run("numpy", neuron(equations, mended), x=[1.0, 2.5])
+        neuron(equations, code, parameters=parameters)
+    run("numpy", neuron(equations, mended, parameters=parameters), x=[1.0, 2.5])
 
 
 @pytest.mark.parametrize(("variable", "value"), [("n", 0.5), ("b", 2)])

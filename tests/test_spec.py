@@ -727,7 +727,7 @@ def test_variables_of_an_activity_are_declared_only(make, parts):
 )
 def test_variables_of_an_activity_must_not_clash_with_the_neurons(equations, name):
     """Hidden by a variable or parameter of the same name, or the same name in full."""
-    own = activity(f"{name} = {name}*int(sd > 0*mV)", equations=f"{name} : 1")
+    own = activity(f"{name} *= int(sd > 0*mV)", equations=f"{name} : 1")
     model = LIF
     if equations == "aa_hand : 1":
         model = dataclasses.replace(LIF, equations=f"{LIF.equations}\naa_hand : 1")
