@@ -29,8 +29,8 @@ _NEURON_FLAGS: dict[str, tuple[str, ...]] = {
     PARAMETER: ("constant",),
 }
 
-#: What else every neuron has a value of its own of.
-_OF_EACH_NEURON = {"i", "rand", "randn", "poisson"}
+#: Functions of which every neuron gets a value of its own, unless it is drawn once a step for all.
+_DRAWS = {"rand", "randn", "poisson"}
 
 _EVERY_STEP = "a neuron's equations are integrated in every step"
 
@@ -77,7 +77,8 @@ def check_flags(equations: Equations, where: str) -> None:
             got = f"the flag ({flag}) of '{name}'"
             mistakes.report(SpecError(explain(where, got, can, fix), details))
         if "shared" in eq.flags and eq.type == SUBEXPRESSION:
-            own = sorted(eq.identifiers & (_OF_EACH_NEURON | _not_shared(equations)))
+            draws = set() if "constant over dt" in eq.flags else _DRAWS
+            own = sorted(eq.identifiers & {"i", *draws, *_not_shared(equations)})
             if own:
                 brief = f"'{name}' cannot be (shared): every neuron has its own '{own[0]}'"
                 details = Details(where=where, brief=brief, word=name, fix="take the flag off")

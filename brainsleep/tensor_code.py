@@ -3,6 +3,7 @@
 The plasticity rules, weight processes and activities of `brainsleep.model` are strings. Brian2
 turns them into C++ or NumPy code for its synapses; here the same strings act on weight matrices
 of shape ``(n_post, n_pre)``. Nothing is executed but arithmetic and the functions of `FUNCTIONS`.
+(The module is long because the rules of both kinds of layered network are carried out here.)
 """
 
 from __future__ import annotations
@@ -25,12 +26,8 @@ from .model import PlasticityRule, WeightProcess
 
 def _divided(x: Any, y: Any) -> Any:
     """Divide; whole numbers in double precision, whatever torch's default is."""
-    whole = torch.is_tensor(x) and not x.is_floating_point()
-    return (x.to(torch.float64) if whole and not _is_float(y) else x) / y
-
-
-def _is_float(value: Any) -> bool:
-    return torch.is_tensor(value) and value.is_floating_point()
+    whole = not any(torch.is_tensor(part) and part.is_floating_point() for part in (x, y))
+    return (x.to(torch.float64) if torch.is_tensor(x) and whole else x) / y
 
 
 _OPERATORS: dict[type, Callable] = {
