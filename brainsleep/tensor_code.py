@@ -3,7 +3,7 @@
 The plasticity rules, weight processes and activities of `brainsleep.model` are strings. Brian2
 turns them into C++ or NumPy code for its synapses; here the same strings act on weight matrices
 of shape ``(n_post, n_pre)``. Nothing is executed but arithmetic and the functions of `FUNCTIONS`.
-(The module is long because the rules of both kinds of layered network are carried out here.)
+(The module is long because rules and processes are carried out where their code is read.)
 """
 
 from __future__ import annotations
