@@ -645,7 +645,7 @@ def assert_same(name, arrays, chosen, expected):
 
 
 #: What Brian2 by itself computes otherwise in NumPy code.
-_TROUBLES = re.compile(r"floor|ceil|y0 \S+= |y0 = y0")
+_TROUBLES = re.compile(r"floor|ceil|\b[yn]0 \S+= |y0 = y0")
 
 
 def final(block):
