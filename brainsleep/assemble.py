@@ -15,7 +15,7 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
-from . import checks
+from . import checks, settle
 from .errors import Details, SpecError, closest
 from .model import SPIKING
 from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
@@ -45,16 +45,13 @@ def _declare(parameters: dict[str, Quantity]) -> list[str]:
     ]
 
 
-def tidy(code: str) -> str:
-    """Return code without indentation and empty lines."""
-    return "\n".join(line.strip() for line in code.strip().splitlines() if line.strip())
-
-
 def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     model = population.model
     parameters = dict(model.parameters)
-    lines = [tidy(model.equations)]
-    step, reset, state = [], [tidy(model.reset)], list(_stored(model.variables))
+    whole = settle.whole_variables(model.variables)
+    lines = [settle.equations(model.equations)]
+    reset = [settle.statements(model.reset, whole)]
+    step, state = [], list(_stored(model.variables))
 
     for prefix, rule, role in _traces_on(spec, population):
         traces = rule.traces(role)
@@ -65,7 +62,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
             f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}" for k, eq in traces.items()
         ]
         step.append(exact_update(traces, rule, names))
-        reset.append(tidy(word_substitute(getattr(rule, f"{role}_spike"), names)))
+        reset.append(settle.statements(word_substitute(getattr(rule, f"{role}_spike"), names)))
         _merge(parameters, constants, population)
         state += [names[k] for k in traces]
 
@@ -79,9 +76,8 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
             for k, eq in declared.items()
         ]
         state += [names[k] for k in declared]
-        activities.append(
-            ActivityPlan(activity.name, tidy(word_substitute(activity.on_step, names)))
-        )
+        code = settle.statements(word_substitute(activity.on_step, names), whole)
+        activities.append(ActivityPlan(activity.name, code))
         own = {names[k]: v for k, v in activity.parameters.items()}
         _merge(parameters, own, population)
 
@@ -95,7 +91,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     if asked:
         step.append("spiking = 0")
 
-    step.append(tidy(model.on_step))
+    step.append(settle.statements(model.on_step, whole))
     gates = _gates_needed(spec, population)
     intervals = list(dict.fromkeys(process.name for _, process in processes))
     lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
@@ -110,9 +106,9 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         size=int(population.size),
         equations="\n".join(filter(None, [*lines, *_declare(parameters)])),
         method=model.method,
-        threshold=model.threshold.strip(),
+        threshold=settle.expression(model.threshold, whole).strip(),
         reset="\n".join(filter(None, reset)) if model.threshold else "",
-        refractory=model.refractory.strip(),
+        refractory=settle.expression(model.refractory, whole).strip(),
         on_slot=_on_slot(model, gates, intervals),
         on_step="\n".join(filter(None, step)),
         on_spike="spiking = 1" if asked and model.threshold else "",
@@ -152,7 +148,8 @@ def _on_slot(model: NeuronModel, gates: tuple[str, ...], intervals: list[str]) -
     lines += [f"{gate}_gate = {gate}_gate_by_slot(slot_index*slot_unit)" for gate in gates]
     lines += [f"{k}_interval = {k}_interval_by_slot(slot_index*slot_unit)" for k in intervals]
     stimulus = {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}
-    lines.append(tidy(word_substitute(model.on_slot, stimulus)))
+    whole = settle.whole_variables(model.variables)
+    lines.append(settle.statements(word_substitute(model.on_slot, stimulus), whole))
     return "\n".join(filter(None, lines))
 
 
@@ -242,7 +239,7 @@ def exact_update(traces: Equations, rule, names: dict[str, str]) -> str:
             f"({' '.join(str(error).split())}); write them linear in the traces"
         ) from error
     names = {**names, **{f"_{k}": f"next_{v}" for k, v in names.items()}}
-    return tidy(word_substitute(code, names))
+    return settle.tidy(word_substitute(code, names))
 
 
 def _sum_plans(projection: Projection, process: WeightProcess) -> list[SumPlan]:
@@ -262,7 +259,7 @@ def _sum_plans(projection: Projection, process: WeightProcess) -> list[SumPlan]:
         plans.append(
             SumPlan(
                 variable,
-                word_substitute(expression, names),
+                settle.expression(word_substitute(expression, names)),
                 f"{variable}_total" if total else "",
                 when,
             )
@@ -303,9 +300,10 @@ def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
 
 def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     synapse = projection.synapse
+    whole = _whole_at_ends(spec, projection)
     lines, state = ["w : 1"], ["w"]
     parameters = {k: Quantity(v) for k, v in synapse.parameters.items()}
-    on_pre, on_post = [tidy(synapse.on_pre)], []
+    on_pre, on_post = [settle.statements(synapse.on_pre, whole)], []
     learn_pre, learn_post = [], []
     for rule in projection.rules:
         names = {k: f"{rule.name}_{k}" for k in rule.parameters}
@@ -318,10 +316,10 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         used = checks.identifiers(rule.on_pre) | checks.identifiers(rule.on_post)
         own = {names[k]: v for k, v in rule.parameters.items() if k in used - on_neurons}
         _merge(parameters, own, projection)
-        learn_pre.append(tidy(word_substitute(rule.on_pre, names)))
-        learn_post.append(tidy(word_substitute(rule.on_post, names)))
+        learn_pre.append(settle.statements(word_substitute(rule.on_pre, names), whole))
+        learn_post.append(settle.statements(word_substitute(rule.on_post, names), whole))
     changed = [
-        tidy(word_substitute(process.on_change, _process_names(process)))
+        settle.statements(word_substitute(process.on_change, _process_names(process)))
         for process in projection.processes
     ]
     on_pre += _gated(learn_pre, changed)
@@ -346,8 +344,8 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         processes.append(
             ProcessPlan(
                 process.name,
-                _followed(tidy(word_substitute(process.on_onset, names)), changed),
-                _followed(tidy(word_substitute(process.on_update, names)), changed),
+                _followed(settle.statements(word_substitute(process.on_onset, names)), changed),
+                _followed(settle.statements(word_substitute(process.on_update, names)), changed),
                 tuple(sums),
                 process.period,
             )
@@ -372,6 +370,16 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         parameters=parameters,
         state=tuple(state),
     )
+
+
+def _whole_at_ends(spec: NetworkSpec, projection: Projection) -> set[str]:
+    """Return the names, in the synapses, of whole numbers of the neurons at both ends."""
+    ends = (("pre", projection.source), ("post", projection.target))
+    return {
+        f"{name}_{role}"
+        for role, end in ends
+        for name in settle.whole_variables(spec.population(end).model.variables)
+    }
 
 
 def _followed(code: str, changed: list[str]) -> str:

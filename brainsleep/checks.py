@@ -2,19 +2,20 @@
 
 Brian2's own parsers do the work; this module gives them the variables an equation may use and
 turns what they find into one-line `SpecError` messages. Nothing here creates Brian2 objects.
+(The module is long because every check says what it is given and what it refuses.)
 """
 
 from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
 import numpy as np
 from brian2 import Equations, Quantity, get_dimensions, second
-from brian2.codegen.translation import analyse_identifiers
+from brian2.codegen.translation import STANDARD_IDENTIFIERS, analyse_identifiers
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Constant, Variable
@@ -22,7 +23,8 @@ from brian2.equations.unitcheck import check_units_statements
 from brian2.parsing.expressions import is_boolean_expression, parse_expression_dimensions
 from brian2.utils.stringtools import get_identifiers
 
-from . import diagnose, equation_text, mistakes
+from . import diagnose, equation_text, mistakes, settle
+from .declared import TYPES, is_condition, whole_names, wrong_types
 from .errors import Details, SpecError, closest, explain, nearest, one_line
 from .quantities import check_quantity
 from .units import readable_unit, unit_name
@@ -78,11 +80,7 @@ def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
 
 def identifiers(*codes: str) -> set[str]:
     """Return the names used in pieces of code, comments left out."""
-    return set().union(*(get_identifiers(_without_comments(code)) for code in codes))
-
-
-def _without_comments(code: str) -> str:
-    return re.sub(r"#.*", "", code)
+    return set().union(*(get_identifiers(settle.blanked(code)) for code in codes))
 
 
 def parse_equations(text: str, where: str) -> Equations:
@@ -105,12 +103,11 @@ def parse_equations(text: str, where: str) -> Equations:
 
 def variables_of(equations: Equations, suffix: str = "") -> dict[str, Variable]:
     """Describe the variables that `equations` define, their names with `suffix` added."""
-    kinds = {"boolean": bool, "integer": np.int32}
     return {
         name + suffix: Variable(
             name=name + suffix,
             dimensions=eq.dim,
-            dtype=kinds.get(eq.var_type, np.float64),
+            dtype=TYPES[eq.var_type],
             scalar="shared" in eq.flags,
         )
         for name, eq in equations.items()
@@ -145,25 +142,36 @@ def _units(names: set[str]) -> dict[str, object]:
     }
 
 
+#: Says of a name that nothing defines what to write instead, or nothing.
+Meant = Callable[[str], str]
+
+
+def _nothing(name: str) -> str:
+    return ""
+
+
 def _undefined(
-    name: str, code: str, variables: Iterable[str], where: str, given: str = ""
+    name: str, code: str, variables: Iterable[str], where: str, given: str, meant: Meant
 ) -> SpecError:
+    variables, fix = list(variables), meant(name)
+    known = f"{nearest(name, variables)}; " if variables or not fix else ""
+    advice = known + (fix or "define it as a variable or parameter")
     return SpecError(
-        f"{where}: undefined name '{name}' in {code.strip()!r}; {nearest(name, variables)}; "
-        "define it as a variable or parameter",
-        replace(diagnose.undefined(name, given or code, variables), where=where),
+        f"{where}: undefined name '{name}' in {code.strip()!r}; {advice}",
+        replace(diagnose.undefined(name, given, variables, fix), where=where),
     )
 
 
-def _resolve(code: str, names: set[str], variables: Mapping, where: str, given: str = "") -> dict:
+def _resolve(
+    code: str, names: set[str], variables: Mapping, where: str, given: str, meant: Meant = _nothing
+) -> dict:
     known = {**surroundings(), **variables}
     known.update(_units(names - set(known)))
-    given = given or code
     wrong = []
     if "t" in names and "t" not in variables:
         wrong.append(SpecError(*diagnose.absolute_time(code, where, given)))
     unknown = sorted(names - set(known) - {"t"})
-    wrong += [_undefined(name, code, variables, where, given) for name in unknown]
+    wrong += [_undefined(name, code, variables, where, given, meant) for name in unknown]
     mistakes.raise_all(wrong)
     return known
 
@@ -191,26 +199,43 @@ def check_expression(
     SpecError
         For an undefined name, inconsistent units, or an expression of the wrong kind.
     """
+    given, code = code, settle.expression(code, whole_names(variables))
     names = identifiers(code)
-    known = _resolve(code, names, variables, where)
+    known = _resolve(code, names, variables, where, given)
     try:
         dim = get_dimensions(parse_expression_dimensions(code, known))
         is_condition = bool(names) and is_boolean_expression(code, known)  # "1" is a value
     except Exception as error:  # DimensionMismatchError, SyntaxError, TypeError, ...
         message = f"{where}: {one_line(error)} in {code.strip()!r}"
-        details = replace(diagnose.expression(code, known), where=where)
+        details = replace(diagnose.expression(given, known), where=where)
         raise SpecError(message, details) from error
     if boolean != is_condition:
         kind = "a condition such as 'v > v_threshold'" if boolean else "a value, not a condition"
         got = f"a value ({readable_unit(dim)})" if boolean else "a condition"
-        details = replace(diagnose.not_a(kind.partition(" such")[0], code, got), where=where)
+        details = replace(diagnose.not_a(kind.partition(" such")[0], given, got), where=where)
         raise SpecError(explain(where, repr(code.strip()), kind), details)
     if unit is not None and dim is not get_dimensions(unit):
         raise SpecError(
             explain(f"{where}: units of {code.strip()!r}", unit_name(dim), unit_name(unit)),
-            replace(diagnose.wrong_unit(code, dim, get_dimensions(unit), known), where=where),
+            replace(diagnose.wrong_unit(given, dim, get_dimensions(unit), known), where=where),
         )
     return names
+
+
+def check_duration(code: str, variables: Mapping, where: str) -> None:
+    """Check an expression for a time, such as a refractory period.
+
+    Raises
+    ------
+    SpecError
+        As `check_expression`; and for a condition, which is no time.
+    """
+    if is_condition(code, variables):
+        fix = "write a time, such as t_ref with parameters={'t_ref': 2*ms}"
+        details = replace(diagnose.not_a("a time", code, "a condition"), where=where, fix=fix)
+        allowed = "a time, not a condition"
+        raise SpecError(explain(where, repr(code.strip()), allowed, fix), details)
+    check_expression(code, variables, where, unit=second)
 
 
 def check_statements(
@@ -220,6 +245,7 @@ def check_statements(
     *,
     writes: Iterable[str],
     deferred: Iterable[str] = (),
+    meant: Meant = _nothing,
 ) -> set[str]:
     """Check a block of statements and return the identifiers in it.
 
@@ -236,32 +262,37 @@ def check_statements(
     deferred : iterable of str
         Names of which nothing is known yet (variables of neurons that only the network
         knows). With any, units are left to a later check.
+    meant : callable
+        Says of a name that nothing defines what to write instead, or nothing.
 
     Raises
     ------
     SpecError
         For a syntax error, an undefined name, inconsistent units, or a forbidden assignment.
     """
-    given, code = code, _without_comments(code)
-    if not code.strip():
+    given, code = code, settle.statements(code, whole_names(variables))
+    if not code:
         return set()
     names = identifiers(code)
     variables = {**dimensionless(*deferred), **variables}
-    mistakes.raise_all(_wrong_assignments(code, variables, where, set(writes), given))
+    mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant))
     try:
         there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
-        new, _, _ = analyse_identifiers(code, {k: v for k, v in there.items() if k in names})
+        used = {k: v for k, v in there.items() if k in names}
+        new, *others = analyse_identifiers(code, used)
     except Exception as error:
-        message = f"{where}: cannot read the statement {code.strip()!r} ({one_line(error)})"
+        message = f"{where}: cannot read the statement {_shown(code)} ({one_line(error)})"
         wrong = diagnose.statements(given, {**there, **_units(names)})
         _raise_each(message, where, wrong, error)
-    known = _resolve(code, names - set(new), variables, where, given)
+    known = _resolve(code, names - set(new), variables, where, given, meant)
+    mistakes.raise_all(wrong_types(code, known, where, given))
+    mistakes.raise_all(_cancelled(names - set().union(new, *others), where, given))
     if deferred:
         return names
     try:
         check_units_statements(code, known)
     except Exception as error:
-        message = f"{where}: {one_line(error)} in {code.strip()!r}"
+        message = f"{where}: {one_line(error)} in {_shown(code)}"
         _raise_each(message, where, diagnose.statements(given, known), error)
     return names
 
@@ -275,37 +306,54 @@ def _raise_each(message: str, where: str, wrong: list[Details], cause: Exception
     raise AssertionError("there is always one")
 
 
+def _cancelled(names: set[str], where: str, given: str) -> list[SpecError]:
+    """List the names that Brian2 simplifies away in statements, where it then misses them."""
+    wrong = []
+    for name in sorted(names - STANDARD_IDENTIFIERS):
+        brief = f"'{name}' cancels out of a statement that changes a variable by itself"
+        fix = "leave it out, or set a new name first: 'next_v = ...', then 'v = next_v'"
+        span = diagnose.name_at(name, given)
+        details = Details(where=where, brief=brief, code=given, span=span, word=name, fix=fix)
+        wrong.append(SpecError(f"{where}: {brief}, in {_shown(given)}; {fix}", details))
+    return wrong
+
+
+def _shown(code: str) -> str:
+    return repr(settle.blanked(code).strip())
+
+
 def _wrong_assignments(
-    code: str, variables: Mapping, where: str, writes: set[str], given: str
+    given: str, variables: Mapping, where: str, writes: set[str], meant: Meant
 ) -> list[SpecError]:
-    """List assignments in `code` to what it must not set, or to a name that nothing reads."""
+    """List assignments to what code must not set, or to a name that nothing reads."""
     fixed = ({*surroundings(), *variables}) - writes
     may = f"it may set {', '.join(sorted(writes)) or 'nothing'}"
+    code = settle.joined(given)
     local: set[str] = set()
     wrong = []
-    for line in filter(None, (part.strip() for part in re.split(r"[;\n]", code))):
+    for at, line in diagnose.lines(given):
+        at, line = at + len(line) - len(line.lstrip()), line.strip()
         match = _ASSIGNMENT.match(line)
         if not match or match[1] in writes | local:
             continue
         name = match[1]
-        at = diagnose.blanked(given).find(line)
         span = (at, at + len(name))
         details = Details(where=where, code=given, span=span, word=name, expected=may)
         if name in fixed:
             message = f"{line!r} assigns to '{name}', which is not for it to change; {may}"
             details = replace(details, brief=f"'{name}' is not for this code to change")
         elif match[2]:
-            wrong.append(_undefined(name, line, writes, where, given))
+            wrong.append(_undefined(name, line, writes, where, given, meant))
             continue
         elif len(re.findall(rf"\b{name}\b", code)) == 1:
+            close = closest(name, writes)
+            guess = f"did you mean '{close}'?" if close else "read it, or remove it"
+            fix = meant(name)
             message = (
                 f"{line!r} sets the undefined name '{name}', which nothing reads; {may}; "
-                f"{nearest(name, writes)}"
+                f"{fix or nearest(name, writes)}"
             )
-            close = closest(name, writes)
-            fix = f"did you mean '{close}'?" if close else ""
-            brief = f"sets the undefined name '{name}', which nothing reads"
-            fix = fix or "read it, or remove it"
+            brief, fix = f"sets the undefined name '{name}', which nothing reads", fix or guess
             details = replace(details, kind="undefined", brief=brief, close=close, fix=fix)
         else:
             local.add(name)

@@ -14,6 +14,7 @@ import numpy as np
 from brian2.devices.device import all_devices
 
 from .errors import BackendError, BrainsleepError, one_line
+from .numpy_code import CopyingCode
 from .spec import NetworkSpec
 
 
@@ -104,6 +105,7 @@ def _device(name: str):
 @contextlib.contextmanager
 def runtime(target: str, precision: str):
     """Select Brian2's runtime with code for `target`; restore device and preferences afterwards."""
+    target = CopyingCode.class_name if target == "numpy" else target
     wanted = {**_always(precision), "codegen.target": target}
     with _device("runtime"), preferences(wanted), warnings.catch_warnings():
         # Brian2 compares every variable with 1e50, which single precision does not hold

@@ -7,6 +7,7 @@ it refuses is looked for, its units are put beside those that were expected, and
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -19,7 +20,8 @@ from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
 
 from .errors import Details, closest, explain, one_line
-from .units import readable_unit
+from .settle import blanked, joined
+from .units import readable_unit, unit_name
 
 _STATEMENT = re.compile(r"\s*(\w+)\s*([-+*/%]?=)(?!=)\s*")
 _OPERATORS = (
@@ -32,24 +34,22 @@ _OPERATORS = (
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 
 
-def blanked(code: str) -> str:
-    """Return `code` with comments replaced by as many spaces, so that places stay the same."""
-    return re.sub(r"#.*", lambda comment: " " * len(comment[0]), code)
-
-
 def name_at(name: str, code: str) -> tuple[int, int] | None:
     """Find the first use of a name in code."""
     match = re.search(rf"\b{re.escape(name)}\b", blanked(code))
     return match.span() if match else None
 
 
-def undefined(name: str, code: str, variables: Iterable[str]) -> Details:
-    """Describe the use of a name that nothing defines."""
+def undefined(name: str, code: str, variables: Iterable[str], meant: str = "") -> Details:
+    """Describe the use of a name that nothing defines; `meant` says what to write instead."""
     called = re.search(rf"\b{re.escape(name)}\s*\(", blanked(code))
     functions = set(DEFAULT_FUNCTIONS)
     likely = functions if called else {*variables, *DEFAULT_CONSTANTS}
-    close = closest(name, likely) or closest(name, {*variables, *functions, *DEFAULT_CONSTANTS})
+    close = closest(name, likely)
+    meant = "" if close else meant
+    close = close or closest(name, {*variables, *functions, *DEFAULT_CONSTANTS})
     names = ", ".join(sorted(functions if called else variables))
+    fix = f"did you mean '{close}'?" if close else "define it as a variable or a parameter"
     return Details(
         kind="undefined",
         brief=f"unknown function '{name}'" if called else f"undefined name '{name}'",
@@ -57,8 +57,8 @@ def undefined(name: str, code: str, variables: Iterable[str]) -> Details:
         span=name_at(name, code),
         word=name,
         expected=f"one of: {names}" if names else "",
-        fix=f"did you mean '{close}'?" if close else "define it as a variable or a parameter",
-        close=close,
+        fix=meant or fix,
+        close="" if meant else close,
     )
 
 
@@ -169,9 +169,32 @@ def _different(
 
 def _units(details: Details, found: Dimension, expected: Dimension, known: Mapping) -> Details:
     """Add the units found and expected, and what would turn one into the other."""
-    fix, name = _conversion(found, expected, known)
+    piece = details.code[slice(*details.span)] if details.span else ""
+    fix, name = _without_unit(piece, found, expected, known) or _conversion(found, expected, known)
     found_text, expected_text = readable_unit(found), readable_unit(expected)
     return replace(details, found=found_text, expected=expected_text, fix=fix, close=name)
+
+
+def _without_unit(
+    piece: str, found: Dimension, expected: Dimension, known: Mapping
+) -> tuple[str, str] | None:
+    """Name the one parameter in a piece of code that would mend it if it had a unit."""
+    names = set(re.findall(r"[A-Za-z_]\w*", blanked(piece))) - {"dt", *DEFAULT_CONSTANTS}
+    mended = []
+    for name in sorted(names & set(known)):
+        parameter = known[name]
+        if not isinstance(parameter, Constant) or parameter.dim is not DIMENSIONLESS:
+            continue
+        for unit in (found / expected, expected / found):
+            changed = {**known, name: Constant(name, dimensions=unit, value=1.0)}
+            with contextlib.suppress(Exception):  # of many kinds
+                if get_dimensions(parse_expression_dimensions(piece.strip(), changed)) is expected:
+                    mended.append((name, unit, parameter.value))
+    if len(mended) != 1:
+        return None
+    name, unit, value = mended[0]
+    given = f"{value:g}*{unit_name(unit)}"
+    return f"parameter '{name}' has no unit: give it one, such as {given}", name
 
 
 def _conversion(found: Dimension, expected: Dimension, known: Mapping) -> tuple[str, str]:
@@ -204,7 +227,7 @@ def not_a(kind: str, code: str, found: str) -> Details:
         span=(start, len(code.rstrip())),
         found=found,
         expected=kind,
-        fix="compare with something, such as v > v_threshold" if "condition" in kind else "",
+        fix="compare with something, such as v > v_threshold" if kind == "a condition" else "",
     )
 
 
@@ -239,7 +262,7 @@ def statements(code: str, known: Mapping) -> list[Details]:
     """Describe every line of a block of statements that Brian2 refuses."""
     known, vague = dict(known), set[str]()
     wrong: list[Details] = []
-    for start, line in _lines(code):
+    for start, line in lines(code):
         match = _STATEMENT.match(line)
         if not match:
             brief = "not a statement"
@@ -276,9 +299,9 @@ def _statement(value: str, target: str, known: Mapping) -> Details:
     return wrong_unit(value, dim, get_dimensions(known[target]), known)
 
 
-def _lines(code: str) -> list[tuple[int, str]]:
+def lines(code: str) -> list[tuple[int, str]]:
     """Split into statements; give where each begins."""
-    parts = re.finditer(r"[^;\n]+", blanked(code))
+    parts = re.finditer(r"[^;\n]+", joined(code))
     return [(part.start(), part[0].rstrip()) for part in parts if part[0].strip()]
 
 

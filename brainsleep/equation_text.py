@@ -8,8 +8,9 @@ from dataclasses import replace
 from brian2 import Equations
 from brian2.core.namespace import DEFAULT_UNITS
 
-from .diagnose import blanked, shifted, syntax
+from .diagnose import shifted, syntax
 from .errors import Details, closest
+from .settle import blanked
 from .units import unit_name
 
 

@@ -8,17 +8,16 @@ module is long because every field of every model is documented where it is decl
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 from brian2 import Equations, Hz, Quantity, ms, second
 from brian2.core.variables import Variable
-from brian2.equations.equations import FLOAT, PARAMETER, SUBEXPRESSION
-from brian2.stateupdaters.base import StateUpdateMethod
+from brian2.equations.equations import SUBEXPRESSION
 
-from . import checks, mistakes, quantities
+from . import checks, declared, integration, mistakes, quantities
 from .errors import Details, SpecError, closest, explain, nearest
 from .values import Frozen, check_distinct, default, show_value, tuple_of
 
@@ -70,7 +69,10 @@ class Model:
         for item in dataclasses.fields(own):
             value = getattr(self, item.name)
             if item.type == "str" and not isinstance(value, str):
-                raise SpecError(explain(f"{where}: {item.name}", show_value(value), "text"))
+                fix = ""
+                if isinstance(value, Quantity):
+                    fix = f"give the value to a parameter, and write {item.name}='its_name'"
+                raise SpecError(explain(f"{where}: {item.name}", show_value(value), "text", fix))
             if str(item.type).startswith("Mapping") and not isinstance(value, Mapping):
                 raise SpecError(
                     explain(f"{where}: {item.name}", show_value(value), "{name: value}")
@@ -82,22 +84,14 @@ class Model:
         return where
 
 
+def _at_end(name: str, known: Iterable[str], what: str) -> str:
+    """Say how a trace or sum is written in a synapse, if `name` is one without its ending."""
+    names = [end for end in known if end.rpartition("_")[0] == name]
+    return f"write {' or '.join(map(repr, names))} for the {what} '{name}'" if names else ""
+
+
 def _gates_in(names: set[str]) -> dict:
     return checks.dimensionless(*(name for name in names if name.endswith("_gate")))
-
-
-def _declared(equations: Equations, where: str) -> list[str]:
-    """Check that `equations` only declare numbers; return their names."""
-    for name, eq in equations.items():
-        if eq.type != PARAMETER or eq.flags or eq.var_type != FLOAT:
-            mistakes.report(
-                SpecError(
-                    f"{where}: '{name}' has an equation, a flag or a type; expected declarations "
-                    f"such as '{name} : 1'",
-                    Details(word=name),
-                )
-            )
-    return list(equations)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +103,10 @@ class NeuronModel(Model):
     name : str
         Lower-case name.
     equations : str
-        Brian2 equations of the state variables.
+        Brian2 equations of the state variables, which may be of type ``integer`` or ``boolean``.
+        Flags: ``(unless refractory)`` of a differential equation, ``(constant)`` of a declared
+        number, ``(shared)`` and ``(constant over dt)`` of ``x = ...``; others are refused. As in
+        all code here, a comment is never run, and numbers are computed as Python would.
     threshold : str
         Condition for a spike.
     reset : str
@@ -120,9 +117,10 @@ class NeuronModel(Model):
     initial : mapping of str to (Quantity or str)
         Values of state variables at the start; a string names a parameter. Default 0.
     refractory : str
-        Expression for the refractory period, for example ``"t_ref"``; none if empty.
+        Expression for the refractory period, a time, for example ``"t_ref"``; none if empty.
     method : str
-        Brian2 integration method.
+        Brian2 integration method, but for those of the GSL. It must be able to integrate the
+        equations: ``"euler"`` and ``"heun"`` take noise (``xi``), ``"exact"`` linear equations.
     on_slot : str
         Statements at the start of every slot (every image). May use ``stimulus``, the slot's
         input in Hz for this neuron, and gates such as ``input_gate``.
@@ -157,12 +155,7 @@ class NeuronModel(Model):
             checks.check_name(name, f"{where}: variable")
         with mistakes.going_on():
             check_distinct([*equations, *self.parameters], where)
-        methods = StateUpdateMethod.stateupdaters
-        if self.method not in methods:
-            allowed = nearest(self.method, methods)
-            details = Details(word=self.method, close=closest(self.method, methods))
-            message = f"{where}: unknown method '{self.method}'; {allowed}"
-            mistakes.report(SpecError(message, details))
+        declared.check_flags(equations, where)
         codes = (self.threshold, self.reset, self.on_slot, self.on_step, self.refractory)
         gates = _gates_in(checks.identifiers(self.equations, *codes))
         known = {
@@ -173,11 +166,14 @@ class NeuronModel(Model):
         used = checks.check_equations(equations, known, where, self.equations)
         used |= checks.identifiers(*codes)
         with mistakes.going_on():
+            integration.check_method(self.method, equations, known, where)
+        writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
+        with mistakes.going_on():
             if self.threshold:
                 checks.check_expression(self.threshold, known, f"{where}: threshold", boolean=True)
         with mistakes.going_on():
             if self.refractory:
-                checks.check_expression(self.refractory, known, f"{where}: refractory", unit=second)
+                checks.check_duration(self.refractory, known, f"{where}: refractory")
         stimulus = {"stimulus": Variable(name="stimulus", dimensions=Hz.dim, dtype=np.float64)}
         for label, more in (("reset", {}), ("on_slot", stimulus), ("on_step", {})):
             with mistakes.going_on():
@@ -185,7 +181,7 @@ class NeuronModel(Model):
                     getattr(self, label),
                     {**known, **more},
                     f"{where}: {label}",
-                    writes=set(equations),
+                    writes=writes,
                 )
         used |= self._check_initial(equations, where)
         checks.check_all_used(self.parameters, used, where)
@@ -209,6 +205,7 @@ class NeuronModel(Model):
                     )
                 unit = Quantity(1, dim=equations[name].dim)
                 quantities.check_units(source, unit, f"{where}: initial {name}")
+                declared.check_start(equations[name], source, f"{where}: initial {name}")
                 initial[name] = value if isinstance(value, str) else Quantity(value)
         object.__setattr__(self, "initial", Frozen(initial))
         return {value for value in initial.values() if isinstance(value, str)}
@@ -217,6 +214,21 @@ class NeuronModel(Model):
     def variables(self) -> Equations:
         """The parsed equations, by variable name."""
         return checks.parse_equations(self.equations, f"neuron '{self.name}'")
+
+    def solve(self) -> None:
+        """Solve the equations if the method does so, which takes seconds.
+
+        Raises
+        ------
+        SpecError
+            If they are linear, and cannot be solved all the same.
+        """
+        known = {
+            **checks.variables_of(self.variables),
+            **checks.constants_of(self.parameters),
+            **_gates_in(checks.identifiers(self.equations)),
+        }
+        integration.solve(self.method, self.variables, known, f"neuron '{self.name}'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +271,9 @@ class SynapseModel(Model):
                 f"{where}: on_pre",
                 writes={name for name in ends if name.endswith("_post")},
                 deferred=ends,
+                meant=lambda name: (
+                    f"write '{name}_post', which is '{name}' of the postsynaptic neuron"
+                ),
             )
         checks.check_all_used(self.parameters, names, where)
 
@@ -328,7 +343,12 @@ class PlasticityRule(Model):
             ends = {name for name in names if name.endswith(("_pre", "_post"))}
             with mistakes.going_on():
                 checks.check_statements(
-                    code, known, f"{where}: {label}", writes={"w"}, deferred=ends - set(known)
+                    code,
+                    known,
+                    f"{where}: {label}",
+                    writes={"w"},
+                    deferred=ends - set(known),
+                    meant=lambda name: _at_end(name, traces, "trace"),
                 )
             used |= names
         checks.check_all_used(self.parameters, used, where)
@@ -341,19 +361,23 @@ class PlasticityRule(Model):
         equations = checks.parse_equations(text, f"{where}: {role}_equations")
         for name in equations:
             checks.check_name(name, f"{where}: trace")
-        for name, eq in equations.items():
-            if eq.type == SUBEXPRESSION or eq.flags or eq.var_type != FLOAT:
-                message = (
-                    f"{where}: trace '{name}' has a flag or is a subexpression; expected "
-                    f"'d{name}/dt = -{name}/tau : 1' or '{name} : 1'"
-                )
-                mistakes.report(SpecError(message, Details(word=name)))
+        declared.check_traces(equations, where)
         with mistakes.going_on():
             check_distinct([*equations, *self.parameters], where)
         own = {**checks.variables_of(equations), **constants}
         used = checks.check_equations(equations, own, f"{where}: {role}_equations", text)
         with mistakes.going_on():
-            checks.check_statements(spike, own, f"{where}: {role}_spike", writes=set(equations))
+            checks.check_statements(
+                spike,
+                own,
+                f"{where}: {role}_spike",
+                writes=set(equations),
+                meant=lambda name: (
+                    f"write '{own_name}': that is its name among the traces of this neuron"
+                    if (own_name := name.removesuffix(f"_{role}")) in equations
+                    else ""
+                ),
+            )
         return equations, used | checks.identifiers(spike)
 
     def traces(self, role: str) -> Equations:
@@ -396,7 +420,8 @@ class SpontaneousActivity(Model):
     def __post_init__(self):
         where = self._freeze("activity")
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
-        own = _declared(self.variables, where)
+        declared.check_declared_only(self.variables, where, "an activity")
+        own = list(self.variables)
         for name in own:
             checks.check_name(name, f"{where}: variable")
         check_distinct([*own, *self.parameters], where)
@@ -466,7 +491,8 @@ class WeightProcess(Model):
         object.__setattr__(self, "sums", Frozen(self.sums))
         quantities.check_time(self.period, f"{where}: period")
         equations = checks.parse_equations(self.equations, where)
-        variables = [*_declared(equations, where), *self.sums]
+        declared.check_declared_only(equations, where, "a weight process")
+        variables = [*equations, *self.sums]
         for name in variables:
             checks.check_name(name, f"{where}: variable")
         check_distinct([*variables, *self.parameters], where)
@@ -494,7 +520,11 @@ class WeightProcess(Model):
             used |= checks.identifiers(getattr(self, label))
             with mistakes.going_on():
                 checks.check_statements(
-                    getattr(self, label), local, f"{where}: {label}", writes={"w", *equations}
+                    getattr(self, label),
+                    local,
+                    f"{where}: {label}",
+                    writes={"w", *equations},
+                    meant=lambda name: _at_end(name, sums, "sum"),
                 )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used({**self.parameters, **dict.fromkeys(idle)}, used, where)

@@ -3,6 +3,7 @@
 The plasticity rules, weight processes and activities of `brainsleep.model` are strings. Brian2
 turns them into C++ or NumPy code for its synapses; here the same strings act on weight matrices
 of shape ``(n_post, n_pre)``. Nothing is executed but arithmetic and the functions of `FUNCTIONS`.
+(The module is long because rules and processes are carried out where their code is read.)
 """
 
 from __future__ import annotations
@@ -17,16 +18,23 @@ import torch
 from brian2.core.functions import DEFAULT_CONSTANTS
 from brian2.core.namespace import DEFAULT_UNITS
 
-from . import checks
+from . import checks, settle
 from .assemble import exact_update
 from .errors import BackendError, nearest
 from .model import PlasticityRule, WeightProcess
+
+
+def _divided(x: Any, y: Any) -> Any:
+    """Divide; whole numbers in double precision, whatever torch's default is."""
+    whole = not any(torch.is_tensor(part) and part.is_floating_point() for part in (x, y))
+    return (x.to(torch.float64) if torch.is_tensor(x) and whole else x) / y
+
 
 _OPERATORS: dict[type, Callable] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
+    ast.Div: _divided,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
@@ -85,7 +93,7 @@ class Statements:
     """
 
     def __init__(self, code: str):
-        self._body = ast.parse("\n".join(line.strip() for line in code.splitlines())).body
+        self._body = ast.parse(settle.statements(code)).body
         for node in ast.walk(ast.Module(self._body, [])):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", ast.unparse(node.func))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .assemble import tidy
 from .equation_text import left_side
 from .errors import SpecError
 from .latex import expression, latex_unit, mathml, statements, symbol, value_text
@@ -19,6 +18,7 @@ from .model import (
     SynapseModel,
     WeightProcess,
 )
+from .settle import tidy
 
 __all__ = ["Block", "blocks", "latex_unit", "mathml", "parameters", "symbol", "value_text"]
 

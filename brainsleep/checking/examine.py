@@ -24,7 +24,7 @@ from ..errors import BrainsleepError, Details, ProtocolError, closest, nearest
 from ..grid import Grid
 from ..load import SHIPPED, shipped
 from ..mistakes import first_causes
-from ..model import PlasticityRule
+from ..model import NeuronModel, PlasticityRule
 from ..protocol import Protocol
 from ..userfiles import forget, imports_neighbours, module_name, own_package
 from .locate import Region, Source, source_text
@@ -157,7 +157,7 @@ class _Looking:
                     self.own |= names
                 if read(node) & self.aside or not self._carry_out(node, future):
                     self.aside |= names - set(vars(self.module))
-            self._traces()
+            self._exact()
             self._protocols()
             self._grids()
 
@@ -242,10 +242,15 @@ class _Looking:
                 return
         self.found.append((error, self.path.resolve(), None))
 
-    def _traces(self) -> None:
-        """Look for traces that cannot be integrated exactly, as networks do."""
+    def _exact(self) -> None:
+        """Look for what cannot be integrated exactly: neurons that ask for it, and all traces."""
         for name in sorted(self.own & set(vars(self.module))):
             rule = vars(self.module)[name]
+            if isinstance(rule, NeuronModel) and not mistakes.is_faulty(rule):
+                try:
+                    rule.solve()
+                except BrainsleepError as error:
+                    self._at(name, error)
             if not isinstance(rule, PlasticityRule) or mistakes.is_faulty(rule):
                 continue
             for role in ("pre", "post"):

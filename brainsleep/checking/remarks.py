@@ -15,8 +15,7 @@ from brian2 import Quantity, amp, farad, mV, nA, nF, second, volt
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.parsing.sympytools import str_to_sympy
 
-from .. import checks, diagnose
-from ..assemble import tidy
+from .. import checks, diagnose, settle
 from ..compare import Condition
 from ..errors import Details
 from ..model import Model, NeuronModel, PlasticityRule
@@ -194,7 +193,7 @@ def _unread_traces(rule: PlasticityRule) -> Iterator[tuple[str, Details]]:
 
 def _assignments(code: str) -> Iterator[tuple[str, str]]:
     """Yield name and right side of every assignment; that of ``w += x`` is ``w + x``."""
-    for node in ast.parse(tidy(code)).body:
+    for node in ast.parse(settle.statements(code)).body:
         if isinstance(node, ast.AugAssign):
             yield ast.unparse(node.target), ast.unparse(ast.BinOp(node.target, node.op, node.value))
         elif isinstance(node, ast.Assign):

@@ -23,6 +23,7 @@ from brian2cuda import cuda_generator
 from brian2cuda.cuda_generator import CUDACodeGenerator
 
 from ..errors import BackendError
+from ..programs.standalone import divided
 
 #: Name of the device for Brian2's `set_device`.
 NAME = "brainsleep_cuda"
@@ -75,6 +76,10 @@ class Piece:
 
 class SegmentCodeGenerator(CUDACodeGenerator):
     """brian2cuda's generator; the functions that an object calls are handed on one by one."""
+
+    def translate_expression(self, expr: str) -> str:
+        """Translate an expression; see Brian2's `CodeGenerator`."""
+        return divided(super().translate_expression(expr))
 
     def determine_keywords(self):
         """Return ``support``: the source of the functions that the statements call."""

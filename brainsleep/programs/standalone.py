@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+from brian2 import prefs
+from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
@@ -53,9 +56,27 @@ def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
     return kinds, code
 
 
+def divided(code: str) -> str:
+    """Let whole numbers divide each other in double precision, where Brian2 writes a single one."""
+    single = prefs["core.default_float_dtype"] is np.float32
+    return code if single else code.replace("1.0f*", "1.0*")
+
+
+class SegmentCodeGenerator(CPPCodeGenerator):
+    """C++ as Brian2 writes it, but for divisions."""
+
+    def translate_expression(self, expr: str) -> str:
+        """Translate an expression; see Brian2's `CPPCodeGenerator`."""
+        code = divided(super().translate_expression(expr))
+        for name, ours in (("floordiv", "floor_divide"), ("mod", "modulo")):
+            code = code.replace(f"_brian_{name}(", f"brainsleep::{ours}(")
+        return code
+
+
 class SegmentCodeObject(CPPStandaloneCodeObject):
     """Generated code in the frames of this package."""
 
+    generator_class = SegmentCodeGenerator
     templater = CPPStandaloneCodeObject.templater.derive(
         "brainsleep", env_globals={"listed": listed, "drawn_before": drawn_before}
     )

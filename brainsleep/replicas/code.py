@@ -16,9 +16,7 @@ from itertools import pairwise
 import numpy as np
 from brian2.codegen.generators.base import CodeGenerator
 from brian2.codegen.generators.cython_generator import CythonCodeGenerator
-from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
-from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.codegen.statements import Statement
 from brian2.codegen.targets import codegen_targets
 from brian2.codegen.translation import make_statements
@@ -26,6 +24,7 @@ from brian2.core.variables import Variable
 from brian2.parsing.rendering import NodeRenderer
 from brian2.utils.stringtools import get_identifiers
 
+from ..numpy_code import CopyingCode, CopyingGenerator
 from .draws import ApartError, drawing, draws_of, implement_for
 
 
@@ -159,7 +158,7 @@ class _Powers(NodeRenderer):
         return f"{self._function}({base}, {exponent})"
 
 
-class NumpyReplicaGenerator(_ArrangedForOne, NumpyCodeGenerator):
+class NumpyReplicaGenerator(_ArrangedForOne, CopyingGenerator):
     """NumPy code of several replicas."""
 
     def _written(self, statement: Statement, shared: set[str]) -> Statement:
@@ -174,7 +173,7 @@ class NumpyReplicaGenerator(_ArrangedForOne, NumpyCodeGenerator):
         return written
 
 
-class NumpyReplicaCode(NumpyCodeObject):
+class NumpyReplicaCode(CopyingCode):
     """NumPy code of several replicas."""
 
     generator_class = NumpyReplicaGenerator

@@ -20,7 +20,7 @@ import numpy as np
 from brian2.groups.group import CodeRunner
 from brian2.utils.stringtools import word_substitute
 
-from ..assemble import tidy
+from .. import settle
 from ..network import ONSET, SLOT, UPDATE, BrianNetwork, EventClock
 from ..plan import GroupPlan, SynapsePlan
 from ..segment import Capacity, Recording, Segment, timing
@@ -108,7 +108,8 @@ class ReplicaNetwork(BrianNetwork):
         return group
 
     def _add_group(self, plan: GroupPlan) -> None:
-        on_slot = tidy(self.spec.population(plan.name).model.on_slot)
+        model = self.spec.population(plan.name).model
+        on_slot = settle.statements(model.on_slot, settle.whole_variables(model.variables))
         super()._add_group(_numbered(replace(plan, on_slot=on_slot)))
 
     def _synapses(self, plan: SynapsePlan, pairs) -> brian2.Synapses:

@@ -11,12 +11,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..assemble import tidy
 from ..model import Model
 from ..plain import plain
 from ..plan import GroupPlan, SynapsePlan
 from ..protocol import Protocol
 from ..schedule import SleepPhase
+from ..settle import tidy
 from ..slots import SlotTable
 from ..spec import Network, NetworkSpec
 from ..surrogate import SurrogateNetwork
