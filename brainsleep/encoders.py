@@ -73,6 +73,21 @@ class RateEncoder:
         """Number of input neurons."""
         return self.size[0] * self.size[1]
 
+    def squeezed(self, height: int, width: int) -> str:
+        """Say so if images of this shape lose their proportions; nothing if they keep them.
+
+        They are kept if one side, resized as the other is, would be less than a pixel off.
+        """
+        rows, columns = self.size
+        off = (rows * width / height - columns, columns * height / width - rows)
+        if min(map(abs, off)) < 1:
+            return ""
+        fit = f"({rows}, {max(1, round(rows * width / height))})"
+        return (
+            f"images of {height}x{width} pixels are squeezed to {rows}x{columns}, which changes "
+            f"their proportions; encoder.size={fit} and as many input neurons would keep them"
+        )
+
     def pixels(self, images: np.ndarray) -> np.ndarray:
         """Resize images and flatten them: what a readout of raw pixels is given.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .datafiles import data_error
+from .images import data_error
 
 #: Figure of each class, in the order of the labels.
 FIGURES = ("circle", "square", "triangle", "cross")
