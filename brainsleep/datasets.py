@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,11 @@ from .datafiles import (
     read_npz,
     read_png_classes,
 )
-from .errors import nearest
+from .errors import DataError, nearest
 from .geometric import make_geometric, parse_settings
 from .images import as_images, as_labels, data_error
 from .known import BUILT_IN, KNOWN_SETS, find_known, known_name
+from .quantities import check_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,8 +244,7 @@ def split(
     counts = {"n_train": n_train, "n_readout": n_readout, "n_test": n_test}
     counts |= {"n_validation": n_validation} if n_validation else {}
     for what, value in {**counts, "split_seed": split_seed}.items():
-        if not isinstance(value, Integral) or value < 0:
-            raise data_error(f"split: {what}", repr(value), "a whole number from 0")
+        check_whole(value, f"split: {what}", DataError)
     n_images, held_out = len(dataset.labels), (dataset.images, dataset.labels)
     if dataset.test_images is not None and dataset.test_labels is not None:
         held_out = (dataset.test_images, dataset.test_labels)

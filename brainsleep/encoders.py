@@ -12,8 +12,10 @@ from PIL import Image
 
 from . import mistakes
 from .errors import DataError, ProtocolError, explain
+from .fields import checked_fields
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True)
 class RateEncoder:
     """One input neuron per pixel, firing at a rate proportional to its grey value.
@@ -49,7 +51,7 @@ class RateEncoder:
         if not (
             isinstance(self.size, tuple | list)
             and len(self.size) == 2
-            and all(isinstance(n, numbers.Integral) and n >= 1 for n in self.size)
+            and all(isinstance(n, numbers.Integral) and n is not True and n >= 1 for n in self.size)
         ):
             expected = "two whole numbers of pixels from 1, such as (15, 15)"
             raise ProtocolError(explain("encoder.size", self.size, expected))

@@ -24,9 +24,11 @@ from .batch import structure
 from .compare import Condition, value_at
 from .datasets import load_dataset
 from .errors import SweepError, explain, nearest
+from .fields import checked_fields
 from .load import load_module
 from .plain import plain
 from .protocol import Protocol, load_protocol, run_id
+from .quantities import check_whole
 from .values import Frozen
 
 #: Most rows of a grid.
@@ -106,6 +108,7 @@ class Row:
         return shlex.join(words)
 
 
+@checked_fields(SweepError)
 @dataclass(frozen=True, kw_only=True)
 class Grid:
     """Runs that differ in settings, conditions and seeds.
@@ -146,11 +149,13 @@ class Grid:
 
     def __post_init__(self):
         where = f"grid {self.name}"
-        if isinstance(self.seeds, int) and self.seeds > MAX_ROWS:
-            raise SweepError(explain(f"{where}: seeds", self.seeds, f"at most {MAX_ROWS}"))
-        seeds = range(self.seeds) if isinstance(self.seeds, int) else tuple(self.seeds)
-        if not all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds):
-            raise SweepError(explain(f"{where}: seeds", self.seeds, "whole numbers from 0 on"))
+        if isinstance(self.seeds, Iterable) and not isinstance(self.seeds, str):
+            seeds = tuple(check_whole(s, f"{where}: seeds", SweepError) for s in self.seeds)
+        else:
+            number = check_whole(self.seeds, f"{where}: seeds", SweepError)
+            if number > MAX_ROWS:
+                raise SweepError(explain(f"{where}: seeds", number, f"at most {MAX_ROWS}"))
+            seeds = tuple(range(number))
         over = {}
         for key, values in self.over.items():
             if isinstance(values, str) or not isinstance(values, Iterable):

@@ -20,6 +20,7 @@ from brian2.stateupdaters.base import StateUpdateMethod
 
 from . import checks, mistakes, quantities
 from .errors import Details, SpecError, closest, explain, nearest
+from .fields import checked_fields
 from .values import Frozen, check_distinct, default, show_value, tuple_of
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -100,6 +101,7 @@ def _declared(equations: Equations, where: str) -> list[str]:
     return list(equations)
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class NeuronModel(Model):
     """A neuron: equations, threshold, reset.
@@ -219,6 +221,7 @@ class NeuronModel(Model):
         return checks.parse_equations(self.equations, f"neuron '{self.name}'")
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class SynapseModel(Model):
     """What a presynaptic spike does to the postsynaptic neuron.
@@ -263,6 +266,7 @@ class SynapseModel(Model):
         checks.check_all_used(self.parameters, names, where)
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class PlasticityRule(Model):
     """A spike-timing-dependent rule: traces on neurons, statements for spikes.
@@ -361,6 +365,7 @@ class PlasticityRule(Model):
         return checks.parse_equations(getattr(self, f"{role}_equations"), self.name)
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class SpontaneousActivity(Model):
     """What drives the neurons of a population while its gate is open.
@@ -421,6 +426,7 @@ class SpontaneousActivity(Model):
         return checks.parse_equations(self.equations, f"activity '{self.name}'")
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class WeightProcess(Model):
     """What happens to the weights of a projection while its gate is open, whatever the spikes.

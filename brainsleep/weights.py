@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .errors import ProtocolError, StoreError, explain, nearest, one_line
+from .fields import checked_fields
 from .npz import digest
 from .spec import Network
 from .store import Result, as_stored, read_result
@@ -36,6 +37,7 @@ class SavedSynapses(NamedTuple):
     bias: np.ndarray | None = None
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class SavedWeights:
     """Weights, and who is connected to whom, from a stored run.

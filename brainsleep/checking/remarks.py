@@ -318,6 +318,10 @@ def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[tuple
                 text = f"no phase opens the gate '{name}': the {kind} of that name never runs"
                 fix = f"open it, for example with sleep(..., {name}=1)"
                 yield text, Details(word="sleep", fix=fix)
+    if (fraction := protocol.schedule.sleep.fraction) > 1:
+        text = f"a sleep is {fraction:g} times as long as the wake before it"
+        fix = f"if {fraction:g} % is meant, write {fraction / 100:g}"
+        yield text, Details(word="fraction", fix=fix)
     phases = nominal_slots(protocol).phase
     if protocol.schedule.sleep.fraction and protocol.data.n_train and "sleep" not in phases:
         total = protocol.data.n_train * protocol.schedule.image_duration
