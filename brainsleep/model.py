@@ -8,6 +8,7 @@ module is long because every field of every model is documented where it is decl
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -384,6 +385,10 @@ class SpontaneousActivity(Model):
         Parameters with units.
     references : tuple of str
         Where it comes from (DOI).
+    dt : Quantity or None
+        The time step that `on_step` and its parameters are stated for, if they are right at no
+        other: noise with a standard deviation a step, for example. A Brian2 network of another
+        time step then refuses it. None for what is right at any, since it uses ``dt``.
 
     Raises
     ------
@@ -396,10 +401,13 @@ class SpontaneousActivity(Model):
     equations: str = ""
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    dt: Quantity | None = None
 
     @mistakes.checked
     def __post_init__(self):
         where = self._freeze("activity")
+        if self.dt is not None:
+            quantities.check_time(self.dt, f"{where}: dt")
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
         own = _declared(self.variables, where)
         for name in own:
@@ -424,6 +432,16 @@ class SpontaneousActivity(Model):
     def variables(self) -> Equations:
         """The parsed declarations, by variable name."""
         return checks.parse_equations(self.equations, f"activity '{self.name}'")
+
+    def check_step(self, dt: Quantity, where: str) -> None:
+        """Raise `SpecError` if it is stated for another time step than `dt`."""
+        if self.dt is None or math.isclose(float(self.dt), float(dt), rel_tol=1e-9):
+            return
+        what, allowed = f"{where}: time step of activity '{self.name}'", f"{self.dt}, as it states"
+        fix = "put one in its place first that is right at any, such as sleep:WHITE_NOISE"
+        message = explain(what, dt, allowed, f"{fix}, whose noise is sd*sqrt(dt/t_sd)*randn()")
+        details = Details(word=self.name, found=str(dt), expected=str(self.dt), fix=fix)
+        raise SpecError(message, details)
 
 
 @checked_fields()

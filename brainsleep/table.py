@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from .alarms import KINDS
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
 from .files import written_for
-from .identity import LATER, deciding
+from .identity import LATER, REFUSING, deciding
 from .store import Result, as_stored, read_result
 
 if TYPE_CHECKING:
@@ -226,6 +226,7 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
         if kind in _MODELS:
             code = {n: v for n, v in value.items() if n not in ("parameters", *_PLAIN)}
             code = {n: v for n, v in code.items() if LATER.get(kind, {}).get(n) != v}
+            code = {n: v for n, v in code.items() if n not in REFUSING.get(kind, ())}
             text = json.dumps(code, sort_keys=True)
             found[f"{key}.equations"] = hashlib.sha256(text.encode()).hexdigest()[:8]
         return found

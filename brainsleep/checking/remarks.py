@@ -19,7 +19,7 @@ from .. import checks, diagnose
 from ..assemble import tidy
 from ..compare import Condition
 from ..errors import Details
-from ..model import Model, NeuronModel, PlasticityRule
+from ..model import Model, NeuronModel, PlasticityRule, SpontaneousActivity
 from ..protocol import Protocol
 from ..reporting.describe import nominal_slots
 from ..spec import Network, NetworkSpec
@@ -144,7 +144,7 @@ def _noise_in_equations(model: NeuronModel) -> Iterator[tuple[str, Details]]:
                     f"neuron '{model.name}': {function}() in the equation of '{name}' is drawn "
                     "once a step, so what it does depends on the time step, and no gate closes it"
                 )
-                fix = "make it an activity with a gate, such as sleep:MEMBRANE_NOISE"
+                fix = "make it an activity with a gate, such as sleep:WHITE_NOISE"
                 span = diagnose.name_at(function, model.equations)
                 yield text, Details(code=model.equations, span=span, fix=fix)
 
@@ -241,6 +241,9 @@ def _of_network(network: NetworkSpec) -> Iterator[tuple[object, str, Details]]:
     for population in network.populations:
         for text, details in _too_fast(population.model, network.dt):
             yield population.model, text, details
+        for activity in population.activities:
+            for text, details in _noise_of_a_step(activity):
+                yield activity, text, details
         if network.projections and population.name not in {*ends, network.input}:
             text = f"population '{population.name}' is connected to nothing"
             yield network, text, Details(word=population.name)
@@ -253,6 +256,16 @@ def _of_network(network: NetworkSpec) -> Iterator[tuple[object, str, Details]]:
         if projection.rules and low == top and low == projection.w_max:
             text = f"projection '{projection.name}': all weights start at their upper bound {low:g}"
             yield network, text, Details(word="weights", fix="raise w_max, or start lower")
+
+
+def _noise_of_a_step(activity: SpontaneousActivity) -> Iterator[tuple[str, Details]]:
+    """Noise that another time step would change, and that does not say which one it is for."""
+    code = activity.on_step
+    names = checks.identifiers(code)
+    if activity.dt is None and "randn" in names and "dt" not in names:
+        text = f"activity '{activity.name}': another time step would be other noise"
+        fix = "write sd*sqrt(dt/t_sd)*randn(), or say which time step it is for: dt=1*ms"
+        yield text, Details(code=code, span=diagnose.name_at("randn", code), fix=fix)
 
 
 def _too_fast(model: NeuronModel, dt: Quantity) -> Iterator[tuple[str, Details]]:
