@@ -5,8 +5,8 @@ and a silent, hyperpolarised down state (Steriade et al. 1993). Each neuron of a
 `SLOW_OSCILLATION` keeps a ``phase`` in cycles that advances by f_slow*dt in every time step with
 the gate open, and wraps at 1. All begin at 0, so the whole population goes up and down together:
 
-- up, for the first up_share of the cycle: Gaussian noise of standard deviation sd a step of 1 ms, as
-  in `brainsleep.models.sleep.MEMBRANE_NOISE`;
+- up, for the first up_share of the cycle: Gaussian noise of standard deviation sd a step of 1 ms,
+  as in `brainsleep.models.sleep.MEMBRANE_NOISE`;
 - down, for the rest: no noise, and v relaxes to v_down with tau_down (exactly, for any time step),
   besides what the neuron's own equations do.
 

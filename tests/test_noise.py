@@ -19,6 +19,7 @@ from brainsleep.protocol import load_protocol, run_id
 from brainsleep.segment import Capacity
 from brainsleep.spec import NetworkSpec, Population
 from brainsleep.state import initial_state
+from brainsleep.table import flatten
 
 #: What `MEMBRANE_NOISE` would be at another time step, said to be for any.
 PER_STEP = dataclasses.replace(MEMBRANE_NOISE, dt=None)
@@ -102,6 +103,7 @@ def test_what_an_activity_states_is_in_no_address():
     paper = load_protocol("paper")
     stated = paper.override({"network.populations.*.activities.noise": PER_STEP})
     assert run_id(paper, 1, "cpp", "a") == run_id(stated, 1, "cpp", "a")
+    assert flatten(paper.describe()) == flatten(stated.describe())  # nor in tables and differences
 
 
 OWN = """
