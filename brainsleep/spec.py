@@ -360,10 +360,6 @@ class NetworkSpec(Network):
                     self.population(getattr(projection, end), label)
             with mistakes.checking(projection):
                 self._check_reciprocal(projection)
-        for population in self.populations:
-            for activity in population.activities:
-                with mistakes.going_on():
-                    activity.check_step(self.dt, f"population '{population.name}'")
         for check in (self._check_input, self._check_gates):
             with mistakes.going_on():
                 check(where)

@@ -32,10 +32,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .alarms import KINDS
+from .cadence import scheduled
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
 from .files import written_for
 from .identity import LATER, REFUSING, deciding
-from .schedule import scheduled
 from .store import Result, as_stored, read_result
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pytest
 from conftest import TINY
 from rich.console import Console
 
+from brainsleep.cadence import scheduled
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
 from brainsleep.grid import Grid
 from brainsleep.reporting.describe import describe
 from brainsleep.reporting.facts import headline
-from brainsleep.schedule import scheduled
 from brainsleep.simulate import simulate
 from brainsleep.store import read_result, write_result
 from brainsleep.table import BASE, choose, flatten, read, tabulate, write

@@ -9,8 +9,8 @@ from typing import Any
 
 from brian2 import Quantity
 
+from ..cadence import every_nth, scheduled
 from ..latex import value_text
-from ..schedule import every_nth, scheduled
 from ..store import Result
 from .definitions import GROUPS, definition
 from .stored_models import quantity

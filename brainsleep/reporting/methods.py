@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..cadence import every_nth, scheduled
 from ..latex import latex_unit, symbol
 from ..model import Model
 from ..plain import plain
 from ..protocol import Data, Protocol
 from ..readout import CLASSIFIERS, Readout
-from ..schedule import every_nth, scheduled
 from ..spec import Network
 from ..surrogate import SurrogateNetwork
 from ..typeset import blocks
