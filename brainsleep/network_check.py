@@ -18,9 +18,9 @@ def check_network(spec: NetworkSpec) -> None:
         step, naming the part it is in.
     """
     for population in spec.populations:
-        for activity in population.activities:
+        for drive in population.activities:
             with mistakes.going_on():
-                activity.check_step(spec.dt, f"population '{population.name}'")
+                drive.check_step(spec.dt, f"population '{population.name}'")
     plan = _sound(spec).plan
     groups, may_set = {}, {}
     for group in plan.groups:
