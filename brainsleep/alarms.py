@@ -17,6 +17,7 @@ from brian2 import Hz, Quantity, second
 
 from . import mistakes
 from .errors import Details, NotFiniteError, ProtocolError, SpecError, explain, nearest
+from .fields import checked_fields
 from .quantities import check_units, is_number
 from .values import default
 
@@ -32,6 +33,7 @@ KINDS = ("saturation", "silence", "runaway", "nan")
 LOOK_EVERY = 64
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class Alarms:
     """When a run gives an alarm, and which alarms end it.

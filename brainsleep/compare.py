@@ -11,6 +11,7 @@ from . import mistakes
 from .backend import default_backend
 from .datasets import load_dataset, split
 from .errors import ProtocolError, SimulationError, explain, nearest
+from .fields import checked_fields
 from .protocol import Protocol
 from .simulate import Progress, measure_rate, simulate
 from .state import stream
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MATCH_IMAGES, MATCH_OCTAVES, MATCH_STEPS = 100, 6, 8
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """One row of a comparison.

@@ -21,7 +21,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from .errors import DataError, explain
+from .errors import DataError
+from .images import data_error
 from .npz import DEFLATE_MAX_RATIO, MAX_BYTES, NUMBERS, read_npy
 
 #: Largest fraction of a folder's PNG files that may be unreadable: notMNIST has a few such.
@@ -196,7 +197,7 @@ def _read_png(path: Path, shape: tuple[int, ...] | None, n_files: int) -> np.nda
         with Image.open(stream, formats=["PNG"]) as image:
             size = (image.height, image.width)
             if image.mode not in ("1", "L"):
-                got, fix = f"an image of mode {image.mode}", "image.convert('L').save(path)"
+                got, fix = f"an image of mode {image.mode}", f"write {_to_grey(image)}.save(path)"
                 raise data_error(path, got, "grey, 8 or 1 bit", fix)
             if shape is not None and size != shape:
                 allowed = f"{shape} as in the images before it"
@@ -210,6 +211,16 @@ def _read_png(path: Path, shape: tuple[int, ...] | None, n_files: int) -> np.nda
         stream.seek(0)
         with Image.open(stream, formats=["PNG"]) as image:
             return np.asarray(image.convert("L"))
+
+
+def _to_grey(image: Image.Image) -> str:
+    """Say in Pillow how to turn an image into one of 8 bits that looks the same."""
+    if image.mode.startswith("I"):  # 16 bits: convert() would clip, not scale
+        return "Image.fromarray((numpy.asarray(image) // 257).astype('uint8'))"
+    if image.has_transparency_data:  # what is hidden may have any colour
+        black = "Image.new('RGBA', image.size, 'black')"
+        return f"Image.alpha_composite({black}, image.convert('RGBA')).convert('L')"
+    return "image.convert('L')"
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -226,11 +237,6 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
         raise _damaged(path, error) from error
-
-
-def data_error(what: object, got: object, allowed: object, fix: str = "") -> DataError:
-    """Compose a `DataError`: what, what was got, what is allowed, the fix."""
-    return DataError(explain(str(what), got, allowed, fix))
 
 
 def _damaged(path: str | Path, reason: object) -> DataError:

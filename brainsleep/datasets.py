@@ -7,12 +7,10 @@ three disjoint parts of a run: plasticity training, readout fit and test.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +18,17 @@ import numpy as np
 
 from .datafiles import (
     IDX_FILES,
-    data_error,
     has_png_classes,
     idx_files,
     read_idx_folder,
     read_npz,
     read_png_classes,
 )
-from .errors import nearest
+from .errors import DataError, nearest
 from .geometric import make_geometric, parse_settings
+from .images import as_images, as_labels, data_error
 from .known import BUILT_IN, KNOWN_SETS, find_known, known_name
+from .quantities import check_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +76,8 @@ class Dataset:
             got, allowed = "one of test_images and test_labels", "both or neither"
             raise data_error(where, got, allowed, "add the missing one, or leave both out")
         for part in ("", "test_") if self.official_split else ("",):
-            images = _as_images(getattr(self, f"{part}images"), f"{where}: {part}images")
-            labels = _as_labels(getattr(self, f"{part}labels"), f"{where}: {part}labels")
+            images = as_images(getattr(self, f"{part}images"), f"{where}: {part}images")
+            labels = as_labels(getattr(self, f"{part}labels"), f"{where}: {part}labels")
             if len(images) != len(labels):
                 got = f"{len(images)} {part}images and {len(labels)} {part}labels"
                 raise data_error(where, got, "one label for each image", "write the file again")
@@ -245,8 +244,7 @@ def split(
     counts = {"n_train": n_train, "n_readout": n_readout, "n_test": n_test}
     counts |= {"n_validation": n_validation} if n_validation else {}
     for what, value in {**counts, "split_seed": split_seed}.items():
-        if not isinstance(value, Integral) or value < 0:
-            raise data_error(f"split: {what}", repr(value), "a whole number from 0")
+        check_whole(value, f"split: {what}", DataError)
     n_images, held_out = len(dataset.labels), (dataset.images, dataset.labels)
     if dataset.test_images is not None and dataset.test_labels is not None:
         held_out = (dataset.test_images, dataset.test_labels)
@@ -330,47 +328,6 @@ def _load_digits() -> Dataset:
         licence="CC BY 4.0",
         citation="Alpaydin, Kaynak (1998), doi:10.24432/C50P49",
     )
-
-
-def _as_images(values: np.ndarray, what: str) -> np.ndarray:
-    """Convert to read-only uint8 of shape (n_samples, height, width), or say why not."""
-    values = np.asarray(values)
-    if values.ndim == 2 and (side := math.isqrt(values.shape[1])) ** 2 == values.shape[1]:
-        values = values.reshape(-1, side, side) if side else values
-    if values.ndim != 3 or values.size == 0:
-        allowed = "(n_samples, height, width) or (n_samples, side * side), not empty"
-        raise data_error(what, f"shape {values.shape}", allowed, "reshape the array")
-    if values.dtype.kind not in "biuf":
-        allowed = "integers 0..255 or floats 0..1"
-        raise data_error(what, f"type {values.dtype}", allowed, "convert the array")
-    top = 255 if values.dtype.kind in "iu" else 1
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= top):  # NaN fails here too
-        allowed = f"finite values from 0 to {top} in images of type {values.dtype}"
-        raise data_error(what, f"values from {low} to {high}", allowed, "rescale the images")
-    return _read_only(values if top == 255 else np.rint(values * 255.0), np.uint8)
-
-
-def _as_labels(values: np.ndarray, what: str) -> np.ndarray:
-    """Convert to read-only int64 of shape (n_samples,), or say why not."""
-    values = np.asarray(values)
-    if values.ndim != 1 or values.size == 0:
-        raise data_error(
-            what, f"shape {values.shape}", "(n_samples,), not empty", "reshape the array"
-        )
-    if values.dtype.kind not in "iu":
-        allowed = "integer class numbers"
-        raise data_error(what, f"type {values.dtype}", allowed, "convert with labels.astype(int)")
-    if values.min() < 0 or values.max() > np.iinfo(np.int64).max:
-        got = f"values from {values.min()} to {values.max()}"
-        raise data_error(what, got, "class numbers from 0", "renumber the classes")
-    return _read_only(values, np.int64)
-
-
-def _read_only(values: np.ndarray, dtype: type) -> np.ndarray:
-    values = np.ascontiguousarray(values, dtype).view()
-    values.flags.writeable = False
-    return values
 
 
 def _check_enough(name: str, counts: dict[str, int], available: int, kind: str = "") -> None:

@@ -8,11 +8,14 @@ import numpy as np
 
 from . import mistakes
 from .errors import ProtocolError, explain
+from .fields import checked_fields
+from .quantities import check_whole
 
 #: When the best weights are put back: whenever training is over, or only if it ended early.
 RESTORE = ("always", "if stopped")
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class EarlyStopping:
     """After every epoch a copy of the network is shown ``data.n_validation`` images, and scored.
@@ -38,11 +41,9 @@ class EarlyStopping:
 
     @mistakes.checked
     def __post_init__(self):
-        whole = isinstance(self.patience, int | np.integer) and not isinstance(self.patience, bool)
-        if not whole or self.patience < 0:
-            allowed = "a whole number of epochs from 0 (0: no early stopping)"
-            raise ProtocolError(explain("early_stopping.patience", repr(self.patience), allowed))
-        object.__setattr__(self, "patience", int(self.patience))
+        where, note = "early_stopping.patience", " (epochs; 0: no early stopping)"
+        patience = check_whole(self.patience, where, ProtocolError, note=note)
+        object.__setattr__(self, "patience", patience)
         if self.restore not in RESTORE:
             allowed = " or ".join(map(repr, RESTORE))
             raise ProtocolError(explain("early_stopping.restore", repr(self.restore), allowed))

@@ -12,8 +12,10 @@ from PIL import Image
 
 from . import mistakes
 from .errors import DataError, ProtocolError, explain
+from .fields import checked_fields
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True)
 class RateEncoder:
     """One input neuron per pixel, firing at a rate proportional to its grey value.
@@ -49,7 +51,7 @@ class RateEncoder:
         if not (
             isinstance(self.size, tuple | list)
             and len(self.size) == 2
-            and all(isinstance(n, numbers.Integral) and n >= 1 for n in self.size)
+            and all(isinstance(n, numbers.Integral) and n is not True and n >= 1 for n in self.size)
         ):
             expected = "two whole numbers of pixels from 1, such as (15, 15)"
             raise ProtocolError(explain("encoder.size", self.size, expected))
@@ -72,6 +74,21 @@ class RateEncoder:
     def n_inputs(self) -> int:
         """Number of input neurons."""
         return self.size[0] * self.size[1]
+
+    def squeezed(self, height: int, width: int) -> str:
+        """Say so if images of this shape lose their proportions; nothing if they keep them.
+
+        They are kept if one side, resized as the other is, would be less than a pixel off.
+        """
+        rows, columns = self.size
+        off = (rows * width / height - columns, columns * height / width - rows)
+        if min(map(abs, off)) < 1:
+            return ""
+        fit = f"({rows}, {max(1, round(rows * width / height))})"
+        return (
+            f"images of {height}x{width} pixels are squeezed to {rows}x{columns}, which changes "
+            f"their proportions; encoder.size={fit} and as many input neurons would keep them"
+        )
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
         """Resize images and flatten them: what a readout of raw pixels is given.

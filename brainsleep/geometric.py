@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from .datafiles import data_error
+from .errors import DataError
+from .images import data_error
+from .quantities import check_whole, is_number
 
 #: Figure of each class, in the order of the labels.
 FIGURES = ("circle", "square", "triangle", "cross")
@@ -61,13 +62,13 @@ def make_geometric(
         If a parameter is out of range.
     """
     n_classes = len(FIGURES)
-    if not isinstance(n, Integral) or not n_classes <= n <= MAX_SAMPLES or n % n_classes:
+    n = check_whole(n, "geometric: n", DataError)
+    if not n_classes <= n <= MAX_SAMPLES or n % n_classes:
         allowed = f"a multiple of {n_classes} from {n_classes} to {MAX_SAMPLES}"
         raise data_error("geometric: n", repr(n), allowed)
-    if not isinstance(noise, Real) or not 0 <= noise <= 10:  # NaN fails here too
+    if not is_number(noise) or not 0 <= noise <= 10:
         raise data_error("geometric: noise", repr(noise), "a number from 0 to 10")
-    if not isinstance(seed, Integral) or seed < 0:
-        raise data_error("geometric: seed", repr(seed), "a whole number from 0")
+    seed = check_whole(seed, "geometric: seed", DataError)
     labels = np.arange(n) % n_classes
     images = np.empty((n, SIDE, SIDE), np.uint8)
     shapes, pixels = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))

@@ -25,10 +25,12 @@ from .batch import structure
 from .compare import Condition, value_at
 from .datasets import load_dataset
 from .errors import Details, SweepError, explain, nearest
+from .fields import checked_fields
 from .functions import described, unlike
 from .load import load_module
 from .plain import plain
 from .protocol import Protocol, load_protocol, run_id
+from .quantities import check_whole
 from .userfiles import reading_once
 from .values import Frozen
 
@@ -109,6 +111,7 @@ class Row:
         return shlex.join(words)
 
 
+@checked_fields(SweepError)
 @dataclass(frozen=True, kw_only=True)
 class Grid:
     """Runs that differ in settings, conditions and seeds.
@@ -171,14 +174,17 @@ class Grid:
             object.__setattr__(self, "conditions", tuple(self.conditions))
 
     def _seeds(self, where: str) -> tuple[int, ...]:
-        if isinstance(self.seeds, int) and self.seeds > MAX_ROWS:
-            raise SweepError(explain(f"{where}: seeds", self.seeds, f"at most {MAX_ROWS}"))
-        seeds = range(self.seeds) if isinstance(self.seeds, int) else tuple(self.seeds)
-        if not all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds):
-            raise SweepError(explain(f"{where}: seeds", self.seeds, "whole numbers from 0 on"))
+        where = f"{where}: seeds"
+        if isinstance(self.seeds, Iterable) and not isinstance(self.seeds, str):
+            seeds = tuple(check_whole(seed, where, SweepError) for seed in self.seeds)
+        else:
+            number = check_whole(self.seeds, where, SweepError)
+            if number > MAX_ROWS:
+                raise SweepError(explain(where, number, f"at most {MAX_ROWS}"))
+            seeds = tuple(range(number))
         if not seeds:
-            raise SweepError(explain(f"{where}: seeds", "none", "at least one"))
-        return tuple(seeds)
+            raise SweepError(explain(where, "none", "at least one"))
+        return seeds
 
     @reading_once()
     def rows(self) -> list[Row]:

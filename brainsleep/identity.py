@@ -46,6 +46,9 @@ LATER: dict[str, dict[str, Any]] = {
     },
 }
 
+#: Settings that refuse what does not fit, and decide nothing about what does.
+REFUSING = {"SpontaneousActivity": {"dt"}}
+
 #: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
 _SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
 
@@ -77,6 +80,7 @@ def without_later(value: Any) -> Any:
         value = _SELECTED.get(value.get("kind", ""), dict)(value)
         before = LATER.get(value.get("kind", ""), {})
         drop = {"references"} if "kind" in value else set()
+        drop |= REFUSING.get(value.get("kind", ""), set())
         found = {k: without_later(v) for k, v in value.items() if k not in drop}
         return {k: v for k, v in found.items() if k not in before or v != before[k]}
     return [without_later(v) for v in value] if isinstance(value, list) else value

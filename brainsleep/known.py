@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .datafiles import IDX_FILES, data_error, idx_files
+from .datafiles import IDX_FILES, idx_files
 from .errors import DataError
+from .images import data_error
 
 #: Environment variable that names a folder to search for data sets.
 DATA_VARIABLE = "BRAINSLEEP_DATA"

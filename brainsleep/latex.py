@@ -293,8 +293,11 @@ def _powers(value: Quantity) -> dict[str, float]:
     return powers
 
 
-def mathml(latex: str) -> str:
-    """Return a line of LaTeX as MathML, which browsers show without a script."""
+def mathml(latex: str, display: str = "block") -> str:
+    """Return a line of LaTeX as MathML, which browsers show without a script.
+
+    `display` is ``"block"``, a line of its own in a browser, or ``"inline"``, within a line.
+    """
     from latex2mathml.converter import convert
 
-    return convert(latex, display="block")
+    return convert(latex, display=display)

@@ -8,6 +8,7 @@ module is long because every field of every model is documented where it is decl
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -19,6 +20,7 @@ from brian2.equations.equations import SUBEXPRESSION
 
 from . import checks, declared, integration, mistakes, quantities
 from .errors import Details, SpecError, closest, explain, nearest
+from .fields import checked_fields
 from .values import Frozen, check_distinct, default, show_value, tuple_of
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -94,6 +96,7 @@ def _gates_in(names: set[str]) -> dict:
     return checks.dimensionless(*(name for name in names if name.endswith("_gate")))
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class NeuronModel(Model):
     """A neuron: equations, threshold, reset.
@@ -231,6 +234,7 @@ class NeuronModel(Model):
         integration.solve(self.method, self.variables, known, f"neuron '{self.name}'")
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class SynapseModel(Model):
     """What a presynaptic spike does to the postsynaptic neuron.
@@ -278,6 +282,7 @@ class SynapseModel(Model):
         checks.check_all_used(self.parameters, names, where)
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class PlasticityRule(Model):
     """A spike-timing-dependent rule: traces on neurons, statements for spikes.
@@ -385,6 +390,7 @@ class PlasticityRule(Model):
         return checks.parse_equations(getattr(self, f"{role}_equations"), self.name)
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class SpontaneousActivity(Model):
     """What drives the neurons of a population while its gate is open.
@@ -403,6 +409,10 @@ class SpontaneousActivity(Model):
         Parameters with units.
     references : tuple of str
         Where it comes from (DOI).
+    dt : Quantity or None
+        The time step that `on_step` and its parameters are stated for, if they are right at no
+        other: noise with a standard deviation a step, for example. A Brian2 network of another
+        time step then refuses it. None for what is right at any, since it uses ``dt``.
 
     Raises
     ------
@@ -415,10 +425,13 @@ class SpontaneousActivity(Model):
     equations: str = ""
     parameters: Mapping[str, Quantity] = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    dt: Quantity | None = None
 
     @mistakes.checked
     def __post_init__(self):
         where = self._freeze("activity")
+        if self.dt is not None:
+            quantities.check_time(self.dt, f"{where}: dt")
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
         declared.check_declared_only(self.variables, where, "an activity")
         own = list(self.variables)
@@ -445,7 +458,18 @@ class SpontaneousActivity(Model):
         """The parsed declarations, by variable name."""
         return checks.parse_equations(self.equations, f"activity '{self.name}'")
 
+    def check_step(self, dt: Quantity, where: str) -> None:
+        """Raise `SpecError` if it is stated for another time step than `dt`."""
+        if self.dt is None or math.isclose(float(self.dt), float(dt), rel_tol=1e-9):
+            return
+        what, allowed = f"{where}: time step of activity '{self.name}'", f"{self.dt}, as it states"
+        fix = "put one in its place first that is right at any, such as sleep:WHITE_NOISE"
+        message = explain(what, dt, allowed, f"{fix}, whose noise is sd*sqrt(dt/t_sd)*randn()")
+        details = Details(word=self.name, found=str(dt), expected=str(self.dt), fix=fix)
+        raise SpecError(message, details)
 
+
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class WeightProcess(Model):
     """What happens to the weights of a projection while its gate is open, whatever the spikes.

@@ -14,8 +14,13 @@ def check_network(spec: NetworkSpec) -> None:
     Raises
     ------
     SpecError
-        For an undefined name or inconsistent units, naming the part it is in.
+        For an undefined name, inconsistent units, or an activity that is stated for another time
+        step, naming the part it is in.
     """
+    for population in spec.populations:
+        for drive in population.activities:
+            with mistakes.going_on():
+                drive.check_step(spec.dt, f"population '{population.name}'")
     plan = _sound(spec).plan
     groups, may_set = {}, {}
     for group in plan.groups:

@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from . import mistakes
 from .alarms import Alarms
 from .early_stopping import EarlyStopping
 from .encoders import RateEncoder
 from .errors import BrainsleepError, Details, ProtocolError, explain, nearest
+from .fields import checked_fields
 from .identity import deciding, without_later
 from .load import load, load_module
 from .override import UnknownKeyError, replace_at
 from .plain import plain
+from .quantities import check_whole
 from .readout import Readout
 from .schedule import Schedule
 from .slots import MAX_SHOWN
@@ -32,6 +32,7 @@ from .weights import SavedWeights
 HOOKS = ("on_segment", "on_sleep", "on_wake")
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class Data:
     """Which images a run learns from, fits its readout on, and is scored on.
@@ -69,19 +70,14 @@ class Data:
             if not isinstance(value, str):
                 raise ProtocolError(explain(f"data.{name}", repr(value), "text"))
         for name in ("n_train", "n_readout", "n_test", "n_validation", "split_seed"):
-            object.__setattr__(self, name, _count(getattr(self, name), f"data.{name}"))
+            number = check_whole(getattr(self, name), f"data.{name}", ProtocolError)
+            object.__setattr__(self, name, number)
             if name != "split_seed" and getattr(self, name) > MAX_SHOWN:
                 allowed = f"at most {MAX_SHOWN} images"
                 raise ProtocolError(explain(f"data.{name}", getattr(self, name), allowed))
 
 
-def _count(value: Any, where: str) -> int:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or int(value) < 0:
-        raise ProtocolError(explain(where, repr(value), "a whole number of at least 0"))
-    return int(value)
-
-
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """What is kept of a run besides spike counts and the first and last weights.
@@ -120,9 +116,9 @@ class Record:
     @mistakes.checked
     def __post_init__(self):
         for name in ("weights_every", "probe_images", "probe_every"):
-            object.__setattr__(self, name, _count(getattr(self, name), f"record.{name}"))
-        if self.probe_every < 1:
-            raise ProtocolError(explain("record.probe_every", 0, "a whole number of at least 1"))
+            number = check_whole(getattr(self, name), f"record.{name}", ProtocolError)
+            object.__setattr__(self, name, number)
+        check_whole(self.probe_every, "record.probe_every", ProtocolError, least=1)
         if not isinstance(self.weights_at_phases, bool):
             got = repr(self.weights_at_phases)
             raise ProtocolError(explain("record.weights_at_phases", got, "True or False"))
@@ -133,7 +129,7 @@ class Record:
             if not isinstance(value, tuple | list):
                 allowed = "a tuple of slots such as (34, 37)"
                 raise ProtocolError(explain(f"record.{name}", repr(value), allowed))
-            slots = tuple(_count(slot, f"record.{name}") for slot in value)
+            slots = tuple(check_whole(slot, f"record.{name}", ProtocolError) for slot in value)
             object.__setattr__(self, name, slots)
         if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
             raise ProtocolError(
@@ -141,6 +137,7 @@ class Record:
             )
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """An experiment: data -> encoder -> network under a schedule -> readout.

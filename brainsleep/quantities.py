@@ -23,6 +23,25 @@ def is_number(value: object) -> TypeGuard[float]:
         return False
 
 
+def check_whole(
+    value: object,
+    where: str,
+    error: type[BrainsleepError] = SpecError,
+    *,
+    least: int = 0,
+    note: str = "",
+) -> int:
+    """Return `value` as an integer; raise `error` unless it is a whole number from `least` on.
+
+    Every count of this package is checked here: Python's integers and NumPy's are whole numbers,
+    truth values and floats are not. What `note` says is added to what is expected.
+    """
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or int(value) < least:  # type: ignore[call-overload]
+        raise error(explain(where, repr(value), f"a whole number of at least {least}{note}"))
+    return int(value)  # type: ignore[call-overload]
+
+
 def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> None:
     """Raise `error` unless `value` is one time, finite and more than 0 s."""
     if not isinstance(value, Quantity) or value.shape or value.dim != second.dim:

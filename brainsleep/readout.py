@@ -14,7 +14,8 @@ import numpy as np
 
 from . import checks, mistakes
 from .errors import DataError, ProtocolError, explain, nearest, one_line
-from .quantities import is_number
+from .fields import checked_fields
+from .quantities import check_whole, is_number
 
 if TYPE_CHECKING:
     from .spec import Network
@@ -33,6 +34,7 @@ CLASSIFIERS = {
 _QDA_SHRINKAGE = 0.1
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class Readout:
     """Standardise, whitened PCA, a classifier.
@@ -105,16 +107,15 @@ class Readout:
         least_of = {"max_iter": 1, "resamples": 100, "label_draws": 1}
         least_of |= {"fit_last": 0, "score_last": 0}
         for name, least in least_of.items():
-            value = getattr(self, name)
-            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if not whole or value < least:
-                allowed = f"a whole number of at least {least}"
-                raise ProtocolError(explain(f"readout.{name}", repr(value), allowed))
-        object.__setattr__(self, "label_counts", tuple(self.label_counts))
-        for count in self.label_counts:
-            if not isinstance(count, int) or count < 2:
-                allowed = "whole numbers of at least 2, such as (50, 100)"
-                raise ProtocolError(explain("readout.label_counts", self.label_counts, allowed))
+            where = f"readout.{name}"
+            value = check_whole(getattr(self, name), where, ProtocolError, least=least)
+            object.__setattr__(self, name, value)
+        where, counts = "readout.label_counts", self.label_counts
+        if not isinstance(counts, tuple | list):
+            allowed, fix = "a tuple of numbers such as (50, 100)", "write (50,) for one"
+            raise ProtocolError(explain(where, repr(counts), allowed, fix))
+        counts = tuple(check_whole(count, where, ProtocolError, least=2) for count in counts)
+        object.__setattr__(self, "label_counts", counts)
 
     def check(self, network: Network, shown: int, tested: int, tasks: int) -> None:
         """Raise `ProtocolError` unless this readout fits a protocol.

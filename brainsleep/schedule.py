@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from brian2 import Quantity, ms, second
 
 from . import mistakes
+from .cadence import CADENCES, MOST_SLEEP
+from .cadence import every_nth as every_nth
 from .errors import Details, ScheduleError, closest, explain, nearest
-from .quantities import check_time, is_number
+from .fields import checked_fields
+from .quantities import check_time, check_whole, is_number
 from .slots import MAX_SLOTS, Order, SlotTable, Timing, slot_table, test_slots, training_slots
 from .stages import SleepStage, check_stages, checked_gates
 from .stages import nrem as nrem
@@ -29,10 +32,8 @@ _MOST_STEPS = 2**40
 
 KINDS = ("wake", "sleep", "test")
 
-#: How a fraction says when sleep comes, see `SleepPhase`.
-CADENCES = ("time", "images")
 
-
+@checked_fields(ScheduleError)
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """A kind of phase and its gates.
@@ -56,6 +57,7 @@ class Phase:
         object.__setattr__(self, "gates", checked_gates(self.gates, f"{self.kind}.gates"))
 
 
+@checked_fields(ScheduleError)
 @dataclass(frozen=True, kw_only=True)
 class SleepPhase(Phase):
     """A sleep: its gates, how long it is, when it ends early.
@@ -63,7 +65,7 @@ class SleepPhase(Phase):
     Parameters
     ----------
     fraction : float
-        Sleep after every period of wake, as a fraction of that period; 0 is no sleep.
+        Sleep after every period of wake, as a fraction of that period: 0.2 is 20 %, 0 is no sleep.
     max_duration : Quantity
         Longest sleep.
     until_initial : bool
@@ -120,6 +122,10 @@ class SleepPhase(Phase):
         if not is_number(self.fraction) or self.fraction < 0:
             allowed = "a number of at least 0 (0: no sleep)"
             raise ScheduleError(explain("sleep.fraction", repr(self.fraction), allowed))
+        if self.fraction > MOST_SLEEP:
+            allowed = f"a fraction of the wake before it, from 0 to {MOST_SLEEP}"
+            fix = f"for {self.fraction:g} % write {self.fraction / 100:g}"
+            raise ScheduleError(explain("sleep.fraction", repr(self.fraction), allowed, fix))
         object.__setattr__(self, "fraction", float(self.fraction))
         if self.cadence not in CADENCES:
             known = nearest(str(self.cadence), CADENCES)
@@ -141,15 +147,6 @@ class SleepPhase(Phase):
         """Return the gates of every stage by name, or of the uniform sleep by ``""``."""
         parts = {stage.name: stage.gates for stage in self.stages} or {"": {}}
         return {name: {**self.gates, **gates} for name, gates in parts.items()}
-
-
-def every_nth(fraction: float) -> int:
-    """Return how many images there are from one sleep to the next, by the cadence ``"images"``.
-
-    >>> [every_nth(fraction) for fraction in (0.1, 0.3, 0.4, 0.5, 0.6, 1.0)]
-    [10, 3, 2, 2, 1, 1]
-    """
-    return max(1, int(1 / fraction + 1e-9))  # 1/(1/49) is a little less than 49
 
 
 def wake(**gates: float) -> Phase:
@@ -201,6 +198,7 @@ def test(**gates: float) -> Phase:
 setattr(test, "__test__", False)  # noqa: B010 - not a test of pytest's
 
 
+@checked_fields(ScheduleError)
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """When wake, sleep and test come.
@@ -233,9 +231,8 @@ class Schedule:
 
     @mistakes.checked
     def __post_init__(self):
-        if not isinstance(self.epochs, int) or isinstance(self.epochs, bool) or self.epochs < 1:
-            allowed = "a whole number of at least 1"
-            raise ScheduleError(explain("schedule.epochs", repr(self.epochs), allowed))
+        epochs = check_whole(self.epochs, "schedule.epochs", ScheduleError, least=1)
+        object.__setattr__(self, "epochs", epochs)
         if not isinstance(self.identical_epochs, bool):
             got = repr(self.identical_epochs)
             raise ScheduleError(explain("schedule.identical_epochs", got, "True or False"))

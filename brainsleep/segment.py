@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .errors import BackendError, ScheduleError, SimulationError, explain
+from .errors import BackendError, ScheduleError, SimulationError, explain, nearest
+from .schedule import KINDS
 from .slots import SlotTable
-from .spec import NetworkSpec
+from .spec import Network, NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,23 @@ class Batch:
 
     stimulus: np.ndarray
     labels: np.ndarray
+
+    def __post_init__(self):
+        stimulus, labels = np.asarray(self.stimulus), np.asarray(self.labels)
+        if stimulus.ndim != 2 or not len(stimulus) or not np.all(np.isfinite(stimulus)):
+            got = f"shape {stimulus.shape}" if stimulus.ndim != 2 or not len(stimulus) else "NaN"
+            raise ScheduleError(
+                explain("batch: stimulus", got, "finite rates (n_images, n_inputs), one or more")
+            )
+        if labels.shape != stimulus.shape[:1]:
+            got, allowed = f"shape {labels.shape}", f"({len(stimulus)},), one an image"
+            raise ScheduleError(explain("batch: labels", got, allowed))
+        if labels.dtype.kind not in "iu" or labels.min() < 0:
+            got = f"{labels.dtype} from {labels.min()}"
+            raise ScheduleError(explain("batch: labels", got, "whole numbers from 0"))
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 @dataclass(frozen=True)
@@ -315,23 +333,46 @@ def check_complete(steps: int, segment: Segment) -> None:
         )
 
 
-def check_segment(spec: NetworkSpec, segment: Segment) -> None:
-    """Raise `BackendError` if `segment` does not fit the network `spec`."""
+def check_segment(spec: Network, segment: Segment) -> None:
+    """Raise `BackendError` if `segment` does not fit the network `spec`; every backend asks."""
     n_inputs = spec.population(spec.input).size
-    if segment.stimulus.shape[1:] != (n_inputs,):
-        raise BackendError(
-            explain(
-                "segment: stimulus",
-                segment.stimulus.shape,
-                f"(n_slots, {n_inputs})",
-                f"population '{spec.input}' has {n_inputs} neurons",
-            )
-        )
+    stimuli = {"stimulus": segment.stimulus}
+    stimuli |= {"batch: stimulus": segment.batch.stimulus} if segment.batch else {}
+    for name, stimulus in stimuli.items():
+        if stimulus.shape[1:] != (n_inputs,):
+            rows = "n_slots" if name == "stimulus" else "n_images"
+            fix = f"population '{spec.input}' has {n_inputs} neurons"
+            allowed = f"({rows}, {n_inputs})"
+            raise BackendError(explain(f"segment: {name}", stimulus.shape, allowed, fix))
     missing = set(spec.gates) ^ set(segment.gates)
     if missing:
         raise BackendError(
             explain("segment: gates", sorted(segment.gates), f"exactly {sorted(spec.gates)}")
         )
+    if spec.batch_size:
+        _check_learning(spec, segment)
+    elif segment.batch is not None:
+        allowed = f"none: '{spec.name}' does not learn labels"
+        raise BackendError(explain("segment: batch", f"{len(segment.batch)} images", allowed))
+
+
+def _check_learning(spec: Network, segment: Segment) -> None:
+    """Raise `BackendError` unless each slot awake, and no other, has images and their labels."""
+    for phase in np.unique(segment.phase).tolist():
+        if phase not in KINDS:
+            raise BackendError(f"segment: unknown phase '{phase}'; {nearest(str(phase), KINDS)}")
+    awake, batch = np.asarray(segment.phase) == "wake", segment.batch
+    if batch is None and awake.any():
+        raise BackendError("segment: a slot awake has no batch; give it images and labels")
+    if batch is None:
+        return
+    if not awake.all():
+        got, allowed = f"one in phase '{segment.phase[0]}'", "none but awake"
+        raise BackendError(explain("segment: batch", got, allowed))
+    n_classes = spec.population(spec.output).size
+    if (largest := int(np.max(batch.labels))) >= n_classes:
+        where, allowed = f"population '{spec.output}': neurons", f"{largest + 1}, one a class"
+        raise BackendError(explain(where, n_classes, allowed))
 
 
 def counts_of_slots(recorded: np.ndarray, final: np.ndarray) -> np.ndarray:

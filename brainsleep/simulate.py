@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
@@ -21,6 +22,8 @@ from .state import initial_state, stream
 from .store import Result, check_writable, find_result, partial_folder, working_on
 
 __all__ = ["Progress", "measure_rate", "simulate"]
+
+log = logging.getLogger("brainsleep")
 
 
 @overload
@@ -126,10 +129,12 @@ def _simulate(
     backend = backend or default_backend(protocols[0].network)
     check_alike(protocols)
     check_writable(out)
-    load = cache(load_dataset)
+    load, warn = cache(load_dataset), cache(log.warning)
     jobs, addresses = {}, []
     for protocol, seed, tell in zip(protocols, seeds, tells, strict=True):
         dataset = load(protocol.data.source, protocol.data.root or None)
+        if squeezed := protocol.encoder.squeezed(*dataset.images.shape[1:]):
+            warn("%s: %s", dataset.name, squeezed)
         address = run_id(protocol, seed, backend_identity(backend), dataset.fingerprint)
         jobs[address] = protocol, seed, backend, dataset, address, out, tell
         addresses.append(address)

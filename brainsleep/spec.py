@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from brian2 import Quantity, ms
 
 from . import checks, mistakes, quantities
 from .errors import Details, SpecError, closest, explain, nearest
+from .fields import checked_fields
 from .model import (
     STANDARD_GATES,
     Model,
@@ -47,6 +47,7 @@ __all__ = [
 PRECISIONS = ("float64", "float32")
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class Population:
     """A group of neurons of one model.
@@ -71,11 +72,8 @@ class Population:
     @mistakes.checked
     def __post_init__(self):
         checks.check_name(self.name, "population", reserved=())
-        size, whole = self.size, isinstance(self.size, int | np.integer)
-        if not whole or isinstance(size, bool) or size < 1:
-            got, allowed = repr(size), "a whole number of at least 1"
-            raise SpecError(explain(f"population '{self.name}': size", got, allowed))
-        object.__setattr__(self, "size", int(size))
+        size = quantities.check_whole(self.size, f"population '{self.name}': size", least=1)
+        object.__setattr__(self, "size", size)
         check_kind(self.model, NeuronModel, f"population '{self.name}': model")
         where = f"population '{self.name}': activities"
         activities = tuple_of(self.activities, SpontaneousActivity, where)
@@ -88,6 +86,7 @@ class Population:
         return bool(self.model.threshold)
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class Connectivity:
     """Which pairs of neurons are connected: each allowed pair with probability `p`.
@@ -113,6 +112,7 @@ class Connectivity:
         object.__setattr__(self, "p", float(self.p))
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class InitialWeights:
     """Magnitudes of the weights at the start: uniform between `low` and `high`.
@@ -150,6 +150,7 @@ class InitialWeights:
         return self.low if self.high is None else self.high
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class Projection:
     """Synapses from one population to another.
@@ -296,6 +297,7 @@ class Network:
         return (*STANDARD_GATES, *self.activity_names, *self.process_names)
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec(Network):
     """Populations and projections of a Brian2 network, checked against each other.

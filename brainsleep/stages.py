@@ -11,7 +11,8 @@ import numpy as np
 
 from . import mistakes
 from .errors import ScheduleError, explain
-from .quantities import is_number
+from .fields import checked_fields
+from .quantities import check_whole, is_number
 from .values import Frozen, show_value
 
 
@@ -25,6 +26,7 @@ def checked_gates(gates: object, where: str) -> Frozen:
     return Frozen({name: float(value) for name, value in gates.items()})
 
 
+@checked_fields(ScheduleError)
 @dataclass(frozen=True)
 class SleepStage:
     """A part of every sleep with gates of its own, such as NREM or REM.
@@ -86,13 +88,11 @@ def check_stages(stages: Any, cycles: Any) -> tuple[tuple[SleepStage, ...], int]
             raise ScheduleError(
                 explain("sleep.stages", f"two called '{name}'", "distinct names", fix)
             )
-    whole = isinstance(cycles, int | np.integer) and not isinstance(cycles, bool)
-    if not whole or cycles < 1:
-        raise ScheduleError(explain("sleep.cycles", repr(cycles), "a whole number of at least 1"))
+    cycles = check_whole(cycles, "sleep.cycles", ScheduleError, least=1)
     if cycles > 1 and not stages:
         allowed, fix = "1 for a sleep without stages", "set sleep.stages first"
         raise ScheduleError(explain("sleep.cycles", cycles, allowed, fix))
-    return tuple(stages), int(cycles)
+    return tuple(stages), cycles
 
 
 def cut(stages: tuple[SleepStage, ...], steps: int, longest: int) -> list[tuple[int, bool, str]]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import checks
 from .errors import NotFiniteError, ProtocolError, SpecError, explain
+from .quantities import check_whole
 from .spec import Network, NetworkSpec, Projection
 from .surrogate import SurrogateNetwork
 
@@ -37,8 +38,7 @@ def stream(seed: int, *names: object) -> np.random.Generator:
     ProtocolError
         If `seed` is not a whole number of at least 0.
     """
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise ProtocolError(explain("seed", repr(seed), "a whole number of at least 0"))
+    seed = check_whole(seed, "seed", ProtocolError)
     words = [zlib.crc32(str(name).encode()) for name in names]
     return np.random.default_rng(np.random.SeedSequence([int(seed), *words]))
 

@@ -17,6 +17,7 @@ from brian2 import Quantity, ms
 
 from . import checks, mistakes, quantities
 from .errors import SpecError, explain, nearest
+from .fields import checked_fields
 from .model import PlasticityRule, SpontaneousActivity, WeightProcess
 from .spec import PRECISIONS, Network
 from .values import check_distinct, check_number, default, tuple_of
@@ -34,12 +35,6 @@ DERIVATIVES = {
 
 #: Losses: two of `snntorch.functional`, and the second summed over steps, not averaged.
 LOSSES = ("ce_count_loss", "ce_rate_loss", "ce_step_loss")
-
-
-def _size(size: object, where: str, least: int = 1) -> int:
-    if not isinstance(size, int) or isinstance(size, bool) or size < least:
-        raise SpecError(explain(where, repr(size), f"a whole number of at least {least}"))
-    return size
 
 
 def _flag(value: object, where: str) -> None:
@@ -61,6 +56,7 @@ class Layer:
         raise NotImplementedError
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class CurrentInput(Layer):
     """Inputs that inject a constant current for as long as an image is shown; they never spike.
@@ -85,7 +81,8 @@ class CurrentInput(Layer):
     @mistakes.checked
     def __post_init__(self):
         checks.check_name(self.name, "population", reserved=())
-        _size(self.size, f"population '{self.name}': size")
+        size = quantities.check_whole(self.size, f"population '{self.name}': size", least=1)
+        object.__setattr__(self, "size", size)
         object.__setattr__(self, "gain", check_number(self.gain, f"'{self.name}': gain"))
 
     @property
@@ -94,6 +91,7 @@ class CurrentInput(Layer):
         return f"current = {self.gain:g}*stimulus*dt"
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class LeakyPopulation(Layer):
     """Leaky integrate-and-fire neurons of snnTorch (`snntorch.Leaky`), without unit.
@@ -137,7 +135,8 @@ class LeakyPopulation(Layer):
     def __post_init__(self):
         where = f"population '{self.name}'"
         checks.check_name(self.name, "population", reserved=())
-        _size(self.size, f"{where}: size")
+        size = quantities.check_whole(self.size, f"{where}: size", least=1)
+        object.__setattr__(self, "size", size)
         for label in ("beta", "v_threshold", "steepness"):
             object.__setattr__(self, label, check_number(getattr(self, label), f"{where}: {label}"))
         if not 0 <= self.beta <= 1:
@@ -172,6 +171,7 @@ class LeakyPopulation(Layer):
         )
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class DenseProjection:
     """All-to-all synapses from one layer to the next; each weight has its own sign.
@@ -234,6 +234,7 @@ class DenseProjection:
                 raise SpecError(explain(f"{where}: rule '{rule.name}' uses", f"'{name}'", expected))
 
 
+@checked_fields()
 @dataclass(frozen=True, kw_only=True)
 class SurrogateNetwork(Network):
     """A feed-forward network that learns labels by surrogate gradients awake, and sleeps.
@@ -300,8 +301,9 @@ class SurrogateNetwork(Network):
         if self.precision not in PRECISIONS:
             allowed = " or ".join(PRECISIONS)
             raise SpecError(explain(f"{where}: precision", repr(self.precision), allowed))
-        _size(self.batch_size, f"{where}: batch_size")
-        _size(self.sleeping_copies, f"{where}: sleeping_copies", least=0)
+        for name, least in {"batch_size": 1, "sleeping_copies": 0}.items():
+            number = quantities.check_whole(getattr(self, name), f"{where}: {name}", least=least)
+            object.__setattr__(self, name, number)
         if self.loss not in LOSSES:
             known = nearest(str(self.loss), LOSSES)
             raise SpecError(f"{where}: unknown loss '{self.loss}'; {known}")

@@ -21,6 +21,7 @@ from .grid import Grid, Row, addressed, grouped
 from .notes import described, failed_note, read_json, result_of, write_json, write_manifest
 from .programs.build import build_key, find_compiler
 from .protocol import Protocol
+from .quantities import check_whole
 from .segment import Capacity
 from .spec import NetworkSpec
 from .store import check_writable
@@ -131,8 +132,7 @@ def sweep(
         protocol = Grid(name=name, protocol=protocol, over=over or {}, seeds=seeds, backend=backend)
     elif over or seeds != 1 or backend:
         raise SweepError("sweep: got a grid and over, seeds or backend; put them in the grid")
-    if not isinstance(batch, int) or batch < 1:
-        raise SweepError(explain("sweep: batch", repr(batch), "a whole number of at least 1"))
+    batch = check_whole(batch, "sweep: batch", SweepError, least=1)
     grids = [protocol] if isinstance(protocol, Grid) else protocol
     plan = Plan([row for grid in grids for row in grid.rows()], out)
     with contextlib.ExitStack() as stack:

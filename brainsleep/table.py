@@ -32,9 +32,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .alarms import KINDS
+from .cadence import scheduled
 from .errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
 from .files import written_for
-from .identity import LATER, deciding
+from .identity import LATER, REFUSING, deciding
 from .store import Result, as_stored, read_result
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ BASE = {
     "data_fingerprint": "hash of the data set's content",
     "seed": "seed",
     "backend": "numpy, cython or cpp",
-    "sleep_fraction": "time asleep over time awake, as scheduled",
+    "sleep_fraction": "setting schedule.sleep.fraction, whatever schedule.sleep.max_duration is",
+    "sleep_scheduled": "length of a sleep over that of the wake before it, as scheduled: at most "
+    "max_duration long; whether it then ended early, or never came, wake_s and sleep_s tell",
     "n_train": "training images",
 }
 
@@ -176,6 +179,7 @@ def _chosen(
 def _line(result: Result) -> dict[str, Any]:
     info = result.info
     described = info["protocol"]
+    asleep, awake = scheduled(described["schedule"])
     line = {
         "run_id": info["run_id"],
         "protocol": described["name"],
@@ -185,6 +189,7 @@ def _line(result: Result) -> dict[str, Any]:
         "seed": info["seed"],
         "backend": info["backend"],
         "sleep_fraction": (described["schedule"].get("sleep") or {}).get("fraction", 0.0),
+        "sleep_scheduled": asleep / awake if awake else 0.0,
         "n_train": described["data"]["n_train"],
     }
     for name, value in info["metrics"].items():
@@ -217,6 +222,7 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
     if isinstance(value, dict):
         found: dict[str, Any] = {}
         kind = value.get("kind", "")
+        value = {n: v for n, v in value.items() if n not in REFUSING.get(kind, ())}
         for name, part in value.items():
             if kind and name in ("kind", "references", "description"):
                 continue

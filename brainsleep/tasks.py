@@ -8,10 +8,12 @@ import numpy as np
 
 from . import mistakes
 from .errors import DataError, ProtocolError, explain
-from .quantities import is_number
+from .fields import checked_fields
+from .quantities import check_whole, is_number
 from .slots import MAX_SHOWN, Order
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class Tasks:
     """Groups of classes that are learned one after the other.
@@ -43,11 +45,14 @@ class Tasks:
     @mistakes.checked
     def __post_init__(self):
         try:
-            classes = tuple(tuple(int(label) for label in task) for task in self.classes)
-        except (TypeError, ValueError, OverflowError):
+            classes = tuple(
+                tuple(check_whole(label, "", ProtocolError) for label in task)
+                for task in self.classes
+            )
+        except (TypeError, ProtocolError):
             classes = ((),)
         flat = [label for task in classes for label in task]
-        if not all(classes) or len(set(flat)) < len(flat) or min(flat, default=0) < 0:
+        if not all(classes) or len(set(flat)) < len(flat):
             allowed = "groups of labels, each label in one of them, such as ((0, 1), (2, 3))"
             raise ProtocolError(explain("tasks.classes", repr(self.classes), allowed))
         object.__setattr__(self, "classes", classes)
@@ -56,8 +61,8 @@ class Tasks:
         if not is_number(self.rehearsal) or self.rehearsal < 0:
             raise ProtocolError(explain("tasks.rehearsal", repr(self.rehearsal), "at least 0"))
         object.__setattr__(self, "rehearsal", float(self.rehearsal))
-        if not isinstance(self.stored, int) or isinstance(self.stored, bool) or self.stored < 1:
-            raise ProtocolError(explain("tasks.stored", repr(self.stored), "at least 1"))
+        stored = check_whole(self.stored, "tasks.stored", ProtocolError, least=1)
+        object.__setattr__(self, "stored", stored)
         if not classes and (self.mixed or self.rehearsal):
             raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes, too")
         if self.mixed and self.rehearsal:

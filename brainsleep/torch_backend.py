@@ -14,8 +14,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from .errors import BackendError, BrainsleepError, MissingExtraError, SimulationError, one_line
-from .request import Answer, one_by_one
-from .segment import Capacity, Recording, Segment
+from .request import Answer, check_batch, one_by_one
+from .segment import Capacity, Recording, Segment, check_segment
 from .state import State
 from .surrogate import SurrogateNetwork
 
@@ -78,6 +78,7 @@ class TorchBackend:
 
     def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
         """Run `segment` from `state`; see `brainsleep.backend.make_backend`."""
+        check_segment(self.spec, segment)
         with _one_thread(), _torch_errors():
             run = Run(self, state, seed)
             k = 0
@@ -102,6 +103,9 @@ class TorchBackend:
         Layers are matrices already, and a batch of images fills them: there is nothing to be
         gained on the CPU.
         """
+        check_batch(states, segments, seeds)
+        for segment in segments:
+            check_segment(self.spec, segment)
         return one_by_one(self.advance, states, segments, seeds)
 
     def _alike(self, segment: Segment, k: int, other: int) -> bool:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch.nn.functional import linear
 
-from .errors import BackendError, SimulationError, explain
 from .segment import Recording, Segment
 from .state import MOMENTS, State, check_finite, variable_name
 from .surrogate import DenseProjection
@@ -98,8 +97,7 @@ class Run:
     def learn(self, segment: Segment) -> None:
         """Show a batch of images and take a step down the gradient of the loss."""
         batch, gates = segment.batch, _values(segment, 0)
-        if batch is None:
-            raise BackendError("segment: a slot awake has no batch; give it images and labels")
+        assert batch is not None  # `check_segment` has seen to it
         self._rest()
         plan = self._plan(segment, 0)
         self._onsets(plan)
@@ -263,14 +261,6 @@ class Run:
         return linear(flow, self.w[p.name].contiguous(), self.bias.get(p.name))
 
     def _descend(self, output: torch.Tensor, labels: torch.Tensor, opening: float) -> None:
-        if int(labels.max()) >= output.shape[-1]:
-            raise SimulationError(
-                explain(
-                    f"population '{self.spec.output}': neurons",
-                    output.shape[-1],
-                    f"at least one for every class, {int(labels.max()) + 1}",
-                )
-            )
         parameters = {f"{name}.": w for name, w in self.w.items()}
         parameters |= {f"{name}.bias_": bias for name, bias in self.bias.items()}
         adam = torch.optim.Adam(

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import mistakes
 from .errors import BrainsleepError, ProtocolError, StoreError, explain, nearest, one_line
+from .fields import checked_fields
 from .npz import digest
 from .spec import Network
 from .store import Result, as_stored, read_result
@@ -37,6 +38,7 @@ class SavedSynapses(NamedTuple):
     bias: np.ndarray | None = None
 
 
+@checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class SavedWeights:
     """Weights, and who is connected to whom, from a stored run.

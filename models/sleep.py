@@ -10,11 +10,24 @@ from brian2 import Hz, ms, mV
 
 from brainsleep.spec import SpontaneousActivity, WeightProcess
 
-#: Independent Gaussian noise on every membrane, `sd` a step.
+#: Independent Gaussian noise on every membrane, `sd` a step of 1 ms. At another time step it would
+#: be other noise, so networks of another time step refuse it: see `WHITE_NOISE`.
 MEMBRANE_NOISE = SpontaneousActivity(
     name="noise",
     on_step="v += noise_gate*sd*randn()",
     parameters={"sd": 2 * mV},  # standard deviation per time step
+    references=("arXiv:2601.08447",),
+    dt=1 * ms,
+)
+
+#: The same noise at any time step: its variance grows with time. At 1 ms it is `MEMBRANE_NOISE`.
+WHITE_NOISE = SpontaneousActivity(
+    name="noise",
+    on_step="v += noise_gate*sd*sqrt(dt/t_sd)*randn()",
+    parameters={
+        "sd": 2 * mV,  # standard deviation of what is added in t_sd
+        "t_sd": 1 * ms,  # time that sd is stated for
+    },
     references=("arXiv:2601.08447",),
 )
 

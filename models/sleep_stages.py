@@ -5,8 +5,8 @@ and a silent, hyperpolarised down state (Steriade et al. 1993). Each neuron of a
 `SLOW_OSCILLATION` keeps a ``phase`` in cycles that advances by f_slow*dt in every time step with
 the gate open, and wraps at 1. All begin at 0, so the whole population goes up and down together:
 
-- up, for the first up_share of the cycle: Gaussian noise of standard deviation sd a step, as in
-  `brainsleep.models.sleep.MEMBRANE_NOISE`;
+- up, for the first up_share of the cycle: Gaussian noise of standard deviation sd a step of 1 ms,
+  as in `brainsleep.models.sleep.MEMBRANE_NOISE`;
 - down, for the rest: no noise, and v relaxes to v_down with tau_down (exactly, for any time step),
   besides what the neuron's own equations do.
 
@@ -19,6 +19,8 @@ the decay of weights belongs to NREM follows Tononi & Cirelli (2014); REM is tho
 (Grosmark et al. 2012) and to prune as well (Li et al. 2017, doi:10.1038/nn.4479). Which stage does
 what is for the schedule to say: see `NREM`, `REM` and `brainsleep.protocols.stages`.
 """
+
+import dataclasses
 
 from brian2 import Hz, ms, mV
 
@@ -43,6 +45,15 @@ SLOW_OSCILLATION = SpontaneousActivity(
         "tau_down": 10 * ms,  # how fast
     },
     references=("doi:10.1523/JNEUROSCI.13-08-03252.1993", "doi:10.1016/j.neuron.2013.12.025"),
+    dt=1 * ms,
+)
+
+#: The same at any time step: its noise is `brainsleep.models.sleep.WHITE_NOISE`.
+SLOW_OSCILLATION_WHITE = dataclasses.replace(
+    SLOW_OSCILLATION,
+    on_step=SLOW_OSCILLATION.on_step.replace("sd*randn()", "sd*sqrt(dt/t_sd)*randn()"),
+    parameters={**SLOW_OSCILLATION.parameters, "t_sd": 1 * ms},  # time that sd is stated for
+    dt=None,
 )
 
 #: Four fifths of a sleep: slow oscillation and decay, plasticity closed.

@@ -1,6 +1,7 @@
 import gzip
 import importlib.machinery
 import os
+import re
 import struct
 import sys
 import types
@@ -386,10 +387,20 @@ def test_png_of_another_size(tmp_path):
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16"])
 def test_png_that_is_not_grey(tmp_path, mode):
-    write_png_classes(tmp_path, make_arrays()["images"])
-    Image.new(mode, (6, 6)).save(tmp_path / "B" / "0004.png")
-    with pytest.raises(DataError, match=rf"0004\.png: got an image of mode {mode}.*convert"):
+    """What is printed as the fix, carried out, gives the grey values that one sees."""
+    images, _ = write_png_classes(tmp_path, make_arrays()["images"])
+    path = tmp_path / "A" / "0000.png"
+    seen, shown = images[0], Image.fromarray(images[0])
+    image = shown.convert(mode) if mode != "I;16" else Image.fromarray(seen.astype("u2") * 257)
+    if "A" in mode:
+        image.putalpha(Image.fromarray(np.where(seen > 99, 255, 0).astype(np.uint8)))
+        seen = np.where(seen > 99, seen, 0)
+    image.save(path)
+    with pytest.raises(DataError, match=rf"0000\.png: got an image of mode {mode}") as error:
         load_dataset(tmp_path)
+    (fix,) = re.findall("; write (.*)$", str(error.value))
+    exec(fix, {"Image": Image, "numpy": np, "image": Image.open(path), "path": path})
+    np.testing.assert_array_equal(load_dataset(tmp_path).images[0], seen)
 
 
 def test_class_without_png(tmp_path):
@@ -490,7 +501,7 @@ BAD_ARRAYS = {
     ),
     "text labels": (
         {"images": IMAGES, "labels": LABELS.astype(str)},
-        r"labels\.npy of type <U.*expected numbers",
+        r"labels\.npy of type <U.*expected numbers; save num.*numpy\.unique",
     ),
     "complex images": ({"images": IMAGES + 1j, "labels": LABELS}, "of type complex"),
     "4-D images": ({"images": IMAGES[..., None], "labels": LABELS}, r"shape \(60, 6, 6, 1\)"),
@@ -498,14 +509,26 @@ BAD_ARRAYS = {
     "flat, not square": ({"images": IMAGES.reshape(60, -1)[:, 1:], "labels": LABELS}, r"\(60, 35"),
     "2-D labels": ({"images": IMAGES, "labels": LABELS[:, None]}, r"labels: got shape \(60, 1\)"),
     "negative labels": ({"images": IMAGES, "labels": LABELS - 1}, "from -1 to 3; expected class"),
-    "float labels": ({"images": IMAGES, "labels": LABELS + 0.5}, "type float64; expected integer"),
+    "float labels": (
+        {"images": IMAGES, "labels": LABELS + 0.5},
+        "with fractions, such as 0.5; exp",
+    ),
     "huge labels": (
         {"images": IMAGES, "labels": np.full(60, 2**64 - 1, np.uint64)},
         "from 18446744073709551615",
     ),
-    "NaN": ({"images": np.full((60, 6, 6), np.nan), "labels": LABELS}, "nan.*finite values"),
-    "infinite": ({"images": np.full((60, 6, 6), np.inf), "labels": LABELS}, "inf.*finite values"),
-    "bright floats": ({"images": IMAGES.astype(float), "labels": LABELS}, "expected.*from 0 to 1 "),
+    "NaN": (
+        {"images": np.full((60, 6, 6), np.nan), "labels": LABELS},
+        "2160 of 2160 values that are NaN",
+    ),
+    "infinite": (
+        {"images": np.full((60, 6, 6), np.inf), "labels": LABELS},
+        "NaN or inf.*finite values",
+    ),
+    "bright floats": (
+        {"images": IMAGES.astype(float), "labels": LABELS},
+        "expected 0 to 1 in images of fl",
+    ),
     "negative": ({"images": IMAGES.astype(int) - 1, "labels": LABELS}, "from -1 to.*0 to 255"),
     "too bright": ({"images": IMAGES.astype(int) + 1, "labels": LABELS}, "to 256; expected"),
     "no samples": ({"images": IMAGES[:0], "labels": LABELS[:0]}, r"shape \(0, 6, 6\).*not empty"),
@@ -535,6 +558,70 @@ def test_bad_npz(tmp_path, case):
     with pytest.raises(DataError, match=message) as error:
         load_dataset(write_npz(tmp_path / "bad.npz", **arrays))
     assert "\n" not in str(error.value)
+
+
+FAULTS = {  # what is wrong, and what is right about the images or labels that the fix gives
+    "0 and 1": ("images", IMAGES // 128, "values from 0 to 1, nearly black", IMAGES // 128 * 255),
+    "0 to 15": ("images", IMAGES // 16, "values from 0 to 15, nearly black", IMAGES // 16 * 17),
+    "0 to 16": (
+        "images",
+        IMAGES // 16 + 1,
+        "nearly black",
+        np.rint((IMAGES // 16 + 1.0) * 255 / 16),
+    ),
+    "divided twice": ("images", IMAGES / 255 / 255, "nearly black", IMAGES),
+    "floats to 255": ("images", IMAGES.astype(float), "values from 0.0 to 255.0", IMAGES),
+    "16 bits": ("images", IMAGES.astype(np.uint16) * 257, "values from 0 to 65535", IMAGES),
+    "-1 to 1": ("images", IMAGES / 127.5 - 1, "values from -1.0 to 1.0", IMAGES),
+    "signed": ("images", (IMAGES - 128.0).astype(np.int8), "values from -128 to 127", IMAGES),
+    "RGB": ("images", np.stack([IMAGES] * 3, -1), r"colour images, shape \(60, 6, 6, 3\)", IMAGES),
+    "RGB first": ("images", np.stack([IMAGES / 255] * 3, 1), "colour images", IMAGES),
+    "RGBA": (
+        "images",
+        np.stack([IMAGES, IMAGES, IMAGES, np.full_like(IMAGES, 255)], -1),
+        "colour images",
+        IMAGES,
+    ),
+    "one channel": ("images", IMAGES[..., None], r"shape \(60, 6, 6, 1\)", IMAGES),
+    "one channel first": ("images", IMAGES[:, None], r"shape \(60, 1, 6, 6\)", IMAGES),
+    "NaN": (
+        "images",
+        np.where(IMAGES > 250, np.nan, IMAGES / 255),
+        r"\d+ of 2160 values that are NaN or infinite, the first in image \d",
+        np.where(IMAGES > 250, 0, IMAGES),
+    ),
+    "one-hot": ("labels", np.eye(5, dtype=int)[LABELS], r"one-hot labels, shape \(60, 5\)", LABELS),
+    "one-hot floats": ("labels", np.eye(5)[LABELS], "one-hot labels", LABELS),
+    "a column": ("labels", LABELS[:, None], r"shape \(60, 1\)", LABELS),
+    "floats": ("labels", LABELS.astype(float), "type float64; expected integer", LABELS),
+    "truth values": ("labels", LABELS > 2, "type bool", LABELS > 2),
+    "names": ("labels", np.array(list("abcde"))[LABELS], "type <U1", LABELS),
+    "from -1": ("labels", LABELS - 1, "values from -1 to 3", LABELS),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_has_its_own_fix(fault):
+    """What is printed as the fix, carried out, gives what was meant."""
+    part, wrong, message, right = FAULTS[fault]
+    arrays = {"images": IMAGES, "labels": LABELS}
+    with pytest.raises(DataError, match=message) as error:
+        Dataset("mine", **(arrays | {part: wrong}))
+    (fix,) = re.findall(rf"write (.*\b{part}\b.*)$", str(error.value))
+    mended = eval(fix, {"numpy": np, part: wrong})
+    np.testing.assert_array_equal(
+        getattr(Dataset("mine", **(arrays | {part: mended})), part), right
+    )
+
+
+def test_dim_or_black_images_are_not_refused():
+    assert Dataset("dim", IMAGES // 8 + 1, LABELS).images.max() == 32
+    assert Dataset("black", IMAGES * 0, LABELS).images.max() == 0
+
+
+def test_labels_that_are_missing():
+    with pytest.raises(DataError, match=r"1 of 60 that are NaN or infinite.*leave out images"):
+        Dataset("mine", IMAGES, np.where(np.arange(60) == 7, np.nan, LABELS))
 
 
 def test_bad_idx_folder(tmp_path):

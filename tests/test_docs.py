@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from browser import Browser, find_browser
 
 from brainsleep.load import load_module, shipped
 from brainsleep.model import Model
@@ -43,6 +44,27 @@ def site(tmp_path_factory):
     done = subprocess.run(command(folder), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-8000:]
     return folder
+
+
+#: For every formula within a text: whether it is on the line of the words that it stands between.
+#: Lines are as long as their texts, so that no formula is alone on one because there is no room.
+ON_ITS_LINE = """
+document.querySelector("article").style.whiteSpace = "nowrap";
+[...document.querySelectorAll("span.math > math")].flatMap(math => {
+  const text = math.closest("p, td, li, dd, figcaption"), words = [];
+  const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (!node.parentElement.closest("math") && node.data.trim()) words.push(node);
+  }
+  const range = document.createRange(), box = math.getBoundingClientRect();
+  const rows = words.flatMap(node => {
+    range.selectNodeContents(node);
+    return [...range.getClientRects()];
+  });
+  return rows.length ? [rows.every(row => row.top < box.bottom && box.top < row.bottom)] : [];
+})
+"""
 
 
 class Page(HTMLParser):
@@ -113,6 +135,15 @@ def test_figures_of_models_are_pictures(site):
     assert len(pictures) == 3
     for path in pictures:
         assert imread(path).std() > 0.05  # not an empty canvas
+
+
+@pytest.mark.skipif(find_browser() is None, reason="needs a Chromium: apt-get install chromium")
+def test_formulas_within_a_text_are_on_its_line(site):
+    with Browser() as browser:
+        for page in ("metrics.html", "howto/own_rule.html", "models/index.html"):
+            browser.open(site / page)
+            found = browser.evaluate(ON_ITS_LINE)
+            assert len(found) >= 3 and all(found), (page, found)
 
 
 def test_every_page_is_reached_from_the_first(site):

@@ -88,7 +88,10 @@ def test_the_test_has_the_weights_that_were_put_back(runs):
     [
         ({"data.n_validation": 0}, "data.n_validation: got 0; expected at least 1 image"),
         ({"early_stopping.patience": 0}, "expected 0 without early stopping"),
-        ({"early_stopping.patience": -1}, "a whole number of epochs from 0"),
+        (
+            {"early_stopping.patience": -1},
+            "at least 0 (epochs; 0: no early stopping)",
+        ),
         ({"early_stopping.restore": "never"}, "'always' or 'if stopped'"),
         ({"tasks.classes": ((0, 1), (2, 3))}, "expected one task"),
         ({"readout.fit_last": 161}, "at most 160, as many as are shown"),

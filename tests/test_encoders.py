@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -101,6 +102,24 @@ def test_height_and_width(images):
     pixels = encoder.pixels(rows).reshape(4, 10)
     assert np.all(pixels[0] > 0.8)
     assert np.all(pixels[2:] == 0)
+
+
+@pytest.mark.parametrize(
+    ("images", "size"),
+    [((28, 28), (15, 15)), ((8, 8), (15, 15)), ((27, 28), (15, 15)), ((20, 30), (10, 15)),
+     ((20, 30), (15, 22)), ((30, 20), (22, 15)), ((20, 30), (20, 30))],
+)  # fmt: skip
+def test_proportions_kept(images, size):
+    assert not RateEncoder(size=size).squeezed(*images)
+
+
+@pytest.mark.parametrize("images", [(20, 30), (30, 20), (28, 32), (1, 100), (100, 1)])
+def test_proportions_lost(images):
+    """Both shapes are named, and the size that is given keeps the proportions."""
+    text = RateEncoder().squeezed(*images)
+    assert "{}x{} pixels are squeezed to 15x15".format(*images) in text
+    (size,) = re.findall(r"encoder\.size=\((\d+), (\d+)\)", text)
+    assert not RateEncoder(size=tuple(map(int, size))).squeezed(*images)
 
 
 def test_images_may_be_views_or_read_only():

@@ -80,7 +80,7 @@ def test_noise():
         ("noise=nan", "noise: got nan"),
         ("noise=loud", "noise: got 'loud'; expected a number"),
         ("noise", "noise: got ''"),
-        ("seed=-1", "seed: got -1; expected a whole number from 0"),
+        ("seed=-1", "seed: got -1; expected a whole number of at least 0"),
         ("size=3", "'size=3'; expected each of n, noise, seed once at most"),
         ("seed=1,seed=2", "'seed=2'; expected each"),
         ("n=4,", "got ''; expected each"),
@@ -92,7 +92,10 @@ def test_bad_settings(settings, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("bad", [{"n": 4.0}, {"noise": "0.2"}, {"seed": 1.5}, {"seed": None}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"n": 4.0}, {"n": True}, {"noise": True}, {"noise": "0.2"}, {"seed": 1.5}, {"seed": None}],
+)
 def test_bad_arguments(bad):
     with pytest.raises(DataError, match=f"geometric: {next(iter(bad))}"):
         make_geometric(**bad)

@@ -195,7 +195,7 @@ GRIDS = [Grid(name="a", protocol="demo", seeds=SEEDS)]
         ('protocol = "demo"\nseed = 3', "unknown key 'seed'; did you mean 'seeds'"),
         ('protocol = "demo"\nseeds = "3"', "a number or a list"),
         ('protocol = "demo"\nseeds = true', "a number or a list"),
-        ('protocol = "demo"\nseeds = [-1]', "whole numbers from 0 on"),
+        ('protocol = "demo"\nseeds = [-1]', "a whole number of at least 0"),
         ('protocol = "demo"\nseeds = 0', "expected at least one"),
         ('protocol = "demo"\nbackend = "cp"', "did you mean 'cpp'"),
         ('protocol = "demo"\n[over]\n"a.b" = 3', "a list of values"),

@@ -85,7 +85,7 @@ def assert_refused(make, *parts, error=ProtocolError):
         ("record.snapshots", "4", (4,)),
         ("references", "a, b", ("a", "b")),
         ("readout.population", "i", "i"),
-        ("network.dt", "0.5*ms", 0.5 * ms),
+        ("network.dt", "1000*us", 1 * ms),
         ("network.populations.e.size", "100", 100),
         ("network.populations.e.model.tau_m", "20*ms", 20 * ms),
         ("network.populations.e.model.parameters.tau_m", 20 * ms, 20 * ms),
@@ -382,7 +382,6 @@ CHANGES = {
     "readout.resamples": 1000,
     "record.weights_every": 1,
     "record.raster": (0, 1),
-    "network.dt": "0.5*ms",
     "network.precision": "float32",
     "network.populations.e.size": 201,
     "network.populations.e.model.tau_m": 30.000000001 * ms,
@@ -413,6 +412,9 @@ def test_run_id_depends_on_every_setting():
         "data": address(fingerprint="other"),
         "nothing": address(),
     }
+    noise = {"network.populations.*.activities.noise": "sleep:WHITE_NOISE"}
+    found |= {"noise": address(PROTOCOL.override(noise))}
+    found |= {"dt": address(PROTOCOL.override(noise | {"network.dt": "0.5*ms"}))}
     assert len(set(found.values())) == len(found), sorted(found, key=found.get)
 
 

@@ -194,7 +194,14 @@ def test_variance(variance):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"max_iter": 0}, {"max_iter": 1.5}, {"resamples": 99}, {"resamples": None}]
+    "changes",
+    [
+        {"max_iter": 0},
+        {"max_iter": 1.5},
+        {"max_iter": True},
+        {"resamples": 99},
+        {"resamples": None},
+    ],
 )
 def test_counts(changes):
     name = next(iter(changes))

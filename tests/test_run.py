@@ -236,6 +236,16 @@ def test_damaged_result_is_set_aside_and_run_again(tiny, tmp_path, caplog):
     assert "was changed after it was written; set aside" in caplog.text
 
 
+def test_squeezed_images_are_said_once(tmp_path, caplog):
+    images = np.random.default_rng(0).integers(0, 256, (92, 8, 12), dtype=np.uint8)
+    np.savez(tmp_path / "wide.npz", images=images, labels=np.arange(92) % 4)
+    wide = TINY.override({"data.source": str(tmp_path / "wide.npz")})
+    runs = simulate([wide] * 2, seed=[1, 2], batch=True, backend="numpy", out=tmp_path / "out")
+    said = [r.getMessage() for r in caplog.records if "squeezed" in r.getMessage()]
+    assert len(runs) == 2 and len(said) == 1
+    assert said[0].startswith("wide: images of 8x12 pixels are squeezed to 8x8")
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -136,6 +136,13 @@ def test_ready_made_phases():
 # --- what is refused ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("percent", [5.1, 20, 100, 1e300])
+def test_fraction_meant_in_per_cent(percent):
+    assert_refused(lambda: sleep(percent), "from 0 to 5", f"write {percent / 100:g}")
+    if percent == 20:
+        assert sleep(0.2).fraction == 0.2  # what is written as the fix
+
+
 @pytest.mark.parametrize("fraction", [-0.1, float("nan"), float("inf"), "0.2", None, True])
 def test_fraction(fraction):
     assert_refused(lambda: sleep(fraction), "sleep.fraction", "got", "at least 0")

@@ -8,10 +8,16 @@ import sys
 import numpy as np
 import pytest
 from brian2 import ms
-from conftest import TINY
+from conftest import TINY, make_segment
 
 from brainsleep.backend import make_backend
-from brainsleep.errors import BackendError, BrainsleepError, ProtocolError, SpecError
+from brainsleep.errors import (
+    BackendError,
+    BrainsleepError,
+    ProtocolError,
+    ScheduleError,
+    SpecError,
+)
 from brainsleep.grid import Grid
 from brainsleep.gridfile import read_grids
 from brainsleep.measure import weight_metrics
@@ -292,6 +298,70 @@ def test_a_backend_runs_its_own_kind_of_network(backend, spec, words):
 def test_hooks_are_for_brian2():
     with pytest.raises(BackendError, match="hooks"):
         make_backend("torch", SMALL, hooks={"on_sleep": lambda groups, t: None})
+
+
+def unfit():
+    """Segments that do not fit `SMALL`, and what is said."""
+    good, shown = segment(SMALL, batch=patterns()), patterns()
+    wide, gates = np.zeros((1, N + 1)), {k: v for k, v in good.gates.items() if k != "input"}
+    return {
+        "stimulus": (segment(SMALL, "sleep", stimulus=wide), rf"stimulus: got \(1, {N + 1}\)"),
+        "batch": (
+            segment(SMALL, batch=Batch(np.zeros((20, N - 1)), shown.labels)),
+            rf"batch: stimulus: got \(20, {N - 1}\); expected \(n_images, {N}\)",
+        ),
+        "gate missing": (dataclasses.replace(good, gates=gates), "gates: got .*expected exactly"),
+        "gate unknown": (segment(SMALL, batch=shown, nois=1), r"gates: got .*'nois'.*exactly"),
+        "no batch": (segment(SMALL), "a slot awake has no batch; give it images and labels"),
+        "batch asleep": (segment(SMALL, "sleep", batch=shown), "batch: got one in phase 'sleep'"),
+        "batch in a test": (segment(SMALL, "test", batch=shown), "expected none but awake"),
+        "phase": (segment(SMALL, "wakee", batch=shown), "unknown phase 'wakee'; did you mean 'wa"),
+        "classes": (
+            segment(SMALL, batch=Batch(shown.stimulus, shown.labels + 40)), "expected 44, one a cl",
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("fault", unfit())
+def test_what_a_segment_or_batch_refuses(fault):
+    backend, state = make_backend("torch", SMALL), initial_state(SMALL, 0)
+    wrong, message = unfit()[fault]
+    with pytest.raises(BackendError, match=message):
+        backend.advance(state, wrong, 1)
+    with pytest.raises(BackendError, match=message):
+        backend.advance_batch([state] * 2, [segment(SMALL, "sleep"), wrong], [1, 2])
+
+
+@pytest.mark.torch
+def test_replicas_are_counted():
+    backend, state = make_backend("torch", SMALL), initial_state(SMALL, 0)
+    with pytest.raises(BackendError, match="2 states, 1 segments and 2 seeds; expected as many"):
+        backend.advance_batch([state] * 2, [segment(SMALL, "sleep")], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("stimulus", "labels", "message"),
+    [
+        (np.zeros(N), [0], r"batch: stimulus: got shape \(\d+,\)"),
+        (np.zeros((0, N)), [], r"batch: stimulus: got shape \(0, \d+\)"),
+        (np.full((2, N), np.nan), [0, 1], "batch: stimulus: got NaN; expected finite"),
+        (np.zeros((2, N)), [0], r"batch: labels: got shape \(1,\); expected \(2,\), one an image"),
+        (np.zeros((2, N)), np.eye(2), r"batch: labels: got shape \(2, 2\)"),
+        (np.zeros((2, N)), [0.0, 1.0], r"labels: got float64 from 0\.0; expected whole numbers"),
+        (np.zeros((2, N)), [0, -1], "labels: got int64 from -1; expected whole numbers from 0"),
+    ],
+)
+def test_what_is_no_batch(stimulus, labels, message):
+    with pytest.raises(ScheduleError, match=message):
+        Batch(stimulus, np.asarray(labels))
+
+
+def test_only_networks_that_learn_labels_take_them(small_network):
+    alone = make_segment(small_network, np.zeros((1, 30)), [5])
+    alone = dataclasses.replace(alone, batch=Batch(np.zeros((2, 30)), np.arange(2)))
+    with pytest.raises(BackendError, match="batch: got 2 images; expected none: 'small' does not"):
+        make_backend("numpy", small_network).advance(initial_state(small_network, 0), alone, 1)
 
 
 WITHOUT = """
@@ -584,9 +654,13 @@ def test_numbers_that_are_not_finite_stop_the_run(backend):
 
 
 @pytest.mark.torch
-def test_what_torch_refuses_is_an_error_of_ours(backend):
-    shown = segment(SMALL, "test", stimulus=np.zeros((1, N + 1)), input=1)
-    with pytest.raises(BrainsleepError, match=r"backend torch: .*shapes"):
+def test_what_torch_refuses_is_an_error_of_ours(backend, monkeypatch):
+    def refuse(*arguments):
+        raise RuntimeError("out of\nmemory")
+
+    monkeypatch.setattr("brainsleep.torch_segment.Run.show", refuse)
+    shown = segment(SMALL, "test", stimulus=np.zeros((1, N)), input=1)
+    with pytest.raises(BrainsleepError, match="backend torch: out of memory"):
         backend.advance(initial_state(SMALL, 0), shown, 0)
 
 

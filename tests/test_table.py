@@ -1,5 +1,6 @@
 """Tables of results: which columns there are, what is left out, files."""
 
+import io
 import json
 import re
 import sys
@@ -8,9 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import TINY
+from rich.console import Console
 
+from brainsleep.cadence import scheduled
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
 from brainsleep.grid import Grid
+from brainsleep.reporting.describe import describe
+from brainsleep.reporting.facts import headline
 from brainsleep.simulate import simulate
 from brainsleep.store import read_result, write_result
 from brainsleep.table import BASE, choose, flatten, read, tabulate, write
@@ -35,6 +40,67 @@ def folder(tmp_path_factory):
     for row in GRID.rows():
         simulate(row.protocol, seed=row.seed, backend="numpy", out=out)
     return out
+
+
+def shown(protocol):
+    """What `show` prints, on wide paper."""
+    console = Console(width=300, file=io.StringIO())
+    for part in describe(protocol):
+        console.print(part)
+    return console.file.getvalue()
+
+
+SLEEPS = {  # settings of a schedule, and sleep over wake
+    "capped": ({"fraction": 1.0}, 10 / 35),
+    "not capped": ({"fraction": 0.2}, 0.2),
+    "none": ({"fraction": 0.0}, 0.0),
+    "of a length": ({"fraction": 0.5, "duration": "6*second"}, 0.5),
+    "of a length, capped": ({"fraction": 0.5, "duration": "20*second"}, 10 / 40),
+    "after images": (
+        {"fraction": 0.3, "duration": "2*second", "cadence": "images"}, 2 / 3,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SLEEPS)
+def test_sleep_as_scheduled_is_what_the_schedule_lays_out(case):
+    settings, ratio = SLEEPS[case]
+    changes = {f"schedule.sleep.{key}": value for key, value in settings.items()}
+    long = {"schedule.period": "35*second", "schedule.image_duration": "1*second"}
+    protocol = TINY.override(long | {"schedule.sleep.max_duration": "10*second"} | changes)
+    schedule = protocol.schedule
+    asleep, awake = scheduled(protocol.describe()["schedule"])
+    assert (asleep / awake if awake else 0.0) == pytest.approx(ratio)
+    if awake:
+        assert (asleep, awake) == pytest.approx(
+            (float(schedule.sleep_duration), float(schedule.wake_duration))
+        )
+        slots = schedule.compile(840, 0, 0, protocol.network.gates, protocol.network.dt)
+        steps = [slots.steps[slots.phase == kind].sum() for kind in ("sleep", "wake")]
+        assert steps[0] / steps[1] == pytest.approx(ratio, rel=0.03)
+
+
+def test_the_column_of_a_run_and_its_headline_are_as_scheduled(tmp_path):
+    capped = TINY.override({**SHORT, "schedule.sleep.max_duration": "50*ms"})
+    result = simulate(capped, seed=0, backend="numpy", out=tmp_path)
+    line = tabulate(tmp_path).iloc[0]
+    assert (line["sleep_fraction"], line["sleep_scheduled"]) == (0.5, 0.25)
+    assert line["sleep_s"] / line["wake_s"] == pytest.approx(0.25)
+    assert headline(result)["sleep"] == "25 % of wake"
+
+
+def test_show_says_how_weights_start(folder):
+    assert "0.3" in shown(TINY) and "scaled to a sum" not in shown(TINY)
+    scaled = TINY.override({"network.projections.ee.weights.incoming_sum": 12.0})
+    assert "0.3, scaled to a sum of 12" in shown(scaled)
+    assert "not where ei connects back" in shown(TINY)
+    run = next(path for path in folder.iterdir() if (path / "result.json").exists())
+    from_run = TINY.override({"initial_weights": str(run)})
+    text = shown(from_run)
+    assert text.count(f"from run {run.name}, trained") == 4
+    assert text.count("as in that run") == 4
+    some = from_run.override({"initial_weights.projections": "(ee)"})
+    assert shown(some).count(f"from run {run.name}, trained") == 1
 
 
 def test_one_row_a_run_with_settings_as_columns(folder):

@@ -18,7 +18,7 @@ from brian2.parsing.sympytools import str_to_sympy
 from .. import checks, diagnose, settle
 from ..compare import Condition
 from ..errors import Details
-from ..model import Model, NeuronModel, PlasticityRule
+from ..model import Model, NeuronModel, PlasticityRule, SpontaneousActivity
 from ..protocol import Protocol
 from ..reporting.describe import nominal_slots
 from ..spec import Network, NetworkSpec
@@ -143,7 +143,7 @@ def _noise_in_equations(model: NeuronModel) -> Iterator[tuple[str, Details]]:
                     f"neuron '{model.name}': {function}() in the equation of '{name}' is drawn "
                     "once a step, so what it does depends on the time step, and no gate closes it"
                 )
-                fix = "make it an activity with a gate, such as sleep:MEMBRANE_NOISE"
+                fix = "make it an activity with a gate, such as sleep:WHITE_NOISE"
                 span = diagnose.name_at(function, model.equations)
                 yield text, Details(code=model.equations, span=span, fix=fix)
 
@@ -240,6 +240,9 @@ def _of_network(network: NetworkSpec) -> Iterator[tuple[object, str, Details]]:
     for population in network.populations:
         for text, details in _too_fast(population.model, network.dt):
             yield population.model, text, details
+        for activity in population.activities:
+            for text, details in _noise_of_a_step(activity):
+                yield activity, text, details
         if network.projections and population.name not in {*ends, network.input}:
             text = f"population '{population.name}' is connected to nothing"
             yield network, text, Details(word=population.name)
@@ -252,6 +255,16 @@ def _of_network(network: NetworkSpec) -> Iterator[tuple[object, str, Details]]:
         if projection.rules and low == top and low == projection.w_max:
             text = f"projection '{projection.name}': all weights start at their upper bound {low:g}"
             yield network, text, Details(word="weights", fix="raise w_max, or start lower")
+
+
+def _noise_of_a_step(activity: SpontaneousActivity) -> Iterator[tuple[str, Details]]:
+    """Noise that another time step would change, and that does not say which one it is for."""
+    code = activity.on_step
+    names = checks.identifiers(code)
+    if activity.dt is None and "randn" in names and "dt" not in names:
+        text = f"activity '{activity.name}': another time step would be other noise"
+        fix = "write sd*sqrt(dt/t_sd)*randn(), or say which time step it is for: dt=1*ms"
+        yield text, Details(code=code, span=diagnose.name_at("randn", code), fix=fix)
 
 
 def _too_fast(model: NeuronModel, dt: Quantity) -> Iterator[tuple[str, Details]]:
@@ -317,6 +330,10 @@ def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[tuple
                 text = f"no phase opens the gate '{name}': the {kind} of that name never runs"
                 fix = f"open it, for example with sleep(..., {name}=1)"
                 yield text, Details(word="sleep", fix=fix)
+    if (fraction := protocol.schedule.sleep.fraction) > 1:
+        text = f"a sleep is {fraction:g} times as long as the wake before it"
+        fix = f"if {fraction:g} % is meant, write {fraction / 100:g}"
+        yield text, Details(word="fraction", fix=fix)
     phases = nominal_slots(protocol).phase
     if protocol.schedule.sleep.fraction and protocol.data.n_train and "sleep" not in phases:
         total = protocol.data.n_train * protocol.schedule.image_duration

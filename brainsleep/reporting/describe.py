@@ -22,6 +22,7 @@ from ..spec import Network, NetworkSpec
 from ..surrogate import SurrogateNetwork
 from ..table import flatten
 from ..typeset import blocks
+from .facts import connected, taken_over, weights_at_start
 
 
 def describe(protocol: Protocol) -> Iterator[Any]:
@@ -31,9 +32,9 @@ def describe(protocol: Protocol) -> Iterator[Any]:
     if protocol.references:
         yield Text("source: " + ", ".join(protocol.references))
     if isinstance(network, SurrogateNetwork):
-        yield from _layers(network)
+        yield from _layers(network, plain(protocol.initial_weights))
     elif isinstance(network, NetworkSpec):
-        yield from _brian(network)
+        yield from _brian(network, plain(protocol.initial_weights))
     yield from _schedule(protocol)
     table = grid("other settings", "key", "value")
     for part in ("data", "encoder", "readout", "record", "tasks", "initial_weights"):
@@ -57,8 +58,11 @@ def describe_part(part: Model | Network) -> Iterator[Any]:
         yield from _brian(part)
 
 
-def _brian(network: NetworkSpec) -> Iterator[Any]:
-    """Describe a Brian2 network: parts, then the source of every object."""
+def _brian(network: NetworkSpec, start: Mapping[str, Any] | None = None) -> Iterator[Any]:
+    """Describe a Brian2 network: parts, then the source of every object.
+
+    `start` describes the weights of another run that it starts with, if any.
+    """
     plan = network.plan
     table = grid("populations", "name", "size", "model", "activities")
     for population in network.populations:
@@ -78,14 +82,12 @@ def _brian(network: NetworkSpec) -> Iterator[Any]:
         "processes",
     )
     for p in network.projections:
-        weights = p.weights
-        start = f"{weights.low:g}" + (f"-{weights.high:g}" if weights.high is not None else "")
         table.add_row(
             p.name,
             p.source,
             p.target,
-            f"{p.connectivity.p:g}",
-            start,
+            connected(plain(p), start or {}),
+            weights_at_start(plain(p), start or {}),
             f"{p.w_min:g}-{p.w_max:g}",
             f"{p.sign:+d}",
             ", ".join(r.name for r in p.rules) or "-",
@@ -102,7 +104,7 @@ def _brian(network: NetworkSpec) -> Iterator[Any]:
         yield Text(_synapse_text(synapses))
 
 
-def _layers(network: SurrogateNetwork) -> Iterator[Any]:
+def _layers(network: SurrogateNetwork, start: Mapping[str, Any] | None = None) -> Iterator[Any]:
     """Describe a surrogate-gradient network: layers, weights, and how it learns."""
     table = grid("populations", "name", "size", "activities")
     for population in network.populations:
@@ -117,7 +119,8 @@ def _layers(network: SurrogateNetwork) -> Iterator[Any]:
             p.name,
             p.source,
             p.target,
-            f"0-{p.scale / network.population(p.source).size ** 0.5:.3g}",
+            taken_over(plain(p), start or {})
+            or f"0-{p.scale / network.population(p.source).size ** 0.5:.3g}",
             f"{p.w_max:g}",
             "trained" if p.bias else "-",
             ", ".join(r.name for r in p.rules) or "-",

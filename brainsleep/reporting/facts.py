@@ -9,8 +9,8 @@ from typing import Any
 
 from brian2 import Quantity
 
+from ..cadence import every_nth, scheduled
 from ..latex import value_text
-from ..schedule import every_nth
 from ..store import Result
 from .definitions import GROUPS, definition
 from .stored_models import quantity
@@ -108,8 +108,8 @@ def projections(network: Plain, start: Plain | None = None) -> Table:
                 p["name"],
                 f"{p['source']} → {p['target']}",
                 sign,
-                (p.get("connectivity") or {}).get("p", 1.0),
-                _taken_over(p, start or {}) or _start(p),
+                connected(p, start or {}),
+                weights_at_start(p, start or {}),
                 f"{text(p.get('w_min', 0.0))} to {text(p['w_max'])}",
                 _names(p["rules"]),
                 _names(p["processes"]),
@@ -120,7 +120,21 @@ def projections(network: Plain, start: Plain | None = None) -> Table:
     return Table("Projections", columns, rows)
 
 
-def _taken_over(projection: Plain, start: Plain) -> str:
+def connected(projection: Plain, start: Plain) -> str:
+    """Say who is connected to whom in a described projection: with which probability, but whom."""
+    if taken_over(projection, start):
+        return "as in that run"
+    found = projection.get("connectivity") or {}
+    other = found.get("avoid_reciprocal")
+    return text(found.get("p", 1.0)) + (f", not where {other} connects back" if other else "")
+
+
+def weights_at_start(projection: Plain, start: Plain) -> str:
+    """Say how the weights of a described projection are drawn, or which run they are from."""
+    return taken_over(projection, start) or _start(projection)
+
+
+def taken_over(projection: Plain, start: Plain) -> str:
     """Say which run the weights of a projection are from; nothing if they are drawn."""
     chosen = start.get("projections")
     if not start.get("result") or (chosen and projection["name"] not in chosen):
@@ -142,18 +156,19 @@ def schedule(protocol: Plain) -> list[Table]:
     """Tabulate when a described protocol sleeps, and which gates are open then."""
     plan = protocol["schedule"]
     sleep = plan["sleep"]
+    asleep, awake = scheduled(plan)
+    length = text(f"{asleep} second")
     rows = [
         ("image", text(plan["image_duration"])),
         ("wake between sleeps", text(plan["period"])),
         ("sleep", f"{100 * sleep['fraction']:g} % of wake, at most {text(sleep['max_duration'])}"),
     ]
     if sleep.get("duration") is not None:
-        rows[1:] = [("each sleep", f"{text(sleep['duration'])}, after so much wake that it is "
-                     f"{100 * sleep['fraction']:g} % of it")]  # fmt: skip
+        rows[1:] = [("each sleep", f"{length}, after {text(f'{awake} second')} of wake")]
     if sleep.get("cadence") == "images" and sleep["fraction"]:
         nth = every_nth(sleep["fraction"])
-        rows[1:] = [("each sleep", f"{text(sleep['duration'])}, after the first image (or batch) "
-                     f"and then after {nth} more")]  # fmt: skip
+        rows[1:] = [("each sleep", f"{length}, after the first image (or batch) and then after "
+                     f"{nth} more")]  # fmt: skip
     if not sleep["fraction"]:
         rows[1:] = [("sleep", "none")]
     more = {
@@ -218,7 +233,7 @@ def settings(protocol: Plain) -> Table:
 def headline(result: Result) -> dict[str, str]:
     """Return what a result is, in few words, by name."""
     info, protocol = result.info, result.info["protocol"]
-    sleep = protocol["schedule"]["sleep"]["fraction"]
+    asleep, awake = scheduled(protocol["schedule"])
     trained = protocol["data"]["n_train"]
     return {
         "name": str(protocol["name"]),
@@ -227,7 +242,7 @@ def headline(result: Result) -> dict[str, str]:
         "data": str(info["data"]["name"]),
         "seed": str(info["seed"]),
         "backend": str(info["backend"]),
-        "sleep": f"{100 * sleep:g} % of wake" if sleep and trained else "none",
+        "sleep": f"{100 * asleep / awake:.3g} % of wake" if asleep and trained else "none",
         "images": f"{trained} to learn from" if trained else "none to learn from",
         "stopped": stopped(result),
     }

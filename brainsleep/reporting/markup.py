@@ -85,12 +85,11 @@ def mathematics(latex: str, display: str = "block") -> Markup:
         If it holds anything else, such as a link, or cannot be read.
     """
     try:
-        root = ElementTree.fromstring(mathml(latex))
+        root = ElementTree.fromstring(mathml(latex, display))
     except (ElementTree.ParseError, ValueError, IndexError, RecursionError) as error:
         raise SpecError(f"typeset: cannot make MathML of {latex!r}") from error
     except Exception as error:  # latex2mathml has errors of its own kinds
         raise SpecError(f"typeset: cannot read {latex!r}") from error
-    root.set("display", display)
     return Markup(f'<math xmlns="{_NAMESPACE[1:-1]}"{_element(root)[5:]}')
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..cadence import every_nth, scheduled
 from ..latex import latex_unit, symbol
 from ..model import Model
 from ..plain import plain
 from ..protocol import Data, Protocol
 from ..readout import CLASSIFIERS, Readout
-from ..schedule import every_nth
 from ..spec import Network
 from ..surrogate import SurrogateNetwork
 from ..typeset import blocks
@@ -144,15 +144,15 @@ def _said_of_sleep(plan: dict[str, Any]) -> Iterator[str]:
     if not sleep["fraction"]:
         yield "There is no sleep."
         return
-    percent = f"{100 * sleep['fraction']:g} %"
+    asleep, awake = scheduled(plan)
+    percent, length = f"{100 * sleep['fraction']:g} %", text(f"{asleep} second")
     most = f"at most {text(sleep['max_duration'])}"
     if sleep["cadence"] == "images":
         nth = every_nth(sleep["fraction"])
         every = "every one" if nth == 1 else f"every {nth} from there"
-        length = text(sleep["duration"])
         said = f"A sleep of {length} comes after the first image (or batch) and after {every}"
     elif sleep["duration"] is not None:
-        said = f"Each sleep lasts {text(sleep['duration'])}, {percent} of the wake before it"
+        said = f"Each sleep lasts {length} and comes after {text(f'{awake} second')} of wake"
     else:
         wake = text(plan["period"])
         said = f"After every {wake} of wake comes a sleep of {percent} of that time, {most}"

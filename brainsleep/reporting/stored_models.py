@@ -94,7 +94,7 @@ def model(described: dict[str, Any]) -> Model:
             value = {str(k): _code(k, v) for k, v in _mapping(item.name, value).items()}
         elif item.name == "references":
             value = tuple(map(str, value or ()))
-        elif item.name == "period":
+        elif item.name == "period" or (item.name == "dt" and value is not None):
             value = quantity(value)
         object.__setattr__(found, item.name, value)
     return found

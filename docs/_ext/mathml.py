@@ -13,10 +13,10 @@ from brainsleep.typeset import mathml
 logger = logging.getLogger(__name__)
 
 
-def _convert(node: nodes.Element) -> str:
+def _convert(node: nodes.Element, display: str) -> str:
     """Return the MathML of a formula; a warning and its LaTeX if that cannot be read."""
     try:
-        return mathml(node.astext())
+        return mathml(node.astext(), display)
     except Exception as error:  # latex2mathml has no common base class of errors
         logger.warning("cannot convert %r: %s", node.astext(), error, location=node)
         return nodes.literal(text=node.astext()).astext()
@@ -24,7 +24,7 @@ def _convert(node: nodes.Element) -> str:
 
 def inline(self: HTML5Translator, node: nodes.math) -> None:
     """Write a formula within a line."""
-    self.body.append(f'<span class="math">{_convert(node)}</span>')
+    self.body.append(f'<span class="math">{_convert(node, "inline")}</span>')
     raise nodes.SkipNode
 
 
@@ -33,7 +33,7 @@ def block(self: HTML5Translator, node: nodes.math_block) -> None:
     number = ""
     if node["number"]:
         number = f'<span class="eqno">({get_node_equation_number(self, node)})</span>'
-    formula = _convert(node).replace('display="inline"', 'display="block"')
+    formula = _convert(node, "block")
     self.body.append(f"{self.starttag(node, 'div', CLASS='math')}{number}{formula}</div>")
     raise nodes.SkipNode
 
