@@ -26,45 +26,47 @@ _CLIP = "from brian2.codegen.generators.cpp_generator import clip_code\n"
 #: Files and (text, replacement) pairs by variant; None as the text removes the file, and Brian2's
 #: own template is used.
 VARIANTS: dict[str, dict[str, list[tuple[str | None, str]]]] = {
-    "Brian2's main loop": {"templates/network.cpp": [(None, "")]},
+    "Brian2's main loop": {"backends/cpp/templates/network.cpp": [(None, "")]},
     "Brian2's spike queues": {
         **{
-            f"templates/{name}.cpp": [(None, "")]
+            f"backends/cpp/templates/{name}.cpp": [(None, "")]
             for name in ("synapses", "synapses_classes", "synapses_push_spikes")
         },
-        "programs/exchange.py": [('files.connect.append(f"{path.name}.count();")', "continue")],
-        "programs/standalone.py": [
+        "backends/cpp/exchange.py": [('files.connect.append(f"{path.name}.count();")', "continue")],
+        "backends/cpp/standalone.py": [
             (r'if not re.search(r"_push_spikes(_\d+)?\);$", line)', "if True"),
             (' if f != "brianlib/spikequeue.cpp"', ""),
         ],
     },
     "no list of presynaptic neurons": {
-        "templates/synapses.cpp": [("listed(vector_code)", "vector_code")]
+        "backends/cpp/templates/synapses.cpp": [("listed(vector_code)", "vector_code")]
     },
-    "Brian2's thresholds": {"templates/threshold.cpp": [(None, "")]},
+    "Brian2's thresholds": {"backends/cpp/templates/threshold.cpp": [(None, "")]},
     "draws within the loop": {
-        "programs/standalone.py": [("    return kinds, code", "    return [], lines")],
+        "backends/cpp/standalone.py": [("    return kinds, code", "    return [], lines")],
     },
     "Brian2's random numbers": {
-        "programs/standalone.py": [
+        "backends/cpp/standalone.py": [
             ("    return kinds, code", "    return [], lines"),
             ("brainsleep::random_numbers.{_method}()", "brian::_random_generators[0].{_name}()"),
         ],
     },
     "no vector forms of exp, log, pow": {
-        "templates/vector_math.h": [
+        "backends/cpp/templates/vector_math.h": [
             ('__attribute__((simd("notinbranch")))', ""),
             ("brainsleep::power((x), (y))", "std::pow((x), (y))"),
         ]
     },
     "the library's pow": {
-        "templates/vector_math.h": [("brainsleep::power((x), (y))", "std::pow((x), (y))")]
+        "backends/cpp/templates/vector_math.h": [
+            ("brainsleep::power((x), (y))", "std::pow((x), (y))")
+        ]
     },
     "arrays as they come": {
-        "programs/standalone.py": [("""lines.append('#include "aligned_new.h"')""", "pass")],
+        "backends/cpp/standalone.py": [("""lines.append('#include "aligned_new.h"')""", "pass")],
     },
     "Brian2's clip": {
-        "programs/standalone.py": [
+        "backends/cpp/standalone.py": [
             ("import re\n", f"import re\n{_CLIP}"),
             ("code=_CLIP,", "code=clip_code,"),
         ]
@@ -76,7 +78,7 @@ import json, statistics, sys, time
 from dataclasses import replace
 import numpy as np
 from benchmarks.networks import SIZES, image_rates, network, start, wake
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 size, drive, asleep, slots, repeats = json.loads(sys.argv[1])
 spec = network(SIZES[size], drive)
 backend, state, rates = make_backend("cpp", spec), start(spec), image_rates(SIZES[size])

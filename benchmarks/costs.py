@@ -24,13 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
-from brainsleep.backend import make_backend
-from brainsleep.programs import cache
-from brainsleep.protocol import load_protocol
-from brainsleep.segment import Segment
-from brainsleep.simulate import simulate
-from brainsleep.spec import NetworkSpec
-from brainsleep.state import State
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp import cache
+from brainsleep.experiment.protocol import load_protocol
+from brainsleep.network.spec import NetworkSpec
+from brainsleep.run.segment import Segment
+from brainsleep.run.simulate import simulate
+from brainsleep.run.state import State
 
 from .networks import SIZES, image_rates, network, start, wake
 from .peers import Watch

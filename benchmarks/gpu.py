@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from brainsleep.backend import make_backend
-from brainsleep.cuda.toolkit import describe_nvcc, gpu
-from brainsleep.programs.process import cores as usable_cores
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp.process import cores as usable_cores
+from brainsleep.backends.cuda.toolkit import describe_nvcc, gpu
+from brainsleep.network.spec import NetworkSpec
 from brainsleep.protocols.paper import PROTOCOL as PAPER
-from brainsleep.segment import Capacity
-from brainsleep.simulate import simulate
-from brainsleep.spec import NetworkSpec
+from brainsleep.run.segment import Capacity
+from brainsleep.run.simulate import simulate
 
 from .networks import DRIVES, SIZES, image_rates, network, start, wake
 from .speed import machine

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brainsleep.datasets import load_dataset
-from brainsleep.encoders import RateEncoder
+from brainsleep.experiment.protocol import Protocol
 from brainsleep.models.lif import ADAPTIVE_LIF
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.stdp import STDP_NEAREST_REVERSED
-from brainsleep.protocol import Protocol
-from brainsleep.segment import Segment
-from brainsleep.spec import NetworkSpec
-from brainsleep.state import State, initial_state
+from brainsleep.network.spec import NetworkSpec
+from brainsleep.run.segment import Segment
+from brainsleep.run.state import State, initial_state
+from brainsleep.tasks.images.datasets import load_dataset
+from brainsleep.tasks.images.encoders import RateEncoder
 
 LEARNING_RATE = 1e-9
 

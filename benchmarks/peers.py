@@ -24,10 +24,10 @@ from pathlib import Path
 import brian2
 import numpy as np
 
-from brainsleep.backend import make_backend
-from brainsleep.programs.build import find_compiler
-from brainsleep.spec import NetworkSpec
-from brainsleep.state import State
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp.build import find_compiler
+from brainsleep.network.spec import NetworkSpec
+from brainsleep.run.state import State
 
 from . import bindsnet_network, nest_network, textbook
 from .networks import SIZES, image_rates, network, start, wake

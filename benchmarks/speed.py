@@ -24,7 +24,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from brainsleep.programs.build import describe_compiler
+from brainsleep.backends.cpp.build import describe_compiler
 
 from .networks import DRIVES, SIZES
 from .peers import NEEDS, PEERS, absent

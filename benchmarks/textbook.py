@@ -14,8 +14,8 @@ from pathlib import Path
 import brian2 as b2
 import numpy as np
 
-from brainsleep.spec import NetworkSpec
-from brainsleep.state import State
+from brainsleep.network.spec import NetworkSpec
+from brainsleep.run.state import State
 
 _NEURONS = """
 dv/dt = (v_rest - v + r*i_syn)/tau_m : volt

@@ -64,11 +64,11 @@ numpydoc_xref_aliases = {
     "Figure": "matplotlib.figure.Figure",
     "Quantity": "brian2.units.fundamentalunits.Quantity",
     "ndarray": "numpy.ndarray",
-    "NetworkSpec": "brainsleep.spec.NetworkSpec",
-    "Protocol": "brainsleep.protocol.Protocol",
-    "Result": "brainsleep.store.Result",
-    "Segment": "brainsleep.segment.Segment",
-    "State": "brainsleep.state.State",
+    "NetworkSpec": "brainsleep.network.spec.NetworkSpec",
+    "Protocol": "brainsleep.experiment.protocol.Protocol",
+    "Result": "brainsleep.results.store.Result",
+    "Segment": "brainsleep.run.segment.Segment",
+    "State": "brainsleep.run.state.State",
 }
 numpydoc_xref_ignore = {*"of or and to with a an one the shape from path optional".split()}
 

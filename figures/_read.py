@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
+from brainsleep.analysis.statistics import Spread, seed_spread
 from brainsleep.errors import FigureError, explain
-from brainsleep.statistics import Spread, seed_spread
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 from ._read import check, metric

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 from ._read import Condition

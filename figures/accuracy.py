@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 from ._panels import line_label

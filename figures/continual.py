@@ -15,7 +15,7 @@ from matplotlib.ticker import MultipleLocator
 from matplotlib.transforms import ScaledTranslation
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 from ._panels import rows

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 from ._panels import name_line, rate_axis, rows

@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 from ._read import Condition, check, conditions, distinct, population_name

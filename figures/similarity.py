@@ -11,9 +11,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from brainsleep.analysis.responses import class_similarity, mean_known
 from brainsleep.errors import FigureError, explain
-from brainsleep.responses import class_similarity, mean_known
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 from ._read import Condition, conditions

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 from ._read import Condition, conditions, input_of, population_name

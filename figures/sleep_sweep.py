@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError
-from brainsleep.store import Result
+from brainsleep.results.store import Result
 
 from . import _style as style
 from ._panels import line_label

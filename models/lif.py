@@ -2,7 +2,7 @@
 
 from brian2 import ms, mV
 
-from brainsleep.spec import NeuronModel, SynapseModel
+from brainsleep.network.spec import NeuronModel, SynapseModel
 
 #: Leaky integrate-and-fire neuron. `i_syn` is a dimensionless input, `r` its effect in mV.
 LIF = NeuronModel(

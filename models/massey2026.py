@@ -14,7 +14,7 @@ from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
 from brainsleep.models.sleep import DECAY_STATIC, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_RELEASED
-from brainsleep.spec import (
+from brainsleep.network.spec import (
     Connectivity,
     InitialWeights,
     NetworkSpec,

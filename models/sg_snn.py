@@ -21,8 +21,13 @@ from brian2 import ms
 
 from brainsleep.models.sleep import DECAY_STATIC, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_ALL_TO_ALL
-from brainsleep.spec import PlasticityRule, SpontaneousActivity, WeightProcess
-from brainsleep.surrogate import CurrentInput, DenseProjection, LeakyPopulation, SurrogateNetwork
+from brainsleep.network.layers import (
+    CurrentInput,
+    DenseProjection,
+    LeakyPopulation,
+    SurrogateNetwork,
+)
+from brainsleep.network.spec import PlasticityRule, SpontaneousActivity, WeightProcess
 
 #: The time an image is shown, and one sleep, in the authors' code: 25 steps.
 ITERATION = 25 * ms
@@ -83,7 +88,7 @@ def paper_network(n_inputs: int = 225, n_hidden: int = 1000, n_classes: int = 10
     n_inputs, n_hidden, n_classes : int
         Sizes of the layers.
     **changes
-        Other fields of `brainsleep.surrogate.SurrogateNetwork`.
+        Other fields of `brainsleep.network.layers.SurrogateNetwork`.
 
     Returns
     -------

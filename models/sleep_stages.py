@@ -24,8 +24,8 @@ import dataclasses
 
 from brian2 import Hz, ms, mV
 
-from brainsleep.schedule import nrem, rem
-from brainsleep.spec import SpontaneousActivity
+from brainsleep.experiment.schedule import nrem, rem
+from brainsleep.network.spec import SpontaneousActivity
 
 #: Slow oscillation: up states with membrane noise, down states without and hyperpolarised.
 SLOW_OSCILLATION = SpontaneousActivity(

@@ -20,14 +20,14 @@ each new image; and the network as it is born, which forgets nothing.
 
 import dataclasses
 
-from brainsleep.compare import Condition
+from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.models.homeostasis import NORMALISE
 from brainsleep.models.sg_snn import SG_SNN_DECAY
-from brainsleep.protocol import Data, Protocol, Record
 from brainsleep.protocols.controls import NETWORK, NORMALISE_ONLY, REST
 from brainsleep.protocols.paper import LAYERED_DECAY
-from brainsleep.schedule import Schedule, sleep
-from brainsleep.tasks import Tasks
+from brainsleep.run.compare import Condition
+from brainsleep.tasks.images.continual import Tasks
 
 PROTOCOL = Protocol(
     name="continual",

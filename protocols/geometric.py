@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from brainsleep.compare import Condition
-from brainsleep.protocol import Data
+from brainsleep.experiment.protocol import Data
 from brainsleep.protocols.demo import PROTOCOL as DEMO
+from brainsleep.run.compare import Condition
 
 PROTOCOL = dataclasses.replace(
     DEMO,

@@ -7,10 +7,10 @@ the same 300 images 20 times, no early stopping, quadratic discriminant analysis
 
 import dataclasses
 
-from brainsleep.early_stopping import EarlyStopping
+from brainsleep.experiment.early_stopping import EarlyStopping
+from brainsleep.experiment.schedule import wake
 from brainsleep.models.massey2026 import PAPER_JANUARY
 from brainsleep.protocols import paper
-from brainsleep.schedule import wake
 
 _CHANGED = {"network": PAPER_JANUARY, "schedule.wake": wake()}
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from reproduction import DATA, conditions, of
 
-from brainsleep.compare import Condition
-from brainsleep.grid import Grid
+from brainsleep.run.compare import Condition
+from brainsleep.sweep.grid import Grid
 
 SEEDS = 3
 TASKS = {"tasks.classes": ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))}

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from reproduction import DATA, FRACTION, SMALL
 
-from brainsleep.load import load_module
-from brainsleep.protocol import load_protocol
-from brainsleep.simulate import simulate
-from brainsleep.store import Result
+from brainsleep.experiment.protocol import load_protocol
+from brainsleep.files.load import load_module
+from brainsleep.results.store import Result
+from brainsleep.run.simulate import simulate
 
 #: One sleep with an image before and after it: slots 34 to 36.
 _CLOSE = SMALL | {"record.weights_every": 35, "record.raster": (34, 37)}

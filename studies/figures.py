@@ -18,8 +18,8 @@ import pandas as pd
 from reproduction import DATA, GRIDS
 from surrogate import GRIDS as LAYERED
 
-from brainsleep.load import load_module
-from brainsleep.table import read
+from brainsleep.files.load import load_module
+from brainsleep.results.table import read
 
 #: Main conditions of the competitive network: the curves of labels.png.
 MAIN = ("no homeostasis", "frozen weights", "scaled every image", "naps")

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 from search import INHIBITION, NEURON, SUBTRACTIVE, naps, spontaneous
 
-from brainsleep.compare import Condition
-from brainsleep.grid import Grid
-from brainsleep.load import load_module
+from brainsleep.files.load import load_module
+from brainsleep.run.compare import Condition
+from brainsleep.sweep.grid import Grid
 
 #: Where the data lie, by name.
 FOLDER = "results/study/data"

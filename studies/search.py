@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from brainsleep.compare import Condition
-from brainsleep.grid import Grid
+from brainsleep.run.compare import Condition
+from brainsleep.sweep.grid import Grid
 
 #: Where the data lie.
 DATA = tuple(f"results/search/data/{name}.npz" for name in ("mnist", "fashion-mnist"))

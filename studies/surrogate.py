@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from reproduction import DATA
 
-from brainsleep.grid import Grid
+from brainsleep.sweep.grid import Grid
 
 FRACTIONS = (0.0, 0.1, 0.2, 0.5, 1.0)
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brainsleep.analysis.statistics import effect_size, seed_spread
 from brainsleep.figures.accuracy import authors_values
 from brainsleep.models.massey2026 import PAPER, PAPER_JANUARY
-from brainsleep.statistics import effect_size, seed_spread
-from brainsleep.table import read
+from brainsleep.results.table import read
 
 ROOT = Path(__file__).parent.parent
 PAGES = tuple(

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from brainsleep.load import load_module
-from brainsleep.store import read_result
-from brainsleep.table import read
+from brainsleep.files.load import load_module
+from brainsleep.results.store import read_result
+from brainsleep.results.table import read
 
 #: Figure of each grid by the end of its file name.
 GRIDS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainsleep.datasets import Dataset, load_dataset, split
+from brainsleep.tasks.images.datasets import Dataset, load_dataset, split
 
 N_TEST = 1000  # test images of the study
 N_SEARCH = 7000  # images to search on

@@ -14,20 +14,18 @@ import numpy as np
 import pytest
 from brian2 import ms
 
-from brainsleep.backend import make_backend
-from brainsleep.cuda import backend as cuda_backend
-from brainsleep.cuda.toolkit import find_nvcc
-from brainsleep.encoders import RateEncoder
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp.build import find_compiler
+from brainsleep.backends.cuda import backend as cuda_backend
+from brainsleep.backends.cuda.toolkit import find_nvcc
+from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST, STDP_NEAREST_REVERSED
-from brainsleep.programs.build import find_compiler
-from brainsleep.protocol import Data, Protocol, Record
-from brainsleep.schedule import Schedule, sleep
-from brainsleep.segment import Capacity, Segment
-from brainsleep.spec import (
+from brainsleep.network.spec import (
     Connectivity,
     InitialWeights,
     NetworkSpec,
@@ -35,6 +33,8 @@ from brainsleep.spec import (
     Projection,
     SynapseModel,
 )
+from brainsleep.run.segment import Capacity, Segment
+from brainsleep.tasks.images.encoders import RateEncoder
 
 # Examples take as long as the machine is slow; in CI they are the same every time.
 hypothesis.settings.register_profile("brainsleep", deadline=None, derandomize="CI" in os.environ)

@@ -7,23 +7,23 @@ import pytest
 from brian2 import ms, second
 from conftest import TINY
 
-from brainsleep import cli
-from brainsleep import run as run_module
-from brainsleep.alarms import KINDS, Alarms, Watch, plastic
-from brainsleep.commands.sweep import _summary
-from brainsleep.compare import Condition, compare, table
+from brainsleep.analysis.effects import sleep_effects
+from brainsleep.cli import app as cli
+from brainsleep.cli.sweep import _summary
 from brainsleep.errors import DataError, FigureError, NotFiniteError, ProtocolError, SimulationError
-from brainsleep.grid import Grid
-from brainsleep.load import load_module
-from brainsleep.notes import status
-from brainsleep.override import replace_at
-from brainsleep.protocol import run_id
-from brainsleep.recorder import Recorder
-from brainsleep.regression import sleep_effects
-from brainsleep.simulate import simulate
-from brainsleep.store import read_result
-from brainsleep.sweep import Plan
-from brainsleep.table import choose, tabulate
+from brainsleep.experiment.override import replace_at
+from brainsleep.experiment.protocol import run_id
+from brainsleep.files.load import load_module
+from brainsleep.results.store import read_result
+from brainsleep.results.table import choose, tabulate
+from brainsleep.run import loop as run_module
+from brainsleep.run.compare import Condition, compare, table
+from brainsleep.run.observers.alarms import KINDS, Alarms, Watch, plastic
+from brainsleep.run.observers.recorder import Recorder
+from brainsleep.run.simulate import simulate
+from brainsleep.sweep.grid import Grid
+from brainsleep.sweep.ledger import status
+from brainsleep.sweep.run import Plan
 
 #: Only the training of the tiny network, with alarms that it gives: it fires at 20 Hz and more.
 SHORT = TINY.override({"data.n_readout": 0, "data.n_test": 0, "record.raster": ()})

@@ -16,9 +16,9 @@ import pytest
 from brian2 import ms
 from conftest import TINY, make_segment, needs_compiler
 
-from brainsleep import batch as batch_module
-from brainsleep import run as run_module
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp import process as process_module
+from brainsleep.backends.cpp.build import find_compiler
 from brainsleep.errors import (
     BackendError,
     BatchError,
@@ -27,14 +27,14 @@ from brainsleep.errors import (
     SimulationError,
     StoreError,
 )
-from brainsleep.locks import alone
+from brainsleep.files.locks import alone
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.programs import process as process_module
-from brainsleep.programs.build import find_compiler
-from brainsleep.segment import Capacity
-from brainsleep.simulate import simulate
-from brainsleep.state import initial_state
-from brainsleep.store import find_result, read_result
+from brainsleep.results.store import find_result, read_result
+from brainsleep.run import batch as batch_module
+from brainsleep.run import loop as run_module
+from brainsleep.run.segment import Capacity
+from brainsleep.run.simulate import simulate
+from brainsleep.run.state import initial_state
 
 #: What replicas may differ in: probes, triggered sleep, tasks, early end, values, length.
 CHANGES = (
@@ -333,7 +333,7 @@ def test_every_failure_is_named(tmp_path, monkeypatch):
     def broken(*args):
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("brainsleep.backend.RuntimeBackend.advance_batch", broken)
+    monkeypatch.setattr("brainsleep.backends.base.RuntimeBackend.advance_batch", broken)
     with pytest.raises(BatchError, match=r"2 of 2 runs failed, none is stored.*a defect"):
         simulate([BRIEF] * 2, seed=[7, 8], backend="numpy", out=tmp_path, batch=True)
     with pytest.raises(RuntimeError, match="a defect"):  # a single run fails with its own error
@@ -389,7 +389,7 @@ def test_bad_arguments(given, message, tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from brainsleep.locks import alone
+from brainsleep.files.locks import alone
 with alone(Path({file!r}), ["b" * 16]):
     print("held", flush=True)
     time.sleep(60)
@@ -519,7 +519,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from conftest import TINY
-from brainsleep.simulate import simulate
+from brainsleep.run.simulate import simulate
 long = TINY.override({{"data.n_train": 1000, "schedule.epochs": 20}})
 print("begins", flush=True)
 simulate([long] * 3, seed=range(3), backend="cpp", out=Path({out!r}), batch=True,

@@ -38,7 +38,7 @@ def test_the_floor_runs_the_same_network(drive, tmp_path, monkeypatch):
 def test_changes_can_be_taken_back(name, tmp_path):
     """The pieces of code that `benchmarks.ablation` replaces are still there."""
     ablation.varied(ablation.VARIANTS[name], tmp_path)
-    assert (tmp_path / "brainsleep/programs/standalone.py").exists()
+    assert (tmp_path / "brainsleep/backends/cpp/standalone.py").exists()
 
 
 def test_what_was_measured_makes_tables():

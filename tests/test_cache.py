@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from conftest import SMALL_CAPACITY, make_segment, needs_compiler
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp import build, cache
 from brainsleep.errors import BackendError
-from brainsleep.programs import build, cache
-from brainsleep.segment import Capacity
-from brainsleep.state import initial_state
+from brainsleep.run.segment import Capacity
+from brainsleep.run.state import initial_state
 
 KEYS = [f"{k:020x}" for k in range(1, 6)]
 
@@ -78,7 +78,7 @@ def test_a_failed_build_leaves_nothing(own_cache):
 
 _CHILD = """
 import sys, time
-from brainsleep.programs import cache
+from brainsleep.backends.cpp import cache
 def make(folder):
     print("made", flush=True)
     time.sleep(0.5)

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from brainsleep import cli
-from brainsleep.checking.examine import examine
-from brainsleep.commands.new_study import new_study
-from brainsleep.load import load_module, shipped
+from brainsleep.check.examine import examine
+from brainsleep.cli import app as cli
+from brainsleep.cli.new_study import new_study
+from brainsleep.files.load import load_module, shipped
 
 BASE = '''
 """A study with nothing wrong in it."""
 from brian2 import Hz, ms, mV, second
 
-from brainsleep.compare import Condition
-from brainsleep.encoders import RateEncoder
+from brainsleep.run.compare import Condition
+from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.sleep import MEMBRANE_NOISE
-from brainsleep.protocol import Data, Protocol
-from brainsleep.schedule import Schedule, sleep
-from brainsleep.spec import (
+from brainsleep.experiment.protocol import Data, Protocol
+from brainsleep.experiment.schedule import Schedule, sleep
+from brainsleep.network.spec import (
     InitialWeights,
     NetworkSpec,
     NeuronModel,
@@ -618,8 +618,8 @@ def test_nothing_is_built_or_run(check, tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("check must not come here")
 
-    monkeypatch.setattr("brainsleep.simulate.simulate", refuse)
-    monkeypatch.setattr("brainsleep.programs.build.build", refuse)
+    monkeypatch.setattr("brainsleep.run.simulate.simulate", refuse)
+    monkeypatch.setattr("brainsleep.backends.cpp.build.build", refuse)
     guarded = BASE + 'if __name__ == "__main__":\n    raise RuntimeError("run as a script")\n'
     assert check(written(tmp_path, guarded))[0] == 0
 
@@ -633,12 +633,12 @@ def test_models_raise_the_first_mistake_elsewhere(tmp_path):
 
 def test_every_mistake_of_alarms_weights_grids_and_conditions_is_shown(tmp_path):
     text = """
-from brainsleep.alarms import Alarms
-from brainsleep.compare import Condition
-from brainsleep.grid import Grid
+from brainsleep.run.observers.alarms import Alarms
+from brainsleep.run.compare import Condition
+from brainsleep.sweep.grid import Grid
 from brainsleep.protocols.demo import PROTOCOL as DEMO
-from brainsleep.spec import InitialWeights
-from brainsleep.weights import SavedWeights
+from brainsleep.network.spec import InitialWeights
+from brainsleep.experiment.start import SavedWeights
 """
     constructed = (
         text

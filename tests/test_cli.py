@@ -10,18 +10,18 @@ import time
 import numpy as np
 import pytest
 
-from brainsleep import cli
-from brainsleep.store import read_result
+from brainsleep.cli import app as cli
+from brainsleep.results.store import read_result
 
 STUDY = '''
 """A small study."""
 from brian2 import ms
 
-from brainsleep.compare import Condition
-from brainsleep.encoders import RateEncoder
+from brainsleep.run.compare import Condition
+from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.models.massey2026 import recurrent_network
-from brainsleep.protocol import Data, Protocol
-from brainsleep.schedule import Schedule, sleep
+from brainsleep.experiment.protocol import Data, Protocol
+from brainsleep.experiment.schedule import Schedule, sleep
 
 PROTOCOL = Protocol(
     name="study",
@@ -203,7 +203,7 @@ def test_bad_names_and_settings(call, study, tmp_path):
 def test_bad_equations_in_a_users_file(call, tmp_path, old, new, words):
     text = (
         "from brian2 import ms, mV\n"
-        "from brainsleep.spec import NeuronModel\n"
+        "from brainsleep.network.spec import NeuronModel\n"
         'MINE = NeuronModel(name="mine", equations="dv/dt = -v/tau : volt",\n'
         '    threshold="v > 10*mV", reset="v = 0*mV", parameters={"tau": 10 * ms})\n'
     )
@@ -278,7 +278,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(study, tmp_path)
     command = [
         sys.executable,
         "-c",
-        "from brainsleep.cli import main; main()",
+        "from brainsleep.cli.app import main; main()",
         "run",
         study,
         "--backend",
@@ -306,7 +306,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(study, tmp_path)
 
 
 def test_help_and_exit_codes_of_the_installed_command():
-    script = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+    script = [sys.executable, "-c", "from brainsleep.cli.app import main; main()"]
     done = subprocess.run([*script, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "compare" in done.stdout
     done = subprocess.run([*script, "run", "nope"], capture_output=True, text=True, check=False)

@@ -32,23 +32,18 @@ from test_parity import assert_same, wake_sleep_wake
 
 import brainsleep.models
 import brainsleep.protocols
-from brainsleep import cli
-from brainsleep.backend import backend_identity, make_backend
-from brainsleep.batch import _UnderWay
-from brainsleep.cuda import backend as cuda_backend
-from brainsleep.cuda import toolkit as cuda_toolkit
-from brainsleep.cuda.memory import Connections
-from brainsleep.datasets import load_dataset
+from brainsleep.backends.base import backend_identity, make_backend
+from brainsleep.backends.cpp.build import build_key
+from brainsleep.backends.cuda import backend as cuda_backend
+from brainsleep.backends.cuda import toolkit as cuda_toolkit
+from brainsleep.backends.cuda.memory import Connections
+from brainsleep.cli import app as cli
 from brainsleep.errors import BackendError, MissingExtraError, SimulationError, SpecError
+from brainsleep.experiment.protocol import Protocol, load_protocol
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import LIF
 from brainsleep.models.massey2026 import PAPER, recurrent_network
-from brainsleep.programs.build import build_key
-from brainsleep.protocol import Protocol, load_protocol
-from brainsleep.run import Run
-from brainsleep.segment import Capacity
-from brainsleep.simulate import simulate
-from brainsleep.spec import (
+from brainsleep.network.spec import (
     Connectivity,
     InitialWeights,
     NetworkSpec,
@@ -58,7 +53,12 @@ from brainsleep.spec import (
     SpontaneousActivity,
     SynapseModel,
 )
-from brainsleep.state import initial_state, stream
+from brainsleep.run.batch import _UnderWay
+from brainsleep.run.loop import Run
+from brainsleep.run.segment import Capacity
+from brainsleep.run.simulate import simulate
+from brainsleep.run.state import initial_state, stream
+from brainsleep.tasks.images.datasets import load_dataset
 
 pytestmark = [pytest.mark.cuda, needs_brian2cuda]
 
@@ -258,7 +258,7 @@ def test_a_sleep_that_ends_early_is_one_segment(monkeypatch, tmp_path):
     }
     protocol = TINY.override(changes)
     program, asked = emulated(protocol.network), []
-    monkeypatch.setattr("brainsleep.batch.make_backend", lambda *_, **__: program)
+    monkeypatch.setattr("brainsleep.run.batch.make_backend", lambda *_, **__: program)
     advance = program.advance_batch
     monkeypatch.setattr(
         program, "advance_batch", lambda *given: (asked.append(given[1]), advance(*given))[1]
@@ -483,7 +483,7 @@ def test_runs_of_a_batch_keep_rooms_of_their_own(monkeypatch, tmp_path):
     """Another run's long slot changes neither the segments of a run nor its numbers."""
     room = cuda_backend.CudaBackend.room
     monkeypatch.setattr(
-        "brainsleep.batch.make_backend",
+        "brainsleep.run.batch.make_backend",
         lambda *_, capacity, **__: SimpleNamespace(room=room, capacity=capacity),
     )
     dataset = load_dataset("digits")

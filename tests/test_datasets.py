@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brainsleep import datafiles, known
-from brainsleep.datafiles import IDX_DTYPES, IDX_FILES, read_idx
-from brainsleep.datasets import Dataset, load_dataset, split
 from brainsleep.errors import DataError
-from brainsleep.known import DEBIAN_FASHION, KNOWN_SETS
+from brainsleep.tasks.images import datafiles
+from brainsleep.tasks.images import public as known
+from brainsleep.tasks.images.datafiles import IDX_DTYPES, IDX_FILES, read_idx
+from brainsleep.tasks.images.datasets import Dataset, load_dataset, split
+from brainsleep.tasks.images.public import DEBIAN_FASHION, KNOWN_SETS
 
 IDX_CODES = {code: np.dtype(name) for code, name in IDX_DTYPES.items()}
 

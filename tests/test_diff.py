@@ -8,12 +8,12 @@ import sys
 import pytest
 from conftest import TINY
 
-from brainsleep import cli
+from brainsleep.cli import app as cli
 from brainsleep.errors import ProtocolError, StoreError
+from brainsleep.experiment.protocol import run_id
 from brainsleep.models.lif import LIF
-from brainsleep.protocol import run_id
-from brainsleep.reporting.difference import Change, Side, difference, side
-from brainsleep.simulate import simulate
+from brainsleep.run.simulate import simulate
+from brainsleep.show.difference import Change, Side, difference, side
 
 SHORT = TINY.override(
     {"data.n_train": 4, "data.n_readout": 20, "data.n_test": 20, "record": TINY.record}

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from browser import Browser, find_browser
 
-from brainsleep.load import load_module, shipped
-from brainsleep.model import Model
-from brainsleep.spec import Network
-from brainsleep.stages import SleepStage
+from brainsleep.experiment.stages import SleepStage
+from brainsleep.files.load import load_module, shipped
+from brainsleep.network.models import Model
+from brainsleep.network.spec import Network
 
 ROOT = Path(__file__).parent.parent
 PARTS = "furo myst_parser numpydoc sphinx sphinx_copybutton sphinx_design sphinx_gallery".split()
@@ -180,12 +180,12 @@ def test_links_within_the_site_resolve(site):
 
 
 def test_other_projects_resolve_with_or_without_a_network(site):
-    page = Page(site / "api" / "brainsleep.encoders.html")
+    page = Page(site / "api" / "brainsleep.tasks.images.encoders.html")
     text = "".join(Page(path).text for path in (site / "api").glob("*.html"))
     assert page.links
     inventory = (site / "objects.inv").read_bytes().split(b"\n", 4)[4]
     names = zlib.decompress(inventory).decode()
-    for name in ("brainsleep.simulate.simulate", "brainsleep.models.lif.LIF"):
+    for name in ("brainsleep.run.simulate.simulate", "brainsleep.models.lif.LIF"):
         assert f"{name} py:" in names
     assert "https://docs.python.org/3/" in text and "https://brian2.readthedocs.io/" in text
 
@@ -193,7 +193,7 @@ def test_other_projects_resolve_with_or_without_a_network(site):
 def test_every_command_is_described(site):
     import typer
 
-    from brainsleep.cli import app
+    from brainsleep.cli.app import app
 
     text = re.sub(r"<[^>]+>", "", Page(site / "command_line.html").text)
     commands = typer.main.get_command(app).commands

@@ -9,13 +9,13 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
 
-from brainsleep.datasets import load_dataset, split
-from brainsleep.early_stopping import EarlyStopping
 from brainsleep.errors import BrainsleepError, DataError
-from brainsleep.measure import samples_to_fit, samples_to_score
-from brainsleep.protocol import run_id
-from brainsleep.readout import Readout, classify, merged
-from brainsleep.simulate import simulate
+from brainsleep.experiment.early_stopping import EarlyStopping
+from brainsleep.experiment.protocol import run_id
+from brainsleep.run.simulate import simulate
+from brainsleep.tasks.images.datasets import load_dataset, split
+from brainsleep.tasks.images.measure import samples_to_fit, samples_to_score
+from brainsleep.tasks.images.readout import Readout, classify, merged
 
 #: Weights that only grow, and a readout of the last epoch: what is best comes early.
 STOPPING = TINY.override(

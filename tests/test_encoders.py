@@ -6,9 +6,9 @@ import pytest
 from brian2 import Hz, kHz, ms, mV
 from PIL import Image
 
-from brainsleep.datasets import load_dataset
-from brainsleep.encoders import RateEncoder
 from brainsleep.errors import DataError, ProtocolError
+from brainsleep.tasks.images.datasets import load_dataset
+from brainsleep.tasks.images.encoders import RateEncoder
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from brian2 import Hz, ms, mV, second
 from conftest import EVERY_STEP, lone_neurons, make_segment, spike_pairs
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT, LIF
 from brainsleep.models.sleep import (
@@ -18,9 +18,9 @@ from brainsleep.models.sleep import (
     SPONTANEOUS_SPIKES,
 )
 from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST, STDP_NEAREST_REVERSED
-from brainsleep.segment import Capacity
-from brainsleep.spec import InitialWeights, NetworkSpec, Population, Projection
-from brainsleep.state import initial_state
+from brainsleep.network.spec import InitialWeights, NetworkSpec, Population, Projection
+from brainsleep.run.segment import Capacity
+from brainsleep.run.state import initial_state
 
 LONG = Capacity(slots=512, steps=8192)
 

@@ -21,13 +21,13 @@ from faults.kills import Trials
 from faults.mutations import Mutations, call
 from faults.state import cache_problems, leftovers, outcomes, problems
 
-from brainsleep import store
+from brainsleep.backends.cpp import cache
 from brainsleep.errors import BackendError, StoreError
-from brainsleep.locks import alone, held, is_held
-from brainsleep.notes import write_json
-from brainsleep.programs import cache
-from brainsleep.protocol import load_protocol
-from brainsleep.store import find_result, read_result, write_result
+from brainsleep.experiment.protocol import load_protocol
+from brainsleep.files.locks import alone, held, is_held
+from brainsleep.results import store
+from brainsleep.results.store import find_result, read_result, write_result
+from brainsleep.sweep.ledger import write_json
 
 KEY = f"{1:020x}"
 
@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_looked_into_is_an_error(tmp_path, monkeypatch):
 
 def test_names_of_temporary_files_cannot_be_taken_before(tmp_path, monkeypatch):
     """A link that somebody puts where a file will be written is not followed."""
-    monkeypatch.setattr("brainsleep.files.secrets.token_hex", lambda n: "known")
+    monkeypatch.setattr("brainsleep.files.atomic.secrets.token_hex", lambda n: "known")
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / ".note.writing-known.json").symlink_to(victim)
@@ -171,7 +171,7 @@ def test_results_are_on_the_disk_before_they_have_their_name(tmp_path, monkeypat
     """Files, then their folder, then the name: what a power cut leaves is whole or not there."""
     seen = []
     sync, rename = store.sync, os.rename
-    monkeypatch.setattr("brainsleep.files.os.fsync", lambda fd: seen.append("sync"))
+    monkeypatch.setattr("brainsleep.files.atomic.os.fsync", lambda fd: seen.append("sync"))
     monkeypatch.setattr(store, "sync", lambda path: (seen.append("folder"), sync(path)))
     monkeypatch.setattr(os, "rename", lambda *args: (seen.append("rename"), rename(*args)))
     write_result(tmp_path, "e" * 16, {"metrics": {}}, {})
@@ -197,7 +197,7 @@ def test_two_processes_on_one_result(trials, tmp_path):
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from brainsleep.locks import alone, held
+from brainsleep.files.locks import alone, held
 with alone(Path(sys.argv[1]), ["abcdef0"]), held(Path(sys.argv[2])):
     print("held", flush=True)
     time.sleep(60)
@@ -369,7 +369,7 @@ def test_damaged_files_in_processes_of_their_own(tmp_path):
         ["sweep", "grid.toml"],
         ["info", "result.json"],
     ):
-        script = [sys.executable, "-c", "from brainsleep.cli import main; main()", *words]
+        script = [sys.executable, "-c", "from brainsleep.cli.app import main; main()", *words]
         done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 2 and done.stderr.count("error: ") == 1, done.stderr
         assert "Traceback" not in done.stderr
@@ -386,7 +386,7 @@ def test_too_little_memory_is_one_line(trials, monkeypatch, tmp_path):
     def none_left(*args, **kwargs):
         raise MemoryError("Unable to allocate 7.45 GiB for an array")
 
-    monkeypatch.setattr("brainsleep.simulate.Run", none_left)
+    monkeypatch.setattr("brainsleep.run.simulate.Run", none_left)
     code, _, err = call(run_words(trials, tmp_path / "out"))
     assert code == 2 and "not enough memory (Unable to allocate 7.45 GiB" in err
 
@@ -396,7 +396,7 @@ def test_too_little_memory_is_one_line(trials, monkeypatch, tmp_path):
 
 def test_nothing_that_a_result_names_is_loaded(tmp_path):
     """A report looks for the command that makes a result again: settings of a forged one."""
-    from brainsleep.reporting.again import command
+    from brainsleep.show.reproduce import command
 
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nX = ()\n")
     reference = f"{tmp_path / 'evil.py'}:X"

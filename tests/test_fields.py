@@ -7,24 +7,24 @@ import pytest
 from brian2 import ms
 from conftest import TINY
 
-from brainsleep import cli
-from brainsleep.alarms import Alarms
-from brainsleep.datasets import Dataset, split
-from brainsleep.early_stopping import EarlyStopping
-from brainsleep.encoders import RateEncoder
+from brainsleep.cli import app as cli
 from brainsleep.errors import BrainsleepError, ProtocolError, ScheduleError, SpecError, SweepError
-from brainsleep.geometric import make_geometric
-from brainsleep.grid import Grid
+from brainsleep.experiment.early_stopping import EarlyStopping
+from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.schedule import Phase, Schedule, sleep
+from brainsleep.experiment.stages import SleepStage, nrem
 from brainsleep.models.lif import LIF
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sg_snn import SG_SNN
-from brainsleep.protocol import Data, Protocol, Record
-from brainsleep.readout import Readout
-from brainsleep.schedule import Phase, Schedule, sleep
-from brainsleep.spec import NeuronModel, Population, Projection
-from brainsleep.stages import SleepStage, nrem
-from brainsleep.state import stream
-from brainsleep.tasks import Tasks
+from brainsleep.network.spec import NeuronModel, Population, Projection
+from brainsleep.run.observers.alarms import Alarms
+from brainsleep.run.state import stream
+from brainsleep.sweep.grid import Grid
+from brainsleep.tasks.images.continual import Tasks
+from brainsleep.tasks.images.datasets import Dataset, split
+from brainsleep.tasks.images.encoders import RateEncoder
+from brainsleep.tasks.images.geometric import make_geometric
+from brainsleep.tasks.images.readout import Readout
 
 BLANK = Dataset("blank", np.zeros((9, 4, 4), np.uint8), np.arange(9) % 2)
 
@@ -147,7 +147,8 @@ def test_specifications_can_still_be_copied_and_given_in_order():
 def test_a_missing_field_on_the_command_line(tmp_path, capsys, monkeypatch):
     path = tmp_path / "study.py"
     path.write_text(
-        "from brainsleep.spec import Population\nE = Population(name='e', size=3)\nPROTOCOL = E\n"
+        "from brainsleep.network.spec import Population\n"
+        "E = Population(name='e', size=3)\nPROTOCOL = E\n"
     )
     for command in (["check", str(path)], ["run", str(path)]):
         monkeypatch.setattr("sys.argv", ["brainsleep", *command])

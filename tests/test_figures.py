@@ -4,11 +4,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
+from brainsleep.analysis.metrics import WEIGHT_STATISTICS, weight_statistics
 from brainsleep.errors import FigureError
 from brainsleep.figures import _style as style
 from brainsleep.figures import demo, histograms, raster, weights
-from brainsleep.metrics import WEIGHT_STATISTICS, weight_statistics
-from brainsleep.store import read_result, write_result
+from brainsleep.results.store import read_result, write_result
 
 W_MAX = {"input_e": 25.0, "ee": 20.0, "ie": 25.0}
 SIZES = {"input": 100, "e": 20, "i": 5}

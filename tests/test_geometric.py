@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from brainsleep.datasets import load_dataset, split
-from brainsleep.encoders import RateEncoder
 from brainsleep.errors import DataError
-from brainsleep.geometric import FIGURES, make_geometric
-from brainsleep.readout import Readout, fit_score
+from brainsleep.tasks.images.datasets import load_dataset, split
+from brainsleep.tasks.images.encoders import RateEncoder
+from brainsleep.tasks.images.geometric import FIGURES, make_geometric
+from brainsleep.tasks.images.readout import Readout, fit_score
 
 
 def test_default():

@@ -6,14 +6,14 @@ import pytest
 from brian2 import ms
 from conftest import TINY
 
-from brainsleep.commands.console import key_values, split_values
-from brainsleep.compare import Condition
-from brainsleep.datasets import load_dataset
+from brainsleep.cli.console import key_values, split_values
 from brainsleep.errors import BrainsleepError, ProtocolError, SweepError
-from brainsleep.grid import Grid, addressed, as_text
-from brainsleep.gridfile import read_grids
+from brainsleep.experiment.protocol import load_protocol, run_id
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.protocol import load_protocol, run_id
+from brainsleep.run.compare import Condition
+from brainsleep.sweep.grid import Grid, addressed, as_text
+from brainsleep.sweep.gridfile import read_grids
+from brainsleep.tasks.images.datasets import load_dataset
 
 FRACTION = "schedule.sleep.fraction"
 
@@ -177,7 +177,7 @@ def test_protocols_and_python_files_are_grids(tmp_path):
     (tmp_path / "beside.py").write_text("SEEDS = [4, 5]\n")
     text = """
 from beside import SEEDS
-from brainsleep.grid import Grid
+from brainsleep.sweep.grid import Grid
 GRIDS = [Grid(name="a", protocol="demo", seeds=SEEDS)]
 """
     (grid,) = read_grids(write(tmp_path, text, "study.py"))

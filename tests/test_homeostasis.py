@@ -7,12 +7,12 @@ import pytest
 from brian2 import ms
 from conftest import EVERY_STEP, make_segment, spike_pairs
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.models.homeostasis import NORMALISE, PRUNING, SCALING, SUBTRACTION
 from brainsleep.models.sleep import DECAY_STATIC
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.segment import Capacity
-from brainsleep.state import initial_state
+from brainsleep.run.segment import Capacity
+from brainsleep.run.state import initial_state
 
 N = 10
 

@@ -11,11 +11,11 @@ from brian2.units.fundamentalunits import have_same_dimensions
 from conftest import TINY, needs_compiler
 
 from brainsleep.errors import SweepError
-from brainsleep.grid import Grid, addressed
-from brainsleep.plain import plain
-from brainsleep.protocol import run_id
-from brainsleep.simulate import simulate
-from brainsleep.store import partial_folder
+from brainsleep.experiment.protocol import run_id
+from brainsleep.results.store import partial_folder
+from brainsleep.run.simulate import simulate
+from brainsleep.sweep.grid import Grid, addressed
+from brainsleep.values.plain import plain
 
 SMALL = TINY.override({"data.n_train": 8, "data.n_readout": 0, "data.n_test": 0})
 SCALE, OFFSETS = 1.0, [1.0, 2.0]

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, needs_compiler
 
-from brainsleep.load import load
-from brainsleep.protocol import load_protocol
+from brainsleep.experiment.protocol import load_protocol
+from brainsleep.files.load import load
 
 HOWTO = ROOT / "docs" / "howto"
 

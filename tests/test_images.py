@@ -14,7 +14,7 @@ import test_paper_figures
 import test_task_figures
 from matplotlib.testing.compare import compare_images
 
-from brainsleep.load import load_module, shipped
+from brainsleep.files.load import load_module, shipped
 
 pytest.importorskip("pytest_mpl", reason="needs pytest-mpl: pip install 'brainsleep[dev]'")
 

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from conftest import TINY, needs_compiler
 
-from brainsleep import cli
-from brainsleep.compare import Condition, compare, value_at
-from brainsleep.encoders import RateEncoder
+from brainsleep.cli import app as cli
 from brainsleep.errors import DataError, MissingExtraError, ProtocolError, SpecError, StoreError
-from brainsleep.grid import Grid
-from brainsleep.interchange.export import export
+from brainsleep.experiment.protocol import load_protocol, run_id
+from brainsleep.experiment.start import SavedSynapses, SavedWeights, _check_pairs
+from brainsleep.export.export import export
 from brainsleep.models.massey2026 import recurrent_network
-from brainsleep.protocol import load_protocol, run_id
-from brainsleep.simulate import simulate
-from brainsleep.state import initial_state
-from brainsleep.store import read_result, write_result
-from brainsleep.weights import SavedSynapses, SavedWeights, _check_pairs
+from brainsleep.results.store import read_result, write_result
+from brainsleep.run.compare import Condition, compare, value_at
+from brainsleep.run.simulate import simulate
+from brainsleep.run.state import initial_state
+from brainsleep.sweep.grid import Grid
+from brainsleep.tasks.images.encoders import RateEncoder
 
 #: Few neurons, as NIX takes its time for each: 14 ms and more.
 SMALL = dataclasses.replace(
@@ -377,7 +377,7 @@ def spikes_of(result, population):
 
 def test_neo_block(result):
     pytest.importorskip("neo")
-    from brainsleep.interchange.nix import to_block
+    from brainsleep.export.nix import to_block
 
     block, arrays = to_block(result), result.arrays
     assert block.name == block.annotations["run_id"] == result.path.name

@@ -10,14 +10,14 @@ from importlib.util import find_spec
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from brainsleep import cli
-from brainsleep.latex import mathml
-from brainsleep.load import load, load_module, shipped
-from brainsleep.model import Model, NeuronModel
-from brainsleep.protocol import load_protocol
-from brainsleep.reporting.latex_text import WIDTH, escaped
-from brainsleep.reporting.methods import methods
-from brainsleep.weights import SavedWeights
+from brainsleep.cli import app as cli
+from brainsleep.experiment.protocol import load_protocol
+from brainsleep.experiment.start import SavedWeights
+from brainsleep.files.load import load, load_module, shipped
+from brainsleep.network.models import Model, NeuronModel
+from brainsleep.show.latex import mathml
+from brainsleep.show.latex_text import WIDTH, escaped
+from brainsleep.show.methods import methods
 
 PARSER = MathTextParser("path")
 PROTOCOLS = [name for name in shipped("protocol") if find_spec("torch") or name != "sg"]

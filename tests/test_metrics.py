@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainsleep.errors import DataError
-from brainsleep.metrics import (
+from brainsleep.analysis.metrics import (
     WEIGHT_STATISTICS,
     dead_fraction,
     entropy,
@@ -15,6 +14,7 @@ from brainsleep.metrics import (
     weight_entropy,
     weight_statistics,
 )
+from brainsleep.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("error")
 

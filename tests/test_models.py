@@ -9,7 +9,7 @@ import pytest
 from brian2.utils.stringtools import get_identifiers
 
 import brainsleep.models
-from brainsleep.spec import (
+from brainsleep.network.spec import (
     NetworkSpec,
     NeuronModel,
     PlasticityRule,

@@ -11,7 +11,7 @@ from conftest import EVERY_STEP, lone_neurons, make_segment
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.models.adex import (
     ADEX,
     ADEX_ADAPTING,
@@ -29,9 +29,9 @@ from brainsleep.models.izhikevich import (
 )
 from brainsleep.models.lif import CURRENT
 from brainsleep.models.sleep import MEMBRANE_NOISE
-from brainsleep.segment import Capacity
-from brainsleep.spec import InitialWeights, NetworkSpec, NeuronModel, Population, Projection
-from brainsleep.state import initial_state
+from brainsleep.network.spec import InitialWeights, NetworkSpec, NeuronModel, Population, Projection
+from brainsleep.run.segment import Capacity
+from brainsleep.run.state import initial_state
 
 DT = 0.1  # ms, of AdEx and Izhikevich neurons
 

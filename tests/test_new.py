@@ -6,13 +6,13 @@ import sys
 import pytest
 from conftest import needs_compiler
 
-from brainsleep import cli
-from brainsleep.checking.examine import examine
-from brainsleep.commands.new_study import new_study
+from brainsleep.check.examine import examine
+from brainsleep.cli import app as cli
+from brainsleep.cli.new_study import new_study
 from brainsleep.errors import ProtocolError
-from brainsleep.store import read_result
+from brainsleep.results.store import read_result
 
-MAIN = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+MAIN = [sys.executable, "-c", "from brainsleep.cli.app import main; main()"]
 
 
 def typed(folder, *words):
@@ -88,7 +88,7 @@ def test_whole_or_not_at_all(tmp_path, monkeypatch):
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("brainsleep.commands.new_study.os.rename", fail)
+    monkeypatch.setattr("brainsleep.cli.new_study.os.rename", fail)
     with pytest.raises(ProtocolError, match="No space left on device"):
         new_study(tmp_path / "nap")
     assert not list(tmp_path.iterdir())

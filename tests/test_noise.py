@@ -7,18 +7,18 @@ import pytest
 from brian2 import ms, mV
 from conftest import make_segment, needs_compiler
 
-from brainsleep import cli
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
+from brainsleep.cli import app as cli
 from brainsleep.errors import SpecError
+from brainsleep.experiment.protocol import load_protocol, run_id
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.massey2026 import CLIPPED_LIF
 from brainsleep.models.sleep import MEMBRANE_NOISE, WHITE_NOISE
 from brainsleep.models.sleep_stages import SLOW_OSCILLATION, SLOW_OSCILLATION_WHITE
-from brainsleep.protocol import load_protocol, run_id
-from brainsleep.segment import Capacity
-from brainsleep.spec import NetworkSpec, NeuronModel, Population
-from brainsleep.state import initial_state
-from brainsleep.table import flatten
+from brainsleep.network.spec import NetworkSpec, NeuronModel, Population
+from brainsleep.results.table import flatten
+from brainsleep.run.segment import Capacity
+from brainsleep.run.state import initial_state
 
 #: What `MEMBRANE_NOISE` would be at another time step, said to be for any.
 PER_STEP = dataclasses.replace(MEMBRANE_NOISE, dt=None)
@@ -108,7 +108,7 @@ import dataclasses
 from brian2 import ms, mV
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import LIF
-from brainsleep.spec import NetworkSpec, Population, SpontaneousActivity
+from brainsleep.network.spec import NetworkSpec, Population, SpontaneousActivity
 NOISE = SpontaneousActivity(name="noise", on_step="v += {}*randn()", parameters={{"sd": 2*mV}}{})
 NETWORK = NetworkSpec(name="n", dt=0.1*ms, populations=(
     Population(name="input", size=2, model=POISSON),

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from conftest import needs_compiler
 
-from brainsleep.store import read_result
+from brainsleep.results.store import read_result
 
 MODELS = '''
 """A neuron, a rule and a sleep process that are nowhere in the package."""
 
 from brian2 import Hz, ms, mV, second
 
-from brainsleep.spec import NeuronModel, PlasticityRule, SynapseModel, WeightProcess
+from brainsleep.network.spec import NeuronModel, PlasticityRule, SynapseModel, WeightProcess
 
 # Spikes at regular intervals, for a network without any randomness.
 CLOCK = NeuronModel(
@@ -80,10 +80,12 @@ PROTOCOL = '''
 
 from brian2 import Hz, ms
 
-from brainsleep.encoders import RateEncoder
-from brainsleep.protocol import Data, Protocol, Record
-from brainsleep.schedule import Schedule, sleep
-from brainsleep.spec import Connectivity, InitialWeights, NetworkSpec, Population, Projection
+from brainsleep.tasks.images.encoders import RateEncoder
+from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.schedule import Schedule, sleep
+from brainsleep.network.spec import (
+    Connectivity, InitialWeights, NetworkSpec, Population, Projection,
+)
 from own_models import CLOCK, HYPERBOLIC, NEURON, RULE, SYNAPSE
 
 PROTOCOL = Protocol(
@@ -131,7 +133,7 @@ def study(tmp_path_factory):
     (folder / "own.py").write_text(PROTOCOL.lstrip())
 
     def type_in(*words):
-        script = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+        script = [sys.executable, "-c", "from brainsleep.cli.app import main; main()"]
         done = subprocess.run(
             [*script, *words], cwd=folder, capture_output=True, text=True, check=False
         )

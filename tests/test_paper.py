@@ -7,16 +7,16 @@ import pytest
 from brian2 import ms, mV, second
 from conftest import EVERY_STEP, TINY, make_segment, needs_compiler
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
+from brainsleep.experiment.protocol import load_protocol
 from brainsleep.models.massey2026 import CLIPPED_LIF, PAPER, PAPER_JANUARY, recurrent_network
 from brainsleep.models.sleep import DECAY_STATIC
 from brainsleep.models.stdp import STDP_RELEASED
-from brainsleep.protocol import load_protocol
-from brainsleep.run import Run
-from brainsleep.segment import Capacity
-from brainsleep.simulate import simulate
-from brainsleep.spec import NetworkSpec, Population
-from brainsleep.state import initial_state
+from brainsleep.network.spec import NetworkSpec, Population
+from brainsleep.run.loop import Run
+from brainsleep.run.segment import Capacity
+from brainsleep.run.simulate import simulate
+from brainsleep.run.state import initial_state
 
 PROJECTIONS = ("input_e", "ee", "ei", "ie")
 

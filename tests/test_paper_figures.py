@@ -7,6 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 from test_figures import by_id, fits, legend, one_line, texts
 
+from brainsleep.analysis.responses import class_similarity
+from brainsleep.analysis.statistics import seed_spread
 from brainsleep.errors import FigureError
 from brainsleep.figures import (
     _style,
@@ -21,9 +23,7 @@ from brainsleep.figures import (
     sleep_rates,
     sleep_sweep,
 )
-from brainsleep.responses import class_similarity
-from brainsleep.statistics import seed_spread
-from brainsleep.store import Result, read_result, write_result
+from brainsleep.results.store import Result, read_result, write_result
 
 RELEASED, TEXTBOOK = "stdp_released", "stdp_nearest"
 SIZE, N_E, N_I, N_TEST = (3, 4), 8, 4, 30

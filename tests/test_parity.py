@@ -17,12 +17,11 @@ from conftest import (
     needs_compiler,
 )
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import CURRENT, LIF
 from brainsleep.models.sleep import DECAY_STATIC
-from brainsleep.segment import Capacity, Segment
-from brainsleep.spec import (
+from brainsleep.network.spec import (
     Connectivity,
     InitialWeights,
     NetworkSpec,
@@ -30,7 +29,8 @@ from brainsleep.spec import (
     Population,
     Projection,
 )
-from brainsleep.state import initial_state, stream
+from brainsleep.run.segment import Capacity, Segment
+from brainsleep.run.state import initial_state, stream
 
 TARGETS = [
     "numpy",

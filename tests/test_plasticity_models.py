@@ -5,13 +5,13 @@ import pytest
 from brian2 import Hz, ms
 from conftest import EVERY_STEP, emulated, make_segment, needs_compiler, spike_pairs
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.models.diehl_cook import DIEHL_COOK, STDP_COMPETITIVE
 from brainsleep.models.stdp import STDP_RELEASED
 from brainsleep.models.triplet import TRIPLET, TRIPLET_MINIMAL
 from brainsleep.models.vogels import VOGELS
-from brainsleep.segment import Capacity
-from brainsleep.state import initial_state
+from brainsleep.run.segment import Capacity
+from brainsleep.run.state import initial_state
 
 
 def run_spike_trains(rule, trains, *, w_max=5.0, plasticity=1, backend="numpy"):

@@ -47,7 +47,7 @@ def state():
     return device, options, queue, preferences, brian2.defaultclock.dt
 
 before = state()
-from brainsleep.simulate import simulate
+from brainsleep.run.simulate import simulate
 
 e = TINY.network.population("e")
 e = dataclasses.replace(e, model=dataclasses.replace(e.model, refractory="3*ms"))

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from conftest import SMALL_CAPACITY, make_segment, needs_compiler
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.errors import SimulationError
-from brainsleep.segment import Capacity
-from brainsleep.state import initial_state
+from brainsleep.run.segment import Capacity
+from brainsleep.run.state import initial_state
 
 pytestmark = [pytest.mark.standalone, needs_compiler]
 
@@ -112,9 +112,9 @@ import sys, time
 sys.path.insert(0, {tests!r})
 import numpy as np
 from conftest import make_segment
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.state import initial_state
+from brainsleep.run.state import initial_state
 backend = make_backend("cpp", PAPER)
 backend.advance(initial_state(PAPER, 1), make_segment(PAPER, np.zeros((1, 225)), [5]), 1)
 print(backend._programs.idle[0]._folder, flush=True)

@@ -15,18 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brainsleep.errors import BrainsleepError, ProtocolError, ScheduleError
-from brainsleep.files import content_hash, read_checked, written
-from brainsleep.gridfile import read_grids
-from brainsleep.identity import plain
+from brainsleep.experiment.identity import plain
+from brainsleep.experiment.protocol import load_protocol, run_id
+from brainsleep.experiment.schedule import KINDS, Schedule, sleep
+from brainsleep.experiment.stages import SleepStage
+from brainsleep.files.atomic import content_hash, read_checked, written
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.protocol import load_protocol, run_id
-from brainsleep.recorder import Checkpoint
-from brainsleep.schedule import KINDS, Schedule, sleep
-from brainsleep.stages import SleepStage
-from brainsleep.state import initial_state
-from brainsleep.store import load_arrays, save_arrays
-from brainsleep.table import flatten, read
-from brainsleep.tasks import Tasks
+from brainsleep.results.store import load_arrays, save_arrays
+from brainsleep.results.table import flatten, read
+from brainsleep.run.observers.recorder import Checkpoint
+from brainsleep.run.state import initial_state
+from brainsleep.sweep.gridfile import read_grids
+from brainsleep.tasks.images.continual import Tasks
 
 GATES = PAPER.gates
 
@@ -246,7 +246,7 @@ import locale, sys
 try: locale.setlocale(locale.LC_ALL, "")
 except locale.Error: pass
 
-from brainsleep.protocol import load_protocol, run_id
+from brainsleep.experiment.protocol import load_protocol, run_id
 for name in sys.argv[1:]:
     print(name, run_id(load_protocol(name), 3, "numpy", "data"))
 """
@@ -450,9 +450,9 @@ def bombs(folder):
 _READ_ALL = """
 import resource, sys
 from pathlib import Path
-from brainsleep.datafiles import read_idx, read_npz
+from brainsleep.tasks.images.datafiles import read_idx, read_npz
 from brainsleep.errors import BrainsleepError
-from brainsleep.store import load_arrays, read_result
+from brainsleep.results.store import load_arrays, read_result
 now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (now + 200 * 2**20,) * 2)
 folder = Path(sys.argv[1])

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms, mV, second
 
-from brainsleep.encoders import RateEncoder
 from brainsleep.errors import BrainsleepError, ProtocolError, ScheduleError, SpecError
-from brainsleep.load import load, load_module, shipped
+from brainsleep.experiment.protocol import Data, Protocol, Record, load_protocol, plain, run_id
+from brainsleep.experiment.schedule import Schedule, sleep, wake
+from brainsleep.files.load import load, load_module, shipped
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sleep import DECAY_NEURON
 from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST
-from brainsleep.protocol import Data, Protocol, Record, load_protocol, plain, run_id
-from brainsleep.readout import Readout
-from brainsleep.schedule import Schedule, sleep, wake
+from brainsleep.tasks.images.encoders import RateEncoder
+from brainsleep.tasks.images.readout import Readout
 
 PROTOCOL = Protocol(
     name="small",
@@ -446,8 +446,8 @@ def test_run_id_is_the_same_in_every_process():
         from brian2 import amp, mV, second, volt
         units = volt/second, amp/volt**2, second**2  # a session's own units change nothing
         from brainsleep.models.massey2026 import PAPER
-        from brainsleep.protocol import Data, Protocol, run_id
-        from brainsleep.schedule import Schedule, sleep
+        from brainsleep.experiment.protocol import Data, Protocol, run_id
+        from brainsleep.experiment.schedule import Schedule, sleep
         schedule = Schedule(sleep=sleep(0.2, noise=1, decay=1))
         protocol = Protocol(name="p", network=PAPER, data=Data(n_train=35), schedule=schedule)
         print(run_id(protocol, 0, "numpy", "data"))
@@ -502,7 +502,7 @@ def write(tmp_path):
 
 GOOD = """
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.protocol import Protocol
+from brainsleep.experiment.protocol import Protocol
 
 PROTOCOL = Protocol(name="mine", network=PAPER)
 OTHER = Protocol(name="other", network=PAPER)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from brainsleep.load import load_module, shipped
-from brainsleep.protocol import load_protocol, run_id
-from brainsleep.reporting.describe import describe
+from brainsleep.experiment.protocol import load_protocol, run_id
+from brainsleep.files.load import load_module, shipped
+from brainsleep.show.describe import describe
 
 
 @pytest.mark.parametrize("name", shipped("protocol"))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import needs_compiler
 
-from brainsleep.protocol import load_protocol
-from brainsleep.store import read_result
+from brainsleep.experiment.protocol import load_protocol
+from brainsleep.results.store import read_result
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
@@ -26,7 +26,7 @@ SHELL = [
 
 
 def command(line, folder):
-    script = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+    script = [sys.executable, "-c", "from brainsleep.cli.app import main; main()"]
     return subprocess.run(
         [*script, *shlex.split(line)[1:]], cwd=folder, capture_output=True, text=True, check=False
     )

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binom
 
 from brainsleep.errors import DataError, ProtocolError
-from brainsleep.readout import Readout, fit_score, interval
+from brainsleep.tasks.images.readout import Readout, fit_score, interval
 
 READOUT = Readout(resamples=200)
 

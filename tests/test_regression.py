@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainsleep.analysis.effects import beta_regression, sleep_effects
+from brainsleep.analysis.statistics import effect_size
 from brainsleep.errors import DataError, MissingExtraError
-from brainsleep.regression import beta_regression, sleep_effects
-from brainsleep.statistics import effect_size
 
 
 def table(values, data="mnist", model="m"):

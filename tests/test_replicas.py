@@ -13,8 +13,10 @@ from conftest import spike_pairs as pairs_of_inputs
 from Cython.Compiler.Errors import CompileError
 from test_parity import REFRACTORY, assert_same, wake_sleep_wake, zoo  # noqa: F401
 
-from brainsleep.backend import make_backend
-from brainsleep.context import preferences
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.brian.context import preferences
+from brainsleep.backends.brian.replicas.code import power, shared_power
+from brainsleep.backends.brian.replicas.draws import Draws, Generators
 from brainsleep.errors import BackendError, SimulationError
 from brainsleep.models.homeostasis import PRUNING, SCALING
 from brainsleep.models.inputs import POISSON
@@ -22,10 +24,7 @@ from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, MEMBRANE_NOISE, SPONTANEOUS_SPIKES
 from brainsleep.models.sleep_stages import SLOW_OSCILLATION
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.replicas.code import power, shared_power
-from brainsleep.replicas.draws import Draws, Generators
-from brainsleep.segment import Capacity
-from brainsleep.spec import (
+from brainsleep.network.spec import (
     Connectivity,
     InitialWeights,
     NetworkSpec,
@@ -36,7 +35,8 @@ from brainsleep.spec import (
     SynapseModel,
     WeightProcess,
 )
-from brainsleep.state import initial_state, stream
+from brainsleep.run.segment import Capacity
+from brainsleep.run.state import initial_state, stream
 
 
 def assert_identical(batch, alone):

@@ -14,17 +14,17 @@ from browser import Browser, find_browser
 from conftest import TINY
 from PIL import Image
 
-from brainsleep import cli
+from brainsleep.cli import app as cli
 from brainsleep.errors import StoreError
+from brainsleep.experiment.protocol import load_protocol
 from brainsleep.models.lif import ADAPTIVE_LIF
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.protocol import load_protocol
-from brainsleep.reporting import facts, report, stored_models
-from brainsleep.reporting.definitions import definition
-from brainsleep.reporting.health import alarms, limits
-from brainsleep.reporting.pictures import OF_ONE
-from brainsleep.simulate import simulate
-from brainsleep.store import Result, write_result
+from brainsleep.results.store import Result, write_result
+from brainsleep.run.simulate import simulate
+from brainsleep.show import facts, report, stored_models
+from brainsleep.show.definitions import definition
+from brainsleep.show.health import alarms, limits
+from brainsleep.show.pictures import OF_ONE
 
 needs_browser = pytest.mark.skipif(
     find_browser() is None, reason="needs a Chromium: apt-get install chromium"
@@ -169,7 +169,7 @@ def test_a_stopped_run_says_so_everywhere(result, tmp_path, monkeypatch):
 
 def test_the_page_of_a_result_is_the_same_in_another_process(result, page, tmp_path):
     out = tmp_path / "there" / "again.html"
-    command = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+    command = [sys.executable, "-c", "from brainsleep.cli.app import main; main()"]
     done = subprocess.run(
         [*command, "report", str(result.path), "--out", str(out)],
         env=os.environ | {"PYTHONHASHSEED": "7"},
@@ -372,14 +372,14 @@ def test_equations_are_read_but_never_evaluated(code, tmp_path, monkeypatch):
     ],
 )
 def test_stored_quantities_are_read_without_evaluating(text, expected):
-    from brainsleep.reporting.facts import text as said
+    from brainsleep.show.facts import text as said
 
     found = said(text)
     assert found == expected or (text == "5.0 hertz/second" and found.startswith("5"))
 
 
 def test_models_survive_being_described():
-    from brainsleep.protocol import plain
+    from brainsleep.experiment.protocol import plain
 
     for model in (ADAPTIVE_LIF, STDP_NEAREST):
         there = json.loads(json.dumps(plain(model)))

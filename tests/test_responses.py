@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from brainsleep.errors import DataError
-from brainsleep.responses import (
+from brainsleep.analysis.responses import (
     adjusted_selectivity,
     class_means,
     class_selectivity,
@@ -19,6 +18,7 @@ from brainsleep.responses import (
     participation_ratio,
     phi,
 )
+from brainsleep.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("error")
 

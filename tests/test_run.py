@@ -12,15 +12,20 @@ import pytest
 from brian2 import ms
 from conftest import TINY, make_segment, needs_compiler
 
-from brainsleep import batch as batch_module
-from brainsleep import run as run_module
-from brainsleep.backend import make_backend
+from brainsleep.analysis.metrics import WEIGHT_STATISTICS, weight_entropy, weight_statistics
+from brainsleep.analysis.responses import (
+    class_selectivity,
+    effective_rank,
+    participation_ratio,
+    phi,
+)
+from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, DataError, ProtocolError, SimulationError, StoreError
-from brainsleep.metrics import WEIGHT_STATISTICS, weight_entropy, weight_statistics
-from brainsleep.responses import class_selectivity, effective_rank, participation_ratio, phi
-from brainsleep.simulate import simulate
-from brainsleep.state import initial_state
-from brainsleep.store import find_result, read_result, write_result
+from brainsleep.results.store import find_result, read_result, write_result
+from brainsleep.run import batch as batch_module
+from brainsleep.run import loop as run_module
+from brainsleep.run.simulate import simulate
+from brainsleep.run.state import initial_state
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +255,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from brainsleep.store import write_result
+from brainsleep.results.store import write_result
 for k in range(25):
     value = int(sys.argv[2]) * 100 + k
     arrays = {{"x": np.full(20000, value)}}

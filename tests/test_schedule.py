@@ -5,10 +5,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainsleep.errors import ScheduleError
+from brainsleep.experiment.schedule import (
+    KINDS,
+    MAX_STEPS,
+    Phase,
+    Schedule,
+    SleepPhase,
+    sleep,
+    wake,
+)
+from brainsleep.experiment.schedule import test as test_phase
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.schedule import KINDS, MAX_STEPS, Phase, Schedule, SleepPhase, sleep, wake
-from brainsleep.schedule import test as test_phase
-from brainsleep.segment import Capacity, Segment, timing
+from brainsleep.run.segment import Capacity, Segment, timing
 
 GATES = PAPER.gates  # input, plasticity, noise, decay
 DT = 1 * ms

@@ -21,14 +21,13 @@ from conftest import (
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from brainsleep import settle
-from brainsleep.backend import make_backend
-from brainsleep.context import preferences
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.brian.context import preferences
 from brainsleep.errors import SpecError
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import LIF
-from brainsleep.segment import Capacity
-from brainsleep.spec import (
+from brainsleep.network.equations import settle
+from brainsleep.network.spec import (
     InitialWeights,
     NetworkSpec,
     NeuronModel,
@@ -39,7 +38,8 @@ from brainsleep.spec import (
     SynapseModel,
     WeightProcess,
 )
-from brainsleep.state import initial_state
+from brainsleep.run.segment import Capacity
+from brainsleep.run.state import initial_state
 
 SHORT = Capacity(slots=4, steps=16)
 BACKENDS = [

@@ -4,15 +4,15 @@ import pickle
 import pytest
 from brian2 import Hz, Quantity, amp, ms, mV, second, volt
 
-from brainsleep import checks
 from brainsleep.errors import SpecError
+from brainsleep.experiment.protocol import plain
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT, LIF
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sleep import DECAY_STATIC, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.protocol import plain
-from brainsleep.spec import (
+from brainsleep.network.equations import checks
+from brainsleep.network.spec import (
     Connectivity,
     InitialWeights,
     NetworkSpec,
@@ -24,7 +24,7 @@ from brainsleep.spec import (
     SynapseModel,
     WeightProcess,
 )
-from brainsleep.values import Frozen
+from brainsleep.values.frozen import Frozen
 
 NEURON = {"tau": 10 * ms, "theta": 1 * mV, "v0": 0 * mV}
 RULE = {"lr": 1e-3, "tau": 10 * ms}

@@ -7,9 +7,9 @@ import pytest
 from conftest import TINY
 
 from brainsleep.errors import DataError, MissingExtraError
-from brainsleep.interchange.spiketrains import fano_factor, isi_cv, to_neo, trials
-from brainsleep.simulate import simulate
-from brainsleep.store import write_result
+from brainsleep.export.spiketrains import fano_factor, isi_cv, to_neo, trials
+from brainsleep.results.store import write_result
+from brainsleep.run.simulate import simulate
 
 
 def stored(out, spikes, raster=(1, 4), dt="0.0005 second"):

@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.errors import ProtocolError, ScheduleError
+from brainsleep.experiment.protocol import load_protocol, run_id
+from brainsleep.experiment.schedule import MAX_STEPS, Schedule, SleepStage, nrem, rem, sleep
+from brainsleep.experiment.stages import cut
 from brainsleep.models.lif import LIF
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.sleep import MEMBRANE_NOISE
 from brainsleep.models.sleep_stages import NREM, REM, SLOW_OSCILLATION
-from brainsleep.protocol import load_protocol, run_id
-from brainsleep.reporting.describe import describe
-from brainsleep.schedule import MAX_STEPS, Schedule, SleepStage, nrem, rem, sleep
-from brainsleep.segment import Capacity, Segment, timing
-from brainsleep.simulate import simulate
-from brainsleep.stages import cut
-from brainsleep.state import initial_state
-from brainsleep.table import flatten
+from brainsleep.results.table import flatten
+from brainsleep.run.segment import Capacity, Segment, timing
+from brainsleep.run.simulate import simulate
+from brainsleep.run.state import initial_state
+from brainsleep.show.describe import describe
 
 NETWORK = recurrent_network(
     activities=(MEMBRANE_NOISE, SLOW_OSCILLATION), n_inputs=64, n_excitatory=30, n_inhibitory=10

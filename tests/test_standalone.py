@@ -9,13 +9,13 @@ from brian2 import Hz
 from conftest import SMALL_CAPACITY, make_segment, needs_compiler
 from scipy import stats
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp.build import find_compiler
+from brainsleep.backends.cpp.standalone import TEMPLATES, drawn_before, listed
 from brainsleep.errors import SimulationError
 from brainsleep.models.inputs import POISSON
-from brainsleep.programs.build import find_compiler
-from brainsleep.programs.standalone import TEMPLATES, drawn_before, listed
-from brainsleep.spec import NetworkSpec, NeuronModel, Population
-from brainsleep.state import State, initial_state
+from brainsleep.network.spec import NetworkSpec, NeuronModel, Population
+from brainsleep.run.state import State, initial_state
 
 pytestmark = [pytest.mark.standalone, needs_compiler]
 

@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 from brian2 import Quantity, ms, mV
 
-from brainsleep.assemble import assemble
 from brainsleep.errors import ProtocolError, SpecError
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT, LIF
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.spec import Connectivity, InitialWeights, NetworkSpec, Population, Projection
-from brainsleep.state import initial_state, stream
+from brainsleep.network.assemble import assemble
+from brainsleep.network.spec import (
+    Connectivity,
+    InitialWeights,
+    NetworkSpec,
+    Population,
+    Projection,
+)
+from brainsleep.run.state import initial_state, stream
 
 PROBABILITY = {"input_e": 0.10, "ee": 0.15, "ei": 0.20, "ie": 0.25}
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from brainsleep.errors import DataError
-from brainsleep.statistics import (
+from brainsleep.analysis.statistics import (
     average_accuracy,
     backward_transfer,
     effect_size,
@@ -15,6 +14,7 @@ from brainsleep.statistics import (
     paired_difference,
     seed_spread,
 )
+from brainsleep.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("error")
 

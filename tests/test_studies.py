@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainsleep.datasets import load_dataset, split
-from brainsleep.grid import addressed
-from brainsleep.gridfile import read_grids
-from brainsleep.programs.build import build_key
-from brainsleep.segment import Capacity
-from brainsleep.table import read
+from brainsleep.backends.cpp.build import build_key
+from brainsleep.results.table import read
+from brainsleep.run.segment import Capacity
+from brainsleep.sweep.grid import addressed
+from brainsleep.sweep.gridfile import read_grids
+from brainsleep.tasks.images.datasets import load_dataset, split
 
 ROOT = Path(__file__).parent.parent
 STUDIES, PAPER = ROOT / "studies", ROOT / "figures/paper"

@@ -10,17 +10,10 @@ import pytest
 from brian2 import ms
 from conftest import TINY, make_segment
 
-from brainsleep.backend import make_backend
-from brainsleep.errors import (
-    BackendError,
-    BrainsleepError,
-    ProtocolError,
-    ScheduleError,
-    SpecError,
-)
-from brainsleep.grid import Grid
-from brainsleep.gridfile import read_grids
-from brainsleep.measure import weight_metrics
+from brainsleep.backends.base import make_backend
+from brainsleep.errors import BackendError, BrainsleepError, ProtocolError, ScheduleError, SpecError
+from brainsleep.experiment.protocol import Record, load_protocol
+from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.models.homeostasis import NORMALISE, PRUNING
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sg_snn import (
@@ -36,13 +29,19 @@ from brainsleep.models.sg_snn import (
 )
 from brainsleep.models.sleep import DECAY_NEURON, DECAY_STATIC, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.protocol import Record, load_protocol
-from brainsleep.recorder import Recorder
-from brainsleep.schedule import Schedule, sleep
-from brainsleep.segment import Batch, Segment
-from brainsleep.simulate import measure_rate, simulate
-from brainsleep.state import initial_state
-from brainsleep.surrogate import CurrentInput, DenseProjection, LeakyPopulation, SurrogateNetwork
+from brainsleep.network.layers import (
+    CurrentInput,
+    DenseProjection,
+    LeakyPopulation,
+    SurrogateNetwork,
+)
+from brainsleep.run.observers.recorder import Recorder
+from brainsleep.run.segment import Batch, Segment
+from brainsleep.run.simulate import measure_rate, simulate
+from brainsleep.run.state import initial_state
+from brainsleep.sweep.grid import Grid
+from brainsleep.sweep.gridfile import read_grids
+from brainsleep.tasks.images.measure import weight_metrics
 
 N = 36
 SMALL = dataclasses.replace(
@@ -374,7 +373,7 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 sys.argv = ["brainsleep", *{arguments!r}]
-from brainsleep.cli import main
+from brainsleep.cli.app import main
 main()
 """
 
@@ -420,7 +419,7 @@ def loss_of(backend, state, batch):
     import torch
     from snntorch import functional
 
-    from brainsleep.torch_segment import Run
+    from brainsleep.backends.torch.segment import Run
 
     gates = dict.fromkeys(SMALL.gates, 0.0) | {"input": 1.0}
     with torch.no_grad():
@@ -459,7 +458,7 @@ def test_adam_is_torchs(backend):
 
     from snntorch import functional
 
-    from brainsleep.torch_segment import Run
+    from brainsleep.backends.torch.segment import Run
 
     run = Run(backend, initial_state(SMALL, 0), 0)
     optimiser = torch.optim.Adam(run.w.values(), lr=SMALL.learning_rate)
@@ -584,7 +583,7 @@ def test_noise_has_its_spread(backend):
     """v of neurons that cannot spike: sd*sqrt((1 - beta**(2n))/(1 - beta**2)) after n steps."""
     import torch
 
-    from brainsleep.torch_layer import Leaky
+    from brainsleep.backends.torch.layer import Leaky
 
     silent = LeakyPopulation(name="h", size=40_000, v_threshold=1e6, activities=(NOISE,))
     layer, v = Leaky(silent, 1e-3), torch.zeros(1, 40_000)
@@ -658,7 +657,7 @@ def test_what_torch_refuses_is_an_error_of_ours(backend, monkeypatch):
     def refuse(*arguments):
         raise RuntimeError("out of\nmemory")
 
-    monkeypatch.setattr("brainsleep.torch_segment.Run.show", refuse)
+    monkeypatch.setattr("brainsleep.backends.torch.segment.Run.show", refuse)
     shown = segment(SMALL, "test", stimulus=np.zeros((1, N)), input=1)
     with pytest.raises(BrainsleepError, match="backend torch: out of memory"):
         backend.advance(initial_state(SMALL, 0), shown, 0)
@@ -772,8 +771,8 @@ def test_all_steps_at_once_are_snntorchs_steps_one_by_one(name):
     import torch
     from snntorch import surrogate
 
-    from brainsleep.surrogate import SURROGATES
-    from brainsleep.torch_layer import Leaky
+    from brainsleep.backends.torch.layer import Leaky
+    from brainsleep.network.layers import SURROGATES
 
     layer = LeakyPopulation(name="h", size=7, surrogate=name, steepness=3.0, activities=(NOISE,))
     ours = Leaky(layer, 1e-3)
@@ -931,7 +930,7 @@ def test_the_seed_decides(result, tmp_path):
 @pytest.mark.torch
 @pytest.mark.parametrize("protocol", [LAYERED, PAPER_LAYERED], ids=["itself", "copies"])
 def test_an_interrupted_run_goes_on_with_the_same_result(protocol, tmp_path, monkeypatch):
-    from brainsleep.run import Run
+    from brainsleep.run.loop import Run
 
     whole = simulate(protocol, seed=1, out=tmp_path / "whole")
     advance, calls = Run._advance, []
@@ -1002,7 +1001,7 @@ def test_a_grid_names_a_model(tmp_path):
 
 
 def test_the_command_line_names_known_models(tmp_path):
-    script = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+    script = [sys.executable, "-c", "from brainsleep.cli.app import main; main()"]
     words = ["run", "paper", "--model", "sgsnn", "--out", str(tmp_path)]
     done = subprocess.run([*script, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2

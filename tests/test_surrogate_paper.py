@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from test_surrogate import PAPER_SMALL, N, segment
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.errors import SpecError
+from brainsleep.experiment.protocol import load_protocol
+from brainsleep.experiment.slots import Order
 from brainsleep.models.sg_snn import NOISE, STDP_PAPER, decay_network
-from brainsleep.protocol import load_protocol
-from brainsleep.slots import Order
-from brainsleep.state import initial_state
-from brainsleep.surrogate import DenseProjection, LeakyPopulation
+from brainsleep.network.layers import DenseProjection, LeakyPopulation
+from brainsleep.run.state import initial_state
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_noise_before_the_step_can_be_reset_before_it_is_a_spike(lift, after, sp
     """0.95 times what it is lifted to, less 1 where that is above 1."""
     import torch
 
-    from brainsleep.torch_layer import Leaky
+    from brainsleep.backends.torch.layer import Leaky
 
     up = dataclasses.replace(NOISE, on_step="v += sd", parameters={"sd": lift})
     neuron = LeakyPopulation(name="h", size=1, activities=(up,), activities_first=True)

@@ -16,18 +16,18 @@ import pandas as pd
 import pytest
 from conftest import TINY, needs_compiler
 
-from brainsleep import cluster
-from brainsleep import sweep as sweep_module
-from brainsleep.compare import Condition
+from brainsleep.backends.cpp import cache
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
-from brainsleep.grid import Grid, addressed, grouped
-from brainsleep.notes import NOTES, status
-from brainsleep.programs import cache
-from brainsleep.simulate import simulate
-from brainsleep.store import read_result
-from brainsleep.sweep import Plan, sweep
-from brainsleep.table import tabulate
-from brainsleep.worker import run_packed
+from brainsleep.results.store import read_result
+from brainsleep.results.table import tabulate
+from brainsleep.run.compare import Condition
+from brainsleep.run.simulate import simulate
+from brainsleep.sweep import cluster
+from brainsleep.sweep import run as sweep_module
+from brainsleep.sweep.grid import Grid, addressed, grouped
+from brainsleep.sweep.ledger import NOTES, status
+from brainsleep.sweep.run import Plan, sweep
+from brainsleep.sweep.worker import run_packed
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -61,7 +61,7 @@ def write_tiny(path):
 
 
 def command(*words):
-    script = [sys.executable, "-c", "from brainsleep.cli import main; main()"]
+    script = [sys.executable, "-c", "from brainsleep.cli.app import main; main()"]
     return [*script, *map(str, words)]
 
 
@@ -605,7 +605,7 @@ def test_other_errors(monkeypatch):
 @pytest.mark.skipif(shutil.which("snakemake") is None, reason="no snakemake")
 def test_snakefile(tmp_path):
     script = tmp_path / "brainsleep"
-    script.write_text(f"#!{sys.executable}\nfrom brainsleep.cli import main\nmain()\n")
+    script.write_text(f"#!{sys.executable}\nfrom brainsleep.cli.app import main\nmain()\n")
     script.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     words = ["snakemake", "--snakefile", str(ROOT / "studies/Snakefile"), "--cores", "2"]

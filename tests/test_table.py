@@ -11,15 +11,15 @@ import pytest
 from conftest import TINY
 from rich.console import Console
 
-from brainsleep.cadence import scheduled
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
-from brainsleep.grid import Grid
-from brainsleep.reporting.describe import describe
-from brainsleep.reporting.facts import headline
-from brainsleep.simulate import simulate
-from brainsleep.store import read_result, write_result
-from brainsleep.table import BASE, choose, flatten, read, tabulate, write
-from brainsleep.worker import run_rows
+from brainsleep.experiment.cadence import scheduled
+from brainsleep.results.store import read_result, write_result
+from brainsleep.results.table import BASE, choose, flatten, read, tabulate, write
+from brainsleep.run.simulate import simulate
+from brainsleep.show.describe import describe
+from brainsleep.show.facts import headline
+from brainsleep.sweep.grid import Grid
+from brainsleep.sweep.worker import run_rows
 
 RULE = "network.projections.*.rules.stdp_nearest_reversed"
 SHORT = {"data.n_train": 4, "record.raster": (), "record.snapshots": ()}
@@ -192,7 +192,7 @@ def test_damaged_results_are_left_out(folder, tmp_path, caplog):
 
 
 def row_with_id(row):
-    from brainsleep.grid import addressed
+    from brainsleep.sweep.grid import addressed
 
     return addressed([row])[0]
 

@@ -6,9 +6,9 @@ from matplotlib.colors import to_hex
 from test_figures import by_id, fits, legend, spans, texts
 from test_paper_figures import Folder, assert_fails, bars
 
+from brainsleep.analysis.statistics import forgetting, seed_spread
 from brainsleep.figures import _style, continual, representation
-from brainsleep.measure import REPRESENTATION
-from brainsleep.statistics import forgetting, seed_spread
+from brainsleep.tasks.images.measure import REPRESENTATION
 
 SLEEP = {"input": 0.0, "plasticity": 1.0, "noise": 1.0, "decay": 1.0}
 REST = SLEEP | {"decay": 0.0}
@@ -60,7 +60,7 @@ class Learner:
 
 
 def accuracies(rng, n, own):
-    """Matrices of accuracies as `brainsleep.measure` makes them, and their metrics."""
+    """Matrices of accuracies as `brainsleep.tasks.images.measure` makes them, and their metrics."""
     arrays, metrics = {}, {}
     for kind in ("refitted", "fixed", "own")[: 3 if own else 2]:
         R = np.where(np.tri(n) > 0, rng.uniform(0.4, 1, (n, n)), np.nan)

@@ -10,16 +10,16 @@ from conftest import TINY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainsleep.datasets import Samples, Split
 from brainsleep.errors import DataError, ProtocolError, ScheduleError
-from brainsleep.measure import accuracy_matrices, decisions, task_metrics
-from brainsleep.protocol import load_protocol, run_id
-from brainsleep.recorder import Recorder
-from brainsleep.schedule import Order, Schedule, sleep
-from brainsleep.segment import Capacity, Recording
-from brainsleep.simulate import simulate
-from brainsleep.store import read_result
-from brainsleep.tasks import Tasks
+from brainsleep.experiment.protocol import load_protocol, run_id
+from brainsleep.experiment.schedule import Order, Schedule, sleep
+from brainsleep.results.store import read_result
+from brainsleep.run.observers.recorder import Recorder
+from brainsleep.run.segment import Capacity, Recording
+from brainsleep.run.simulate import simulate
+from brainsleep.tasks.images.continual import Tasks
+from brainsleep.tasks.images.datasets import Samples, Split
+from brainsleep.tasks.images.measure import accuracy_matrices, decisions, task_metrics
 
 GATES = ("input", "plasticity", "noise", "decay")
 LABELS = np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 2, 4])
@@ -316,7 +316,7 @@ def test_looking_changes_nothing(learned, tmp_path):
 
 
 def test_an_interrupted_run_keeps_what_it_has_looked_at(learned, tmp_path, monkeypatch):
-    from brainsleep.run import Run
+    from brainsleep.run.loop import Run
 
     advance, calls = Run._advance, []
 
@@ -377,7 +377,7 @@ def test_tasks_can_be_set_as_text():
 
 
 def test_readout_and_test_images_have_noise_of_their_own():
-    from brainsleep.probes import Probes
+    from brainsleep.run.observers.probes import Probes
 
     split = parts()
     order = Order(np.arange(4), np.array([0, 0, 1, 1]), np.zeros(4, int))

@@ -8,7 +8,8 @@ from conftest import EVERY_STEP, make_segment
 torch = pytest.importorskip("torch", reason="torch is not installed (extra 'surrogate')")
 pytest.importorskip("snntorch", reason="snntorch is not installed (extra 'surrogate')")
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
+from brainsleep.backends.torch.tensor_code import Statements, TensorProcess, TensorRule, see_spikes
 from brainsleep.errors import BackendError
 from brainsleep.models.homeostasis import NORMALISE, PRUNING, SCALING, SUBTRACTION
 from brainsleep.models.inputs import POISSON
@@ -17,9 +18,14 @@ from brainsleep.models.sg_snn import RAISE_PAPER, STDP_PAPER
 from brainsleep.models.sleep import DECAY_GROUP, DECAY_NEURON, DECAY_STATIC
 from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST, STDP_NEAREST_REVERSED
 from brainsleep.models.triplet import TRIPLET
-from brainsleep.spec import InitialWeights, NetworkSpec, Population, Projection, SynapseModel
-from brainsleep.state import initial_state
-from brainsleep.tensor_code import Statements, TensorProcess, TensorRule, see_spikes
+from brainsleep.network.spec import (
+    InitialWeights,
+    NetworkSpec,
+    Population,
+    Projection,
+    SynapseModel,
+)
+from brainsleep.run.state import initial_state
 
 pytestmark = pytest.mark.torch
 

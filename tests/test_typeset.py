@@ -5,13 +5,13 @@ from brian2 import Hz, ms, mV, second
 from matplotlib.mathtext import MathTextParser
 
 from brainsleep.errors import SpecError
-from brainsleep.latex import expression, latex_unit, mathml, statements, symbol, value_text
-from brainsleep.load import load_module, shipped
-from brainsleep.model import Model, NeuronModel
+from brainsleep.files.load import load_module, shipped
 from brainsleep.models.lif import ADAPTIVE_LIF
 from brainsleep.models.sleep import DECAY_NEURON
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.typeset import blocks, parameters
+from brainsleep.network.models import Model, NeuronModel
+from brainsleep.show.latex import expression, latex_unit, mathml, statements, symbol, value_text
+from brainsleep.show.typeset import blocks, parameters
 
 SHIPPED = [
     (f"{source}:{name}", value)

@@ -11,17 +11,18 @@ OURS = "load_protocol('no_such')"
 @pytest.mark.parametrize(
     ("script", "ours"),
     [
-        (f"from brainsleep.protocol import load_protocol\n{OURS}", True),
-        (f"import brian2\nfrom brainsleep.protocol import load_protocol\n{OURS}", True),
-        (f"from brainsleep.protocol import load_protocol\nimport brian2\n{OURS}", True),
+        (f"from brainsleep.experiment.protocol import load_protocol\n{OURS}", True),
+        (f"import brian2\nfrom brainsleep.experiment.protocol import load_protocol\n{OURS}", True),
+        (f"from brainsleep.experiment.protocol import load_protocol\nimport brian2\n{OURS}", True),
         (
-            "from brainsleep.datasets import load_dataset\nfrom brian2 import *\n"
+            "from brainsleep.tasks.images.datasets import load_dataset\nfrom brian2 import *\n"
             "load_dataset('no_such')",
             True,
         ),
-        ("from brainsleep.protocol import load_protocol\n1/0", False),
+        ("from brainsleep.experiment.protocol import load_protocol\n1/0", False),
         (
-            "from brainsleep.protocol import load_protocol\ntry:\n    load_protocol('no_such')\n"
+            "from brainsleep.experiment.protocol import load_protocol\n"
+            "try:\n    load_protocol('no_such')\n"
             "except Exception:\n    1/0",
             False,
         ),
@@ -47,7 +48,7 @@ def test_a_command_says_its_error_and_nothing_else(tmp_path):
     )
     for words in (("show", "no_such"), ("run", "mine.py", "--backend", "numpy", "--out", "out")):
         done = subprocess.run(
-            [sys.executable, "-c", "from brainsleep.cli import main; main()", *words],
+            [sys.executable, "-c", "from brainsleep.cli.app import main; main()", *words],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -61,7 +62,7 @@ def test_a_command_says_its_error_and_nothing_else(tmp_path):
 def test_preferences_that_cannot_be_read_are_an_error_of_one_line(tmp_path):
     (tmp_path / "brian_preferences").write_text("core.default_float_dtype = flot32\n")
     done = subprocess.run(
-        [sys.executable, "-c", "from brainsleep.cli import main; main()", "show", "demo"],
+        [sys.executable, "-c", "from brainsleep.cli.app import main; main()", "show", "demo"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

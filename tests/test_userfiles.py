@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from brainsleep import cli
-from brainsleep.checking.examine import examine
-from brainsleep.commands.new_study import new_study
-from brainsleep.grid import Grid, addressed
-from brainsleep.load import load, load_module
-from brainsleep.plain import plain
-from brainsleep.protocol import load_protocol, run_id
-from brainsleep.reporting.difference import difference, side
-from brainsleep.userfiles import reading_once
-from brainsleep.worker import pack
+from brainsleep.check.examine import examine
+from brainsleep.cli import app as cli
+from brainsleep.cli.new_study import new_study
+from brainsleep.experiment.protocol import load_protocol, run_id
+from brainsleep.files.load import load, load_module
+from brainsleep.files.userfiles import reading_once
+from brainsleep.show.difference import difference, side
+from brainsleep.sweep.grid import Grid, addressed
+from brainsleep.sweep.worker import pack
+from brainsleep.values.plain import plain
 
 STUDY = """
 import pathlib
@@ -222,9 +222,9 @@ def test_studies_as_new_writes_them(tmp_path):
 
 def test_the_package_itself_is_no_neighbour():
     path = ROOT / "brainsleep_beside_itself.py"
-    path.write_text("import brainsleep.spec as spec\n")
+    path.write_text("import brainsleep.network.spec as spec\n")
     try:
         module = load_module(str(path), "model")
     finally:
         path.unlink()
-    assert module.spec is sys.modules["brainsleep.spec"]
+    assert module.spec is sys.modules["brainsleep.network.spec"]

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainsleep import known
-from brainsleep.datasets import load_dataset
 from brainsleep.errors import DataError
-from brainsleep.known import KNOWN_SETS
+from brainsleep.tasks.images import public as known
+from brainsleep.tasks.images.datasets import load_dataset
+from brainsleep.tasks.images.public import KNOWN_SETS
 
 torchvision = pytest.importorskip(
     "torchvision",

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from sphinx.application import Sphinx
 
-from brainsleep import cli
+from brainsleep.cli import app as cli
 
 INTRODUCTION = """\
 Command line

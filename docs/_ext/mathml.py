@@ -8,7 +8,7 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-from brainsleep.typeset import mathml
+from brainsleep.show.typeset import mathml
 
 logger = logging.getLogger(__name__)
 

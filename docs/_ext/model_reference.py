@@ -23,13 +23,13 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 import brainsleep
-from brainsleep import typeset
 from brainsleep.errors import BrainsleepError
+from brainsleep.experiment.stages import SleepStage
 from brainsleep.figures._style import STYLE
-from brainsleep.load import load_module, shipped
-from brainsleep.model import Model, NeuronModel, SpontaneousActivity, SynapseModel
-from brainsleep.spec import Network, NetworkSpec
-from brainsleep.stages import SleepStage
+from brainsleep.files.load import load_module, shipped
+from brainsleep.network.models import Model, NeuronModel, SpontaneousActivity, SynapseModel
+from brainsleep.network.spec import Network, NetworkSpec
+from brainsleep.show import typeset
 
 logger = logging.getLogger(__name__)
 

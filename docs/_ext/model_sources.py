@@ -20,10 +20,10 @@ from typing import Any
 
 from sphinx.pycode import ModuleAnalyzer
 
-from brainsleep.load import load_module, shipped
-from brainsleep.model import Model
-from brainsleep.spec import Network
-from brainsleep.stages import SleepStage
+from brainsleep.experiment.stages import SleepStage
+from brainsleep.files.load import load_module, shipped
+from brainsleep.network.models import Model
+from brainsleep.network.spec import Network
 
 #: What is shown in the reference: parts of networks, networks, and stages of sleep.
 SHOWN = (Model, Network, SleepStage)

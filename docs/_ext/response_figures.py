@@ -17,18 +17,18 @@ from matplotlib.figure import Figure
 from weight_figures import HEIGHT, Partners, process, rule
 
 from brainsleep.errors import BackendError, SimulationError
+from brainsleep.experiment.schedule import Schedule, sleep
+from brainsleep.experiment.stages import SleepStage
 from brainsleep.figures._style import CONDITIONS, POPULATIONS, SLEEP, figure, shade_sleep
-from brainsleep.model import (
+from brainsleep.network.layers import SurrogateNetwork
+from brainsleep.network.models import (
     NeuronModel,
     PlasticityRule,
     SpontaneousActivity,
     SynapseModel,
     WeightProcess,
 )
-from brainsleep.schedule import Schedule, sleep
-from brainsleep.spec import NetworkSpec
-from brainsleep.stages import SleepStage
-from brainsleep.surrogate import SurrogateNetwork
+from brainsleep.network.spec import NetworkSpec
 
 TIMES = {"xlabel": "time (ms)"}
 

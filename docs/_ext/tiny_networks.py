@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from brian2 import Hz, Quantity, ms, second
 
-from brainsleep.backend import make_backend
-from brainsleep.checks import identifiers
+from brainsleep.backends.base import make_backend
 from brainsleep.errors import BrainsleepError, SpecError
 from brainsleep.models.inputs import POISSON
-from brainsleep.segment import Capacity, Recording, Segment
-from brainsleep.spec import (
+from brainsleep.network.equations.checks import identifiers
+from brainsleep.network.layers import SurrogateNetwork
+from brainsleep.network.spec import (
     InitialWeights,
     NetworkSpec,
     NeuronModel,
@@ -28,8 +28,8 @@ from brainsleep.spec import (
     SynapseModel,
     WeightProcess,
 )
-from brainsleep.state import State, initial_state
-from brainsleep.surrogate import SurrogateNetwork
+from brainsleep.run.segment import Capacity, Recording, Segment
+from brainsleep.run.state import State, initial_state
 
 #: Input neurons that fire at equal intervals, at the rate of the stimulus.
 REGULAR = NeuronModel(

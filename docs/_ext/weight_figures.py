@@ -12,9 +12,9 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 from matplotlib.figure import Figure
 from model_sources import Definition
 
-from brainsleep.checks import identifiers
 from brainsleep.figures._style import CONDITIONS, figure
-from brainsleep.model import PlasticityRule, WeightProcess
+from brainsleep.network.equations.checks import identifiers
+from brainsleep.network.models import PlasticityRule, WeightProcess
 
 Partners = Sequence[Definition]
 

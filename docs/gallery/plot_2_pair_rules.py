@@ -10,12 +10,18 @@ of your own.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST, STDP_RELEASED
-from brainsleep.segment import Capacity, Segment
-from brainsleep.spec import InitialWeights, NetworkSpec, Population, Projection, SynapseModel
-from brainsleep.state import initial_state
+from brainsleep.network.spec import (
+    InitialWeights,
+    NetworkSpec,
+    Population,
+    Projection,
+    SynapseModel,
+)
+from brainsleep.run.segment import Capacity, Segment
+from brainsleep.run.state import initial_state
 
 plt.style.use("brainsleep.figures.brainsleep")
 

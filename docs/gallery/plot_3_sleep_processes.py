@@ -10,12 +10,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from brian2 import ms, second
 
-from brainsleep.backend import make_backend
+from brainsleep.backends.base import make_backend
 from brainsleep.models.homeostasis import PRUNING, SCALING, SUBTRACTION
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.sleep import DECAY_NEURON, DECAY_STATIC
-from brainsleep.segment import Capacity, Segment
-from brainsleep.spec import (
+from brainsleep.network.spec import (
     InitialWeights,
     NetworkSpec,
     NeuronModel,
@@ -23,7 +22,8 @@ from brainsleep.spec import (
     Projection,
     SynapseModel,
 )
-from brainsleep.state import initial_state
+from brainsleep.run.segment import Capacity, Segment
+from brainsleep.run.state import initial_state
 
 plt.style.use("brainsleep.figures.brainsleep")
 

@@ -11,8 +11,8 @@ import tempfile
 import matplotlib.pyplot as plt
 
 from brainsleep.protocols.geometric import PROTOCOL
-from brainsleep.simulate import simulate
-from brainsleep.table import tabulate
+from brainsleep.results.table import tabulate
+from brainsleep.run.simulate import simulate
 
 plt.style.use("brainsleep.figures.brainsleep")
 

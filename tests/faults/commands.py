@@ -14,10 +14,10 @@ from pathlib import Path
 STUDY = """
 from brian2 import ms
 
-from brainsleep.encoders import RateEncoder
+from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.models.massey2026 import recurrent_network
-from brainsleep.protocol import Data, Protocol
-from brainsleep.schedule import Schedule, sleep
+from brainsleep.experiment.protocol import Data, Protocol
+from brainsleep.experiment.schedule import Schedule, sleep
 
 PROTOCOL = Protocol(
     name="study",
@@ -38,8 +38,9 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 #: What the process that all others are forked from has loaded.
 _LOADED = """
-brainsleep.batch brainsleep.cli brainsleep.programs.cpp brainsleep.datasets brainsleep.measure
-brainsleep.models.massey2026 brainsleep.regression brainsleep.simulate brainsleep.table
+brainsleep.analysis.effects brainsleep.backends.cpp.backend brainsleep.cli.app
+brainsleep.models.massey2026 brainsleep.results.table brainsleep.run.batch brainsleep.run.simulate
+brainsleep.tasks.images.datasets brainsleep.tasks.images.measure
 rich.live rich.progress scipy.stats sklearn.decomposition sklearn.linear_model
 sklearn.preprocessing
 """.split()
@@ -68,7 +69,8 @@ def child(
     os.dup2(opened, 1)
     os.dup2(opened, 2)
     sys.stdout, sys.stderr = (os.fdopen(k, "w", closefd=False) for k in (1, 2))
-    from brainsleep import batch, cli
+    from brainsleep.cli import app as cli
+    from brainsleep.run import batch
 
     batch.CHECKPOINT_EVERY = batch.CHECKPOINT_SPARING = 0.0
     sys.argv = ["brainsleep", *words]

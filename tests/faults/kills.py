@@ -187,7 +187,7 @@ class Trials:
 
 def _start(words: list[str], cache: Path) -> subprocess.Popen:
     """Start a command as a user would, in a session of its own."""
-    script = [sys.executable, "-c", "from brainsleep.cli import main; main()", *words]
+    script = [sys.executable, "-c", "from brainsleep.cli.app import main; main()", *words]
     return subprocess.Popen(
         script,
         stdout=subprocess.PIPE,

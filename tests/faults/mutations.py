@@ -26,11 +26,12 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from brainsleep import cli, run
-from brainsleep.datafiles import IDX_FILES
-from brainsleep.files import content_hash
-from brainsleep.programs import cache
-from brainsleep.programs.build import find_compiler
+from brainsleep.backends.cpp import cache
+from brainsleep.backends.cpp.build import find_compiler
+from brainsleep.cli import app as cli
+from brainsleep.files.atomic import content_hash
+from brainsleep.run import loop as run
+from brainsleep.tasks.images.datafiles import IDX_FILES
 
 from .commands import STUDY
 from .state import outcomes
@@ -364,8 +365,8 @@ class Mutations:
         return Target(path, ["sweep", str(path), "--rows"], allowed=(REFUSED, SAME, OTHER))
 
     def _notes_of_a_sweep(self) -> Target:
-        from brainsleep.grid import Grid, addressed
-        from brainsleep.notes import write_manifest
+        from brainsleep.sweep.grid import Grid, addressed
+        from brainsleep.sweep.ledger import write_manifest
 
         out = self.root / "swept"
         grid = Grid(name="grid", protocol=str(self.study), seeds=3, backend="numpy")

@@ -7,10 +7,10 @@ import json
 import re
 from pathlib import Path
 
+from brainsleep.backends.cpp import cache
 from brainsleep.errors import BrainsleepError
-from brainsleep.npz import digest
-from brainsleep.programs import cache
-from brainsleep.store import Result, read_result
+from brainsleep.files.npz import digest
+from brainsleep.results.store import Result, read_result
 
 #: Names in a folder of results besides results.
 _OTHERS = re.compile(r"\.lock|\.sweep|\.[0-9a-f]{16}\.(partial|writing-\w+)")

@@ -1,0 +1,1 @@
+"""Measures and statistics: pure functions on arrays and tables."""

@@ -1,0 +1,1 @@
+"""Brian2's runtime: NumPy or Cython."""

@@ -1,0 +1,305 @@
+"""The only module that creates Brian2 groups: a `NetworkSpec` as one Brian2 network.
+
+The network runs one segment from t = 0 to its end. Code that a gate can switch off runs on a
+`SegmentClock` of its own, whose times are set for every segment; with the gate closed there are
+none, on every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import brian2
+import numpy as np
+from brian2.core.clocks import BaseClock
+from brian2.groups.group import CodeRunner
+
+from ...errors import BackendError
+from ...network.plan import GroupPlan, ProcessPlan, SumPlan, SynapsePlan
+from ...network.spec import NetworkSpec
+from ...run.segment import Capacity
+
+#: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
+SLOT, ONSET, UPDATE = -9000, -8000, -4000
+
+#: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
+_SLOT_UNIT = 1 * brian2.second
+
+
+class EventClock(brian2.EventClock):
+    """A Brian2 event clock with room for `capacity` times that can be set before every run.
+
+    Brian2's templates recognise event clocks by this class name.
+    """
+
+    def __init__(self, capacity: int, name: str):
+        BaseClock.__init__(self, name=name)
+        self._times = np.full(capacity + 1, np.inf)
+        self.variables.add_array(
+            "times",
+            dimensions=brian2.second.dim,
+            size=capacity + 1,
+            values=self._times,
+            dtype=np.float64,
+            read_only=True,
+        )
+        self.variables["t"].set_value(np.inf)
+
+    def set_times(self, times: np.ndarray) -> None:
+        """Set the times in seconds (ascending)."""
+        self._times[:] = np.inf
+        self._times[: len(times)] = times
+
+
+class PreparedNetwork(brian2.Network):
+    """A Brian2 network that generates its code before the first run only.
+
+    Nothing that code depends on changes between segments: sizes, equations and namespaces are
+    fixed, and no spike is in a queue, since there are no delays.
+    """
+
+    prepared = False
+
+    def before_run(self, run_namespace):
+        """Generate code the first time; afterwards just clear the stop flags."""
+        if self.prepared:
+            self._stopped = brian2.Network._globally_stopped = False
+        else:
+            super().before_run(run_namespace)
+            self._check_compiled()
+            self.prepared = True
+
+    def _check_compiled(self) -> None:
+        """Raise `BackendError` for code that Cython refused: Brian2 would pass it over in a run."""
+        for owner in self.sorted_objects:
+            for code in owner.code_objects:
+                for block, compiled in code.compiled_code.items():
+                    source = getattr(code.code, block, "").strip()
+                    if compiled is None and source and "EMPTY_CODE_BLOCK" not in source:
+                        raise BackendError(
+                            f"Brian2 could not compile the code of '{owner.name}' ({block}); "
+                            "Cython's messages are above; use --backend numpy"
+                        )
+
+
+class BrianNetwork:
+    """The Brian2 objects of a network, and what a segment sets in them.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    capacity : Capacity
+        Largest segment.
+    synapses : mapping of str to (ndarray, ndarray), optional
+        Pre- and postsynaptic indices. Without it every projection gets one synapse: a
+        standalone program loads its connectivity at run time.
+    hooks : mapping of str to callable, optional
+        Python functions ``hook(groups, t)`` for ``on_wake``, ``on_sleep``, ``on_segment``; ``t`` is
+        the time of the run, that of the segment after the `start` steps that it has had before.
+    """
+
+    #: Where a sum over all synapses goes: the variable of its index, and the number of such sums.
+    _total = ("zero_index", "total_size")
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        capacity: Capacity,
+        synapses: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        hooks: Mapping[str, Callable] | None = None,
+    ):
+        self.spec, self.capacity, self.plan = spec, capacity, spec.plan
+        self._standalone = synapses is None
+        self.start = 0
+        self.clock = brian2.Clock(dt=spec.dt, name="step_clock")
+        self.event_clocks: dict[str, EventClock] = {}
+        self.slot_values: dict[str, brian2.TimedArray] = {}
+        self.groups: dict[str, brian2.Group] = {}
+        self.counters: dict[str, brian2.StateMonitor] = {}
+        self.rasters: dict[str, brian2.SpikeMonitor] = {}
+        self._objects: list = []
+
+        self._add_slot_values()
+        for group in self.plan.groups:
+            self._add_group(group)
+        for part in self.plan.synapses:
+            self._add_synapses(part, None if synapses is None else synapses[part.name])
+        for name, function in (hooks or {}).items():
+            self._add_hook(name, function)
+        self.net = PreparedNetwork(
+            self.groups.values(),
+            self.counters.values(),
+            self.rasters.values(),
+            self._objects,
+            name="network",
+        )
+
+    def _add_slot_values(self) -> None:
+        n_inputs = self.spec.population(self.spec.input).size
+        self._slot_array("stimulus_by_slot", (self.capacity.slots, n_inputs), brian2.Hz)
+        for gate in sorted({gate for group in self.plan.groups for gate in group.gates}):
+            self._slot_array(f"{gate}_gate_by_slot", self.capacity.slots)
+        for name in self.spec.process_names:
+            self._slot_array(f"{name}_interval_by_slot", self.capacity.slots, brian2.second)
+
+    def _slot_array(self, name: str, shape, unit=1) -> None:
+        self.slot_values[name] = brian2.TimedArray(np.zeros(shape) * unit, dt=_SLOT_UNIT, name=name)
+
+    def _event_clock(self, name: str, per_step: bool = False) -> EventClock:
+        if name not in self.event_clocks:
+            room = self.capacity.steps if per_step else self.capacity.slots
+            room = 0 if self._standalone else room  # a program makes room for what it is given
+            self.event_clocks[name] = EventClock(room, name=f"{name}_clock")
+        return self.event_clocks[name]
+
+    def _namespace(self) -> dict:
+        return {"slot_unit": _SLOT_UNIT, **self.slot_values}
+
+    def _run_at(self, clock: EventClock, owner, code: str, **place) -> None:
+        """Have `owner` carry out `code` at the times of `clock`."""
+        owner.run_regularly(code, clock=clock, **place)
+
+    def _neurons(self, plan: GroupPlan) -> brian2.NeuronGroup:
+        return brian2.NeuronGroup(
+            plan.size,
+            plan.equations,
+            method=plan.method,
+            threshold=plan.threshold or None,
+            reset=plan.reset or None,
+            refractory=plan.refractory or False,
+            clock=self.clock,
+            namespace=self._namespace(),
+            name=plan.name,
+        )
+
+    def _add_group(self, plan: GroupPlan) -> None:
+        group = self.groups[plan.name] = self._neurons(plan)
+        slots = self._event_clock("slot")
+        self._run_at(
+            slots, group, plan.on_slot, when="start", order=SLOT, name=f"{plan.name}_on_slot"
+        )
+        for activity in plan.activities:
+            clock = self._event_clock(activity.gate, per_step=True)
+            name = f"{plan.name}_{activity.gate}"
+            self._run_at(clock, group, activity.code, when="groups", order=1, name=name)
+        if plan.on_step:
+            group.run_regularly(
+                plan.on_step,
+                clock=self.clock,
+                when="groups",
+                order=2,
+                name=f"{plan.name}_on_step",
+            )
+        if plan.on_spike:
+            self._objects.append(
+                CodeRunner(
+                    group,
+                    "reset",  # Brian2's template for the neurons that spike
+                    code=plan.on_spike,
+                    template_kwds={"eventspace_variable": group.variables["_spikespace"]},
+                    needed_variables=["_spikespace"],
+                    clock=self.clock,
+                    when="after_thresholds",
+                    name=f"{plan.name}_on_spike",
+                )
+            )
+        if plan.threshold:
+            self._add_counter(plan.name)
+            raster = brian2.SpikeMonitor(group, name=f"{plan.name}_raster")
+            raster._clock = self._event_clock("raster", per_step=True)
+            self.rasters[plan.name] = raster
+
+    def _add_counter(self, name: str) -> None:
+        """Record how many spikes each neuron has fired so far, at the start of every slot."""
+        self.counters[name] = brian2.StateMonitor(
+            self.groups[name],
+            "spike_count",
+            record=True,
+            clock=self._event_clock("slot"),
+            when="start",
+            order=SLOT - 1,
+            name=f"{name}_counts",
+        )
+
+    def _synapses(self, plan: SynapsePlan, pairs) -> brian2.Synapses:
+        code = {"on_pre": plan.on_pre, "on_post": plan.on_post}
+        code = {k: v for k, v in code.items() if v}
+        synapses = brian2.Synapses(
+            self.groups[plan.source],
+            self.groups[plan.target],
+            plan.equations,
+            **code,
+            delay={k.removeprefix("on_"): 0 * brian2.ms for k in code},
+            clock=self.clock,
+            namespace=self._namespace(),
+            name=plan.name,
+        )
+        if plan.on_post:  # all of it is gated: with the gate closed it need not run
+            synapses.post._gate = "plasticity_gate_post"
+        synapses.variables.add_constant("total_size", value=1)
+        pre, post = ([0], [0]) if pairs is None else pairs
+        synapses.connect(i=np.asarray(pre), j=np.asarray(post))
+        return synapses
+
+    def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
+        synapses = self.groups[plan.name] = self._synapses(plan, pairs)
+        for position, process in enumerate(plan.processes):
+            self._add_process(synapses, plan, process, position)
+
+    def _add_process(
+        self, synapses, plan: SynapsePlan, process: ProcessPlan, position: int
+    ) -> None:
+        """Add a weight process; at the same time, processes run in the order they are listed."""
+        for moment, code in (("onset", process.on_onset), ("update", process.on_update)):
+            if not code:
+                continue
+            clock = self._event_clock(f"{process.name}_{moment}", per_step=moment == "update")
+            order = (ONSET if moment == "onset" else UPDATE) + 3 * position
+            for total in process.sums:
+                if moment in total.when:
+                    self._add_sum(synapses, total, clock, order, moment)
+            name = f"{plan.name}_{process.name}_{moment}"
+            self._run_at(clock, synapses, code, when="start", order=order + 2, name=name)
+
+    def _add_sum(self, synapses, plan: SumPlan, clock, order: int, moment: str) -> None:
+        """Sum an expression over each neuron's synapses, and over all of them if that is used."""
+        places = [(f"{plan.variable}_post", "_synaptic_post", "N_post")]
+        if plan.total:
+            places.append((f"{plan.total}_post", *self._total))
+        for variable, index, size in places:
+            self._objects.append(
+                CodeRunner(
+                    synapses,
+                    "summed_variable",
+                    code=f"_synaptic_var = {plan.expression}",
+                    needed_variables=[variable, index, size],
+                    template_kwds={
+                        "_target_var": synapses.variables[variable],
+                        "_target_size_name": size,
+                        "_index_var": synapses.variables[index],
+                        "_target_start": 0,
+                        "_target_stop": -1,
+                    },
+                    clock=clock,
+                    when="start",
+                    order=order,
+                    name=f"{synapses.name}_sum_{variable.removesuffix('_post')}_{moment}",
+                )
+            )
+
+    def _add_hook(self, name: str, function: Callable) -> None:
+        clock = self._event_clock(name)
+
+        def call() -> None:  # Brian2's own `t` is a view of the clock, which goes on
+            step = self.start + round(clock.variables["t"].get_value().item() / float(self.spec.dt))
+            function(self.groups, step * self.spec.dt)
+
+        operation = brian2.NetworkOperation(
+            call,
+            when="start",
+            order=-1,
+            name=f"hook_{name}",
+            clock=clock,
+        )
+        self._objects.append(operation)

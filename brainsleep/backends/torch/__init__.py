@@ -1,0 +1,1 @@
+"""Layered networks that learn by surrogate gradients, on torch."""

@@ -1,0 +1,80 @@
+"""The command line: ``brainsleep run | compare | sweep | table | statistics | show | info | ...``.
+
+Exit codes: 0 done; 1 done, but rows of a sweep failed; 2 bad input, with a one-line message; 130
+interrupted, with everything finished so far kept. Heavy imports happen inside the commands, so
+that help is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from ..errors import BrainsleepError, one_line
+from ..files.userfiles import reading_once
+from .build import build, programs
+from .edit import check, diff, new
+from .export import export
+from .figure import figure
+from .report import report
+from .run import compare, run
+from .show import info, models, protocols, show
+from .sweep import sweep
+from .table import statistics, table
+
+app = typer.Typer(
+    add_completion=False,
+    help="Sleep and homeostasis in plastic spiking networks, on Brian2.",
+    pretty_exceptions_enable=False,
+)
+COMMANDS: tuple[Callable[..., int | None], ...] = (
+    *(run, compare, sweep, build),
+    *(models, protocols, new, check, show, diff),
+    *(info, figure, report, table, statistics, export),
+)
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(programs, name="cache", no_args_is_help=True)
+
+
+def main() -> None:
+    """Run the command line; see the module's docstring for exit codes."""
+    try:
+        with reading_once():
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except BrainsleepError as error:
+        _fail(str(error))
+    except typer.TyperException as error:
+        _fail(error.format_message())
+    except MemoryError as error:
+        _fail(f"not enough memory ({one_line(error)}); make the network, data or recording smaller")
+    except typer.Abort:
+        code = 130
+    except Exception as error:
+        if not (file := _file_of_preferences(error)):
+            raise
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        _fail(f"Brian2 cannot read the preferences in {file} ({reason}); mend or remove this file")
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    if code == 130:
+        print("interrupted: what was finished is kept; the same command goes on", file=sys.stderr)
+    sys.exit(code or 0)
+
+
+def _file_of_preferences(error: Exception) -> str:
+    """Return the file of preferences that Brian2 was reading when it failed; '' if it was not."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "load_preferences":
+            return str(frame.f_locals.get("file", ""))
+    return ""
+
+
+def _fail(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

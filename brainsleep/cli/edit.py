@@ -1,0 +1,143 @@
+"""The commands for editing equations: ``brainsleep new``, ``check`` and ``diff``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from .console import import_brian2, key_values, rich_table, stdout
+
+if TYPE_CHECKING:
+    from ..check.examine import Finding
+    from ..show.difference import CodeChange, Difference
+
+
+def new(
+    folder: Annotated[
+        Path, typer.Argument(metavar="NAME", help="folder to write; its last part is the name")
+    ],
+) -> None:
+    """Write a small study to begin with: models to edit, a protocol, and what to type."""
+    import_brian2()
+    from .new_study import new_study
+
+    for path in new_study(folder):
+        print(path)
+
+
+def check(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE", help=".py file, FILE.py:NAME or shipped name")
+    ],
+) -> int:
+    """Explain all mistakes of a models or protocol file; nothing is built or run.
+
+    Exit code 0 if it is fine (there may be remarks), 2 if there are mistakes.
+    """
+    import_brian2()
+    from ..check.examine import examine
+
+    report = examine(source)
+    for finding in report.mistakes:
+        stdout.print(_shown(finding, "error", "red"))
+    for finding in report.remarks:
+        stdout.print(_shown(finding, "remark", "yellow"))
+    for line in report.summary:
+        stdout.print(line, markup=False)
+    if report.skipped:
+        names = ", ".join(report.skipped)
+        stdout.print(f"not looked at, since what they need is wrong: {names}", markup=False)
+    count = len(report.mistakes)
+    if count:
+        stdout.print(f"{report.path}: {count} mistake{'s' if count > 1 else ''}", markup=False)
+        return 2
+    stdout.print(f"{report.path}: no mistakes", markup=False)
+    return 0
+
+
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="protocol, or folder of a result")],
+    b: Annotated[str, typer.Argument(metavar="B", help="what to compare it with")],
+    set_a: Annotated[
+        list[str] | None,
+        typer.Option("--set-a", metavar="KEY=VALUE", help="change a setting of A first"),
+    ] = None,
+    set_b: Annotated[
+        list[str] | None,
+        typer.Option("--set-b", metavar="KEY=VALUE", help="change a setting of B first"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print it as JSON")] = False,
+) -> int:
+    """Print what differs between two protocols or results: equations, settings, data, versions.
+
+    Exit code 0 if nothing differs that decides the outcome of a run, 1 if something does.
+    """
+    import_brian2()
+    import json
+
+    from ..show.difference import difference, side
+
+    sides = [
+        side(source, key_values(settings or (), f"--set-{letter}"))
+        for source, settings, letter in ((a, set_a, "a"), (b, set_b, "b"))
+    ]
+    found = difference(*sides)
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=1))
+        return 0 if found.same else 1
+    for change in found.code:
+        stdout.print(_code(change))
+    columns = ("what", *(f"{letter}: {s.label}" for s, letter in zip(sides, "AB", strict=True)))
+    for title, rows in _tables(found):
+        stdout.print(rich_table(columns, rows, title))
+    stdout.print(
+        "no difference that decides the outcome" if found.same else "the outcome may differ"
+    )
+    return 0 if found.same else 1
+
+
+def _code(change: CodeChange) -> Text:
+    text = Text(f"{change.part}, {change.label}\n", style="bold")
+    colours = {"-": "red", "+": "green"}
+    for line in change.lines:
+        text.append(f"  {line[0]} {line[1:]}\n", style=colours.get(line[0], ""))
+    return text
+
+
+def _tables(found: Difference) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """Yield title and rows of each section."""
+    changes = (*found.changes, *found.aside)
+    for section in dict.fromkeys(change.section for change in changes):
+        note = " (do not decide the outcome)" if section in ("names", "versions") else ""
+        rows = [(c.key, *c.texts()) for c in changes if c.section == section]
+        yield section + note, rows
+
+
+def _shown(finding: Finding, kind: str, colour: str) -> Text:
+    """Lay out a mistake: what, the lines with the place marked, found and expected, the fix."""
+    place, details = finding.place, finding.details
+    text = Text(f"{finding.path}:{place.line}:{place.column}: ", style="bold")
+    text.append(f"{kind}: ", style=f"bold {colour}").append(f"{finding.text}\n", style="bold")
+    width = len(str(place.end_line))
+    for number, line, begin, end in _marked(finding):
+        text.append(f"  {number:>{width}} | ", style="dim").append(f"{line}\n")
+        text.append(f"  {'':>{width}} | ", style="dim")
+        text.append(" " * (begin - 1) + "^" * max(end - begin, 1) + "\n", style=f"bold {colour}")
+    for label in ("found", "expected", "fix"):
+        value = getattr(details, label)
+        if value:
+            text.append(f"    {label + ':':<10}", style="dim").append(f"{value}\n")
+    return text
+
+
+def _marked(finding: Finding) -> Iterator[tuple[int, str, int, int]]:
+    """Yield number and text of each line, and the columns marked in it."""
+    place = finding.place
+    for number, line in enumerate(finding.lines, start=place.line):
+        begin = place.column if number == place.line else len(line) - len(line.lstrip()) + 1
+        end = place.end_column if number == place.end_line else len(line.rstrip()) + 1
+        yield number, line, begin, min(end, len(line) + 1)

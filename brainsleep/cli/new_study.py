@@ -1,0 +1,82 @@
+"""A folder to begin a study in: models to edit, a protocol that uses them, what to type."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from string import Template
+
+from ..errors import ProtocolError, SpecError, explain, one_line
+from ..network.equations import checks
+
+_TEMPLATES = Path(__file__).parent / "templates"
+#: What is written, by the template it is made from.
+_FILES = {
+    "study_models.py.txt": "{name}_models.py",
+    "study_protocol.py.txt": "{name}.py",
+    "study_readme.md": "README.md",
+}
+
+
+def new_study(folder: str | Path) -> list[Path]:
+    """Write a small study; the folder appears whole or not at all.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where; its last part is the name of the study.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    ProtocolError
+        If the name cannot be one of a Python module and a model, the folder is not empty, or it
+        cannot be written.
+    """
+    folder = Path(folder).expanduser()
+    name = folder.resolve().name
+    _check_name(name)
+    occupied = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
+    if occupied:
+        got = f"'{folder}', which exists and is not an empty folder"
+        raise ProtocolError(explain("new: folder", got, "a new one", "choose another name"))
+    work = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{name}.writing-", dir=folder.resolve().parent))
+        os.chmod(work, 0o755)
+        for template, file in _FILES.items():
+            text = Template((_TEMPLATES / template).read_text(encoding="utf-8"))
+            (work / file.format(name=name)).write_text(text.substitute(name=name), encoding="utf-8")
+        os.rename(work, folder)  # replaces an empty folder, and no other
+    except OSError as error:
+        taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST)
+        reason = "another process made it" if taken else error.strerror or one_line(error)
+        fix = "choose another place"
+        raise ProtocolError(explain(f"new: folder {folder}", reason, "a new one", fix)) from error
+    finally:
+        if work is not None and work.exists():
+            shutil.rmtree(work, ignore_errors=True)
+    return [folder / file.format(name=name) for file in _FILES.values()]
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that models, gates and Python modules cannot have."""
+    try:
+        checks.check_name(name, "new: study")
+    except SpecError as error:
+        raise ProtocolError(str(error), error.details) from error
+    if name in _IMPORTED:
+        allowed = "a name that is no Python package the study imports"
+        raise ProtocolError(explain("new: study name", repr(name), allowed))
+
+
+#: Modules that a study of the same name would hide.
+_IMPORTED = frozenset({"brian2", "brainsleep", "numpy", "scipy", "matplotlib", "models", "input"})

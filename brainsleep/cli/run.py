@@ -1,0 +1,137 @@
+"""The commands ``brainsleep run`` and ``brainsleep compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import ProtocolError
+from .console import (
+    BackendName,
+    DataName,
+    ModelName,
+    Out,
+    Settings,
+    Source,
+    StopOn,
+    import_brian2,
+    protocol_with,
+    rich_table,
+    stderr,
+    stdout,
+)
+from .figure import check_file, draw, figure_of
+
+Seed = Annotated[int, typer.Option("--seed", help="seed of the run", min=0)]
+Force = Annotated[bool, typer.Option("--force", help="run again even if the result is there")]
+
+
+def run(
+    protocol: Source,
+    settings: Settings = None,
+    model: ModelName = "",
+    backend: BackendName = None,
+    seed: Seed = 0,
+    data: DataName = None,
+    out: Out = Path("results"),
+    force: Force = False,
+    stop_on: StopOn = None,
+) -> None:
+    """Run a protocol; the result's folder is the last line printed."""
+    import_brian2()
+    from ..run.simulate import simulate
+
+    chosen = protocol_with(protocol, settings, data, model, stop_on)
+    with _progress() as bar:
+        result = simulate(
+            chosen, seed=seed, backend=backend, out=out, force=force, progress=bar(chosen.name)
+        )
+    _say_stopped(result)
+    print(result.path)
+
+
+def compare(
+    protocol: Source,
+    settings: Settings = None,
+    model: ModelName = "",
+    backend: BackendName = None,
+    seed: Seed = 0,
+    data: DataName = None,
+    out: Out = Path("results"),
+    force: Force = False,
+    stop_on: StopOn = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="draw the protocol's figure to this file")
+    ] = None,
+) -> None:
+    """Run a protocol under all its CONDITIONS and print a table."""
+    import_brian2()
+    from ..files.load import load_module
+    from ..run.compare import compare as run_all
+    from ..run.compare import table
+
+    chosen = protocol_with(protocol, settings, data, model, stop_on)
+    module = load_module(protocol.partition(":")[0], "protocol")
+    conditions = getattr(module, "CONDITIONS", ())
+    if not conditions:
+        raise ProtocolError(f"compare: {protocol} defines no CONDITIONS; use 'brainsleep run'")
+    if figure is not None:
+        check_file(figure)
+        drawing = figure_of(module, chosen.name)
+    with _progress() as bar:
+        results = run_all(
+            chosen, conditions, seed=seed, backend=backend, out=out, force=force, progress=bar
+        )
+    frame = table(results)
+    rows = frame.itertuples(index=False)
+    stdout.print(rich_table(frame.columns, rows, chosen.description, compact=True))
+    for name, result in results.items():
+        _say_stopped(result, f"{name}: ")
+        stdout.print(f"{name}: {result.path}")
+    if figure is not None:
+        labels = None if getattr(drawing, "SWEEP", False) else list(results)
+        draw(drawing, list(results.values()), labels, figure)
+        print(figure)
+
+
+def _say_stopped(result: Any, label: str = "") -> None:
+    """Say that a run was ended by an alarm, if it was."""
+    if stopped := result.stopped:
+        text = f"{label}stopped after {stopped['at_s']:.6g} s: {stopped['text']}"
+        stderr.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Give a function that makes a progress callback for a named run."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=stderr) as bar:
+
+        def start(name: str) -> Any:
+            task = bar.add_task(name, total=None, text="")
+
+            def update(done: int, total: int, text: str) -> None:
+                bar.update(task, completed=done, total=total, text=text)
+
+            return update
+
+        yield start

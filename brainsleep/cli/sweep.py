@@ -1,0 +1,382 @@
+"""The command ``brainsleep sweep``."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import SweepError, explain
+from .console import (
+    BackendName,
+    ModelName,
+    Out,
+    Settings,
+    StopOn,
+    import_brian2,
+    key_values,
+    rich_table,
+    split_values,
+    stderr,
+    stdout,
+    stopping,
+)
+
+if TYPE_CHECKING:
+    from ..sweep.grid import Grid
+    from ..sweep.run import Progress
+
+#: Seconds between lines of progress where no one watches a terminal.
+_LINE_EVERY = 10.0
+
+_CLUSTER = "Where it runs"
+
+
+def sweep(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[GRID.toml|PROTOCOL]", help="grid file, shipped name or .py file"),
+    ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option("--over", metavar="KEY=V1,V2", help="values to try; may be repeated"),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", help="how many, or which: 5 is 0 to 4; 3,7 are these")
+    ] = None,
+    settings: Settings = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="data sets, with commas: names, files or folders")
+    ] = None,
+    conditions: Annotated[
+        str | None, typer.Option("--conditions", help="all, or names in the protocol's file")
+    ] = None,
+    model: ModelName = "",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="GRID", help="one grid of the file")
+    ] = None,
+    backend: BackendName = None,
+    out: Out = Path("results"),
+    stop_on: StopOn = None,
+    retries: Annotated[
+        int, typer.Option("--retries", min=0, help="how often a row that fails is tried again")
+    ] = 2,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="also run rows that failed earlier")
+    ] = False,
+    status: Annotated[
+        Path | None, typer.Option("--status", metavar="DIR", help="how far a sweep is, and stop")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="list rows (and the job script), run nothing")
+    ] = False,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="print one command a row, run nothing")
+    ] = False,
+    list_rows: Annotated[
+        bool, typer.Option("--rows", help="print every row and its command as JSON, run nothing")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="processes of this machine [default: one a core]",
+                     rich_help_panel=_CLUSTER),
+    ] = None,
+    batch: Annotated[
+        int,
+        typer.Option("--batch", metavar="R", min=1, help="rows of one network that a worker runs "
+                     "together: pays where a call costs more than the steps in it (numpy, GPUs); "
+                     "on cpp a batch uses the worker's share of the cores",
+                     rich_help_panel=_CLUSTER),
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="a Dask scheduler that runs already",
+                     rich_help_panel=_CLUSTER),
+    ] = None,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="short for --queue slurm", rich_help_panel=_CLUSTER)
+    ] = False,
+    queue: Annotated[
+        str | None,
+        typer.Option("--queue", help="jobs of slurm, pbs, sge, lsf, oar, moab or htcondor",
+                     rich_help_panel=_CLUSTER),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="jobs in the queue", rich_help_panel=_CLUSTER)
+    ] = 1,
+    job: Annotated[
+        list[str] | None,
+        typer.Option("--job", metavar="KEY=VALUE", help="of a job, such as walltime=01:00:00",
+                     rich_help_panel=_CLUSTER),
+    ] = None,
+    dashboard: Annotated[
+        str | None,
+        typer.Option("--dashboard", metavar="[HOST]:PORT", help="Dask's dashboard, on loopback "
+                     "unless a host is named [default: none]", rich_help_panel=_CLUSTER),
+    ] = None,
+    tls_ca_file: Annotated[
+        str | None, typer.Option("--tls-ca-file", help="of a tls:// scheduler",
+                                 rich_help_panel=_CLUSTER)
+    ] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option("--tls-cert", help="of this client", rich_help_panel=_CLUSTER)
+    ] = None,
+    tls_key: Annotated[
+        str | None, typer.Option("--tls-key", help="of this client", rich_help_panel=_CLUSTER)
+    ] = None,
+) -> int:  # fmt: skip
+    """Run every row of a grid that has no result yet; start it again to go on."""
+    if status is not None:
+        return _print_status(status)
+    if source is None:
+        raise SweepError("sweep: names no grid; give a GRID.toml file or a protocol, or --status")
+    queue = "slurm" if slurm and queue is None else queue
+    if sum(given is not None for given in (workers, scheduler, queue)) > 1:
+        raise SweepError("sweep: --workers, --scheduler and --queue exclude each other; give one")
+    import_brian2()
+    from ..sweep import cluster
+    from ..sweep.grid import grouped
+    from ..sweep.run import Plan
+
+    fixed = key_values(settings or (), "--set") | stopping(stop_on)
+    grids = _grids(source, model, over, seeds, fixed, data, conditions, only, backend)
+    rows = [row for grid in grids for row in grid.rows()]
+    if commands or list_rows:
+        _print_commands(rows, str(out), as_json=list_rows)
+        return 0
+    options = cluster.job_options([_pair(text) for text in job or ()])
+    if dry_run and queue:
+        stdout.print(cluster.job_script(queue, options), markup=False)
+    if dry_run:
+        stdout.print(_rows_table(rows))
+        return 0
+    plan = Plan(rows, out)
+    with _interrupted_by(signal.SIGTERM), _watching(plan.label) as watch:
+        pending = plan.pending(retry_failed)
+        if not pending:
+            state = plan.run(None, progress=watch)
+        else:
+            if scheduler:
+                tls = {"ca_file": tls_ca_file, "client_cert": tls_cert, "client_key": tls_key}
+                where = cluster.scheduler(scheduler, {k: v for k, v in tls.items() if v})
+            elif queue:
+                where = cluster.queue(queue, jobs, options, dashboard)
+            else:
+                where = cluster.local(workers, dashboard, tasks=len(grouped(pending, batch)))
+            plan.build(watch)
+            with where as client:
+                state = plan.run(
+                    client, batch=batch, retries=retries, retry_failed=retry_failed, progress=watch
+                )
+    for address, error in state.failed.items():
+        stderr.print(f"failed: {plan.label(address)}: {error}", markup=False, soft_wrap=True)
+    if state.failed:
+        stderr.print(
+            f"{len(state.failed)} of {state.total} rows failed; the same command with "
+            "--retry-failed runs them again"
+        )
+    print(out)
+    return 1 if state.failed else 0
+
+
+def _print_commands(rows: Sequence[Any], out: str, *, as_json: bool) -> None:
+    """Print what does each row, once for rows that are the same run."""
+    from ..sweep.grid import addressed
+
+    found = {row.run_id: row for row in addressed(rows)}
+    if not as_json:
+        for row in found.values():
+            print(row.command(out))
+        return
+    described = [
+        {
+            "run_id": address,
+            "grid": row.grid,
+            "condition": row.condition,
+            "data": row.protocol.data.source,
+            "seed": row.seed,
+            "settings": dict(row.settings),
+            "command": row.command(out),
+        }
+        for address, row in found.items()
+    ]
+    print(json.dumps(described, indent=1))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    return next(iter(key_values([text], "--job").items()))
+
+
+def _grids(
+    source: str,
+    model: str,
+    over: Sequence[str] | None,
+    seeds: str | None,
+    settings: Mapping[str, str],
+    data: str | None,
+    conditions: str | None,
+    only: Sequence[str] | None,
+    backend: str | None,
+) -> list[Grid]:
+    """Read the grids and apply what the command line says to each."""
+    from ..errors import nearest
+    from ..sweep.gridfile import read_grids
+
+    grids = read_grids(source)
+    for name in only or ():
+        if name not in [grid.name for grid in grids]:
+            known = nearest(name, [grid.name for grid in grids])
+            raise SweepError(f"--only: no grid '{name}'; {known}")
+    varied = {k: split_values(v) for k, v in key_values(over or (), "--over").items()}
+    fixed: dict[str, Any] = dict(settings)
+    if data is not None:
+        sources = split_values(data)
+        if len(sources) > 1:
+            varied["data.source"] = sources
+        else:
+            fixed["data.source"] = data
+    found = []
+    for grid in grids:
+        if only and grid.name not in only:
+            continue
+        changes: dict[str, Any] = {}
+        if varied or fixed:
+            kept = {k: v for k, v in grid.over.items() if k not in fixed}
+            changes = {"changes": {**grid.changes, **fixed}, "over": {**kept, **varied}}
+        if seeds is not None:
+            changes["seeds"] = _seeds(seeds)
+        if conditions is not None:
+            changes["conditions"] = conditions if conditions == "all" else split_values(conditions)
+        if backend is not None:
+            changes["backend"] = backend
+        if model:
+            changes["model"] = model
+        found.append(dataclasses.replace(grid, **changes))
+    return found
+
+
+def _seeds(text: str) -> int | list[int]:
+    parts = split_values(text)
+    if not parts or not all(part.isdigit() for part in parts):
+        raise SweepError(explain("--seeds", f"'{text}'", "a number, or numbers with commas"))
+    return [int(part) for part in parts] if "," in text else int(text)
+
+
+def _rows_table(rows: Sequence[Any]) -> Any:
+    lines = ((r.grid, r.condition, r.protocol.data.source, r.seed, r.backend) for r in rows)
+    return rich_table(("grid", "condition", "data", "seed", "backend"), lines, f"{len(rows)} rows")
+
+
+def _print_status(folder: Path) -> int:
+    """Print how many rows are finished, failed and open, and why those that failed did."""
+    import_brian2()
+    from ..sweep.ledger import status
+
+    rows = status(folder)
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for row in rows:
+        place = counts.setdefault((row["grid"], row["data"]), {})
+        place[row["state"]] = place.get(row["state"], 0) + 1
+    states = ("finished", "failed", "open")
+    lines = [
+        (*place, *(found.get(state, 0) for state in states)) for place, found in counts.items()
+    ]
+    stdout.print(rich_table(("grid", "data", *states), lines, str(folder)))
+    for row in rows:
+        if row["state"] == "failed":
+            label = f"{row['condition'] or row['grid']}, seed {row['seed']}"
+            stdout.print(f"failed: {label}: {row['error']}", markup=False)
+    total = sum(row["state"] == "finished" for row in rows)
+    alarmed, stopped = (sum(row[key] > 0 for row in rows) for key in ("alarms", "stopped"))
+    stdout.print(_finished(total, len(rows), alarmed, stopped))
+    return 0
+
+
+@contextlib.contextmanager
+def _interrupted_by(number: signal.Signals) -> Iterator[None]:
+    """Take a signal, such as a queue's before it kills, as Ctrl-C."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+# -- what is seen of a sweep -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _watching(label: Any) -> Iterator[Any]:
+    """Give a function that shows the progress of a sweep: a live table, or lines of a log."""
+    if not stderr.is_terminal:
+        yield _Lines()
+        return
+    from rich.live import Live
+
+    with Live(console=stderr, refresh_per_second=4) as live:
+        yield lambda state: live.update(_picture(state, label))
+
+
+class _Lines:
+    """Progress as lines, not more often than every `_LINE_EVERY` seconds."""
+
+    def __init__(self) -> None:
+        self.last, self.shown = 0.0, ""
+
+    def __call__(self, state: Progress) -> None:
+        text, now = _summary(state), time.monotonic()
+        over = state.finished + len(state.failed) == state.total
+        if text != self.shown and (over or state.message or now - self.last > _LINE_EVERY):
+            stderr.print(text, highlight=False, markup=False)
+            self.last, self.shown = now, text
+
+
+def _finished(finished: int, total: int, alarmed: int, stopped: int) -> str:
+    alarms = f"{alarmed} with alarms" if alarmed else ""
+    alarms += f", {stopped} stopped by them" if stopped else ""
+    return f"{finished} of {total} rows finished" + (f" ({alarms})" if alarms else "")
+
+
+def _summary(state: Progress) -> str:
+    text = _finished(state.finished, state.total, len(state.alarmed), len(state.stopped))
+    if state.failed:
+        text += f", {len(state.failed)} failed"
+    if state.running:
+        text += f", {len(state.running)} running"
+    if math.isfinite(state.seconds_left) and state.seconds_left > 0:
+        text += f", about {_duration(state.seconds_left)} left"
+    return f"{text}; {state.message}" if state.message else text
+
+
+def _picture(state: Progress, label: Any) -> Any:
+    """Draw a bar over all rows, and one for each that runs."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    done = state.finished + len(state.failed) + sum(state.running.values())
+    bar = ProgressBar(max(state.total, 1), done, width=30)
+    table.add_row("all rows", bar, f"{_duration(state.seconds)} so far")
+    for address, part in sorted(state.running.items(), key=lambda pair: -pair[1]):
+        table.add_row(label(address), ProgressBar(1, part, width=30), f"{100 * part:.0f} %")
+    return Group(_summary(state), table)
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = seconds / 60, seconds / 3600
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h"

@@ -1,0 +1,1 @@
+"""What is done with a network: wake and sleep, stages, where it starts, when it ends."""

@@ -1,0 +1,75 @@
+"""Early stopping: training ends when a validation set says that it no longer helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import mistakes
+from ..errors import ProtocolError, explain
+from ..values.fields import checked_fields
+from ..values.quantities import check_whole
+
+#: When the best weights are put back: whenever training is over, or only if it ended early.
+RESTORE = ("always", "if stopped")
+
+
+@checked_fields(ProtocolError)
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """After every epoch a copy of the network is shown ``data.n_validation`` images, and scored.
+
+    The score is the accuracy of the protocol's readout. If it has not risen for `patience` epochs,
+    training ends; the weights of the best epoch are put back.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without a better score after which training ends; 0 for no early stopping.
+    restore : {"always", "if stopped"}
+        Put the best weights back whenever training is over, or only if it ended early.
+
+    Raises
+    ------
+    ProtocolError
+        If a value is out of range.
+    """
+
+    patience: int = 0
+    restore: str = "always"
+
+    @mistakes.checked
+    def __post_init__(self):
+        where, note = "early_stopping.patience", " (epochs; 0: no early stopping)"
+        patience = check_whole(self.patience, where, ProtocolError, note=note)
+        object.__setattr__(self, "patience", patience)
+        if self.restore not in RESTORE:
+            allowed = " or ".join(map(repr, RESTORE))
+            raise ProtocolError(explain("early_stopping.restore", repr(self.restore), allowed))
+
+    def check(self, n_validation: int, tasks: int) -> None:
+        """Raise `ProtocolError` unless a protocol's validation images and tasks go with it."""
+        where = "data.n_validation"
+        if not self and n_validation:
+            fix = "set early_stopping.patience above 0"
+            raise ProtocolError(explain(where, n_validation, "0 without early stopping", fix))
+        if self and not n_validation:
+            raise ProtocolError(explain(where, 0, "at least 1 image for early stopping"))
+        if self and tasks:
+            raise ProtocolError(
+                "early_stopping: got tasks learned one after the other; expected one task; leave "
+                "out tasks.classes, or set early_stopping.patience to 0"
+            )
+
+    def __bool__(self) -> bool:
+        return self.patience > 0
+
+    def ends(self, scores: list[float]) -> bool:
+        """Return whether training ends after epochs with these scores."""
+        return self.patience > 0 and len(scores) - 1 - self.best(scores) >= self.patience
+
+    @staticmethod
+    def best(scores: list[float]) -> int:
+        """Return the epoch with the best score; the first of several, -1 without any."""
+        return int(np.argmax(scores)) if scores else -1

@@ -1,0 +1,86 @@
+"""What of a protocol, as plain data, decides the outcome of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..run.observers.alarms import Alarms
+from ..tasks.images.continual import Tasks
+from ..values.plain import plain
+from .early_stopping import EarlyStopping
+from .start import SavedWeights
+
+#: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
+#: value that says it is as before: a run with that value keeps the id it had without the setting.
+LATER: dict[str, dict[str, Any]] = {
+    "NetworkSpec": {"precision": "float64"},
+    "sleep": {
+        "stages": [],
+        "cycles": 1,
+        "duration": None,
+        "tolerance": 0.0,
+        "cadence": "time",
+    },
+    "SurrogateNetwork": {"sleeping_copies": 0},
+    "LeakyPopulation": {"activities_first": False},
+    "DenseProjection": {"bias": False},
+    "SpontaneousActivity": {"equations": ""},
+    "Schedule": {"epochs": 1, "identical_epochs": False},
+    "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},
+    "Data": {"n_validation": 0},
+    "GroupPlan": {"on_spike": ""},
+    "Readout": {
+        "name": "network",
+        "beside": [],
+        "classifier": "logistic",
+        "fit_last": 0,
+        "fit_share": 1.0,
+        "score_last": 0,
+        "merge": False,
+    },
+    "Protocol": {
+        "more_readouts": [],
+        "early_stopping": plain(EarlyStopping()),
+        "tasks": plain(Tasks()),
+        "initial_weights": SavedWeights.deciding(plain(SavedWeights())),
+    },
+}
+
+#: Settings that refuse what does not fit, and decide nothing about what does.
+REFUSING = {"SpontaneousActivity": {"dt"}}
+
+#: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
+_SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
+
+
+def deciding(described: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a described protocol decides the outcome of a run.
+
+    Parameters
+    ----------
+    described : dict
+        From `Protocol.describe`.
+
+    Returns
+    -------
+    dict
+        Without names, texts and paths, and without later settings that are as before.
+    """
+    content = without_later(described)
+    for key in ("name", "description"):
+        content.pop(key)
+    for key in ("source", "root"):
+        content["data"].pop(key)
+    return content
+
+
+def without_later(value: Any) -> Any:
+    """Leave out what a specification, described as plain data, cites, and what is as before."""
+    if isinstance(value, dict):
+        value = _SELECTED.get(value.get("kind", ""), dict)(value)
+        before = LATER.get(value.get("kind", ""), {})
+        drop = {"references"} if "kind" in value else set()
+        drop |= REFUSING.get(value.get("kind", ""), set())
+        found = {k: without_later(v) for k, v in value.items() if k not in drop}
+        return {k: v for k, v in found.items() if k not in before or v != before[k]}
+    return [without_later(v) for v in value] if isinstance(value, list) else value

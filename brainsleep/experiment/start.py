@@ -1,0 +1,302 @@
+"""Weights of a stored run as the start of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import mistakes
+from ..errors import BrainsleepError, ProtocolError, StoreError, explain, nearest, one_line
+from ..files.npz import digest
+from ..network.layers import SurrogateNetwork
+from ..network.spec import Network
+from ..results.store import Result, as_stored, read_result
+from ..values.fields import checked_fields
+
+
+class SavedSynapses(NamedTuple):
+    """The synapses of a projection.
+
+    Parameters
+    ----------
+    pre, post : ndarray of int32, shape (n_synapses,)
+        Which neurons they connect.
+    w : ndarray, shape (n_synapses,)
+        Weights: magnitudes, or signed where weights have signs of their own.
+    bias : ndarray, shape (n_post,), or None
+        Biases of the target's neurons; None where there are none.
+    """
+
+    pre: np.ndarray
+    post: np.ndarray
+    w: np.ndarray
+    bias: np.ndarray | None = None
+
+
+@checked_fields(ProtocolError)
+@dataclass(frozen=True, kw_only=True)
+class SavedWeights:
+    """Weights, and who is connected to whom, from a stored run.
+
+    Only they are taken: neurons, traces and an optimiser start as they do anyway, and what a
+    schedule measures against the start (``until_initial``, ``trigger``) is measured against these
+    weights. What is in the file decides the outcome of a run, not where it lies.
+
+    Parameters
+    ----------
+    result : str
+        Folder of a finished run; none by default. As text it may name the snapshot, too:
+        ``results/ID:initial``.
+    snapshot : str
+        Which of its weights: "trained", "initial", or ``slot_K``, see `Record`; of a run that an
+        alarm ended "stopped", which says that these are not the weights of a whole training.
+    projections : tuple of str
+        Projections that start with them, by name; the others start as usual. By default all of the
+        network, each of which the result must have.
+
+    Raises
+    ------
+    StoreError
+        If there is no such result, it is damaged, or it holds something else than a run stores.
+    ProtocolError
+        If it has no such snapshot or projection.
+    """
+
+    result: str = ""
+    snapshot: str = "trained"
+    projections: tuple[str, ...] = ()
+    content: str = field(default="", init=False)
+
+    @mistakes.checked
+    def __post_init__(self):
+        errors: list[BrainsleepError] = []
+        for name in ("result", "snapshot"):
+            if not isinstance(getattr(self, name), str):
+                got = repr(getattr(self, name))
+                errors.append(ProtocolError(explain(f"initial_weights.{name}", got, "text")))
+        names = self.projections
+        listed = isinstance(names, Iterable) and not isinstance(names, str)
+        if not listed or not all(isinstance(name, str) for name in names):
+            allowed = "a tuple of names of projections"
+            got = repr(names)
+            errors.append(ProtocolError(explain("initial_weights.projections", got, allowed)))
+        mistakes.raise_all(errors)
+        object.__setattr__(self, "projections", tuple(names))
+        if self.result:
+            object.__setattr__(self, "result", str(Path(self.result).expanduser().resolve()))
+            object.__setattr__(self, "content", self._digest(self._read()))
+
+    @classmethod
+    def from_text(cls, text: str) -> SavedWeights:
+        """Read ``RESULT``, ``RESULT:SNAPSHOT`` or ``none``."""
+        if text in ("", "none"):
+            return cls()
+        path, colon, snapshot = text.rpartition(":")
+        if not colon or Path(text).exists():
+            return cls(result=text)
+        return cls(result=path, snapshot=snapshot)
+
+    @staticmethod
+    def deciding(described: dict) -> dict:
+        """Leave only what decides the outcome of a run of a description as plain data."""
+        return {name: described[name] for name in ("kind", "content")}
+
+    def weights(self) -> dict[str, SavedSynapses]:
+        """Return the synapses by projection; nothing if there is no result.
+
+        Raises
+        ------
+        StoreError
+            If the result is gone, damaged, or not what it was when this was made.
+        """
+        if not self.result:
+            return {}
+        found = self._read()
+        if self._digest(found) != self.content:
+            raise StoreError(f"initial_weights: result {self.result} is not what it was before")
+        return found
+
+    def replaces(self, key: str) -> bool:
+        """Tell whether a setting of a protocol only draws what is taken from the result."""
+        match key.split("."):
+            case ["network", "projections", name, "weights" | "connectivity" | "scale", *_]:
+                return bool(self.result) and name in (self.projections or [name])
+        return False
+
+    def check(self, network: Network) -> None:
+        """Raise an error unless a network can start with these weights.
+
+        Raises
+        ------
+        ProtocolError
+            If they do not fit it; if the run was stopped and the snapshot does not say so; if there
+            are settings, but no result that they are of.
+        StoreError
+            If the result holds something else than a run stores.
+        """
+        if not self.result:
+            self._check_no_settings()
+            return
+        result, found = _stored(self.result), self.weights()
+        with as_stored(result):
+            stored = result.info["protocol"]["network"]
+            kind, sizes = stored["kind"], {p["name"]: p["size"] for p in stored["populations"]}
+            theirs = {
+                p["name"]: (sizes[p["source"]], sizes[p["target"]]) for p in stored["projections"]
+            }
+            self._check_not_stopped(result.stopped)
+        if kind != type(network).__name__:
+            got, allowed = f"a {kind}", f"a {type(network).__name__}, as of the protocol"
+            raise ProtocolError(explain(f"initial_weights: network of {self.result}", got, allowed))
+        for name in self.projections or [p.name for p in network.projections]:
+            network.projection(name)  # it has one of that name
+            if name not in found or name not in theirs:
+                raise ProtocolError(
+                    f"initial_weights: result {self.result} has no projection '{name}'; "
+                    f"{nearest(name, found)}; name those to take as initial_weights.projections"
+                )
+            _check_sizes(network, name, theirs[name])
+            _check_biases(network, name, found[name])
+            with as_stored(result):
+                _check_pairs(network, name, found[name])
+            _check_bounds(network, name, found[name].w)
+
+    def _check_no_settings(self) -> None:
+        for name in ("snapshot", "projections"):
+            if (got := getattr(self, name)) != getattr(SavedWeights, name):
+                allowed = "a result to take it from, too"
+                fix = "set initial_weights.result to the folder of a finished run"
+                raise ProtocolError(explain(f"initial_weights.{name}", repr(got), allowed, fix))
+
+    def _check_not_stopped(self, stopped: dict | None) -> None:
+        if stopped and self.snapshot == "trained":
+            raise ProtocolError(
+                f"initial_weights: the run of {self.result} was stopped after {stopped['at_s']:.6g}"
+                f" s by an alarm ({stopped['kind']}), its training is not whole; to take the "
+                f"weights that it stopped with, give {self.result}:stopped"
+            )
+
+    def _read(self) -> dict[str, SavedSynapses]:
+        """Read the snapshot of all projections that are taken."""
+        result = _stored(self.result)
+        arrays, last = _arrays(result), "stopped" if result.stopped else "trained"
+        with as_stored(result):
+            places = [key.split("/")[1:] for key in arrays if key.startswith("snapshots/")]
+            stored = "trained" if self.snapshot == last else self.snapshot
+            names = [name for snapshot, name in places if snapshot == stored]
+            if not names:
+                known = {last if snapshot == "trained" else snapshot for snapshot, _ in places}
+                raise ProtocolError(
+                    f"initial_weights: result {self.result} has no snapshot '{self.snapshot}'; "
+                    f"{nearest(self.snapshot, known)}"
+                )
+            for name in self.projections:
+                if name not in names:
+                    raise ProtocolError(
+                        f"initial_weights: result {self.result} has no projection '{name}'; "
+                        f"{nearest(name, names)}"
+                    )
+            return {
+                name: _synapses(
+                    name,
+                    arrays[f"synapses/{name}"],
+                    arrays[f"snapshots/{stored}/{name}"],
+                    arrays.get(f"biases/{stored}/{name}"),
+                )
+                for name in self.projections or names
+            }
+
+    @staticmethod
+    def _digest(weights: Mapping[str, SavedSynapses]) -> str:
+        arrays = {f"{n}.{k}": v for n, each in weights.items() for k, v in each._asdict().items()}
+        return digest({name: value for name, value in arrays.items() if value is not None})
+
+
+def _synapses(
+    name: str, pairs: np.ndarray, w: np.ndarray, bias: np.ndarray | None
+) -> SavedSynapses:
+    """Take what a result holds of a projection; raise `ValueError` if no run stores that."""
+    whole = pairs.dtype.kind in "iu" and pairs.ndim == 2 and pairs.shape[1] == 2 and len(pairs)
+    if not whole or pairs.min() < 0 or pairs.max() > np.iinfo(np.int32).max:
+        raise ValueError(f"synapses/{name} are no pairs of neurons")
+    if w.dtype.kind != "f" or w.shape != pairs.shape[:1] or not np.isfinite(w).all():
+        raise ValueError(f"weights of {name} are not a finite number a synapse")
+    pre, post = (np.ascontiguousarray(end) for end in pairs.T.astype(np.int32))
+    if bias is None:
+        return SavedSynapses(pre, post, w.astype(float))
+    if bias.dtype.kind != "f" or bias.ndim != 1 or not np.isfinite(bias).all():
+        raise ValueError(f"biases of {name} are not a finite number a neuron")
+    return SavedSynapses(pre, post, w.astype(float), bias.astype(float))
+
+
+def _sizes(network: Network, name: str) -> tuple[int, int]:
+    """Return the numbers of neurons that a projection comes from and goes to."""
+    p = network.projection(name)
+    return network.population(p.source).size, network.population(p.target).size
+
+
+def _check_sizes(network: Network, name: str, theirs: tuple[int, int]) -> None:
+    for role, size, own in zip(("source", "target"), theirs, _sizes(network, name), strict=True):
+        if size != own:
+            got, where = f"{size} neurons in the result", f"initial_weights: {role} of '{name}'"
+            raise ProtocolError(explain(where, got, own))
+
+
+def _check_biases(network: Network, name: str, synapses: SavedSynapses) -> None:
+    """Raise `ProtocolError` unless both have biases, or neither."""
+    own, theirs = bool(getattr(network.projection(name), "bias", False)), synapses.bias is not None
+    if own != theirs:
+        got, allowed = ("biases" if has else "no biases" for has in (theirs, own))
+        where = f"initial_weights: '{name}' in the result"
+        raise ProtocolError(explain(where, got, f"{allowed}, as in the protocol"))
+
+
+def _check_pairs(network: Network, name: str, synapses: SavedSynapses) -> None:
+    """Raise `ValueError` unless the synapses could be ones that were drawn."""
+    n_pre, n_post = _sizes(network, name)
+    if synapses.pre.max() >= n_pre or synapses.post.max() >= n_post:
+        raise ValueError(f"synapses/{name} name neurons that there are not")
+    if np.any(np.diff(synapses.pre.astype(np.int64) * n_post + synapses.post) <= 0):
+        raise ValueError(f"synapses/{name} are not in order, each once")
+    if isinstance(network, SurrogateNetwork) and len(synapses.w) != n_pre * n_post:
+        raise ValueError(f"synapses/{name} do not connect all neurons")
+    if synapses.bias is not None and len(synapses.bias) != n_post:
+        raise ValueError(f"biases of {name} are not one a neuron")
+
+
+def _check_bounds(network: Network, name: str, w: np.ndarray) -> None:
+    """Raise `ProtocolError` unless weights, or magnitudes of signed ones, are within bounds."""
+    p = network.projection(name)
+    w = np.abs(w) if isinstance(network, SurrogateNetwork) else w
+    slack = 1e-6 * p.w_max  # single precision rounds bounds
+    for what, bound, got, outside in (
+        ("up to", f"at most w_max = {p.w_max:g}", w.max(), w.max() > p.w_max + slack),
+        ("down to", f"at least w_min = {p.w_min:g}", w.min(), w.min() < p.w_min - slack),
+    ):
+        if outside:
+            where = f"initial_weights: '{name}'"
+            raise ProtocolError(explain(where, f"weights {what} {got:g}", bound))
+
+
+def _stored(path: str) -> Result:
+    """Read a result once for as long as it stays as it is."""
+    try:
+        stamp = (Path(path) / "result.json").stat().st_mtime_ns
+    except OSError as error:
+        raise StoreError(f"initial_weights: no result in {path} ({one_line(error)})") from error
+    return _read_once(path, stamp)
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: str, stamp: int) -> Result:
+    return read_result(path)
+
+
+@lru_cache(maxsize=1)
+def _arrays(result: Result) -> dict[str, np.ndarray]:
+    return result.arrays

@@ -1,0 +1,165 @@
+"""A result as a `neo.Block`, and from it as a NIX file.
+
+A file has a data array a channel of a Neo signal. That is right for the few statistics of weights,
+not for the weights (2000 of them took 30 s): in a NIX file all that has a column a synapse or a
+neuron is a plain data array beside the Neo objects, in the block that Neo reads.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import MissingExtraError
+from ..results.store import Result
+from .export import Stored
+from .spiketrains import to_neo
+
+if TYPE_CHECKING:
+    import neo
+
+
+def to_block(result: Result) -> neo.Block:
+    """Return a result as a Neo block of one segment.
+
+    Parameters
+    ----------
+    result : Result
+        A stored run.
+
+    Returns
+    -------
+    neo.Block
+        Annotated with what the result is (run, protocol, seed, units). Its segment has the spike
+        trains that were recorded; an epoch a slot, with what was shown as array annotations;
+        signals ``counts NAME`` (spikes a slot, a channel a neuron), ``statistics NAME`` (of the
+        weights of a projection over time; array annotation ``statistic``) and ``weights NAME`` (a
+        channel a synapse; array annotations ``pre`` and ``post``, annotation ``snapshots``).
+
+    Raises
+    ------
+    MissingExtraError
+        If `neo` is not installed.
+    """
+    neo, pq = _packages()
+    stored = Stored(result)
+    block = _narrow(neo, pq, stored)
+    segment = block.segments[0]
+
+    def signal(name: str, times: np.ndarray, values: np.ndarray, **annotations: object) -> None:
+        added = neo.IrregularlySampledSignal(
+            times * pq.s, values, units="dimensionless", name=name, **annotations
+        )
+        segment.irregularlysampledsignals.append(added)
+
+    for name, counts in stored.counts().items():
+        signal(f"counts {name}", stored.starts[:-1], counts, population=name)
+    for each in stored.weights():
+        pre, post = each.synapses.T
+        signal(
+            f"weights {each.projection}",
+            each.times_s,
+            each.w,
+            projection=each.projection,
+            source=each.source,
+            target=each.target,
+            sign=each.sign,
+            snapshots=each.names,
+            array_annotations={"pre": pre, "post": post},
+        )
+    return block
+
+
+def write(result: Result, path: Path) -> None:
+    """Write a NIX file; to be read with `neo.io.NixIO` or `nixio`.
+
+    Besides what `to_block` has, it has data arrays ``counts_NAME`` (slots, neurons),
+    ``weights_NAME`` (snapshots, synapses) and ``synapses_NAME`` (synapses; pre, post), in the
+    block's ``data_arrays``. Those of weights have the snapshots' names as labels.
+
+    Raises
+    ------
+    MissingExtraError
+        If `neo` and `nixio` are not installed.
+    """
+    neo, pq = _packages()
+    try:
+        import nixio
+    except ImportError as error:
+        raise _missing("nixio", error) from error
+    stored = Stored(result)
+    with neo.io.NixIO(str(path), "ow") as file:
+        file.write_block(_narrow(neo, pq, stored))
+    with_arrays = nixio.File.open(str(path), nixio.FileMode.ReadWrite)
+    try:
+        block = with_arrays.blocks[0]
+        for name, counts in stored.counts().items():
+            array = block.create_data_array(f"counts_{name}", "brainsleep.counts", data=counts)
+            array.append_range_dimension(stored.starts[:-1].tolist(), label="time", unit="s")
+            array.append_set_dimension()
+        for each in stored.weights():
+            name = each.projection
+            array = block.create_data_array(f"weights_{name}", "brainsleep.weights", data=each.w)
+            array.append_set_dimension(labels=[
+                f"{n} at {t!r} s" for n, t in zip(each.names, each.times_s.tolist(), strict=True)
+            ])  # fmt: skip
+            array.append_set_dimension()
+            array.label = f"w from {each.source} to {each.target}, sign {each.sign:+d}"
+            pairs = block.create_data_array(
+                f"synapses_{name}", "brainsleep.synapses", data=each.synapses
+            )
+            pairs.append_set_dimension()
+            pairs.append_set_dimension(labels=["pre", "post"])
+    finally:
+        with_arrays.close()
+
+
+def _narrow(neo, pq, stored: Stored) -> neo.Block:
+    """Make the block without what has a column a synapse or a neuron."""
+    info, protocol = stored.info, stored.info["protocol"]
+    description = protocol["description"] or protocol["name"]
+    block = neo.Block(name=info["run_id"], description=description, **stored.described())
+    segment = neo.Segment(name="run")
+    block.segments.append(segment)
+    for population in stored.spikes():
+        segment.spiketrains.extend(to_neo(stored.result, population))
+    columns = stored.slots()
+    start, duration = columns.pop("start_s"), columns.pop("duration_s")
+    segment.epochs.append(
+        neo.Epoch(
+            times=start * pq.s,
+            durations=duration * pq.s,
+            labels=columns["phase"].astype(str),
+            name="slots",
+            array_annotations=columns,
+        )
+    )
+    for name, values in stored.statistics().items():
+        segment.irregularlysampledsignals.append(
+            neo.IrregularlySampledSignal(
+                stored.arrays["stat_times_s"] * pq.s,
+                values,
+                units="dimensionless",
+                name=f"statistics {name}",
+                projection=name,
+                array_annotations={"statistic": np.array(info["weight_statistics"])},
+            )
+        )
+    block.check_relationships()
+    return block
+
+
+def _packages():
+    """Import neo and quantities."""
+    try:
+        import neo
+        import quantities
+    except ImportError as error:
+        raise _missing("neo", error) from error
+    return neo, quantities
+
+
+def _missing(name: str, error: ImportError) -> MissingExtraError:
+    return MissingExtraError(f"export: needs {name}: pip install 'brainsleep[analysis]' ({error})")

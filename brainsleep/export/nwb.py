@@ -1,0 +1,135 @@
+"""A result as a file of Neurodata Without Borders (NWB).
+
+Written with pynwb, not through Neo, which would leave out who is connected to whom, the slots and
+what was shown in them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingExtraError
+from ..results.store import Result
+from .export import Stored
+
+#: What the columns of the slots hold.
+_COLUMNS = {
+    "slot": "number of the slot",
+    "stage": "train, readout or test",
+    "phase": "wake, sleep or test",
+    "sleep_stage": "stage of sleep, if sleep has stages",
+    "task": "task that is learned; -1 after training",
+    "n_images": "images shown side by side",
+    "image": "number of the image within its stage's images; -1 for none",
+    "label": "class of the image; -1 for none or a batch",
+}
+
+
+def write(result: Result, path: Path) -> None:
+    """Write an NWB file.
+
+    The file has ``units`` (spike times in s, ``population``, ``neuron``) of what was recorded; time
+    intervals ``slots``; in the acquisition time series ``weights_NAME`` (snapshots, synapses) and
+    ``statistics_NAME`` (times, statistics) of every projection, and ``counts_NAME`` (slots,
+    neurons) of every population; in the processing module ``network`` tables ``synapses_NAME``
+    (``pre``, ``post``); in ``notes`` what the result is, as JSON. Weights have no unit: "1". The
+    session starts when the result was written.
+
+    Raises
+    ------
+    MissingExtraError
+        If `pynwb` is not installed.
+    """
+    try:
+        import pynwb
+    except ImportError as error:
+        raise MissingExtraError(
+            f"export: needs pynwb: pip install 'brainsleep[analysis]' ({error})"
+        ) from error
+    stored, protocol = Stored(result), result.info["protocol"]
+    written = (result.path / "result.json").stat().st_mtime
+    file = pynwb.NWBFile(
+        session_description=protocol["description"] or protocol["name"],
+        identifier=result.info["run_id"],
+        session_start_time=datetime.datetime.fromtimestamp(written, datetime.UTC),
+        protocol=protocol["name"],
+        notes=json.dumps(stored.described(), sort_keys=True),
+    )
+    _units(file, stored)
+    _slots(file, stored)
+    _weights(file, stored)
+    with pynwb.NWBHDF5IO(str(path), "w") as io:
+        io.write(file)
+
+
+def _units(file: Any, stored: Stored) -> None:
+    """Add the spikes of every neuron that were recorded."""
+    found = stored.spikes()
+    if not found:
+        return
+    file.add_unit_column("population", "population of the neuron")
+    file.add_unit_column("neuron", "its number there")
+    first, last = stored.info["protocol"]["record"]["raster"]
+    window = stored.starts[[first, min(last, len(stored.starts) - 1)]]
+    sizes = {p["name"]: p["size"] for p in stored.network["populations"]}
+    for name, (step, neuron) in found.items():
+        order = np.lexsort((step, neuron))
+        cuts = np.searchsorted(neuron[order], np.arange(1, sizes[name]))
+        for k, times in enumerate(np.split(step[order] * stored.dt, cuts)):
+            file.add_unit(spike_times=times, obs_intervals=[window], population=name, neuron=k)
+
+
+def _slots(file: Any, stored: Stored) -> None:
+    """Add when each slot was and what was shown in it, and the spikes of every neuron there."""
+    from hdmf.common import VectorData
+    from pynwb.epoch import TimeIntervals
+
+    columns = stored.slots()
+    start, duration = columns.pop("start_s"), columns.pop("duration_s")
+    if len(start):
+        table = {"start_time": start, "stop_time": start + duration, **columns}
+        made = [
+            VectorData(name=name, description=_COLUMNS.get(name, name), data=_plain(data))
+            for name, data in table.items()
+        ]
+        about = "what was shown when; spikes_NAME: spikes of a population"
+        file.add_time_intervals(TimeIntervals(name="slots", description=about, columns=made))
+    for name, counts in stored.counts().items():
+        _series(file, f"counts_{name}", start, counts, f"spikes of every neuron of {name} a slot")
+
+
+def _weights(file: Any, stored: Stored) -> None:
+    """Add weights, their statistics, and who is connected to whom."""
+    from hdmf.common import DynamicTable, VectorData
+
+    module = file.create_processing_module("network", "who is connected to whom")
+    names, values = ", ".join(stored.info["weight_statistics"]), stored.statistics()
+    for each in stored.weights():
+        name, ends = each.projection, f"from {each.source} to {each.target}"
+        what = f"weights {ends}, sign {each.sign:+d}: {', '.join(each.names)}"
+        _series(file, f"weights_{name}", each.times_s, each.w, what)
+        times, what = stored.arrays["stat_times_s"], f"of the weights {ends}: {names}"
+        _series(file, f"statistics_{name}", times, values[name], what)
+        pairs = [
+            VectorData(name=role, description=f"{role}synaptic neuron", data=each.synapses[:, k])
+            for k, role in enumerate(("pre", "post"))
+        ]
+        about = f"synapses {ends}, as the columns of weights_{name}"
+        module.add(DynamicTable(name=f"synapses_{name}", description=about, columns=pairs))
+
+
+def _series(file: Any, name: str, times: np.ndarray, data: np.ndarray, what: str) -> None:
+    from pynwb import TimeSeries
+
+    file.add_acquisition(
+        TimeSeries(name=name, data=data, timestamps=times, unit="1", description=what)
+    )
+
+
+def _plain(column: np.ndarray) -> Any:
+    return column.tolist() if column.dtype.kind == "U" else column

@@ -1,0 +1,148 @@
+"""Files that appear whole or not at all, and hashes that tell whether they still are."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import BrainsleepError, StoreError, one_line
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Write a file in one step.
+
+    Parameters
+    ----------
+    path : Path
+        Its name; a file that has it already is replaced.
+
+    Yields
+    ------
+    Path
+        An empty file beside it, with the same ending, to write to. It takes the name at the end,
+        once it is on the disk; after an error it is removed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}.writing-{secrets.token_hex(4)}{path.suffix}")
+    # exclusive: a link that somebody put there is not followed
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    try:
+        yield temporary
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written_for(what: str, path: Path, error: type[BrainsleepError] = StoreError) -> Iterator[Path]:
+    """Write a file that a user asked for, in one step; its folder is made.
+
+    Parameters
+    ----------
+    what : str
+        What it is, for the message.
+    path : Path
+        Its name.
+    error : type
+        Raised, with a message, if the file cannot be written.
+
+    Yields
+    ------
+    Path
+        See `written`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written(path) as temporary:
+            yield temporary
+    except OSError as why:
+        raise error(
+            f"{what} {path}: cannot write ({why.strerror or one_line(why)}); name another place"
+        ) from why
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written. Folders of some file systems cannot be waited for.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        if not path.is_dir():
+            raise
+    finally:
+        os.close(handle)
+
+
+def file_hash(path: Path) -> str | None:
+    """Return the SHA-256 (hex) of a file, or None if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def content_hash(content: dict) -> str:
+    """Return the SHA-256 (hex) of plain data as JSON, but for its own entry ``checksum``."""
+    hashed = {key: value for key, value in content.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
+
+
+class Fields(dict):
+    """What a file holds by name; a name that is not there is an error that says so."""
+
+    def __missing__(self, name: str) -> Any:
+        raise StoreError(f"a file of results or programs has no '{name}'; was it written by hand?")
+
+
+def read_checked(path: Path, limit: int) -> Fields:
+    """Read plain data that was written with its `content_hash` as ``checksum``.
+
+    Parameters
+    ----------
+    path : Path
+        A JSON file.
+    limit : int
+        Bytes that it may have at most.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is too large, no JSON object, or not what was written.
+    """
+    with open(path, "rb") as file:
+        text = file.read(limit + 1)
+    if len(text) > limit:
+        raise ValueError(f"it has more than {limit} bytes")
+    try:
+        found = json.loads(text, object_hook=Fields)
+        if not isinstance(found, Fields):
+            raise ValueError(f"it holds a {type(found).__name__}, not an object")
+        same = found.get("checksum") == content_hash(found)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not same:
+        raise ValueError("it was changed after it was written")
+    return found

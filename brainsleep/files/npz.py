@@ -1,0 +1,110 @@
+"""Arrays from zip files of ``.npy``, whose sizes are checked before memory is taken.
+
+Nothing in them is executed. The archive is never unpacked to files: members are read by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError, explain
+from ..tasks.images.arrays import RENUMBER
+
+#: Largest array read from a file, in bytes, uncompressed.
+MAX_BYTES = 4 * 2**30
+
+#: No deflate stream expands by more than this; a header that announces more is damaged.
+DEFLATE_MAX_RATIO = 1032
+
+#: Kinds of values that arrays may have: numbers and truth values, and also text.
+NUMBERS, PLAIN = "biuf", "biufU"
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Read all arrays of numbers or text from an ``.npz`` file that this package wrote.
+
+    Raises
+    ------
+    Exception
+        Of many kinds, if it is not such a file or damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        names = [member.filename for member in members]
+        if len(set(names)) < len(names) or not all(name.endswith(".npy") for name in names):
+            raise ValueError("it holds other things than arrays, or two of one name")
+        _check_size("all arrays together", sum(m.file_size for m in members), path, 16 * MAX_BYTES)
+        return {n.removesuffix(".npy"): read_npy(archive, n, path, PLAIN) for n in names}
+
+
+def read_npy(
+    archive: zipfile.ZipFile, member: str, path: Path, kinds: str, limit: int = MAX_BYTES
+) -> np.ndarray:
+    """Read one array from a zip after checking the type and size in its header.
+
+    Parameters
+    ----------
+    archive : ZipFile
+        The zip.
+    member : str
+        The array's name in it.
+    path : Path
+        Where the zip lies.
+    kinds : str
+        Kinds of values that it may have, as in `numpy.dtype.kind`.
+    limit : int
+        Bytes that it may have at most.
+
+    Raises
+    ------
+    DataError
+        If it is of another kind, or larger than the file can hold.
+    Exception
+        Of many kinds, if it is damaged.
+    """
+    npy, info = np.lib.format, archive.getinfo(member)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        fix = "write it with numpy.savez_compressed"
+        got = f"{member} in compression type {info.compress_type}"
+        raise DataError(explain(str(path), got, "stored or deflated", fix))
+    with archive.open(info) as stream:
+        major, _ = npy.read_magic(stream)
+        readers = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}
+        shape, _, dtype = readers[major](stream)
+    if dtype.kind not in kinds:
+        allowed = "numbers or text" if "U" in kinds else "numbers"
+        fix = "save no objects" if "U" in kinds else "save numbers, of class names with " + RENUMBER
+        raise DataError(explain(str(path), f"{member} of type {dtype}", allowed, fix))
+    size = math.prod(shape) * dtype.itemsize
+    _check_size(f"{member} of shape {shape}", size, path, min(limit, info.file_size))
+    with archive.open(info) as stream:
+        array = npy.read_array(stream, allow_pickle=False)
+        if stream.read(1):  # reading to the end also verifies the checksum
+            raise ValueError(f"{member} is longer than its header announces")
+    return array
+
+
+def _check_size(what: str, size: int, path: Path, limit: int) -> None:
+    limit = min(limit, os.path.getsize(path) * DEFLATE_MAX_RATIO)
+    if size > limit:
+        allowed = f"at most {limit} bytes for this file"
+        raise DataError(
+            explain(str(path), f"{what}, {size} bytes", allowed, "write it again, smaller")
+        )
+
+
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 (hex) over names, types, shapes and bytes of arrays."""
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()

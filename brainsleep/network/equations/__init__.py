@@ -1,0 +1,1 @@
+"""Equation strings: settled, checked, and explained where they are wrong."""

@@ -1,0 +1,403 @@
+"""Frozen descriptions of a network: populations, projections, and the models in them.
+
+A specification holds no Brian2 objects and touches no device. The models
+(`brainsleep.network.models`) can be imported from here too; `NetworkSpec` checks the parts against
+each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from brian2 import Quantity, ms
+
+from .. import mistakes
+from ..errors import Details, SpecError, closest, explain, nearest
+from ..values import quantities
+from ..values.fields import checked_fields
+from ..values.frozen import check_distinct, check_kind, check_number, default, tuple_of
+from .equations import checks
+from .models import (
+    STANDARD_GATES,
+    Model,
+    NeuronModel,
+    PlasticityRule,
+    SpontaneousActivity,
+    SynapseModel,
+    WeightProcess,
+)
+from .plan import NetworkPlan
+
+__all__ = [
+    "Connectivity",
+    "InitialWeights",
+    "Model",
+    "Network",
+    "NetworkSpec",
+    "NeuronModel",
+    "PlasticityRule",
+    "Population",
+    "Projection",
+    "SpontaneousActivity",
+    "SynapseModel",
+    "WeightProcess",
+]
+
+#: Floating-point numbers a network can be simulated with.
+PRECISIONS = ("float64", "float32")
+
+
+@checked_fields()
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """A group of neurons of one model.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case name.
+    size : int
+        Number of neurons.
+    model : NeuronModel
+        Their model.
+    activities : tuple of SpontaneousActivity
+        Drives that gates switch on.
+    """
+
+    name: str
+    size: int
+    model: NeuronModel
+    activities: tuple[SpontaneousActivity, ...] = ()
+
+    @mistakes.checked
+    def __post_init__(self):
+        checks.check_name(self.name, "population", reserved=())
+        size = quantities.check_whole(self.size, f"population '{self.name}': size", least=1)
+        object.__setattr__(self, "size", size)
+        check_kind(self.model, NeuronModel, f"population '{self.name}': model")
+        where = f"population '{self.name}': activities"
+        activities = tuple_of(self.activities, SpontaneousActivity, where)
+        check_distinct([activity.name for activity in activities], where)
+        object.__setattr__(self, "activities", activities)
+
+    @property
+    def spikes(self) -> bool:
+        """Whether its neurons can spike."""
+        return bool(self.model.threshold)
+
+
+@checked_fields()
+@dataclass(frozen=True, kw_only=True)
+class Connectivity:
+    """Which pairs of neurons are connected: each allowed pair with probability `p`.
+
+    Parameters
+    ----------
+    p : float
+        Connection probability, more than 0 and at most 1 (all-to-all).
+    self_connections : bool
+        Whether a neuron may connect to itself (within one population).
+    avoid_reciprocal : str
+        Name of a projection in the other direction: pairs it connects are left out.
+    """
+
+    p: float = 1.0
+    self_connections: bool = False
+    avoid_reciprocal: str = ""
+
+    @mistakes.checked
+    def __post_init__(self):
+        if not quantities.is_number(self.p) or not 0 < self.p <= 1:
+            raise SpecError(explain("connectivity p", repr(self.p), "more than 0 and at most 1"))
+        object.__setattr__(self, "p", float(self.p))
+
+
+@checked_fields()
+@dataclass(frozen=True, kw_only=True)
+class InitialWeights:
+    """Magnitudes of the weights at the start: uniform between `low` and `high`.
+
+    Parameters
+    ----------
+    low, high : float
+        Bounds; equal for a constant. `high` None means `low`.
+    incoming_sum : float or None
+        If given, scale each neuron's incoming weights to this sum.
+    """
+
+    low: float
+    high: float | None = None
+    incoming_sum: float | None = None
+
+    @mistakes.checked
+    def __post_init__(self):
+        for name in ("low", "high", "incoming_sum"):
+            with mistakes.going_on():
+                if getattr(self, name) is not None or name == "low":
+                    value = check_number(getattr(self, name), f"initial weights: {name}")
+                    object.__setattr__(self, name, value)
+        low, top, total = self.low, self.top, self.incoming_sum
+        if quantities.is_number(low) and quantities.is_number(top) and not 0 <= low <= top:
+            error = explain("initial weights", f"{low}..{top}", "0 <= low <= high")
+            mistakes.report(SpecError(error))
+        if total is not None and quantities.is_number(total) and total <= 0:
+            error = explain("initial weights: incoming_sum", total, "more than 0, or None")
+            mistakes.report(SpecError(error))
+
+    @property
+    def top(self) -> float:
+        """The upper bound: `high`, or `low` if that is None."""
+        return self.low if self.high is None else self.high
+
+
+@checked_fields()
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """Synapses from one population to another.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case name.
+    source, target : str
+        Names of populations.
+    synapse : SynapseModel
+        What a presynaptic spike does.
+    connectivity : Connectivity
+        Who is connected to whom.
+    weights : InitialWeights
+        Magnitudes at the start.
+    w_min, w_max : float
+        Hard bounds of the magnitude.
+    sign : int
+        +1 excitatory, -1 inhibitory.
+    rules : tuple of PlasticityRule
+        Plasticity, while the plasticity gate is open.
+    processes : tuple of WeightProcess
+        Weight processes, each with a gate of its own name.
+    """
+
+    name: str
+    source: str
+    target: str
+    synapse: SynapseModel
+    connectivity: Connectivity = field(default_factory=Connectivity)
+    weights: InitialWeights
+    w_min: float = 0.0
+    w_max: float = 1.0
+    sign: int = 1
+    rules: tuple[PlasticityRule, ...] = ()
+    processes: tuple[WeightProcess, ...] = ()
+
+    @mistakes.checked
+    def __post_init__(self):
+        where = f"projection '{self.name}'"
+        checks.check_name(self.name, "projection", reserved=())
+        check_kind(self.synapse, SynapseModel, f"{where}: synapse")
+        check_kind(self.connectivity, Connectivity, f"{where}: connectivity")
+        check_kind(self.weights, InitialWeights, f"{where}: weights")
+        for label, kind in (("rules", PlasticityRule), ("processes", WeightProcess)):
+            parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
+            object.__setattr__(self, label, parts)
+            check_distinct([part.name for part in parts], f"{where}: {label}")
+        for name in ("w_min", "w_max"):
+            number = check_number(getattr(self, name), f"{where}: {name}")
+            object.__setattr__(self, name, number)
+        if not 0 <= self.w_min < self.w_max:
+            raise SpecError(
+                explain(
+                    f"{where}: bounds",
+                    f"w_min={self.w_min}, w_max={self.w_max}",
+                    "0 <= w_min < w_max",
+                    "w is a magnitude; use sign=-1 for inhibition",
+                )
+            )
+        if self.sign not in (1, -1):
+            raise SpecError(explain(f"{where}: sign", repr(self.sign), "1 or -1"))
+        object.__setattr__(self, "sign", int(self.sign))
+        if self.weights.low < self.w_min or self.weights.top > self.w_max:
+            raise SpecError(
+                explain(
+                    f"{where}: weights",
+                    f"{self.weights.low}..{self.weights.top}",
+                    f"within [{self.w_min}, {self.w_max}]",
+                )
+            )
+
+
+def _named(parts: Iterable[Any], name: str, missing: str) -> Any:
+    """Return the part called `name`; raise `SpecError` saying what is missing otherwise."""
+    known = {part.name: part for part in parts}
+    if name in known:
+        return known[name]
+    details = Details(word=name, close=closest(str(name), known))
+    raise SpecError(f"{missing} '{name}'; {nearest(name, known)}", details)
+
+
+class Network:
+    """Populations and projections by name, and the gates their parts have."""
+
+    name: str
+    populations: tuple[Any, ...]
+    projections: tuple[Any, ...]
+    dt: Quantity
+    precision: str
+
+    #: Images that are learned from together, with their labels; 0 where each is shown by itself.
+    batch_size = 0
+
+    @property
+    def input(self) -> str:
+        """Name of the population that takes the stimulus."""
+        raise NotImplementedError
+
+    @property
+    def output(self) -> str:
+        """Population whose spikes are the network's decision, one neuron a class; '' for none."""
+        return ""
+
+    @property
+    def plan(self) -> Any:
+        """What is computed, as data."""
+        raise NotImplementedError
+
+    def population(self, name: str, where: str = "") -> Any:
+        """Return the population called `name`; raise `SpecError` if there is none."""
+        return _named(self.populations, name, f"{where or 'population'}: no population")
+
+    def projection(self, name: str) -> Any:
+        """Return the projection called `name`; raise `SpecError` if there is none."""
+        return _named(self.projections, name, "no projection")
+
+    def weight_processes(self) -> Iterator[tuple[Any, WeightProcess]]:
+        """Go through all weight processes with the projection each acts on."""
+        for projection in self.projections:
+            for process in projection.processes:
+                yield projection, process
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from ..show.markup import of_network
+
+        return of_network(self)
+
+    @property
+    def activity_names(self) -> tuple[str, ...]:
+        """Names of all spontaneous activities (each a gate)."""
+        return tuple(sorted({a.name for p in self.populations for a in p.activities}))
+
+    @property
+    def process_names(self) -> tuple[str, ...]:
+        """Names of all weight processes (each a gate)."""
+        return tuple(sorted({process.name for _, process in self.weight_processes()}))
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of all gates."""
+        return (*STANDARD_GATES, *self.activity_names, *self.process_names)
+
+
+@checked_fields()
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec(Network):
+    """Populations and projections of a Brian2 network, checked against each other.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case name.
+    populations : tuple of Population
+        The neurons; one of them takes the stimulus.
+    projections : tuple of Projection
+        The synapses.
+    input : str
+        Name of the population whose model uses ``stimulus``.
+    dt : Quantity
+        Time step.
+    precision : {"float64", "float32"}
+        Floating-point numbers of all state variables. Single precision halves the memory that
+        weights take, which is what large networks wait for.
+
+    Raises
+    ------
+    SpecError
+        If names clash or are missing, or any final equation does not check.
+    """
+
+    name: str
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...] = ()
+    input: str = "input"
+    dt: Quantity = default(1 * ms)
+    precision: str = "float64"
+
+    @cached_property
+    def plan(self) -> NetworkPlan:
+        """The final source of every Brian2 object."""
+        from .assemble import assemble
+
+        return assemble(self)
+
+    @mistakes.checked
+    def __post_init__(self):
+        from .fit import check_network  # which describes specs, so it comes after them
+
+        where = f"network '{self.name}'"
+        checks.check_name(self.name, "network", reserved=())
+        quantities.check_time(self.dt, f"{where}: dt")
+        if self.precision not in PRECISIONS:
+            got, allowed = repr(self.precision), " or ".join(PRECISIONS)
+            raise SpecError(explain(f"{where}: precision", got, allowed))
+        for label, kind in (("populations", Population), ("projections", Projection)):
+            parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
+            object.__setattr__(self, label, parts)
+        parts = (*self.populations, *self.projections)
+        check_distinct([part.name for part in parts], where)
+        for projection in self.projections:
+            for end in ("source", "target"):
+                with mistakes.checking(projection):
+                    label = f"projection '{projection.name}': {end}"
+                    self.population(getattr(projection, end), label)
+            with mistakes.checking(projection):
+                self._check_reciprocal(projection)
+        for check in (self._check_input, self._check_gates):
+            with mistakes.going_on():
+                check(where)
+        check_network(self)
+
+    def _check_reciprocal(self, projection: Projection) -> None:
+        other = projection.connectivity.avoid_reciprocal
+        ends = (projection.target, projection.source)
+        earlier = self.projections[: self.projections.index(projection)]
+        if other and not any(p.name == other and (p.source, p.target) == ends for p in earlier):
+            where = f"projection '{projection.name}': avoid_reciprocal"
+            allowed = f"an earlier projection from {ends[0]} to {ends[1]}"
+            raise SpecError(explain(where, repr(other), allowed), Details(word=other))
+
+    def _check_input(self, where: str) -> None:
+        """Check that the input population takes the stimulus, and no other does."""
+        self.population(self.input, f"{where}: input")
+        for population in self.populations:
+            model, takes = population.model, population.name == self.input
+            if ("stimulus" in checks.identifiers(model.on_slot)) != takes:
+                raise SpecError(
+                    f"{where}: input is '{self.input}', and on_slot of model '{model.name}' of "
+                    f"population '{population.name}' {'does not use' if takes else 'uses'} "
+                    "'stimulus'; expected the input population, and only it, to use it"
+                )
+
+    def _check_gates(self, where: str) -> None:
+        """Check that every activity and process can have a gate and clocks of its own name."""
+        names = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
+        check_distinct([*self.activity_names, *self.process_names, *names], where)
+        periods: dict[str, float] = {}
+        for projection, process in self.weight_processes():
+            period = float(process.period)
+            if periods.setdefault(process.name, period) != period:
+                raise SpecError(
+                    f"{where}: projection '{projection.name}': weight processes called "
+                    f"'{process.name}' have different periods; expected one period a name"
+                )

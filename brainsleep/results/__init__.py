@@ -1,0 +1,1 @@
+"""Results: how they are kept, and tables of them."""

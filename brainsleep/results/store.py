@@ -1,0 +1,330 @@
+"""Results on disk: a folder named by run id, written in one step, with what made it inside.
+
+``<out>/<run_id>/result.json`` holds settings, equations, versions and metrics; ``arrays.npz``
+the arrays. Both are plain data: nothing in them is ever executed. While a run is under way its
+checkpoint lies in ``<out>/.<run_id>.partial/``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import StoreError, explain, one_line
+from ..files.atomic import content_hash, file_hash, read_checked, sync, written
+from ..files.locks import alone
+from ..files.npz import read_npz
+
+SCHEMA_VERSION = 1
+
+#: Most bytes of a ``result.json``.
+MAX_JSON = 64 * 2**20
+
+#: Kinds of what is in it, where that is relied on.
+_KINDS = {
+    **dict.fromkeys(("run_id", "backend", "compiler"), str),
+    **dict.fromkeys(("protocol", "data", "metrics", "timings", "versions"), dict),
+    **dict.fromkeys(("equations", "stopped"), dict),
+    "alarms": list,
+    "seed": int,
+}
+
+log = logging.getLogger("brainsleep")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A stored run.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    info : dict
+        What ``result.json`` holds: ``run_id``, ``protocol``, ``equations``, ``seed``,
+        ``backend``, ``versions``, ``timings``, ``metrics``, ``alarms``, ...
+    """
+
+    path: Path
+    info: dict
+
+    @property
+    def metrics(self) -> dict:
+        """Measured values by name."""
+        return self.info["metrics"]
+
+    @property
+    def alarms(self) -> list[dict]:
+        """What went wrong while it ran, see `brainsleep.run.observers.alarms.Alarm`."""
+        return self.info.get("alarms", [])
+
+    @property
+    def stopped(self) -> dict | None:
+        """The alarm that ended the run early; its ``at_s`` says when. None for a whole run."""
+        return self.info.get("stopped")
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by name, read from disk."""
+        arrays = load_arrays(self.path / "arrays.npz")
+        if arrays is None:
+            raise StoreError(
+                f"result {self.path}: cannot read arrays.npz; run it again with --force"
+            )
+        return arrays
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from ..show.markup import of_result
+
+        return of_result(self)
+
+    def __repr__(self) -> str:
+        return f"<Result {self.info['run_id']} of protocol '{self.info['protocol']['name']}'>"
+
+
+def check_writable(out: Path) -> None:
+    """Make the folder `out` if need be and raise `StoreError` unless it can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):  # without a name where there can be such files
+            pass
+    except OSError as error:
+        raise StoreError(
+            explain(
+                f"output folder {out}",
+                error.strerror or one_line(error),
+                "a folder that can be written",
+                "choose another with --out",
+            )
+        ) from error
+
+
+def read_result(path: str | Path) -> Result:
+    """Read a stored result.
+
+    Raises
+    ------
+    StoreError
+        If there is none, or it is damaged: arrays that do not match the checksum in
+        ``result.json``, text that is not what was written, an unknown schema.
+    """
+    path = Path(path)
+    path = path.parent if path.name == "result.json" else path
+    try:
+        info = read_checked(path / "result.json", MAX_JSON)
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"result: no result.json in {path}; give the folder of a finished run"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise StoreError(f"result {path}: cannot read result.json: {one_line(error)}") from error
+    if info.get("schema_version") != SCHEMA_VERSION:
+        got = info.get("schema_version")
+        raise StoreError(explain(f"result {path}: schema version", got, SCHEMA_VERSION))
+    for name, kind in _KINDS.items():
+        if not isinstance(info.get(name, kind()), kind):
+            got = f"a {type(info[name]).__name__}"
+            raise StoreError(explain(f"result {path}: {name}", got, f"a {kind.__name__}"))
+    if info.get("arrays_sha256", "") != file_hash(path / "arrays.npz"):
+        raise StoreError(f"result {path}: arrays.npz is missing or damaged; run it with --force")
+    return Result(path, info)
+
+
+def finished(out: Path, run_id: str) -> Result | None:
+    """Return the result of `run_id` in `out` if it is sound, else None; nothing is changed."""
+    try:
+        return read_result(out / run_id)
+    except StoreError:
+        return None
+
+
+@contextlib.contextmanager
+def as_stored(*results: Result) -> Iterator[None]:
+    """Look at what runs stored: `StoreError` where a file made by hand holds something else."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {one_line(error)}"
+        one = results[0].path
+        which = f"result {one}" if len(results) == 1 else f"a result in {one.parent}"
+        raise StoreError(
+            f"{which} does not hold what a run stores ({why}); take it away"
+        ) from error
+
+
+def find_result(out: Path, run_id: str) -> Result | None:
+    """Return the finished result of `run_id` in `out`; set a damaged one aside; else None.
+
+    To be called by the one process that works on `run_id`, see `working_on`.
+
+    Raises
+    ------
+    StoreError
+        If a damaged result cannot be moved.
+    """
+    path = out / run_id
+    try:
+        if not path.exists():
+            _recover(out, run_id)
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return None  # an empty folder is what workflow engines make for what is to come
+        return read_result(path)
+    except StoreError as error:
+        damage = str(error)
+    except OSError as error:
+        raise StoreError(f"result {path}: cannot be looked at ({one_line(error)})") from error
+    try:
+        aside = Path(tempfile.mkdtemp(prefix=f"{run_id}.damaged-", dir=out))
+        os.rename(path, aside / run_id)
+    except OSError as error:
+        raise StoreError(
+            f"{damage}; it cannot be set aside ({error.strerror or one_line(error)}): remove {path}"
+        ) from error
+    log.warning("%s; set aside as %s; the run is done again", damage, aside)
+    return None
+
+
+def _recover(out: Path, run_id: str) -> None:
+    """Give a whole result its name if whoever wrote it was killed just before.
+
+    The name is missing for a moment, too, while a run with ``force`` replaces an older result:
+    then both lie there whole, and either will do.
+    """
+    for left in sorted(out.glob(f".{run_id}.writing-*")):
+        for folder in (left, left / run_id):
+            with contextlib.suppress(StoreError):
+                if read_result(folder).info["run_id"] == run_id:
+                    _replace(folder, out / run_id)
+                    sync(out)
+                    return
+
+
+@contextlib.contextmanager
+def working_on(out: Path, run_ids: Iterable[str], waiting: Callable[[str], None]) -> Iterator[None]:
+    """Let one process at a time work on each of `run_ids` in the folder `out`.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of results.
+    run_ids : iterable of str
+        What this process will work on.
+    waiting : callable
+        Told the id that another process works on.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written.
+    """
+    lock = alone(out / ".lock", run_ids, waiting)
+    try:
+        lock.__enter__()
+    except OSError as error:
+        raise StoreError(f"output folder {out}: {error.strerror or one_line(error)}") from error
+    with contextlib.ExitStack() as held:
+        held.push(lock)
+        yield
+
+
+def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarray]) -> Result:
+    """Write a result in one step: its folder appears complete or not at all.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full or the folder cannot be written.
+    """
+    info = {"schema_version": SCHEMA_VERSION, "run_id": run_id, **info}
+    work = None
+    try:
+        work = Path(tempfile.mkdtemp(prefix=f".{run_id}.writing-", dir=out))
+        os.chmod(work, 0o755)
+        save_arrays(work / "arrays.npz", arrays)
+        info["arrays_sha256"] = file_hash(work / "arrays.npz")
+        info = json.loads(json.dumps(info))  # as it will be read back
+        info["checksum"] = content_hash(info)
+        with written(work / "result.json") as temporary:
+            temporary.write_text(json.dumps(info, indent=1))
+        final = out / run_id
+        _replace(work, final)
+        sync(out)
+    except OSError as error:
+        raise StoreError(
+            f"result {run_id}: cannot write to {out} ({error.strerror or one_line(error)}); "
+            "free some space or choose another folder with --out"
+        ) from error
+    finally:
+        if work is not None and work.exists():
+            shutil.rmtree(work, ignore_errors=True)
+    return Result(final, info)
+
+
+def _replace(work: Path, final: Path) -> None:
+    """Give a folder its name; one that has it already, maybe just now, is removed."""
+    while True:
+        try:
+            os.rename(work, final)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        with (
+            tempfile.TemporaryDirectory(prefix=f".{final.name}.writing-", dir=final.parent) as old,
+            contextlib.suppress(FileNotFoundError),  # another process was faster
+        ):
+            os.rename(final, Path(old, final.name))
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an ``.npz`` file in one step; raise `OSError` if that fails."""
+    with written(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """Read an ``.npz`` file; None if it is missing or damaged."""
+    try:
+        return read_npz(path)
+    except MemoryError:  # what the file can hold does not fit here
+        raise
+    except Exception:  # zip, zlib and header parsing fail in too many ways to list
+        return None
+
+
+def partial_folder(out: Path, run_id: str) -> Path:
+    """Return the folder of the checkpoint of a run that is not finished."""
+    return out / f".{run_id}.partial"
+
+
+def clean_leftovers(out: Path, run_id: str) -> None:
+    """Remove what killed runs of `run_id` left behind, except their checkpoint."""
+    for left in out.glob(f".{run_id}.writing-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for left in partial_folder(out, run_id).glob(".*.writing-*"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def versions(*more: str) -> dict[str, str]:
+    """Return the versions of Python and of the packages a result depends on, and of `more`."""
+    found = {"python": platform.python_version()}
+    for name in ("brainsleep", "brian2", "numpy", "scipy", "scikit-learn", "pillow", *more):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found

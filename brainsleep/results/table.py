@@ -1,0 +1,324 @@
+"""Tables of stored results: one row a run, settings as columns.
+
+The columns, in this order:
+
+- ``grid``, ``condition``: only in a table of the rows of a grid, which may have a run twice;
+- `BASE`: what a run is;
+- ``set.KEY``: every other setting in which rows of one model differ, by the key that ``--set``
+  takes, if that decides anything about a run; values with unit as text, such as ``0.03 second``.
+  The key of a list of parts has their names in order, such as ``nrem,rem``. What a rule or model
+  does is one column, ``set.KEY.equations``, with the first eight digits of its SHA-256: they say
+  whether it is the same;
+- the metrics that are one number, by name; of intervals both ends, ``NAME.low``, ``NAME.high``;
+- ``alarm.KIND``: when the first alarm of a kind began, in s of the run; empty if there was none;
+  ``stopped_s``: when an alarm ended the run, empty for a whole run;
+- ``wall_s``: wall time in s, the sum of ``build_s``, ``simulate_s`` and ``readout_s``;
+  ``biological_s``: time simulated in s;
+- ``version.PACKAGE``: what it was made with.
+
+Names and meaning of columns stay; new ones may come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..run.observers.alarms import KINDS
+from ..experiment.cadence import scheduled
+from ..errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
+from ..files.atomic import written_for
+from ..experiment.identity import LATER, REFUSING, deciding
+from .store import Result, as_stored, read_result
+
+if TYPE_CHECKING:
+    import pandas
+
+    from ..sweep.grid import Row
+
+log = logging.getLogger("brainsleep")
+
+#: Columns of every table, by what they hold.
+BASE = {
+    "run_id": "id of the run and name of its folder",
+    "protocol": "name of the protocol",
+    "model": "name of the network",
+    "data": "name of the data set",
+    "data_fingerprint": "hash of the data set's content",
+    "seed": "seed",
+    "backend": "numpy, cython or cpp",
+    "sleep_fraction": "setting schedule.sleep.fraction, whatever schedule.sleep.max_duration is",
+    "sleep_scheduled": "length of a sleep over that of the wake before it, as scheduled: at most "
+    "max_duration long; whether it then ended early, or never came, wake_s and sleep_s tell",
+    "n_train": "training images",
+}
+
+#: Settings that are not columns of their own, since a column of `BASE` says it or nothing does.
+_SAID = ("name", "description", "data.source", "data.root", "data.n_train", "network.name",
+         "schedule.sleep.fraction")  # fmt: skip
+
+
+#: Parts that hold equations, and what of them is a setting besides their parameters.
+_MODELS = ("NeuronModel", "SynapseModel", "PlasticityRule", "SpontaneousActivity", "WeightProcess")
+_PLAIN = ("name", "initial")
+
+
+def _is_quantity(value: Any) -> bool:
+    return isinstance(value, int | float) or bool(re.match(r"[-+.\d]\S* [a-z]", str(value)))
+
+
+def results_in(folder: str | Path) -> list[Result]:
+    """Return the whole results in a folder; damaged ones are left out with a warning.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    found = []
+    for path in sorted(Path(folder).glob("*/result.json")):
+        if path.parent.name.startswith("."):
+            continue
+        try:
+            found.append(read_result(path))
+        except StoreError as error:
+            log.warning("%s; left out", error)
+    if not found:
+        raise StoreError(explain(f"results in {folder}", "none", "a folder of finished runs"))
+    return found
+
+
+def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.DataFrame:
+    """Tabulate the results in a folder, sorted by what they are.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of results.
+    rows : iterable of Row, optional
+        From `brainsleep.sweep.grid.Grid.rows`: a table of those that are finished, in their order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See this module's docstring for the columns.
+
+    Raises
+    ------
+    StoreError, SweepError
+        If there is no result, or none of the rows.
+    """
+    import pandas
+
+    found = {result.info["run_id"]: result for result in results_in(folder)}
+    lines, settings, decisive = [], [], []
+    for labels, result in _chosen(found, Path(folder), rows):
+        with as_stored(result):
+            lines.append(labels | _line(result))
+            settings.append(flatten(result.info["protocol"]))
+            decisive.append(flatten(deciding(result.info["protocol"])))
+    models = [line["model"] for line in lines]
+    differing = set(_varied(models, decisive))
+    varied = [key for key in _varied(models, settings) if key in differing]
+    for key in varied:
+        kinds = {isinstance(each.get(key), str) for each in settings if each.get(key) is not None}
+        for line, each in zip(lines, settings, strict=True):
+            value = each.get(key)
+            as_text = len(kinds) > 1 and value is not None
+            line[f"set.{key}"] = str(value) if as_text else value
+    frame = pandas.DataFrame(lines)
+    first = [name for name in ("grid", "condition") if name in frame]
+    first += [*BASE, *(f"set.{key}" for key in varied)]
+    versions = [name for name in frame if name.startswith("version.")]
+    others = [name for name in frame if name not in {*first, *versions}]
+    frame = frame[[*first, *others, *versions]]
+    if rows is not None:
+        return frame
+    by = ["model", "protocol", "data", "sleep_fraction", *(f"set.{key}" for key in varied), "seed"]
+    text = frame[by].map(lambda value: value if isinstance(value, int | float) else str(value))
+    mixed = [name for name in by if text[name].map(type).nunique() > 1]
+    order = text.assign(**{name: text[name].astype(str) for name in mixed})
+    return frame.loc[order.sort_values(by, kind="stable").index].reset_index(drop=True)
+
+
+def _varied(models: list[str], settings: list[dict[str, Any]]) -> list[str]:
+    """Return the keys of settings in which runs of one model differ, in the protocol's order."""
+    keys = dict.fromkeys(key for each in settings for key in each if key not in _SAID)
+    seen: dict[tuple[str, str], set[str]] = {}
+    for model, each in zip(models, settings, strict=True):
+        for key in keys:
+            seen.setdefault((model, key), set()).add(str(each.get(key)))
+    return [key for key in keys if any(len(seen[model, key]) > 1 for model in set(models))]
+
+
+def _chosen(
+    found: dict[str, Result], folder: Path, rows: Iterable[Row] | None
+) -> list[tuple[dict[str, str], Result]]:
+    """Return results with their labels: all without any, or those of rows."""
+    if rows is None:
+        return [({}, result) for result in found.values()]
+    from ..sweep.grid import addressed
+    from ..sweep.ledger import result_of
+
+    chosen = []
+    for row in addressed(rows):
+        if result := result_of(folder, row):
+            chosen.append(({"grid": row.grid, "condition": row.condition}, result))
+    if not chosen:
+        raise SweepError(f"table: none of the grid's rows is finished in {folder}")
+    return chosen
+
+
+def _line(result: Result) -> dict[str, Any]:
+    info = result.info
+    described = info["protocol"]
+    asleep, awake = scheduled(described["schedule"])
+    line = {
+        "run_id": info["run_id"],
+        "protocol": described["name"],
+        "model": described["network"]["name"],
+        "data": info["data"]["name"],
+        "data_fingerprint": info["data"]["fingerprint"],
+        "seed": info["seed"],
+        "backend": info["backend"],
+        "sleep_fraction": (described["schedule"].get("sleep") or {}).get("fraction", 0.0),
+        "sleep_scheduled": asleep / awake if awake else 0.0,
+        "n_train": described["data"]["n_train"],
+    }
+    for name, value in info["metrics"].items():
+        if isinstance(value, list) and len(value) == 2:
+            line |= {f"{name}.low": value[0], f"{name}.high": value[1]}
+        elif not isinstance(value, list | dict):
+            line[name] = value
+    line |= {f"alarm.{kind}": _first(result.alarms, kind) for kind in KINDS}
+    line["stopped_s"] = result.stopped["at_s"] if result.stopped else math.nan
+    wall = sum(info["timings"][name] for name in ("build_s", "simulate_s", "readout_s"))
+    line |= {"wall_s": wall, **info["timings"]}
+    return line | {f"version.{k}": v for k, v in info["versions"].items()}
+
+
+def _first(alarms: Iterable[Mapping[str, Any]], kind: str) -> float:
+    """Return when the first alarm of a kind began, NaN if there was none."""
+    return min((alarm["time_s"] for alarm in alarms if alarm["kind"] == kind), default=math.nan)
+
+
+def flatten(value: Any, key: str = "") -> dict[str, Any]:
+    """Turn a described protocol into dotted keys, as ``--set`` takes them.
+
+    Parameters
+    ----------
+    value : dict, list or plain value
+        From `Protocol.describe`.
+    key : str
+        Key of the value.
+    """
+    if isinstance(value, dict):
+        found: dict[str, Any] = {}
+        kind = value.get("kind", "")
+        value = {n: v for n, v in value.items() if n not in REFUSING.get(kind, ())}
+        for name, part in value.items():
+            if kind and name in ("kind", "references", "description"):
+                continue
+            inner = kind and name == "parameters"  # their keys follow the object's
+            if kind not in _MODELS or inner or name in _PLAIN or _is_quantity(part):
+                found |= flatten(part, key if inner else f"{key}.{name}".lstrip("."))
+        if kind in _MODELS:
+            code = {n: v for n, v in value.items() if n not in ("parameters", *_PLAIN)}
+            code = {n: v for n, v in code.items() if LATER.get(kind, {}).get(n) != v}
+            text = json.dumps(code, sort_keys=True)
+            found[f"{key}.equations"] = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return found
+    named = isinstance(value, list) and value and all(
+        isinstance(part, dict) and "name" in part for part in value
+    )  # fmt: skip
+    if named:
+        found = {key: ",".join(part["name"] for part in value)}  # which there are, and their order
+        for part in value:
+            found |= flatten(part, f"{key}.{part['name']}")
+        return found
+    if isinstance(value, list):
+        return {key: ",".join(map(str, value))}
+    return {key: value}
+
+
+def write(frame: pandas.DataFrame, path: str | Path) -> None:
+    """Write a table in one step.
+
+    Raises
+    ------
+    SweepError
+        If the name ends neither in ``.csv`` nor in ``.parquet``.
+    StoreError
+        If it cannot be written.
+    MissingExtraError
+        For Parquet without pyarrow.
+    """
+    path = Path(path)
+    _check_name(path)
+    try:
+        with written_for("table", path) as temporary:
+            if path.suffix == ".csv":
+                frame.to_csv(temporary, index=False)
+            else:
+                frame.to_parquet(temporary, index=False)
+    except ImportError as error:
+        raise _without_pyarrow() from error
+
+
+def read(path: str | Path) -> pandas.DataFrame:
+    """Read a table that `write` wrote.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be read.
+    """
+    import pandas
+
+    path = Path(path)
+    _check_name(path)
+    try:
+        return pandas.read_csv(path) if path.suffix == ".csv" else pandas.read_parquet(path)
+    except ImportError as error:
+        raise _without_pyarrow() from error
+    except MemoryError:
+        raise
+    except Exception as error:  # pandas and pyarrow fail in too many ways to list
+        raise StoreError(f"table {path}: cannot read ({one_line(error)})") from error
+
+
+def choose(frame: pandas.DataFrame, where: Mapping[str, str]) -> pandas.DataFrame:
+    """Return the rows in which every column of `where` has its value, given as text.
+
+    Raises
+    ------
+    SweepError
+        If there is no such column, or no such row.
+    """
+    for name, text in where.items():
+        if name not in frame:
+            raise SweepError(f"table: no column '{name}'; {nearest(name, frame.columns)}")
+        same = frame[name].map(str) == text  # also of what is missing, "nan"
+        with contextlib.suppress(ValueError):
+            same |= frame[name].map(lambda value, x=float(text): value == x)
+        if not same.any():
+            known = ", ".join(map(str, frame[name].unique()[:8]))
+            raise SweepError(explain(f"table: {name}", text, f"one of: {known}"))
+        frame = frame[same]
+    return frame
+
+
+def _check_name(path: Path) -> None:
+    if path.suffix not in (".csv", ".parquet"):
+        raise SweepError(explain("table", path.name, "a name ending .csv or .parquet"))
+
+
+def _without_pyarrow() -> MissingExtraError:
+    return MissingExtraError("table: Parquet needs pyarrow: pip install 'brainsleep[analysis]'")

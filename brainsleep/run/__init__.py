@@ -1,0 +1,1 @@
+"""How an experiment is run: a chain of segments, and what is looked at between them."""

@@ -1,0 +1,245 @@
+"""Run a protocol under several conditions that differ in nothing else, and tabulate them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import mistakes
+from ..backends.base import default_backend
+from ..errors import ProtocolError, SimulationError, explain, nearest
+from ..experiment.protocol import Protocol
+from ..results.store import Result
+from ..tasks.images.datasets import load_dataset, split
+from ..values.fields import checked_fields
+from ..values.frozen import Frozen
+from .simulate import Progress, measure_rate, simulate
+from .state import stream
+
+if TYPE_CHECKING:
+    import pandas
+
+#: Images a rate is matched on, octaves searched either way, and steps of the bisection.
+MATCH_IMAGES, MATCH_OCTAVES, MATCH_STEPS = 100, 6, 8
+
+
+@checked_fields(ProtocolError)
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One row of a comparison.
+
+    Parameters
+    ----------
+    name : str
+        Label in tables and figures.
+    changes : mapping of str to object
+        What differs from the protocol, by key (see `Protocol.override`).
+    match_rate : str
+        Name of an earlier condition: before the run, the number at `scale` is chosen so that
+        this untrained network responds at the test rate of that condition.
+    scale : str
+        Key of the number to scale, for example an initial weight.
+    """
+
+    name: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    match_rate: str = ""
+    scale: str = ""
+
+    @mistakes.checked
+    def __post_init__(self):
+        object.__setattr__(self, "changes", Frozen(self.changes))
+        if bool(self.match_rate) != bool(self.scale):
+            raise ProtocolError(
+                f"condition '{self.name}': match_rate and scale go together: which condition's "
+                "rate to match, and the key of the number to scale"
+            )
+
+
+def compare(
+    protocol: Protocol,
+    conditions: Sequence[Condition],
+    *,
+    seed: int = 0,
+    backend: str | None = None,
+    out: str | Path = "results",
+    force: bool = False,
+    progress: Callable[[str], Progress] = lambda name: lambda done, total, text: None,
+) -> dict[str, Result]:
+    """Run `protocol` under every condition, with the same seed and data.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        What is common to all.
+    conditions : sequence of Condition
+        What differs.
+    seed, backend, out, force
+        As in `brainsleep.run.simulate.simulate`.
+    progress : callable
+        Given a condition's name, returns the progress function of its run.
+
+    Returns
+    -------
+    dict of str to Result
+        By name of condition, in order.
+
+    Raises
+    ------
+    ProtocolError
+        If a condition's keys do not exist or it matches a condition that is not before it.
+    """
+    backend = backend or default_backend(protocol.network)
+    changed = {c.name: protocol.override(c.changes) for c in conditions}  # all checked first
+    for condition in conditions:
+        if condition.match_rate:
+            value_at(changed[condition.name], condition.scale)
+    results: dict[str, Result] = {}
+    for condition in conditions:
+        each = changed[condition.name]
+        report = progress(condition.name)
+        if condition.match_rate:
+            if condition.match_rate not in results:
+                raise ProtocolError(
+                    f"condition '{condition.name}': match_rate: no earlier condition "
+                    f"'{condition.match_rate}'; {nearest(condition.match_rate, results)}"
+                )
+            target = test_rate(results[condition.match_rate], each.readout.population)
+            report(0, 1, "matching the rate")
+            each = match_rate(each, condition.scale, target, seed=seed, backend=backend)
+        results[condition.name] = simulate(
+            each, seed=seed, backend=backend, out=out, force=force, progress=report
+        )
+    return results
+
+
+def test_rate(result: Result, population: str) -> float:
+    """Return the test rate in Hz of a population in a stored run.
+
+    Raises
+    ------
+    SimulationError
+        If it has none, as a run that was stopped.
+    """
+    rate = result.metrics.get(f"rate_test_{population}_hz")
+    if rate is None:
+        why = result.stopped["text"] if result.stopped else "it has no test images"
+        raise SimulationError(
+            f"matching the rate of run {result.info['run_id']}: it has no test rate of "
+            f"'{population}' ({why}); match another condition, or let it run to its end"
+        )
+    return rate
+
+
+test_rate.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
+
+
+def match_rate(protocol: Protocol, key: str, target: float, *, seed: int, backend: str) -> Protocol:
+    """Scale the number at `key` until the untrained network's test rate is `target` Hz.
+
+    Bisection on the logarithm of the factor, on training images held out for the readout.
+
+    Raises
+    ------
+    SimulationError
+        If no factor in that range reaches the rate.
+    """
+    data = protocol.data
+    dataset = load_dataset(data.source, data.root or None)
+    images = split(
+        dataset, data.n_train, data.n_readout, data.n_test, stream(seed, "data"), data.split_seed
+    ).readout.images[:MATCH_IMAGES]
+    start = value_at(protocol, key)
+
+    def changed(exponent: float) -> Protocol:
+        return protocol.override({key: start * 2.0**exponent})
+
+    def rate(exponent: float) -> float:
+        return measure_rate(changed(exponent), seed, backend, images)
+
+    low = high = 0.0  # bracket the target by doubling or halving, then bisect
+    step = 1.0 if rate(0.0) < target else -1.0
+    while (rate(high) < target) if step > 0 else (rate(low) > target):
+        low, high = (high, high + step) if step > 0 else (low + step, low)
+        if max(-low, high) > MATCH_OCTAVES:
+            raise SimulationError(
+                f"matching the rate by {key}: {target:.3g} Hz is out of reach within a factor of "
+                f"{2**MATCH_OCTAVES}; match another condition or scale another number"
+            )
+    for _ in range(MATCH_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rate(middle) < target else (low, middle)
+    return changed((low + high) / 2)
+
+
+def value_at(protocol: Protocol, key: str) -> float:
+    """Return the number at `key`, which is to be scaled.
+
+    Raises
+    ------
+    ProtocolError
+        If it is none, or has no effect, as the weights that it draws come from a result.
+    """
+    if protocol.initial_weights.replaces(key):
+        raise ProtocolError(
+            f"scale '{key}': has no effect, since these synapses come from "
+            f"{protocol.initial_weights.result}; scale another number, or leave the projection out "
+            "of initial_weights.projections"
+        )
+    value: Any = protocol
+    for head in key.split("."):
+        if isinstance(value, tuple):
+            value = next((part for part in value if part.name == head), None)
+        elif isinstance(value, Mapping):
+            value = value.get(head)
+        else:
+            value = getattr(value, head, None)
+    if not isinstance(value, int | float):
+        raise ProtocolError(explain(f"scale '{key}'", repr(value), "the key of one number"))
+    return float(value)
+
+
+#: Columns of the table: heading, metric, format.
+_COLUMNS = (
+    ("correct %", "network_accuracy", 100),
+    ("95 % interval", "network_interval", 100),
+    ("raw pixels", "pixels_accuracy", 100),
+    ("satur. %", "saturated", 100),
+    ("max w", "largest_weight", 1),
+    ("sum w/start", "growth", 1),
+    ("E Hz wake", "rate_wake_e_hz", 1),
+    ("E Hz test", "rate_test_e_hz", 1),
+)
+
+
+def table(results: Mapping[str, Result]) -> pandas.DataFrame:
+    """Tabulate the main metrics, one row a condition.
+
+    Parameters
+    ----------
+    results : mapping of str to Result
+        By label.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text, ready to be printed; numbers to one decimal (largest weight to two).
+    """
+    import pandas  # slow to import, and only this needs it
+
+    rows = []
+    for name, result in results.items():
+        row = {"condition": name}
+        for heading, metric, factor in _COLUMNS:
+            value = result.metrics.get(metric)
+            if value is None:
+                row[heading] = "-"
+            elif isinstance(value, list):
+                row[heading] = "-".join(f"{factor * v:.1f}" for v in value)
+            else:
+                digits = 2 if metric in ("largest_weight", "growth") else 1
+                row[heading] = f"{factor * value:.{digits}f}"
+        rows.append(row)
+    return pandas.DataFrame(rows)

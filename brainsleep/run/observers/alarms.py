@@ -1,0 +1,299 @@
+"""Alarms: what goes wrong with a network while it runs, said as soon as it is seen.
+
+A `Watch` goes through what a run has recorded, slot by slot, and keeps nothing that does not follow
+from it. So a run that is resumed, or goes through a backend together with others, has the alarms of
+an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from brian2 import Hz, Quantity, second
+
+from ... import mistakes
+from ...errors import Details, NotFiniteError, ProtocolError, SpecError, explain, nearest
+from ...values.fields import checked_fields
+from ...values.frozen import default
+from ...values.quantities import check_units, is_number
+
+if TYPE_CHECKING:
+    from ...experiment.slots import SlotTable
+    from ...network.spec import Network, Projection
+    from .recorder import Recorder
+
+#: What an alarm can be about.
+KINDS = ("saturation", "silence", "runaway", "nan")
+
+#: Weights are looked at once in so many slots, besides where their statistics are taken anyway.
+LOOK_EVERY = 64
+
+
+@checked_fields(ProtocolError)
+@dataclass(frozen=True, kw_only=True)
+class Alarms:
+    """When a run gives an alarm, and which alarms end it.
+
+    A limit out of reach switches an alarm off. The limits decide nothing about a run, unless it
+    is ended by them.
+
+    Parameters
+    ----------
+    saturation : float
+        Fraction of the weights of a plastic projection within 1 % of the upper hard bound, above
+        which it is saturated. The default is 5 %: with sleep, no weight of the networks shipped
+        comes near the bound; without it up to 77 % end there.
+    silence : Quantity
+        Time awake without a single spike in a whole population. By default 60 s: the inhibitory
+        neurons of the paper's network need 30 s of learning until they spike at all. Besides, a
+        population that is read out and does not spike in the whole test is silent, whatever the
+        limit; that does not end the run, which is over then.
+    runaway : Quantity
+        Mean rate of a population awake. The default, 150 Hz, lies between the paper's network with
+        sleep (excitatory neurons at 20 to 134 Hz) and without (above 270 Hz).
+    window : Quantity
+        Time awake over which that rate is averaged, or one slot if that is longer.
+    stop_on : tuple of str
+        Kinds of alarm that end the run: at the end of the segment in which one begins, with what
+        was recorded so far. "nan", which is an error otherwise, keeps what there was before.
+
+    Raises
+    ------
+    ProtocolError
+        For a limit of the wrong kind or an unknown kind of alarm.
+    """
+
+    saturation: float = 0.05
+    silence: Quantity = default(60 * second)
+    runaway: Quantity = default(150 * Hz)
+    window: Quantity = default(1 * second)
+    stop_on: tuple[str, ...] = ()
+
+    @mistakes.checked
+    def __post_init__(self):
+        with mistakes.going_on():
+            fraction = self.saturation
+            if not is_number(fraction) or not 0 <= fraction <= 1:
+                raise ProtocolError(explain("alarms.saturation", repr(fraction), "from 0 to 1"))
+            object.__setattr__(self, "saturation", float(fraction))
+        for name, unit in (("silence", second), ("runaway", Hz), ("window", second)):
+            with mistakes.going_on():
+                self._check_quantity(name, unit)
+        with mistakes.going_on():
+            self._check_stop_on()
+
+    def _check_quantity(self, name: str, unit: Quantity) -> None:
+        try:
+            value = check_units(getattr(self, name), 1 * unit, f"alarms.{name}")
+        except SpecError as error:
+            raise ProtocolError(str(error), error.details) from error
+        if not value > 0:
+            raise ProtocolError(explain(f"alarms.{name}", value, f"more than {0 * unit}"))
+        object.__setattr__(self, name, value)
+
+    def _check_stop_on(self) -> None:
+        if isinstance(self.stop_on, str) or not isinstance(self.stop_on, Sequence):
+            allowed = f'a tuple such as ("runaway",) of {", ".join(KINDS)}'
+            raise ProtocolError(explain("alarms.stop_on", repr(self.stop_on), allowed))
+        for kind in self.stop_on:
+            if kind not in KINDS:
+                message = f"stop on '{kind}': no such alarm; {nearest(str(kind), KINDS)}"
+                raise ProtocolError(message, Details(word=str(kind)))
+        stop_on = tuple(kind for kind in KINDS if kind in self.stop_on)
+        object.__setattr__(self, "stop_on", stop_on)
+
+    @staticmethod
+    def deciding(described: dict) -> dict:
+        """Leave only what decides the outcome of a run of alarms that are plain data."""
+        kept = ("kind", "stop_on", *described["stop_on"])
+        kept += ("window",) if "runaway" in described["stop_on"] else ()
+        return {name: value for name, value in described.items() if name in kept}
+
+
+@dataclass
+class Alarm:
+    """One alarm.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    where : str
+        Population or projection.
+    time_s : float
+        When it began, in s of the run.
+    value, limit : float
+        What was measured then, and the limit that it passed: a fraction of weights, s without a
+        spike, Hz, or a number of values.
+    text : str
+        All of that as a sentence.
+    until_s : float or None
+        When it was over, the last time if it came back; None if it was on at the end.
+    """
+
+    kind: str
+    where: str
+    time_s: float
+    value: float
+    limit: float
+    text: str
+    until_s: float | None = None
+
+
+def plastic(network: Network) -> list[Projection]:
+    """Return the projections whose weights learning changes."""
+    return [p for p in network.projections if p.rules or network.batch_size]
+
+
+@dataclass
+class _Neurons:
+    """What a watch remembers of a population."""
+
+    size: int
+    silent_s: float = 0.0
+    window: collections.deque[tuple[float, float]] = field(default_factory=collections.deque)
+
+    def rate(self, spikes: float, seconds: float, wanted: float) -> float:
+        """Return the mean rate in Hz over the last `wanted` s, these among them."""
+        self.window.append((spikes / self.size, seconds))
+        total = sum(each for _, each in self.window)
+        while total - self.window[0][1] >= wanted * (1 - 1e-9):
+            total -= self.window.popleft()[1]
+        return sum(each for each, _ in self.window) / max(total, wanted)
+
+
+class Watch:
+    """What has been seen of one run.
+
+    Parameters
+    ----------
+    limits : Alarms
+        When to give an alarm.
+    network : Network
+        Its populations, but the input, whose rate the encoder sets; its plastic projections.
+    table : SlotTable
+        Its slots.
+    read : collection of str
+        Populations that are read out: silent, too, if none of them spikes in the test.
+    """
+
+    def __init__(
+        self, limits: Alarms, network: Network, table: SlotTable, read: Collection[str] = ()
+    ):
+        self.limits, self._table = limits, table
+        self._read = sorted(set(read))
+        self._tested = np.flatnonzero(table.stage == "test")
+        self._of_test: set[tuple[str, str]] = set()  # there is nothing left that they could end
+        self._dt = float(network.dt)
+        self._plastic = [p.name for p in plastic(network)]
+        self._neurons = {
+            p.name: _Neurons(p.size)
+            for p in network.populations
+            if p.spikes and p.name != network.input
+        }
+        self._seen: dict[tuple[str, str], Alarm] = {}
+        self._position, self._seconds = 0, 0.0
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """All alarms, in the order in which they began."""
+        return list(self._seen.values())
+
+    @property
+    def stopped(self) -> Alarm | None:
+        """The alarm that ends the run, if there is one."""
+        seen = (alarm for key, alarm in self._seen.items() if key not in self._of_test)
+        return next((each for each in seen if each.kind in self.limits.stop_on), None)
+
+    def look(self, recorder: Recorder, last: int) -> list[Alarm]:
+        """Go on through what was recorded up to slot `last` (exclusive).
+
+        Returns
+        -------
+        list of Alarm
+            Those that begin.
+        """
+        before = len(self._seen)
+        for slot in range(self._position, last):
+            self._weigh(recorder.saturated[slot])
+            seconds = float(recorder.ran[slot]) * self._dt
+            if seconds and self._table.phase[slot] == "wake":
+                together = max(1, int(self._table.n_images[slot]))
+                for name, neurons in self._neurons.items():
+                    spikes = int(recorder.totals[name][slot])
+                    self._listen(name, neurons, spikes / together, seconds)
+            self._seconds += seconds
+            if slot in self._tested[-1:]:
+                self._hear_test(recorder)
+        self._position = max(self._position, last)
+        self._weigh(recorder.saturated[last])
+        return self.alarms[before:]
+
+    def not_finite(self, error: NotFiniteError) -> Alarm:
+        """Take up that the segment to come ends with values that are not numbers."""
+        text = f"{error.values} are not finite some time after {self._seconds:.6g} s"
+        self._begin("nan", error.where, self._seconds, error.count, 0, text)
+        return self._seen["nan", error.where]
+
+    def _weigh(self, fractions: np.ndarray) -> None:
+        """Look at the fractions of weights at their bound; NaN where they were not looked at."""
+        limit = self.limits.saturation
+        for name, fraction in zip(self._plastic, fractions.tolist(), strict=True):
+            if fraction > limit:
+                what = f"{100 * fraction:.3g} % of the weights of {name} are at their bound"
+                text = f"{what} at {self._seconds:.6g} s (limit {100 * limit:g} %)"
+                self._begin("saturation", name, self._seconds, fraction, limit, text)
+            elif fraction <= limit:
+                self._end("saturation", name, self._seconds)
+
+    def _listen(self, name: str, neurons: _Neurons, spikes: float, seconds: float) -> None:
+        """Look at the spikes of a population in a slot awake."""
+        begin, end = self._seconds, self._seconds + seconds
+        limit, quiet = float(self.limits.silence), neurons.silent_s
+        neurons.silent_s = 0.0 if spikes else quiet + seconds
+        if neurons.silent_s > limit * (1 - 1e-9):
+            text = f"no spike in {name} for {neurons.silent_s:.4g} s awake, until {end:.6g} s"
+            text += f" (limit {limit:g} s)"
+            self._begin("silence", name, end, neurons.silent_s, limit, text)
+        else:
+            self._end("silence", name, begin)
+        limit = float(self.limits.runaway)
+        rate = neurons.rate(spikes, seconds, float(self.limits.window))
+        if rate > limit:
+            text = f"{name} fires at {rate:.4g} Hz awake at {end:.6g} s (limit {limit:g} Hz)"
+            self._begin("runaway", name, end, rate, limit, text)
+        else:
+            self._end("runaway", name, end)
+
+    def _hear_test(self, recorder: Recorder) -> None:
+        """Look at the spikes of the populations that are read out in a test that is over."""
+        seconds = float(recorder.ran[self._tested].sum()) * self._dt
+        for name in self._read:
+            if not recorder.totals[name][self._tested].any():
+                if ("silence", name) not in self._seen:
+                    self._of_test.add(("silence", name))
+                text = f"no spike in {name} in the whole test, {seconds:.4g} s"
+                self._begin("silence", name, self._seconds, seconds, seconds, text)
+
+    def _begin(
+        self, kind: str, where: str, time: float, value: float, limit: float, text: str
+    ) -> None:
+        """Note an alarm the first time; afterwards only that it is on again."""
+        new = Alarm(kind, where, time, float(value), float(limit), f"{kind}: {text}")
+        self._seen.setdefault((kind, where), new).until_s = None
+
+    def _end(self, kind: str, where: str, time: float) -> None:
+        alarm = self._seen.get((kind, where))
+        if alarm is not None and alarm.until_s is None:
+            alarm.until_s = time
+
+    def report(self) -> dict[str, Any]:
+        """Return what ``result.json`` says: ``alarms``, and ``stopped`` if one ended the run."""
+        found: dict[str, Any] = {"alarms": [asdict(alarm) for alarm in self.alarms]}
+        if self.stopped is not None:
+            found["stopped"] = {**asdict(self.stopped), "at_s": self._seconds}
+        return found

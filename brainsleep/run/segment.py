@@ -1,0 +1,380 @@
+"""A segment: what a network is shown, with which gates, slot by slot; and what it records.
+
+A slot is an interval with one stimulus and constant gates: one image, or one sleep. Slots have
+any length in time steps. From the gates follow the times at which gated code runs at all, so a
+closed gate costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import BackendError, ScheduleError, SimulationError, explain, nearest
+from ..experiment.schedule import KINDS
+from ..experiment.slots import SlotTable
+from ..network.spec import Network, NetworkSpec
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images that are learned from together, with their labels.
+
+    Parameters
+    ----------
+    stimulus : ndarray, shape (n_images, n_inputs)
+        Input to each neuron of the input population in Hz.
+    labels : ndarray of int, shape (n_images,)
+        Their classes.
+    """
+
+    stimulus: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        stimulus, labels = np.asarray(self.stimulus), np.asarray(self.labels)
+        if stimulus.ndim != 2 or not len(stimulus) or not np.all(np.isfinite(stimulus)):
+            got = f"shape {stimulus.shape}" if stimulus.ndim != 2 or not len(stimulus) else "NaN"
+            raise ScheduleError(
+                explain("batch: stimulus", got, "finite rates (n_images, n_inputs), one or more")
+            )
+        if labels.shape != stimulus.shape[:1]:
+            got, allowed = f"shape {labels.shape}", f"({len(stimulus)},), one an image"
+            raise ScheduleError(explain("batch: labels", got, allowed))
+        if labels.dtype.kind not in "iu" or labels.min() < 0:
+            got = f"{labels.dtype} from {labels.min()}"
+            raise ScheduleError(explain("batch: labels", got, "whole numbers from 0"))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Input of one call of ``advance``.
+
+    Parameters
+    ----------
+    steps : ndarray of int, shape (n_slots,)
+        Duration of each slot in time steps.
+    stimulus : ndarray, shape (n_slots, n_inputs)
+        Input to each neuron of the input population in Hz.
+    gates : dict of str to ndarray, shape (n_slots,)
+        Value of every gate, 0 (closed) to 1 (open).
+    onset : ndarray of bool, shape (n_slots,)
+        Whether a phase, or a stage of sleep, begins with the slot: weight processes then run
+        their onset code.
+    phase : ndarray of str, shape (n_slots,)
+        Kind of phase: ``"wake"``, ``"sleep"``, ``"test"``. Only hooks look at it.
+    raster : ndarray of bool, shape (n_slots,)
+        Whether single spikes are recorded in the slot.
+    batch : Batch, optional
+        What a network that learns labels is shown, instead of `stimulus`; such a segment has one
+        slot.
+    above : ndarray, shape (n_slots,), optional
+        The segment ends before a slot if the summed weight of the projections with weight processes
+        is not above this then; 0 never ends it, and the first slot is always run. Only backends
+        that say so look at it (``watches``).
+    start : int
+        Steps that its run has had before it. Only hooks look at it: they are told the time.
+    """
+
+    steps: np.ndarray
+    stimulus: np.ndarray
+    gates: dict[str, np.ndarray]
+    onset: np.ndarray
+    phase: np.ndarray
+    raster: np.ndarray
+    batch: Batch | None = None
+    above: np.ndarray | None = None
+    start: int = 0
+
+    def __post_init__(self):
+        steps = np.asarray(self.steps)
+        if steps.ndim != 1 or not steps.size or steps.dtype.kind not in "iu" or steps.min() < 1:
+            raise ScheduleError(
+                explain("segment: steps", self.steps, "at least one slot of at least one step")
+            )
+        columns = {
+            "stimulus": self.stimulus,
+            "onset": self.onset,
+            "phase": self.phase,
+            "raster": self.raster,
+            **self.gates,
+        }
+        if self.above is not None:
+            columns["above"] = self.above
+        for name, column in columns.items():
+            if np.shape(column)[:1] != steps.shape:
+                raise ScheduleError(
+                    explain(
+                        f"segment: {name}",
+                        f"shape {np.shape(column)}",
+                        f"{len(steps)} rows, one a slot",
+                    )
+                )
+        if np.ndim(self.stimulus) != 2 or not np.all(np.isfinite(self.stimulus)):
+            raise ScheduleError("segment: stimulus: expected finite rates (n_slots, n_inputs)")
+        for name, gate in self.gates.items():
+            if np.any(~np.isfinite(gate)) or np.any(gate < 0) or np.any(gate > 1):
+                raise ScheduleError(explain(f"segment: gate {name}", gate, "values from 0 to 1"))
+        if self.batch is not None and len(steps) != 1:
+            raise ScheduleError(explain("segment: slots beside a batch", len(steps), "one"))
+
+    @classmethod
+    def of(
+        cls,
+        table: SlotTable,
+        slots: slice,
+        stimulus: np.ndarray,
+        raster: np.ndarray | None = None,
+        batch: Batch | None = None,
+        above: np.ndarray | None = None,
+        start: int = 0,
+    ) -> Segment:
+        """Take slots of a table; without `raster` no single spikes are recorded."""
+        steps = table.steps[slots]
+        return cls(
+            steps,
+            stimulus,
+            {name: gate[slots] for name, gate in table.gates.items()},
+            table.onset[slots],
+            table.phase[slots],
+            np.zeros(len(steps), bool) if raster is None else raster,
+            batch,
+            above,
+            start,
+        )
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First step of each slot, and the end: shape (n_slots + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.steps)])
+
+    def part(self, first: int, last: int) -> Segment:
+        """Return slots `first` to `last` (exclusive) as a segment of their own."""
+        cut = slice(first, last)
+        return Segment(
+            self.steps[cut],
+            self.stimulus[cut],
+            {k: v[cut] for k, v in self.gates.items()},
+            self.onset[cut],
+            self.phase[cut],
+            self.raster[cut],
+            above=None if self.above is None else self.above[cut],
+            start=self.start + int(self.starts[first]),
+        )
+
+    def steps_where(self, mask: np.ndarray) -> np.ndarray:
+        """Return every time step that lies in a slot where `mask` is true."""
+        return np.flatnonzero(np.repeat(np.asarray(mask, dtype=bool), self.steps))
+
+    def update_times(self, gate: str, period: int) -> tuple[np.ndarray, np.ndarray]:
+        """Spread the updates of a weight process over the slots where its gate is open.
+
+        Parameters
+        ----------
+        gate : str
+            Name of the gate.
+        period : int
+            Longest time between updates in steps.
+
+        Returns
+        -------
+        times : ndarray of int
+            Steps at which updates happen, each standing for the time up to the next.
+        interval : ndarray, shape (n_slots,)
+            The time one update stands for, in steps. Updates times interval is exactly the
+            duration of the slot.
+        """
+        is_open = self.gates[gate] > 0
+        counts = np.where(is_open, -(-self.steps // period), 0)
+        interval = np.where(is_open, self.steps / np.maximum(counts, 1), 0.0)
+        times = [
+            start + np.floor(np.arange(count) * length / count).astype(np.int64)
+            for start, count, length in zip(self.starts[:-1], counts, self.steps, strict=True)
+            if count
+        ]
+        return np.concatenate(times) if times else np.empty(0, np.int64), interval
+
+    def onset_times(self, gate: str) -> np.ndarray:
+        """Return the first step of every slot that begins a phase or stage with `gate` open."""
+        return self.starts[:-1][(self.gates[gate] > 0) & self.onset]
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Room of a compiled network: the largest segment it can run."""
+
+    slots: int = 128
+    steps: int = 2**17
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Output of one call of ``advance``.
+
+    Parameters
+    ----------
+    counts : dict of str to ndarray, shape (n_slots, n_neurons)
+        Spikes of each neuron of each population in each slot that was run, int32.
+    spikes : dict of str to (ndarray, ndarray)
+        Step (from the start of the segment) and neuron of single spikes, in slots with
+        ``raster`` set.
+    """
+
+    counts: dict[str, np.ndarray]
+    spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+
+def timing(
+    spec: NetworkSpec, capacity: Capacity, segment: Segment
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Turn the gates of `segment` into event times and values a slot.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    capacity : Capacity
+        Largest segment it was compiled for.
+    segment : Segment
+        What is to be run.
+
+    Returns
+    -------
+    times : dict of str to ndarray
+        Event times in s by event clock: ``slot``, ``raster``, one an activity, an onset and an
+        update clock a weight process, and one a hook.
+    values : dict of str to ndarray
+        Values a slot by TimedArray.
+
+    Raises
+    ------
+    ScheduleError
+        If the segment is larger than the capacity, or does not fit the network.
+    """
+    steps, values = events(spec, capacity, segment)
+    dt, starts = float(spec.dt), segment.starts[:-1]
+    steps["raster"] = segment.steps_where(segment.raster)
+    for name in spec.activity_names:
+        steps[name] = segment.steps_where(segment.gates[name] > 0)
+    for kind in ("wake", "sleep"):
+        steps[f"on_{kind}"] = starts[segment.onset & (segment.phase == kind)]
+    steps["on_segment"] = starts[:1]
+    return {name: at * dt for name, at in steps.items()}, values
+
+
+def events(
+    spec: NetworkSpec, capacity: Capacity, segment: Segment
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return what of `timing` is rare, in steps: slots, and when weight processes do something.
+
+    Returns
+    -------
+    steps : dict of str to ndarray of int
+        ``slot``, and an onset and an update clock a weight process.
+    values : dict of str to ndarray
+        Values a slot by TimedArray.
+
+    Raises
+    ------
+    ScheduleError
+        As `timing`.
+    """
+    _check_fits(spec, capacity, segment)
+    steps = {"slot": segment.starts[:-1]}
+    values = {"stimulus_by_slot": segment.stimulus}
+    for gate in spec.gates:
+        values[f"{gate}_gate_by_slot"] = segment.gates[gate]
+    for name, period in _periods(spec).items():
+        steps[f"{name}_onset"] = segment.onset_times(name)
+        steps[f"{name}_update"], interval = segment.update_times(name, period)
+        values[f"{name}_interval_by_slot"] = interval * float(spec.dt)
+    return steps, values
+
+
+def _periods(spec: NetworkSpec) -> dict[str, int]:
+    """Return the period of every weight process in steps."""
+    processes = {process.name: process for _, process in spec.weight_processes()}
+    return {  # one gate and one period, however many projections
+        name: max(1, round(float(process.period / spec.dt))) for name, process in processes.items()
+    }
+
+
+def _check_fits(spec: NetworkSpec, capacity: Capacity, segment: Segment) -> None:
+    total = int(segment.starts[-1])
+    if len(segment) > capacity.slots or total > capacity.steps:
+        raise ScheduleError(
+            f"segment: got {len(segment)} slots and {total} steps; expected at most "
+            f"{capacity.slots} and {capacity.steps}; cut it in parts"
+        )
+    missing = [gate for gate in spec.gates if gate not in segment.gates]
+    if missing:
+        raise ScheduleError(
+            f"segment: gates: got none called '{missing[0]}'; expected {', '.join(spec.gates)}"
+        )
+    n_inputs = spec.population(spec.input).size
+    if segment.stimulus.shape[1] != n_inputs:
+        got = f"{segment.stimulus.shape[1]} inputs"
+        allowed = f"{n_inputs}, the size of population '{spec.input}'"
+        raise ScheduleError(explain("segment: stimulus", got, allowed))
+
+
+def check_complete(steps: int, segment: Segment) -> None:
+    """Raise `SimulationError` if a segment stopped before its end."""
+    if steps != segment.starts[-1]:
+        raise SimulationError(
+            explain("segment", f"{steps} steps run", f"{segment.starts[-1]}", "it was stopped")
+        )
+
+
+def check_segment(spec: Network, segment: Segment) -> None:
+    """Raise `BackendError` if `segment` does not fit the network `spec`; every backend asks."""
+    n_inputs = spec.population(spec.input).size
+    stimuli = {"stimulus": segment.stimulus}
+    stimuli |= {"batch: stimulus": segment.batch.stimulus} if segment.batch else {}
+    for name, stimulus in stimuli.items():
+        if stimulus.shape[1:] != (n_inputs,):
+            rows = "n_slots" if name == "stimulus" else "n_images"
+            fix = f"population '{spec.input}' has {n_inputs} neurons"
+            allowed = f"({rows}, {n_inputs})"
+            raise BackendError(explain(f"segment: {name}", stimulus.shape, allowed, fix))
+    missing = set(spec.gates) ^ set(segment.gates)
+    if missing:
+        raise BackendError(
+            explain("segment: gates", sorted(segment.gates), f"exactly {sorted(spec.gates)}")
+        )
+    if spec.batch_size:
+        _check_learning(spec, segment)
+    elif segment.batch is not None:
+        allowed = f"none: '{spec.name}' does not learn labels"
+        raise BackendError(explain("segment: batch", f"{len(segment.batch)} images", allowed))
+
+
+def _check_learning(spec: Network, segment: Segment) -> None:
+    """Raise `BackendError` unless each slot awake, and no other, has images and their labels."""
+    for phase in np.unique(segment.phase).tolist():
+        if phase not in KINDS:
+            raise BackendError(f"segment: unknown phase '{phase}'; {nearest(str(phase), KINDS)}")
+    awake, batch = np.asarray(segment.phase) == "wake", segment.batch
+    if batch is None and awake.any():
+        raise BackendError("segment: a slot awake has no batch; give it images and labels")
+    if batch is None:
+        return
+    if not awake.all():
+        got, allowed = f"one in phase '{segment.phase[0]}'", "none but awake"
+        raise BackendError(explain("segment: batch", got, allowed))
+    n_classes = spec.population(spec.output).size
+    if (largest := int(np.max(batch.labels))) >= n_classes:
+        where, allowed = f"population '{spec.output}': neurons", f"{largest + 1}, one a class"
+        raise BackendError(explain(where, n_classes, allowed))
+
+
+def counts_of_slots(recorded: np.ndarray, final: np.ndarray) -> np.ndarray:
+    """Turn cumulative counts at slot starts and at the end into counts a slot, int32."""
+    return np.diff(np.vstack([recorded, final[None, :]]), axis=0).astype(np.int32)

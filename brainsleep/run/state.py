@@ -1,0 +1,235 @@
+"""The state of a network as plain arrays, and the random streams of a run.
+
+Everything a compiled network can be given at run time is here: connectivity, weights, neuron
+variables, parameter values. Brian2 is not involved, so that all backends start from the same bits.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import NotFiniteError, ProtocolError, SpecError, explain
+from ..network.equations import checks
+from ..network.layers import SurrogateNetwork
+from ..network.spec import Network, NetworkSpec, Projection
+from ..values.quantities import check_whole
+
+if TYPE_CHECKING:
+    from ..experiment.start import SavedSynapses
+
+
+#: What Adam keeps of every weight, and of every bias, of a network that learns by gradients.
+MOMENTS = ("adam_mean", "adam_square")
+
+
+def stream(seed: int, *names: object) -> np.random.Generator:
+    """Return the random stream called `names` of the run with `seed`.
+
+    Streams of different names are independent, so that drawing more from one (say the weights)
+    changes nothing in another (say the order of the images).
+
+    Raises
+    ------
+    ProtocolError
+        If `seed` is not a whole number of at least 0.
+    """
+    seed = check_whole(seed, "seed", ProtocolError)
+    words = [zlib.crc32(str(name).encode()) for name in names]
+    return np.random.default_rng(np.random.SeedSequence([int(seed), *words]))
+
+
+@dataclass(frozen=True)
+class State:
+    """State of a network between two segments.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        ``"e.v"`` (n_neurons,) and ``"ee.w"`` (n_synapses,), in SI units. Weights are magnitudes;
+        those of a surrogate-gradient network are signed.
+    parameters : dict of str to float
+        Shared parameters in SI units, ``"e.tau_m"``.
+    synapses : dict of str to (ndarray, ndarray)
+        Pre- and postsynaptic indices of each projection, int32 (n_synapses,).
+    """
+
+    arrays: dict[str, np.ndarray]
+    parameters: dict[str, float]
+    synapses: dict[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
+
+    def updated(self, **arrays: np.ndarray) -> State:
+        """Return a copy with some arrays replaced (``__`` in a name stands for a dot)."""
+        changes = {name.replace("__", "."): value for name, value in arrays.items()}
+        return replace(self, arrays={**self.arrays, **changes})
+
+    def weights(self, projection: str) -> np.ndarray:
+        """Return the weight magnitudes of `projection`, shape (n_synapses,)."""
+        return np.abs(self.arrays[f"{projection}.w"])
+
+
+def check_finite(arrays: dict[str, np.ndarray], advice: str) -> None:
+    """Raise `NotFiniteError`, ending in `advice`, if a value is not a finite number."""
+    for name, value in arrays.items():
+        if not np.all(np.isfinite(value)):
+            bad = int(np.sum(~np.isfinite(value)))
+            where, values = name.partition(".")[0], f"{name}: {bad} of {value.size} values"
+            raise NotFiniteError(values, where, bad, advice)
+
+
+def same_synapses(one: Mapping, other: Mapping) -> bool:
+    """Tell whether two networks are connected alike: `State.synapses` of each."""
+    return one is other or all(
+        np.array_equal(mine, theirs)
+        for name, pairs in one.items()
+        for mine, theirs in zip(pairs, other[name], strict=True)
+    )
+
+
+def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str, np.ndarray]:
+    """Check what came out of a segment of `duration` s; count last spikes from the next one's zero.
+
+    Raises
+    ------
+    NotFiniteError
+        If a value is not a finite number.
+    """
+    for name, value in arrays.items():
+        if name.endswith(".lastspike"):
+            arrays[name] = value - duration
+    advice = "lower dt or a learning rate, or bound the variable"
+    check_finite(arrays, f" after a segment of {duration:g} s; {advice}")
+    return arrays
+
+
+def variable_name(owner: str, part: str, variable: str) -> str:
+    """Name the array of a variable that a rule, process or activity keeps on its `owner`."""
+    return f"{owner}.{part}_{variable}"
+
+
+def initial_state(
+    spec: Network, seed: int, saved: Mapping[str, SavedSynapses] | None = None
+) -> State:
+    """Draw connectivity and weights of `spec` from `seed`; set variables to their start.
+
+    Projections in `saved` have its synapses instead.
+
+    Values are rounded to the network's precision, so that what does not change stays as it is.
+    """
+    if isinstance(spec, SurrogateNetwork):
+        state = _layered_state(spec, seed, saved or {})
+    else:
+        assert isinstance(spec, NetworkSpec)
+        state = _recurrent_state(spec, seed, saved or {})
+    _check_synapses(spec, state)
+    rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
+    return replace(state, arrays=rounded)
+
+
+def _check_synapses(spec: Network, state: State) -> None:
+    """Raise `SpecError` if a synapse names a neuron that is not there: compiled code trusts it."""
+    for p in spec.projections:
+        for end, neurons in zip((p.source, p.target), state.synapses[p.name], strict=True):
+            size = spec.population(end).size
+            if neurons.min(initial=0) < 0 or neurons.max(initial=0) >= size:
+                allowed = f"neurons 0 to {size - 1} of '{end}'"
+                raise SpecError(explain(f"synapses of '{p.name}'", "others", allowed))
+
+
+def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedSynapses]) -> State:
+    """Draw signed weights and biases as torch's linear layers do; nothing learned by Adam yet."""
+    arrays, synapses = {"adam.step": np.zeros(1)}, {}
+    for p in spec.projections:
+        shape = (spec.population(p.source).size, spec.population(p.target).size)
+        pre, post = np.indices(shape, dtype=np.int32).reshape(2, -1)
+        synapses[p.name] = (pre, post)
+        bound = min(p.scale / np.sqrt(shape[0]), p.w_max)
+        drawn = stream(seed, "weights", p.name).uniform(-bound, bound, len(pre))
+        arrays[f"{p.name}.w"] = saved[p.name].w if p.name in saved else drawn
+        if p.bias:
+            drawn = stream(seed, "biases", p.name).uniform(-bound, bound, shape[1])
+            taken = saved[p.name].bias if p.name in saved else None
+            arrays[f"{p.name}.bias"] = drawn if taken is None else taken
+            arrays |= {f"{p.name}.bias_{moment}": np.zeros(shape[1]) for moment in MOMENTS}
+        kept = [f"{p.name}.{moment}" for moment in MOMENTS]
+        for process in p.processes:
+            own = checks.parse_equations(process.equations, process.name)
+            kept += [variable_name(p.name, process.name, variable) for variable in own]
+        arrays |= {name: np.zeros(len(pre)) for name in kept}
+        for rule in p.rules:
+            for role, size in zip(("pre", "post"), shape, strict=True):
+                for trace in rule.traces(role):
+                    arrays[variable_name(p.name, f"{rule.name}_{role}", trace)] = np.zeros(size)
+    for population in spec.populations:
+        if population.spikes:
+            arrays[f"{population.name}.v"] = np.zeros(population.size)
+        for activity in population.activities:
+            for variable in activity.variables:
+                name = variable_name(population.name, activity.name, variable)
+                arrays[name] = np.zeros(population.size)
+    return State(arrays, {}, synapses)
+
+
+def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSynapses]) -> State:
+    plan = spec.plan
+    arrays: dict[str, np.ndarray] = {}
+    parameters: dict[str, float] = {}
+    synapses: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for group in plan.groups:
+        for name in group.state:
+            start = float(np.asarray(group.initial.get(name, 0.0)))
+            if name == "lastspike":
+                start = -1e9  # long ago: no neuron starts refractory
+            arrays[f"{group.name}.{name}"] = np.full(group.size, start)
+        parameters |= {f"{group.name}.{k}": float(v) for k, v in group.parameters.items()}
+    for projection, part in zip(spec.projections, plan.synapses, strict=True):
+        if projection.name in saved:
+            pre, post, w, _ = saved[projection.name]
+            pairs = pre, post
+        else:
+            pairs = _connect(spec, projection, stream(seed, "synapses", projection.name), synapses)
+            w = _draw_weights(spec, projection, pairs[1], stream(seed, "weights", projection.name))
+        synapses[projection.name] = pairs
+        for name in part.state:
+            arrays[f"{projection.name}.{name}"] = np.zeros(len(pairs[0]))
+        arrays[f"{projection.name}.w"] = w
+        parameters |= {f"{projection.name}.{k}": float(v) for k, v in part.parameters.items()}
+    return State(arrays, parameters, synapses)
+
+
+def _connect(
+    spec: NetworkSpec, projection: Projection, rng: np.random.Generator, earlier: dict
+) -> tuple[np.ndarray, np.ndarray]:
+    rule = projection.connectivity
+    shape = (spec.population(projection.source).size, spec.population(projection.target).size)
+    allowed = rng.random(shape) < rule.p if rule.p < 1 else np.ones(shape, dtype=bool)
+    if projection.source == projection.target and not rule.self_connections:
+        np.fill_diagonal(allowed, False)
+    if rule.avoid_reciprocal:
+        pre, post = earlier[rule.avoid_reciprocal]
+        allowed[post, pre] = False
+    pre, post = np.nonzero(allowed)
+    if not len(pre):
+        raise SpecError(
+            f"projection '{projection.name}': no synapse was drawn with p={rule.p} between "
+            f"{shape[0]} and {shape[1]} neurons; raise p or the sizes"
+        )
+    return pre.astype(np.int32), post.astype(np.int32)
+
+
+def _draw_weights(
+    spec: NetworkSpec, projection: Projection, post: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    start = projection.weights
+    n = len(post)
+    w = rng.uniform(start.low, start.top, n) if start.top > start.low else np.full(n, start.low)
+    if start.incoming_sum is not None:
+        size = spec.population(projection.target).size
+        sums = np.bincount(post, weights=w, minlength=size)
+        w *= (start.incoming_sum / np.where(sums > 0, sums, 1.0))[post]
+        w = np.clip(w, projection.w_min, projection.w_max)
+    return w.astype(float)

@@ -1,0 +1,291 @@
+"""What differs between two protocols or stored results, in any mix, for ``brainsleep diff``.
+
+Both sides are looked at as plain data, which is what a result stores. Settings are named by
+the keys that ``--set`` takes; equations are compared line by line as Brian2 gets them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ProtocolError
+from ..experiment.identity import deciding
+from ..experiment.protocol import load_protocol
+from ..results.store import as_stored, read_result
+from ..results.table import flatten
+from .facts import text
+
+#: Sections of settings, by how their keys begin; the first that fits.
+_SECTIONS = (
+    ("schedule.", "schedule"),
+    ("data.", "data"),
+    ("encoder.", "data"),
+    ("readout.", "readout and record"),
+    ("record.", "readout and record"),
+    ("tasks.", "data"),
+    ("hooks", "hooks"),
+    ("", "network"),
+)
+_OF_MODELS = (".model.", ".synapse.", ".rules.", ".processes.", ".activities.")
+#: What of a plan is no code, or is among the settings.
+_NO_CODE = frozenset(
+    {"kind", "name", "gate", "variable", "source", "target", "size", "parameters", "initial"}
+    | {"period", "gates", "state", "when"}
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two things compared, as plain data.
+
+    Parameters
+    ----------
+    label : str
+        What the user called it.
+    described, equations : dict
+        Of the protocol.
+    facts : dict
+        What else decides the outcome of a run: seed, backend, data. Empty for a protocol.
+    circumstances, metrics : dict
+        Of a result: versions and the like, and what was measured.
+    """
+
+    label: str
+    described: dict[str, Any]
+    equations: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+    circumstances: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value that differs.
+
+    Parameters
+    ----------
+    section, key : str
+        Where it belongs, and what it is.
+    a, b : object
+        The values; None where there is no such thing.
+    """
+
+    section: str
+    key: str
+    a: Any
+    b: Any
+
+    def texts(self) -> tuple[str, str]:
+        """Return both values as text: in full if they would read alike, though they differ."""
+        a, b = text(self.a), text(self.b)
+        return (a, b) if a != b else (str(self.a), str(self.b))
+
+
+@dataclass(frozen=True)
+class CodeChange:
+    """Code of one part that differs.
+
+    Parameters
+    ----------
+    part, label : str
+        The population or projection, and which code of it.
+    lines : tuple of str
+        Its lines, beginning with ``-`` (only in the first), ``+`` (only in the second) or a space.
+    """
+
+    part: str
+    label: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """All that differs.
+
+    Parameters
+    ----------
+    same : bool
+        Whether nothing differs that decides the outcome of a run.
+    code : tuple of CodeChange
+        Equations and statements.
+    changes : tuple of Change
+        Everything else that decides the outcome, by section.
+    aside : tuple of Change
+        What does not decide it: names, versions, metrics.
+    """
+
+    same: bool
+    code: tuple[CodeChange, ...]
+    changes: tuple[Change, ...]
+    aside: tuple[Change, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "same": self.same,
+            "equations": [
+                {"part": c.part, "code": c.label, "lines": list(c.lines)} for c in self.code
+            ],
+            "changes": [vars(change) for change in self.changes],
+            "aside": [vars(change) for change in self.aside],
+        }
+
+
+def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
+    """Read one of the two things to compare.
+
+    Parameters
+    ----------
+    source : str
+        Folder of a result, or a protocol: shipped name, file, or ``FILE.py:NAME``.
+    settings : mapping of str to str, optional
+        Changes of a protocol, by key.
+
+    Returns
+    -------
+    Side
+        It as plain data.
+
+    Raises
+    ------
+    ProtocolError, StoreError
+        If there is no such thing, or settings are given for a result.
+    """
+    path = Path(source)
+    if not (path.is_dir() or path.name == "result.json"):
+        protocol = load_protocol(source).override(settings or {})
+        return Side(source, protocol.describe(), protocol.equations())
+    if settings:
+        raise ProtocolError(f"diff: {source} is a result, whose settings are what they were")
+    result = read_result(path)
+    with as_stored(result):
+        found = _of_result(source, result.info)
+        difference(found, replace(found, facts={}))  # what looks at it later finds all of it
+    return found
+
+
+def _of_result(source: str, info: Mapping[str, Any]) -> Side:
+    keys = ("compiler", "machine", "stopped")
+    versions = {f"version of {name}": value for name, value in info["versions"].items()}
+    return Side(
+        source,
+        info["protocol"],
+        info["equations"],
+        {
+            "seed": info["seed"],
+            "backend": info["backend"],
+            "fingerprint": info["data"]["fingerprint"],
+        },
+        {key: info[key] for key in keys if info.get(key)} | versions,
+        dict(info["metrics"]),
+    )
+
+
+def difference(a: Side, b: Side) -> Difference:
+    """Compare two sides.
+
+    Parameters
+    ----------
+    a, b : Side
+        From `side`.
+
+    Returns
+    -------
+    Difference
+        `same` as the ids of their runs would be, as far as both sides say what decides them.
+    """
+    code = tuple(_code_changes(a.equations, b.equations))
+    settings = _settings(a), _settings(b)
+    changes = [_placed(c) for c in _differing("", *settings) if not (code and _is_code(c))]
+    aside = [c for c in _differing("names", _names(a), _names(b)) if c.a and c.b]
+    if a.facts and b.facts:
+        changes += _differing("run", a.facts, b.facts)
+    else:  # nobody has looked at the data: the names must do
+        sources = [{"data.source": s.described["data"]["source"]} for s in (a, b)]
+        changes += _differing("data", *sources)
+    if a.circumstances and b.circumstances:
+        aside += _differing("versions", a.circumstances, b.circumstances)
+    if a.metrics and b.metrics:
+        aside += _differing("metrics", a.metrics, b.metrics)
+    same = deciding(a.described) == deciding(b.described) and not (code or changes)
+    return Difference(same, code, tuple(sorted(changes, key=_rank)), tuple(aside))
+
+
+def _settings(side: Side) -> dict[str, Any]:
+    return flatten(deciding(side.described))
+
+
+def _names(side: Side) -> dict[str, Any]:
+    return {key: side.described.get(key) for key in ("name", "description")}
+
+
+def _differing(section: str, a: Mapping, b: Mapping) -> list[Change]:
+    keys = dict.fromkeys([*a, *b])
+    return [Change(section, k, a.get(k), b.get(k)) for k in keys if a.get(k) != b.get(k)]
+
+
+def _is_code(change: Change) -> bool:
+    """Tell whether a setting is the hash of a model's equations, which are shown themselves."""
+    return change.key.endswith(".equations")
+
+
+def _placed(change: Change) -> Change:
+    """Give a setting its section; say of equations that no line of them differs."""
+    if _is_code(change):
+        text = "other spacing, comments or unused code"
+        return Change("equations", change.key, None, text)
+    section = next(name for start, name in _SECTIONS if change.key.startswith(start))
+    if section == "network" and any(part in change.key for part in _OF_MODELS):
+        section = "parameters"
+    return Change(section, change.key, change.a, change.b)
+
+
+_ORDER = ("equations", "parameters", "network", "schedule", "data", "readout and record", "run")
+
+
+def _rank(change: Change) -> int:
+    return _ORDER.index(change.section) if change.section in _ORDER else len(_ORDER)
+
+
+def _code_changes(a: dict[str, Any], b: dict[str, Any]) -> Iterator[CodeChange]:
+    """Compare the final source of two networks, part by part."""
+    parts = dict(_parts(a)), dict(_parts(b))
+    for part in dict.fromkeys([*parts[0], *parts[1]]):
+        codes = [dict(_codes(side.get(part, {}))) for side in parts]
+        for label in dict.fromkeys([*codes[0], *codes[1]]):
+            before, after = (code.get(label, "").splitlines() for code in codes)
+            if before != after:
+                lines = difflib.unified_diff(before, after, n=1, lineterm="")
+                shown = [line for line in lines if line[:3] not in ("---", "+++", "@@ ")]
+                yield CodeChange(part, label, tuple(shown))
+
+
+def _parts(equations: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield populations and projections of a plan by name, and what else it holds."""
+    for key, value in equations.items():
+        if key == "groups":
+            yield from ((f"population {part['name']}", part) for part in value)
+        elif key == "synapses" and isinstance(value, list):
+            yield from ((f"projection {part['name']}", part) for part in value)
+        elif key not in _NO_CODE:
+            yield key, {key: value}
+
+
+def _codes(part: Any, label: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the pieces of code in a plan, with what they are; parameters are among the settings."""
+    if isinstance(part, str):
+        lines = (line for line in part.splitlines() if "(shared, constant)" not in line)
+        yield label, "\n".join(lines)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key not in _NO_CODE:
+                yield from _codes(value, f"{label}: {key}" if label else key)
+    elif isinstance(part, list):
+        for each in part:
+            if isinstance(each, dict):
+                own = next((each[key] for key in ("name", "gate", "variable") if key in each), "")
+                yield from _codes(each, f"{label} {own}".strip())

@@ -1,0 +1,129 @@
+"""What is wrong in a stored result: alarms given in the run, and what its metrics show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ProtocolError
+from ..results.store import Result
+from ..run.observers.alarms import Alarms
+from .stored_models import quantity
+
+#: Limits that the metrics of a result are held against, besides those of the run's own alarms.
+SILENT = 0.75  # fraction of the readout population without a spike in the test
+GROWN = 10.0  # summed weight of plastic projections over their start
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    kind : str
+        "saturation", "silence", "runaway" or "nan".
+    where : str
+        Population or projection.
+    text : str
+        A sentence with the value and the limit.
+    when : str
+        Time in the run, or "" for what was found in the metrics.
+    """
+
+    kind: str
+    where: str
+    text: str
+    when: str = ""
+
+
+def alarms(result: Result) -> list[Finding]:
+    """Return the alarms stored with a result, then what only its metrics show."""
+    stored = [Finding(str(a["kind"]), str(a["where"]), _said(a), _when(a)) for a in result.alarms]
+    return [*stored, *_in_metrics(result)]
+
+
+def limits(result: Result) -> str:
+    """Return in words what the metrics of a result are held against."""
+    own = _limits(result)
+    return (
+        f"{100 * own.saturation:g} % of a projection's weights at the upper hard bound, a mean "
+        f"rate of {float(own.runaway):g} Hz awake or in the test, {100 * SILENT:g} % of the "
+        f"readout population silent in the test, summed weight {GROWN:g} times its start, values "
+        "that are not numbers"
+    )
+
+
+def _limits(result: Result) -> Alarms:
+    """Return the limits of a run's alarms: as usual if it is of before there were any."""
+    given = result.info["protocol"].get("record", {}).get("alarms") or {}
+    names = given.keys() & {"saturation", "runaway"}
+    try:
+        return Alarms(**{name: quantity(given[name]) for name in names})
+    except ProtocolError:  # written by hand
+        return Alarms()
+
+
+def _said(alarm: Mapping[str, Any]) -> str:
+    return str(alarm["text"]).removeprefix(f"{alarm['kind']}: ")  # which stands before it
+
+
+def _when(alarm: Mapping[str, Any]) -> str:
+    until = alarm.get("until_s")
+    return f"from {alarm['time_s']:.4g} s " + ("on" if until is None else f"to {until:.4g} s")
+
+
+def _in_metrics(result: Result) -> Iterator[Finding]:
+    metrics, protocol, own = result.metrics, result.info["protocol"], _limits(result)
+    yield from _saturated(result, own.saturation)
+    yield from _rates(result, float(own.runaway))
+    yield from _silent(metrics, str(protocol["readout"]["population"]))
+    growth = metrics.get("growth")
+    if growth is not None and growth > GROWN:
+        said = f"summed weight {growth:.3g} times its start (limit {GROWN:g} times)"
+        yield Finding("runaway", "plastic projections", said)
+    for name, value in metrics.items():
+        if isinstance(value, float) and not abs(value) < float("inf"):
+            yield Finding("nan", name, f"metric {name} is {value}")
+
+
+def _saturated(result: Result, limit: float) -> Iterator[Finding]:
+    """Find projections saturated at the end, unless an alarm that was still on says so."""
+    stored = (a for a in result.alarms if a["kind"] == "saturation")
+    on = {a["where"] for a in stored if a.get("until_s") is None}
+    for p in result.info["protocol"]["network"]["projections"]:
+        fraction = result.metrics.get(f"saturated_{p['name']}")
+        if fraction is not None and fraction > limit and p["name"] not in on:
+            yield Finding(
+                "saturation",
+                p["name"],
+                f"{100 * fraction:.3g} % of the weights of {p['name']} end at their upper hard "
+                f"bound, {p['w_max']:g} (limit {100 * limit:g} %)",
+            )
+
+
+def _rates(result: Result, limit: float) -> Iterator[Finding]:
+    """Find rates that are too high; an alarm, which is of the time awake, says that of wake."""
+    network = result.info["protocol"]["network"]
+    known = {("wake", a["where"]) for a in result.alarms if a["kind"] == "runaway"}
+    given = network.get("input") or network["populations"][0]["name"]
+    for p in network["populations"]:
+        if p["name"] == given:
+            continue
+        for phase in ("wake", "test"):  # what drives it in sleep is meant to
+            rate = result.metrics.get(f"rate_{phase}_{p['name']}_hz")
+            if rate is not None and rate > limit and (phase, p["name"]) not in known:
+                said = f"{p['name']} fires at {rate:.4g} Hz on average in {phase}"
+                yield Finding("runaway", p["name"], f"{said} (limit {limit:g} Hz)")
+
+
+def _silent(metrics: Mapping[str, Any], population: str) -> Iterator[Finding]:
+    fraction = metrics.get(f"silent_{population}")
+    if fraction is not None and fraction > SILENT:
+        yield Finding(
+            "silence",
+            population,
+            f"{100 * fraction:.3g} % of the neurons of {population} never spike in the test "
+            f"(limit {100 * SILENT:g} %)",
+        )

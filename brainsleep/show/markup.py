@@ -1,0 +1,235 @@
+"""HTML: pages and notebook displays from templates that escape all they are given.
+
+Results are data and may come from anyone. Everything is escaped by Jinja2 but the MathML that is
+made here, of which only elements and attributes known to be harmless are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from ..errors import BrainsleepError, SpecError
+from ..network.models import Model
+from . import facts, health, stored_models
+from .typeset import Block, blocks, mathml, symbol
+
+if TYPE_CHECKING:
+    from ..experiment.protocol import Protocol
+    from ..network.spec import Network
+    from ..results.store import Result
+
+_NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
+
+#: MathML that equations are made of.
+_ELEMENTS = frozenset(
+    """
+    math mrow mi mn mo ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover
+    mpadded mphantom mstyle mtable mtr mtd
+    """.split()
+)
+_ATTRIBUTES = frozenset(
+    """
+    display mathvariant stretchy fence form lspace rspace minsize maxsize linethickness width
+    height depth displaystyle scriptlevel accent movablelimits symmetric
+    """.split()
+)
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates; what they are filled with is escaped, and must be there."""
+    found = Environment(
+        loader=PackageLoader("brainsleep.show", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["short"] = short
+    return found
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of the package."""
+    return environment().get_template(template).render(**values)
+
+
+def short(value: Any) -> str:
+    """Give a number with four digits, an interval by its ends, None as a dash; escape nothing."""
+    if isinstance(value, list | tuple):
+        return " to ".join(map(short, value))
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}".replace("-", "−")
+    return str(value)
+
+
+# -- mathematics ---------------------------------------------------------------------------------
+
+
+def mathematics(latex: str, display: str = "block") -> Markup:
+    """Return LaTeX as MathML with nothing in it but mathematics.
+
+    Raises
+    ------
+    SpecError
+        If it holds anything else, such as a link, or cannot be read.
+    """
+    try:
+        root = ElementTree.fromstring(mathml(latex, display))
+    except (ElementTree.ParseError, ValueError, IndexError, RecursionError) as error:
+        raise SpecError(f"typeset: cannot make MathML of {latex!r}") from error
+    except Exception as error:  # latex2mathml has errors of its own kinds
+        raise SpecError(f"typeset: cannot read {latex!r}") from error
+    return Markup(f'<math xmlns="{_NAMESPACE[1:-1]}"{_element(root)[5:]}')
+
+
+def _element(element: ElementTree.Element) -> str:
+    """Write an element; letters of one upright word become one identifier."""
+    name = element.tag.removeprefix(_NAMESPACE)
+    if name not in _ELEMENTS or not _ATTRIBUTES.issuperset(element.attrib):
+        raise SpecError(f"typeset: got <{name} {element.attrib}>; expected mathematics")
+    attributes = "".join(f' {key}="{escape(value)}"' for key, value in element.attrib.items())
+    inside = str(escape((element.text or "").strip())) + "".join(map(_element, element))
+    inside = _LETTERS.sub(_word, inside)
+    return f"<{name}{attributes}>{inside}</{name}>"
+
+
+_LETTERS = re.compile(r'(?:<mi mathvariant="normal">[^<>&]</mi>(?:<mn>\d+</mn>)?){2,}')
+
+
+def _word(letters: re.Match[str]) -> str:
+    return f"<mi>{re.sub('<[^<>]*>', '', letters[0])}</mi>"
+
+
+# -- models --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """A model as it is shown.
+
+    Parameters
+    ----------
+    kind, name : str
+        What it is.
+    users : str
+        Populations and projections that have it.
+    blocks : tuple of (Block, tuple of Markup)
+        Source and typeset lines; no lines where they cannot be typeset.
+    parameters : tuple of (str, Markup or str, str)
+        Name, symbol and value.
+    references : tuple of str
+        Where it comes from.
+    """
+
+    kind: str
+    name: str
+    users: str
+    blocks: tuple[tuple[Block, tuple[Markup, ...]], ...]
+    parameters: tuple[tuple[str, Markup | str, str], ...]
+    references: tuple[str, ...]
+
+
+def part(model: Model, users: Sequence[str] = ()) -> Part:
+    """Return a model as it is shown."""
+    kind = stored_models.KINDS[type(model).__name__][1]
+    try:
+        found = blocks(model)
+    except (BrainsleepError, RecursionError, MemoryError):  # code that no one could simulate
+        found = [Block("source", stored_models.source(model), ())]
+    typeset = tuple((block, _lines(block)) for block in found)
+    values = tuple(
+        (name, _symbol(name), facts.text(value)) for name, value in model.parameters.items()
+    )
+    return Part(kind, model.name, ", ".join(users), typeset, values, model.references)
+
+
+def parts(network: dict[str, Any], plan: dict[str, Any]) -> list[Part]:
+    """Return all different models of a described network, as they are shown.
+
+    Parameters
+    ----------
+    network, plan : dict
+        Its description, and that of its final source: of layers, which have no model, it has what
+        they do in every step.
+    """
+    layers = [
+        Part("layer", str(name), "", ((Block("every step", str(code), ()), ()),), (), ())
+        for name, code in plan.get("populations", {}).items()
+    ]
+    models = stored_models.models(network)
+    return [*layers, *(part(stored_models.model(each), users) for each, users in models)]
+
+
+def _lines(block: Block) -> tuple[Markup, ...]:
+    try:
+        return tuple(mathematics(line) for line in block.lines)
+    except SpecError:
+        return ()
+
+
+def _symbol(name: str) -> Markup | str:
+    try:
+        return mathematics(symbol(name), "inline")
+    except SpecError:
+        return name
+
+
+# -- notebooks -----------------------------------------------------------------------------------
+
+
+def of_model(model: Model) -> str:
+    """Display a model in a notebook: equations, parameters, source."""
+    return render("display.html", view="model", part=part(model))
+
+
+def of_network(network: Network) -> str:
+    """Display a network in a notebook: populations, projections, and every model on demand."""
+    from ..values.plain import plain
+
+    shown = _network(plain(network), plain(network.plan))
+    return render("display.html", view="network", name=network.name, **shown)
+
+
+def of_protocol(protocol: Protocol) -> str:
+    """Display a protocol in a notebook: its network, its schedule, and its settings on demand."""
+    plain = protocol.describe()
+    shown = _network(plain["network"], protocol.equations(), plain["initial_weights"])
+    shown["tables"] += facts.schedule(plain)
+    shown |= {"description": protocol.description, "references": protocol.references}
+    shown["settings"] = facts.settings(plain)
+    return render("display.html", view="protocol", name=protocol.name, **shown)
+
+
+def of_result(result: Result) -> str:
+    """Display a result in a notebook: headline, alarms, metrics on demand."""
+    return render(
+        "display.html",
+        view="result",
+        headline=facts.headline(result),
+        tiles=facts.tiles(result),
+        alarms=health.alarms(result),
+        tables=facts.metrics(result),
+    )
+
+
+def _network(
+    network: dict[str, Any], plan: dict[str, Any], start: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    return {
+        "tables": [facts.populations(network), facts.projections(network, start)],
+        "models": parts(network, plan),
+        "description": "",
+        "references": network.get("references", ()),
+        "settings": None,
+    }

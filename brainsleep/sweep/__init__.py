@@ -1,0 +1,1 @@
+"""Sweeps: grids of runs, on one machine or a cluster."""

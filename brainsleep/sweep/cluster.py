@@ -1,0 +1,313 @@
+"""Where a sweep runs: Dask on this machine, at a scheduler that is given, or in jobs of a queue.
+
+The engine is `distributed`; queues are those that `dask-jobqueue` knows. This module is all that
+knows them, and they are imported only when they are used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..backends.cpp.process import cores
+from ..errors import MissingExtraError, SweepError, explain, nearest, one_line
+
+#: Seconds to wait for a scheduler that is given.
+TIMEOUT = 20
+
+#: Seconds after which a worker of this machine that is away is replaced.
+LOST = 10
+
+#: Seconds between looks for jobs of a queue that have ended.
+AGAIN = 30
+
+#: Classes of dask-jobqueue by the name of the queue.
+QUEUES = {
+    "slurm": "SLURMCluster",
+    "pbs": "PBSCluster",
+    "sge": "SGECluster",
+    "lsf": "LSFCluster",
+    "oar": "OARCluster",
+    "moab": "MoabCluster",
+    "htcondor": "HTCondorCluster",
+}
+
+#: What workers of this machine begin with: Ctrl-C is for the process that they belong to.
+_DEAF = "import signal\nsignal.signal(signal.SIGINT, lambda *_: None)\n"
+
+#: What a job asks for unless told otherwise: one row at a time needs little.
+JOB = {"cores": 1, "processes": 1, "memory": "2GB", "job_name": "brainsleep"}
+
+#: Options of a job that are lists: given several times, each adds a line.
+_LISTS = ("job_extra_directives", "job_script_prologue", "worker_extra_args")
+
+
+def needed(name: str) -> Any:
+    """Import a package of the extra ``cluster``.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"sweep: needs {error.name or name}: pip install 'brainsleep[cluster]'"
+        ) from error
+
+
+#: Dask has C's allocator give memory back at once: arrays of a batch of images are then mapped
+#: anew in every step, and a surrogate-gradient network takes twice as long.
+_OWN_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
+
+
+@contextlib.contextmanager
+def local(
+    workers: int | None = None, dashboard: str | None = None, tasks: int | None = None
+) -> Iterator[Any]:
+    """Start worker processes on this machine, one task and one thread each.
+
+    The programs that a batch of rows runs side by side get the worker's share of the cores.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes; default: one for each core this process may use.
+    dashboard : str, optional
+        Address of Dask's dashboard, such as ``":8787"``; on loopback unless it names a host.
+    tasks : int, optional
+        How many tasks there are, rows or batches of them: no more processes than that.
+
+    Yields
+    ------
+    distributed.Client
+        Connected on loopback. Its processes end with it.
+    """
+    distributed, dask = needed("distributed"), needed("dask")
+    workers = min(workers or dask.system.CPU_COUNT, tasks or sys.maxsize)
+    share = max(1, cores() // max(1, workers))
+    with (
+        dask.config.set(_OWN_MEMORY),
+        distributed.LocalCluster(
+            n_workers=0,  # they are asked for below: one that dies while it starts is no error
+            threads_per_worker=1,
+            memory_limit=0,  # a row's memory is not Dask's to count
+            host="127.0.0.1",
+            dashboard_address=loopback(dashboard),
+            preload=_DEAF,
+            env={"BRAINSLEEP_CORES": str(share)},
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        cluster.scale(workers)
+        with _every(1.0, _Replacements(cluster, client, workers)):
+            yield client
+
+
+class _Replacements:
+    """Starts others for workers that have been away for `LOST` seconds.
+
+    Dask starts a process that died again, but not one that dies while it starts.
+    """
+
+    def __init__(self, cluster: Any, client: Any, workers: int):
+        self.cluster, self.client, self.workers = cluster, client, workers
+        self.whole = time.monotonic()
+
+    def __call__(self) -> None:
+        missing = self.workers - len(self.client.scheduler_info(n_workers=-1)["workers"])
+        if missing > 0 and time.monotonic() - self.whole > LOST:
+            self.cluster.scale(len(self.cluster.worker_spec) + missing)
+        if missing <= 0 or time.monotonic() - self.whole > LOST:
+            self.whole = time.monotonic()
+
+
+@contextlib.contextmanager
+def _every(seconds: float, action: Callable[[], object]) -> Iterator[None]:
+    """Do something every so many seconds, in a thread of its own."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.wait(seconds):
+            with contextlib.suppress(Exception):  # a scheduler that is gone is seen by the sweep
+                action()
+
+    thread = threading.Thread(target=repeat, name="brainsleep-workers", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def scheduler(address: str, tls: Mapping[str, str] | None = None) -> Iterator[Any]:
+    """Connect to a scheduler that runs already.
+
+    Parameters
+    ----------
+    address : str
+        Such as ``tcp://10.0.0.1:8786``, or ``tls://...``.
+    tls : mapping of str to str, optional
+        Files ``ca_file``, ``client_cert``, ``client_key``; what is not given is taken from Dask's
+        settings (``distributed.comm.tls``).
+
+    Yields
+    ------
+    distributed.Client
+        Closed at the end; scheduler and workers go on.
+
+    Raises
+    ------
+    SweepError
+        If there is none, or it cannot be spoken to.
+    """
+    distributed = needed("distributed")
+    _hush()
+    security = {"security": _security(tls)} if tls or address.startswith("tls:") else {}
+    try:
+        client = distributed.Client(address, timeout=TIMEOUT, **security)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise SweepError(
+            f"scheduler {address}: cannot connect ({one_line(error)}); start one with "
+            "'dask scheduler' and workers with 'dask worker ADDRESS --nthreads 1'"
+        ) from error
+    with client:
+        yield client
+
+
+def _hush() -> None:
+    """Keep the loggers of `distributed` quiet, each of which has a level of its own.
+
+    Workers and schedulers that are lost are noticed, and said, by the sweep.
+    """
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _security(tls: Mapping[str, str] | None) -> Any:
+    for name, file in (tls or {}).items():
+        if not os.access(file, os.R_OK):
+            raise SweepError(explain(f"TLS {name}", file, "a file that can be read"))
+    given = {
+        {"ca_file": "tls_ca_file", "client_cert": "tls_client_cert"}.get(key, f"tls_{key}"): file
+        for key, file in (tls or {}).items()
+    }
+    return needed("distributed").Security(require_encryption=True, **given)
+
+
+@contextlib.contextmanager
+def queue(
+    name: str, jobs: int, options: Mapping[str, Any], dashboard: str | None = None
+) -> Iterator[Any]:
+    """Start jobs in a queue and wait for no one: rows begin when the first job does.
+
+    Parameters
+    ----------
+    name : str
+        One of `QUEUES`.
+    jobs : int
+        How many.
+    options : mapping of str to object
+        What the class of dask-jobqueue takes: ``walltime``, ``queue``, ``account``,
+        ``interface``, ...; ``host`` is the address that the scheduler listens at.
+    dashboard : str, optional
+        As in `local`.
+
+    Yields
+    ------
+    distributed.Client
+        Its jobs are cancelled at the end; one that ends before, as at its wall time, is followed
+        by another.
+
+    Raises
+    ------
+    SweepError
+        If it is not said where the scheduler may listen, or the queue refuses.
+    """
+    if not {"interface", "host"} & set(options):
+        raise SweepError(
+            f"queue {name}: its jobs must reach the scheduler in this process, which listens on "
+            "loopback unless told otherwise; name the network with --job interface=ib0 (see "
+            "'ip link') or the address with --job host=ADDRESS"
+        )
+    distributed = needed("distributed")
+    try:
+        with _cluster(name, options, dashboard) as cluster:
+            _hush()
+            cluster.scale(jobs=jobs)
+            again = _every(AGAIN, lambda: cluster.scale(jobs=jobs))
+            with distributed.Client(cluster) as client, again:
+                yield client
+    except (OSError, RuntimeError) as error:
+        raise SweepError(f"queue {name}: {one_line(error)}") from error
+
+
+def job_script(name: str, options: Mapping[str, Any]) -> str:
+    """Return the script that every job of a queue would be given; nothing is submitted.
+
+    Parameters
+    ----------
+    name, options
+        As in `queue`.
+    """
+    with _cluster(name, {"host": "127.0.0.1", **options}, None) as cluster:
+        return cluster.job_script()
+
+
+def _cluster(name: str, options: Mapping[str, Any], dashboard: str | None) -> Any:
+    if name not in QUEUES:
+        raise SweepError(f"queue: unknown '{name}'; {nearest(name, QUEUES)}")
+    kind = getattr(needed("dask_jobqueue"), QUEUES[name])
+    given = {**JOB, **options}
+    listen = {"dashboard_address": loopback(dashboard)}
+    for key in ("host", "interface"):
+        if key in given:
+            listen[key] = given[key]
+    given.pop("host", None)
+    try:
+        return kind(**given, scheduler_options=listen, silence_logs=logging.CRITICAL)
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        raise SweepError(
+            f"queue {name}: {one_line(error)}; --job takes what dask_jobqueue.{QUEUES[name]} takes"
+        ) from error
+
+
+def job_options(texts: Mapping[str, str] | list[tuple[str, str]]) -> dict[str, Any]:
+    """Read options of a job from text; those that are lists may come several times."""
+    found: dict[str, Any] = {}
+    for key, text in texts.items() if isinstance(texts, Mapping) else texts:
+        if key in _LISTS:
+            found.setdefault(key, []).append(text)
+        else:
+            found[key] = int(text) if text.isdigit() else text
+    return found
+
+
+def loopback(address: str | None) -> str:
+    """Complete the address of a dashboard: ``":8787"`` or ``"8787"`` is on loopback.
+
+    Without one Dask's web server, which it always starts, takes any port of loopback.
+
+    Raises
+    ------
+    SweepError
+        If it is no port, or host and port.
+    """
+    host, _, port = (address or "0").rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise SweepError(explain("dashboard", address, "a port or HOST:PORT", "such as :8787"))
+    return f"{host or '127.0.0.1'}:{port}"

@@ -1,0 +1,384 @@
+"""Grids: which runs a sweep consists of, laid out from a file, a protocol or Python.
+
+A grid is the product of settings, conditions and seeds. A row is one run of it, addressed by the
+id of that run, so the same run in two grids is done once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from brian2 import Quantity
+
+from .. import mistakes
+from ..backends.base import BACKENDS, backend_identity, default_backend
+from ..errors import Details, SweepError, explain, nearest
+from ..experiment.protocol import Protocol, load_protocol, run_id
+from ..files.load import load_module
+from ..files.userfiles import reading_once
+from ..run.batch import structure
+from ..run.compare import Condition, value_at
+from ..tasks.images.datasets import load_dataset
+from ..values.fields import checked_fields
+from ..values.frozen import Frozen
+from ..values.functions import described, unlike
+from ..values.plain import plain
+from ..values.quantities import check_whole
+
+#: Most rows of a grid.
+MAX_ROWS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Row:
+    """One run of a grid.
+
+    Parameters
+    ----------
+    grid, condition : str
+        Where it belongs, as labels of tables.
+    settings : dict of str to str
+        Value of everything that its grid varies, by key.
+    seed : int
+        Seed of the run.
+    backend : str
+        Name of the backend.
+    source : str
+        Where the protocol was loaded from; '' for one made in Python.
+    model : str
+        The model it was loaded with; '' for the protocol's own network.
+    changes : mapping of str to object
+        How it differs from the protocol loaded.
+    protocol : Protocol
+        What to run.
+    reference : Row, optional
+        A run whose test rate this one is brought to, before it begins, by the number at `scale`.
+    scale : str
+        Key of that number.
+    run_id : str
+        Address, from `addressed`: the id of the run; of a row with a reference, a hash of its
+        own, as the id is not known before the rate is matched.
+    """
+
+    grid: str
+    condition: str
+    settings: Mapping[str, str]
+    seed: int
+    backend: str
+    source: str
+    model: str
+    changes: Mapping[str, Any] = field(repr=False)
+    protocol: Protocol = field(repr=False)
+    reference: Row | None = None
+    scale: str = ""
+    run_id: str = ""
+
+    @property
+    def label(self) -> str:
+        """What tells it from other rows, for people."""
+        data = Path(self.protocol.data.source).stem
+        return ", ".join(filter(None, (self.grid, self.condition, data, f"seed {self.seed}")))
+
+    def command(self, out: str) -> str:
+        """Return the command line that does this run, and nothing if it is done already.
+
+        Raises
+        ------
+        SweepError
+            If a setting is an object without a name, or the row has a reference.
+        """
+        if self.reference is not None:
+            raise SweepError(
+                f"grid {self.grid}: '{self.condition}' is matched to the rate of another run, "
+                "which no single command does; use 'brainsleep sweep'"
+            )
+        if not self.source:
+            raise SweepError(f"grid {self.grid}: its protocol is not in a file that can be named")
+        words = ["brainsleep", "run", self.source, "--seed", str(self.seed)]
+        words += ["--model", self.model] if self.model else []
+        words += ["--backend", self.backend, "--out", str(out)]
+        for key, value in self.changes.items():
+            words += ["--set", f"{key}={as_text(value, key)}"]
+        return shlex.join(words)
+
+
+@checked_fields(SweepError)
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Runs that differ in settings, conditions and seeds.
+
+    Parameters
+    ----------
+    name : str
+        Label of its rows.
+    protocol : Protocol or str
+        What is common to all: an object, a shipped name or a ``.py`` file.
+    model : str
+        Another network for it, see `brainsleep.experiment.protocol.load_protocol`.
+    changes : mapping of str to object
+        What differs from it in all rows, by key (see `Protocol.override`).
+    over : mapping of str to sequence
+        Values by key; every combination is run.
+    conditions : sequence of Condition or str, or "all"
+        Named sets of changes; names stand for those in the ``CONDITIONS`` of the protocol's file.
+    seeds : int or sequence of int
+        How many seeds from 0 on, or which.
+    backend : {"cpp", "cuda", "cython", "numpy", "torch", "torch-cuda"}, optional
+        Default: C++ standalone where there is a compiler; torch for surrogate-gradient networks.
+
+    Raises
+    ------
+    SweepError
+        For values of another kind, or nothing to run.
+    """
+
+    name: str
+    protocol: Protocol | str
+    model: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    over: Mapping[str, Sequence] = field(default_factory=dict)
+    conditions: Sequence[Condition | str] | str = ()
+    seeds: int | Sequence[int] = 1
+    backend: str | None = None
+
+    @mistakes.checked
+    def __post_init__(self):
+        where, over = f"grid {self.name}", {}
+        with mistakes.going_on():
+            object.__setattr__(self, "seeds", self._seeds(where))
+        for key, values in self.over.items():
+            with mistakes.going_on():
+                if isinstance(values, str) or not isinstance(values, Iterable):
+                    raise SweepError(explain(f"{where}: {key}", repr(values), "a list of values"))
+                over[key] = tuple(values)
+                if not over[key]:
+                    raise SweepError(explain(f"{where}: {key}", "none", "at least one"))
+        with mistakes.going_on():
+            if self.backend is not None and self.backend not in BACKENDS:
+                raise SweepError(
+                    f"{where}: backend '{self.backend}'; {nearest(self.backend, BACKENDS)}",
+                    Details(word=self.backend),
+                )
+        object.__setattr__(self, "over", Frozen(over))
+        object.__setattr__(self, "changes", Frozen(self.changes))
+        if self.conditions != "all":
+            object.__setattr__(self, "conditions", tuple(self.conditions))
+
+    def _seeds(self, where: str) -> tuple[int, ...]:
+        where = f"{where}: seeds"
+        if isinstance(self.seeds, Iterable) and not isinstance(self.seeds, str):
+            seeds = tuple(check_whole(seed, where, SweepError) for seed in self.seeds)
+        else:
+            number = check_whole(self.seeds, where, SweepError)
+            if number > MAX_ROWS:
+                raise SweepError(explain(where, number, f"at most {MAX_ROWS}"))
+            seeds = tuple(range(number))
+        if not seeds:
+            raise SweepError(explain(where, "none", "at least one"))
+        return seeds
+
+    @reading_once()
+    def rows(self) -> list[Row]:
+        """Lay out the rows, seed by seed, so that whatever is finished is balanced.
+
+        Returns
+        -------
+        list of Row
+            Without addresses; no data is read.
+
+        Raises
+        ------
+        BrainsleepError
+            For a key, value or condition that does not exist.
+        """
+        given = self.protocol
+        source = given if isinstance(given, str) else ""
+        if self.model and not source:
+            raise SweepError(f"grid {self.name}: model goes with the name or file of a protocol")
+        base = load_protocol(given, self.model) if isinstance(given, str) else given
+        conditions = self._conditions(source)
+        seeds = cast(tuple[int, ...], self.seeds)  # since __post_init__
+        n_rows = len(seeds) * max(1, len(conditions))
+        n_rows *= math.prod(len(values) for values in self.over.values())
+        if n_rows > MAX_ROWS:
+            raise SweepError(explain(f"grid {self.name}: rows", n_rows, f"at most {MAX_ROWS}"))
+        made: dict[tuple, tuple[Protocol, dict]] = {}
+        rows: dict[tuple, Row] = {}
+        combinations = list(itertools.product(*self.over.values()))
+        for condition in conditions:
+            if both := sorted(set(condition.changes) & set(self.over)):
+                raise SweepError(
+                    f"grid {self.name}: condition '{condition.name}' sets {both[0]}, which the "
+                    "grid varies; leave one of them out"
+                )
+        for seed, values, condition in itertools.product(seeds, combinations, conditions):
+            varied = dict(zip(self.over, values, strict=True))
+            settings = {key: as_text(value, key) for key, value in varied.items()}
+            place = (*settings.values(), condition.name)
+            if place not in made:
+                changes = {**self.changes, **varied, **condition.changes}
+                made[place] = base.override(changes), changes
+            reference = None
+            if condition.match_rate:
+                reference = rows.get((seed, *settings.values(), condition.match_rate))
+                if reference is None:
+                    raise SweepError(
+                        f"grid {self.name}: condition '{condition.name}' is matched to the rate of "
+                        f"'{condition.match_rate}', which is not a condition before it"
+                    )
+            protocol, changes = made[place]
+            if reference:
+                value_at(protocol, condition.scale)
+            shown = [condition.name, *(f"{key}={text}" for key, text in settings.items())]
+            rows[(seed, *place)] = Row(
+                grid=self.name,
+                condition=condition.name if conditions != _NONE else ", ".join(shown[1:]),
+                settings=settings,
+                seed=seed,
+                backend=self.backend or default_backend(protocol.network),
+                source=source,
+                model=self.model,
+                changes=changes,
+                protocol=protocol,
+                reference=reference,
+                scale=condition.scale,
+            )
+        return list(rows.values())
+
+    def _conditions(self, source: str) -> Sequence[Condition]:
+        """Return the conditions with names looked up in the protocol's file."""
+        if not self.conditions:
+            return _NONE
+        known: dict[str, Condition] = {}
+        if source:
+            module = load_module(source.partition(":")[0], "protocol")
+            known = {c.name: c for c in getattr(module, "CONDITIONS", ())}
+        if self.conditions == "all":
+            if not known:
+                raise SweepError(f"grid {self.name}: its protocol's file defines no CONDITIONS")
+            return tuple(known.values())
+        found = []
+        for each in self.conditions:
+            if isinstance(each, str) and each not in known:
+                raise SweepError(
+                    f"grid {self.name}: no condition '{each}' in the protocol's file; "
+                    f"{nearest(each, known)}"
+                )
+            found.append(known[each] if isinstance(each, str) else each)
+        names = [each.name for each in found]
+        if len(set(names)) < len(names):
+            raise SweepError(f"grid {self.name}: two conditions have the same name")
+        return tuple(found)
+
+
+#: A grid without conditions: one that changes nothing.
+_NONE = (Condition(name=""),)
+
+
+def addressed(rows: Iterable[Row]) -> list[Row]:
+    """Give every row its address; every data set is read once.
+
+    Raises
+    ------
+    DataError
+        If a data set cannot be read.
+    SweepError
+        If a hook holds something that its address cannot say.
+    """
+    fingerprints: dict[tuple, str] = {}
+    done: dict[int, Row] = {}
+
+    def address(row: Row) -> Row:
+        if id(row) in done:
+            return done[id(row)]
+        _check_hooks(row)
+        data = row.protocol.data
+        place = data.source, str(data.root)
+        if place not in fingerprints:
+            fingerprints[place] = load_dataset(data.source, data.root or None).fingerprint
+        backend = backend_identity(row.backend)
+        found = run_id(row.protocol, row.seed, backend, fingerprints[place])
+        reference = row.reference and address(row.reference)
+        if reference:
+            text = f"{found} {reference.run_id} {row.scale}"
+            found = hashlib.sha256(text.encode()).hexdigest()[:16]
+        done[id(row)] = dataclasses.replace(row, run_id=found, reference=reference)
+        return done[id(row)]
+
+    return [address(row) for row in rows]
+
+
+def _check_hooks(row: Row) -> None:
+    for name, hook in row.protocol.hooks.items():
+        if found := unlike(described(hook)):
+            allowed = "numbers, text, arrays, functions and modules, which tell runs apart"
+            fix = "make it within the hook, or use simulate"
+            raise SweepError(
+                explain(f"grid {row.grid}: what hook {name} holds", f"a {found[0]}", allowed, fix)
+            )
+
+
+def grouped(rows: Iterable[Row], size: int) -> list[list[Row]]:
+    """Put rows that can go through a backend together into groups of at most `size`.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        In any order; it is kept.
+    size : int
+        How many at most.
+
+    Returns
+    -------
+    list of list of Row
+        Rows of a group have one backend, and networks that differ in parameter values only.
+        Rows with Python hooks are by themselves.
+    """
+    if size == 1:
+        return [[row] for row in rows]
+    kinds: dict[int, str] = {}  # rows of one grid share networks
+    open_groups: dict[tuple[str, str], list[Row]] = {}
+    groups: list[list[Row]] = []
+    for row in rows:
+        if row.protocol.hooks:
+            groups.append([row])
+            continue
+        network = row.protocol.network
+        if id(network) not in kinds:
+            kinds[id(network)] = json.dumps(structure(network), sort_keys=True)
+        kind = row.backend, kinds[id(network)]
+        if len(open_groups.get(kind, ())) in (0, size):
+            open_groups[kind] = []
+            groups.append(open_groups[kind])
+        open_groups[kind].append(row)
+    return groups
+
+
+def as_text(value: Any, key: str) -> str:
+    """Return a value as ``--set`` reads it.
+
+    Raises
+    ------
+    SweepError
+        If it is an object, such as a plasticity rule, that has no such text.
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return "(" + ",".join(as_text(part, key) for part in value) + ")"
+    if isinstance(value, str | int | float | Quantity):
+        return str(plain(value))
+    raise SweepError(
+        explain(f"grid: {key}", f"a {type(value).__name__}", "a number, text or FILE.py:NAME")
+    )

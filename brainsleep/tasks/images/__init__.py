@@ -1,0 +1,1 @@
+"""Labelled images: data sets, encoders, and how well a readout tells classes apart."""

@@ -1,0 +1,242 @@
+"""Image sets known by name: where their files may lie, and their download with torchvision."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import DataError
+from .arrays import data_error
+from .datafiles import IDX_FILES, idx_files
+
+#: Environment variable that names a folder to search for data sets.
+DATA_VARIABLE = "BRAINSLEEP_DATA"
+
+#: Folder in which Debian's package dataset-fashion-mnist installs.
+DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+#: Data sets found by name that need no files.
+BUILT_IN = ("digits", "geometric")
+
+#: Seconds without an answer after which a download is given up.
+TIMEOUT = 60
+
+
+def letters_a_to_j(arrays: dict[str, np.ndarray], folder: Path) -> dict[str, np.ndarray]:
+    """Keep EMNIST's letters A to J as classes 0 to 9, and turn its images upright.
+
+    Parameters
+    ----------
+    arrays : dict of array
+        What EMNIST's files hold: images stored column by column, letters numbered from 1.
+    folder : Path
+        Where they were read, for error messages.
+
+    Returns
+    -------
+    dict of array
+        The images and labels kept.
+
+    Raises
+    ------
+    DataError
+        If the arrays are not images with letters.
+    """
+    kept = {}
+    for part in ("", "test_"):
+        images, labels = arrays[f"{part}images"], arrays[f"{part}labels"]
+        if images.ndim != 3 or labels.shape != images.shape[:1]:
+            got = f"{part}images of shape {images.shape}, {part}labels of shape {labels.shape}"
+            allowed = "(n_samples, height, width) and (n_samples,)"
+            raise data_error(folder, got, allowed, "download them again")
+        if labels.min() < 1 or labels.max() > 26:
+            got = f"{part}labels from {labels.min()} to {labels.max()}"
+            raise data_error(folder, got, "letters 1 to 26", "take EMNIST's split 'letters'")
+        chosen = labels <= 10
+        kept[f"{part}images"] = images[chosen].transpose(0, 2, 1)
+        kept[f"{part}labels"] = labels[chosen] - 1
+    return kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownSet:
+    """A data set with a name.
+
+    Parameters
+    ----------
+    kind : str
+        Its class in torchvision, which is also its folder in torchvision's layout.
+    licence, citation : str
+        Terms of use and what to cite.
+    files : dict of str
+        Names of its IDX files, by the array they hold.
+    options : dict
+        What torchvision's class needs to be told.
+    adapt : callable, optional
+        Makes the arrays of this set from those in the files; also given the folder.
+    """
+
+    kind: str
+    licence: str
+    citation: str
+    files: Mapping[str, str] = field(default_factory=lambda: IDX_FILES)
+    options: Mapping[str, object] = field(default_factory=dict)
+    adapt: Callable[[dict[str, np.ndarray], Path], dict[str, np.ndarray]] | None = None
+
+
+#: The data sets that are files, by name.
+KNOWN_SETS = {
+    "mnist": KnownSet(
+        kind="MNIST",
+        licence="CC BY-SA 3.0 (MNIST database by LeCun, Cortes, Burges)",
+        citation="LeCun, Bottou, Bengio, Haffner (1998), doi:10.1109/5.726791",
+    ),
+    "kmnist": KnownSet(
+        kind="KMNIST",
+        licence="CC BY-SA 4.0",
+        citation="Clanuwat et al. (2018), arXiv:1812.01718",
+    ),
+    "fashion-mnist": KnownSet(
+        kind="FashionMNIST",
+        licence="MIT",
+        citation="Xiao, Rasul, Vollgraf (2017), arXiv:1708.07747",
+    ),
+    # The letters of notMNIST, which torchvision does not have, but handwritten. The download is
+    # over 500 MB and needs about 3 GB of free space until the letters (0.1 GB) are moved out.
+    "emnist-letters-aj": KnownSet(
+        kind="EMNIST",
+        licence="none stated (derived from NIST Special Database 19)",
+        citation="Cohen, Afshar, Tapson, van Schaik (2017), arXiv:1702.05373",
+        files={
+            key: "emnist-letters-" + name.replace("t10k", "test") for key, name in IDX_FILES.items()
+        },
+        options={"split": "letters"},
+        adapt=letters_a_to_j,
+    ),
+}
+
+
+def known_name(source: str) -> str:
+    """Give the canonical name for any spelling of a known one, else an empty string."""
+    names = {name.replace("-", ""): name for name in (*BUILT_IN, *KNOWN_SETS)}
+    names["fashion"] = "fashion-mnist"
+    return names.get(source.lower().replace("-", "").replace("_", ""), "")
+
+
+def find_known(name: str, root: str | Path | None) -> Path:
+    """Find the folder with all IDX files of a known data set, or download it.
+
+    Parameters
+    ----------
+    name : str
+        One of `KNOWN_SETS`.
+    root : str or Path, optional
+        Folder searched first.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    DataError
+        If the files are nowhere and cannot be downloaded.
+    """
+    files, places = KNOWN_SETS[name].files, _places(name, root)
+    for folder in places:
+        if len(idx_files(folder, files)) == len(files):
+            return folder
+    if find_spec("torchvision"):
+        return _download(name)
+    got = f"no folder with all four IDX files among {', '.join(map(str, places))}"
+    fix = f"put the files there, or pip install 'brainsleep[vision]' to download them{_hint(name)}"
+    allowed = f"{', '.join(files.values())}, plain or .gz, in one of them"
+    raise data_error(f"data set '{name}'", got, allowed, fix)
+
+
+def _hint(name: str) -> str:
+    return ", or install Debian's dataset-fashion-mnist" if name == "fashion-mnist" else ""
+
+
+def _cache_root() -> Path:
+    return Path(os.path.expanduser("~/.cache/brainsleep/data"))
+
+
+def _places(name: str, root: str | Path | None) -> list[Path]:
+    """List the folders a known data set may be in, in order of search."""
+    places: list[Path] = []
+    given = [Path(os.path.expanduser(r)) for r in (root, os.environ.get(DATA_VARIABLE)) if r]
+    for base in (*given, Path("data"), _cache_root()):
+        places += [base / KNOWN_SETS[name].kind / "raw", base / name]
+        named_after = {known_name(part) for part in base.parts[-2:]}
+        if base in given and named_after <= {"", name}:  # not another data set's folder
+            places.append(base)
+    if KNOWN_SETS[name].kind == "EMNIST":  # whose archive unpacks to a folder "gzip"
+        places = [folder for place in places for folder in (place, place / "gzip")]
+    return [*places, DEBIAN_FASHION] if name == "fashion-mnist" else places
+
+
+def _download(name: str) -> Path:
+    """Download with torchvision, which checks the files; only whole files enter the cache.
+
+    torchvision leaves what it could not finish where it wrote it, and later takes any file of
+    the right name for the data: so it writes to a scratch folder, which is always removed.
+    """
+    known = KNOWN_SETS[name]
+    folder = _cache_root() / known.kind / "raw"
+    by_hand = f"or put {', '.join(known.files.values())}, plain or .gz, in {folder}{_hint(name)}"
+    what, allowed = f"data set '{name}'", f"torchvision's {known.kind}"
+    try:
+        from torchvision import datasets
+
+        make = getattr(datasets, known.kind)
+    except Exception as error:  # a torchvision that does not fit torch fails in its own ways
+        got = f"a torchvision that cannot be used ({_reason(error)})"
+        fix = f"pip install --force-reinstall 'brainsleep[vision]', {by_hand}"
+        raise data_error(what, got, allowed, fix) from error
+    try:
+        _cache_root().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="partial-", dir=_cache_root()) as scratch:
+            with _give_up_after(TIMEOUT), redirect_stdout(sys.stderr):
+                make(scratch, download=True, **known.options)
+            found = idx_files(Path(scratch, known.kind, "raw"), known.files)
+            if len(found) < len(known.files):
+                raise data_error(what, f"only {len(found)} files from torchvision", "four")
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in found.values():
+                os.replace(path, folder / path.name)
+    except DataError:
+        raise
+    except Exception as error:  # network, checksum, archive and disk errors alike
+        got = f"a failed download ({_reason(error)})"
+        fix = "check the network and the free space, and try again"
+        if "corrupted" in str(error):  # torchvision's word for a wrong checksum
+            got = f"a download with the wrong checksum ({_reason(error)})"
+            fix = "see whether a proxy or login page answers in its place, and try again"
+        raise data_error(what, got, allowed, f"{fix}, {by_hand}") from error
+    return folder
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _give_up_after(seconds: float) -> Iterator[None]:
+    """Let no network connection wait longer, torchvision having no setting for it."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,367 @@
+"""How well a classifier reads the label from responses.
+
+The default is the field's usual frozen readout: fitted on the responses to held-out images with
+weights frozen. Other values read responses as others did, so that their numbers can be compared.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ... import mistakes
+from ...errors import DataError, ProtocolError, explain, nearest, one_line
+from ...network.equations import checks
+from ...values.fields import checked_fields
+from ...values.quantities import check_whole, is_number
+
+if TYPE_CHECKING:
+    from ...network.spec import Network
+
+# scikit-learn and scipy.stats take longer to import than a program to start: they are imported
+# where a readout is fitted, after the simulation.
+
+
+#: Classifiers by name.
+CLASSIFIERS = {
+    "logistic": "logistic regression",
+    "quadratic": "quadratic discriminant analysis",
+}
+
+#: Regularisation of the quadratic discriminant's covariances, as in the code of Massey et al.
+_QDA_SHRINKAGE = 0.1
+
+
+@checked_fields(ProtocolError)
+@dataclass(frozen=True, kw_only=True)
+class Readout:
+    """Standardise, whitened PCA, a classifier.
+
+    Parameters
+    ----------
+    name : str
+        What its metrics begin with: ``network_accuracy``.
+    population : str
+        Whose spike counts are read.
+    beside : tuple of str
+        Further populations whose spike counts are read.
+    classifier : {"logistic", "quadratic"}
+        Multinomial logistic regression, or quadratic discriminant analysis.
+    fit_last : int
+        0 fits on the responses to ``data.n_readout`` held-out images, weights frozen. Above 0 fits
+        on the responses to the last so many training images as they were while the network learned
+        them: with plasticity, and whatever else was open awake.
+    fit_share : float
+        Share of these responses, drawn at random, that it is fitted on.
+    score_last : int
+        Score on the last so many test images; 0 on all.
+    merge : bool
+        Take images of one class that follow each other without sleep for one sample, the mean of
+        their spike counts.
+    variance : float
+        Fraction of the variance that the principal components kept explain.
+    max_iter : int
+        Iterations of the logistic regression.
+    resamples : int
+        Bootstrap resamples of an accuracy's interval.
+    label_counts : tuple of int
+        Besides all samples of the readout stage, fit on random subsets of these sizes.
+    label_draws : int
+        Subsets of each size; their mean accuracy is reported.
+    """
+
+    name: str = "network"
+    population: str = "e"
+    beside: tuple[str, ...] = ()
+    classifier: str = "logistic"
+    fit_last: int = 0
+    fit_share: float = 1.0
+    score_last: int = 0
+    merge: bool = False
+    variance: float = 0.95
+    max_iter: int = 2000
+    resamples: int = 2000
+    label_counts: tuple[int, ...] = ()
+    label_draws: int = 10
+
+    @mistakes.checked
+    def __post_init__(self):
+        checks.check_name(self.name, "readout", reserved=("pixels",))
+        if self.classifier not in CLASSIFIERS:
+            known = nearest(str(self.classifier), CLASSIFIERS)
+            raise ProtocolError(f"readout.classifier: unknown '{self.classifier}'; {known}")
+        if not isinstance(self.beside, tuple | list):
+            allowed = "a tuple of populations such as ('i',)"
+            raise ProtocolError(explain("readout.beside", repr(self.beside), allowed))
+        object.__setattr__(self, "beside", tuple(map(str, self.beside)))
+        if not is_number(self.fit_share) or not 0 < self.fit_share <= 1:
+            allowed = "more than 0 and at most 1"
+            raise ProtocolError(explain("readout.fit_share", repr(self.fit_share), allowed))
+        object.__setattr__(self, "fit_share", float(self.fit_share))
+        if not isinstance(self.merge, bool):
+            raise ProtocolError(explain("readout.merge", repr(self.merge), "True or False"))
+        if not is_number(self.variance) or not 0 < self.variance < 1:
+            raise ProtocolError(explain("readout.variance", repr(self.variance), "between 0 and 1"))
+        least_of = {"max_iter": 1, "resamples": 100, "label_draws": 1}
+        least_of |= {"fit_last": 0, "score_last": 0}
+        for name, least in least_of.items():
+            where = f"readout.{name}"
+            value = check_whole(getattr(self, name), where, ProtocolError, least=least)
+            object.__setattr__(self, name, value)
+        where, counts = "readout.label_counts", self.label_counts
+        if not isinstance(counts, tuple | list):
+            allowed, fix = "a tuple of numbers such as (50, 100)", "write (50,) for one"
+            raise ProtocolError(explain(where, repr(counts), allowed, fix))
+        counts = tuple(check_whole(count, where, ProtocolError, least=2) for count in counts)
+        object.__setattr__(self, "label_counts", counts)
+
+    def check(self, network: Network, shown: int, tested: int, tasks: int) -> None:
+        """Raise `ProtocolError` unless this readout fits a protocol.
+
+        Parameters
+        ----------
+        network : Network
+            The network.
+        shown, tested : int
+            Images that are shown while it learns, epochs together, and in the test.
+        tasks : int
+            Tasks that are learned one after the other, 0 without any.
+        """
+        for name in self.populations:
+            read = network.population(name, "readout.population")
+            if not read.spikes or read.name == network.input:
+                why = "which takes the stimulus, and whose spikes are not kept"
+                if not read.spikes:
+                    why = "whose neurons have no threshold and never spike"
+                raise ProtocolError(
+                    f"readout.population: got '{read.name}', {why}; expected a population that "
+                    "spikes"
+                )
+        if self.fit_last and network.batch_size:
+            fix = "set readout.fit_last to 0"
+            allowed = "0 for a network that learns from batches"
+            raise ProtocolError(explain("readout.fit_last", self.fit_last, allowed, fix))
+        if (self.fit_last or self.score_last or self.merge) and tasks:
+            raise ProtocolError(
+                "readout: fit_last, score_last and merge are for images that are learned mixed; "
+                "leave them out, or tasks.classes"
+            )
+        for what, most in (("fit_last", shown), ("score_last", tested)):
+            if getattr(self, what) > most:
+                allowed = f"at most {most}, as many as are shown"
+                raise ProtocolError(explain(f"readout.{what}", getattr(self, what), allowed))
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """All populations whose spike counts are read."""
+        return (self.population, *self.beside)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy of a readout on test samples.
+
+    Parameters
+    ----------
+    accuracy : float
+        Fraction correct.
+    interval : (float, float)
+        95 % bootstrap interval over test samples.
+    correct : ndarray of bool, shape (n_test,)
+        Which samples were right; two readouts of the same samples can be compared in pairs.
+    components : int
+        Principal components used (0: responses did not vary, the commonest label was guessed).
+    """
+
+    accuracy: float
+    interval: tuple[float, float]
+    correct: np.ndarray
+    components: int
+
+
+def fit_score(
+    fit: np.ndarray,
+    fit_labels: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    readout: Readout,
+    rng: np.random.Generator,
+) -> Score:
+    """Fit the readout on one set of responses and score it on another.
+
+    Parameters
+    ----------
+    fit, fit_labels, test, test_labels, readout
+        As in `classify`.
+    rng : numpy.random.Generator
+        Draws the bootstrap resamples.
+
+    Returns
+    -------
+    Score
+        Accuracy with its interval.
+    """
+    correct, components = classify(fit, fit_labels, test, test_labels, readout)
+    return Score(
+        accuracy=float(correct.mean()),
+        interval=interval(correct, readout.resamples, rng),
+        correct=correct,
+        components=components,
+    )
+
+
+def classify(
+    fit: np.ndarray,
+    fit_labels: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    readout: Readout,
+) -> tuple[np.ndarray, int]:
+    """Fit the readout on one set of responses and classify another.
+
+    Parameters
+    ----------
+    fit, test : ndarray, shape (n_samples, n_features)
+        Responses: spike counts, or pixels.
+    fit_labels, test_labels : ndarray, shape (n_samples,)
+        Classes.
+    readout : Readout
+        Settings.
+
+    Returns
+    -------
+    correct : ndarray of bool, shape (n_test,)
+        Which samples were classified right.
+    components : int
+        Principal components used.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two classes to fit, nothing to score, or the arrays do not fit
+        together.
+    """
+    for what, x, labels in (("fit", fit, fit_labels), ("score", test, test_labels)):
+        if np.ndim(x) != 2 or len(x) != len(labels) or not len(x) or x.shape[1] != fit.shape[1]:
+            raise DataError(
+                explain(
+                    f"readout: samples to {what}",
+                    f"responses {np.shape(x)} and {len(labels)} labels",
+                    "(n_samples, n_features), a label each, at least one sample",
+                )
+            )
+        if not np.all(np.isfinite(x)):
+            raise DataError(f"readout: samples to {what}: got NaN or infinity; expected numbers")
+    if len(np.unique(fit_labels)) < 2:
+        raise DataError(
+            f"readout: got {len(np.unique(fit_labels))} class in {len(fit_labels)} samples to fit "
+            "on; expected at least 2; raise data.n_readout"
+        )
+    from sklearn.dummy import DummyClassifier
+    from sklearn.exceptions import ConvergenceWarning
+
+    varies = np.std(fit, axis=0).max(initial=0) > 0
+    model = _pipeline(readout) if varies else DummyClassifier(strategy="most_frequent")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            model.fit(fit.astype(float), fit_labels)
+        except ConvergenceWarning as error:
+            raise DataError(
+                f"readout: logistic regression did not converge in {readout.max_iter} iterations; "
+                "raise readout.max_iter"
+            ) from error
+        except (ValueError, np.linalg.LinAlgError) as error:  # a class with one sample, say
+            name = CLASSIFIERS[readout.classifier]
+            raise DataError(
+                f"readout: {name} cannot be fitted ({one_line(error)}); fit it on more images"
+            ) from error
+    correct = model.predict(test.astype(float)) == test_labels
+    return correct, int(model[1].n_components_) if varies else 0
+
+
+def _pipeline(readout: Readout):
+    """Make what a readout fits: standardised responses, principal components, its classifier."""
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    linear = readout.classifier == "logistic"
+    return make_pipeline(
+        StandardScaler(),
+        PCA(n_components=readout.variance, whiten=True, svd_solver="full"),
+        LogisticRegression(max_iter=readout.max_iter) if linear else _quadratic(),
+    )
+
+
+def _quadratic():
+    """Make the quadratic discriminant: regularised covariances, of full rank in a small class, too.
+
+    scikit-learn's own ``reg_param`` is the same where a class has more samples than there are
+    features, and refuses any other.
+    """
+    from sklearn.covariance import EmpiricalCovariance
+    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+
+    class Regularised(EmpiricalCovariance):
+        def fit(self, X, y=None):
+            super().fit(X)
+            unit = np.eye(X.shape[1])
+            self._set_covariance((1 - _QDA_SHRINKAGE) * self.covariance_ + _QDA_SHRINKAGE * unit)
+            return self
+
+    return QuadraticDiscriminantAnalysis(solver="eigen", covariance_estimator=Regularised())
+
+
+def merged(
+    counts: np.ndarray, labels: np.ndarray, slots: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take neighbours of one class for one sample.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n_samples, n_neurons)
+        Spike counts.
+    labels : ndarray, shape (n_samples,)
+        Classes.
+    slots : ndarray of int, shape (n_samples,)
+        The slot of each sample, in order: those that do not follow each other are no neighbours.
+
+    Returns
+    -------
+    counts : ndarray, shape (n_merged, n_neurons)
+        Their means.
+    labels : ndarray, shape (n_merged,)
+        Their classes.
+    """
+    if not len(labels):
+        return np.asarray(counts, dtype=float), labels
+    begins = np.flatnonzero(
+        np.concatenate([[True], (labels[1:] != labels[:-1]) | (np.diff(slots) > 1)])
+    )
+    sizes = np.diff(np.append(begins, len(labels)))
+    return np.add.reduceat(counts, begins).astype(float) / sizes[:, None], labels[begins]
+
+
+def interval(
+    values: np.ndarray, resamples: int, rng: np.random.Generator, level: float = 0.95
+) -> tuple[float, float]:
+    """Bootstrap interval of the mean of `values` (percentile method; Efron, 1979)."""
+    from scipy.stats import bootstrap
+
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2 or np.ptp(values) == 0:
+        return float(values.mean()), float(values.mean())
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        confidence_level=level,
+        method="percentile",
+        rng=rng,
+    ).confidence_interval
+    return float(found.low), float(found.high)

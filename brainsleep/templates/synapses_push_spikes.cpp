@@ -1,3 +1,0 @@
-{# Nothing: spikes are on their way for no time. The index of a pathway is made when its synapses are
-   read (brainsleep/exchange.py). #}
-{% extends 'common_group.cpp' %}

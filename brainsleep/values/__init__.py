@@ -1,0 +1,1 @@
+"""What specifications are made of: fields, quantities, units, and all as plain data."""
