@@ -74,6 +74,7 @@ needs_brian2cuda = pytest.mark.skipif(
 needs_nvcc = pytest.mark.skipif(find_nvcc() is None, reason="no CUDA compiler nvcc")
 
 ROOT = Path(__file__).resolve().parents[1]
+TESTS = str(ROOT / "tests")
 EMULATOR = ROOT / "tests" / "cuda_emulator" / "emulator.h"
 
 

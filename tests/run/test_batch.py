@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brian2 import ms
-from conftest import TINY, make_segment, needs_compiler
+from conftest import TESTS, TINY, make_segment, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.backends.cpp import process as process_module
@@ -531,7 +531,7 @@ simulate([long] * 3, seed=range(3), backend="cpp", out=Path({out!r}), batch=True
 @needs_compiler
 @pytest.mark.standalone
 def test_ctrl_c_in_a_terminal(tmp_path):
-    code = RUN.format(tests=str(Path(__file__).parent), out=str(tmp_path / "out"))
+    code = RUN.format(tests=TESTS, out=str(tmp_path / "out"))
     with subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ from brainsleep.sweep.grid import addressed
 from brainsleep.sweep.gridfile import read_grids
 from brainsleep.tasks.images.datasets import load_dataset, split
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 STUDIES, PAPER = ROOT / "studies", ROOT / "figures/paper"
 
 pytestmark = pytest.mark.skipif(not STUDIES.is_dir(), reason="not in a checkout")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # folder in the tree -> where its files lie in the wheel
 SHIPPED = {
     "brainsleep": "brainsleep",

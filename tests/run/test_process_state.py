@@ -4,10 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from conftest import needs_compiler
+from conftest import TESTS, needs_compiler
 
 PREFERENCES = """
 core.default_float_dtype = float32
@@ -80,7 +79,7 @@ def session(backend, kind, folder):
     if kind == "odd":
         preferences = PREFERENCES.format(cache=folder / "cython")
         (folder / "brian_preferences").write_text(preferences)
-    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    paths = [TESTS, os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
         [sys.executable, "session.py", backend, kind],
         cwd=folder,

@@ -89,7 +89,7 @@ def test_run_id_goes_by_the_weights_not_by_the_path(result, tmp_path, monkeypatc
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__), "PYTHONHASHSEED": "3"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "3"},
         capture_output=True,
         text=True,
         check=True,

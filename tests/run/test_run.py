@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from brian2 import ms
-from conftest import TINY, make_segment, needs_compiler
+from conftest import TESTS, TINY, make_segment, needs_compiler
 
 from brainsleep.analysis.metrics import WEIGHT_STATISTICS, weight_entropy, weight_statistics
 from brainsleep.analysis.responses import (
@@ -205,7 +205,7 @@ print(result.path)
 @pytest.mark.slow
 def test_kill_in_the_middle_leaves_no_corrupt_result_and_the_run_completes(tmp_path):
     out = tmp_path / "out"
-    code = RUN.format(tests=os.path.dirname(__file__), out=str(out))
+    code = RUN.format(tests=TESTS, out=str(out))
     reference = simulate(
         TINY.override({"data.n_train": 60}), seed=4, backend="numpy", out=tmp_path / "reference"
     )

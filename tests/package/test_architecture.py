@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 #: Folder in the tree, and the package that it imports as.
 PACKAGES = {
     "brainsleep": "brainsleep",

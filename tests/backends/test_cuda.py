@@ -456,7 +456,7 @@ def test_a_program_that_is_left_alone_cleans_up(tmp_path):
     """Its Python is killed while a segment runs."""
     script = f"""
 import os, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = {[str(path) for path in Path(__file__).parents[:2]]!r}
 from test_cuda import *
 network = lone_neurons(LIF, 40)
 program = emulated(network)

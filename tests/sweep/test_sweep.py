@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import TINY, needs_compiler
+from conftest import TESTS, TINY, needs_compiler
 
 from brainsleep.backends.cpp import cache
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
@@ -33,7 +33,7 @@ dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "studies/smoke.toml"
 FRACTION = "schedule.sleep.fraction"
 NETWORK_INPUT = "network.projections.input_e.weights.low"
@@ -55,8 +55,7 @@ def tiny_grid(**options):
 def write_tiny(path):
     """Write a protocol file that defines `TINY`."""
     path.write_text(
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from conftest import TINY as PROTOCOL\n"
+        f"import sys; sys.path.insert(0, {TESTS!r})\nfrom conftest import TINY as PROTOCOL\n"
     )
 
 
@@ -286,7 +285,7 @@ PROTOCOL = dataclasses.replace(TINY, hooks={{"on_sleep": note}})
 
 def test_functions_of_a_users_file_reach_the_workers(two_workers, tmp_path):
     log = tmp_path / "log"
-    (tmp_path / "mine.py").write_text(HOOKED.format(tests=str(Path(__file__).parent), log=str(log)))
+    (tmp_path / "mine.py").write_text(HOOKED.format(tests=TESTS, log=str(log)))
     end = sweep(
         str(tmp_path / "mine.py"), out=tmp_path / "out", backend="numpy", client=two_workers
     )

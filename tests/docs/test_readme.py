@@ -13,7 +13,7 @@ from conftest import needs_compiler
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.results.store import read_result
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 SHELL = [

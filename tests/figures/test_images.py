@@ -1,6 +1,6 @@
 """Every figure as it was accepted: pixel by pixel, from results that are made here.
 
-After a wanted change: ``pytest tests/test_images.py --mpl-generate-path=tests/baseline``,
+After a wanted change: ``pytest tests/figures/test_images.py --mpl-generate-path=tests/baseline``,
 look at the images, and commit them.
 """
 
@@ -22,7 +22,7 @@ pytest.importorskip("pytest_mpl", reason="needs pytest-mpl: pip install 'brainsl
 #: brings its own letters, it is 0; the colour of one thin line is 0.8, another label or limit 7.
 TOLERANCE = 0.6
 
-BASELINE, DPI = Path(__file__).with_name("baseline"), 72
+BASELINE, DPI = Path(__file__).parents[1] / "baseline", 72
 compare = pytest.mark.mpl_image_compare(
     baseline_dir=BASELINE.name, tolerance=TOLERANCE, style="default", savefig_kwargs={"dpi": DPI}
 )

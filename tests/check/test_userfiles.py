@@ -2,10 +2,9 @@
 
 import pickle
 import sys
-from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, TESTS
 
 from brainsleep.check.examine import examine
 from brainsleep.cli import app as cli
@@ -55,7 +54,7 @@ def study(folder, period, n_train=8):
     """Write a study that gets its settings from files beside it."""
     (folder / "parts").mkdir(parents=True)
     path = folder / "study.py"
-    path.write_text(STUDY.format(tests=str(Path(__file__).parent)))
+    path.write_text(STUDY.format(tests=TESTS))
     (folder / "helper.py").write_text(HELPER.format(period=period))
     (folder / "parts" / "more.py").write_text(f"N_TRAIN = {n_train}\n")
     (folder / "later.py").write_text("")
@@ -192,7 +191,7 @@ def test_messages_name_modules_as_files_do(tmp_path):
 
 def test_hooks_that_use_neighbours_reach_workers(tmp_path):
     (tmp_path / "helper.py").write_text("def value():\n    return 1\n")
-    text = STUDY.format(tests=str(Path(__file__).parent)).split("import helper")[0]
+    text = STUDY.format(tests=TESTS).split("import helper")[0]
     text += (
         "import dataclasses\nimport helper\n\ndef hook(groups, t):\n"
         "    groups['e'].v = helper.value()\n\n"

@@ -16,10 +16,6 @@ from pathlib import Path
 
 import pytest
 from conftest import needs_compiler
-from faults.commands import ERRORS, STUDY, Fault, Process
-from faults.kills import Trials
-from faults.mutations import Mutations, call
-from faults.state import cache_problems, leftovers, outcomes, problems
 
 from brainsleep.backends.cpp import cache
 from brainsleep.errors import BackendError, StoreError
@@ -28,6 +24,10 @@ from brainsleep.files.locks import alone, held, is_held
 from brainsleep.results import store
 from brainsleep.results.store import find_result, read_result, write_result
 from brainsleep.sweep.ledger import write_json
+from faults.commands import ERRORS, STUDY, Fault, Process
+from faults.kills import Trials
+from faults.mutations import Mutations, call
+from faults.state import cache_problems, leftovers, outcomes, problems
 
 KEY = f"{1:020x}"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL_CAPACITY, make_segment, needs_compiler
+from conftest import SMALL_CAPACITY, TESTS, make_segment, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import SimulationError
@@ -123,7 +123,7 @@ time.sleep(60)
 
 
 def test_nothing_is_left_when_python_is_killed():
-    code = _CHILD.format(tests=str(Path(__file__).parent))
+    code = _CHILD.format(tests=TESTS)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         folder = Path(child.stdout.readline().decode().strip())
         assert folder.is_dir()
