@@ -21,6 +21,7 @@ from brainsleep.run.segment import Segment
 from brainsleep.run.state import State, initial_state
 from brainsleep.tasks.images.datasets import load_dataset
 from brainsleep.tasks.images.encoders import RateEncoder
+from brainsleep.tasks.images.task import Images
 
 LEARNING_RATE = 1e-9
 
@@ -75,7 +76,7 @@ def network(size: Size, drive: str, precision: str = "float64") -> NetworkSpec:
         "network.projections.ei.weights.low": 0.4 * 200 / size.n_e,
         "network.projections.ie.weights.low": 0.5 * 50 / size.n_i,
     }
-    protocol = Protocol(name="benchmark", network=spec, encoder=_encoder(size))
+    protocol = Protocol(name="benchmark", network=spec, task=Images(encoder=_encoder(size)))
     return protocol.override(changes).network
 
 

@@ -11,7 +11,8 @@ about the rate of naps.
 
 from brian2 import Hz, ms, second
 
-from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.models.diehl_cook import COMPETITIVE_LIF, STDP_COMPETITIVE, VOLTAGE
 from brainsleep.models.homeostasis import NORMALISE, SCALING
@@ -20,6 +21,7 @@ from brainsleep.network.spec import InitialWeights, NetworkSpec, Population, Pro
 from brainsleep.run.compare import Condition
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.readout import Readout
+from brainsleep.tasks.images.task import Data, Images
 
 N_INPUTS, N_NEURONS = 784, 200
 W_MEAN = 0.1  # mean weight of a neuron's inputs: a sum of 78.4
@@ -61,14 +63,16 @@ PROTOCOL = Protocol(
     name="competitive",
     description="Competitive layer in which naps replace the normalisation after every image",
     network=NETWORK,
-    data=Data(source="mnist", n_train=3000, n_readout=1000, n_test=1000),
-    encoder=RateEncoder(size=(28, 28), total=150.0, max_rate=128 * Hz),
+    task=Images(
+        data=Data(source="mnist", n_train=3000, n_readout=1000, n_test=1000),
+        encoder=RateEncoder(size=(28, 28), total=150.0, max_rate=128 * Hz),
+        readout=Readout(label_counts=(50, 100, 300)),
+    ),
     schedule=Schedule(
         image_duration=250 * ms,
         period=1 * second,  # four images
         sleep=sleep(0.2, scaling=1),
     ),
-    readout=Readout(label_counts=(50, 100, 300)),
     record=Record(weights_every=250, weights_at_phases=False),
     references=("doi:10.3389/fncom.2015.00099", "arXiv:2601.08447"),
 )

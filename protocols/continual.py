@@ -20,7 +20,8 @@ each new image; and the network as it is born, which forgets nothing.
 
 import dataclasses
 
-from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.models.homeostasis import NORMALISE
 from brainsleep.models.sg_snn import SG_SNN_DECAY
@@ -28,15 +29,18 @@ from brainsleep.protocols.controls import NETWORK, NORMALISE_ONLY, REST
 from brainsleep.protocols.paper import LAYERED_DECAY
 from brainsleep.run.compare import Condition
 from brainsleep.tasks.images.continual import Tasks
+from brainsleep.tasks.images.task import Data, Images
 
 PROTOCOL = Protocol(
     name="continual",
     description="Five tasks of two classes one after the other, with 20 % sleep",
     network=NETWORK,
-    data=Data(source="mnist", n_train=2000, n_readout=500, n_test=500),
+    task=Images(
+        data=Data(source="mnist", n_train=2000, n_readout=500, n_test=500),
+        tasks=Tasks(classes=((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))),
+    ),
     schedule=Schedule(sleep=sleep(0.2, noise=1, decay=1)),
     record=Record(weights_at_phases=False, weights_every=100, probe_images=100),
-    tasks=Tasks(classes=((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))),
     references=("arXiv:2601.08447", "arXiv:1706.08840", "doi:10.1038/s42256-022-00568-3"),
 )
 

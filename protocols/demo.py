@@ -7,16 +7,18 @@ runaway. The last condition is a network that never learns, its input weights sc
 responds at the same rate as the network that slept: what accuracy is worth without any learning.
 """
 
-from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule, sleep, wake
 from brainsleep.models.massey2026 import PAPER, PAPER_JANUARY
 from brainsleep.run.compare import Condition
+from brainsleep.tasks.images.task import Data, Images
 
 PROTOCOL = Protocol(
     name="demo",
     description="Recurrent STDP network on handwritten digits, with 20 % sleep",
     network=PAPER,
-    data=Data(source="digits", n_train=350, n_readout=300, n_test=370),
+    task=Images(data=Data(source="digits", n_train=350, n_readout=300, n_test=370)),
     schedule=Schedule(wake=wake(noise=1), sleep=sleep(0.2, noise=1, decay=1)),
     record=Record(weights_every=5, raster=(34, 37)),  # raster: last image, sleep, first image
     references=("arXiv:2601.08447",),

@@ -1,16 +1,15 @@
 """The authors' toy task: four noisy geometric figures on 15x15 pixels, with and without sleep."""
 
-import dataclasses
-
-from brainsleep.experiment.protocol import Data
 from brainsleep.protocols.demo import PROTOCOL as DEMO
 from brainsleep.run.compare import Condition
+from brainsleep.tasks.images.task import Data
 
-PROTOCOL = dataclasses.replace(
-    DEMO,
-    name="geometric",
-    description="Recurrent STDP network on noisy circles, squares, triangles and crosses",
-    data=Data(source="geometric", n_train=1050, n_readout=400, n_test=400),
+PROTOCOL = DEMO.override(
+    {
+        "name": "geometric",
+        "description": "Recurrent STDP network on noisy circles, squares, triangles and crosses",
+        "data": Data(source="geometric", n_train=1050, n_readout=400, n_test=400),
+    }
 )
 
 FIGURE = "demo"

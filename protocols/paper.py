@@ -31,23 +31,23 @@ are every second, 0.6 to 1 every one. ``--model sg_snn_decay`` is another networ
 sleep, see `brainsleep.models.sg_snn`.
 """
 
-import dataclasses
-
 from brian2 import Hz
 
 from brainsleep.experiment.early_stopping import EarlyStopping
-from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule, sleep, wake
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sg_snn import ITERATION, ITERATION_DECAY, SG_SNN, SG_SNN_28, SG_SNN_DECAY
 from brainsleep.run.compare import Condition
 from brainsleep.tasks.images.readout import Readout
+from brainsleep.tasks.images.task import Data, Images
 
 PROTOCOL = Protocol(
     name="paper",
     description="Recurrent STDP network of Massey et al. 2026, with 20 % sleep",
     network=PAPER,
-    data=Data(source="mnist", n_train=6000, n_readout=1000, n_test=1000),
+    task=Images(data=Data(source="mnist", n_train=6000, n_readout=1000, n_test=1000)),
     schedule=Schedule(
         wake=wake(noise=1),
         sleep=sleep(0.2, until_initial=True, tolerance=1e-3, noise=1, decay=1),
@@ -61,15 +61,17 @@ PROTOCOL = Protocol(
 PUBLISHED_READOUT = Readout(beside=("i",), fit_last=300, fit_share=0.8, score_last=200, merge=True)
 
 #: Their procedure. Besides theirs (`network`) there is the readout of `PROTOCOL` (`held_out`).
-PUBLISHED = dataclasses.replace(
-    PROTOCOL,
-    name="paper, as published",
-    description="The same, by the procedure of the published table: 300 images, 20 times",
-    data=Data(source="mnist", n_train=300, n_validation=100, n_readout=1000, n_test=1000),
-    schedule=dataclasses.replace(PROTOCOL.schedule, epochs=20, identical_epochs=True),
-    readout=PUBLISHED_READOUT,
-    more_readouts=(Readout(name="held_out"),),
-    early_stopping=EarlyStopping(patience=6, restore="if stopped"),
+PUBLISHED = PROTOCOL.override(
+    {
+        "name": "paper, as published",
+        "description": "The same, by the procedure of the published table: 300 images, 20 times",
+        "data": Data(source="mnist", n_train=300, n_validation=100, n_readout=1000, n_test=1000),
+        "schedule.epochs": 20,
+        "schedule.identical_epochs": True,
+        "readout": PUBLISHED_READOUT,
+        "more_readouts": (Readout(name="held_out"),),
+        "early_stopping": EarlyStopping(patience=6, restore="if stopped"),
+    }
 )
 
 #: What a surrogate-gradient network changes: who is read out, and when and how long it sleeps.

@@ -5,8 +5,6 @@ weaker, and there is membrane noise in sleep only. `PUBLISHED` follows their pro
 the same 300 images 20 times, no early stopping, quadratic discriminant analysis.
 """
 
-import dataclasses
-
 from brainsleep.experiment.early_stopping import EarlyStopping
 from brainsleep.experiment.schedule import wake
 from brainsleep.models.massey2026 import PAPER_JANUARY
@@ -14,19 +12,24 @@ from brainsleep.protocols import paper
 
 _CHANGED = {"network": PAPER_JANUARY, "schedule.wake": wake()}
 
-PROTOCOL = dataclasses.replace(
-    paper.PROTOCOL.override(_CHANGED),
-    name="paper_january",
-    description="Recurrent STDP network of Massey et al., settings of January 2026, 20 % sleep",
+PROTOCOL = paper.PROTOCOL.override(
+    {
+        **_CHANGED,
+        "name": "paper_january",
+        "description": "Recurrent STDP network of Massey et al., settings of January 2026, 20 % "
+        "sleep",
+    }
 )
 
-PUBLISHED = dataclasses.replace(
-    paper.PUBLISHED.override(_CHANGED),
-    name="paper_january, as published",
-    description="The same, by the authors' procedure of that time: 300 images, 20 times",
-    data=dataclasses.replace(paper.PUBLISHED.data, n_validation=0),
-    readout=dataclasses.replace(paper.PUBLISHED_READOUT, classifier="quadratic"),
-    early_stopping=EarlyStopping(),
+PUBLISHED = paper.PUBLISHED.override(
+    {
+        **_CHANGED,
+        "name": "paper_january, as published",
+        "description": "The same, by the authors' procedure of that time: 300 images, 20 times",
+        "data.n_validation": 0,
+        "readout.classifier": "quadratic",
+        "early_stopping": EarlyStopping(),
+    }
 )
 
 FIGURE, CONDITIONS = paper.FIGURE, paper.CONDITIONS

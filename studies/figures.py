@@ -59,7 +59,7 @@ def described() -> dict[tuple[str, str, str], dict]:
     found = {}
     for grid in (*GRIDS, *LAYERED):
         for row in grid.rows():
-            place = row.grid, row.condition, Path(row.protocol.data.source).stem
+            place = row.grid, row.condition, Path(row.protocol.task.data.source).stem
             if place not in found:
                 found[place] = row.protocol.describe()
     return found

@@ -18,7 +18,8 @@ from brainsleep.backends.base import make_backend
 from brainsleep.backends.cpp.build import find_compiler
 from brainsleep.backends.cuda import backend as cuda_backend
 from brainsleep.backends.cuda.toolkit import find_nvcc
-from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
@@ -35,6 +36,7 @@ from brainsleep.network.spec import (
 )
 from brainsleep.run.segment import Capacity, Segment
 from brainsleep.tasks.images.encoders import RateEncoder
+from brainsleep.tasks.images.task import Data, Images
 
 # Examples take as long as the machine is slow; in CI they are the same every time.
 hypothesis.settings.register_profile("brainsleep", deadline=None, derandomize="CI" in os.environ)
@@ -61,8 +63,10 @@ TINY = Protocol(
         n_excitatory=30,
         n_inhibitory=10,
     ),
-    data=Data(n_train=12, n_readout=40, n_test=40),
-    encoder=RateEncoder(size=(8, 8), total=14.0),
+    task=Images(
+        data=Data(n_train=12, n_readout=40, n_test=40),
+        encoder=RateEncoder(size=(8, 8), total=14.0),
+    ),
     schedule=Schedule(image_duration=50 * ms, period=200 * ms, sleep=sleep(0.5, noise=1, decay=1)),
     record=Record(raster=(3, 6), snapshots=(6,)),
 ).override({"network.projections.input_e.weights.low": 2.0})

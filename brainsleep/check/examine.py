@@ -377,10 +377,8 @@ def _noted(look: Callable[[], object]) -> list[BrainsleepError]:
 
 def _wrong(protocol: Protocol, changes: Mapping) -> list[BrainsleepError]:
     """Return what is wrong with changes of a protocol, or with its schedule under them."""
-    from ..show.describe import nominal_slots
-
     found = _noted(lambda: protocol.override(changes)) if changes else []
-    return found or _noted(lambda: nominal_slots(protocol.override(changes)))
+    return found or _noted(lambda: protocol.override(changes).nominal_slots())
 
 
 def _wrong_in_grid(grid: Grid) -> list[BrainsleepError]:

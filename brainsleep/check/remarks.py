@@ -17,12 +17,14 @@ from brian2.parsing.sympytools import str_to_sympy
 
 from ..errors import Details
 from ..experiment.protocol import Protocol
+from ..experiment.schedule import Schedule
+from ..experiment.timeline import Timeline
 from ..network.equations import checks, diagnose, settle
 from ..network.layers import SurrogateNetwork
 from ..network.models import Model, NeuronModel, PlasticityRule, SpontaneousActivity
 from ..network.spec import Network, NetworkSpec
 from ..run.compare import Condition
-from ..show.describe import nominal_slots
+from ..tasks.images.task import Images
 
 #: Values of neuron parameters beyond which the prefix of the unit was almost surely forgotten.
 _UNLIKELY = ((volt, 1 * volt, mV), (amp, 1e-3 * amp, nA), (farad, 1e-3 * farad, nF))
@@ -313,7 +315,7 @@ def _rates(equations, parameters: Mapping[str, Quantity]) -> dict[str, float]:
 def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[tuple[str, Details]]:
     """Yield what only shows in a protocol; `variants` are its conditions."""
     variants = [protocol, *variants]
-    if not any(variant.data.n_train for variant in variants):
+    if not any(map(_learns, variants)):
         return
     opened = set().union(*(_opened(variant) for variant in variants))
     projections = protocol.network.projections
@@ -330,23 +332,32 @@ def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[tuple
                 text = f"no phase opens the gate '{name}': the {kind} of that name never runs"
                 fix = f"open it, for example with sleep(..., {name}=1)"
                 yield text, Details(word="sleep", fix=fix)
-    if (fraction := protocol.schedule.sleep.fraction) > 1:
+    if not isinstance(protocol.schedule, Schedule) or not isinstance(protocol.task, Images):
+        return
+    schedule, n_train = protocol.schedule, protocol.task.data.n_train
+    if (fraction := schedule.sleep.fraction) > 1:
         text = f"a sleep is {fraction:g} times as long as the wake before it"
         fix = f"if {fraction:g} % is meant, write {fraction / 100:g}"
         yield text, Details(word="fraction", fix=fix)
-    phases = nominal_slots(protocol).phase
-    if protocol.schedule.sleep.fraction and protocol.data.n_train and "sleep" not in phases:
-        total = protocol.data.n_train * protocol.schedule.image_duration
+    if fraction and n_train and "sleep" not in protocol.nominal_slots().phase:
+        total = n_train * schedule.image_duration
         text = (
-            f"there is no sleep: it comes after every {protocol.schedule.wake_duration} of wake, "
+            f"there is no sleep: it comes after every {schedule.wake_duration} of wake, "
             f"and the training images last {total}"
         )
         yield text, Details(word="period", fix="shorten schedule.period, or show more images")
 
 
+def _learns(protocol: Protocol) -> bool:
+    """Whether a network is run at all but to test it."""
+    return not isinstance(protocol.task, Images) or bool(protocol.task.data.n_train)
+
+
 def _opened(protocol: Protocol) -> set[str]:
     """Gates that some phase of a protocol opens."""
     schedule = protocol.schedule
+    if isinstance(schedule, Timeline):
+        return {gate for each in schedule.periods for gate, value in each.gates.items() if value}
     phases = [schedule.wake.gates, schedule.test.gates]
     if schedule.sleep.fraction:
         phases += schedule.sleep.stage_gates().values()

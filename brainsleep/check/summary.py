@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..experiment.protocol import Protocol
+from ..experiment.schedule import Schedule
 from ..network.models import Model
 from ..network.spec import Network
 from ..show.stored_models import KINDS
+from ..tasks.images.task import Images
 
 _WORDS: dict[type, str] = {
     **dict(KINDS.values()),
@@ -54,17 +56,18 @@ def _distinct(own: Mapping[str, object]) -> Iterator[Model | Network | Protocol]
 
 
 def _sizes(protocol: Protocol) -> Iterator[str]:
-    network, data, schedule = protocol.network, protocol.data, protocol.schedule
+    network, schedule, task = protocol.network, protocol.schedule, protocol.task
     neurons = ", ".join(f"{p.size} {p.name}" for p in network.populations)
     plastic = sum(bool(p.rules) for p in network.projections)
     count = len(network.projections)
     yield (
         f"protocol {protocol.name}: neurons {neurons}; {count} "
-        f"projection{'s' if count != 1 else ''} ({plastic} plastic); {data.n_train} training, "
-        f"{data.n_readout} readout and {data.n_test} test images of {schedule.image_duration}"
+        f"projection{'s' if count != 1 else ''} ({plastic} plastic); "
+        + (
+            f"{task.data.n_train} training, {task.data.n_readout} readout and {task.data.n_test} "
+            f"test images of {schedule.image_duration}"
+            if isinstance(task, Images) and isinstance(schedule, Schedule)
+            else f"{float(protocol.nominal_slots().starts[-1] * network.dt):g} s"
+        )
     )
-    yield (
-        f"    sleep of {schedule.sleep_duration} after every {schedule.wake_duration} of wake"
-        if schedule.sleep.fraction
-        else "    no sleep"
-    )
+    yield f"    {schedule.in_words()}"

@@ -201,7 +201,7 @@ def _print_commands(rows: Sequence[Any], out: str, *, as_json: bool) -> None:
             "run_id": address,
             "grid": row.grid,
             "condition": row.condition,
-            "data": row.protocol.data.source,
+            "data": row.protocol.source,
             "seed": row.seed,
             "settings": dict(row.settings),
             "command": row.command(out),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..run.observers.alarms import Alarms
 from ..tasks.images.continual import Tasks
 from ..values.plain import plain
 from .early_stopping import EarlyStopping
+from .record import Alarms
 from .start import SavedWeights
 
 #: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
@@ -26,7 +26,12 @@ LATER: dict[str, dict[str, Any]] = {
     "DenseProjection": {"bias": False},
     "SpontaneousActivity": {"equations": ""},
     "Schedule": {"epochs": 1, "identical_epochs": False},
-    "Record": {"probe_images": 0, "probe_every": 1, "alarms": Alarms.deciding(plain(Alarms()))},
+    "Record": {
+        "probe_images": 0,
+        "probe_every": 1,
+        "alarms": Alarms.deciding(plain(Alarms())),
+        "observers": [],
+    },
     "Data": {"n_validation": 0},
     "GroupPlan": {"on_spike": ""},
     "Readout": {
@@ -70,7 +75,7 @@ def deciding(described: dict[str, Any]) -> dict[str, Any]:
     for key in ("name", "description"):
         content.pop(key)
     for key in ("source", "root"):
-        content["data"].pop(key)
+        content.get("data", {}).pop(key, None)
     return content
 
 

@@ -14,134 +14,25 @@ from ..errors import BrainsleepError, Details, ProtocolError, explain, nearest
 from ..files.load import load, load_module
 from ..files.userfiles import reading_once
 from ..network.spec import Network
-from ..run.observers.alarms import Alarms
-from ..tasks.images.continual import Tasks
-from ..tasks.images.encoders import RateEncoder
-from ..tasks.images.readout import Readout
 from ..values.fields import checked_fields
-from ..values.frozen import Frozen, check_distinct, show_value, tuple_of
+from ..values.frozen import Frozen, show_value
 from ..values.plain import plain
-from ..values.quantities import check_whole
-from .early_stopping import EarlyStopping
 from .identity import deciding, without_later
 from .override import UnknownKeyError, replace_at
+from .record import Record
 from .schedule import Schedule
-from .slots import MAX_SHOWN
+from .slots import SlotTable
 from .start import SavedWeights
+from .task import Course, Material, Task
+from .timeline import Timeline
 
 HOOKS = ("on_segment", "on_sleep", "on_wake")
 
 
 @checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
-class Data:
-    """Which images a run learns from, fits its readout on, and is scored on.
-
-    Parameters
-    ----------
-    source : str
-        Name of a data set or path of a file or folder; see
-        `brainsleep.tasks.images.datasets.load_dataset`.
-    root : str
-        Folder with data sets, if not a standard one.
-    n_train : int
-        Images shown awake; 0 for a network that is never trained.
-    n_readout : int
-        Held-out training images the readout is fitted on, weights frozen.
-    n_test : int
-        Test images the readout is scored on.
-    n_validation : int
-        Images held out from training by which `EarlyStopping` tells when the network is best.
-    split_seed : int
-        Fixes the test images of a data set without an official test set.
-    """
-
-    source: str = "digits"
-    root: str = ""
-    n_train: int = 700
-    n_readout: int = 500
-    n_test: int = 500
-    n_validation: int = 0
-    split_seed: int = 0
-
-    @mistakes.checked
-    def __post_init__(self):
-        for name in ("source", "root"):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                raise ProtocolError(explain(f"data.{name}", repr(value), "text"))
-        for name in ("n_train", "n_readout", "n_test", "n_validation", "split_seed"):
-            number = check_whole(getattr(self, name), f"data.{name}", ProtocolError)
-            object.__setattr__(self, name, number)
-            if name != "split_seed" and getattr(self, name) > MAX_SHOWN:
-                allowed = f"at most {MAX_SHOWN} images"
-                raise ProtocolError(explain(f"data.{name}", getattr(self, name), allowed))
-
-
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What is kept of a run besides spike counts and the first and last weights.
-
-    Parameters
-    ----------
-    weights_every : int
-        Weight statistics at least every so many slots (0: only at the borders of phases if
-        `weights_at_phases`, and at the start and end).
-    weights_at_phases : bool
-        Whether to take weight statistics whenever wake turns to sleep and back, and where a
-        stage of sleep begins.
-    snapshots : tuple of int
-        Slots before which all weights are kept.
-    raster : tuple of int
-        First and last slot (exclusive) in which single spikes are recorded (of a batch, those of
-        its first image); empty for none.
-    probe_images : int
-        Test images (at most as many as there are) that a copy of the network is shown, weights
-        frozen, before and after sleeps, to follow its representation (see
-        `brainsleep.run.observers.probes`); 0 for none.
-    probe_every : int
-        Probe at the first sleep, and then at every so many.
-    alarms : Alarms
-        When the run gives an alarm, and which alarms end it.
-    """
-
-    weights_every: int = 0
-    weights_at_phases: bool = True
-    snapshots: tuple[int, ...] = ()
-    raster: tuple[int, ...] = ()
-    probe_images: int = 0
-    probe_every: int = 1
-    alarms: Alarms = field(default_factory=Alarms)
-
-    @mistakes.checked
-    def __post_init__(self):
-        for name in ("weights_every", "probe_images", "probe_every"):
-            number = check_whole(getattr(self, name), f"record.{name}", ProtocolError)
-            object.__setattr__(self, name, number)
-        check_whole(self.probe_every, "record.probe_every", ProtocolError, least=1)
-        if not isinstance(self.weights_at_phases, bool):
-            got = repr(self.weights_at_phases)
-            raise ProtocolError(explain("record.weights_at_phases", got, "True or False"))
-        if not isinstance(self.alarms, Alarms):
-            raise ProtocolError(explain("record.alarms", show_value(self.alarms), "Alarms(...)"))
-        for name in ("snapshots", "raster"):
-            value = getattr(self, name)
-            if not isinstance(value, tuple | list):
-                allowed = "a tuple of slots such as (34, 37)"
-                raise ProtocolError(explain(f"record.{name}", repr(value), allowed))
-            slots = tuple(check_whole(slot, f"record.{name}", ProtocolError) for slot in value)
-            object.__setattr__(self, name, slots)
-        if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
-            raise ProtocolError(
-                explain("record.raster", self.raster, "(first slot, last slot), or () for none")
-            )
-
-
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """An experiment: data -> encoder -> network under a schedule -> readout.
+    """An experiment: a network, when it is awake and asleep, what it is given to do.
 
     Parameters
     ----------
@@ -149,22 +40,14 @@ class Protocol:
         Name of the protocol.
     network : NetworkSpec or SurrogateNetwork
         The network.
-    data : Data
-        Images.
-    encoder : RateEncoder
-        Images to firing rates of the input population.
-    schedule : Schedule
-        When wake, sleep and test come.
-    readout : Readout
-        How responses are classified.
-    more_readouts : tuple of Readout
-        Other ways to classify the responses of the same run, each with a name of its own.
-    early_stopping : EarlyStopping
-        Whether training ends when a validation set says so; it does not by default.
+    schedule : Timeline or Schedule
+        When wake and sleep come: periods one after the other, or sleep between the images of a
+        task.
+    task : Task or None
+        What the network is given to do, such as `brainsleep.tasks.images.task.Images`. Its
+        settings count as the protocol's own: ``data.n_train``.
     record : Record
         What is kept.
-    tasks : Tasks
-        Classes learned one after the other; none by default.
     initial_weights : SavedWeights
         Weights of a stored run that this one starts with; none by default.
     hooks : mapping of str to callable
@@ -181,18 +64,21 @@ class Protocol:
     ------
     ProtocolError, ScheduleError
         If the parts do not fit each other.
+
+    Examples
+    --------
+    >>> Protocol(
+    ...     name="asleep",
+    ...     network=network,
+    ...     schedule=Timeline(periods=(awake(20 * second, rate=8 * Hz), asleep(5 * second))),
+    ... )  # doctest: +SKIP
     """
 
     name: str
     network: Network
-    data: Data = field(default_factory=Data)
-    encoder: RateEncoder = field(default_factory=RateEncoder)
-    schedule: Schedule = field(default_factory=Schedule)
-    readout: Readout = field(default_factory=Readout)
-    more_readouts: tuple[Readout, ...] = ()
-    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    schedule: Schedule | Timeline = field(default_factory=Schedule)
+    task: Task | None = None
     record: Record = field(default_factory=Record)
-    tasks: Tasks = field(default_factory=Tasks)
     initial_weights: SavedWeights = field(default_factory=SavedWeights)
     hooks: Mapping[str, Callable] = field(default_factory=dict)
     description: str = ""
@@ -203,7 +89,7 @@ class Protocol:
         for name, kind in _KINDS.items():
             value = getattr(self, name)
             if not isinstance(value, kind):
-                allowed = getattr(kind, "__name__", "a tuple")
+                allowed = " or ".join(each.__name__ for each in _each(kind))
                 raise ProtocolError(explain(f"protocol: {name}", show_value(value), allowed))
         object.__setattr__(self, "hooks", Frozen(self.hooks))
         object.__setattr__(self, "references", tuple(self.references))
@@ -217,36 +103,53 @@ class Protocol:
         with mistakes.going_on():
             self.schedule.check_gates(self.network.gates)
         with mistakes.going_on():
-            self._check_size()
-        with mistakes.going_on():
             self.initial_weights.check(self.network)
-        object.__setattr__(
-            self, "more_readouts", tuple_of(self.more_readouts, Readout, "more_readouts")
-        )
-        check_distinct([readout.name for readout in self.readouts], "readouts")
-        shown = self.schedule.epochs * self.data.n_train
-        for readout in self.readouts:
-            with mistakes.going_on():
-                readout.check(self.network, shown, self.data.n_test, len(self.tasks))
         with mistakes.going_on():
-            self.early_stopping.check(self.data.n_validation, len(self.tasks))
+            self._check_task()
+
+    def _check_task(self) -> None:
+        if self.task is not None:
+            self.task.check(self)
+        elif not isinstance(self.schedule, Timeline):
+            fix = "or give it a task, such as task=Images(...), to sleep between images"
+            allowed = "a Timeline, as there is no task"
+            raise ProtocolError(explain("protocol: schedule", "a Schedule", allowed, fix))
+
+    def open(self, opened: dict[Any, Any]) -> Material:
+        """Read what a run needs besides the protocol; what was `opened` before not again."""
+        return Material() if self.task is None else self.task.open(opened)
 
     @property
-    def readouts(self) -> tuple[Readout, ...]:
-        """All readouts, the main one first."""
-        return (self.readout, *self.more_readouts)
+    def source(self) -> str:
+        """What its task reads from: a name or a path; "" for nothing."""
+        return "" if self.task is None else self.task.source
 
-    def _check_size(self) -> None:
-        size = self.network.population(self.network.input).size
-        if self.encoder.n_inputs != size:
-            raise ProtocolError(
-                explain(
-                    "encoder.size",
-                    f"{self.encoder.size} = {self.encoder.n_inputs} inputs",
-                    f"{size}, the size of population '{self.network.input}'",
-                ),
-                Details(word="size"),
-            )
+    def nominal_slots(self) -> SlotTable:
+        """Lay out a run as far as that can be told before any data are read."""
+        if self.task is not None:
+            return self.task.nominal_slots(self)
+        assert isinstance(self.schedule, Timeline)  # checked
+        return self.schedule.compile(self.network.gates, self.network.dt)[0]
+
+    def course(self, seed: int, material: Material) -> Course:
+        """Lay out a run.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of the run.
+        material : Material
+            From `open`.
+
+        Returns
+        -------
+        Course
+            Its slots, what is shown in them, and what is looked at.
+        """
+        if self.task is not None:
+            return self.task.course(self, seed, material)
+        assert isinstance(self.schedule, Timeline)  # checked
+        return self.schedule.course(self)
 
     def override(self, changes: Mapping[str, Any]) -> Protocol:
         """Return a copy with settings changed.
@@ -254,35 +157,44 @@ class Protocol:
         Parameters
         ----------
         changes : mapping of str to object
-            New values by dotted key: fields, names of parts, parameters of models; ``*`` stands
-            for every part. For example ``{"schedule.sleep.fraction": 0.1,
-            "network.projections.*.rules.stdp_nearest.lr": 4e-4}``. What lies behind ``*`` must
-            exist in at least one part. Strings are read as numbers with unit (``"300*ms"``), or
-            as the object they name (``"my.py:MY_RULE"``). The changes are made in order; the
-            parts of the protocol are checked against each other after the last.
+            New values by dotted key: fields of the protocol and of its task, names of parts,
+            parameters of models; ``*`` stands for every part. For example
+            ``{"schedule.sleep.fraction": 0.1, "network.projections.*.rules.stdp_nearest.lr":
+            4e-4}``. What lies behind ``*`` must exist in at least one part. Strings are read as
+            numbers with unit (``"300*ms"``), or as the object they name (``"my.py:MY_RULE"``).
+            The changes are made in order; the parts of the protocol are checked against each
+            other after the last.
 
         Raises
         ------
         ProtocolError
             For a key that does not exist, or a value of another kind.
         """
-        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        own, of_task = _parts(self), _parts(self.task)
         errors: list[BrainsleepError] = []
         for key, value in changes.items():
             head, *rest = str(key).split(".")
+            parts = of_task if head in of_task else own
             try:
                 with mistakes.raising():
                     if head not in parts:
-                        raise UnknownKeyError(head, parts, key)
+                        raise UnknownKeyError(head, own | of_task, key)
                     parts[head] = replace_at(parts[head], rest, value, key)
             except BrainsleepError as error:
                 errors.append(error)
         mistakes.raise_all(errors)
-        return Protocol(**parts)
+        if self.task is not None and own["task"] is self.task:
+            own["task"] = dataclasses.replace(self.task, **of_task)
+        return Protocol(**own)
 
     def describe(self) -> dict:
-        """Return the resolved protocol as plain data, values with units as text."""
-        return plain(self)
+        """Return the resolved protocol as plain data, values with units as text.
+
+        The settings of the task stand beside those of the protocol.
+        """
+        described = plain(self)
+        of_task = described.pop("task") or {}
+        return described | {name: value for name, value in of_task.items() if name != "kind"}
 
     def _repr_html_(self) -> str:
         """Display it in a notebook."""
@@ -295,22 +207,26 @@ class Protocol:
         return plain(self.network.plan)
 
 
+def _parts(spec: Any) -> dict[str, Any]:
+    """Return the fields of a specification; none of None."""
+    return {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)} if spec else {}
+
+
+def _each(kind: Any) -> tuple[type, ...]:
+    return kind if isinstance(kind, tuple) else (kind,)
+
+
 #: What the parts of a protocol are.
-_KINDS = {
+_KINDS: dict[str, Any] = {
     "name": str,
     "network": Network,
-    "data": Data,
-    "encoder": RateEncoder,
-    "schedule": Schedule,
-    "readout": Readout,
-    "more_readouts": tuple | list,
-    "early_stopping": EarlyStopping,
+    "schedule": (Schedule, Timeline),
+    "task": (Task, type(None)),
     "record": Record,
-    "tasks": Tasks,
     "initial_weights": SavedWeights,
     "hooks": Mapping,
     "description": str,
-    "references": tuple | list,
+    "references": (tuple, list),
 }
 
 

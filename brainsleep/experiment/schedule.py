@@ -263,6 +263,17 @@ class Schedule:
             return self.period
         return self.sleep.duration / self.sleep.fraction
 
+    def in_words(self) -> str:
+        """Say when sleep comes, and how long it is."""
+        if not self.sleep.fraction:
+            return "no sleep"
+        return f"sleep of {self.sleep_duration} after every {self.wake_duration} of wake"
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Names of the stages of sleep."""
+        return tuple(stage.name for stage in self.sleep.stages)
+
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a phase opens a gate that the network does not have."""
         opened = {kind: getattr(self, kind).gates for kind in KINDS}
@@ -333,17 +344,17 @@ class Schedule:
 
     def _timing(self, dt: Quantity, awake: bool) -> Timing:
         """Turn times into steps; check that there is room for an image between two sleeps."""
-        image = self._steps(self.image_duration, dt, "image_duration")
-        sleep = self._rounded(self.sleep_duration, dt, "sleep.max_duration")
+        image = whole_steps(self.image_duration, dt, "schedule.image_duration")
+        sleep = _rounded(self.sleep_duration, dt, "schedule.sleep.max_duration")
         period = float(self.wake_duration / dt)
         if len(self.sleep.stages) * self.sleep.cycles > MAX_SLOTS:
             allowed = f"at most {MAX_SLOTS} stages in a sleep"
             raise ScheduleError(explain("sleep.cycles", self.sleep.cycles, allowed))
         chunk = MAX_STEPS
         if self.sleep.duration is None:
-            period = self._steps(self.period, dt, "period")
+            period = whole_steps(self.period, dt, "schedule.period")
         elif self.sleep.fraction:
-            self._steps(self.sleep.duration, dt, "sleep.duration")
+            whole_steps(self.sleep.duration, dt, "schedule.sleep.duration")
         if awake and sleep and period < image * (1 - 1e-9):
             raise ScheduleError(
                 explain(
@@ -354,7 +365,8 @@ class Schedule:
                 )
             )
         if awake and self.sleep.until_initial:
-            chunk = min(chunk, self._steps(self.sleep.check_every, dt, "sleep.check_every"))
+            often = whole_steps(self.sleep.check_every, dt, "schedule.sleep.check_every")
+            chunk = min(chunk, often)
         within = self.sleep.tolerance * self.sleep.until_initial
         until = float(self.sleep.until_initial and not within)
         return Timing(
@@ -370,23 +382,20 @@ class Schedule:
             anew=self.identical_epochs,
         )
 
-    @classmethod
-    def _steps(cls, duration: Quantity, dt: Quantity, where: str) -> int:
-        """Return a time in steps, which it must be a whole number of."""
-        steps = cls._rounded(duration, dt, where)
-        if steps < 1 or abs(float(duration / dt) - steps) > 1e-6 * steps:
-            raise ScheduleError(
-                explain(f"schedule.{where}", duration, f"a multiple of the time step {dt}")
-            )
-        return steps
 
-    @staticmethod
-    def _rounded(duration: Quantity, dt: Quantity, where: str) -> int:
-        steps = float(duration / dt)
-        if not steps <= _MOST_STEPS:
-            allowed = f"at most 2**40 time steps of {dt}"
-            raise ScheduleError(explain(f"schedule.{where}", duration, allowed))
-        return round(steps)
+def whole_steps(duration: Quantity, dt: Quantity, where: str) -> int:
+    """Return a time in steps, which it must be a whole number of."""
+    steps = _rounded(duration, dt, where)
+    if steps < 1 or abs(float(duration / dt) - steps) > 1e-6 * steps:
+        raise ScheduleError(explain(where, duration, f"a multiple of the time step {dt}"))
+    return steps
+
+
+def _rounded(duration: Quantity, dt: Quantity, where: str) -> int:
+    steps = float(duration / dt)
+    if not steps <= _MOST_STEPS:
+        raise ScheduleError(explain(where, duration, f"at most 2**40 time steps of {dt}"))
+    return round(steps)
 
 
 def _check_size(slots: float) -> None:

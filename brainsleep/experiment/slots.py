@@ -75,6 +75,16 @@ class SlotTable:
         """First step of every slot and the end, shape (n_slots + 1,)."""
         return np.concatenate([[0], np.cumsum(self.steps)])
 
+    @property
+    def trained(self) -> int:
+        """The slot before which training is over."""
+        return int(np.sum(self.stage == "train"))
+
+    def ends_of(self, phase: str) -> np.ndarray:
+        """Return the slots before which a phase of a kind has just ended, while learning."""
+        during = (self.phase == phase) & (self.stage == "train")
+        return 1 + np.flatnonzero(during & ~np.append(during[1:], False))
+
 
 @dataclass(frozen=True)
 class Order:
@@ -233,12 +243,10 @@ def slot_table(
     values = zip(*slots, strict=True)
     columns = dict(zip(Slot._fields, map(np.array, values), strict=True))
     phase, stage = columns["phase"], columns["sleep_stage"]
-    opening = {
-        gate: np.select(
-            [phase == kind for kind in opened], [gs.get(gate, 0.0) for gs in opened.values()]
-        ).astype(float)
-        for gate in gates
-    }
+    opening = {gate: np.zeros(len(slots)) for gate in gates}
+    for kind, of_phase in opened.items():
+        for gate in gates:
+            opening[gate][phase == kind] = of_phase.get(gate, 0.0)
     for name, of_stage in in_stages.items():
         for gate in gates if name else ():
             opening[gate][stage == name] = of_stage.get(gate, 0.0)

@@ -31,7 +31,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..run.observers.alarms import KINDS
+from ..experiment.record import ALARMS
 from ..experiment.cadence import scheduled
 from ..errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
 from ..files.atomic import written_for
@@ -197,7 +197,7 @@ def _line(result: Result) -> dict[str, Any]:
             line |= {f"{name}.low": value[0], f"{name}.high": value[1]}
         elif not isinstance(value, list | dict):
             line[name] = value
-    line |= {f"alarm.{kind}": _first(result.alarms, kind) for kind in KINDS}
+    line |= {f"alarm.{kind}": _first(result.alarms, kind) for kind in ALARMS}
     line["stopped_s"] = result.stopped["at_s"] if result.stopped else math.nan
     wall = sum(info["timings"][name] for name in ("build_s", "simulate_s", "readout_s"))
     line |= {"wall_s": wall, **info["timings"]}

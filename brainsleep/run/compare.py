@@ -13,9 +13,11 @@ from ..errors import ProtocolError, SimulationError, explain, nearest
 from ..experiment.protocol import Protocol
 from ..results.store import Result
 from ..tasks.images.datasets import load_dataset, split
+from ..tasks.images.presentation import measure_rate
+from ..tasks.images.task import images_of
 from ..values.fields import checked_fields
 from ..values.frozen import Frozen
-from .simulate import Progress, measure_rate, simulate
+from .simulate import Progress, simulate
 from .state import stream
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def compare(
                     f"condition '{condition.name}': match_rate: no earlier condition "
                     f"'{condition.match_rate}'; {nearest(condition.match_rate, results)}"
                 )
-            target = test_rate(results[condition.match_rate], each.readout.population)
+            target = test_rate(results[condition.match_rate], images_of(each)[0].readout.population)
             report(0, 1, "matching the rate")
             each = match_rate(each, condition.scale, target, seed=seed, backend=backend)
         results[condition.name] = simulate(
@@ -146,7 +148,7 @@ def match_rate(protocol: Protocol, key: str, target: float, *, seed: int, backen
     SimulationError
         If no factor in that range reaches the rate.
     """
-    data = protocol.data
+    data = images_of(protocol)[0].data
     dataset = load_dataset(data.source, data.root or None)
     images = split(
         dataset, data.n_train, data.n_readout, data.n_test, stream(seed, "data"), data.split_seed

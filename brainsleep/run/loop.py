@@ -11,24 +11,25 @@ import logging
 import platform
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..analysis.metrics import WEIGHT_STATISTICS
 from ..errors import NotFiniteError, StoreError
-from ..experiment.early_stopping import EarlyStopping
+from ..experiment.observer import Observer, Seen, View
 from ..experiment.protocol import Protocol
+from ..experiment.task import Material
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
-from ..tasks.images.datasets import Dataset, split
-from .observers.alarms import LOOK_EVERY, Alarm, Watch
-from .observers.probes import Probes
+from .observers.alarms import Alarm, Watch
+from .observers.rates import Rates
 from .observers.recorder import Checkpoint, Recorder
-from .outcome import outcome
+from .observers.weights import Saturation, Snapshots, WeightStatistics
 from .request import Request, Steps
-from .segment import Batch, Capacity, Segment
+from .segment import Capacity, Segment
 from .state import State, initial_state, stream
 
 #: Told how far a run is: steps done, steps in all, what it is doing.
@@ -48,52 +49,38 @@ class Run:
         protocol: Protocol,
         seed: int,
         backend: str,
-        dataset: Dataset,
+        material: Material,
         identity: str,
         out: Path,
         progress: Progress,
     ):
         self.protocol, self.seed, self.backend_name = protocol, seed, backend
-        self.dataset, self.identity, self.out = dataset, identity, out
+        self.identity, self.out = identity, out
         self.folder = partial_folder(out, identity)
         self.progress = progress
-        data, network = protocol.data, protocol.network
-        self.split = split(
-            dataset,
-            data.n_train,
-            data.n_readout,
-            data.n_test,
-            stream(seed, "data"),
-            data.split_seed,
-            data.n_validation,
-        )
-        schedule = protocol.schedule
-        self.order = protocol.tasks.order(
-            self.split.train.labels,
-            schedule.epochs,
-            stream(seed, "order"),
-            schedule.identical_epochs,
-        )
-        self.table = schedule.compile(
-            self.order,
-            data.n_readout,
-            data.n_test,
-            network.gates,
-            network.dt,
-            network.batch_size or 1,
-        )
-        self.recorder = Recorder.empty(protocol, len(self.table))
-        read = [readout.population for readout in protocol.readouts]
-        self.watch = Watch(protocol.record.alarms, network, self.table, read)
+        self.course = protocol.course(seed, material)
+        self.table = table = self.course.table
+        network, record = protocol.network, protocol.record
+        self.recorder = Recorder.empty(protocol, len(table))
+        self.watch = Watch(record.alarms, network, table, self.course.read)
         self.described = protocol.describe()  # before hooks have changed anything that they hold
         start = initial_state(network, seed, protocol.initial_weights.weights())
         self._at = (0, start)  # one value: an interrupt finds a whole one
         self.initial_sums = self._summed_weights(self.state)
         self.seconds = 0.0
-        self._n_train_slots = int(np.sum(self.table.stage == "train"))
-        self._stat_slots = self._statistic_slots()
-        self.probes = Probes(protocol, self.table, self.order, self.split, seed)
-        longest, usual = int(self.table.steps.max()), Capacity()
+        weights = WeightStatistics(record)
+        self.observers: list[Observer] = [
+            Saturation(weights),
+            weights,
+            Snapshots(record.snapshots),
+            Rates(),
+            *record.observers,
+        ]
+        everyone = [*self.course.observers, *self.observers]
+        self._planned = {
+            each.name: frozenset(int(slot) for slot in each.slots(table)) for each in everyone
+        }
+        longest, usual = int(table.steps.max()), Capacity()
         self.capacity = Capacity(usual.slots, max(longest, usual.steps))
         self.watches = False  # whether its backend ends a sleep early within a segment
 
@@ -109,17 +96,6 @@ class Run:
 
     # -- laying out ----------------------------------------------------------------------------
 
-    def _statistic_slots(self) -> np.ndarray:
-        """Slots before which weight statistics are taken (training only, and its end)."""
-        record, table = self.protocol.record, self.table
-        n_train = self._n_train_slots
-        slots = {0, n_train}
-        if record.weights_at_phases:
-            slots |= set(np.flatnonzero(table.onset[:n_train]).tolist())
-        if record.weights_every:
-            slots |= set(range(0, n_train, record.weights_every))
-        return np.array(sorted(slots))
-
     def _boundaries(self) -> np.ndarray:
         """Slots at which a segment must begin."""
         table = self.table
@@ -129,37 +105,22 @@ class Run:
         looks = np.flatnonzero(table.within)
         if self.watches:  # of slots in a row only the first begins a segment, the last ends one
             checks, ends = np.setdiff1d(checks, ends), np.setdiff1d(ends, checks)
-        snapshots = [s for s in self.protocol.record.snapshots if s < len(table)]
-        singly = np.arange(self._n_train_slots if self.protocol.network.batch_size else 0)
-        own = [changes, self._stat_slots, checks, ends, looks, looks + 1, singly]
-        more = [*snapshots, *self.probes.slots, len(table)]
-        return np.unique(np.concatenate([*own, more])).astype(int)
+        singly = np.arange(table.trained if self.protocol.network.batch_size else 0)
+        planned: frozenset[int] = frozenset().union(*self._planned.values())
+        own = [changes, checks, ends, looks, looks + 1, singly]
+        return np.unique(np.concatenate([*own, sorted(planned), [len(table)]])).astype(int)
 
     def _segment(self, first: int, last: int) -> Segment:
         table, cut = self.table, slice(first, last)
-        stage = str(table.stage[first])
-        image = table.image[cut]
-        encoder, images = self.protocol.encoder, getattr(self.split, stage).images
-        stimulus = np.zeros((last - first, encoder.n_inputs))
-        if np.any(image >= 0):
-            stimulus[image >= 0] = encoder.rates(images[image[image >= 0]])
         raster = None
         if self.protocol.record.raster:
             start, stop = self.protocol.record.raster
             slots = np.arange(first, last)
             raster = (slots >= start) & (slots < stop)
-        batch = self._batch(first) if table.phase[first] == "wake" else None
+        batch = self.course.batch(first) if table.phase[first] == "wake" else None
         above = table.above[cut] * sum(self.initial_sums) if self.watches else None
-        start = self.recorder.steps_before(first)
+        stimulus, start = self.course.stimulus(first, last), self.recorder.steps_before(first)
         return Segment.of(table, cut, stimulus, raster, batch, above, start)
-
-    def _batch(self, slot: int) -> Batch | None:
-        """Return the images and labels that are learned from together, if the network does so."""
-        if not self.protocol.network.batch_size:
-            return None
-        place = self.table.shown[slot] + np.arange(self.table.n_images[slot])
-        train, chosen = self.split.train, self.order.image[place]
-        return Batch(self.protocol.encoder.rates(train.images[chosen]), train.labels[chosen])
 
     # -- running -------------------------------------------------------------------------------
 
@@ -193,9 +154,8 @@ class Run:
             yield from self._arrive()
             self.seconds = before + clock() - begun
             self.tell(str(self.table.phase[last - 1]))
-        if self.position < self._n_train_slots:  # stopped: training ended with these weights
-            self.recorder.add_statistics(self.position, self.protocol, self.state)
-            self.recorder.add_snapshot("trained", self.protocol, self.state)
+        if self.position < self.table.trained:  # stopped: training ended with these weights
+            yield from self._look(self.observers, over=True)
 
     def tell(self, text: str) -> None:
         """Show how far it is, and which alarms there were."""
@@ -268,52 +228,39 @@ class Run:
                 sums[getattr(p, "sign", 1)] += float(state.weights(p.name).sum())
         return sums[1], sums[-1]
 
+    def _view(self, over: bool = False) -> View:
+        where = self.protocol, self.table, self.position, self.state, self.recorder
+        return View(*where, self.seed, self.capacity, over)
+
     def _arrive(self) -> Steps[None]:
-        """Look at what is to be looked at here; end training if that is what it says."""
-        slot, end = self.position, self._n_train_slots
-        yield from self._probe(slot)
-        scores = self.probes.scores(self.recorder, slot)
-        if slot in self.probes.validations and EarlyStopping.best(scores) == len(scores) - 1:
-            self.recorder.best = self._synapses(self.state)
-        stopping = self.protocol.early_stopping
-        if ends := slot < end and stopping.ends(scores):
-            self._observe(slot)
-            self.tell(f"training ended early, after {len(scores)} epochs")
-        if ends or (slot == end and scores and stopping.restore == "always"):
-            arrays = self.state.arrays | self.recorder.best
-            self._at = (end, replace(self.state, arrays=arrays))
-        self._observe(self.position)
+        """Look at what is to be looked at here; end training if that is what the task says."""
+        yield from self._look(self.course.observers)
+        ending = self.course.ending(self._view())
+        if ending and ending.text:
+            yield from self._look(self.observers)
+            self.tell(ending.text)
+        if ending:
+            arrays = self.state.arrays | ending.arrays
+            self._at = (self.table.trained, replace(self.state, arrays=arrays))
+        yield from self._look(self.observers)
 
-    @staticmethod
-    def _synapses(state: State) -> dict[str, np.ndarray]:
-        """Return the arrays of a state that belong to projections."""
-        return {k: v for k, v in state.arrays.items() if k.partition(".")[0] in state.synapses}
-
-    def _probe(self, slot: int) -> Steps[None]:
-        """Show images to a copy of the network if that is due before `slot`."""
-        if not self.probes.due(self.recorder, slot):
-            return
-        looking = self.probes.look(self.capacity, self.state, slot, self.recorder)
-        try:
-            self.recorder.probes[slot] = yield from looking
-        except NotFiniteError as error:
-            self._not_finite(error, f"a probe before slot {slot}")
-
-    def _observe(self, slot: int) -> None:
-        """Look at weights and alarms before `slot`; the state stays as it is."""
-        if slot in self._stat_slots or (
-            slot < self._n_train_slots and slot - self.recorder.looked_at(slot) >= LOOK_EVERY
-        ):
-            self.recorder.add_saturation(slot, self.protocol, self.state)
+    def _look(self, observers: Sequence[Observer], over: bool = False) -> Steps[None]:
+        """Let observers look that want to, then tell of new alarms; the state stays as it is."""
+        slot, view = self.position, self._view(over)
+        for each in observers:
+            looks = self.recorder.looks.setdefault(each.name, {})
+            if slot in looks or not each.due(view, slot in self._planned[each.name]):
+                continue
+            found = each.look(view)
+            if isinstance(found, Generator):
+                try:
+                    found = yield from found
+                except NotFiniteError as error:
+                    self._not_finite(error, f"a probe before slot {slot}")
+                    return
+            looks[slot] = {name: np.asarray(value) for name, value in found.items()}
         for alarm in self.watch.look(self.recorder, slot):
             self._warn(alarm)
-        if slot in self._stat_slots:
-            self.recorder.add_statistics(slot, self.protocol, self.state)
-        names = {"initial": slot == 0, "trained": slot == self._n_train_slots}
-        names[f"slot_{slot}"] = slot in self.protocol.record.snapshots
-        for name, wanted in names.items():
-            if wanted:
-                self.recorder.add_snapshot(name, self.protocol, self.state)
 
     # -- checkpoints ---------------------------------------------------------------------------
 
@@ -328,7 +275,7 @@ class Run:
         if self.protocol.hooks:
             return
         position, state = self._at
-        recorded = self.recorder.arrays(before=position)
+        recorded = self.recorder.checkpoint(position)
         point = Checkpoint(position, self.seconds, state.arrays, recorded)
         try:
             point.save(self.folder)
@@ -362,7 +309,7 @@ class Run:
         """
         self.tell("stopped" if self.watch.stopped else "readout")
         started = time.perf_counter()
-        metrics, arrays = outcome(self)
+        metrics, arrays = self._outcome()
         timings = {
             "build_s": build_seconds,
             "simulate_s": self.seconds,
@@ -374,13 +321,7 @@ class Run:
             "equations": self.protocol.equations(),
             "seed": int(self.seed),
             "backend": self.backend_name,
-            "data": {
-                "name": self.dataset.name,
-                "fingerprint": self.dataset.fingerprint,
-                "source": self.dataset.source,
-                "licence": self.dataset.licence,
-                "citation": self.dataset.citation,
-            },
+            "data": self.course.source,
             "metrics": metrics,
             **self.watch.report(),
             "timings": timings,
@@ -389,6 +330,31 @@ class Run:
             "machine": " ".join(filter(None, (platform.system(), platform.machine(), gpu))),
             "weight_statistics": list(WEIGHT_STATISTICS),
         }
+        if mine := self.protocol.record.observers:
+            info["defined"] = [asdict(metric) for each in mine for metric in each.metrics]
         result = write_result(self.out, self.identity, info, arrays)
         shutil.rmtree(self.folder, ignore_errors=True)
         return result
+
+    def _outcome(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return the metrics, and the arrays that are stored beside them."""
+        last = self.position  # the end, unless it was stopped
+        table, recorder = self.table.until(last), self.recorder.until(last)
+        stopped = self.watch.stopped is not None
+        seen = Seen(self.protocol, table, recorder, self.state, self.seed, stopped)
+        arrays = recorder.arrays() | {
+            "slots/steps": recorder.ran,
+            "slots/image": table.image,
+            "slots/stage": table.stage,
+            "slots/phase": table.phase,
+            "slots/sleep_stage": table.sleep_stage,
+            "slots/n_images": table.n_images,
+            "slots/task": table.task,
+        }
+        for p in self.protocol.network.projections:
+            arrays[f"synapses/{p.name}"] = np.column_stack(self.state.synapses[p.name])
+        metrics: dict[str, Any] = {}
+        for each in (*self.observers, *self.course.observers):
+            metrics |= each.measure(seen)
+            arrays |= each.arrays(seen)
+        return metrics, arrays

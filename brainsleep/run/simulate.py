@@ -1,4 +1,4 @@
-"""Run a protocol: data -> encoder -> network under a schedule -> recording -> readout -> store."""
+"""Run a protocol: network and stimulus, segment by segment -> observers -> stored result."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, cast, overload
 
-import numpy as np
-
-from ..backends.base import backend_identity, default_backend, make_backend
+from ..backends.base import backend_identity, default_backend
 from ..errors import BatchError, ProtocolError, explain, one_line
 from ..experiment.protocol import Protocol, run_id
 from ..results.store import Result, check_writable, find_result, partial_folder, working_on
-from ..tasks.images.datasets import load_dataset
 from .batch import check_alike, finish
 from .loop import Progress, Run
-from .observers.probes import shown
-from .state import initial_state, stream
 
-__all__ = ["Progress", "measure_rate", "simulate"]
+__all__ = ["Progress", "simulate"]
 
 log = logging.getLogger("brainsleep")
 
@@ -129,14 +124,15 @@ def _simulate(
     backend = backend or default_backend(protocols[0].network)
     check_alike(protocols)
     check_writable(out)
-    load, warn = cache(load_dataset), cache(log.warning)
+    opened: dict[Any, Any] = {}
+    warn = cache(log.warning)
     jobs, addresses = {}, []
     for protocol, seed, tell in zip(protocols, seeds, tells, strict=True):
-        dataset = load(protocol.data.source, protocol.data.root or None)
-        if squeezed := protocol.encoder.squeezed(*dataset.images.shape[1:]):
-            warn("%s: %s", dataset.name, squeezed)
-        address = run_id(protocol, seed, backend_identity(backend), dataset.fingerprint)
-        jobs[address] = protocol, seed, backend, dataset, address, out, tell
+        material = protocol.open(opened)
+        for remark in material.remarks:
+            warn(remark)
+        address = run_id(protocol, seed, backend_identity(backend), material.fingerprint)
+        jobs[address] = protocol, seed, backend, material, address, out, tell
         addresses.append(address)
     ends: dict[str, Result | Exception] = {}
 
@@ -201,30 +197,3 @@ def _failures(failed: dict[int, Exception], protocols: list, seeds: list) -> str
     ]
     kept = "the others are stored" if len(failed) < len(protocols) else "none is stored"
     return f"batch: {len(failed)} of {len(protocols)} runs failed, {kept}; {'; '.join(each)}"
-
-
-def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray) -> float:
-    """Return the mean rate in Hz of the readout population while an untrained network sees images.
-
-    Parameters
-    ----------
-    protocol : Protocol
-        The network and its encoder; only its test phase is used.
-    seed : int
-        Seed of connectivity, weights and input.
-    backend : str
-        Name of the backend.
-    images : ndarray of uint8, shape (n_images, height, width)
-        Images to show.
-    """
-    network = protocol.network
-    program = make_backend(backend, network)
-    state = initial_state(network, seed, protocol.initial_weights.weights())
-    spikes = steps = 0
-    for first, segment in shown(protocol, images, program.capacity.slots // 2):
-        key = int(stream(seed, "calibration", first).integers(2**32))
-        state, recording = program.advance(state, segment, key)
-        spikes += int(recording.counts[protocol.readout.population].sum())
-        steps += int(segment.starts[-1])
-    size = network.population(protocol.readout.population).size
-    return spikes / (size * float(steps * network.dt))

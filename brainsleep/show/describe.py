@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..experiment.protocol import Protocol
 from ..experiment.schedule import SleepPhase
-from ..experiment.slots import SlotTable
+from ..experiment.timeline import Timeline
 from ..network.equations.settle import tidy
 from ..network.layers import SurrogateNetwork
 from ..network.models import Model
@@ -212,42 +212,29 @@ def _synapse_text(synapses: SynapsePlan) -> str:
 
 def _schedule(protocol: Protocol) -> Iterator[Any]:
     schedule, network = protocol.schedule, protocol.network
-    slots = nominal_slots(protocol)
+    slots = protocol.nominal_slots()
     dt = float(network.dt)
     table = grid("schedule", "stage", "phase", "slots", "phases", "total", *network.gates)
-    for stage in ("train", "readout", "test"):
-        for kind in ("wake", "sleep", "test"):
-            chosen = (slots.stage == stage) & (slots.phase == kind)
-            opened = {"": getattr(schedule, kind).gates}
-            opened = schedule.sleep.stage_gates() if kind == "sleep" else opened
-            for name, gates in opened.items():
-                here = chosen & (slots.sleep_stage == name)
-                if here.any():
-                    table.add_row(
-                        stage,
-                        f"{kind}: {name}" if name else kind,
-                        str(here.sum()),
-                        str((here & slots.onset).sum()),
-                        f"{slots.steps[here].sum() * dt:g} s",
-                        *(f"{gates.get(gate, 0):g}" for gate in network.gates),
-                    )
+    kinds = list(zip(slots.stage, slots.phase, slots.sleep_stage, strict=True))
+    for kind in dict.fromkeys(kinds):
+        here = np.array([each == kind for each in kinds])
+        stage, phase, name = map(str, kind)
+        table.add_row(
+            stage,
+            f"{phase}: {name}" if name else phase,
+            str(here.sum()),
+            str((here & slots.onset).sum()),
+            f"{slots.steps[here].sum() * dt:g} s",
+            *(f"{slots.gates[gate][here][0]:g}" for gate in network.gates),
+        )
     yield table
+    if isinstance(schedule, Timeline):
+        yield Text(schedule.in_words())
+        return
     yield Text(
         f"image {schedule.image_duration}; sleep of {schedule.sleep_duration} after every "
         f"{schedule.wake_duration} of wake (fraction {schedule.sleep.fraction:g}, at most "
         f"{schedule.sleep.max_duration}" + _end_of_sleep(schedule.sleep) + _stages(schedule.sleep)
-    )
-
-
-def nominal_slots(protocol: Protocol) -> SlotTable:
-    """Lay out a run whose training images are spread evenly over the classes."""
-    data, network = protocol.data, protocol.network
-    classes = [label for task in protocol.tasks.classes for label in task] or [0]
-    labels = np.resize(classes, data.n_train)
-    schedule, rng = protocol.schedule, np.random.default_rng(0)
-    order = protocol.tasks.order(labels, schedule.epochs, rng, schedule.identical_epochs)
-    return protocol.schedule.compile(
-        order, data.n_readout, data.n_test, network.gates, network.dt, network.batch_size or 1
     )
 
 

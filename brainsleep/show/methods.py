@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..experiment.cadence import every_nth, scheduled
-from ..experiment.protocol import Data, Protocol
+from ..experiment.protocol import Protocol
 from ..network.layers import SurrogateNetwork
 from ..network.models import Model
 from ..network.spec import Network
 from ..tasks.images.readout import CLASSIFIERS, Readout
+from ..tasks.images.task import Data, Images
 from ..values.plain import plain
 from . import facts, stored_models
 from .facts import end_of_sleep, text
@@ -44,7 +45,7 @@ def methods(what: Protocol | Network | Model) -> str:
         references: Iterable[str] = what.references
     elif isinstance(what, Protocol):
         parts += _network(what.network, plain(what.initial_weights))
-        parts += [*_schedule(plain(what)), *_data(what)]
+        parts += [*_schedule(what.describe()), *_data(what)]
         references = [*what.references, *_cited(plain(what.network))]
     else:
         parts += _network(what)
@@ -217,7 +218,10 @@ def _said_of_readout(readout: Readout, data: Data, scored: str) -> str:
 
 
 def _data(protocol: Protocol) -> Iterator[str]:
-    data, readout, output = protocol.data, protocol.readout, protocol.network.output
+    task, output = protocol.task, protocol.network.output
+    if not isinstance(task, Images):
+        return
+    data, readout = task.data, task.readout
     yield r"\subsection*{Data and readout}"
     held_out = f"{data.n_test} test images, with weights frozen"
     said = f"The network learned from {data.n_train} images of {data.source}."
@@ -229,17 +233,17 @@ def _data(protocol: Protocol) -> Iterator[str]:
     else:
         said += " A"
     said += _said_of_readout(readout, data, "the same test images" if output else held_out)
-    for other in protocol.more_readouts:
+    for other in task.more_readouts:
         said += " Another readout is a" + _said_of_readout(other, data, "test images")
-    if protocol.early_stopping:
+    if task.early_stopping:
         said += (
             f" After every epoch a copy of the network was shown {data.n_validation} validation "
             "images; training ended when the accuracy on them had not risen for "
-            f"{protocol.early_stopping.patience} epochs, and the weights of the best epoch were "
-            "put back" + (" then." if protocol.early_stopping.restore != "always" else ".")
+            f"{task.early_stopping.patience} epochs, and the weights of the best epoch were "
+            "put back" + (" then." if task.early_stopping.restore != "always" else ".")
         )
     yield escaped(said)
-    if len(protocol.tasks):
+    if len(task.tasks):
         yield (
             "After every task, readout and test images were shown to a copy of the network with "
             "frozen weights, and the accuracy on every task so far was taken of a readout fitted "
@@ -248,7 +252,7 @@ def _data(protocol: Protocol) -> Iterator[str]:
             + (", and of the decisions of the output neurons (own)." if output else ".")
         )
     rows = []
-    for name, value in plain(protocol.encoder).items():
+    for name, value in plain(task.encoder).items():
         if name != "kind":
             rows.append((escaped(f"encoder.{name}"), escaped(text(value))))
     yield tabulated(("setting", "value"), rows, "Encoder")

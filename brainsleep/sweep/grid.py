@@ -27,7 +27,6 @@ from ..files.load import load_module
 from ..files.userfiles import reading_once
 from ..run.batch import structure
 from ..run.compare import Condition, value_at
-from ..tasks.images.datasets import load_dataset
 from ..values.fields import checked_fields
 from ..values.frozen import Frozen
 from ..values.functions import described, unlike
@@ -85,7 +84,7 @@ class Row:
     @property
     def label(self) -> str:
         """What tells it from other rows, for people."""
-        data = Path(self.protocol.data.source).stem
+        data = Path(self.protocol.source).stem
         return ", ".join(filter(None, (self.grid, self.condition, data, f"seed {self.seed}")))
 
     def command(self, out: str) -> str:
@@ -294,19 +293,15 @@ def addressed(rows: Iterable[Row]) -> list[Row]:
     SweepError
         If a hook holds something that its address cannot say.
     """
-    fingerprints: dict[tuple, str] = {}
+    opened: dict[Any, Any] = {}
     done: dict[int, Row] = {}
 
     def address(row: Row) -> Row:
         if id(row) in done:
             return done[id(row)]
         _check_hooks(row)
-        data = row.protocol.data
-        place = data.source, str(data.root)
-        if place not in fingerprints:
-            fingerprints[place] = load_dataset(data.source, data.root or None).fingerprint
-        backend = backend_identity(row.backend)
-        found = run_id(row.protocol, row.seed, backend, fingerprints[place])
+        backend, material = backend_identity(row.backend), row.protocol.open(opened)
+        found = run_id(row.protocol, row.seed, backend, material.fingerprint)
         reference = row.reference and address(row.reference)
         if reference:
             text = f"{found} {reference.run_id} {row.scale}"

@@ -45,7 +45,7 @@ def described(row: Row) -> dict:
         "grid": row.grid,
         "condition": row.condition,
         "protocol": row.protocol.name,
-        "data": row.protocol.data.source,
+        "data": row.protocol.source,
         "settings": dict(row.settings),
         "seed": row.seed,
         "backend": row.backend,

@@ -19,6 +19,7 @@ from ..files.userfiles import PREFIX
 from ..results.store import Result
 from ..run.compare import match_rate, test_rate, value_at
 from ..run.simulate import simulate
+from ..tasks.images.task import images_of
 from .cluster import needed
 from .grid import Row
 from .ledger import matched_note, read_json, result_of, write_json
@@ -151,7 +152,7 @@ def _matched(row: Row, like: Row, out: Path) -> Protocol:
     reference = result_of(out, like)
     if reference is None:
         raise SweepError(f"{row.label}: the run that its rate is matched to is gone; run it again")
-    target = test_rate(reference, row.protocol.readout.population)
+    target = test_rate(reference, images_of(row.protocol)[0].readout.population)
     return match_rate(row.protocol, row.scale, target, seed=row.seed, backend=row.backend)
 
 

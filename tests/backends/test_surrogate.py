@@ -12,7 +12,8 @@ from conftest import TINY, make_segment
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, BrainsleepError, ProtocolError, ScheduleError, SpecError
-from brainsleep.experiment.protocol import Record, load_protocol
+from brainsleep.experiment.protocol import load_protocol
+from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.models.homeostasis import NORMALISE, PRUNING
 from brainsleep.models.massey2026 import PAPER
@@ -49,19 +50,20 @@ SMALL = dataclasses.replace(
 )
 
 #: A run of a second or two.
-LAYERED = dataclasses.replace(
-    TINY,
-    name="layered",
-    network=dataclasses.replace(
-        decay_network(n_inputs=64, n_hidden=60), batch_size=20, learning_rate=5e-3
-    ),
-    schedule=Schedule(
-        image_duration=20 * ms,
-        epochs=3,
-        sleep=sleep(0.5, duration=20 * ms, noise=1, decay=1),
-    ),
-    readout=dataclasses.replace(TINY.readout, population="hidden"),
-    record=Record(),
+LAYERED = TINY.override(
+    {
+        "name": "layered",
+        "network": dataclasses.replace(
+            decay_network(n_inputs=64, n_hidden=60), batch_size=20, learning_rate=5e-3
+        ),
+        "schedule": Schedule(
+            image_duration=20 * ms,
+            epochs=3,
+            sleep=sleep(0.5, duration=20 * ms, noise=1, decay=1),
+        ),
+        "readout": dataclasses.replace(TINY.task.readout, population="hidden"),
+        "record": Record(),
+    }
 ).override({"data.n_train": 100})
 
 
@@ -158,13 +160,13 @@ def test_every_number_of_the_papers_network_is_that_of_the_authors_code(model, s
     assert (network.loss, network.learning_rate) == ("ce_step_loss", 5e-4)
     assert (network.batch_size, network.sleeping_copies) == (128, 128)
 
-    assert (protocol.encoder.size, protocol.encoder.total) == ((side, side), None)
-    assert float(protocol.encoder.max_rate * network.dt) == 1  # a current is the grey value
+    assert (protocol.task.encoder.size, protocol.task.encoder.total) == ((side, side), None)
+    assert float(protocol.task.encoder.max_rate * network.dt) == 1  # a current is the grey value
     assert (schedule.image_duration, schedule.sleep.duration) == (25 * ms, 25 * ms)
     assert (schedule.epochs, schedule.sleep.cadence) == (10, "images")
     assert not schedule.sleep.until_initial and schedule.sleep.trigger == 0
     assert dict(schedule.sleep.gates) == {"input": 0, "plasticity": 1, "noise": 1, "decay": 1}
-    data = protocol.data
+    data = protocol.task.data
     assert (data.n_train // 128, data.n_train % 128) == (60000 // 128, 0)  # no incomplete batch
     assert (data.n_train + data.n_readout, data.n_test) == (60000, 10000)
 
@@ -836,8 +838,8 @@ def test_a_whole_sleep_is_the_authors(sd):
 
     torch.set_num_threads(1)
     changed = {"network.populations.*.activities.noise.sd": sd}
-    protocol = dataclasses.replace(
-        LAYERED, network=PAPER_SMALL, encoder=dataclasses.replace(LAYERED.encoder, size=(6, 6))
+    protocol = LAYERED.override(
+        {"network": PAPER_SMALL, "encoder": dataclasses.replace(LAYERED.task.encoder, size=(6, 6))}
     )
     spec = protocol.override(changed).network
     start = initial_state(spec, 3)

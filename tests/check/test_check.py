@@ -20,7 +20,8 @@ from brainsleep.run.compare import Condition
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.sleep import MEMBRANE_NOISE
-from brainsleep.experiment.protocol import Data, Protocol
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.tasks.images.task import Data, Images
 from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.network.spec import (
     InitialWeights,
@@ -104,8 +105,10 @@ NETWORK = NetworkSpec(
 PROTOCOL = Protocol(
     name="my_study",
     network=NETWORK,
-    data=Data(n_train=40, n_readout=20, n_test=20),
-    encoder=RateEncoder(size=(8, 8), max_rate=200 * Hz),
+    task=Images(
+        data=Data(n_train=40, n_readout=20, n_test=20),
+        encoder=RateEncoder(size=(8, 8), max_rate=200 * Hz),
+    ),
     schedule=Schedule(
         image_duration=50 * ms, period=1 * second, sleep=sleep(0.2, noise=1, my_decay=1)
     ),
@@ -633,7 +636,7 @@ def test_models_raise_the_first_mistake_elsewhere(tmp_path):
 
 def test_every_mistake_of_alarms_weights_grids_and_conditions_is_shown(tmp_path):
     text = """
-from brainsleep.run.observers.alarms import Alarms
+from brainsleep.experiment.record import Alarms
 from brainsleep.run.compare import Condition
 from brainsleep.sweep.grid import Grid
 from brainsleep.protocols.demo import PROTOCOL as DEMO

@@ -103,7 +103,7 @@ def test_neighbours_win_over_other_folders_on_the_path(two, monkeypatch):
     finally:
         for name in ("helper", "parts", "parts.more"):
             del sys.modules[name]
-    assert (period(changed), changed.data.n_train) == (300, 9)
+    assert (period(changed), changed.task.data.n_train) == (300, 9)
 
 
 def test_differences_are_seen(two):

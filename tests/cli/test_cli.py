@@ -20,15 +20,18 @@ from brian2 import ms
 from brainsleep.run.compare import Condition
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.models.massey2026 import recurrent_network
-from brainsleep.experiment.protocol import Data, Protocol
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.tasks.images.task import Data, Images
 from brainsleep.experiment.schedule import Schedule, sleep
 
 PROTOCOL = Protocol(
     name="study",
     description="A small study",
     network=recurrent_network(n_inputs=64, n_excitatory=20, n_inhibitory=5),
-    data=Data(n_train=8, n_readout=30, n_test=30),
-    encoder=RateEncoder(size=(8, 8), total=14.0),
+    task=Images(
+        data=Data(n_train=8, n_readout=30, n_test=30),
+        encoder=RateEncoder(size=(8, 8), total=14.0),
+    ),
     schedule=Schedule(image_duration=40 * ms, period=160 * ms, sleep=sleep(0.5, noise=1, decay=1)),
 ).override({"network.projections.input_e.weights.low": 2.0})
 

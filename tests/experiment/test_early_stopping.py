@@ -111,7 +111,7 @@ def test_what_does_not_fit_together_is_said(changes, message):
 
 def test_two_readouts_need_names_of_their_own():
     with pytest.raises(Exception, match="two parts are called 'network'"):
-        dataclasses.replace(TINY, more_readouts=(Readout(),))
+        TINY.override({"more_readouts": (Readout(),)})
 
 
 # -- readouts of what was shown while the network learned ----------------------------------------
@@ -137,14 +137,14 @@ def test_samples_are_the_last_of_the_training(tmp_path):
     table = protocol.schedule.compile(12, 40, 40, protocol.network.gates, protocol.network.dt)
     counts = {name: arrays[f"counts/{name}"] for name in ("e", "i")}
     rng = np.random.default_rng(0)
-    fit = samples_to_fit(protocol.readout, counts, table, arrays["slots/steps"], parts, rng)
+    fit = samples_to_fit(protocol.task.readout, counts, table, arrays["slots/steps"], parts, rng)
     assert np.array_equal(fit[0], expected)
     assert np.array_equal(fit[1], parts.train.labels[-8:])
-    shared = dataclasses.replace(protocol.readout, fit_share=0.5)
+    shared = dataclasses.replace(protocol.task.readout, fit_share=0.5)
     some, labels = samples_to_fit(shared, counts, table, arrays["slots/steps"], parts, rng)
     assert len(some) == len(labels) == 4
     assert {tuple(row) for row in some} <= {tuple(row) for row in expected}
-    last = dataclasses.replace(protocol.readout, score_last=5)
+    last = dataclasses.replace(protocol.task.readout, score_last=5)
     tested = {name: each[table.stage == "test"] for name, each in counts.items()}
     score = samples_to_score(last, tested, parts.test.labels)
     assert score[0].shape == (5, 40) and np.array_equal(score[1], parts.test.labels[-5:])
@@ -195,11 +195,9 @@ def test_a_class_with_one_sample_has_no_covariance():
 def test_more_readouts_of_one_run(tmp_path):
     """The second reads the same responses, under its own name."""
     other = Readout(name="both", beside=("i",), variance=0.8)
-    protocol = dataclasses.replace(TINY, more_readouts=(other,))
+    protocol = TINY.override({"more_readouts": (other,)})
     result = simulate(protocol, seed=1, backend="numpy", out=tmp_path)
-    alone = simulate(
-        dataclasses.replace(TINY, readout=other), seed=1, backend="numpy", out=tmp_path
-    )
+    alone = simulate(TINY.override({"readout": other}), seed=1, backend="numpy", out=tmp_path)
     assert result.metrics["both_accuracy"] == alone.metrics["both_accuracy"]
     assert result.metrics["both_components"] != result.metrics["network_components"]
     assert np.array_equal(result.arrays["correct/both"], alone.arrays["correct/both"])

@@ -10,14 +10,14 @@ from conftest import TINY
 from brainsleep.cli import app as cli
 from brainsleep.errors import BrainsleepError, ProtocolError, ScheduleError, SpecError, SweepError
 from brainsleep.experiment.early_stopping import EarlyStopping
-from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.record import Alarms, Record
 from brainsleep.experiment.schedule import Phase, Schedule, sleep
 from brainsleep.experiment.stages import SleepStage, nrem
 from brainsleep.models.lif import LIF
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sg_snn import SG_SNN
 from brainsleep.network.spec import NeuronModel, Population, Projection
-from brainsleep.run.observers.alarms import Alarms
 from brainsleep.run.state import stream
 from brainsleep.sweep.grid import Grid
 from brainsleep.tasks.images.continual import Tasks
@@ -25,6 +25,7 @@ from brainsleep.tasks.images.datasets import Dataset, split
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.geometric import make_geometric
 from brainsleep.tasks.images.readout import Readout
+from brainsleep.tasks.images.task import Data
 
 BLANK = Dataset("blank", np.zeros((9, 4, 4), np.uint8), np.arange(9) % 2)
 

@@ -10,7 +10,8 @@ import pytest
 from brian2 import Hz, ms, mV, second
 
 from brainsleep.errors import BrainsleepError, ProtocolError, ScheduleError, SpecError
-from brainsleep.experiment.protocol import Data, Protocol, Record, load_protocol, plain, run_id
+from brainsleep.experiment.protocol import Protocol, load_protocol, run_id
+from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule, sleep, wake
 from brainsleep.files.load import load, load_module, shipped
 from brainsleep.models.massey2026 import PAPER
@@ -18,11 +19,13 @@ from brainsleep.models.sleep import DECAY_NEURON
 from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.readout import Readout
+from brainsleep.tasks.images.task import Data, Images
+from brainsleep.values.plain import plain
 
 PROTOCOL = Protocol(
     name="small",
     network=PAPER,
-    data=Data(n_train=35),
+    task=Images(data=Data(n_train=35)),
     schedule=Schedule(sleep=sleep(0.2, noise=1, decay=1)),
 )
 
@@ -165,7 +168,7 @@ def test_a_users_file(tmp_path):
 
 def test_parts_are_checked_after_the_last_change():
     changed = PROTOCOL.override({"network.populations.input.size": 64, "encoder.size": "8,8"})
-    assert changed.encoder.n_inputs == changed.network.population("input").size == 64
+    assert changed.task.encoder.n_inputs == changed.network.population("input").size == 64
     assert_refused(
         lambda: PROTOCOL.override({"network.populations.input.size": 64}),
         "encoder.size",
@@ -291,7 +294,7 @@ def test_a_population_that_never_spikes_cannot_be_read():
     to_i = tuple(dataclasses.replace(p, rules=()) for p in PAPER.projections if p.source != "i")
     network = dataclasses.replace(PAPER, populations=parts, projections=to_i)
     assert_refused(
-        lambda: dataclasses.replace(PROTOCOL, network=network, readout=Readout(population="i")),
+        lambda: PROTOCOL.override({"network": network, "readout": Readout(population="i")}),
         "readout.population",
         "'i'",
         "never spike;",
@@ -332,7 +335,7 @@ def test_run_id_of_equal_protocols():
     again = Protocol(
         name="small",
         network=PAPER,
-        data=Data(n_train=35),
+        task=Images(data=Data(n_train=35)),
         schedule=Schedule(sleep=sleep(0.2, decay=1, noise=1)),  # another order of gates
     )
     assert address() == address(again)
@@ -446,7 +449,8 @@ def test_run_id_is_the_same_in_every_process():
         from brian2 import amp, mV, second, volt
         units = volt/second, amp/volt**2, second**2  # a session's own units change nothing
         from brainsleep.models.massey2026 import PAPER
-        from brainsleep.experiment.protocol import Data, Protocol, run_id
+        from brainsleep.experiment.protocol import Protocol, run_id
+        from brainsleep.tasks.images.task import Data, Images
         from brainsleep.experiment.schedule import Schedule, sleep
         schedule = Schedule(sleep=sleep(0.2, noise=1, decay=1))
         protocol = Protocol(name="p", network=PAPER, data=Data(n_train=35), schedule=schedule)

@@ -25,10 +25,11 @@ from brainsleep.sweep.grid import Grid
 from brainsleep.tasks.images.encoders import RateEncoder
 
 #: Few neurons, as NIX takes its time for each: 14 ms and more.
-SMALL = dataclasses.replace(
-    TINY,
-    network=recurrent_network(n_inputs=16, n_excitatory=12, n_inhibitory=4),
-    encoder=RateEncoder(size=(4, 4), total=8.0),
+SMALL = TINY.override(
+    {
+        "network": recurrent_network(n_inputs=16, n_excitatory=12, n_inhibitory=4),
+        "encoder": RateEncoder(size=(4, 4), total=8.0),
+    }
 )
 SHORT = SMALL.override(
     {

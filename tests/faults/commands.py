@@ -16,14 +16,17 @@ from brian2 import ms
 
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.models.massey2026 import recurrent_network
-from brainsleep.experiment.protocol import Data, Protocol
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.tasks.images.task import Data, Images
 from brainsleep.experiment.schedule import Schedule, sleep
 
 PROTOCOL = Protocol(
     name="study",
     network=recurrent_network(n_inputs=64, n_excitatory=10, n_inhibitory=4),
-    data=Data(n_train=8, n_readout=30, n_test=30),
-    encoder=RateEncoder(size=(8, 8), total=14.0),
+    task=Images(
+        data=Data(n_train=8, n_readout=30, n_test=30),
+        encoder=RateEncoder(size=(8, 8), total=14.0),
+    ),
     schedule=Schedule(image_duration=10 * ms, period=40 * ms, sleep=sleep(0.5, noise=1, decay=1)),
 ).override({"network.projections.input_e.weights.low": 2.0})
 """

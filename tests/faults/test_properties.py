@@ -183,8 +183,8 @@ def test_laying_out_fails_in_one_way_only(
 def test_sizes_are_checked_before_anything_is_laid_out(changes, message):
     with pytest.raises(BrainsleepError) as caught:
         changed = TINY.override(changes)
-        labels = np.zeros(changed.data.n_train, np.int8)
-        order = changed.tasks.order(labels, changed.schedule.epochs, np.random.default_rng(0))
+        labels = np.zeros(changed.task.data.n_train, np.int8)
+        order = changed.task.tasks.order(labels, changed.schedule.epochs, np.random.default_rng(0))
         changed.schedule.compile(order, 1, 1, changed.network.gates, changed.network.dt)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 

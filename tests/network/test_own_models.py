@@ -81,7 +81,9 @@ PROTOCOL = '''
 from brian2 import Hz, ms
 
 from brainsleep.tasks.images.encoders import RateEncoder
-from brainsleep.experiment.protocol import Data, Protocol, Record
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.record import Record
+from brainsleep.tasks.images.task import Data, Images
 from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.network.spec import (
     Connectivity, InitialWeights, NetworkSpec, Population, Projection,
@@ -110,8 +112,10 @@ PROTOCOL = Protocol(
             ),
         ),
     ),
-    data=Data(n_train=8, n_readout=20, n_test=20),
-    encoder=RateEncoder(size=(8, 8), total=16.0, max_rate=173 * Hz),
+    task=Images(
+        data=Data(n_train=8, n_readout=20, n_test=20),
+        encoder=RateEncoder(size=(8, 8), total=16.0, max_rate=173 * Hz),
+    ),
     schedule=Schedule(
         image_duration=100 * ms,
         period=400 * ms,

@@ -58,21 +58,21 @@ def test_membrane_noise_awake_asleep_and_in_the_test(name, noise):
 def test_procedure_of_the_table_and_of_january():
     table, january = load_protocol("paper:PUBLISHED"), load_protocol("paper_january:PUBLISHED")
     for protocol in (table, january):
-        assert (protocol.data.n_train, protocol.schedule.epochs) == (300, 20)
+        assert (protocol.task.data.n_train, protocol.schedule.epochs) == (300, 20)
         assert protocol.schedule.identical_epochs
-        readout = protocol.readout
+        readout = protocol.task.readout
         assert readout.populations == ("e", "i")
         assert (readout.fit_last, readout.fit_share, readout.score_last) == (300, 0.8, 200)
         assert readout.merge and readout.variance == 0.95
-        assert [r.name for r in protocol.more_readouts] == ["held_out"]
+        assert [r.name for r in protocol.task.more_readouts] == ["held_out"]
     assert (table.data.n_validation, table.early_stopping.patience) == (100, 6)
     assert table.early_stopping.restore == "if stopped"
     assert table.readout.classifier == "logistic"
     assert not january.early_stopping and january.readout.classifier == "quadratic"
     for name in ("paper", "paper_january"):  # off by default
         protocol = load_protocol(name)
-        assert protocol.schedule.epochs == 1 and not protocol.early_stopping
-        assert protocol.readout.fit_last == 0 and protocol.data.n_train == 6000
+        assert protocol.schedule.epochs == 1 and not protocol.task.early_stopping
+        assert protocol.task.readout.fit_last == 0 and protocol.task.data.n_train == 6000
 
 
 def test_fractions_from_30_percent_up_are_one_experiment():
@@ -98,7 +98,7 @@ def test_fractions_from_30_percent_up_are_one_experiment():
 def test_eight_sleeps_in_every_epoch_of_300_images():
     """Time counts anew with every epoch: after 35, 70, ..., 280 images, 20 times."""
     protocol = load_protocol("paper:PUBLISHED")
-    order = protocol.tasks.order(np.zeros(300), 20, np.random.default_rng(0), True)
+    order = protocol.task.tasks.order(np.zeros(300), 20, np.random.default_rng(0), True)
     assert np.array_equal(order.image, np.tile(np.arange(300), 20))
     table = protocol.schedule.compile(order, 0, 0, protocol.network.gates, protocol.network.dt)
     begins = np.flatnonzero((table.phase == "sleep") & table.onset)
@@ -282,7 +282,7 @@ def test_resumed_run_of_the_procedure_is_the_same(tmp_path, monkeypatch):
     """Early stopping, its best weights and its readouts survive an interrupt."""
     changes = {
         "network": TINY.network,
-        "encoder": TINY.encoder,
+        "encoder": TINY.task.encoder,
         "data.source": "digits",
         "data.n_train": 30,
         "data.n_validation": 20,

@@ -5,7 +5,6 @@ import pytest
 from brian2 import Hz, Quantity, amp, ms, mV, second, volt
 
 from brainsleep.errors import SpecError
-from brainsleep.experiment.protocol import plain
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT, LIF
 from brainsleep.models.massey2026 import PAPER
@@ -25,6 +24,7 @@ from brainsleep.network.spec import (
     WeightProcess,
 )
 from brainsleep.values.frozen import Frozen
+from brainsleep.values.plain import plain
 
 NEURON = {"tau": 10 * ms, "theta": 1 * mV, "v0": 0 * mV}
 RULE = {"lr": 1e-3, "tau": 10 * ms}

@@ -13,13 +13,15 @@ from brainsleep.cli.sweep import _summary
 from brainsleep.errors import DataError, FigureError, NotFiniteError, ProtocolError, SimulationError
 from brainsleep.experiment.override import replace_at
 from brainsleep.experiment.protocol import run_id
+from brainsleep.experiment.record import ALARMS, Alarms
 from brainsleep.files.load import load_module
 from brainsleep.results.store import read_result
 from brainsleep.results.table import choose, tabulate
 from brainsleep.run import loop as run_module
 from brainsleep.run.compare import Condition, compare, table
-from brainsleep.run.observers.alarms import KINDS, Alarms, Watch, plastic
+from brainsleep.run.observers.alarms import Watch
 from brainsleep.run.observers.recorder import Recorder
+from brainsleep.run.observers.weights import plastic
 from brainsleep.run.simulate import simulate
 from brainsleep.sweep.grid import Grid
 from brainsleep.sweep.ledger import status
@@ -36,7 +38,7 @@ BROKEN = SHORT.override({"network.projections.*.processes.decay.w_star": 0.0})
 
 def seen(protocol, counts, fractions=()):
     """The alarms that a watch gives for spikes of `e` and `i` a slot, and saturated weights."""
-    order = protocol.tasks.order(np.zeros(12, int), 1, np.random.default_rng(0))
+    order = protocol.task.tasks.order(np.zeros(12, int), 1, np.random.default_rng(0))
     network = protocol.network
     slots = protocol.schedule.compile(order, 0, 0, network.gates, network.dt)
     recorder = Recorder.empty(protocol, len(slots))
@@ -360,7 +362,7 @@ def test_tables_have_the_times_of_alarms(loud, stopped):
     assert line["alarm.runaway"] == pytest.approx(0.1) and line["stopped_s"] == pytest.approx(0.2)
     assert np.isnan(line["alarm.nan"])
     frame = tabulate(loud.path.parent)
-    assert [f"alarm.{kind}" for kind in KINDS] == [c for c in frame if c.startswith("alarm.")]
+    assert [f"alarm.{kind}" for kind in ALARMS] == [c for c in frame if c.startswith("alarm.")]
     assert frame["stopped_s"].isna().all()
     with pytest.raises(DataError, match=r"1 of 1 runs were stopped .* --where stopped_s=nan"):
         sleep_effects(tabulate(stopped.path.parent), "saturated")

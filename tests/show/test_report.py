@@ -379,7 +379,7 @@ def test_stored_quantities_are_read_without_evaluating(text, expected):
 
 
 def test_models_survive_being_described():
-    from brainsleep.experiment.protocol import plain
+    from brainsleep.values.plain import plain
 
     for model in (ADAPTIVE_LIF, STDP_NEAREST):
         there = json.loads(json.dumps(plain(model)))

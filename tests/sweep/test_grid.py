@@ -38,7 +38,7 @@ def test_rows_are_the_product_and_go_seed_by_seed():
     assert [row.seed for row in rows] == [0] * 8 + [1] * 8
     assert rows[0].settings == {FRACTION: "0.1", "data.n_train": "4"}
     assert [row.condition for row in rows[:4]] == ["a", "b", "a", "b"]
-    assert rows[3].protocol.data.n_train == 8 and rows[3].protocol.data.n_test == 10
+    assert rows[3].protocol.task.data.n_train == 8 and rows[3].protocol.task.data.n_test == 10
     assert rows[3].protocol.schedule.sleep.fraction == 0.1
     assert len({row.run_id for row in addressed(rows)}) == len(rows)
 
@@ -141,7 +141,7 @@ def test_grid_file(tmp_path):
     (grid,) = read_grids(write(tmp_path, text, "fine.toml"))
     assert (grid.name, grid.seeds, grid.backend) == ("fine", (1, 5), "numpy")
     rows = grid.rows()
-    assert len(rows) == 4 and {row.protocol.data.n_train for row in rows} == {20}
+    assert len(rows) == 4 and {row.protocol.task.data.n_train for row in rows} == {20}
     assert [row.protocol.schedule.sleep.fraction for row in rows[:2]] == [0.0, 0.5]
     assert rows[1].condition == f"{FRACTION}=0.5"
 
@@ -168,7 +168,7 @@ def test_grid_file_with_several_grids_and_conditions(tmp_path):
     assert [row.condition for row in theirs.rows()] == ["no sleep", "20 % sleep"]
     long, frozen = mine.rows()
     assert long.protocol.schedule.image_duration == 2000 * ms
-    assert frozen.reference is long and frozen.protocol.data.n_train == 0
+    assert frozen.reference is long and frozen.protocol.task.data.n_train == 0
 
 
 def test_protocols_and_python_files_are_grids(tmp_path):

@@ -40,7 +40,7 @@ def test_pages_hold_the_tables_of_the_runs():
 )
 def test_everything_planned_was_run_and_nothing_else(study, table):
     rows = [row for grid in read_grids(str(STUDIES / f"{study}.py")) for row in grid.rows()]
-    keys = [(r.grid, r.condition, Path(r.protocol.data.source).stem, r.seed) for r in rows]
+    keys = [(r.grid, r.condition, Path(r.protocol.task.data.source).stem, r.seed) for r in rows]
     assert len(set(keys)) == len(keys) > 100
     found = read(PAPER / table)
     assert set(map(tuple, found[["grid", "condition", "data", "seed"]].to_numpy())) == set(keys)

@@ -287,7 +287,7 @@ def test_a_run_keeps_what_it_could_do_after_every_task(learned):
     assert learned.metrics["participation_ratio_e"] == pytest.approx(last)
     train = a["slots/stage"] == "train"
     awake = train & (a["slots/phase"] == "wake")
-    task_of = TASKS.tasks.of(a["labels/train"])[a["slots/image"][awake]]
+    task_of = TASKS.task.tasks.of(a["labels/train"])[a["slots/image"][awake]]
     assert np.array_equal(task_of, a["slots/task"][awake])
     assert np.all(np.diff(task_of) >= 0)
 
@@ -307,7 +307,7 @@ def test_a_run_is_probed_before_and_after_every_sleep(learned):
 
 def test_looking_changes_nothing(learned, tmp_path):
     blind = TASKS.override({"record.probe_images": 0, "tasks.classes": ((0, 1), (2, 3))})
-    blind = dataclasses.replace(blind, tasks=TASKS.tasks)
+    blind = blind.override({"tasks": TASKS.task.tasks})
     found = simulate(blind, seed=2, backend="numpy", out=tmp_path).arrays
     seen = learned.arrays
     for name in ("counts/e", "snapshots/trained/ee", "tasks/refitted", "slots/image"):

@@ -8,110 +8,18 @@ an undisturbed one.
 from __future__ import annotations
 
 import collections
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from brian2 import Hz, Quantity, second
 
-from ... import mistakes
-from ...errors import Details, NotFiniteError, ProtocolError, SpecError, explain, nearest
-from ...values.fields import checked_fields
-from ...values.frozen import default
-from ...values.quantities import check_units, is_number
-
-if TYPE_CHECKING:
-    from ...experiment.slots import SlotTable
-    from ...network.spec import Network, Projection
-    from .recorder import Recorder
-
-#: What an alarm can be about.
-KINDS = ("saturation", "silence", "runaway", "nan")
-
-#: Weights are looked at once in so many slots, besides where their statistics are taken anyway.
-LOOK_EVERY = 64
-
-
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
-class Alarms:
-    """When a run gives an alarm, and which alarms end it.
-
-    A limit out of reach switches an alarm off. The limits decide nothing about a run, unless it
-    is ended by them.
-
-    Parameters
-    ----------
-    saturation : float
-        Fraction of the weights of a plastic projection within 1 % of the upper hard bound, above
-        which it is saturated. The default is 5 %: with sleep, no weight of the networks shipped
-        comes near the bound; without it up to 77 % end there.
-    silence : Quantity
-        Time awake without a single spike in a whole population. By default 60 s: the inhibitory
-        neurons of the paper's network need 30 s of learning until they spike at all. Besides, a
-        population that is read out and does not spike in the whole test is silent, whatever the
-        limit; that does not end the run, which is over then.
-    runaway : Quantity
-        Mean rate of a population awake. The default, 150 Hz, lies between the paper's network with
-        sleep (excitatory neurons at 20 to 134 Hz) and without (above 270 Hz).
-    window : Quantity
-        Time awake over which that rate is averaged, or one slot if that is longer.
-    stop_on : tuple of str
-        Kinds of alarm that end the run: at the end of the segment in which one begins, with what
-        was recorded so far. "nan", which is an error otherwise, keeps what there was before.
-
-    Raises
-    ------
-    ProtocolError
-        For a limit of the wrong kind or an unknown kind of alarm.
-    """
-
-    saturation: float = 0.05
-    silence: Quantity = default(60 * second)
-    runaway: Quantity = default(150 * Hz)
-    window: Quantity = default(1 * second)
-    stop_on: tuple[str, ...] = ()
-
-    @mistakes.checked
-    def __post_init__(self):
-        with mistakes.going_on():
-            fraction = self.saturation
-            if not is_number(fraction) or not 0 <= fraction <= 1:
-                raise ProtocolError(explain("alarms.saturation", repr(fraction), "from 0 to 1"))
-            object.__setattr__(self, "saturation", float(fraction))
-        for name, unit in (("silence", second), ("runaway", Hz), ("window", second)):
-            with mistakes.going_on():
-                self._check_quantity(name, unit)
-        with mistakes.going_on():
-            self._check_stop_on()
-
-    def _check_quantity(self, name: str, unit: Quantity) -> None:
-        try:
-            value = check_units(getattr(self, name), 1 * unit, f"alarms.{name}")
-        except SpecError as error:
-            raise ProtocolError(str(error), error.details) from error
-        if not value > 0:
-            raise ProtocolError(explain(f"alarms.{name}", value, f"more than {0 * unit}"))
-        object.__setattr__(self, name, value)
-
-    def _check_stop_on(self) -> None:
-        if isinstance(self.stop_on, str) or not isinstance(self.stop_on, Sequence):
-            allowed = f'a tuple such as ("runaway",) of {", ".join(KINDS)}'
-            raise ProtocolError(explain("alarms.stop_on", repr(self.stop_on), allowed))
-        for kind in self.stop_on:
-            if kind not in KINDS:
-                message = f"stop on '{kind}': no such alarm; {nearest(str(kind), KINDS)}"
-                raise ProtocolError(message, Details(word=str(kind)))
-        stop_on = tuple(kind for kind in KINDS if kind in self.stop_on)
-        object.__setattr__(self, "stop_on", stop_on)
-
-    @staticmethod
-    def deciding(described: dict) -> dict:
-        """Leave only what decides the outcome of a run of alarms that are plain data."""
-        kept = ("kind", "stop_on", *described["stop_on"])
-        kept += ("window",) if "runaway" in described["stop_on"] else ()
-        return {name: value for name, value in described.items() if name in kept}
+from ...errors import NotFiniteError
+from ...experiment.record import Alarms
+from ...experiment.slots import SlotTable
+from ...network.spec import Network
+from .recorder import Recorder
+from .weights import Saturation, plastic
 
 
 @dataclass
@@ -121,7 +29,7 @@ class Alarm:
     Parameters
     ----------
     kind : str
-        One of `KINDS`.
+        One of `brainsleep.experiment.record.ALARMS`.
     where : str
         Population or projection.
     time_s : float
@@ -142,11 +50,6 @@ class Alarm:
     limit: float
     text: str
     until_s: float | None = None
-
-
-def plastic(network: Network) -> list[Projection]:
-    """Return the projections whose weights learning changes."""
-    return [p for p in network.projections if p.rules or network.batch_size]
 
 
 @dataclass
@@ -219,7 +122,7 @@ class Watch:
         """
         before = len(self._seen)
         for slot in range(self._position, last):
-            self._weigh(recorder.saturated[slot])
+            self._weigh(recorder, slot)
             seconds = float(recorder.ran[slot]) * self._dt
             if seconds and self._table.phase[slot] == "wake":
                 together = max(1, int(self._table.n_images[slot]))
@@ -230,7 +133,7 @@ class Watch:
             if slot in self._tested[-1:]:
                 self._hear_test(recorder)
         self._position = max(self._position, last)
-        self._weigh(recorder.saturated[last])
+        self._weigh(recorder, last)
         return self.alarms[before:]
 
     def not_finite(self, error: NotFiniteError) -> Alarm:
@@ -239,10 +142,13 @@ class Watch:
         self._begin("nan", error.where, self._seconds, error.count, 0, text)
         return self._seen["nan", error.where]
 
-    def _weigh(self, fractions: np.ndarray) -> None:
-        """Look at the fractions of weights at their bound; NaN where they were not looked at."""
+    def _weigh(self, recorder: Recorder, slot: int) -> None:
+        """Look at the fractions of weights at their bound, if they were looked at before `slot`."""
+        look = recorder.looks.get(Saturation.name, {}).get(slot)
+        if look is None:
+            return
         limit = self.limits.saturation
-        for name, fraction in zip(self._plastic, fractions.tolist(), strict=True):
+        for name, fraction in zip(self._plastic, look["fractions"].tolist(), strict=True):
             if fraction > limit:
                 what = f"{100 * fraction:.3g} % of the weights of {name} are at their bound"
                 text = f"{what} at {self._seconds:.6g} s (limit {100 * limit:g} %)"

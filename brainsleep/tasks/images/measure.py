@@ -1,4 +1,4 @@
-"""From what a run recorded to its metrics."""
+"""From responses to images to measures of them: representation, readouts, tasks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...analysis.metrics import (
-    WEIGHT_STATISTICS,
-    dead_fraction,
-    growth_slope,
-    mean_rate,
-    saturation,
-    silent_fraction,
-    weight_entropy,
-)
+from ...analysis.metrics import dead_fraction
 from ...analysis.responses import (
     adjusted_selectivity,
     class_selectivity,
@@ -26,79 +18,13 @@ from ...analysis.responses import (
     phi,
 )
 from ...analysis.statistics import average_accuracy, backward_transfer, forgetting
-from ...experiment.protocol import Protocol
-from ...experiment.schedule import SlotTable
-from ...run.observers.alarms import plastic
-from ...run.observers.recorder import Recorder
-from ...run.state import State, stream
+from ...experiment.observer import Seen
+from ...experiment.slots import SlotTable
+from ...run.observers.weights import defined
+from ...run.state import stream
 from .datasets import Split
 from .readout import Readout, Score, classify, fit_score, interval, merged
-
-
-def weight_metrics(protocol: Protocol, recorder: Recorder, state: State) -> dict:
-    """Measure the weights of each projection and of all plastic projections together."""
-    metrics: dict[str, float | None] = {}
-    for p in protocol.network.projections:
-        w = state.weights(p.name)
-        metrics[f"saturated_{p.name}"] = saturation(w, p.w_max)
-        metrics[f"largest_{p.name}"] = float(w.max())
-        metrics[f"growth_{p.name}"] = _ratio(w.sum(), _initial_sum(recorder, p.name))
-        metrics[f"entropy_{p.name}"] = weight_entropy(w, p.w_min, p.w_max)
-    learning = plastic(protocol.network)
-    if learning:
-        w = np.concatenate([state.weights(p.name) for p in learning])
-        sizes = [len(state.weights(p.name)) for p in learning]
-        low = np.repeat([p.w_min for p in learning], sizes)
-        high = np.repeat([p.w_max for p in learning], sizes)
-        metrics["saturated"] = saturation(w / high, 1.0)
-        metrics["largest_weight"] = float(w.max())
-        metrics["growth"] = _ratio(w.sum(), sum(_initial_sum(recorder, p.name) for p in learning))
-        metrics["weight_entropy"] = weight_entropy(w, low, high)
-        column = WEIGHT_STATISTICS.index("sum")
-        times = np.array(recorder.stat_steps) * float(protocol.network.dt)
-        taken = [np.array(recorder.stats[p.name][: len(times)]) for p in learning]
-        sums = np.sum([each[:, column] for each in taken], axis=0)
-        slope, error = growth_slope(times, sums)
-        metrics["growth_per_s"], metrics["growth_per_s_error"] = _known(slope), _known(error)
-    return metrics
-
-
-def _initial_sum(recorder: Recorder, projection: str) -> float:
-    return float(np.abs(recorder.snapshots[f"initial/{projection}"]).sum())
-
-
-def _ratio(after: float, before: float) -> float | None:
-    return float(after / before) if before > 0 else None
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def rate_metrics(protocol: Protocol, recorder: Recorder, table: SlotTable) -> dict:
-    """Measure mean rates in wake, sleep, its stages and test, silent neurons, and time spent."""
-    seconds = recorder.ran * float(protocol.network.dt)
-    where = {
-        "wake": table.phase == "wake",
-        "sleep": table.phase == "sleep",
-        "test": table.stage == "test",
-    }
-    for stage in protocol.schedule.sleep.stages:
-        where[f"sleep_{stage.name}"] = table.sleep_stage == stage.name
-    metrics: dict[str, float | None] = {}
-    together = np.maximum(table.n_images, 1)  # a batch has the spikes of all its images
-    for population, totals in recorder.totals.items():
-        size = protocol.network.population(population).size * together
-        for label, mask in where.items():
-            rate = mean_rate((totals / size)[mask, None], seconds[mask])
-            metrics[f"rate_{label}_{population}_hz"] = None if np.isnan(rate) else rate
-    name = protocol.readout.population
-    tested = recorder.counts[name][where["test"]]
-    metrics[f"silent_{name}"] = silent_fraction(tested) if len(tested) else None
-    metrics["sleep_s"] = float(seconds[where["sleep"]].sum())
-    metrics["wake_s"] = float(seconds[where["wake"]].sum())
-    return metrics
-
+from .task import Images
 
 #: What `representation` measures, in this order.
 REPRESENTATION = (
@@ -151,24 +77,6 @@ def representation(
         mean_known(similar[~np.eye(len(similar), dtype=bool)]),
     )
     return dict(zip(REPRESENTATION, values, strict=True))
-
-
-def response_metrics(
-    protocol: Protocol, recorder: Recorder, table: SlotTable, parts: Split, seed: int
-) -> dict[str, float | None]:
-    """Measure the test responses of the readout population, see `representation`.
-
-    Returns
-    -------
-    dict
-        None where something is not defined.
-    """
-    name, tested = protocol.readout.population, table.stage == "test"
-    seconds = recorder.ran[tested] * float(protocol.network.dt)
-    rng = stream(seed, "shuffles")
-    labels = parts.test.labels[: len(seconds)]  # a run that was stopped has shown fewer
-    found = representation(recorder.counts[name][tested], labels, seconds, rng)
-    return {f"{key}_{name}": _known(value) for key, value in found.items()}
 
 
 def samples_to_fit(
@@ -232,9 +140,7 @@ def samples_to_score(
     return _samples(readout, counts, slots, labels[slots])
 
 
-def scores(
-    protocol: Protocol, recorder: Recorder, table: SlotTable, parts: Split, seed: int
-) -> tuple[dict[str, Score], dict[str, float]]:
+def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Score], dict[str, float]]:
     """Score the readouts of the responses, and one of the raw pixels.
 
     Returns
@@ -248,24 +154,25 @@ def scores(
         ``"network_accuracy_50"``: mean accuracy over random subsets of 50 labels, the same
         subsets for all, for every number in ``readout.label_counts``.
     """
-    output, tested = protocol.network.output, table.stage == "test"
+    recorder, table, seed = seen.recorder, seen.table, seen.seed
+    output, tested = seen.protocol.network.output, table.stage == "test"
     test_labels = parts.test.labels
     counts = {name: each[tested] for name, each in recorder.counts.items()}
     found: dict[str, Score] = {}
     few: dict[str, float] = {}
     if output:
         correct = decisions(counts[output]) == test_labels
-        spread = interval(correct, protocol.readout.resamples, stream(seed, "bootstrap"))
+        spread = interval(correct, task.readout.resamples, stream(seed, "bootstrap"))
         found["network"] = Score(float(correct.mean()), spread, correct, 0)
     sets: dict[str, tuple[Readout, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {}
-    for readout in protocol.readouts:
-        name = readout.population if output and readout is protocol.readout else readout.name
+    for readout in task.readouts:
+        name = readout.population if output and readout is task.readout else readout.name
         rng = stream(seed, "fit", readout.name)
         x, labels = samples_to_fit(readout, recorder.counts, table, recorder.ran, parts, rng)
         sets[name] = readout, x, labels, *samples_to_score(readout, counts, test_labels)
     if len(parts.readout.labels):
-        pixels = [protocol.encoder.pixels(part.images) for part in (parts.readout, parts.test)]
-        plainly = replace(protocol.readout, classifier="logistic")
+        pixels = [task.encoder.pixels(part.images) for part in (parts.readout, parts.test)]
+        plainly = replace(task.readout, classifier="logistic")
         sets["pixels"] = plainly, pixels[0], parts.readout.labels, pixels[1], test_labels
     for name, (readout, fit, fit_labels, test, labels) in sets.items():
         rng = stream(seed, "bootstrap")
@@ -295,7 +202,7 @@ def decisions(counts: np.ndarray) -> np.ndarray:
 
 
 def accuracy_matrices(
-    stages: list[dict[str, np.ndarray]], protocol: Protocol, parts: Split
+    stages: list[dict[str, np.ndarray]], task: Images, output: str, parts: Split
 ) -> dict[str, np.ndarray]:
     """Score every task after every task.
 
@@ -304,8 +211,10 @@ def accuracy_matrices(
     stages : list of dict of str to ndarray
         After each task, spike counts of all readout and test images: ``fit/POPULATION`` and
         ``test/POPULATION``, shape (n_samples, n_neurons).
-    protocol : Protocol
+    task : Images
         Its tasks and readout.
+    output : str
+        Population of the network's own output neurons; "" for none.
     parts : Split
         Labels.
 
@@ -318,11 +227,10 @@ def accuracy_matrices(
         fitted after task j on the classes of task j only, and left alone; ``own``, of the
         network's own output neurons among all classes, if it has them.
     """
-    tasks, readout, n = protocol.tasks, protocol.readout, len(stages)
+    tasks, readout, n = task.tasks, task.readout, len(stages)
     fit_task, test_task = tasks.of(parts.readout.labels), tasks.of(parts.test.labels)
     fit, test = f"fit/{readout.population}", f"test/{readout.population}"
     kinds = ["refitted", "fixed"]
-    output = protocol.network.output
     found = {kind: np.full((n, n), np.nan) for kind in [*kinds, *(["own"] if output else [])]}
 
     def score(fitted: int, which: np.ndarray, now: int, tested: np.ndarray) -> np.ndarray:
@@ -354,7 +262,7 @@ def task_metrics(matrices: dict[str, np.ndarray]) -> dict[str, float | None]:
     """Summarise accuracy matrices: average accuracy, backward transfer, forgetting of each."""
     found = {}
     for name, R in matrices.items():
-        found[f"tasks_{name}_accuracy"] = _known(average_accuracy(R))
-        found[f"tasks_{name}_backward_transfer"] = _known(backward_transfer(R))
-        found[f"tasks_{name}_forgetting"] = _known(forgetting(R))
+        found[f"tasks_{name}_accuracy"] = defined(average_accuracy(R))
+        found[f"tasks_{name}_backward_transfer"] = defined(backward_transfer(R))
+        found[f"tasks_{name}_forgetting"] = defined(forgetting(R))
     return found

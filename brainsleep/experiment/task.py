@@ -1,0 +1,110 @@
+"""What a network is given to do: a plug-in that supplies stimulus and observers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..run.segment import Batch
+    from .observer import Observer, View
+    from .protocol import Protocol
+    from .slots import SlotTable
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run is given from outside of its protocol, such as a data set.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Hash of its content, which is part of the run's id; "" without any.
+    content : object
+        What the task reads from.
+    remarks : tuple of str
+        What is doubtful about it.
+    """
+
+    fingerprint: str = ""
+    content: Any = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Training ends early, or with other weights than those it has.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Arrays of the state that take the place of those there are.
+    text : str
+        What is said of it; "" if training ends where it would anyway.
+    """
+
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    text: str = ""
+
+
+class Course(ABC):
+    """One run, laid out: its slots, what is shown in them, and who looks at it.
+
+    Attributes
+    ----------
+    table : SlotTable
+        All slots of the run.
+    observers : sequence of Observer
+        What looks at the run on behalf of its task.
+    source : dict of str to str
+        Where its material comes from, as results say it.
+    read : collection of str
+        Populations that are read out: an alarm is given if none of them spikes in the test.
+    """
+
+    table: SlotTable
+    observers: Sequence[Observer] = ()
+    source: dict[str, str] = {}  # noqa: RUF012 - never changed
+    read: Collection[str] = ()
+
+    @abstractmethod
+    def stimulus(self, first: int, last: int) -> np.ndarray:
+        """Return the input to each neuron in Hz in some slots, shape (n_slots, n_inputs)."""
+
+    def batch(self, slot: int) -> Batch | None:
+        """Return what is learned from together in a slot awake, if the network does so."""
+        return None
+
+    def ending(self, view: View) -> Ending | None:
+        """Return whether training ends before a slot."""
+        return None
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """What a network is given to do; a frozen dataclass whose fields are settings of protocols."""
+
+    @property
+    def source(self) -> str:
+        """What it reads from: a name or a path; "" for nothing."""
+        return ""
+
+    @abstractmethod
+    def check(self, protocol: Protocol) -> None:
+        """Raise `BrainsleepError` if the other parts of a protocol do not fit."""
+
+    @abstractmethod
+    def open(self, opened: dict[Any, Any]) -> Material:
+        """Read what a run needs; what was `opened` before is not read again."""
+
+    @abstractmethod
+    def nominal_slots(self, protocol: Protocol) -> SlotTable:
+        """Lay out a run as far as that can be told before anything is read."""
+
+    @abstractmethod
+    def course(self, protocol: Protocol, seed: int, material: Material) -> Course:
+        """Lay out a run."""

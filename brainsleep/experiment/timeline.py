@@ -1,0 +1,193 @@
+"""Wake and sleep one after the other, without a task: how long, with which input and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from brian2 import Hz, Quantity, second
+
+from .. import mistakes
+from ..errors import Details, ScheduleError, SpecError, closest, explain, nearest
+from ..values.fields import checked_fields
+from ..values.frozen import default, tuple_of
+from ..values.quantities import check_time, check_units, check_whole
+from .schedule import MAX_STEPS, whole_steps
+from .slots import MAX_SLOTS, Slot, SlotTable, slot_table
+from .stages import checked_gates
+from .task import Course
+
+if TYPE_CHECKING:
+    from .protocol import Protocol
+
+#: What a period can be.
+_PERIODS = ("wake", "sleep")
+
+
+@checked_fields(ScheduleError)
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """A time awake or asleep.
+
+    Parameters
+    ----------
+    kind : {"wake", "sleep"}
+        What it is.
+    duration : Quantity
+        How long it is.
+    rate : Quantity
+        Rate of every neuron of the input population, where the gate ``input`` is open.
+    gates : mapping of str to float
+        Gates that are open: 1 open, values between scale what the gate multiplies.
+    """
+
+    kind: str
+    duration: Quantity
+    rate: Quantity = default(0 * Hz)
+    gates: Mapping[str, float] = field(default_factory=dict)
+
+    @mistakes.checked
+    def __post_init__(self):
+        if self.kind not in _PERIODS:
+            known = nearest(str(self.kind), _PERIODS)
+            raise ScheduleError(f"period: unknown kind '{self.kind}'; {known}")
+        check_time(self.duration, f"{self.kind}.duration", ScheduleError)
+        try:
+            rate = check_units(self.rate, 1 * Hz, f"{self.kind}.rate")
+        except SpecError as error:
+            raise ScheduleError(str(error), error.details) from error
+        if rate < 0:
+            raise ScheduleError(explain(f"{self.kind}.rate", rate, "at least 0 Hz"))
+        object.__setattr__(self, "rate", rate)
+        object.__setattr__(self, "gates", checked_gates(self.gates, f"{self.kind}.gates"))
+
+
+def awake(duration: Quantity, *, rate: Quantity = 0 * Hz, **gates: float) -> Period:
+    """Make a period awake: input and plasticity open, and whatever else is named.
+
+    >>> awake(20 * second, rate=8 * Hz).gates["plasticity"]
+    1.0
+    """
+    opened = {"input": 1, "plasticity": 1, **gates}
+    return Period(kind="wake", duration=duration, rate=rate, gates=opened)
+
+
+def asleep(duration: Quantity, *, rate: Quantity = 0 * Hz, **gates: float) -> Period:
+    """Make a period asleep: input silent, plasticity open; name the parts of sleep to open them.
+
+    >>> asleep(5 * second, noise=1, decay=1).gates["input"]
+    0.0
+    """
+    opened = {"input": 0, "plasticity": 1, **gates}
+    return Period(kind="sleep", duration=duration, rate=rate, gates=opened)
+
+
+@checked_fields(ScheduleError)
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Periods of wake and sleep, one after the other, again and again.
+
+    Parameters
+    ----------
+    periods : tuple of Period
+        Made by `awake` and `asleep`.
+    times : int
+        How many times they are gone through.
+    slot : Quantity
+        Spikes are counted in slots of this length at most.
+    """
+
+    periods: tuple[Period, ...]
+    times: int = 1
+    slot: Quantity = default(1 * second)
+
+    #: Names of stages of sleep; a timeline has none.
+    stage_names = ()
+
+    @mistakes.checked
+    def __post_init__(self):
+        periods = tuple_of(self.periods, Period, "timeline.periods")
+        object.__setattr__(self, "periods", periods)
+        if not periods:
+            allowed = "one or more of awake(...) and asleep(...)"
+            raise ScheduleError(explain("timeline.periods", "none", allowed))
+        times = check_whole(self.times, "timeline.times", ScheduleError, least=1)
+        object.__setattr__(self, "times", times)
+        check_time(self.slot, "timeline.slot", ScheduleError)
+
+    def in_words(self) -> str:
+        """Say which periods there are."""
+        each = ", ".join(f"{period.kind} for {period.duration}" for period in self.periods)
+        return f"{each}; {self.times} times" if self.times > 1 else each
+
+    def check_gates(self, gates: tuple[str, ...]) -> None:
+        """Raise `ScheduleError` if a period opens a gate that the network does not have."""
+        for place, period in enumerate(self.periods):
+            for name in period.gates:
+                if name not in gates:
+                    message = (
+                        f"timeline.periods: number {place} ({period.kind}): the network has no "
+                        f"gate '{name}'; {nearest(name, gates)}"
+                    )
+                    details = Details(word=name, close=closest(name, gates))
+                    mistakes.report(ScheduleError(message, details))
+
+    def compile(self, gates: tuple[str, ...], dt: Quantity) -> tuple[SlotTable, np.ndarray]:
+        """Lay out a run.
+
+        Parameters
+        ----------
+        gates : tuple of str
+            All gates of the network.
+        dt : Quantity
+            Time step.
+
+        Returns
+        -------
+        table : SlotTable
+            All slots.
+        rates : ndarray, shape (n_slots,)
+            Rate of the input in Hz.
+
+        Raises
+        ------
+        ScheduleError
+            If a time is not a multiple of the time step, or there are too many slots.
+        """
+        longest = min(MAX_STEPS, whole_steps(self.slot, dt, "timeline.slot"))
+        slots: list[Slot] = []
+        which: list[int] = []
+        for place, period in enumerate(self.periods):
+            total = whole_steps(period.duration, dt, f"timeline.{period.kind}.duration")
+            pieces = -(-total // longest)
+            if pieces * self.times > MAX_SLOTS:
+                got, allowed = f"{pieces * self.times:.3g}", f"at most {MAX_SLOTS}"
+                raise ScheduleError(explain("timeline: slots", got, allowed, "make slots longer"))
+            for piece in range(pieces):
+                steps = min(longest, total - piece * longest)
+                slots.append(Slot(steps, "train", period.kind, onset=piece == 0))
+                which.append(place)
+        slots, which = slots * self.times, which * self.times
+        opening = {
+            gate: np.array([self.periods[n].gates.get(gate, 0.0) for n in which]) for gate in gates
+        }
+        table = replace(slot_table(slots, gates, {}, {}), gates=opening)
+        return table, np.array([float(self.periods[n].rate) for n in which])
+
+    def course(self, protocol: Protocol) -> Course:
+        """Lay out a run of a protocol without a task."""
+        return _TimelineCourse(self, protocol)
+
+
+class _TimelineCourse(Course):
+    """A run without a task: every neuron of the input has the rate of its period."""
+
+    def __init__(self, timeline: Timeline, protocol: Protocol):
+        network = protocol.network
+        self.table, self._rates = timeline.compile(network.gates, network.dt)
+        self._n_inputs = network.population(network.input).size
+
+    def stimulus(self, first: int, last: int) -> np.ndarray:
+        return np.repeat(self._rates[first:last, None], self._n_inputs, axis=1)

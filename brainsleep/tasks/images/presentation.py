@@ -1,0 +1,104 @@
+"""Images shown to a network outside of its course: in the test phase, or with other gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ...backends.base import make_backend
+from ...experiment.observer import View
+from ...experiment.protocol import Protocol
+from ...experiment.schedule import Phase
+from ...run.request import Request, Steps
+from ...run.segment import Segment
+from ...run.state import initial_state, stream
+from .task import images_of
+
+
+def shown(
+    protocol: Protocol, images: np.ndarray, room: int, gates: Mapping[str, float] | None = None
+) -> Iterator[tuple[int, Segment]]:
+    """Yield segments that show images in the test phase, each with the number of its first.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Its schedule, encoder and network.
+    images : ndarray of uint8, shape (n_images, height, width)
+        What is shown.
+    room : int
+        Images in a segment at most.
+    gates : mapping of str to float, optional
+        Gates that are open instead of those of the test phase.
+    """
+    network, (task, schedule) = protocol.network, images_of(protocol)
+    if gates is not None:
+        schedule = replace(schedule, test=Phase(kind="test", gates=gates))
+    table = schedule.compile(0, 0, len(images), network.gates, network.dt)
+    rates = task.encoder.rates(images)
+    for first in range(0, len(images), room):
+        slots = slice(first, first + room)
+        yield first, Segment.of(table, slots, rates[slots])
+
+
+def responses(
+    view: View, images: np.ndarray, key: tuple[str, int], gates: Mapping[str, float] | None = None
+) -> Steps[dict[str, np.ndarray]]:
+    """Show images to a copy of the network as it is.
+
+    Parameters
+    ----------
+    view : View
+        The run; its time stands still meanwhile.
+    images : ndarray of uint8, shape (n_images, height, width)
+        What is shown.
+    key : (str, int)
+        Names the random numbers.
+    gates : mapping of str to float, optional
+        As of `shown`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_images, n_neurons)
+        Spike counts of all populations.
+    """
+    protocol, state, capacity = view.protocol, view.state, view.capacity
+    _, schedule = images_of(protocol)
+    steps = round(float(schedule.image_duration / protocol.network.dt))
+    room = max(1, min(capacity.slots, capacity.steps // steps))
+    found: dict[str, list[np.ndarray]] = {}
+    for first, segment in shown(protocol, images, room, gates):
+        seed = int(stream(view.seed, "probe", *key, first).integers(2**32))
+        state, recording = yield Request(state, replace(segment, start=view.step), seed)
+        for name, counts in recording.counts.items():
+            found.setdefault(name, []).append(counts)
+    return {name: np.concatenate(counts) for name, counts in found.items()}
+
+
+def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray) -> float:
+    """Return the mean rate in Hz of the readout population while an untrained network sees images.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        The network and its encoder; only its test phase is used.
+    seed : int
+        Seed of connectivity, weights and input.
+    backend : str
+        Name of the backend.
+    images : ndarray of uint8, shape (n_images, height, width)
+        Images to show.
+    """
+    network, (task, _) = protocol.network, images_of(protocol)
+    population = task.readout.population
+    program = make_backend(backend, network)
+    state = initial_state(network, seed, protocol.initial_weights.weights())
+    spikes = steps = 0
+    for first, segment in shown(protocol, images, program.capacity.slots // 2):
+        key = int(stream(seed, "calibration", first).integers(2**32))
+        state, recording = program.advance(state, segment, key)
+        spikes += int(recording.counts[population].sum())
+        steps += int(segment.starts[-1])
+    return spikes / (network.population(population).size * float(steps * network.dt))

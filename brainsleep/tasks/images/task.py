@@ -1,0 +1,201 @@
+"""Labelled images as a task: shown while a network learns, and told apart by its responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import mistakes
+from ...errors import Details, ProtocolError, explain
+from ...experiment.early_stopping import EarlyStopping
+from ...experiment.schedule import Schedule
+from ...experiment.slots import MAX_SHOWN, Order, SlotTable
+from ...experiment.task import Material, Task
+from ...network.spec import Network
+from ...values.fields import checked_fields
+from ...values.frozen import check_distinct, show_value, tuple_of
+from ...values.quantities import check_whole
+from .continual import Tasks
+from .datasets import load_dataset
+from .encoders import RateEncoder
+from .readout import Readout
+
+if TYPE_CHECKING:
+    from ...experiment.protocol import Protocol
+    from .course import ImagesCourse
+
+
+@checked_fields(ProtocolError)
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Which images a run learns from, fits its readout on, and is scored on.
+
+    Parameters
+    ----------
+    source : str
+        Name of a data set or path of a file or folder; see
+        `brainsleep.tasks.images.datasets.load_dataset`.
+    root : str
+        Folder with data sets, if not a standard one.
+    n_train : int
+        Images shown awake; 0 for a network that is never trained.
+    n_readout : int
+        Held-out training images the readout is fitted on, weights frozen.
+    n_test : int
+        Test images the readout is scored on.
+    n_validation : int
+        Images held out from training by which `EarlyStopping` tells when the network is best.
+    split_seed : int
+        Fixes the test images of a data set without an official test set.
+    """
+
+    source: str = "digits"
+    root: str = ""
+    n_train: int = 700
+    n_readout: int = 500
+    n_test: int = 500
+    n_validation: int = 0
+    split_seed: int = 0
+
+    @mistakes.checked
+    def __post_init__(self):
+        for name in ("source", "root"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise ProtocolError(explain(f"data.{name}", repr(value), "text"))
+        for name in ("n_train", "n_readout", "n_test", "n_validation", "split_seed"):
+            number = check_whole(getattr(self, name), f"data.{name}", ProtocolError)
+            object.__setattr__(self, name, number)
+            if name != "split_seed" and getattr(self, name) > MAX_SHOWN:
+                allowed = f"at most {MAX_SHOWN} images"
+                raise ProtocolError(explain(f"data.{name}", getattr(self, name), allowed))
+
+
+@checked_fields(ProtocolError)
+@dataclass(frozen=True, kw_only=True)
+class Images(Task):
+    """Images that a network learns from, and a readout that tells them apart.
+
+    Parameters
+    ----------
+    data : Data
+        Images.
+    encoder : RateEncoder
+        Images to firing rates of the input population.
+    readout : Readout
+        How responses are classified.
+    more_readouts : tuple of Readout
+        Other ways to classify the responses of the same run, each with a name of its own.
+    early_stopping : EarlyStopping
+        Whether training ends when a validation set says so; it does not by default.
+    tasks : Tasks
+        Classes learned one after the other; none by default.
+
+    Raises
+    ------
+    ProtocolError
+        If the parts do not fit each other.
+    """
+
+    data: Data = field(default_factory=Data)
+    encoder: RateEncoder = field(default_factory=RateEncoder)
+    readout: Readout = field(default_factory=Readout)
+    more_readouts: tuple[Readout, ...] = ()
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    tasks: Tasks = field(default_factory=Tasks)
+
+    @mistakes.checked
+    def __post_init__(self):
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise ProtocolError(explain(f"protocol: {name}", show_value(value), kind.__name__))
+        more = tuple_of(self.more_readouts, Readout, "more_readouts")
+        object.__setattr__(self, "more_readouts", more)
+        check_distinct([readout.name for readout in self.readouts], "readouts")
+
+    @property
+    def readouts(self) -> tuple[Readout, ...]:
+        """All readouts, the main one first."""
+        return (self.readout, *self.more_readouts)
+
+    @property
+    def source(self) -> str:
+        """Name or path of the data set."""
+        return self.data.source
+
+    def check(self, protocol: Protocol) -> None:
+        """Check that network and schedule fit the images."""
+        schedule, network = protocol.schedule, protocol.network
+        if not isinstance(schedule, Schedule):
+            got, fix = type(schedule).__name__, "or leave the task out"
+            raise ProtocolError(explain("schedule of images", got, "a Schedule", fix))
+        size = network.population(network.input).size
+        with mistakes.going_on():
+            if self.encoder.n_inputs != size:
+                got = f"{self.encoder.size} = {self.encoder.n_inputs} inputs"
+                allowed = f"{size}, the size of population '{network.input}'"
+                raise ProtocolError(explain("encoder.size", got, allowed), Details(word="size"))
+        shown = schedule.epochs * self.data.n_train
+        for readout in self.readouts:
+            with mistakes.going_on():
+                readout.check(network, shown, self.data.n_test, len(self.tasks))
+        with mistakes.going_on():
+            self.early_stopping.check(self.data.n_validation, len(self.tasks))
+
+    def open(self, opened: dict[Any, Any]) -> Material:
+        """Read the data set."""
+        key = self.data.source, self.data.root
+        if key not in opened:
+            opened[key] = load_dataset(self.data.source, self.data.root or None)
+        dataset = opened[key]
+        squeezed = self.encoder.squeezed(*dataset.images.shape[1:])
+        remarks = (f"{dataset.name}: {squeezed}",) if squeezed else ()
+        return Material(dataset.fingerprint, dataset, remarks)
+
+    def nominal_slots(self, protocol: Protocol) -> SlotTable:
+        """Lay out a run whose training images are spread evenly over the classes."""
+        network, (_, schedule) = protocol.network, images_of(protocol)
+        classes = [label for task in self.tasks.classes for label in task] or [0]
+        labels, rng = np.resize(classes, self.data.n_train), np.random.default_rng(0)
+        order = self.tasks.order(labels, schedule.epochs, rng, schedule.identical_epochs)
+        return self.slots(network, schedule, order)
+
+    def slots(self, network: Network, schedule: Schedule, order: Order) -> SlotTable:
+        """Lay out the slots of a run that shows training images in an order."""
+        asked = order, self.data.n_readout, self.data.n_test
+        return schedule.compile(*asked, network.gates, network.dt, network.batch_size or 1)
+
+    def course(self, protocol: Protocol, seed: int, material: Material) -> ImagesCourse:
+        """Lay out a run."""
+        from .course import ImagesCourse  # which needs what this module says
+
+        return ImagesCourse(self, protocol, seed, material.content)
+
+
+def images_of(protocol: Protocol) -> tuple[Images, Schedule]:
+    """Return the images that a protocol is about, and its schedule.
+
+    Raises
+    ------
+    ProtocolError
+        If it is about something else.
+    """
+    task, schedule = protocol.task, protocol.schedule
+    if not isinstance(task, Images) or not isinstance(schedule, Schedule):
+        got = "no task" if task is None else f"a task of kind {type(task).__name__}"
+        raise ProtocolError(explain(f"protocol '{protocol.name}'", got, "images: task=Images(...)"))
+    return task, schedule
+
+
+#: What the parts of the task are.
+_KINDS: Mapping[str, type] = {
+    "data": Data,
+    "encoder": RateEncoder,
+    "readout": Readout,
+    "early_stopping": EarlyStopping,
+    "tasks": Tasks,
+}
