@@ -194,7 +194,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import TINY
-from brainsleep import batch, simulate
+from brainsleep.run import batch, simulate
 batch.CHECKPOINT_EVERY = batch.CHECKPOINT_SPARING = 0.0
 protocol = TINY.override({{"data.n_train": 60}})
 result = simulate.simulate(protocol, seed=4, backend="numpy", out=Path({out!r}))
