@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,7 +69,9 @@ class Course(ABC):
 
     table: SlotTable
     observers: Sequence[Observer] = ()
-    source: dict[str, str] = {}  # noqa: RUF012 - never changed
+    source: Mapping[str, str] = MappingProxyType(
+        dict.fromkeys(("name", "fingerprint", "source", "licence", "citation"), "")
+    )
     read: Collection[str] = ()
 
     @abstractmethod

@@ -321,7 +321,7 @@ class Run:
             "equations": self.protocol.equations(),
             "seed": int(self.seed),
             "backend": self.backend_name,
-            "data": self.course.source,
+            "data": dict(self.course.source),
             "metrics": metrics,
             **self.watch.report(),
             "timings": timings,

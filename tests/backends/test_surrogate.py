@@ -12,6 +12,7 @@ from conftest import TINY, make_segment
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, BrainsleepError, ProtocolError, ScheduleError, SpecError
+from brainsleep.experiment.observer import Seen, View
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule, sleep
@@ -37,12 +38,13 @@ from brainsleep.network.layers import (
     SurrogateNetwork,
 )
 from brainsleep.run.observers.recorder import Recorder
+from brainsleep.run.observers.weights import Snapshots, WeightStatistics
 from brainsleep.run.segment import Batch, Segment
-from brainsleep.run.simulate import measure_rate, simulate
+from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
 from brainsleep.sweep.grid import Grid
 from brainsleep.sweep.gridfile import read_grids
-from brainsleep.tasks.images.measure import weight_metrics
+from brainsleep.tasks.images.presentation import measure_rate
 
 N = 36
 SMALL = dataclasses.replace(
@@ -95,10 +97,13 @@ def segment(spec, phase="wake", steps=30, stimulus=None, batch=None, **gates):
 def test_weights_that_gradients_change_are_plastic():
     """Without any rule, too: the summary over plastic projections has them."""
     plain = LAYERED.override({"network.projections.*.rules": ()})
-    state, recorder = initial_state(plain.network, 0), Recorder.empty(plain, 1)
-    recorder.add_statistics(0, plain, state)
-    recorder.add_snapshot("initial", plain, state)
-    metrics = weight_metrics(plain, recorder, state)
+    state, table = initial_state(plain.network, 0), plain.nominal_slots()
+    recorder = Recorder.empty(plain, len(table))
+    view = View(plain, table, 0, state, recorder, 0, Capacity())
+    statistics = WeightStatistics(plain.record)
+    for observer in (statistics, Snapshots(())):
+        recorder.looks[observer.name] = {0: observer.look(view)}
+    metrics = statistics.measure(Seen(plain, table, recorder, state, 0, False))
     assert metrics["saturated"] == 0 and metrics["growth"] == 1
     largest = max(metrics[f"largest_{p.name}"] for p in plain.network.projections)
     assert metrics["largest_weight"] == largest

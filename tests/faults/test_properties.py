@@ -396,7 +396,7 @@ def test_a_damaged_checkpoint_is_none_or_the_same(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp() / "checkpoint"
     folder.mkdir(exist_ok=True)
     state = initial_state(TINY.network, 1)
-    point = Checkpoint(3, 1.5, state.arrays, {"ran": np.arange(5), "stat_steps": np.arange(2)})
+    point = Checkpoint(3, 1.5, state.arrays, {"ran": np.arange(5), "best/ee.w": np.arange(2.0)})
     file = folder / "checkpoint.npz"
     if not (folder / "whole").exists():
         point.save(folder)

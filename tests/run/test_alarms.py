@@ -44,8 +44,9 @@ def seen(protocol, counts, fractions=()):
     recorder = Recorder.empty(protocol, len(slots))
     for name, values in counts.items():
         recorder.totals[name][: len(values)] = values
+    looks = recorder.looks.setdefault("saturation", {})
     for slot, fraction in fractions:
-        recorder.saturated[slot, 1] = fraction
+        looks[slot] = {"fractions": np.array([np.nan, fraction, np.nan, np.nan])}
     recorder.ran[:] = slots.steps
     watch = Watch(protocol.record.alarms, network, slots)
     return watch, recorder

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brainsleep.errors import DataError, ProtocolError, ScheduleError
+from brainsleep.experiment.observer import View
 from brainsleep.experiment.protocol import load_protocol, run_id
 from brainsleep.experiment.schedule import Order, Schedule, sleep
 from brainsleep.results.store import read_result
@@ -20,6 +21,7 @@ from brainsleep.run.simulate import simulate
 from brainsleep.tasks.images.continual import Tasks
 from brainsleep.tasks.images.datasets import Samples, Split
 from brainsleep.tasks.images.measure import accuracy_matrices, decisions, task_metrics
+from brainsleep.tasks.images.observers import TaskProbe
 
 GATES = ("input", "plasticity", "noise", "decay")
 LABELS = np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 2, 4])
@@ -213,7 +215,7 @@ def test_matrices_of_a_network_that_forgets_by_drifting():
         {"fit/e": responses(labels, order, 1), "test/e": responses(labels, order, 2)}
         for order in (before, after)
     ]
-    found = accuracy_matrices(stages, protocol, split)
+    found = accuracy_matrices(stages, protocol.task, protocol.network.output, split)
     assert set(found) == {"refitted", "fixed"}
     np.testing.assert_array_equal(found["refitted"], [[1, np.nan], [1, 1]])
     np.testing.assert_array_equal(found["fixed"], [[1, np.nan], [0, 1]])
@@ -233,7 +235,7 @@ def test_a_refitted_readout_chooses_among_the_classes_so_far():
         "fit/e": responses(labels, [0, 1, 0, 3], 1),
         "test/e": responses(labels, [0, 1, 0, 3], 2),
     }
-    found = accuracy_matrices([stage, stage], protocol, split)
+    found = accuracy_matrices([stage, stage], protocol.task, protocol.network.output, split)
     assert found["refitted"][0, 0] == 1
     assert found["refitted"][1].mean() == pytest.approx(0.75, abs=0.02)
     np.testing.assert_array_equal(found["fixed"], [[1, np.nan], [1, 1]])
@@ -244,7 +246,9 @@ def test_what_cannot_be_told_apart_is_not_defined():
     protocol = TINY.override({"tasks.classes": ((0,), (1,), (2, 3))})
     split = parts()
     counts = responses(split.test.labels, [0, 1, 2, 3])
-    found = accuracy_matrices([{"fit/e": counts, "test/e": counts}] * 3, protocol, split)
+    found = accuracy_matrices(
+        [{"fit/e": counts, "test/e": counts}] * 3, protocol.task, protocol.network.output, split
+    )
     assert np.isnan(found["refitted"][0, 0]) and np.all(found["refitted"][1, :2] == 1)
     assert np.isnan(found["fixed"][:, 0]).all() and found["fixed"][2, 2] == 1
     metrics = task_metrics(found)
@@ -370,23 +374,22 @@ def test_without_test_images_there_is_nothing_to_look_at(tmp_path):
 
 
 def test_tasks_can_be_set_as_text():
-    assert TINY.override({"tasks.classes": "((0, 1), (2, 3))"}).tasks == PAIRS
+    assert TINY.override({"tasks.classes": "((0, 1), (2, 3))"}).task.tasks == PAIRS
     for text in ("((0, 1), (2,", "((0, 1), x)"):
         with pytest.raises(ProtocolError, match=r"tasks.classes.*groups such as"):
             TINY.override({"tasks.classes": text})
 
 
 def test_readout_and_test_images_have_noise_of_their_own():
-    from brainsleep.run.observers.probes import Probes
-
     split = parts()
     order = Order(np.arange(4), np.array([0, 0, 1, 1]), np.zeros(4, int))
     protocol = TINY.override({"tasks.classes": ((0, 1), (2, 3))})
     table = protocol.schedule.compile(order, 40, 40, protocol.network.gates, 1 * ms)
-    probes = Probes(protocol, table, order, split, 0)
-    (slot,) = probes.tasks
+    probe = TaskProbe(protocol.task, split)
+    (slot,) = probe.slots(table)
     seeds, answer = [], None
-    steps = probes.look(Capacity(), None, slot, Recorder.empty(protocol, len(table)))
+    recorder = Recorder.empty(protocol, len(table))
+    steps = probe.look(View(protocol, table, slot, None, recorder, 0, Capacity()))
     with contextlib.suppress(StopIteration):
         while True:
             asked = steps.send(answer)
