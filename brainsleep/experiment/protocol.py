@@ -187,6 +187,11 @@ class Protocol:
             own["task"] = dataclasses.replace(self.task, **of_task)
         return Protocol(**own)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings by the first word of their keys: those of the protocol and of its task."""
+        return {k: v for k, v in _parts(self).items() if k != "task"} | _parts(self.task)
+
     def describe(self) -> dict:
         """Return the resolved protocol as plain data, values with units as text.
 

@@ -190,7 +190,7 @@ def value_at(protocol: Protocol, key: str) -> float:
             f"{protocol.initial_weights.result}; scale another number, or leave the projection out "
             "of initial_weights.projections"
         )
-    value: Any = protocol
+    value: Any = protocol.settings
     for head in key.split("."):
         if isinstance(value, tuple):
             value = next((part for part in value if part.name == head), None)

@@ -39,7 +39,7 @@ from brainsleep.network.layers import (
 )
 from brainsleep.run.observers.recorder import Recorder
 from brainsleep.run.observers.weights import Snapshots, WeightStatistics
-from brainsleep.run.segment import Batch, Segment
+from brainsleep.run.segment import Batch, Capacity, Segment
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
 from brainsleep.sweep.grid import Grid

@@ -32,14 +32,14 @@ PROTOCOL = Protocol(
 
 def get(protocol, path):
     """Follow a dotted path."""
-    node = protocol
+    node = protocol.settings
     for name in path.split("."):
         if isinstance(node, tuple):
             node = next(part for part in node if part.name == name)
-        elif hasattr(node, name):
-            node = getattr(node, name)
-        else:
+        elif isinstance(node, dict) or not hasattr(node, name):
             node = (node if isinstance(node, dict) else node.parameters)[name]
+        else:
+            node = getattr(node, name)
     return node
 
 
@@ -275,7 +275,12 @@ def test_values_are_checked_by_their_owner(key, value, error, parts):
     ],
 )
 def test_protocol_refuses(changes, error, parts):
-    assert_refused(lambda: dataclasses.replace(PROTOCOL, **changes), *parts, error=error)
+    def make():
+        if set(changes) & {f.name for f in dataclasses.fields(Images)}:
+            return dataclasses.replace(PROTOCOL.task, **changes)
+        return dataclasses.replace(PROTOCOL, **changes)
+
+    assert_refused(make, *parts, error=error)
 
 
 def test_a_population_that_never_spikes_cannot_be_read():
@@ -453,7 +458,8 @@ def test_run_id_is_the_same_in_every_process():
         from brainsleep.tasks.images.task import Data, Images
         from brainsleep.experiment.schedule import Schedule, sleep
         schedule = Schedule(sleep=sleep(0.2, noise=1, decay=1))
-        protocol = Protocol(name="p", network=PAPER, data=Data(n_train=35), schedule=schedule)
+        task = Images(data=Data(n_train=35))
+        protocol = Protocol(name="p", network=PAPER, task=task, schedule=schedule)
         print(run_id(protocol, 0, "numpy", "data"))
     """
     for hash_seed in ("1", "2"):
@@ -508,8 +514,9 @@ GOOD = """
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.experiment.protocol import Protocol
 
-PROTOCOL = Protocol(name="mine", network=PAPER)
-OTHER = Protocol(name="other", network=PAPER)
+from brainsleep.tasks.images.task import Images
+PROTOCOL = Protocol(name="mine", network=PAPER, task=Images())
+OTHER = PROTOCOL.override({"name": "other"})
 NOT_ONE = 3
 """
 

@@ -26,6 +26,7 @@ from brainsleep.run.simulate import simulate
 from brainsleep.sweep.grid import Grid
 from brainsleep.sweep.ledger import status
 from brainsleep.sweep.run import Plan
+from brainsleep.tasks.images.observers import SleepProbe
 
 #: Only the training of the tiny network, with alarms that it gives: it fires at 20 Hz and more.
 SHORT = TINY.override({"data.n_readout": 0, "data.n_test": 0, "record.raster": ()})
@@ -322,15 +323,15 @@ def test_values_that_are_not_numbers(tmp_path):
 
 def test_a_probe_with_values_that_are_not_numbers(tmp_path, monkeypatch):
     """It is an alarm like any other, here at the end of the training."""
-    look = run_module.Probes.look
+    look = SleepProbe.look
 
-    def broken(self, capacity, state, slot, recorder):
-        found = yield from look(self, capacity, state, slot, recorder)
-        if not self.sleeps[slot]:
+    def broken(self, view):
+        found = yield from look(self, view)
+        if view.slot not in view.table.ends_of("sleep"):
             return found
         raise NotFiniteError("3 of 30 values of e.v", "e", 3)
 
-    monkeypatch.setattr(run_module.Probes, "look", broken)
+    monkeypatch.setattr(SleepProbe, "look", broken)
     probed = SHORT.override({"data.n_train": 4, "data.n_test": 2, "record.probe_images": 2})
     with pytest.raises(NotFiniteError, match=r"a probe before slot 5, from [\d.]+ s on; run"):
         simulate(probed, seed=1, backend="numpy", out=tmp_path)
