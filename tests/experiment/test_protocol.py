@@ -277,7 +277,8 @@ def test_values_are_checked_by_their_owner(key, value, error, parts):
 def test_protocol_refuses(changes, error, parts):
     def make():
         if set(changes) & {f.name for f in dataclasses.fields(Images)}:
-            return dataclasses.replace(PROTOCOL.task, **changes)
+            task = dataclasses.replace(PROTOCOL.task, **changes)
+            return dataclasses.replace(PROTOCOL, task=task)
         return dataclasses.replace(PROTOCOL, **changes)
 
     assert_refused(make, *parts, error=error)
