@@ -18,6 +18,13 @@ from .observer import Observer
 ALARMS = ("saturation", "silence", "runaway", "nan")
 
 
+#: Names of arrays in results, and of observers there are: others must not have them.
+TAKEN = frozenset(
+    "biases correct counts labels ran rates representation responses saturation slots snapshots "
+    "spikes stats synapses tasks totals validation weights".split()
+)
+
+
 @checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
 class Alarms:
@@ -151,6 +158,15 @@ class Record:
             raise ProtocolError(explain("record.alarms", show_value(self.alarms), "Alarms(...)"))
         observers = tuple_of(self.observers, Observer, "record.observers")
         object.__setattr__(self, "observers", observers)
+        for observer in observers:
+            if not observer.name:
+                got, fix = f"'{type(observer).__name__}' has no name", "write name = ... in it"
+                raise ProtocolError(explain("record.observers", got, "a name of its own", fix))
+            if observer.name in TAKEN:
+                fix = "give it another name"
+                raise ProtocolError(
+                    explain("record.observers", f"'{observer.name}'", "a free name", fix)
+                )
         check_distinct([observer.name for observer in observers], "record.observers")
         for name in ("snapshots", "raster"):
             value = getattr(self, name)

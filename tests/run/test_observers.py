@@ -1,0 +1,129 @@
+"""Observers of a user's own: when they look, what they are given, and what becomes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from brian2 import Hz, ms
+from conftest import TINY, needs_compiler
+
+from brainsleep.errors import BrainsleepError
+from brainsleep.experiment.observer import Metric, Observer
+from brainsleep.experiment.protocol import run_id
+from brainsleep.experiment.record import Record
+from brainsleep.experiment.timeline import Timeline, asleep, awake
+from brainsleep.run.simulate import simulate
+from brainsleep.show.definitions import definition
+
+
+@dataclass(frozen=True)
+class MeanPotential(Observer):
+    """Mean membrane potential at the end of each sleep."""
+
+    population: str = "e"
+    name = "potential"
+    metrics = (
+        Metric("observed", "potential_after_sleep_mv", "mV", "mean potential at the end of sleep"),
+    )
+
+    def slots(self, table):
+        return table.ends_of("sleep")
+
+    def look(self, view):
+        v = view.state.arrays[f"{self.population}.v"]
+        return {"v": v.mean(), "t": float(view.t), "all": v}
+
+    def measure(self, seen):
+        return {"potential_after_sleep_mv": 1e3 * seen.series(self.name, "v").mean()}
+
+
+class Nameless(Observer):
+    pass
+
+
+class Taken(Observer):
+    name = "weights"
+
+
+PROTOCOL = dataclasses.replace(
+    TINY,
+    task=None,
+    schedule=Timeline(periods=(awake(100 * ms, rate=40 * Hz), asleep(50 * ms, noise=1)), times=3),
+    record=Record(observers=(MeanPotential(),)),
+)
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["numpy", pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler])],
+)
+def test_an_observer_sees_the_state_on_every_backend(tmp_path, backend):
+    result = simulate(PROTOCOL, seed=1, backend=backend, out=tmp_path)
+    a = result.arrays
+    assert a["potential/times_s"].tolist() == pytest.approx([0.15, 0.3, 0.45])
+    assert a["potential/t"].tolist() == a["potential/times_s"].tolist()
+    assert a["potential/all"].shape == (3, 30)
+    assert a["potential/v"] == pytest.approx(a["potential/all"].mean(axis=1))
+    mean = 1e3 * a["potential/v"].mean()
+    assert result.metrics["potential_after_sleep_mv"] == pytest.approx(mean)
+    assert -100 < mean < 0 and len(set(a["potential/v"])) == 3
+    assert result.info["defined"][0]["unit"] == "mV"
+
+
+def test_looking_changes_nothing(tmp_path):
+    blind = PROTOCOL.override({"record.observers": ()})
+    seen = simulate(PROTOCOL, seed=1, backend="numpy", out=tmp_path).arrays
+    unseen = simulate(blind, seed=1, backend="numpy", out=tmp_path).arrays
+    assert {key for key in seen if not key.startswith("potential/")} == unseen.keys()
+    assert all(np.array_equal(seen[key], unseen[key]) for key in unseen)
+
+
+def test_observers_are_in_the_id():
+    ids = {
+        run_id(PROTOCOL.override({"record.observers": observers}), 0, "numpy", "")
+        for observers in ((), (MeanPotential(),), (MeanPotential(population="i"),))
+    }
+    assert len(ids) == 3
+
+
+def test_a_resumed_run_has_looked_as_often(tmp_path, monkeypatch):
+    whole = simulate(PROTOCOL, seed=1, backend="numpy", out=tmp_path / "whole").arrays
+    monkeypatch.setattr("brainsleep.run.batch.CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr("brainsleep.run.batch.CHECKPOINT_SPARING", 0.0)
+    steps = []
+
+    def interrupt(done, total, text):
+        steps.append(done)
+        if len(steps) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(PROTOCOL, seed=1, backend="numpy", out=tmp_path / "cut", progress=interrupt)
+    again = simulate(PROTOCOL, seed=1, backend="numpy", out=tmp_path / "cut").arrays
+    assert whole.keys() == again.keys()
+    assert all(np.array_equal(whole[key], again[key]) for key in whole)
+
+
+@pytest.mark.parametrize(
+    ("observers", "parts"),
+    [
+        ((MeanPotential(), MeanPotential(population="i")), ("record.observers", "potential")),
+        ((3,), ("record.observers", "3")),
+        ((Nameless(),), ("record.observers", "'Nameless' has no name")),
+        ((Taken(),), ("record.observers", "'weights'", "another name")),
+    ],
+)
+def test_mistakes_are_explained(observers, parts):
+    with pytest.raises(BrainsleepError) as caught:
+        PROTOCOL.override({"record.observers": observers})
+    assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+def test_metrics_say_what_they_mean():
+    metrics = [metric for each in PROTOCOL.record.observers for metric in each.metrics]
+    assert definition("potential_after_sleep_mv", more=metrics).unit == "mV"
+    assert definition("potential_after_sleep_mv") is None
+    assert definition("rate_wake_e_hz").unit == "Hz"
