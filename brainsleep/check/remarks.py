@@ -16,6 +16,7 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.parsing.sympytools import str_to_sympy
 
 from ..errors import Details
+from ..experiment.cadence import without_sleep
 from ..experiment.protocol import Protocol
 from ..experiment.schedule import Schedule
 from ..experiment.timeline import Timeline
@@ -334,17 +335,12 @@ def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[tuple
                 yield text, Details(word="sleep", fix=fix)
     if not isinstance(protocol.schedule, Schedule) or not isinstance(protocol.task, Images):
         return
-    schedule, n_train = protocol.schedule, protocol.task.data.n_train
+    schedule = protocol.schedule
     if (fraction := schedule.sleep.fraction) > 1:
         text = f"a sleep is {fraction:g} times as long as the wake before it"
         fix = f"if {fraction:g} % is meant, write {fraction / 100:g}"
         yield text, Details(word="fraction", fix=fix)
-    if fraction and n_train and "sleep" not in protocol.nominal_slots().phase:
-        total = n_train * schedule.image_duration
-        text = (
-            f"there is no sleep: it comes after every {schedule.wake_duration} of wake, "
-            f"and the training images last {total}"
-        )
+    if text := without_sleep(schedule, protocol.nominal_slots(), protocol.network.dt):
         yield text, Details(word="period", fix="shorten schedule.period, or show more images")
 
 

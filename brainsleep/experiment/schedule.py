@@ -2,7 +2,8 @@
 
 A `Phase` says which gates are open and how far; a `Schedule` says when each phase comes. Gates
 that a phase does not name are closed. A sleep may be cut into stages, such as NREM and REM, with
-gates of their own (`SleepStage`).
+gates of their own (`SleepStage`). (The module is long because every setting of a phase and of a
+schedule is documented where it is declared.)
 """
 
 from __future__ import annotations
@@ -131,8 +132,9 @@ class SleepPhase(Phase):
             known = nearest(str(self.cadence), CADENCES)
             raise ScheduleError(f"sleep.cadence: unknown '{self.cadence}'; {known}")
         if self.cadence == "images" and self.duration is None:
-            allowed = "a duration, such as that of an image"
-            raise ScheduleError(explain("sleep.duration", None, allowed, "cadence is 'images'"))
+            allowed = "a duration, as sleep.cadence is 'images'"
+            fix = "set sleep.duration first, or sleep.cadence to 'time'"
+            raise ScheduleError(explain("sleep.duration", None, allowed, fix))
         if not isinstance(self.until_initial, bool):
             got = repr(self.until_initial)
             raise ScheduleError(explain("sleep.until_initial", got, "True or False"))
@@ -142,6 +144,22 @@ class SleepPhase(Phase):
         object.__setattr__(self, "tolerance", float(self.tolerance))
         check_time(self.max_duration, "sleep.max_duration", ScheduleError)
         check_time(self.check_every, "sleep.check_every", ScheduleError)
+
+    def check_end(self, changed: bool) -> None:
+        """Refuse a sleep that waits for weights which nothing changes: it would never be.
+
+        Parameters
+        ----------
+        changed : bool
+            Whether the network has a weight process.
+        """
+        wanted = {"until_initial": False, "trigger": 0}
+        for name, none in wanted.items() if self.fraction and not changed else ():
+            if got := getattr(self, name):
+                allowed = "a network with a weight process, whose projections are summed"
+                fix = f"add one, or set schedule.sleep.{name} to {none}"
+                message = explain(f"schedule.sleep.{name}", got, allowed, fix)
+                raise ScheduleError(message, Details(word=name))
 
     def stage_gates(self) -> dict[str, dict[str, float]]:
         """Return the gates of every stage by name, or of the uniform sleep by ``""``."""
@@ -346,6 +364,9 @@ class Schedule:
         """Turn times into steps; check that there is room for an image between two sleeps."""
         image = whole_steps(self.image_duration, dt, "schedule.image_duration")
         sleep = _rounded(self.sleep_duration, dt, "schedule.sleep.max_duration")
+        if self.sleep.fraction and not sleep:
+            allowed = f"at least one time step, {dt}; a fraction of 0 is no sleep"
+            raise ScheduleError(explain("schedule.sleep", self.sleep_duration, allowed))
         period = float(self.wake_duration / dt)
         if len(self.sleep.stages) * self.sleep.cycles > MAX_SLOTS:
             allowed = f"at most {MAX_SLOTS} stages in a sleep"

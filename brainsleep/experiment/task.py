@@ -65,6 +65,8 @@ class Course(ABC):
         Where its material comes from, as results say it.
     read : collection of str
         Populations that are read out: an alarm is given if none of them spikes in the test.
+    remark : str
+        What is doubtful about the run; "" for nothing.
     """
 
     table: SlotTable
@@ -73,6 +75,7 @@ class Course(ABC):
         dict.fromkeys(("name", "fingerprint", "source", "licence", "citation"), "")
     )
     read: Collection[str] = ()
+    remark: str = ""
 
     @abstractmethod
     def stimulus(self, first: int, last: int) -> np.ndarray:

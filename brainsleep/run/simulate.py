@@ -149,9 +149,12 @@ def _simulate(
                 ends[address] = found
                 continue
             try:
-                runs.append(Run(*job))
+                runs.append(run := Run(*job))
             except Exception as error:
                 ends[address] = error
+                continue
+            if run.course.remark:
+                warn("%s: %s", run.protocol.name, run.course.remark)
         fresh = force or any(run.protocol.hooks for run in runs)
         finished = finish(runs, backend, fresh)
         ends |= {run.identity: end for run, end in zip(runs, finished, strict=True)}

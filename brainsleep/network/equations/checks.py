@@ -29,11 +29,11 @@ from ...values.quantities import check_quantity
 from ...values.units import readable_unit, unit_name
 from . import diagnose, settle
 from . import text as equation_text
-from .declared import TYPES, is_condition, whole_names, wrong_types
+from .declared import TYPES, check_whole, is_condition, whole_names, wrong_letters, wrong_types
 
 _OWN = """
 t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
-spike_count spiking spiked slot_index slot_unit zero_index total_size
+spike_count spiking spiked slot_index slot_unit zero_index total_size source variables logical_not
 """
 _CPP = """
 auto bool case catch char class const default delete do double enum explicit extern false float
@@ -46,7 +46,10 @@ RESERVED = frozenset(
     {*_OWN.split(), *_CPP.split(), *keyword.kwlist}
     | {*DEFAULT_FUNCTIONS, *DEFAULT_CONSTANTS, *DEFAULT_UNITS}
 )
+#: Such names that variables cannot have, since they have capitals, but new names could.
+_FREE = frozenset({"N", "N_pre", "N_post", "N_incoming", "N_outgoing"})
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_ENDINGS = ("_pre", "_post", "_gate", "_total")
 _ASSIGNMENT = re.compile(r"(\w+)\s*([-+*/%]*)=(?!=)")
 
 
@@ -55,19 +58,29 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
     word, fix = str(name), ""
     if not isinstance(name, str) or not _NAME.match(name):
         allowed = "lower-case letters, digits and underscores, a letter first"
-        reason = "CUDA standalone lower-cases names, so upper case would break silently"
-        fix = f"write '{word.lower()}'" if _NAME.match(word.lower()) else ""
+        reason, lower = "names are lower-cased for CUDA, where two could become one", word.lower()
+        if _NAME.match(lower):
+            fix = f"write '{_free(lower, reserved)}'"
     elif name in reserved:
         allowed, reason = "a name that Brian2, brainsleep, Python or C++ does not use itself", ""
-        fix = f"choose another name, such as '{name}_own'"
-    elif name.endswith(("_pre", "_post", "_gate", "_total")) or "__" in name:
+        fix = f"choose another name, such as '{_free(name, reserved)}'"
+    elif name.endswith(_ENDINGS) or "__" in name:
         allowed = "no ending _pre, _post, _gate or _total and no double underscore"
-        reason, fix = "these mark where a variable lives", "rename it"
+        reason = "these mark where a variable lives"
+        fix = f"choose another name, such as '{_free(name, reserved)}'"
     else:
         return
     details = Details(word=word, fix=fix, defines=(word, word.lower()))
-    message = explain(f"{where} name", repr(name), allowed, reason)
+    message = explain(f"{where} name", repr(name), allowed, "; ".join(filter(None, (reason, fix))))
     mistakes.report(SpecError(message, details))
+
+
+def _free(name: str, reserved: Iterable[str]) -> str:
+    """Turn a name of lower-case letters into one like it that can be used."""
+    stem = re.sub("__+", "_", name)
+    while stem.endswith(_ENDINGS):
+        stem = stem.rpartition("_")[0]
+    return stem if stem == name and name not in reserved else f"{stem.rstrip('_')}_own"
 
 
 def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
@@ -155,12 +168,13 @@ def _nothing(name: str) -> str:
 def _undefined(
     name: str, code: str, variables: Iterable[str], where: str, given: str, meant: Meant
 ) -> SpecError:
-    variables, fix = list(variables), meant(name)
-    known = f"{nearest(name, variables)}; " if variables or not fix else ""
-    advice = known + (fix or "define it as a variable or parameter")
+    variables, own_name = list(variables), meant(name)
+    sure = own_name and (not variables or own_name.startswith("did you mean"))
+    known = "" if sure else f"{nearest(name, variables)}; "
+    fix = own_name or "define it as a variable or a parameter"
     return SpecError(
-        f"{where}: undefined name '{name}' in {code.strip()!r}; {advice}",
-        replace(diagnose.undefined(name, given, variables, fix), where=where),
+        f"{where}: undefined name '{name}' in {code.strip()!r}; {known}{fix}",
+        replace(diagnose.undefined(name, given, variables, own_name), where=where),
     )
 
 
@@ -201,6 +215,7 @@ def check_expression(
     SpecError
         For an undefined name, inconsistent units, or an expression of the wrong kind.
     """
+    mistakes.raise_all(wrong_letters(code, where))
     given, code = code, settle.expression(code, whole_names(variables))
     names = identifiers(code)
     known = _resolve(code, names, variables, where, given)
@@ -248,6 +263,7 @@ def check_statements(
     writes: Iterable[str],
     deferred: Iterable[str] = (),
     meant: Meant = _nothing,
+    ours: Iterable[str] = (),
 ) -> set[str]:
     """Check a block of statements and return the identifiers in it.
 
@@ -266,23 +282,28 @@ def check_statements(
         knows). With any, units are left to a later check.
     meant : callable
         Says of a name that nothing defines what to write instead, or nothing.
+    ours : iterable of str
+        Reserved names that this package itself sets in the block.
 
     Raises
     ------
     SpecError
         For a syntax error, an undefined name, inconsistent units, or a forbidden assignment.
     """
+    mistakes.raise_all(wrong_letters(code, where))
     given, code = code, settle.statements(code, whole_names(variables))
     if not code:
         return set()
     names = identifiers(code)
     variables = {**dimensionless(*deferred), **variables}
-    mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant))
+    reserved = RESERVED - set(ours)
+    mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant, reserved))
     try:
         there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
         used = {k: v for k, v in there.items() if k in names}
         new, *others = analyse_identifiers(code, used)
     except Exception as error:
+        mistakes.raise_all(wrong_types(code, {**there, **_units(names)}, where, given))
         message = f"{where}: cannot read the statement {_shown(code)} ({one_line(error)})"
         wrong = diagnose.statements(given, {**there, **_units(names)})
         _raise_each(message, where, wrong, error)
@@ -325,7 +346,12 @@ def _shown(code: str) -> str:
 
 
 def _wrong_assignments(
-    given: str, variables: Mapping, where: str, writes: set[str], meant: Meant
+    given: str,
+    variables: Mapping,
+    where: str,
+    writes: set[str],
+    meant: Meant,
+    reserved: frozenset[str],
 ) -> list[SpecError]:
     """List assignments to what code must not set, or to a name that nothing reads."""
     fixed = ({*surroundings(), *variables}) - writes
@@ -344,6 +370,11 @@ def _wrong_assignments(
         if name in fixed:
             message = f"{line!r} assigns to '{name}', which is not for it to change; {may}"
             details = replace(details, brief=f"'{name}' is not for this code to change")
+        elif name in reserved or name in _FREE or name.startswith("_"):
+            brief = f"'{name}' is a name that Brian2, brainsleep, Python or C++ uses itself"
+            fix = f"choose another name, such as '{name.strip('_')}_own'"
+            message = f"{line!r}: {brief}; {fix}"
+            details = replace(details, brief=brief, fix=fix)
         elif match[2]:
             wrong.append(_undefined(name, line, writes, where, given, meant))
             continue
@@ -405,6 +436,7 @@ def check_equations(
                 check_expression(
                     code, known, label, unit=None if boolean else unit, boolean=boolean
                 )
+                check_whole(name, eq, known, label)
             except SpecError as error:
                 error.details = equation_text.in_equation(error.details, text, name)
                 raise

@@ -144,6 +144,8 @@ class Images(Task):
             with mistakes.going_on():
                 readout.check(network, shown, self.data.n_test, len(self.tasks))
         with mistakes.going_on():
+            schedule.sleep.check_end(any(p.processes for p in network.projections))
+        with mistakes.going_on():
             self.early_stopping.check(self.data.n_validation, len(self.tasks))
 
     def open(self, opened: dict[Any, Any]) -> Material:
@@ -152,8 +154,8 @@ class Images(Task):
         if key not in opened:
             opened[key] = load_dataset(self.data.source, self.data.root or None)
         dataset = opened[key]
-        squeezed = self.encoder.squeezed(*dataset.images.shape[1:])
-        remarks = (f"{dataset.name}: {squeezed}",) if squeezed else ()
+        doubts = self.encoder.squeezed(*dataset.images.shape[1:]), dataset.unseen
+        remarks = tuple(f"{dataset.name}: {doubt}" for doubt in doubts if doubt)
         return Material(dataset.fingerprint, dataset, remarks)
 
     def nominal_slots(self, protocol: Protocol) -> SlotTable:
