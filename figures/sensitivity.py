@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import line_label
@@ -85,7 +85,7 @@ def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
     FigureError
         If there is not exactly one, or it is not a number.
     """
-    flat = {run: settings(run.protocol) for run in found}
+    flat = {run: settings(run.result.described) for run in found}
     keys: list[str] = []
     for group in groups_of(found):
         mine = [flat[run] for run in found if run.group == group]
@@ -111,7 +111,7 @@ def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
 
 def unit(values: Sequence[float], key: str, run: Run) -> tuple[float, str]:
     """Return what to multiply values in SI units by, and the unit for the axis, as in ' (mV)'."""
-    name = str(settings(run.protocol)[key]).partition(" ")[2]
+    name = str(settings(run.result.described)[key]).partition(" ")[2]
     if name not in SYMBOLS:
         return 1.0, f" ({name})" if name else ""
     largest = max(map(abs, values))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..experiment.protocol import Protocol
-from ..network.models import Model
+from ..network.models import KINDS, Model
 from ..network.spec import Network
-from ..show.stored_models import KINDS
+from ..show.schedule_text import schedule_text
 
 _WORDS: dict[type, str] = {
-    **dict(KINDS.values()),
+    **KINDS,
     Network: "network",
     Protocol: "protocol",
 }
@@ -63,8 +63,4 @@ def _sizes(protocol: Protocol) -> Iterator[str]:
         f"projection{'s' if count != 1 else ''} ({plastic} plastic); {data.n_train} training, "
         f"{data.n_readout} readout and {data.n_test} test images of {schedule.image_duration}"
     )
-    yield (
-        f"    sleep of {schedule.sleep_duration} after every {schedule.wake_duration} of wake"
-        if schedule.sleep.fraction
-        else "    no sleep"
-    )
+    yield f"    {schedule_text(schedule)['sleep']}"

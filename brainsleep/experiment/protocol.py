@@ -20,7 +20,7 @@ from ..tasks.images.encoders import RateEncoder
 from ..tasks.images.readout import Readout
 from ..values.fields import checked_fields
 from ..values.frozen import Frozen, check_distinct, show_value, tuple_of
-from ..values.plain import plain
+from ..values.plain import from_plain, plain
 from ..values.quantities import check_whole
 from .early_stopping import EarlyStopping
 from .identity import deciding, without_later
@@ -283,6 +283,29 @@ class Protocol:
     def describe(self) -> dict:
         """Return the resolved protocol as plain data, values with units as text."""
         return plain(self)
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> Protocol:
+        """Make a protocol of its description.
+
+        Parameters
+        ----------
+        described : dict
+            From `describe`. It may come from anyone: nothing in it is executed.
+
+        Raises
+        ------
+        BrainsleepError
+            If it is not the description of a protocol that this version can make, or holds hooks:
+            a function cannot be made of its description.
+
+        Examples
+        --------
+        >>> from brainsleep.protocols.paper import PROTOCOL
+        >>> Protocol.from_dict(PROTOCOL.describe()) == PROTOCOL
+        True
+        """
+        return from_plain(cls, described)
 
     def _repr_html_(self) -> str:
         """Display it in a notebook."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import FigureError, one_line
 from ..files.load import load_module
-from ..results.store import Result
+from ..results.result import Result
 
 #: Figures of one result in the order of a report: what they are called, and what they show.
 OF_ONE = {
