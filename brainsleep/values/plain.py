@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -107,10 +108,9 @@ def _value(kind: Any, data: Any, where: str, make: _Make) -> Any:
     elif Callable in (kind, outer):
         allowed, fix = "none", "leave it out, and give the function itself to what is made"
         raise SpecError(explain(where, "the description of a function", allowed, fix))
-    elif kind is Quantity:
-        found = read_quantity(data) if isinstance(data, str) else data
-        if isinstance(found, Quantity | int | float) and not isinstance(found, bool):
-            return check_quantity(found, where)
+    elif kind is Quantity and not isinstance(data, bool):
+        with suppress(SpecError):
+            return check_quantity(read_quantity(data) if isinstance(data, str) else data, where)
     elif kind is np.ndarray and isinstance(data, list):
         return np.array(data)
     elif kind in _SCALARS:
