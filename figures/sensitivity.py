@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.values.quantities import read_quantity
 
 from . import _style as style
 from ._panels import line_label
@@ -102,11 +102,11 @@ def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
                 "give what else differs as --label",
             )
         )
-    numbers = {run: re.match(r"[-+.\deE]+", str(flat[run].get(keys[0]))) for run in found}
-    if not all(numbers.values()):
+    numbers = {run: read_quantity(str(flat[run].get(keys[0]))) for run in found}
+    if any(number is None for number in numbers.values()):
         got = sorted({str(flat[run].get(keys[0])) for run in found})[0]
         raise FigureError(explain(f"figure sensitivity: {keys[0]}", got, "a number"))
-    return keys[0], {run: float(number[0]) for run, number in numbers.items() if number}
+    return keys[0], {run: float(n) for run, n in numbers.items() if n is not None}
 
 
 def unit(values: Sequence[float], key: str, run: Run) -> tuple[float, str]:

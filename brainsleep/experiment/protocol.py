@@ -286,24 +286,12 @@ class Protocol:
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> Protocol:
-        """Make a protocol of its description.
-
-        Parameters
-        ----------
-        described : dict
-            From `describe`. It may come from anyone: nothing in it is executed.
+        """Make a protocol of its description, from `describe`; nothing in it is executed.
 
         Raises
         ------
         BrainsleepError
-            If it is not the description of a protocol that this version can make, or holds hooks:
-            a function cannot be made of its description.
-
-        Examples
-        --------
-        >>> from brainsleep.protocols.paper import PROTOCOL
-        >>> Protocol.from_dict(PROTOCOL.describe()) == PROTOCOL
-        True
+            If this version can make no protocol of it, or it holds hooks, which are functions.
         """
         return from_plain(cls, described)
 

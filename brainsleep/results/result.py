@@ -98,6 +98,15 @@ class Weights(NamedTuple):
     w: np.ndarray
 
 
+class _Arrays(dict[str, np.ndarray]):
+    """Arrays by the rest of their names; one that is not there is named in full."""
+
+    start: str
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise KeyError(f"{self.start}{name}")
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """A stored run.
@@ -318,7 +327,9 @@ class Result:
             raise StoreError(
                 f"result {self.path}: cannot read arrays.npz; run it again with --force"
             ) from error
-        return {name.removeprefix(start): array for name, array in found.items()}
+        named = _Arrays({name.removeprefix(start): array for name, array in found.items()})
+        named.start = start
+        return named
 
     def _repr_html_(self) -> str:
         """Display it in a notebook."""
