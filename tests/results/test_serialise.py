@@ -1,5 +1,6 @@
 """Protocols made of their descriptions: the same again, and nothing that a forged one could do."""
 
+import contextlib
 import copy
 import json
 
@@ -53,7 +54,9 @@ def test_changed_protocols_come_back(data):
     protocol = load_protocol(*data.draw(st.sampled_from(SHIPPED)))
     flat = flatten(protocol.describe())
     for key in data.draw(st.lists(st.sampled_from(sorted(flat)), max_size=4, unique=True)):
-        number = flat[key] if isinstance(flat[key], int | float) else read_quantity(str(flat[key]))
+        number = flat[key] if isinstance(flat[key], int | float) else None
+        with contextlib.suppress(SpecError):  # a hash of equations may begin like a quantity
+            number = read_quantity(flat[key]) if isinstance(flat[key], str) else number
         new = data.draw(st.sampled_from([not flat[key], None, "none", "()"]))
         if number is not None:
             factor = data.draw(st.floats(0, 2))
