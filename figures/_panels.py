@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -80,7 +81,7 @@ def log_ticks(axis: Axis, low: float, high: float, most: int = 5) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def weight_course(axes: Axes, shown: Sequence[Condition], projection: dict) -> None:
+def weight_course(axes: Axes, shown: Sequence[Condition], projection: Any) -> None:
     """Draw mean weight and 5-95 % band over time, sleep shaded, the hard bound marked.
 
     The sleeps of one condition are shaded over the full height; those of several, each in a strip
@@ -102,9 +103,9 @@ def weight_course(axes: Axes, shown: Sequence[Condition], projection: dict) -> N
         _note(axes, "never trained: no weight changes")
         return
     axes.set_yscale("log")
-    floor, w_max = weight_floor(shown, projection), projection["w_max"]
+    floor, w_max = weight_floor(shown, projection), projection.w_max
     for c in trained:
-        _mean_and_band(axes, c, projection["name"], floor, 0.14 if len(trained) < 4 else 0.08)
+        _mean_and_band(axes, c, projection.name, floor, 0.14 if len(trained) < 4 else 0.08)
     end = max(float(c.array("stat_times_s")[-1]) for c in trained)
     asleep = [c for c in trained if c.sleeps()]
     room = LABEL
@@ -149,7 +150,7 @@ def _mean_and_band(
     axes.plot(t, mean, color=colour, label=condition.label, gid="mean", **look)
 
 
-def weight_histogram(axes: Axes, shown: Sequence[Condition], projection: dict) -> None:
+def weight_histogram(axes: Axes, shown: Sequence[Condition], projection: Any) -> None:
     """Draw histograms of weights before (grey) and after training, on a logarithmic axis.
 
     Weights that are all equal are marked by a vertical line; weights below the axis, zeros among
@@ -164,7 +165,7 @@ def weight_histogram(axes: Axes, shown: Sequence[Condition], projection: dict) -
     projection : dict
         Projection as described in the protocol.
     """
-    name, w_max = projection["name"], projection["w_max"]
+    name, w_max = projection.name, projection.w_max
     floor = weight_floor(shown, projection)
     before = _different([c.magnitudes("initial", name) for c in shown if c.trained])
     edges = np.geomspace(floor / 1.15, w_max * 1.01, 46)
@@ -238,22 +239,20 @@ def raster(axes: Axes, condition: Condition, size: float = 0.55) -> None:
     """
     if not has_raster(condition):
         raise FigureError(
-            f"figure: result {condition.result.info['run_id']} has no single spikes; record some "
+            f"figure: result {condition.result.run_id} has no single spikes; record some "
             "with record.raster, the first and last slot"
         )
     start, end = raster_window(condition)
     populations = [
-        p
-        for p in condition.protocol["network"]["populations"]
-        if f"spikes/{p['name']}" in condition.arrays
+        p for p in condition.protocol.network.populations if f"spikes/{p.name}" in condition.arrays
     ]
     rows, ticks, names = 0, [], []
     for k, population in enumerate(populations):
-        spikes = condition.array(f"spikes/{population['name']}")
-        every = -(-population["size"] // RASTER_ROWS)
+        spikes = condition.array(f"spikes/{population.name}")
+        every = -(-population.size // RASTER_ROWS)
         t = spikes[:, 0] * condition.dt
         kept = (t >= start) & (t < end) & (spikes[:, 1] % every == 0)
-        count = -(-population["size"] // every)
+        count = -(-population.size // every)
         axes.scatter(
             t[kept],
             -rows - spikes[kept, 1] // every,
@@ -262,11 +261,11 @@ def raster(axes: Axes, condition: Condition, size: float = 0.55) -> None:
             marker="o",
             color=style.POPULATIONS[k % len(style.POPULATIONS)],
             rasterized=True,
-            gid=population["name"],
+            gid=population.name,
         )
         ticks.append(-rows - (count - 1) / 2)
-        of = f" of {population['size']}" if every > 1 else ""
-        names.append(f"{population_name(population['name'])}\n{count}{of}")
+        of = f" of {population.size}" if every > 1 else ""
+        names.append(f"{population_name(population.name)}\n{count}{of}")
         rows += count + 5
     spans = [(a, b) for a, b in condition.sleeps() if b > start and a < end]
     style.shade_sleep(axes, spans)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
+from brainsleep.tasks.images.task import Images
 
 from . import _style as style
+
+if TYPE_CHECKING:
+    from brainsleep.experiment.protocol import Protocol
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,19 +41,24 @@ class Condition:
     colour: str
 
     @property
-    def protocol(self) -> dict:
-        """The resolved protocol as plain data."""
-        return self.result.info["protocol"]
+    def protocol(self) -> Protocol:
+        """The protocol, to be read."""
+        return self.result.stored_protocol
+
+    @property
+    def images(self) -> Images:
+        """The images that the run was about; raises `FigureError` if it was not."""
+        return images_of(self.result)
 
     @property
     def dt(self) -> float:
         """Time step in s."""
-        return float(str(self.protocol["network"]["dt"]).split()[0])
+        return float(self.result.dt)
 
     @property
     def trained(self) -> bool:
         """Whether the network was trained at all."""
-        return self.protocol["data"]["n_train"] > 0
+        return self.images.data.n_train > 0
 
     @property
     def wrapped(self) -> str:
@@ -59,7 +69,7 @@ class Condition:
         """Return the array `name` or raise `FigureError`."""
         if name not in self.arrays:
             raise FigureError(
-                f"figure: result {self.result.info['run_id']} has no array '{name}'; "
+                f"figure: result {self.result.run_id} has no array '{name}'; "
                 "run it again with --force"
             )
         return self.arrays[name]
@@ -70,12 +80,12 @@ class Condition:
 
     def statistic(self, projection: str, name: str) -> np.ndarray:
         """Return one column of the weight statistics of `projection` over time."""
-        columns = self.result.info.get("weight_statistics", [])
+        columns = self.result.weight_statistics
         values = self.array(f"stats/{projection}")
         if name not in columns or values.ndim != 2 or values.shape[1] != len(columns):
             raise FigureError(
                 explain(
-                    f"figure: result {self.result.info['run_id']}: columns of stats/{projection}",
+                    f"figure: result {self.result.run_id}: columns of stats/{projection}",
                     columns,
                     f"{values.shape[-1]} names with '{name}' among them",
                 )
@@ -87,8 +97,8 @@ class Condition:
         return np.abs(self.array(f"snapshots/{snapshot}/{projection}"))
 
     def starts(self) -> np.ndarray:
-        """Return the first step of every slot, and the end."""
-        return np.concatenate([[0], np.cumsum(self.array("slots/steps"))])
+        """Return when every slot begins, and the end, in s."""
+        return np.concatenate([[0], np.cumsum(self.array("slots/steps"))]) * self.dt
 
     def training_end(self) -> float:
         """Return when training ends in s."""
@@ -97,11 +107,9 @@ class Condition:
 
     def sleeps(self) -> list[tuple[float, float]]:
         """Return start and end in s of every sleep; the slots of one sleep are merged."""
-        asleep = self.array("slots/phase") == "sleep"
-        edges = np.diff(np.concatenate([[0], asleep.astype(int), [0]]))
-        starts = self.starts() * self.dt
-        spans = zip(starts[edges == 1], starts[edges == -1], strict=True)
-        return [(float(start), float(end)) for start, end in spans if end > start]
+        self.array("slots/phase"), self.array("slots/steps")
+        onsets, ends = map(np.asarray, self.result.sleeps)
+        return list(zip(onsets.tolist(), ends.tolist(), strict=True))
 
 
 def check(results: Sequence[Result], labels: Sequence[str] | None) -> None:
@@ -111,7 +119,7 @@ def check(results: Sequence[Result], labels: Sequence[str] | None) -> None:
     for result in results:
         if not {"network", "data", "schedule"} <= set(result.info.get("protocol", {})):
             raise FigureError(
-                f"figure: result {result.info.get('run_id')} is not of a network under a schedule "
+                f"figure: result {result.run_id} is not of a network under a schedule "
                 "of wake and sleep"
             )
     if labels is not None and len(labels) != len(results):
@@ -125,7 +133,7 @@ def metric(result: Result, name: str):
     value = result.metrics.get(name)
     if value is None:
         raise FigureError(
-            f"figure: result {result.info['run_id']} has no metric '{name}'; "
+            f"figure: result {result.run_id} has no metric '{name}'; "
             "run it with data.n_readout and data.n_test above 0"
         )
     return value
@@ -139,7 +147,7 @@ def conditions(results: Sequence[Result], labels: Sequence[str] | None) -> list[
     results : sequence of Result
         One a condition.
     labels : sequence of str, optional
-        Their names; default: what ``info["label"]`` says, or the sleep of the protocol.
+        Their names; default: their own, or the sleep of the protocol.
 
     Raises
     ------
@@ -160,13 +168,28 @@ def conditions(results: Sequence[Result], labels: Sequence[str] | None) -> list[
     ]
 
 
+def images_of(result: Result) -> Images:
+    """Return the images that a run was about.
+
+    Raises
+    ------
+    FigureError
+        If it was about something else.
+    """
+    task = result.stored_protocol.task
+    if task is None:
+        fix = "draw another figure, such as weights or raster"
+        raise FigureError(explain(f"result {result.run_id}", "no images", "a run with images", fix))
+    return task
+
+
 def default_label(result: Result) -> str:
     """Return the label of a result: its own, or the sleep of its protocol."""
-    protocol = result.info["protocol"]
-    fraction = protocol["schedule"]["sleep"]["fraction"]
-    if label := result.info.get("label"):
-        return str(label)
-    if protocol["data"]["n_train"] == 0:
+    protocol = result.stored_protocol
+    if result.label or protocol.task is None:
+        return result.label or protocol.name
+    fraction = protocol.schedule.sleep.fraction
+    if protocol.task.data.n_train == 0:
         return "frozen"
     return f"sleep {100 * fraction:.3g} %" if fraction else "no sleep"
 
@@ -175,30 +198,25 @@ def distinct(labels: list[str], results: Sequence[Result]) -> list[str]:
     """Tell apart by seed or run id what would have the same label."""
     if len(set(labels)) == len(labels):
         return labels
-    seeded = [f"{x}, seed {r.info['seed']}" for x, r in zip(labels, results, strict=True)]
+    seeded = [f"{x}, seed {r.seed}" for x, r in zip(labels, results, strict=True)]
     if len(set(seeded)) == len(seeded):
         return seeded
-    return [f"{x}, {r.info['run_id'][:4]}" for x, r in zip(labels, results, strict=True)]
+    return [f"{x}, {r.run_id[:4]}" for x, r in zip(labels, results, strict=True)]
 
 
-def projections(shown: Sequence[Condition]) -> list[dict]:
-    """Return the projections that all results have, as described in the first one's protocol."""
-    others = [{p["name"] for p in c.protocol["network"]["projections"]} for c in shown]
-    first = shown[0].protocol["network"]["projections"]
-    common = [p for p in first if all(p["name"] in names for names in others)]
+def projections(shown: Sequence[Condition]) -> list[Any]:
+    """Return the projections that all results have, as in the first one's protocol."""
+    others = [{p.name for p in c.protocol.network.projections} for c in shown]
+    first = shown[0].protocol.network.projections
+    common = [p for p in first if all(p.name in names for names in others)]
     if not common:
         raise FigureError("figure: the results have no projection in common; draw them apart")
     return common
 
 
-def arrow(projection: dict) -> str:
+def arrow(projection: Any) -> str:
     """Return a projection as text, as in 'input → E'."""
-    return f"{population_name(projection['source'])} → {population_name(projection['target'])}"
-
-
-def input_of(network: dict) -> str:
-    """Return the name of the population that takes the stimulus: of layers, the first."""
-    return network.get("input") or network["populations"][0]["name"]
+    return f"{population_name(projection.source)} → {population_name(projection.target)}"
 
 
 def population_name(name: str) -> str:
@@ -206,12 +224,12 @@ def population_name(name: str) -> str:
     return name.upper() if len(name) == 1 else name
 
 
-def weight_floor(shown: Sequence[Condition], projection: dict) -> float:
+def weight_floor(shown: Sequence[Condition], projection: Any) -> float:
     """Return where a logarithmic axis begins: at most 1 % of the weights lie below, or the zeros.
 
     It is never below a ten-thousandth of the hard bound.
     """
-    name, lowest = projection["name"], 1e-4 * projection["w_max"]
+    name, lowest = projection.name, 1e-4 * projection.w_max
     found = [c.statistic(name, "q05") for c in shown if c.trained]
     found += [c.magnitudes("trained", name) for c in shown]
     found += [c.magnitudes("initial", name) for c in shown if c.trained]
@@ -231,8 +249,7 @@ def raster_window(condition: Condition) -> tuple[float, float]:
 
     Without a sleep in what was recorded it is all that was recorded.
     """
-    starts = condition.starts() * condition.dt
-    slots = condition.protocol.get("record", {}).get("raster") or ()
+    starts, slots = condition.starts(), condition.protocol.record.raster
     if len(slots) == 2:
         first, last = (float(starts[min(slot, len(starts) - 1)]) for slot in slots)
     else:

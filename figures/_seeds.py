@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -16,10 +17,14 @@ from matplotlib.transforms import ScaledTranslation
 
 from brainsleep.analysis.statistics import Spread, seed_spread
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
+from brainsleep.tasks.images.task import Images
 
 from . import _style as style
-from ._read import check, metric
+from ._read import check, images_of, metric
+
+if TYPE_CHECKING:
+    from brainsleep.experiment.protocol import Protocol
 
 #: Data sets that have a name in print, by theirs.
 DATA_NAMES = {
@@ -52,24 +57,29 @@ class Run:
     group: str
 
     @property
-    def protocol(self) -> dict:
-        """The resolved protocol as plain data."""
-        return self.result.info["protocol"]
+    def protocol(self) -> Protocol:
+        """The protocol, to be read."""
+        return self.result.stored_protocol
+
+    @property
+    def images(self) -> Images:
+        """The images that the run was about; raises `FigureError` if it was not."""
+        return images_of(self.result)
 
     @property
     def seed(self) -> int:
         """Seed of the run."""
-        return self.result.info["seed"]
+        return self.result.seed
 
     @property
     def data(self) -> str:
         """Name of the data set."""
-        return self.result.info["data"]["name"]
+        return self.result.data.name
 
     @property
     def fraction(self) -> float:
         """Sleep as a fraction of wake."""
-        return self.protocol["schedule"]["sleep"]["fraction"]
+        return self.protocol.schedule.sleep.fraction
 
     def percent(self, name: str) -> float:
         """Return the metric `name`, a fraction, in per cent."""
@@ -78,7 +88,7 @@ class Run:
     @property
     def rate(self) -> float:
         """Rate of the readout population in the test in Hz."""
-        return metric(self.result, f"rate_test_{self.protocol['readout']['population']}_hz")
+        return metric(self.result, f"rate_test_{self.images.readout.population}_hz")
 
 
 def runs(
@@ -203,11 +213,11 @@ def different(found: Sequence[Run], ignored: Sequence[str]) -> str:
     ignored : sequence of str
         Regular expressions; keys that one of them matches as a whole do not count.
     """
-    first = settings(found[0].protocol)
+    first = settings(found[0].result.described)
     for run in found[1:]:
-        if run.protocol == found[0].protocol:
+        if run.result.described == found[0].result.described:
             continue
-        other = settings(run.protocol)
+        other = settings(run.result.described)
         for key in [*first, *(k for k in other if k not in first)]:
             one, two = first.get(key), other.get(key)
             if one != two and not any(re.fullmatch(pattern, key) for pattern in ignored):
@@ -240,7 +250,7 @@ def references(found: Sequence[Run]) -> dict[str, float]:
     arrays = found[0].result.arrays
     if "labels/test" not in arrays:
         raise FigureError(
-            f"figure: result {found[0].result.info['run_id']} has no array 'labels/test'; "
+            f"figure: result {found[0].result.run_id} has no array 'labels/test'; "
             "run it again with --force"
         )
     return {

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._read import Condition
 from ._seeds import MARKERS, Run, groups_of
+
+if TYPE_CHECKING:
+    from brainsleep.experiment.protocol import Protocol
 
 #: Gates that a sleep opens and that change no weight by themselves; the others are processes.
 ACTIVITY = ("input", "plasticity", "noise", "spontaneous", "slow")
@@ -23,27 +27,24 @@ WAYS = ("", "mixed", "rehearsal", "frozen")
 OFFLINE = ("no sleep", "sleep", "rest", "normalise only")
 
 
-def way(protocol: Mapping) -> str:
+def way(protocol: Protocol) -> str:
     """Return how images were learned: one of `WAYS`, "" for one task after the other."""
-    tasks = protocol.get("tasks", {})
-    wake = protocol["schedule"]["wake"]["gates"]
-    if not protocol["data"]["n_train"] or not wake.get("plasticity", 0):
+    task = protocol.task
+    if not task.data.n_train or not protocol.schedule.wake.gates.get("plasticity", 0):
         return "frozen"
-    return "mixed" if tasks.get("mixed") else "rehearsal" if tasks.get("rehearsal") else ""
+    return "mixed" if task.tasks.mixed else "rehearsal" if task.tasks.rehearsal else ""
 
 
-def offline(protocol: Mapping) -> str:
+def offline(protocol: Protocol) -> str:
     """Return what happened between wakes: one of `OFFLINE`.
 
     A rest is a sleep that opens the gate of no process; in "normalise only" the only open gate is
     that of the normalisation.
     """
-    sleep = protocol["schedule"]["sleep"]
-    opened = {name for name, value in sleep["gates"].items() if value}
-    opened |= {
-        g for stage in sleep.get("stages", ()) for g, value in stage["gates"].items() if value
-    }
-    if not sleep["fraction"]:
+    sleep = protocol.schedule.sleep
+    every = (sleep.gates, *(stage.gates for stage in sleep.stages))
+    opened = {name for gates in every for name, value in gates.items() if value}
+    if not sleep.fraction:
         return "no sleep"
     if not opened - set(ACTIVITY):
         return "rest"
@@ -55,12 +56,12 @@ def condition_name(result: Result) -> str:
 
     As in "no sleep", "sleep 20 %", "rest 20 %", "mixed, sleep 20 %".
     """
-    if label := result.info.get("label"):
-        return str(label)
-    protocol = result.info["protocol"]
+    if result.label:
+        return result.label
+    protocol = result.stored_protocol
     learned, between = way(protocol), offline(protocol)
     if between in ("sleep", "rest"):
-        between += f" {100 * protocol['schedule']['sleep']['fraction']:.3g} %"
+        between += f" {100 * protocol.schedule.sleep.fraction:.3g} %"
     if learned == "frozen" and between == "no sleep":
         return learned
     return f"{learned}, {between}" if learned else between
@@ -68,8 +69,8 @@ def condition_name(result: Result) -> str:
 
 def place(result: Result) -> tuple[int, int, float]:
     """Return what sorts results by condition if they have no labels."""
-    protocol = result.info["protocol"]
-    fraction = protocol["schedule"]["sleep"]["fraction"]
+    protocol = result.stored_protocol
+    fraction = protocol.schedule.sleep.fraction
     return WAYS.index(way(protocol)), OFFLINE.index(offline(protocol)), fraction
 
 
@@ -118,15 +119,10 @@ def condition_looks(found: Sequence[Run], figure: str) -> dict[str, dict]:
     return looks
 
 
-def classes(protocol: Mapping) -> list[list[int]]:
-    """Return the classes of every task; none without tasks."""
-    return protocol.get("tasks", {}).get("classes", [])
-
-
 def task_spans(condition: Condition) -> list[tuple[float, float]]:
     """Return start and end in s of every task; none if images were mixed or there was one task."""
-    if len(classes(condition.protocol)) < 2 or way(condition.protocol) == "mixed":
+    if len(condition.images.tasks) < 2 or way(condition.protocol) == "mixed":
         return []
-    task, starts = condition.array("slots/task"), condition.starts() * condition.dt
+    task, starts = condition.array("slots/task"), condition.starts()
     found = [np.flatnonzero(task == k) for k in range(task.max(initial=-1) + 1)]
     return [(float(starts[s[0]]), float(starts[s[-1] + 1])) for s in found if len(s)]

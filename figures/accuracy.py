@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import line_label
@@ -121,17 +121,17 @@ def authors_values(data: str, network: str = "massey2026") -> pd.DataFrame:
 
 def _rule(result: Result) -> str:
     """Return the name of a result's plasticity rules, or of its loss."""
-    network = result.info["protocol"]["network"]
-    if "loss" in network:
-        return LOSSES.get(network["loss"], network["loss"])
-    found = {rule["name"] for p in network["projections"] for rule in p["rules"]}
+    network = result.stored_protocol.network
+    if loss := getattr(network, "loss", ""):
+        return LOSSES.get(loss, loss)
+    found = {rule.name for p in network.projections for rule in p.rules}
     return ", ".join(sorted(RULES.get(name, name) for name in found)) or "no plasticity"
 
 
 def _check(found: Sequence[Run], labelled: bool) -> None:
     for run in found:
         network, first = _network(run), _network(found[0])
-        what = f"figure accuracy: network of result {run.result.info['run_id']}"
+        what = f"figure accuracy: network of result {run.result.run_id}"
         if network not in NETWORKS:
             allowed = f"one of the paper's: {', '.join(NETWORKS)}"
             raise FigureError(explain(what, network, allowed))
@@ -150,7 +150,7 @@ def _check(found: Sequence[Run], labelled: bool) -> None:
 
 
 def _network(run: Run) -> str:
-    return run.protocol["network"].get("name", "")
+    return run.protocol.network.name
 
 
 def _check_same(found: Sequence[Run], free: Sequence[str]) -> None:
@@ -248,13 +248,10 @@ def _longest_sleep(axes: Axes, shown: Sequence[Run], last: float) -> None:
 
 def _limit(run: Run) -> tuple[float, float]:
     """Return the longest sleep of a run in per cent of wake, and in s."""
-    schedule = run.protocol["schedule"]
-    if schedule["sleep"].get("duration") is not None:  # sleeps come more often, not longer
+    schedule = run.protocol.schedule
+    if schedule.sleep.duration is not None:  # sleeps come more often, not longer
         return float("inf"), float("inf")
-    longest, period = (
-        float(str(text).split()[0])
-        for text in (schedule["sleep"]["max_duration"], schedule["period"])
-    )
+    longest, period = float(schedule.sleep.max_duration), float(schedule.period)
     return 100 * longest / period, longest
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._read import Condition, conditions
@@ -104,7 +104,7 @@ def by_class(condition: Condition, who: str, classes: np.ndarray) -> tuple[np.nd
     if labels.shape != correct.shape:
         raise FigureError(
             explain(
-                f"figure classes: correct/{who} of result {condition.result.info['run_id']}",
+                f"figure classes: correct/{who} of result {condition.result.run_id}",
                 f"{correct.shape} answers",
                 f"one for each of {len(labels)} test images",
             )

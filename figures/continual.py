@@ -15,7 +15,7 @@ from matplotlib.ticker import MultipleLocator
 from matplotlib.transforms import ScaledTranslation
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import rows
@@ -34,7 +34,7 @@ from ._seeds import (
     seed_handles,
     spread,
 )
-from ._tasks import classes, condition_looks, condition_name, place
+from ._tasks import condition_looks, condition_name, place
 
 NAME = "continual"
 
@@ -86,7 +86,7 @@ class Learned:
     @property
     def column(self) -> tuple[str, str]:
         """Its network and data set."""
-        return self.run.protocol["network"]["name"], self.run.data
+        return self.run.protocol.network.name, self.run.data
 
     @property
     def reader(self) -> str:
@@ -168,7 +168,7 @@ def learned(run: Run) -> Learned:
     names = ("tasks/refitted", "tasks/fixed", "tasks/representation/participation_ratio")
     if missing := [name for name in names if name not in arrays]:
         raise FigureError(
-            f"figure {NAME}: result {run.result.info['run_id']} has no array '{missing[0]}'; "
+            f"figure {NAME}: result {run.result.run_id} has no array '{missing[0]}'; "
             "give runs of a protocol with two tasks or more (tasks.classes), and with "
             "data.n_train, n_readout and n_test above 0"
         )
@@ -192,7 +192,7 @@ def _columns(found: Sequence[Learned]) -> dict[tuple[str, str], list[Learned]]:
         got = ", ".join(f"{network} on {data}" for network, data in sorted(columns))
         raise FigureError(explain(f"figure {NAME}: networks and data sets", got, f"at most {MOST}"))
     for (network, data), mine in columns.items():
-        if len({str(classes(each.run.protocol)) for each in mine}) > 1:
+        if len({str(each.run.images.tasks.classes) for each in mine}) > 1:
             raise FigureError(f"figure {NAME}: different tasks.classes on {data}; draw them apart")
         for group in groups_of(each.run for each in mine):
             shown = [each.run for each in mine if each.run.group == group]
@@ -251,7 +251,7 @@ def _curves(
 
 def _so_far(axes: Axes, mine: Sequence[Learned], looks: Looks) -> None:
     _curves(axes, mine, looks, lambda each: each.so_far)
-    sizes = [len(task) for task in classes(mine[0].run.protocol)]
+    sizes = [len(task) for task in mine[0].run.images.tasks.classes]
     chance = 100 / np.cumsum(sizes)
     n = np.arange(1, len(sizes) + 1)
     axes.plot(n, chance, color=style.REFERENCE, linewidth=0.8, linestyle=":", gid="chance")
@@ -260,7 +260,7 @@ def _so_far(axes: Axes, mine: Sequence[Learned], looks: Looks) -> None:
 
 def _first(axes: Axes, mine: Sequence[Learned], looks: Looks) -> None:
     _curves(axes, mine, looks, lambda each: each.first)
-    tasks, reader = classes(mine[0].run.protocol), mine[0].reader
+    tasks, reader = mine[0].run.images.tasks.classes, mine[0].reader
     among = len(tasks[0]) if reader == "fixed" else sum(map(len, tasks))
     accuracy_line(axes, 100 / among, "chance")
     _note(axes, f"{READOUTS[reader]}, classes {', '.join(map(str, tasks[0]))}")

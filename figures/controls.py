@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import name_line, rate_axis, rows
@@ -127,7 +127,7 @@ def _rates(
     for row, group in zip(rows(axes, len(groups)), groups, strict=True):
         _dots(axes, row, [run.rate for run in shown if run.group == group], group)
     rate_axis(axes, all_rates, ticks=3)
-    population = population_name(shown[0].protocol["readout"]["population"])
+    population = population_name(shown[0].images.readout.population)
     axes.set_xlabel(f"{population} rate in test (Hz)")
 
 

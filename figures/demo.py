@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import (
@@ -68,8 +68,8 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
 def _excitatory(shown: Sequence[Condition]) -> list[dict]:
     """Return the plastic excitatory projections onto the readout population, at most two."""
     known = projections(shown)
-    target = shown[0].protocol["readout"]["population"]
-    chosen = [p for p in known if p["sign"] > 0 and p["rules"] and p["target"] == target]
+    target = shown[0].images.readout.population
+    chosen = [p for p in known if getattr(p, "sign", 0) > 0 and p.rules and p.target == target]
     return (chosen or known)[:2]
 
 
@@ -92,7 +92,7 @@ def _raster(axes: Axes, shown: Sequence[Condition]) -> None:
     if not recorded:
         no_raster(axes)
         return
-    chosen = max(recorded, key=lambda c: c.protocol["schedule"]["sleep"]["fraction"] * c.trained)
+    chosen = max(recorded, key=lambda c: c.protocol.schedule.sleep.fraction * c.trained)
     raster(axes, chosen)
     axes.set_title(chosen.label, color=chosen.colour, loc="left", pad=12)
 
@@ -134,7 +134,7 @@ def _accuracy(axes: Axes, shown: Sequence[Condition]) -> None:
 
 def _rates(axes: Axes, shown: Sequence[Condition]) -> None:
     """Draw the mean rate of the readout population in the test."""
-    population = shown[0].protocol["readout"]["population"]
+    population = shown[0].images.readout.population
     rates = [c.metric(f"rate_test_{population}_hz") for c in shown]
     for row, c, rate in zip(rows(axes, len(shown)), shown, rates, strict=True):
         axes.plot(rate, row, "o", color=c.colour, markersize=5, gid="rate")

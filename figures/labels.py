@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import line_label
@@ -72,14 +72,13 @@ def label_counts(run: Run) -> dict[int, str]:
     FigureError
         If there is none below the number of all images of the readout.
     """
-    given = run.protocol["readout"].get("label_counts") or ()
-    most = run.protocol["data"]["n_readout"]
+    given, most = run.images.readout.label_counts, run.images.data.n_readout
     counts = sorted(n for n in given if n < most)  # more than all are all
     if not counts:
         try_out = (50, 100) if most > 100 else (max(2, most // 4), max(3, most // 2))
         raise FigureError(
             explain(
-                f"figure labels: readout.label_counts of result {run.result.info['run_id']}",
+                f"figure labels: readout.label_counts of result {run.result.run_id}",
                 tuple(given) or "none",
                 f"numbers of labels below data.n_readout, which is {most}",
                 "run it with --set readout.label_counts={},{}".format(*try_out),

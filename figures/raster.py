@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import raster as panel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
-from ._read import Condition, arrow, conditions, input_of, population_name
+from ._read import Condition, arrow, conditions, population_name
 
 NAME = "receptive_fields"
 
@@ -52,7 +53,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         raise FigureError(explain("figure receptive_fields: results", len(shown), "one"))
     c = shown[0]
     projection = _from_input(c)
-    images = fields(c, projection["name"])
+    images = fields(c, projection.name)
     chosen = most_active(c)[:MOST]
     columns = min(6, len(chosen))
     n_rows = -(-len(chosen) // columns)
@@ -78,7 +79,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, aspect=32)
         bar.set_label("weight $w$ (dimensionless)")
         bar.outline.set_visible(False)
-        name = population_name(projection["target"])
+        name = population_name(projection.target)
         figure.suptitle(
             f"{c.label}, {arrow(projection)}\n"
             f"{len(chosen)} of {len(images)} {name} neurons, most test spikes first",
@@ -108,32 +109,31 @@ def fields(condition: Condition, projection: str) -> np.ndarray:
     ndarray, shape (n_neurons, height, width)
         NaN where there is no synapse.
     """
-    protocol = condition.protocol
-    size = tuple(protocol.get("encoder", {}).get("size", ()))
-    sizes = {p["name"]: p["size"] for p in protocol["network"]["populations"]}
-    n_inputs = sizes[input_of(protocol["network"])]
+    protocol, task = condition.protocol, condition.images
+    size, sizes = task.encoder.size, {p.name: p.size for p in protocol.network.populations}
+    n_inputs = sizes[protocol.network.input]
     if len(size) != 2 or size[0] * size[1] != n_inputs:
-        what = f"figure receptive_fields: encoder.size of result {condition.result.info['run_id']}"
+        what = f"figure receptive_fields: encoder.size of result {condition.result.run_id}"
         raise FigureError(explain(what, size, f"height and width of {n_inputs} inputs"))
     pre, post = condition.array(f"synapses/{projection}").T
-    images = np.full((sizes[protocol["readout"]["population"]], n_inputs), np.nan)
+    images = np.full((sizes[task.readout.population], n_inputs), np.nan)
     images[post, pre] = condition.array(f"snapshots/trained/{projection}")
     return images.reshape(-1, *size)
 
 
 def most_active(condition: Condition) -> np.ndarray:
     """Return the neurons of the readout population by spikes in the test, most first."""
-    counts = condition.array(f"counts/{condition.protocol['readout']['population']}")
+    counts = condition.array(f"counts/{condition.images.readout.population}")
     tested = counts[condition.array("slots/stage") == "test"]
     return np.argsort(-tested.sum(axis=0), kind="stable")
 
 
-def _from_input(condition: Condition) -> dict:
-    network, target = condition.protocol["network"], condition.protocol["readout"]["population"]
-    for projection in network["projections"]:
-        if (projection["source"], projection["target"]) == (input_of(network), target):
+def _from_input(condition: Condition) -> Any:
+    network, target = condition.protocol.network, condition.images.readout.population
+    for projection in network.projections:
+        if (projection.source, projection.target) == (network.input, target):
             return projection
     raise FigureError(
-        f"figure receptive_fields: result {condition.result.info['run_id']} has no projection "
-        f"from {input_of(network)} to {target}"
+        f"figure receptive_fields: result {condition.result.run_id} has no projection "
+        f"from {network.input} to {target}"
     )

@@ -17,11 +17,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._read import Condition, check, conditions, distinct, population_name
-from ._tasks import classes, condition_name, task_spans
+from ._tasks import condition_name, task_spans
 
 NAME = "representation"
 
@@ -68,7 +68,7 @@ class Probed:
         """
         values = self.values(name)
         found = {"sleep": values[self.after] - values[self.before]}
-        if self.condition.protocol["record"]["probe_every"] == 1 and len(self.after) > 1:
+        if self.condition.protocol.record.probe_every == 1 and len(self.after) > 1:
             found["wake"] = values[self.before[1:]] - values[self.after[:-1]]
         return found
 
@@ -112,7 +112,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         for (ax, change), (name, label, factor) in zip(axes, MEASURES, strict=True):
             _course(ax, shown, name, factor)
             _changes(change, shown, name, factor)
-            population = shown[0].condition.protocol["readout"]["population"]
+            population = shown[0].condition.images.readout.population
             ax.set_ylabel(label.format(population_name(population)))
         _time_axis(axes[:, 0], shown)
         axes[0, 1].set_title("change in one")
@@ -133,7 +133,7 @@ def probed(condition: Condition) -> Probed:
     FigureError
         If it has none, or they do not alternate.
     """
-    run = condition.result.info["run_id"]
+    run = condition.result.run_id
     if "representation/after" not in condition.arrays:
         raise FigureError(
             f"figure {NAME}: result {run} has no probes; give runs that sleep, with "
@@ -223,7 +223,7 @@ def _time_axis(axes: Sequence[Axes], shown: Sequence[Probed]) -> None:
             for start, _ in tasks[1:]:
                 ax.axvline(start, color=colour, linewidth=0.7, linestyle=":", gid="task")
         if alike:
-            _name_tasks(axes[0], classes(c.protocol), tasks)
+            _name_tasks(axes[0], c.images.tasks.classes, tasks)
 
 
 def _name_tasks(
@@ -258,7 +258,7 @@ def _matrices(figure: Figure, grid, shown: Sequence[Probed]) -> Axes:
         ax.spines[:].set_visible(False)
         when = "after" if place % 2 else "before"
         time = f"{each.times[place]:.{0 if each.times[place] >= 100 else 1}f}"
-        every = each.condition.protocol["record"]["probe_every"]
+        every = each.condition.protocol.record.probe_every
         title = f"{when} sleep {place // 2 * every + 1}, {time} s"
         title = f"{textwrap.fill(each.condition.label, 26)}\n{title}" if len(shown) > 1 else title
         ax.set_title(title, fontsize=7)
@@ -281,11 +281,11 @@ def _moments(each: Probed, n: int) -> list[int]:
 def _classes(each: Probed, n: int) -> np.ndarray:
     """Return the names of the `n` classes among the images of a probe."""
     c = each.condition
-    found = np.unique(c.array("labels/test")[: c.protocol["record"]["probe_images"]])
+    found = np.unique(c.array("labels/test")[: c.protocol.record.probe_images])
     if len(found) != n:
         raise FigureError(
             explain(
-                f"figure {NAME}: classes of result {c.result.info['run_id']}",
+                f"figure {NAME}: classes of result {c.result.run_id}",
                 f"{len(found)} in labels/test",
                 f"{n}, as in representation/similarities",
             )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import name_line
@@ -50,9 +50,9 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     if len(shown) != 1:
         raise FigureError(explain("figure schedule: results", len(shown), "one"))
     condition = shown[0]
-    names, starts = _names(condition), condition.starts() * condition.dt
+    names, starts = _names(condition), condition.starts()
     if not starts[-1] > 0:
-        raise FigureError(f"figure schedule: result {condition.result.info['run_id']} ran no time")
+        raise FigureError(f"figure schedule: result {condition.result.run_id} ran no time")
     gates = _gates(condition)
     rows = sorted({gate for name in names for gate in gates[name]}, key=_importance)
     with style.figure("double", 1.35 + 0.2 * len(rows)) as figure:
@@ -96,17 +96,12 @@ def _colours(kinds: Sequence[str]) -> dict[str, str]:
 
 def _gates(condition: Condition) -> dict[str, dict[str, float]]:
     """Return the gates of every kind of slot; those not named are closed."""
-    schedule = condition.protocol["schedule"]
-    found = {kind: dict(schedule[kind].get("gates", {})) for kind in ("wake", "sleep", "test")
-             if kind in schedule}  # fmt: skip
-    found["readout"] = found.get("test", {})
-    for stage in schedule["sleep"].get("stages", ()):
-        found[f"sleep: {stage['name']}"] = found["sleep"] | stage["gates"]
-    if not any(found.values()):
-        raise FigureError(
-            f"figure schedule: result {condition.result.info['run_id']} names no gates"
-        )
-    return found
+    schedule = condition.protocol.schedule
+    if not hasattr(schedule.sleep, "gates"):
+        raise FigureError(f"figure schedule: result {condition.result.run_id} names no gates")
+    found = {kind: dict(getattr(schedule, kind).gates) for kind in ("wake", "sleep", "test")}
+    stages = {f"sleep: {name}": gates for name, gates in schedule.sleep.stage_gates().items()}
+    return found | stages | {"readout": found["test"]}
 
 
 def _importance(gate: str) -> tuple[int, str]:
@@ -116,7 +111,7 @@ def _importance(gate: str) -> tuple[int, str]:
 
 def _window(condition: Condition) -> tuple[float, float]:
     """Return start and end in s of the first sleep with some wake on either side, or of a start."""
-    starts = condition.starts() * condition.dt
+    starts = condition.starts()
     image = float(starts[1] - starts[0])
     for start, end in condition.sleeps():
         margin = max(2 * image, 0.5 * (end - start))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
+from brainsleep.values.quantities import read_quantity
 
 from . import _style as style
 from ._panels import line_label
@@ -85,7 +85,7 @@ def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
     FigureError
         If there is not exactly one, or it is not a number.
     """
-    flat = {run: settings(run.protocol) for run in found}
+    flat = {run: settings(run.result.described) for run in found}
     keys: list[str] = []
     for group in groups_of(found):
         mine = [flat[run] for run in found if run.group == group]
@@ -102,16 +102,16 @@ def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
                 "give what else differs as --label" if keys else "give runs that differ in one",
             )
         )
-    numbers = {run: re.match(r"[-+.\deE]+", str(flat[run].get(keys[0]))) for run in found}
-    if not all(numbers.values()):
+    numbers = {run: read_quantity(str(flat[run].get(keys[0]))) for run in found}
+    if any(number is None for number in numbers.values()):
         got = sorted({str(flat[run].get(keys[0])) for run in found})[0]
         raise FigureError(explain(f"figure sensitivity: {keys[0]}", got, "a number"))
-    return keys[0], {run: float(number[0]) for run, number in numbers.items() if number}
+    return keys[0], {run: float(n) for run, n in numbers.items() if n is not None}
 
 
 def unit(values: Sequence[float], key: str, run: Run) -> tuple[float, str]:
     """Return what to multiply values in SI units by, and the unit for the axis, as in ' (mV)'."""
-    name = str(settings(run.protocol)[key]).partition(" ")[2]
+    name = str(settings(run.result.described)[key]).partition(" ")[2]
     if name not in SYMBOLS:
         return 1.0, f" ({name})" if name else ""
     largest = max(map(abs, values))

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from brainsleep.analysis.responses import class_similarity, mean_known
 from brainsleep.errors import FigureError, explain
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._read import Condition, conditions
@@ -81,7 +81,7 @@ def mean_off_diagonal(matrix: np.ndarray) -> float:
 
 def _similarity(condition: Condition) -> tuple[np.ndarray, np.ndarray]:
     """Return the classes and their similarity in the test."""
-    counts = condition.array(f"counts/{condition.protocol['readout']['population']}")
+    counts = condition.array(f"counts/{condition.images.readout.population}")
     labels = condition.array("labels/test")
     tested = counts[condition.array("slots/stage") == "test"]
     classes = np.unique(labels)
@@ -89,7 +89,7 @@ def _similarity(condition: Condition) -> tuple[np.ndarray, np.ndarray]:
         got = f"{len(tested)} responses, {len(labels)} labels of {len(classes)} classes"
         raise FigureError(
             explain(
-                f"figure similarity: test of result {condition.result.info['run_id']}",
+                f"figure similarity: test of result {condition.result.run_id}",
                 got,
                 "a label for each response, two classes or more",
             )

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
-from ._read import Condition, conditions, input_of, population_name
+from ._read import Condition, conditions, population_name
 
 NAME = "sleep_rates"
 
@@ -84,15 +84,13 @@ def phase_rates(condition: Condition, population: str, phase: str) -> tuple[np.n
     -------
     times, rates : ndarray, shape (n_points,)
     """
-    starts = condition.starts() * condition.dt
+    starts = condition.starts()
     kinds = condition.array("slots/phase")
     totals = condition.array(f"totals/{population}")
     images = np.maximum(condition.arrays.get("slots/n_images", 1), 1)
     totals = totals / images  # a batch has the spikes of all its images
-    period = _seconds(condition.protocol["schedule"]["period"])
-    size = next(
-        p["size"] for p in condition.protocol["network"]["populations"] if p["name"] == population
-    )
+    period = float(condition.protocol.schedule.period)
+    size = condition.protocol.network.population(population).size
     first, found = 0, []
     for last in range(1, len(kinds) + 1):
         whole = last == len(kinds) or kinds[last] != kinds[first]
@@ -110,15 +108,11 @@ def phase_rates(condition: Condition, population: str, phase: str) -> tuple[np.n
     return pooled[:, 1] / pooled[:, 0], pooled[:, 2] / (size * pooled[:, 0])
 
 
-def _seconds(text: str) -> float:
-    return float(str(text).split()[0])
-
-
 def _populations(shown: Sequence[Condition]) -> list[str]:
     """Return the populations that all results have, but the input."""
-    network = shown[0].protocol["network"]
-    names = [p["name"] for p in network["populations"] if p["name"] != input_of(network)]
-    others = [{p["name"] for p in c.protocol["network"]["populations"]} for c in shown]
+    network = shown[0].protocol.network
+    names = [p.name for p in network.populations if p.name != network.input]
+    others = [{p.name for p in c.protocol.network.populations} for c in shown]
     common = [name for name in names if all(name in other for other in others)]
     if not common:
         raise FigureError("figure: the results have no population in common; draw them apart")

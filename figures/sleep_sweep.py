@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import line_label
@@ -61,9 +61,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         twice.
     """
     check(results, labels)
-    found = runs(
-        results, labels, [result.info["protocol"]["network"]["name"] for result in results]
-    )
+    found = runs(results, labels, [result.stored_protocol.network.name for result in results])
     for curve_name in groups_of(found):
         mine = [run for run in found if run.group == curve_name]
         for panel in by_data(mine).values():
@@ -77,7 +75,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     paired = any(_differences(found).values())
     rows: list[tuple[str, Callable]] = [("test accuracy (%)", _accuracy)]
     rows += [("gain over no sleep,\nsame seed (points)", _difference)] if paired else []
-    populations = {population_name(run.protocol["readout"]["population"]) for run in found}
+    populations = {population_name(run.images.readout.population) for run in found}
     who = populations.pop() if len(populations) == 1 else "readout"
     rows += [(f"{who} rate in test (Hz)", _rate)]
     width = "single" if len(panels) == 1 else "double"

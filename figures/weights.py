@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError
-from brainsleep.results.store import Result
+from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import legend_handles, weight_course

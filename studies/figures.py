@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from reproduction import DATA, GRIDS
 from surrogate import GRIDS as LAYERED
 
 from brainsleep.files.load import load_module
+from brainsleep.results.result import Result
 from brainsleep.results.table import read
 
 #: Main conditions of the competitive network: the curves of labels.png.
@@ -27,8 +27,7 @@ MAIN = ("no homeostasis", "frozen weights", "scaled every image", "naps")
 CLASSES = 10  # of both data sets: chance
 
 
-@dataclass(frozen=True, eq=False)
-class TableResult:
+class TableResult(Result):
     """A row of the table, read by figures as if it were a stored result.
 
     Parameters
@@ -37,12 +36,8 @@ class TableResult:
         Protocol, seed, run id, data and metrics.
     """
 
-    info: dict
-
-    @property
-    def metrics(self) -> dict:
-        """Measured values by name."""
-        return self.info["metrics"]
+    def __init__(self, info: dict):
+        super().__init__(Path(), info)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -59,7 +54,7 @@ def described() -> dict[tuple[str, str, str], dict]:
     found = {}
     for grid in (*GRIDS, *LAYERED):
         for row in grid.rows():
-            place = row.grid, row.condition, Path(row.protocol.task.data.source).stem
+            place = row.grid, row.condition, Path(row.protocol.source).stem
             if place not in found:
                 found[place] = row.protocol.describe()
     return found

@@ -19,7 +19,6 @@ from ..errors import Details
 from ..experiment.cadence import without_sleep
 from ..experiment.protocol import Protocol
 from ..experiment.schedule import Schedule
-from ..experiment.timeline import Timeline
 from ..network.equations import checks, diagnose, settle
 from ..network.layers import SurrogateNetwork
 from ..network.models import Model, NeuronModel, PlasticityRule, SpontaneousActivity
@@ -351,10 +350,5 @@ def _learns(protocol: Protocol) -> bool:
 
 def _opened(protocol: Protocol) -> set[str]:
     """Gates that some phase of a protocol opens."""
-    schedule = protocol.schedule
-    if isinstance(schedule, Timeline):
-        return {gate for each in schedule.periods for gate, value in each.gates.items() if value}
-    phases = [schedule.wake.gates, schedule.test.gates]
-    if schedule.sleep.fraction:
-        phases += schedule.sleep.stage_gates().values()
+    phases = protocol.schedule.phase_gates().values()
     return {gate for gates in phases for gate, value in gates.items() if value}

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from ..experiment.protocol import Protocol
 from ..experiment.schedule import Schedule
-from ..network.models import Model
+from ..network.models import KINDS, Model
 from ..network.spec import Network
-from ..show.stored_models import KINDS
+from ..show.schedule_text import schedule_text
 from ..tasks.images.task import Images
 
 _WORDS: dict[type, str] = {
-    **dict(KINDS.values()),
+    **KINDS,
     Network: "network",
     Protocol: "protocol",
 }
@@ -70,4 +70,4 @@ def _sizes(protocol: Protocol) -> Iterator[str]:
             else f"{float(protocol.nominal_slots().starts[-1] * network.dt):g} s"
         )
     )
-    yield f"    {schedule.in_words()}"
+    yield f"    {schedule_text(schedule)['sleep']}"

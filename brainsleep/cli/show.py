@@ -48,24 +48,10 @@ def models() -> None:
     """List the models that come with the package, by file."""
     from ..experiment.schedule import SleepStage
     from ..files.load import load_module, shipped
-    from ..network.spec import (
-        Network,
-        NeuronModel,
-        PlasticityRule,
-        SpontaneousActivity,
-        SynapseModel,
-        WeightProcess,
-    )
+    from ..network.models import Model
+    from ..network.spec import Network
 
-    kinds = (
-        NeuronModel,
-        SynapseModel,
-        PlasticityRule,
-        SpontaneousActivity,
-        WeightProcess,
-        Network,
-        SleepStage,
-    )
+    kinds = (Model, Network, SleepStage)
     rows = []
     for source in shipped("model"):
         module = load_module(source, "model")
@@ -103,14 +89,14 @@ def _part(source: str) -> Any:
 
 def _print_result(found: Any) -> None:
     facts = {
-        "run": found.info["run_id"],
-        "protocol": found.info["protocol"]["name"],
-        "data": f"{found.info['data']['name']} ({found.info['data']['fingerprint'][:12]})",
-        "seed": found.info["seed"],
-        "backend": found.info["backend"],
-        "compiler": found.info["compiler"] or "-",
-        "versions": ", ".join(f"{k} {v}" for k, v in found.info["versions"].items()),
-        "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.info["timings"].items()),
+        "run": found.run_id,
+        "protocol": found.described["name"],
+        "data": f"{found.data.name} ({found.data.fingerprint[:12]})",
+        "seed": found.seed,
+        "backend": found.backend,
+        "compiler": found.compiler or "-",
+        "versions": ", ".join(f"{k} {v}" for k, v in found.versions.items()),
+        "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.timings.items()),
     }
     if found.stopped:
         facts["stopped"] = f"after {found.stopped['at_s']:.6g} s: {found.stopped['text']}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brian2 import Quantity
 
@@ -37,32 +36,3 @@ def without_sleep(schedule: Schedule, table: SlotTable, dt: Quantity) -> str:
         f"there is no sleep: it comes after every {schedule.wake_duration} of wake, "
         f"and the training images last {int(steps) * dt}"
     )
-
-
-def scheduled(described: Mapping[str, Any]) -> tuple[float, float]:
-    """Return how long one sleep and the wake before it last, in s, in a described schedule.
-
-    `max_duration` is taken into account; what is only known in a run, such as an early end, is not.
-    Of a timeline these are all sleeps and all wake. Without sleep both are 0.
-    """
-    if "periods" in described:
-        lasting = {"wake": 0.0, "sleep": 0.0}
-        for each in described["periods"]:
-            lasting[each["kind"]] += described["times"] * seconds(each, "duration")
-        return lasting["sleep"], lasting["wake"] if lasting["sleep"] else 0.0
-    plan = described.get("sleep") or {}
-    fraction = plan.get("fraction", 0.0)
-    if not fraction:
-        return 0.0, 0.0
-
-    length = plan.get("duration") and seconds(plan, "duration")
-    if plan.get("cadence") == "images":
-        awake = every_nth(fraction) * seconds(described, "image_duration")
-    else:
-        awake = length / fraction if length else seconds(described, "period")
-    return min(length or fraction * awake, seconds(plan, "max_duration")), awake
-
-
-def seconds(described: Mapping[str, Any], name: str) -> float:
-    """Read a described time in s."""
-    return float(described[name].split()[0])

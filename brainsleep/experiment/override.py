@@ -8,19 +8,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from brian2 import Quantity, amp, farad, second, siemens, volt
-from brian2.core.namespace import DEFAULT_UNITS
+from brian2 import Quantity
 
 from ..errors import BrainsleepError, Details, ProtocolError, SpecError, closest, explain, nearest
 from ..files.load import load
 from ..network.models import Model
 from ..network.spec import Network
 from ..values.frozen import show_value
-from ..values.quantities import check_units, is_number
+from ..values.quantities import check_units, is_number, read_quantity
 from ..values.units import as_code
-
-#: Other names of units; `brian2` has no short ones of one letter.
-_SHORT_UNITS = {"s": second, "V": volt, "A": amp, "F": farad, "S": siemens}
 
 
 class UnknownKeyError(ProtocolError):
@@ -55,8 +51,8 @@ def replace_at(node: Any, path: list[str], value: Any, key: str) -> Any:
     if isinstance(node, Mapping):
         kind = key.split(".")[-2]
         if kind == "initial" and not rest:  # a quantity, or the name of a parameter
-            number = isinstance(value, str) and _NUMBER.match(value)
-            return {**node, head: _parse(value, 0.0, key) if number else value}
+            number = _read(value, key) if isinstance(value, str) else None
+            return {**node, head: value if number is None else number}
         if head not in node and (rest or kind != "gates"):
             raise UnknownKeyError(head, node, key)
         if kind == "gates" and value in (None, "none", "None"):
@@ -92,14 +88,6 @@ def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for word in re.split(r"[,\s()]+", text) if word)
-
-
-_UNIT = r"[A-Za-z]\w*(?:\s*\*\*\s*-?\d{1,2})?"
-_FACTOR = re.compile(r"([*/]?)\s*([A-Za-z]\w*)(?:\s*\*\*\s*(-?\d{1,2}))?")
-_NUMBER = re.compile(
-    r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-    rf"(\s*\*?\s*{_UNIT}(?:\s*[*/]\s*{_UNIT})*)?\s*\Z"
-)
 
 
 def _convert(old: Any, new: Any, key: str) -> Any:
@@ -170,21 +158,14 @@ def _parse(text: str, old: Any, key: str, like: str = "") -> Any:
         return tuple(load(word) if ":" in word else _parse(word, 0, key, like) for word in words)
     if dataclasses.is_dataclass(old):
         return getattr(old, "from_text", load)(text)
-    match = _NUMBER.match(text)
-    if not match:
+    found = _read(text, key)
+    if found is None:
         raise ProtocolError(explain(f"key '{key}'", repr(text), "a value", f"write {like}"))
-    if match[2]:
-        return float(match[1]) * _unit(match[2], key)
-    whole = re.fullmatch(r"[-+]?\d{1,300}", match[1])  # more digits than a float can hold
-    return int(match[1]) if whole else float(match[1])
+    return found
 
 
-def _unit(text: str, key: str) -> Quantity:
-    """Read a product of powers of units such as ``ms``, ``mV/ms``, ``volt**-1``."""
-    unit = Quantity(1.0)
-    for operator, name, power in _FACTOR.findall(text):
-        one = _SHORT_UNITS.get(name) or DEFAULT_UNITS.get(name)
-        if one is None:
-            raise ProtocolError(explain(f"key '{key}'", f"unit '{name}'", "a unit such as ms, mV"))
-        unit = unit * one ** ((-1 if operator == "/" else 1) * int(power or 1))
-    return unit
+def _read(text: str, key: str) -> int | float | Quantity | None:
+    try:
+        return read_quantity(text)
+    except SpecError as error:
+        raise ProtocolError(f"key '{key}': {error}") from error

@@ -16,7 +16,7 @@ from ..files.userfiles import reading_once
 from ..network.spec import Network
 from ..values.fields import checked_fields
 from ..values.frozen import Frozen, show_value
-from ..values.plain import plain
+from ..values.plain import from_plain, plain
 from .identity import deciding, without_later
 from .override import UnknownKeyError, replace_at
 from .record import Record
@@ -201,6 +201,17 @@ class Protocol:
         of_task = described.pop("task") or {}
         return described | {name: value for name, value in of_task.items() if name != "kind"}
 
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> Protocol:
+        """Make a protocol of its description, from `describe`; nothing in it is executed.
+
+        Raises
+        ------
+        BrainsleepError
+            If this version can make no protocol of it, or it holds hooks, which are functions.
+        """
+        return from_plain(cls, nested(described))
+
     def _repr_html_(self) -> str:
         """Display it in a notebook."""
         from ..show.markup import of_protocol
@@ -210,6 +221,14 @@ class Protocol:
     def equations(self) -> dict:
         """Return the final Brian2 source of every part as plain data."""
         return plain(self.network.plan)
+
+
+def nested(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the settings of a task, which stand beside those of the protocol, into a part of it."""
+    own = {f.name for f in dataclasses.fields(Protocol)} | {"kind"}
+    of_task = {name: value for name, value in described.items() if name not in own}
+    rest = {name: value for name, value in described.items() if name in own}
+    return rest | ({"task": of_task} if of_task else {})
 
 
 def _parts(spec: Any) -> dict[str, Any]:

@@ -281,11 +281,16 @@ class Schedule:
             return self.period
         return self.sleep.duration / self.sleep.fraction
 
-    def in_words(self) -> str:
-        """Say when sleep comes, and how long it is."""
-        if not self.sleep.fraction:
-            return "no sleep"
-        return f"sleep of {self.sleep_duration} after every {self.wake_duration} of wake"
+    @property
+    def sleep_per_wake(self) -> float:
+        """Length of a sleep over that of the wake before it, as scheduled."""
+        return float(self.sleep_duration) / float(self.wake_duration)
+
+    def phase_gates(self) -> dict[str, Mapping[str, float]]:
+        """Return the gates of every phase that there is, and of stages of sleep by their name."""
+        asleep = self.sleep.stage_gates() if self.sleep.fraction else {}
+        stages = {f"sleep: {name}" if name else "sleep": gates for name, gates in asleep.items()}
+        return {"wake": self.wake.gates, **stages, "test": self.test.gates}
 
     @property
     def stage_names(self) -> tuple[str, ...]:

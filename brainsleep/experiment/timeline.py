@@ -117,10 +117,22 @@ class Timeline:
         object.__setattr__(self, "times", times)
         check_time(self.slot, "timeline.slot", ScheduleError)
 
-    def in_words(self) -> str:
-        """Say which periods there are."""
-        each = ", ".join(f"{period.kind} for {period.duration}" for period in self.periods)
-        return f"{each}; {self.times} times" if self.times > 1 else each
+    @property
+    def sleep_per_wake(self) -> float:
+        """Time asleep over time awake; not a number without any wake."""
+        lasting = {"wake": 0.0, "sleep": 0.0}
+        for period in self.periods:
+            lasting[period.kind] += float(period.duration)
+        return lasting["sleep"] / lasting["wake"] if lasting["wake"] else float("nan")
+
+    def phase_gates(self) -> dict[str, Mapping[str, float]]:
+        """Return the gates of every period, by its kind and, if there are several, its number."""
+        kinds = [period.kind for period in self.periods]
+        numbered = len(set(kinds)) < len(kinds)
+        return {
+            f"{period.kind} ({place + 1})" if numbered else period.kind: period.gates
+            for place, period in enumerate(self.periods)
+        }
 
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a period opens a gate that the network does not have."""

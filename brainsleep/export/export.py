@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import DataError, explain, nearest
 from ..files.atomic import written_for
-from ..results.store import Result, as_stored
+from ..results.result import Result
+from ..results.store import as_stored
 from ..results.table import write as write_table
 
 if TYPE_CHECKING:
@@ -24,37 +25,6 @@ TABLES, NIX, NWB = (".csv", ".parquet"), (".nix", ".h5"), (".nwb",)
 
 #: Settings of a result that go with it as text, as other formats have no place for them.
 _DESCRIBED = ("protocol", "equations", "data", "versions", "metrics", "alarms", "stopped")
-
-
-class Weights(NamedTuple):
-    """The weights of a projection at every time at which all of them were kept.
-
-    Parameters
-    ----------
-    projection : str
-        Its name.
-    source, target : str
-        Its populations.
-    sign : int
-        -1 for an inhibitory one, whose weights are magnitudes like all others.
-    names : list of str
-        Names of the snapshots, in the order of time.
-    times_s : ndarray, shape (n_snapshots,)
-        Their times in s.
-    synapses : ndarray of int, shape (n_synapses, 2)
-        Pre- and postsynaptic neuron.
-    w : ndarray, shape (n_snapshots, n_synapses)
-        Weights, without unit.
-    """
-
-    projection: str
-    source: str
-    target: str
-    sign: int
-    names: list[str]
-    times_s: np.ndarray
-    synapses: np.ndarray
-    w: np.ndarray
 
 
 def export(result: Result, path: str | Path, what: str = "weights") -> Path:
@@ -90,7 +60,7 @@ def export(result: Result, path: str | Path, what: str = "weights") -> Path:
         if what not in TABLE_OF:
             raise DataError(f"export: no table '{what}'; {nearest(what, TABLE_OF)}")
         with as_stored(result):
-            frame = TABLE_OF[what](Stored(result))
+            frame = TABLE_OF[what](result)
         write_table(frame, path)
         return path
     if path.suffix in NIX:
@@ -105,138 +75,75 @@ def export(result: Result, path: str | Path, what: str = "weights") -> Path:
     return path
 
 
-class Stored:
-    """A result with its arrays, read once, as other programs want them.
+def described(result: Result) -> dict[str, str | int]:
+    """Return what a result is, as text and numbers: id, seed, backend, and the rest as JSON."""
+    texts = {k: json.dumps(result.info[k], sort_keys=True) for k in _DESCRIBED if k in result.info}
+    return {"run_id": result.run_id, "seed": result.seed, "backend": result.backend, **texts}
 
-    Parameters
-    ----------
-    result : Result
-        A stored run.
+
+def columns(result: Result) -> dict[str, np.ndarray]:
+    """Return the slots as columns: ``start_s``, ``duration_s``, what was shown, and so on.
+
+    ``label`` is the class of the image, -1 for none or a batch; ``spikes_NAME`` is the number
+    of spikes of a population.
     """
-
-    def __init__(self, result: Result):
-        self.result, self.info, self.arrays = result, result.info, result.arrays
-        self.network = self.info["protocol"]["network"]
-        self.dt = float(str(self.network["dt"]).split()[0])  # in s
-        #: When slots begin and the last one ends, in s, shape (n_slots + 1,).
-        self.starts = np.concatenate([[0], np.cumsum(self.arrays["slots/steps"])]) * self.dt
-
-    def described(self) -> dict[str, str | int]:
-        """Return what it is, as text and numbers: id, seed, backend, and the rest as JSON."""
-        found = {name: self.info[name] for name in ("run_id", "seed", "backend")}
-        texts = {k: json.dumps(self.info[k], sort_keys=True) for k in _DESCRIBED if k in self.info}
-        return found | texts
-
-    def counts(self) -> dict[str, np.ndarray]:
-        """Return spikes of every neuron in every slot by population; nothing without a slot."""
-        return {name: counts for name, counts in self._named("counts").items() if len(counts)}
-
-    def spikes(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return step and neuron of single spikes by population, if any were recorded."""
-        window = self.info["protocol"]["record"]["raster"]
-        if not window or window[0] >= len(self.starts) - 1:
-            return {}
-        return {name: (both[:, 0], both[:, 1]) for name, both in self._named("spikes").items()}
-
-    def weights(self) -> list[Weights]:
-        """Return all weights that were kept."""
-        n_train = int(np.sum(self.arrays["slots/stage"] == "train"))
-        keys = [key.split("/") for key in self.arrays if key.startswith("snapshots/")]
-        found = []
-        for p in self.network["projections"]:
-            at = {name: n_train for _, name, projection in keys if projection == p["name"]}
-            at |= {name: int(name[5:]) for name in at if name.startswith("slot_")}
-            at |= {"initial": 0}
-            names = sorted(at, key=lambda name: (at[name], name != "initial"))
-            taken = [self.arrays[f"snapshots/{name}/{p['name']}"] for name in names]
-            found.append(
-                Weights(
-                    p["name"],
-                    p["source"],
-                    p["target"],
-                    int(p.get("sign", 1)),
-                    names,
-                    np.array([self.starts[at[name]] for name in names]),
-                    self.arrays[f"synapses/{p['name']}"],
-                    np.array(taken),
-                )
-            )
-        return found
-
-    def statistics(self) -> dict[str, np.ndarray]:
-        """Return statistics of weights by projection, at the times ``stat_times_s``."""
-        names = [p["name"] for p in self.network["projections"]]
-        return {name: self.arrays[f"stats/{name}"] for name in names}
-
-    def slots(self) -> dict[str, np.ndarray]:
-        """Return the slots as columns: ``start_s``, ``duration_s``, what was shown, and so on.
-
-        ``label`` is the class of the image, -1 for none or a batch; ``spikes_NAME`` is the number
-        of spikes of a population.
-        """
-        arrays = self.arrays
-        image, stage = arrays["slots/image"], arrays["slots/stage"]
-        label = np.full(len(image), -1)
-        for name in ("train", "readout", "test"):
-            here = (stage == name) & (image >= 0) & (arrays["slots/n_images"] == 1)
-            label[here] = arrays[f"labels/{name}"][image[here]]
-        columns = {"slot": np.arange(len(image)), "start_s": self.starts[:-1]}
-        columns["duration_s"] = arrays["slots/steps"] * self.dt
-        for name in ("stage", "phase", "sleep_stage", "task", "n_images"):
-            columns[name] = arrays[f"slots/{name}"]
-        columns |= {"image": image, "label": label}
-        return columns | {f"spikes_{name}": v for name, v in self._named("totals").items()}
-
-    def _named(self, kind: str) -> dict[str, np.ndarray]:
-        """Return the arrays ``KIND/NAME`` by name."""
-        names = {key: key.removeprefix(f"{kind}/") for key in self.arrays}
-        return {name: self.arrays[key] for key, name in names.items() if key != name}
+    slots, arrays = result.slots, result.arrays
+    label = np.full(len(slots["image"]), -1)
+    for name in ("train", "readout", "test"):
+        here = (slots["stage"] == name) & (slots["image"] >= 0) & (slots["n_images"] == 1)
+        label[here] = arrays[f"labels/{name}"][slots["image"][here]]
+    found = {"slot": np.arange(len(label)), "start_s": np.asarray(result.slot_times[:-1])}
+    found["duration_s"] = slots["steps"] * float(result.dt)
+    for name in ("stage", "phase", "sleep_stage", "task", "n_images", "image"):
+        found[name] = slots[name]
+    totals = [key for key in arrays if key.startswith("totals/")]
+    return found | {"label": label} | {f"spikes_{key[7:]}": arrays[key] for key in totals}
 
 
 # -- tables ------------------------------------------------------------------------------------
 
 
-def _edges(stored: Stored) -> pandas.DataFrame:
+def _edges(result: Result) -> pandas.DataFrame:
     """One row a synapse: projection, neurons, sign, and ``w_SNAPSHOT``."""
     import pandas
 
     frames = []
-    for each in stored.weights():
-        columns: dict[str, Any] = {"projection": each.projection}
-        columns |= {"source": each.source, "target": each.target}
-        columns |= {"pre": each.synapses[:, 0], "post": each.synapses[:, 1], "sign": each.sign}
-        columns |= {f"w_{name}": w for name, w in zip(each.names, each.w, strict=True)}
-        frames.append(pandas.DataFrame(columns))
+    for name, each in result.weights.items():
+        pre, post = each.synapses.T
+        table: dict[str, Any] = {"projection": name, "source": each.source, "target": each.target}
+        table |= {"pre": pre, "post": post, "sign": each.sign}
+        table |= {f"w_{snapshot}": w for snapshot, w in zip(each.names, each.w, strict=True)}
+        frames.append(pandas.DataFrame(table))
     return pandas.concat(frames, ignore_index=True)
 
 
-def _slots(stored: Stored) -> pandas.DataFrame:
+def _slots(result: Result) -> pandas.DataFrame:
     """One row a slot."""
     import pandas
 
-    return pandas.DataFrame(stored.slots())
+    return pandas.DataFrame(columns(result))
 
 
-def _statistics(stored: Stored) -> pandas.DataFrame:
+def _statistics(result: Result) -> pandas.DataFrame:
     """One row a projection and time: ``time_s``, and the statistics of its weights."""
     import pandas
 
     frames = []
-    for name, values in stored.statistics().items():
-        frame = pandas.DataFrame(values, columns=stored.info["weight_statistics"])
+    for name, values in result.statistics.items():
+        frame = pandas.DataFrame(values, columns=result.weight_statistics)
         frame.insert(0, "projection", name)
-        frame.insert(1, "time_s", stored.arrays["stat_times_s"])
+        frame.insert(1, "time_s", np.asarray(result.statistics_times))
         frames.append(frame)
     return pandas.concat(frames, ignore_index=True)
 
 
-def _spikes(stored: Stored) -> pandas.DataFrame:
+def _spikes(result: Result) -> pandas.DataFrame:
     """One row a spike: ``population``, ``neuron``, ``time_s``."""
     import pandas
 
     frames = [
-        pandas.DataFrame({"population": name, "neuron": neuron, "time_s": step * stored.dt})
-        for name, (step, neuron) in stored.spikes().items()
+        pandas.DataFrame({"population": name, "neuron": neurons, "time_s": np.asarray(times)})
+        for name, (times, neurons) in result.spikes.items()
     ]
     if not frames:
         raise DataError(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import MissingExtraError
-from ..results.store import Result
-from .export import Stored
+from ..results.result import Result
+from .export import columns, described
 from .spiketrains import to_neo
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def to_block(result: Result) -> neo.Block:
         If `neo` is not installed.
     """
     neo, pq = _packages()
-    stored = Stored(result)
-    block = _narrow(neo, pq, stored)
+    block = _narrow(neo, pq, result)
     segment = block.segments[0]
 
     def signal(name: str, times: np.ndarray, values: np.ndarray, **annotations: object) -> None:
@@ -54,15 +53,16 @@ def to_block(result: Result) -> neo.Block:
         )
         segment.irregularlysampledsignals.append(added)
 
-    for name, counts in stored.counts().items():
-        signal(f"counts {name}", stored.starts[:-1], counts, population=name)
-    for each in stored.weights():
+    for name, counts in result.counts.items():
+        starts = np.asarray(result.slot_times[:-1])
+        signal(f"counts {name}", starts, counts, population=name)
+    for name, each in result.weights.items():
         pre, post = each.synapses.T
         signal(
-            f"weights {each.projection}",
-            each.times_s,
+            f"weights {name}",
+            np.asarray(each.times),
             each.w,
-            projection=each.projection,
+            projection=name,
             source=each.source,
             target=each.target,
             sign=each.sign,
@@ -89,22 +89,20 @@ def write(result: Result, path: Path) -> None:
         import nixio
     except ImportError as error:
         raise _missing("nixio", error) from error
-    stored = Stored(result)
     with neo.io.NixIO(str(path), "ow") as file:
-        file.write_block(_narrow(neo, pq, stored))
+        file.write_block(_narrow(neo, pq, result))
     with_arrays = nixio.File.open(str(path), nixio.FileMode.ReadWrite)
     try:
         block = with_arrays.blocks[0]
-        for name, counts in stored.counts().items():
+        for name, counts in result.counts.items():
             array = block.create_data_array(f"counts_{name}", "brainsleep.counts", data=counts)
-            array.append_range_dimension(stored.starts[:-1].tolist(), label="time", unit="s")
+            starts = np.asarray(result.slot_times[:-1]).tolist()
+            array.append_range_dimension(starts, label="time", unit="s")
             array.append_set_dimension()
-        for each in stored.weights():
-            name = each.projection
+        for name, each in result.weights.items():
             array = block.create_data_array(f"weights_{name}", "brainsleep.weights", data=each.w)
-            array.append_set_dimension(labels=[
-                f"{n} at {t!r} s" for n, t in zip(each.names, each.times_s.tolist(), strict=True)
-            ])  # fmt: skip
+            times = zip(each.names, np.asarray(each.times).tolist(), strict=True)
+            array.append_set_dimension(labels=[f"{n} at {t!r} s" for n, t in times])
             array.append_set_dimension()
             array.label = f"w from {each.source} to {each.target}, sign {each.sign:+d}"
             pairs = block.create_data_array(
@@ -116,35 +114,35 @@ def write(result: Result, path: Path) -> None:
         with_arrays.close()
 
 
-def _narrow(neo, pq, stored: Stored) -> neo.Block:
+def _narrow(neo, pq, result: Result) -> neo.Block:
     """Make the block without what has a column a synapse or a neuron."""
-    info, protocol = stored.info, stored.info["protocol"]
-    description = protocol["description"] or protocol["name"]
-    block = neo.Block(name=info["run_id"], description=description, **stored.described())
+    protocol = result.stored_protocol
+    description = protocol.description or protocol.name
+    block = neo.Block(name=result.run_id, description=description, **described(result))
     segment = neo.Segment(name="run")
     block.segments.append(segment)
-    for population in stored.spikes():
-        segment.spiketrains.extend(to_neo(stored.result, population))
-    columns = stored.slots()
-    start, duration = columns.pop("start_s"), columns.pop("duration_s")
+    for population in result.spikes:
+        segment.spiketrains.extend(to_neo(result, population))
+    table = columns(result)
+    start, duration = table.pop("start_s"), table.pop("duration_s")
     segment.epochs.append(
         neo.Epoch(
             times=start * pq.s,
             durations=duration * pq.s,
-            labels=columns["phase"].astype(str),
+            labels=table["phase"].astype(str),
             name="slots",
-            array_annotations=columns,
+            array_annotations=table,
         )
     )
-    for name, values in stored.statistics().items():
+    for name, values in result.statistics.items():
         segment.irregularlysampledsignals.append(
             neo.IrregularlySampledSignal(
-                stored.arrays["stat_times_s"] * pq.s,
+                np.asarray(result.statistics_times) * pq.s,
                 values,
                 units="dimensionless",
                 name=f"statistics {name}",
                 projection=name,
-                array_annotations={"statistic": np.array(info["weight_statistics"])},
+                array_annotations={"statistic": np.array(result.weight_statistics)},
             )
         )
     block.check_relationships()

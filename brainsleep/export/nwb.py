@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingExtraError
-from ..results.store import Result
-from .export import Stored
+from ..results.result import Result
+from .export import columns, described
 
 #: What the columns of the slots hold.
 _COLUMNS = {
@@ -51,69 +51,70 @@ def write(result: Result, path: Path) -> None:
         raise MissingExtraError(
             f"export: needs pynwb: pip install 'brainsleep[analysis]' ({error})"
         ) from error
-    stored, protocol = Stored(result), result.info["protocol"]
+    protocol = result.stored_protocol
     written = (result.path / "result.json").stat().st_mtime
     file = pynwb.NWBFile(
-        session_description=protocol["description"] or protocol["name"],
-        identifier=result.info["run_id"],
+        session_description=protocol.description or protocol.name,
+        identifier=result.run_id,
         session_start_time=datetime.datetime.fromtimestamp(written, datetime.UTC),
-        protocol=protocol["name"],
-        notes=json.dumps(stored.described(), sort_keys=True),
+        protocol=protocol.name,
+        notes=json.dumps(described(result), sort_keys=True),
     )
-    _units(file, stored)
-    _slots(file, stored)
-    _weights(file, stored)
+    _units(file, result)
+    _slots(file, result)
+    _weights(file, result)
     with pynwb.NWBHDF5IO(str(path), "w") as io:
         io.write(file)
 
 
-def _units(file: Any, stored: Stored) -> None:
+def _units(file: Any, result: Result) -> None:
     """Add the spikes of every neuron that were recorded."""
-    found = stored.spikes()
+    found, protocol = result.spikes, result.stored_protocol
     if not found:
         return
     file.add_unit_column("population", "population of the neuron")
     file.add_unit_column("neuron", "its number there")
-    first, last = stored.info["protocol"]["record"]["raster"]
-    window = stored.starts[[first, min(last, len(stored.starts) - 1)]]
-    sizes = {p["name"]: p["size"] for p in stored.network["populations"]}
-    for name, (step, neuron) in found.items():
-        order = np.lexsort((step, neuron))
-        cuts = np.searchsorted(neuron[order], np.arange(1, sizes[name]))
-        for k, times in enumerate(np.split(step[order] * stored.dt, cuts)):
-            file.add_unit(spike_times=times, obs_intervals=[window], population=name, neuron=k)
+    first, last = protocol.record.raster
+    starts = np.asarray(result.slot_times)
+    window = starts[[first, min(last, len(starts) - 1)]]
+    for name, (times, neurons) in found.items():
+        order = np.lexsort((times, neurons))
+        size = protocol.network.population(name).size
+        cuts = np.searchsorted(neurons[order], np.arange(1, size))
+        for k, own in enumerate(np.split(np.asarray(times)[order], cuts)):
+            file.add_unit(spike_times=own, obs_intervals=[window], population=name, neuron=k)
 
 
-def _slots(file: Any, stored: Stored) -> None:
+def _slots(file: Any, result: Result) -> None:
     """Add when each slot was and what was shown in it, and the spikes of every neuron there."""
     from hdmf.common import VectorData
     from pynwb.epoch import TimeIntervals
 
-    columns = stored.slots()
-    start, duration = columns.pop("start_s"), columns.pop("duration_s")
+    found = columns(result)
+    start, duration = found.pop("start_s"), found.pop("duration_s")
     if len(start):
-        table = {"start_time": start, "stop_time": start + duration, **columns}
+        table = {"start_time": start, "stop_time": start + duration, **found}
         made = [
             VectorData(name=name, description=_COLUMNS.get(name, name), data=_plain(data))
             for name, data in table.items()
         ]
         about = "what was shown when; spikes_NAME: spikes of a population"
         file.add_time_intervals(TimeIntervals(name="slots", description=about, columns=made))
-    for name, counts in stored.counts().items():
+    for name, counts in result.counts.items():
         _series(file, f"counts_{name}", start, counts, f"spikes of every neuron of {name} a slot")
 
 
-def _weights(file: Any, stored: Stored) -> None:
+def _weights(file: Any, result: Result) -> None:
     """Add weights, their statistics, and who is connected to whom."""
     from hdmf.common import DynamicTable, VectorData
 
     module = file.create_processing_module("network", "who is connected to whom")
-    names, values = ", ".join(stored.info["weight_statistics"]), stored.statistics()
-    for each in stored.weights():
-        name, ends = each.projection, f"from {each.source} to {each.target}"
+    names, values = ", ".join(result.weight_statistics), result.statistics
+    for name, each in result.weights.items():
+        ends = f"from {each.source} to {each.target}"
         what = f"weights {ends}, sign {each.sign:+d}: {', '.join(each.names)}"
-        _series(file, f"weights_{name}", each.times_s, each.w, what)
-        times, what = stored.arrays["stat_times_s"], f"of the weights {ends}: {names}"
+        _series(file, f"weights_{name}", np.asarray(each.times), each.w, what)
+        times, what = np.asarray(result.statistics_times), f"of the weights {ends}: {names}"
         _series(file, f"statistics_{name}", times, values[name], what)
         pairs = [
             VectorData(name=role, description=f"{role}synaptic neuron", data=each.synapses[:, k])

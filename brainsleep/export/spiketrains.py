@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DataError, MissingExtraError, explain, nearest
-from ..results.store import Result
+from ..results.result import Result
 
 if TYPE_CHECKING:
     import neo
@@ -45,8 +45,8 @@ def to_neo(
     MissingExtraError
         If `neo` and `elephant` are not installed.
     """
-    neo, pq, _ = _packages()
-    return _cut(neo, pq, _Raster(result, population), slots)
+    neo, _ = _packages()
+    return _cut(neo, _Raster(result, population), slots)
 
 
 def trials(result: Result, population: str, label: int) -> list[list[neo.SpikeTrain]]:
@@ -73,14 +73,14 @@ def trials(result: Result, population: str, label: int) -> list[list[neo.SpikeTr
     MissingExtraError
         If `neo` and `elephant` are not installed.
     """
-    neo, pq, _ = _packages()
+    neo, _ = _packages()
     raster = _Raster(result, population)
     labels = raster.labels()
     chosen = [k for k in range(*raster.window) if labels[k] == label]
     if not chosen:
         shown = sorted({k for k in labels[slice(*raster.window)] if k is not None})
         raise DataError(explain(f"trials of class {label}", "none recorded", f"one of {shown}"))
-    each = [_cut(neo, pq, raster, (k, k + 1)) for k in chosen]
+    each = [_cut(neo, raster, (k, k + 1)) for k in chosen]
     return [list(neuron) for neuron in zip(*each, strict=True)]
 
 
@@ -98,7 +98,7 @@ def isi_cv(trains: Sequence[neo.SpikeTrain]) -> np.ndarray:
         0 for a regular train, 1 on average for a long Poisson one; NaN with fewer than two
         intervals.
     """
-    _, _, statistics = _packages()
+    _, statistics = _packages()
     found = np.full(len(trains), np.nan)
     for k, train in enumerate(trains):
         if len(train) > 2:
@@ -120,7 +120,7 @@ def fano_factor(trials: Sequence[Sequence[neo.SpikeTrain]]) -> np.ndarray:
         0 for equal counts, about 1 for a Poisson process; NaN without a spike and with fewer
         than two trials. The variance is that over n_trials, not n_trials - 1.
     """
-    _, _, statistics = _packages()
+    _, statistics = _packages()
     found = np.full(len(trials), np.nan)
     for k, trains in enumerate(trials):
         if len(trains) > 1 and any(len(train) > 0 for train in trains):
@@ -129,24 +129,23 @@ def fano_factor(trials: Sequence[Sequence[neo.SpikeTrain]]) -> np.ndarray:
 
 
 def _packages():
-    """Import neo, quantities and elephant.statistics."""
+    """Import neo and elephant.statistics."""
     try:
         import neo
-        import quantities
         from elephant import statistics
     except ImportError as error:
         raise MissingExtraError(
             f"spike trains: needs elephant: pip install 'brainsleep[analysis]' ({error})"
         ) from error
-    return neo, quantities, statistics
+    return neo, statistics
 
 
 class _Raster:
     """The single spikes of a population and the window they were recorded in."""
 
     def __init__(self, result: Result, population: str):
-        spec = result.info["protocol"]
-        sizes = {p["name"]: p["size"] for p in spec["network"]["populations"]}
+        protocol = result.stored_protocol
+        sizes = {p.name: p.size for p in protocol.network.populations}
         if population not in sizes:
             raise DataError(
                 f"spike trains: no population '{population}'; {nearest(population, sizes)}"
@@ -155,7 +154,7 @@ class _Raster:
         self.population, self.size = population, sizes[population]
         ends = np.cumsum(self.arrays["slots/steps"])
         self.starts = np.concatenate([[0], ends])
-        chosen = spec["record"]["raster"]
+        chosen = protocol.record.raster
         self.window = (chosen[0], min(chosen[1], len(ends))) if chosen else (0, 0)
         if self.window[0] >= self.window[1] or f"spikes/{population}" not in self.arrays:
             raise DataError(
@@ -163,7 +162,7 @@ class _Raster:
                 "(first slot, slot after the last) and run it again"
             )
         self.spikes = self.arrays[f"spikes/{population}"]
-        self.dt, self.unit = spec["network"]["dt"].split()
+        self.dt = float(result.dt) * 1e3  # in ms
 
     def labels(self) -> list[int | None]:
         """Return the class shown in every slot, None for none."""
@@ -172,12 +171,12 @@ class _Raster:
         return [int(a[f"labels/{stage}"][k]) if k >= 0 else None for stage, k in pairs]
 
 
-def _cut(neo, pq, raster: _Raster, slots: tuple[int, int] | None) -> list:
+def _cut(neo, raster: _Raster, slots: tuple[int, int] | None) -> list:
     first, last = raster.window if slots is None else slots
     if not raster.window[0] <= first < last <= raster.window[1]:
         allowed = f"within the slots {raster.window} that were recorded"
         raise DataError(explain("spike trains: slots", (first, last), allowed))
-    dt = float(pq.Quantity(float(raster.dt), raster.unit).rescale("ms"))
+    dt = raster.dt
     start, stop = int(raster.starts[first]), int(raster.starts[last])
     step, neuron = raster.spikes[:, 0], raster.spikes[:, 1]
     inside = (step >= start) & (step < stop)

@@ -27,8 +27,15 @@ DEFLATE_MAX_RATIO = 1032
 NUMBERS, PLAIN = "biuf", "biufU"
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read all arrays of numbers or text from an ``.npz`` file that this package wrote.
+def read_npz(path: Path, start: str = "") -> dict[str, np.ndarray]:
+    """Read arrays of numbers or text from an ``.npz`` file that this package wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    start : str
+        Only arrays whose names begin so.
 
     Raises
     ------
@@ -41,6 +48,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         if len(set(names)) < len(names) or not all(name.endswith(".npy") for name in names):
             raise ValueError("it holds other things than arrays, or two of one name")
         _check_size("all arrays together", sum(m.file_size for m in members), path, 16 * MAX_BYTES)
+        names = [name for name in names if name.startswith(start)]
         return {n.removesuffix(".npy"): read_npy(archive, n, path, PLAIN) for n in names}
 
 

@@ -565,3 +565,13 @@ class WeightProcess(Model):
                 )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used({**self.parameters, **dict.fromkeys(idle)}, used, where)
+
+
+#: Kinds of models, and what a reader calls them.
+KINDS: dict[type[Model], str] = {
+    NeuronModel: "neuron",
+    SynapseModel: "synapse",
+    PlasticityRule: "plasticity rule",
+    SpontaneousActivity: "activity",
+    WeightProcess: "weight process",
+}

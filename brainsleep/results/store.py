@@ -16,7 +16,6 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from ..errors import StoreError, explain, one_line
 from ..files.atomic import content_hash, file_hash, read_checked, sync, written
 from ..files.locks import alone
 from ..files.npz import read_npz
+from .result import Result
 
 SCHEMA_VERSION = 1
 
@@ -42,57 +42,6 @@ _KINDS = {
 }
 
 log = logging.getLogger("brainsleep")
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A stored run.
-
-    Parameters
-    ----------
-    path : Path
-        Its folder.
-    info : dict
-        What ``result.json`` holds: ``run_id``, ``protocol``, ``equations``, ``seed``,
-        ``backend``, ``versions``, ``timings``, ``metrics``, ``alarms``, ...
-    """
-
-    path: Path
-    info: dict
-
-    @property
-    def metrics(self) -> dict:
-        """Measured values by name."""
-        return self.info["metrics"]
-
-    @property
-    def alarms(self) -> list[dict]:
-        """What went wrong while it ran, see `brainsleep.run.observers.alarms.Alarm`."""
-        return self.info.get("alarms", [])
-
-    @property
-    def stopped(self) -> dict | None:
-        """The alarm that ended the run early; its ``at_s`` says when. None for a whole run."""
-        return self.info.get("stopped")
-
-    @property
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays by name, read from disk."""
-        arrays = load_arrays(self.path / "arrays.npz")
-        if arrays is None:
-            raise StoreError(
-                f"result {self.path}: cannot read arrays.npz; run it again with --force"
-            )
-        return arrays
-
-    def _repr_html_(self) -> str:
-        """Display it in a notebook."""
-        from ..show.markup import of_result
-
-        return of_result(self)
-
-    def __repr__(self) -> str:
-        return f"<Result {self.info['run_id']} of protocol '{self.info['protocol']['name']}'>"
 
 
 def check_writable(out: Path) -> None:

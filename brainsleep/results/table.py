@@ -26,17 +26,19 @@ import hashlib
 import json
 import logging
 import math
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..experiment.schedule import Schedule
+from ..tasks.images.task import Images
 from ..experiment.record import ALARMS
-from ..experiment.cadence import scheduled
 from ..errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
-from ..files.atomic import written_for
 from ..experiment.identity import LATER, REFUSING, deciding
-from .store import Result, as_stored, read_result
+from ..files.atomic import written_for
+from ..network.models import KINDS as KINDS_OF_MODELS
+from .result import Result
+from .store import as_stored, read_result
 
 if TYPE_CHECKING:
     import pandas
@@ -69,12 +71,8 @@ _SAID = ("name", "description", "data.source", "data.root", "data.n_train", "net
 
 
 #: Parts that hold equations, and what of them is a setting besides their parameters.
-_MODELS = ("NeuronModel", "SynapseModel", "PlasticityRule", "SpontaneousActivity", "WeightProcess")
+_MODELS = {kind.__name__ for kind in KINDS_OF_MODELS}
 _PLAIN = ("name", "initial")
-
-
-def _is_quantity(value: Any) -> bool:
-    return isinstance(value, int | float) or bool(re.match(r"[-+.\d]\S* [a-z]", str(value)))
 
 
 def results_in(folder: str | Path) -> list[Result]:
@@ -120,13 +118,13 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
     """
     import pandas
 
-    found = {result.info["run_id"]: result for result in results_in(folder)}
+    found = {result.run_id: result for result in results_in(folder)}
     lines, settings, decisive = [], [], []
     for labels, result in _chosen(found, Path(folder), rows):
         with as_stored(result):
             lines.append(labels | _line(result))
-            settings.append(flatten(result.info["protocol"]))
-            decisive.append(flatten(deciding(result.info["protocol"])))
+            settings.append(flatten(result.described))
+            decisive.append(flatten(deciding(result.described)))
     models = [line["model"] for line in lines]
     differing = set(_varied(models, decisive))
     varied = [key for key in _varied(models, settings) if key in differing]
@@ -180,31 +178,32 @@ def _chosen(
 
 
 def _line(result: Result) -> dict[str, Any]:
-    info = result.info
-    described = info["protocol"]
-    asleep, awake = scheduled(described["schedule"])
+    protocol = result.stored_protocol
+    plan, timings = protocol.schedule, result.timings
     line = {
-        "run_id": info["run_id"],
-        "protocol": described["name"],
-        "model": described["network"]["name"],
-        "data": info["data"]["name"],
-        "data_fingerprint": info["data"]["fingerprint"],
-        "seed": info["seed"],
-        "backend": info["backend"],
-        "sleep_fraction": (described["schedule"].get("sleep") or {}).get("fraction", 0.0),
-        "sleep_scheduled": asleep / awake if awake else 0.0,
-        "n_train": described["data"]["n_train"],
+        "run_id": result.run_id,
+        "protocol": protocol.name,
+        "model": protocol.network.name,
+        "data": result.data.name,
+        "data_fingerprint": result.data.fingerprint,
+        "seed": result.seed,
+        "backend": result.backend,
+        "sleep_fraction": plan.sleep.fraction
+        if isinstance(plan, Schedule)
+        else plan.sleep_per_wake,
+        "sleep_scheduled": plan.sleep_per_wake,
+        "n_train": protocol.task.data.n_train if isinstance(protocol.task, Images) else math.nan,
     }
-    for name, value in info["metrics"].items():
+    for name, value in result.metrics.items():
         if isinstance(value, list) and len(value) == 2:
             line |= {f"{name}.low": value[0], f"{name}.high": value[1]}
         elif not isinstance(value, list | dict):
             line[name] = value
     line |= {f"alarm.{kind}": _first(result.alarms, kind) for kind in ALARMS}
     line["stopped_s"] = result.stopped["at_s"] if result.stopped else math.nan
-    wall = sum(info["timings"][name] for name in ("build_s", "simulate_s", "readout_s"))
-    line |= {"wall_s": wall, **info["timings"]}
-    return line | {f"version.{k}": v for k, v in info["versions"].items()}
+    wall = sum(timings[name] for name in ("build_s", "simulate_s", "readout_s"))
+    line |= {"wall_s": wall, **timings}
+    return line | {f"version.{k}": v for k, v in result.versions.items()}
 
 
 def _first(alarms: Iterable[Mapping[str, Any]], kind: str) -> float:
@@ -230,7 +229,7 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
             if kind and name in ("kind", "references", "description"):
                 continue
             inner = kind and name == "parameters"  # their keys follow the object's
-            if kind not in _MODELS or inner or name in _PLAIN or _is_quantity(part):
+            if kind not in _MODELS or inner or name in (*_PLAIN, "period"):
                 found |= flatten(part, key if inner else f"{key}.{name}".lstrip("."))
         if kind in _MODELS:
             code = {n: v for n, v in value.items() if n not in ("parameters", *_PLAIN)}

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..experiment.protocol import Protocol
-from ..experiment.schedule import SleepPhase
-from ..experiment.timeline import Timeline
+from ..experiment.start import SavedWeights
 from ..network.equations.settle import tidy
 from ..network.layers import SurrogateNetwork
 from ..network.models import Model
@@ -22,6 +21,7 @@ from ..network.spec import Network, NetworkSpec
 from ..results.table import flatten
 from ..values.plain import plain
 from .facts import connected, taken_over, weights_at_start
+from .schedule_text import schedule_text
 from .typeset import blocks
 
 
@@ -32,14 +32,16 @@ def describe(protocol: Protocol) -> Iterator[Any]:
     if protocol.references:
         yield Text("source: " + ", ".join(protocol.references))
     if isinstance(network, SurrogateNetwork):
-        yield from _layers(network, plain(protocol.initial_weights))
+        yield from _layers(network, protocol.initial_weights)
     elif isinstance(network, NetworkSpec):
-        yield from _brian(network, plain(protocol.initial_weights))
+        yield from _brian(network, protocol.initial_weights)
     yield from _schedule(protocol)
     table = grid("other settings", "key", "value")
+    settings = protocol.settings
     for part in ("data", "encoder", "readout", "record", "tasks", "initial_weights"):
-        for key, value in flatten(plain(getattr(protocol, part)), part).items():
-            table.add_row(key, str(value))
+        if part in settings:
+            for key, value in flatten(plain(settings[part]), part).items():
+                table.add_row(key, str(value))
     yield table
 
 
@@ -58,10 +60,10 @@ def describe_part(part: Model | Network) -> Iterator[Any]:
         yield from _brian(part)
 
 
-def _brian(network: NetworkSpec, start: Mapping[str, Any] | None = None) -> Iterator[Any]:
+def _brian(network: NetworkSpec, start: SavedWeights | None = None) -> Iterator[Any]:
     """Describe a Brian2 network: parts, then the source of every object.
 
-    `start` describes the weights of another run that it starts with, if any.
+    `start` is the weights of another run that it starts with, if any.
     """
     plan = network.plan
     table = grid("populations", "name", "size", "model", "activities")
@@ -86,8 +88,8 @@ def _brian(network: NetworkSpec, start: Mapping[str, Any] | None = None) -> Iter
             p.name,
             p.source,
             p.target,
-            connected(plain(p), start or {}),
-            weights_at_start(plain(p), start or {}),
+            connected(p, start),
+            weights_at_start(p, start),
             f"{p.w_min:g}-{p.w_max:g}",
             f"{p.sign:+d}",
             ", ".join(r.name for r in p.rules) or "-",
@@ -104,7 +106,7 @@ def _brian(network: NetworkSpec, start: Mapping[str, Any] | None = None) -> Iter
         yield Text(_synapse_text(synapses))
 
 
-def _layers(network: SurrogateNetwork, start: Mapping[str, Any] | None = None) -> Iterator[Any]:
+def _layers(network: SurrogateNetwork, start: SavedWeights | None = None) -> Iterator[Any]:
     """Describe a surrogate-gradient network: layers, weights, and how it learns."""
     table = grid("populations", "name", "size", "activities")
     for population in network.populations:
@@ -119,8 +121,7 @@ def _layers(network: SurrogateNetwork, start: Mapping[str, Any] | None = None) -
             p.name,
             p.source,
             p.target,
-            taken_over(plain(p), start or {})
-            or f"0-{p.scale / network.population(p.source).size ** 0.5:.3g}",
+            taken_over(p, start) or f"0-{p.scale / network.population(p.source).size ** 0.5:.3g}",
             f"{p.w_max:g}",
             "trained" if p.bias else "-",
             ", ".join(r.name for r in p.rules) or "-",
@@ -228,29 +229,4 @@ def _schedule(protocol: Protocol) -> Iterator[Any]:
             *(f"{slots.gates[gate][here][0]:g}" for gate in network.gates),
         )
     yield table
-    if isinstance(schedule, Timeline):
-        yield Text(schedule.in_words())
-        return
-    yield Text(
-        f"image {schedule.image_duration}; sleep of {schedule.sleep_duration} after every "
-        f"{schedule.wake_duration} of wake (fraction {schedule.sleep.fraction:g}, at most "
-        f"{schedule.sleep.max_duration}" + _end_of_sleep(schedule.sleep) + _stages(schedule.sleep)
-    )
-
-
-def _end_of_sleep(sleep: SleepPhase) -> str:
-    """Say whether a sleep ends early; closes the bracket that it stands in."""
-    if not sleep.until_initial:
-        return ")"
-    if not sleep.tolerance:
-        return ", until weights are back at the initial sum)"
-    return f", until both sums of weights are within {100 * sleep.tolerance:g} % of the initial)"
-
-
-def _stages(sleep: SleepPhase) -> str:
-    """Say how a sleep is cut into stages; nothing for a uniform one."""
-    if not sleep.stages:
-        return ""
-    whole = sum(stage.share for stage in sleep.stages)
-    parts = ", then ".join(f"{s.name} {100 * s.share / whole:.3g} %" for s in sleep.stages)
-    return f"; each {parts}" + (f", {sleep.cycles} times over" if sleep.cycles > 1 else "")
+    yield Text("\n".join(schedule_text(schedule).values()))

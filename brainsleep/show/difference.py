@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import ProtocolError
 from ..experiment.identity import deciding
 from ..experiment.protocol import load_protocol
+from ..results.result import Result
 from ..results.store import as_stored, read_result
 from ..results.table import flatten
 from .facts import text
@@ -163,25 +164,23 @@ def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
         raise ProtocolError(f"diff: {source} is a result, whose settings are what they were")
     result = read_result(path)
     with as_stored(result):
-        found = _of_result(source, result.info)
+        found = _of_result(source, result)
         difference(found, replace(found, facts={}))  # what looks at it later finds all of it
     return found
 
 
-def _of_result(source: str, info: Mapping[str, Any]) -> Side:
-    keys = ("compiler", "machine", "stopped")
-    versions = {f"version of {name}": value for name, value in info["versions"].items()}
+def _of_result(source: str, result: Result) -> Side:
+    versions = {f"version of {name}": value for name, value in result.versions.items()}
+    facts = {"seed": result.seed, "backend": result.backend}
+    facts["fingerprint"] = result.data.fingerprint
+    aside = {"compiler": result.compiler, "machine": result.machine, "stopped": result.stopped}
     return Side(
         source,
-        info["protocol"],
-        info["equations"],
-        {
-            "seed": info["seed"],
-            "backend": info["backend"],
-            "fingerprint": info["data"]["fingerprint"],
-        },
-        {key: info[key] for key in keys if info.get(key)} | versions,
-        dict(info["metrics"]),
+        result.described,
+        result.equations,
+        facts,
+        {key: value for key, value in aside.items() if value} | versions,
+        dict(result.metrics),
     )
 
 

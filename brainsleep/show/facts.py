@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brian2 import Quantity
 
-from ..experiment.cadence import every_nth, scheduled
-from ..results.store import Result
+from ..errors import SpecError
+from ..experiment.observer import Metric
+from ..experiment.protocol import Protocol
+from ..experiment.schedule import Schedule
+from ..experiment.start import SavedWeights
+from ..experiment.timeline import Timeline
+from ..network.spec import Network
+from ..results.result import Result
+from ..tasks.images.task import Images
+from ..values.quantities import read_quantity
 from .definitions import GROUPS, definition
 from .latex import value_text
-from .stored_models import quantity
-
-#: Descriptions of protocols and networks, as `brainsleep.experiment.protocol.plain` makes them.
-Plain = Mapping[str, Any]
+from .schedule_text import schedule_text
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,8 @@ class Tile:
 
 
 def text(value: Any) -> str:
-    """Return a described value in the unit that suits it, as in ``30 ms`` for "0.03 second"."""
-    if value is None or value == "" or value == []:
+    """Return a value in the unit that suits it, as in ``30 ms`` for "0.03 second"."""
+    if value is None or (isinstance(value, str | list | tuple) and not value):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -57,11 +63,14 @@ def text(value: Any) -> str:
         return ", ".join(map(text, value))
     if isinstance(value, dict):
         return ", ".join(f"{k} {text(v)}" for k, v in value.items() if k != "kind") or "–"
-    number = quantity(value) if isinstance(value, str) else value
+    number = value
+    if isinstance(value, str):
+        with suppress(SpecError):
+            number = read_quantity(value)
     if isinstance(number, Quantity | float):
         said = value_text(number)
         return f"−{said[1:]}" if said.startswith("-") else said
-    return str(number)
+    return str(value)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -72,47 +81,48 @@ def percent(value: float | None, digits: int = 1) -> str:
 # -- networks and protocols ----------------------------------------------------------------------
 
 
-def _names(parts: Sequence[Plain]) -> str:
-    return ", ".join(part["name"] for part in parts) or "–"
+def _names(parts: Sequence[Any]) -> str:
+    """Return the names of parts in one line."""
+    return ", ".join(part.name for part in parts) or "–"
 
 
-def populations(network: Plain) -> Table:
-    """Tabulate the populations of a described network."""
+def populations(network: Network) -> Table:
+    """Tabulate the populations of a network."""
     rows = [
         (
-            p["name"],
-            p["size"],
-            (p.get("model") or {}).get("name") or p["kind"],
-            _names(p.get("activities", ())),
+            p.name,
+            p.size,
+            p.model.name if hasattr(p, "model") else type(p).__name__,
+            _names(p.activities),
         )
-        for p in network["populations"]
+        for p in network.populations
     ]
     return Table("Populations", ("name", "neurons", "model", "activities"), rows)
 
 
-def projections(network: Plain, start: Plain | None = None) -> Table:
-    """Tabulate the projections of a described network.
+def projections(network: Network, start: SavedWeights | None = None) -> Table:
+    """Tabulate the projections of a network.
 
     Parameters
     ----------
-    network : dict
-        Its description.
-    start : dict, optional
-        Described weights of another run that it starts with, if any.
+    network : Network
+        What they are of.
+    start : SavedWeights, optional
+        Weights of another run that it starts with, if any.
     """
     rows = []
-    for p in network["projections"]:
-        sign = {1: "excitatory", -1: "inhibitory"}.get(p.get("sign", 0), "either")
+    for p in network.projections:
+        sign = {1: "excitatory", -1: "inhibitory"}.get(getattr(p, "sign", 0), "either")
         rows.append(
             (
-                p["name"],
-                f"{p['source']} → {p['target']}",
+                p.name,
+                f"{p.source} → {p.target}",
                 sign,
-                connected(p, start or {}),
-                weights_at_start(p, start or {}),
-                f"{text(p.get('w_min', 0.0))} to {text(p['w_max'])}",
-                _names(p["rules"]),
-                _names(p["processes"]),
+                connected(p, start),
+                weights_at_start(p, start),
+                f"{text(p.w_min)} to {text(p.w_max)}",
+                _names(p.rules),
+                _names(p.processes),
             )
         )
     columns = ("name", "from, to", "sign", "p", "|w| at start", "bounds of |w|", "plasticity",
@@ -120,99 +130,54 @@ def projections(network: Plain, start: Plain | None = None) -> Table:
     return Table("Projections", columns, rows)
 
 
-def connected(projection: Plain, start: Plain) -> str:
-    """Say who is connected to whom in a described projection: with which probability, but whom."""
+def connected(projection: Any, start: SavedWeights | None) -> str:
+    """Say who is connected to whom in a projection: with which probability, but whom."""
     if taken_over(projection, start):
         return "as in that run"
-    found = projection.get("connectivity") or {}
-    other = found.get("avoid_reciprocal")
-    return text(found.get("p", 1.0)) + (f", not where {other} connects back" if other else "")
+    found = getattr(projection, "connectivity", None)
+    if found is None:
+        return text(1.0)
+    other = found.avoid_reciprocal
+    return text(found.p) + (f", not where {other} connects back" if other else "")
 
 
-def weights_at_start(projection: Plain, start: Plain) -> str:
-    """Say how the weights of a described projection are drawn, or which run they are from."""
-    return taken_over(projection, start) or _start(projection)
-
-
-def taken_over(projection: Plain, start: Plain) -> str:
-    """Say which run the weights of a projection are from; nothing if they are drawn."""
-    chosen = start.get("projections")
-    if not start.get("result") or (chosen and projection["name"] not in chosen):
-        return ""
-    return f"from run {Path(start['result']).name}, {start['snapshot']}"
-
-
-def _start(projection: Plain) -> str:
-    weights = projection.get("weights")
-    if not weights:
-        return f"uniform, scale {text(projection.get('scale'))}"
-    low, high = weights["low"], weights["high"]
+def weights_at_start(projection: Any, start: SavedWeights | None) -> str:
+    """Say how the weights of a projection are drawn, or which run they are from."""
+    if taken := taken_over(projection, start):
+        return taken
+    weights = getattr(projection, "weights", None)
+    if weights is None:
+        return f"uniform, scale {text(projection.scale)}"
+    low, high, total = weights.low, weights.high, weights.incoming_sum
     found = text(low) if high in (None, low) else f"{text(low)} to {text(high)}"
-    total = weights["incoming_sum"]
     return found if total is None else f"{found}, scaled to a sum of {text(total)}"
 
 
-def schedule(protocol: Plain) -> list[Table]:
-    """Tabulate when a described protocol sleeps, and which gates are open then."""
-    plan = protocol["schedule"]
-    sleep = plan["sleep"]
-    asleep, awake = scheduled(plan)
-    length = text(f"{asleep} second")
-    rows = [
-        ("image", text(plan["image_duration"])),
-        ("wake between sleeps", text(plan["period"])),
-        ("sleep", f"{100 * sleep['fraction']:g} % of wake, at most {text(sleep['max_duration'])}"),
-    ]
-    if sleep.get("duration") is not None:
-        rows[1:] = [("each sleep", f"{length}, after {text(f'{awake} second')} of wake")]
-    if sleep.get("cadence") == "images" and sleep["fraction"]:
-        nth = every_nth(sleep["fraction"])
-        rows[1:] = [("each sleep", f"{length}, after the first image (or batch) and then after "
-                     f"{nth} more")]  # fmt: skip
-    if not sleep["fraction"]:
-        rows[1:] = [("sleep", "none")]
-    more = {
-        "ends early": sleep.get("until_initial") and end_of_sleep(sleep),
-        "begins": sleep.get("trigger") and f"if summed weights exceed {sleep['trigger']:g} × start",
-        "stages": ", ".join(f"{s['name']} ({s['share']:g})" for s in sleep.get("stages") or ()),
-        "cycles": sleep.get("cycles", 1) > 1 and sleep["cycles"],
-        "epochs": plan.get("epochs", 1) > 1
-        and f"{plan['epochs']}{', all alike' if plan.get('identical_epochs') else ''}",
-        "tasks": "; ".join(text(task) for task in (protocol.get("tasks") or {}).get("classes", ())),
-    }
-    rows += [(name, value) for name, value in more.items() if value]
-    return [Table("Schedule", ("what", "value"), rows), _gates(plan)]
+def taken_over(projection: Any, start: SavedWeights | None) -> str:
+    """Say which run the weights of a projection are from; nothing if they are drawn."""
+    if start is None or not start.result:
+        return ""
+    if start.projections and projection.name not in start.projections:
+        return ""
+    return f"from run {Path(start.result).name}, {start.snapshot}"
 
 
-def end_of_sleep(sleep: Plain) -> str:
-    """Say when a described sleep that ends early does so."""
-    if not sleep.get("tolerance"):
-        return "once summed weights are back at their start"
-    return (
-        "once summed excitatory and summed inhibitory weights are both within "
-        f"{100 * sleep['tolerance']:g} % of their start"
-    )
+def schedule(protocol: Protocol) -> list[Table]:
+    """Tabulate when a protocol sleeps, and which gates are open then."""
+    rows = list(schedule_text(protocol.schedule).items())
+    if isinstance(protocol.task, Images) and len(protocol.task.tasks):
+        rows.append(("tasks", "; ".join(text(task) for task in protocol.task.tasks.classes)))
+    return [Table("Schedule", ("what", "value"), rows), _gates(protocol.schedule)]
 
 
-def _gates(plan: Plain) -> Table:
-    phases = {kind: dict(plan[kind]["gates"]) for kind in ("wake", "sleep", "test")}
-    stages = plan["sleep"].get("stages") or ()
-    if not plan["sleep"]["fraction"]:
-        del phases["sleep"]
-    elif stages:
-        whole = phases.pop("sleep")
-        phases |= {f"sleep: {s['name']}": whole | s["gates"] for s in stages}
+def _gates(plan: Schedule | Timeline) -> Table:
+    phases = plan.phase_gates()
     names = list(dict.fromkeys(name for gates in phases.values() for name in gates))
     rows = [(kind, *(f"{gates.get(g, 0):g}" for g in names)) for kind, gates in phases.items()]
     return Table("Gates (0 closed, 1 open)", ("phase", *names), rows)
 
 
-def n_tasks(protocol: Plain) -> int:
-    """Return how many tasks a described protocol learns one after the other; 0 without any."""
-    return len((protocol.get("tasks") or {}).get("classes", ()))
-
-
-def settings(protocol: Plain) -> Table:
+def settings(protocol: Mapping[str, Any]) -> Table:
     """Tabulate the settings of a described protocol that no other table has."""
     rows = []
     for name in ("data", "encoder", "readout", "early_stopping", "record", "tasks",
@@ -232,18 +197,18 @@ def settings(protocol: Plain) -> Table:
 
 def headline(result: Result) -> dict[str, str]:
     """Return what a result is, in few words, by name."""
-    info, protocol = result.info, result.info["protocol"]
-    asleep, awake = scheduled(protocol["schedule"])
-    trained = protocol["data"]["n_train"]
+    protocol, task = result.stored_protocol, result.stored_protocol.task
+    n_train = task.data.n_train if isinstance(task, Images) else 0
+    learns = task is None or bool(n_train)
     return {
-        "name": str(protocol["name"]),
-        "description": str(protocol.get("description") or protocol["network"].get("name", "")),
-        "run": str(info["run_id"]),
-        "data": str(info["data"]["name"]),
-        "seed": str(info["seed"]),
-        "backend": str(info["backend"]),
-        "sleep": _slept(result, asleep / awake if asleep and trained else 0.0),
-        "images": f"{trained} to learn from" if trained else "none to learn from",
+        "name": str(protocol.name),
+        "description": str(protocol.description or protocol.network.name),
+        "run": str(result.run_id),
+        "data": str(result.data.name),
+        "seed": str(result.seed),
+        "backend": str(result.backend),
+        "sleep": _slept(result, protocol.schedule.sleep_per_wake if learns else 0.0),
+        "images": f"{n_train or 'none'} to learn from",
         "stopped": stopped(result),
     }
 
@@ -261,10 +226,19 @@ def stopped(result: Result) -> str:
     return f"at {result.stopped['at_s']:.4g} s" if result.stopped else ""
 
 
+def looked_at(result: Result) -> str:
+    """Return the population that is read out, or else the first whose neurons spike by input."""
+    protocol = result.stored_protocol
+    if isinstance(protocol.task, Images):
+        return str(protocol.task.readout.population)
+    names = [p.name for p in protocol.network.populations if p.name != protocol.network.input]
+    return next(iter(names), protocol.network.input)
+
+
 def tiles(result: Result) -> list[Tile]:
     """Return the numbers that a reader looks for first; those that were measured."""
     get = result.metrics.get
-    population = str(result.info["protocol"]["readout"]["population"])
+    population = looked_at(result)
     rate = {phase: get(f"rate_{phase}_{population}_hz") for phase in ("wake", "sleep", "test")}
     known = {phase: hz for phase, hz in rate.items() if hz is not None}
     main = next((phase for phase in ("test", "wake") if phase in known), "test")
@@ -293,8 +267,8 @@ def weights(result: Result) -> Table:
     """Tabulate what became of the weights of each projection."""
     names = ("growth", "largest", "saturated", "entropy")
     rows = [
-        (p["name"], *(result.metrics.get(f"{name}_{p['name']}") for name in names))
-        for p in result.info["protocol"]["network"]["projections"]
+        (p.name, *(result.metrics.get(f"{name}_{p.name}") for name in names))
+        for p in result.stored_protocol.network.projections
     ]
     columns = ("projection", "sum, end / start", "largest |w|", "saturated", "entropy")
     return Table("Weights after training", columns, rows)
@@ -302,11 +276,12 @@ def weights(result: Result) -> Table:
 
 def rates(result: Result) -> Table:
     """Tabulate the mean rate of each population in every phase, in Hz."""
-    stages = result.info["protocol"]["schedule"]["sleep"].get("stages") or ()
-    phases = ["wake", "sleep", *(f"sleep_{stage['name']}" for stage in stages), "test"]
+    protocol = result.stored_protocol
+    stages = [f"sleep_{name}" for name in protocol.schedule.stage_names]
+    phases = ["wake", "sleep", *stages, "test"]
     rows = [
-        (p["name"], *(result.metrics.get(f"rate_{phase}_{p['name']}_hz") for phase in phases))
-        for p in result.info["protocol"]["network"]["populations"]
+        (p.name, *(result.metrics.get(f"rate_{phase}_{p.name}_hz") for phase in phases))
+        for p in protocol.network.populations
     ]
     columns = ("population", *(phase.replace("_", ": ") for phase in phases))
     return Table("Mean rates (Hz)", columns, rows)
@@ -315,8 +290,9 @@ def rates(result: Result) -> Table:
 def metrics(result: Result) -> list[Table]:
     """Tabulate all metrics by group, with unit and definition."""
     groups: dict[str, list[tuple[Any, ...]]] = {name: [] for name in (*GROUPS, "other")}
+    mine = [Metric(**each) for each in result.info.get("defined", ())]
     for name, value in result.metrics.items():
-        found = definition(name, result.info["protocol"])
+        found = definition(name, result.described, mine)
         group, unit, meaning = (found.group, found.unit, found.text) if found else ("other", "", "")
         groups[group].append((name, value, unit, meaning))
     columns = ("metric", "value", "unit", "definition")
@@ -325,23 +301,22 @@ def metrics(result: Result) -> list[Table]:
 
 def provenance(result: Result) -> Table:
     """Tabulate what made a result."""
-    info = result.info
-    data, times = info["data"], info["timings"]
+    data, times = result.data, result.timings
     rows = [
-        ("run id", info["run_id"]),
-        ("protocol", info["protocol"]["name"]),
-        ("protocol's sources", text(info["protocol"].get("references"))),
-        ("seed", info["seed"]),
-        ("backend", info["backend"]),
-        ("compiler", info.get("compiler") or "–"),
-        ("machine", info.get("machine") or "–"),
-        ("versions", ", ".join(f"{k} {v}" for k, v in info["versions"].items())),
-        ("data", data["name"]),
-        ("data: source", data.get("source") or "–"),
-        ("data: fingerprint", data["fingerprint"]),
-        ("data: citation", data.get("citation") or "–"),
-        ("data: licence", data.get("licence") or "–"),
+        ("run id", result.run_id),
+        ("protocol", result.described["name"]),
+        ("protocol's sources", text(result.described.get("references"))),
+        ("seed", result.seed),
+        ("backend", result.backend),
+        ("compiler", result.compiler or "–"),
+        ("machine", result.machine or "–"),
+        ("versions", ", ".join(f"{k} {v}" for k, v in result.versions.items())),
+        ("data", data.name),
+        ("data: source", data.source or "–"),
+        ("data: fingerprint", data.fingerprint),
+        ("data: citation", data.citation or "–"),
+        ("data: licence", data.licence or "–"),
         ("times", ", ".join(f"{k.removesuffix('_s')} {v:.3g} s" for k, v in times.items())),
-        ("arrays.npz: SHA-256", info.get("arrays_sha256") or "–"),
+        ("arrays.npz: SHA-256", result.info.get("arrays_sha256") or "–"),
     ]
     return Table("Provenance", ("what", "value"), rows)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ProtocolError
-from ..results.store import Result
+from ..results.result import Result
 from ..run.observers.alarms import Alarms
-from .stored_models import quantity
+from .facts import looked_at
 
 #: Limits that the metrics of a result are held against, besides those of the run's own alarms.
 SILENT = 0.75  # fraction of the readout population without a spike in the test
@@ -57,10 +57,9 @@ def limits(result: Result) -> str:
 
 def _limits(result: Result) -> Alarms:
     """Return the limits of a run's alarms: as usual if it is of before there were any."""
-    given = result.info["protocol"].get("record", {}).get("alarms") or {}
-    names = given.keys() & {"saturation", "runaway"}
+    given = result.stored_protocol.record.alarms
     try:
-        return Alarms(**{name: quantity(given[name]) for name in names})
+        return Alarms(saturation=given.saturation, runaway=given.runaway)
     except ProtocolError:  # written by hand
         return Alarms()
 
@@ -75,10 +74,10 @@ def _when(alarm: Mapping[str, Any]) -> str:
 
 
 def _in_metrics(result: Result) -> Iterator[Finding]:
-    metrics, protocol, own = result.metrics, result.info["protocol"], _limits(result)
+    metrics, own = result.metrics, _limits(result)
     yield from _saturated(result, own.saturation)
     yield from _rates(result, float(own.runaway))
-    yield from _silent(metrics, str(protocol["readout"]["population"]))
+    yield from _silent(metrics, looked_at(result))
     growth = metrics.get("growth")
     if growth is not None and growth > GROWN:
         said = f"summed weight {growth:.3g} times its start (limit {GROWN:g} times)"
@@ -92,30 +91,29 @@ def _saturated(result: Result, limit: float) -> Iterator[Finding]:
     """Find projections saturated at the end, unless an alarm that was still on says so."""
     stored = (a for a in result.alarms if a["kind"] == "saturation")
     on = {a["where"] for a in stored if a.get("until_s") is None}
-    for p in result.info["protocol"]["network"]["projections"]:
-        fraction = result.metrics.get(f"saturated_{p['name']}")
-        if fraction is not None and fraction > limit and p["name"] not in on:
+    for p in result.stored_protocol.network.projections:
+        fraction = result.metrics.get(f"saturated_{p.name}")
+        if fraction is not None and fraction > limit and p.name not in on:
             yield Finding(
                 "saturation",
-                p["name"],
-                f"{100 * fraction:.3g} % of the weights of {p['name']} end at their upper hard "
-                f"bound, {p['w_max']:g} (limit {100 * limit:g} %)",
+                p.name,
+                f"{100 * fraction:.3g} % of the weights of {p.name} end at their upper hard "
+                f"bound, {p.w_max:g} (limit {100 * limit:g} %)",
             )
 
 
 def _rates(result: Result, limit: float) -> Iterator[Finding]:
     """Find rates that are too high; an alarm, which is of the time awake, says that of wake."""
-    network = result.info["protocol"]["network"]
+    network = result.stored_protocol.network
     known = {("wake", a["where"]) for a in result.alarms if a["kind"] == "runaway"}
-    given = network.get("input") or network["populations"][0]["name"]
-    for p in network["populations"]:
-        if p["name"] == given:
+    for p in network.populations:
+        if p.name == network.input:
             continue
         for phase in ("wake", "test"):  # what drives it in sleep is meant to
-            rate = result.metrics.get(f"rate_{phase}_{p['name']}_hz")
-            if rate is not None and rate > limit and (phase, p["name"]) not in known:
-                said = f"{p['name']} fires at {rate:.4g} Hz on average in {phase}"
-                yield Finding("runaway", p["name"], f"{said} (limit {limit:g} Hz)")
+            rate = result.metrics.get(f"rate_{phase}_{p.name}_hz")
+            if rate is not None and rate > limit and (phase, p.name) not in known:
+                said = f"{p.name} fires at {rate:.4g} Hz on average in {phase}"
+                yield Finding("runaway", p.name, f"{said} (limit {limit:g} Hz)")
 
 
 def _silent(metrics: Mapping[str, Any], population: str) -> Iterator[Finding]:

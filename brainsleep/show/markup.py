@@ -17,14 +17,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..errors import BrainsleepError, SpecError
-from ..network.models import Model
+from ..network.models import KINDS, Model
 from . import facts, health, stored_models
 from .typeset import Block, blocks, mathml, symbol
 
 if TYPE_CHECKING:
     from ..experiment.protocol import Protocol
+    from ..experiment.start import SavedWeights
     from ..network.spec import Network
-    from ..results.store import Result
+    from ..results.result import Result
 
 _NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 
@@ -142,7 +143,6 @@ class Part:
 
 def part(model: Model, users: Sequence[str] = ()) -> Part:
     """Return a model as it is shown."""
-    kind = stored_models.KINDS[type(model).__name__][1]
     try:
         found = blocks(model)
     except (BrainsleepError, RecursionError, MemoryError):  # code that no one could simulate
@@ -151,24 +151,25 @@ def part(model: Model, users: Sequence[str] = ()) -> Part:
     values = tuple(
         (name, _symbol(name), facts.text(value)) for name, value in model.parameters.items()
     )
-    return Part(kind, model.name, ", ".join(users), typeset, values, model.references)
+    return Part(KINDS[type(model)], model.name, ", ".join(users), typeset, values, model.references)
 
 
-def parts(network: dict[str, Any], plan: dict[str, Any]) -> list[Part]:
-    """Return all different models of a described network, as they are shown.
+def parts(network: Network, plan: dict[str, Any]) -> list[Part]:
+    """Return all different models of a network, as they are shown.
 
     Parameters
     ----------
-    network, plan : dict
-        Its description, and that of its final source: of layers, which have no model, it has what
-        they do in every step.
+    network : Network
+        What they are of.
+    plan : dict
+        Description of its final source: of layers, which have no model, it has what they do in
+        every step.
     """
     layers = [
         Part("layer", str(name), "", ((Block("every step", str(code), ()), ()),), (), ())
         for name, code in plan.get("populations", {}).items()
     ]
-    models = stored_models.models(network)
-    return [*layers, *(part(stored_models.model(each), users) for each, users in models)]
+    return [*layers, *(part(model, users) for model, users in stored_models.models(network))]
 
 
 def _lines(block: Block) -> tuple[Markup, ...]:
@@ -197,17 +198,16 @@ def of_network(network: Network) -> str:
     """Display a network in a notebook: populations, projections, and every model on demand."""
     from ..values.plain import plain
 
-    shown = _network(plain(network), plain(network.plan))
+    shown = _network(network, plain(network.plan))
     return render("display.html", view="network", name=network.name, **shown)
 
 
 def of_protocol(protocol: Protocol) -> str:
     """Display a protocol in a notebook: its network, its schedule, and its settings on demand."""
-    plain = protocol.describe()
-    shown = _network(plain["network"], protocol.equations(), plain["initial_weights"])
-    shown["tables"] += facts.schedule(plain)
+    shown = _network(protocol.network, protocol.equations(), protocol.initial_weights)
+    shown["tables"] += facts.schedule(protocol)
     shown |= {"description": protocol.description, "references": protocol.references}
-    shown["settings"] = facts.settings(plain)
+    shown["settings"] = facts.settings(protocol.describe())
     return render("display.html", view="protocol", name=protocol.name, **shown)
 
 
@@ -224,12 +224,12 @@ def of_result(result: Result) -> str:
 
 
 def _network(
-    network: dict[str, Any], plan: dict[str, Any], start: dict[str, Any] | None = None
+    network: Network, plan: dict[str, Any], start: SavedWeights | None = None
 ) -> dict[str, Any]:
     return {
         "tables": [facts.populations(network), facts.projections(network, start)],
         "models": parts(network, plan),
         "description": "",
-        "references": network.get("references", ()),
+        "references": getattr(network, "references", ()),
         "settings": None,
     }

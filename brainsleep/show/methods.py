@@ -6,23 +6,25 @@ with ``\input``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from ..experiment.cadence import every_nth, scheduled
 from ..experiment.protocol import Protocol
+from ..experiment.start import SavedWeights
 from ..network.layers import SurrogateNetwork
-from ..network.models import Model
+from ..network.models import KINDS, Model
 from ..network.spec import Network
+from ..tasks.images.continual import Tasks
 from ..tasks.images.readout import CLASSIFIERS, Readout
 from ..tasks.images.task import Data, Images
 from ..values.plain import plain
-from . import facts, stored_models
-from .facts import end_of_sleep, text
+from . import facts
+from .facts import text
 from .latex import latex_unit, symbol
 from .latex_text import aligned, escaped, tabulated
 from .layers_text import layers
+from .schedule_text import listed, schedule_text
+from .stored_models import models
 from .typeset import blocks
 
 
@@ -44,12 +46,12 @@ def methods(what: Protocol | Network | Model) -> str:
         parts += _model(what, ())
         references: Iterable[str] = what.references
     elif isinstance(what, Protocol):
-        parts += _network(what.network, plain(what.initial_weights))
-        parts += [*_schedule(what.describe()), *_data(what)]
-        references = [*what.references, *_cited(plain(what.network))]
+        parts += _network(what.network, what.initial_weights)
+        parts += [*_schedule(what), *_data(what)]
+        references = [*what.references, *_cited(what.network)]
     else:
         parts += _network(what)
-        references = _cited(plain(what))
+        references = _cited(what)
     if found := list(dict.fromkeys(references)):
         items = "\n".join(rf"\item \texttt{{{escaped(reference)}}}" for reference in found)
         begin, end = r"\begin{itemize}", r"\end{itemize}"
@@ -57,32 +59,30 @@ def methods(what: Protocol | Network | Model) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _cited(network: Mapping[str, Any]) -> Iterator[str]:
-    for model, _ in stored_models.models(dict(network)):
-        yield from model.get("references", ())
+def _cited(network: Network) -> Iterator[str]:
+    for model, _ in models(network):
+        yield from model.references
 
 
 # -- network -----------------------------------------------------------------------------------
 
 
-def _network(spec: Network, start: dict[str, Any] | None = None) -> Iterator[str]:
-    network = plain(spec)
-    yield rf"\subsection*{{Network \texttt{{{escaped(network['name'])}}}}}"
-    yield f"The time step is {text(network['dt'])}."
+def _network(network: Network, start: SavedWeights | None = None) -> Iterator[str]:
+    yield rf"\subsection*{{Network \texttt{{{escaped(network.name)}}}}}"
+    yield f"The time step is {text(network.dt)}."
     for table in (facts.populations(network), facts.projections(network, start)):
         rows = [[escaped(cell) for cell in row] for row in table.rows]
         yield tabulated(table.columns, rows, table.title)
-    if isinstance(spec, SurrogateNetwork):
-        yield from layers(spec)
-    for model, users in stored_models.models(network):
-        yield from _model(stored_models.model(model), users)
+    if isinstance(network, SurrogateNetwork):
+        yield from layers(network)
+    for model, users in models(network):
+        yield from _model(model, users)
 
 
 def _model(model: Model, users: Iterable[str]) -> Iterator[str]:
-    kind = stored_models.KINDS[type(model).__name__][1]
     used = ", ".join(rf"\texttt{{{escaped(user)}}}" for user in users)
     of = f" ({used})" if used else ""
-    yield rf"\paragraph{{{kind.capitalize()} \texttt{{{escaped(model.name)}}}{of}.}}"
+    yield rf"\paragraph{{{KINDS[type(model)].capitalize()} \texttt{{{escaped(model.name)}}}{of}.}}"
     for block in blocks(model):
         if block.lines:
             yield f"{_sentence(block.title)}:\n{aligned(block.lines)}"
@@ -102,27 +102,21 @@ def _sentence(title: str) -> str:
 # -- schedule and data -------------------------------------------------------------------------
 
 
-def _schedule(protocol: dict[str, Any]) -> Iterator[str]:
-    plan = protocol["schedule"]
+def _schedule(protocol: Protocol) -> Iterator[str]:
+    plan = protocol.schedule
     yield r"\subsection*{Schedule}"
-    yield " ".join(_said_of_sleep(plan))
-    if protocol["tasks"]["classes"]:
-        yield " ".join(_said_of_tasks(protocol["tasks"]))
-    if protocol["initial_weights"]["result"]:
-        yield _said_of_start(protocol["initial_weights"])
-    phases = {"wake": plan["wake"]["gates"], "sleep": plan["sleep"]["gates"]}
-    for stage in plan["sleep"]["stages"]:
-        phases[f"the stage {stage['name']} of sleep"] = plan["sleep"]["gates"] | stage["gates"]
-    phases["the test"] = plan["test"]["gates"]
-    if not plan["sleep"]["fraction"]:
-        phases = {name: gates for name, gates in phases.items() if "sleep" not in name}
-    elif plan["sleep"]["stages"]:
-        del phases["sleep"]
+    yield escaped(" ".join(schedule_text(plan).values()))
+    if isinstance(protocol.task, Images) and len(protocol.task.tasks):
+        yield " ".join(_said_of_tasks(protocol.task.tasks))
+    if protocol.initial_weights.result:
+        yield _said_of_start(protocol.initial_weights)
     sentences = []
-    for name, gates in phases.items():
+    for phase, gates in plan.phase_gates().items():
+        kind, _, stage = phase.partition(": ")
+        name = f"the stage {stage} of sleep" if stage else "the test" if kind == "test" else kind
         opened = [_gate(gate, value) for gate, value in gates.items() if value]
         sentences.append(
-            f"In {escaped(name)} {_listed(opened) or 'no gate'} "
+            f"In {escaped(name)} {listed(opened) or 'no gate'} "
             + ("is open." if len(opened) < 2 else "are open.")
         )
     yield " ".join(sentences) + " All other gates are closed."
@@ -132,64 +126,26 @@ def _gate(name: str, value: float) -> str:
     return rf"\texttt{{{escaped(name)}}}" + (f" (at {value:g})" if value != 1 else "")
 
 
-def _listed(words: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def _said_of_sleep(plan: dict[str, Any]) -> Iterator[str]:
-    sleep = plan["sleep"]
-    epochs = f", in {plan['epochs']} epochs" if plan["epochs"] > 1 else ""
-    if epochs and plan["identical_epochs"]:
-        epochs += " that are all alike: the same order, and the same times of sleep"
-    yield escaped(f"Each image is shown for {text(plan['image_duration'])}{epochs}.")
-    if not sleep["fraction"]:
-        yield "There is no sleep."
-        return
-    asleep, awake = scheduled(plan)
-    percent, length = f"{100 * sleep['fraction']:g} %", text(f"{asleep} second")
-    most = f"at most {text(sleep['max_duration'])}"
-    if sleep["cadence"] == "images":
-        nth = every_nth(sleep["fraction"])
-        every = "every one" if nth == 1 else f"every {nth} from there"
-        said = f"A sleep of {length} comes after the first image (or batch) and after {every}"
-    elif sleep["duration"] is not None:
-        said = f"Each sleep lasts {length} and comes after {text(f'{awake} second')} of wake"
-    else:
-        wake = text(plan["period"])
-        said = f"After every {wake} of wake comes a sleep of {percent} of that time, {most}"
-    yield escaped(said + ".")
-    if sleep["trigger"]:
-        said = f"It comes only if summed weights exceed {sleep['trigger']:g} times their start."
-        yield escaped(said)
-    if sleep["until_initial"]:
-        yield escaped(f"It ends early {end_of_sleep(sleep)}.")
-    if sleep["stages"]:
-        whole = sum(stage["share"] for stage in sleep["stages"])
-        stages = [f"{s['name']} ({100 * s['share'] / whole:.3g} %)" for s in sleep["stages"]]
-        times = f", {sleep['cycles']} times over" if sleep["cycles"] > 1 else ""
-        yield escaped(f"It goes through {_listed(stages)}{times}.")
-
-
-def _said_of_tasks(tasks: dict[str, Any]) -> Iterator[str]:
-    classes = "; ".join(_listed([str(label) for label in task]) for task in tasks["classes"])
-    count = len(tasks["classes"])
-    if tasks["mixed"]:
+def _said_of_tasks(tasks: Tasks) -> Iterator[str]:
+    classes = "; ".join(listed([str(label) for label in task]) for task in tasks.classes)
+    count = len(tasks)
+    if tasks.mixed:
         yield f"The images of the classes of {count} tasks ({classes}) are shown mixed."
         yield f"What is called a task is one of {count} equal parts of them, in random order."
         return
     yield f"Classes are learned in {count} tasks, one after the other: {classes}."
-    if tasks["rehearsal"]:
+    if tasks.rehearsal:
         yield (
-            f"From the second task on, {tasks['rehearsal']:g} images of earlier tasks are replayed "
-            f"for each new one, drawn from {tasks['stored']} stored images of every class and "
+            f"From the second task on, {tasks.rehearsal:g} images of earlier tasks are replayed "
+            f"for each new one, drawn from {tasks.stored} stored images of every class and "
             "shown at random places among the new ones."
         )
 
 
-def _said_of_start(saved: dict[str, Any]) -> str:
-    names = [rf"\texttt{{{escaped(name)}}}" for name in saved["projections"]]
-    of = f"of {_listed(names)}" if names else "of all projections"
-    run, snapshot = escaped(Path(saved["result"]).name), escaped(saved["snapshot"])
+def _said_of_start(saved: SavedWeights) -> str:
+    names = [rf"\texttt{{{escaped(name)}}}" for name in saved.projections]
+    of = f"of {listed(names)}" if names else "of all projections"
+    run, snapshot = escaped(Path(saved.result).name), escaped(saved.snapshot)
     return (
         f"Connections and weights {of} start as those of run \\texttt{{{run}}} "
         f"(snapshot \\texttt{{{snapshot}}})."
@@ -201,7 +157,7 @@ def _said_of_readout(readout: Readout, data: Data, scored: str) -> str:
     one = "population" if len(readout.populations) == 1 else "populations"
     said = (
         f" {CLASSIFIERS[readout.classifier]} on standardised spike counts of {one} "
-        f"{_listed(list(readout.populations))}, reduced to the principal components of "
+        f"{listed(list(readout.populations))}, reduced to the principal components of "
         f"{100 * readout.variance:g} % of their variance, was fitted on "
     )
     if readout.fit_last:

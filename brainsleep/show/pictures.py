@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..errors import FigureError, one_line
+from ..errors import FigureError, StoreError, one_line
 from ..files.load import load_module
-from ..results.store import Result
+from ..results.result import Result
 
 #: Figures of one result in the order of a report: what they are called, and what they show.
 OF_ONE = {
@@ -106,7 +106,7 @@ def pictures(
         except FigureError as error:
             missing.append((name, str(error).split("; ")[0]))
             continue
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, StoreError) as error:
             missing.append((name, f"what is stored cannot be drawn ({one_line(error)})"))
             continue
         title, caption = (OF_ONE | OF_MANY)[name]

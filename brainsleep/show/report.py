@@ -15,8 +15,10 @@ from typing import Any
 from ..errors import StoreError, explain
 from ..experiment.identity import deciding
 from ..files.atomic import written_for
-from ..results.store import Result, as_stored, check_writable, read_result, versions
+from ..results.result import Result
+from ..results.store import as_stored, check_writable, read_result, versions
 from ..results.table import flatten, results_in
+from ..tasks.images.task import Images
 from . import facts, health, markup
 from .facts import Table
 from .pictures import OF_ONE, Picture, pictures
@@ -108,9 +110,8 @@ def _page(template: str, **values: Any) -> str:
 
 
 def _of_one(result: Result) -> dict[str, Any]:
-    protocol, equations = result.info["protocol"], result.info["equations"]
-    network = protocol["network"]
-    again, exact = command(result)
+    equations, (again, exact) = result.equations, command(result)
+    protocol = result.stored_protocol
     page = {
         "headline": facts.headline(result),
         "alarms": health.alarms(result),
@@ -119,12 +120,12 @@ def _of_one(result: Result) -> dict[str, Any]:
         "summary": [facts.weights(result), facts.rates(result)],
         "metrics": facts.metrics(result),
         "setup": [
-            facts.populations(network),
-            facts.projections(network, protocol.get("initial_weights")),
+            facts.populations(protocol.network),
+            facts.projections(protocol.network, protocol.initial_weights),
             *facts.schedule(protocol),
         ],
-        "settings": facts.settings(protocol),
-        "models": markup.parts(network, equations),
+        "settings": facts.settings(result.described),
+        "models": markup.parts(protocol.network, equations),
         "sources": list(_sources(equations)),
         "command": again,
         "exact": exact,
@@ -166,15 +167,15 @@ def _blocks(part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
-    flat = {result.info["run_id"]: _settings(result) for result in results}
+    flat = {result.run_id: _settings(result) for result in results}
     keys = list(dict.fromkeys(key for each in flat.values() for key in each))
     decisive = [_settings(result, deciding) for result in results]
     varied = [key for key in keys if _differ(key, flat.values()) and _differ(key, decisive)]
-    results = sorted(results, key=lambda r: _order(flat[r.info["run_id"]], varied))
-    found = {result.info["run_id"]: health.alarms(result) for result in results}
+    results = sorted(results, key=lambda r: _order(flat[r.run_id], varied))
+    found = {result.run_id: health.alarms(result) for result in results}
     labels = {run: _label(flat[run], varied) for run in found}
     notes = list(_notes(len(results), len(varied)))
-    first = flat[results[0].info["run_id"]]
+    first = flat[results[0].run_id]
     common = [(key, facts.text(first[key])) for key in keys if key not in varied and key in first]
     sections = len(results) <= MOST_SECTIONS
     limits = {health.limits(result) for result in results}
@@ -202,11 +203,10 @@ def _differ(key: str, settings: Iterable[Mapping[str, Any]]) -> bool:
 
 def _settings(result: Result, chosen: Callable[[dict], dict] = dict) -> dict[str, Any]:
     """Return the settings of a run by key, all or chosen ones; first what is not its protocol's."""
-    info = result.info
-    own = {"data": info["data"]["name"], "backend": info["backend"], "seed": info["seed"]}
-    own["name"] = info["protocol"]["name"]
+    own = {"data": result.data.name, "backend": result.backend, "seed": result.seed}
+    own["name"] = result.described["name"]
     said = ("description", "data.source", "data.root")
-    return own | {k: v for k, v in flatten(chosen(info["protocol"])).items() if k not in said}
+    return own | {k: v for k, v in flatten(chosen(result.described)).items() if k not in said}
 
 
 def _order(settings: Mapping[str, Any], varied: Sequence[str]) -> tuple:
@@ -253,8 +253,9 @@ def _drawn(results: list[Result]) -> list[Picture]:
     """Draw what compares runs: against sleep if it differs, by condition, and a few in time."""
     if len(results) < 2:
         return []
-    fractions = {r.info["protocol"]["schedule"]["sleep"]["fraction"] for r in results}
-    tasks = any(facts.n_tasks(r.info["protocol"]) > 1 for r in results)
+    fractions = {r.stored_protocol.schedule.sleep_per_wake for r in results}
+    about = [result.stored_protocol.task for result in results]
+    tasks = any(isinstance(task, Images) and len(task.tasks) > 1 for task in about)
     choices = ["continual"] if tasks else ["accuracy", "sleep_sweep"] if len(fractions) > 1 else []
     found, _ = pictures(results, choices)
     found += [] if found else pictures(results, ["controls"])[0]
@@ -273,8 +274,8 @@ def _runs(
     any_stopped = any(result.stopped for result in results)
     rows = []
     for result in results:
-        run, get = result.info["run_id"], result.metrics.get
-        population = result.info["protocol"]["readout"]["population"]
+        run, get = result.run_id, result.metrics.get
+        population = facts.looked_at(result)
         rate = get(f"rate_test_{population}_hz")
         ends = get("network_interval")
         rows.append(
@@ -301,7 +302,7 @@ def _runs(
 def _section(
     result: Result, labels: Mapping[str, str], found: Mapping[str, list[health.Finding]]
 ) -> dict[str, Any]:
-    run = result.info["run_id"]
+    run = result.run_id
     drawn, _ = pictures([result], ["weights", "sleep_rates"], bitmap=True)
     return {
         "run": run,

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import BrainsleepError, ProtocolError
 from ..experiment.protocol import Protocol, load_protocol
 from ..files.load import load_module, shipped
-from ..results.store import Result
+from ..results.result import Result
 from ..results.table import flatten
 
 #: Settings that decide nothing.
@@ -36,18 +36,17 @@ def command(result: Result) -> tuple[str, bool]:
         False if none of the package's protocols has its settings and equations: it is of one of
         the user's own, or of another version.
     """
-    info = result.info
-    wanted, name = flatten(info["protocol"]), str(info["protocol"]["name"])
+    wanted, name = flatten(result.described), str(result.described["name"])
     for model in _models(name):
         try:
             base = load_protocol(name, model)
             changes = _changes(flatten(base.describe()), wanted)
-            if _gives(base, changes, info):
-                return _written(name, model, changes, info), True
+            if _gives(base, changes, result):
+                return _written(name, model, changes, result), True
         except (BrainsleepError, TypeError, ValueError):
             continue  # such as a network without the parts that the settings are of
-    source = {"data.source": str(info["protocol"]["data"]["source"])}
-    return _written("MY_PROTOCOL.py", "", source, info), False
+    source = {"data.source": str(result.described["data"]["source"])}
+    return _written("MY_PROTOCOL.py", "", source, result), False
 
 
 def _models(name: str) -> Iterator[str]:
@@ -69,7 +68,7 @@ def _changes(base: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _gives(protocol: Protocol, changes: dict[str, str], info: dict[str, Any]) -> bool:
+def _gives(protocol: Protocol, changes: dict[str, str], result: Result) -> bool:
     """Tell whether a protocol, changed, has the settings and the equations of a result.
 
     Raises
@@ -81,15 +80,15 @@ def _gives(protocol: Protocol, changes: dict[str, str], info: dict[str, Any]) ->
         if ":" in value and key != "data.source":  # as any name of an object has
             raise ProtocolError(f"result: its setting {key} is {value!r}, which names an object")
     changed = protocol.override(changes)
-    settings, wanted = flatten(changed.describe()), flatten(info["protocol"])
+    settings, wanted = flatten(changed.describe()), flatten(result.described)
     same = all(settings.get(k) == v for k, v in wanted.items() if k not in _SAID)
-    return same and json.loads(json.dumps(changed.equations())) == info["equations"]
+    return same and json.loads(json.dumps(changed.equations())) == result.equations
 
 
-def _written(protocol: str, model: str, changes: dict[str, str], info: dict[str, Any]) -> str:
+def _written(protocol: str, model: str, changes: dict[str, str], result: Result) -> str:
     words = ["brainsleep", "run", protocol]
     words += ["--model", model] if model else []
     for key, value in changes.items():
         words += ["--data", value] if key == "data.source" else ["--set", f"{key}={value}"]
-    words += ["--seed", str(info["seed"]), "--backend", str(info["backend"])]
+    words += ["--seed", str(result.seed), "--backend", str(result.backend)]
     return shlex.join(words)

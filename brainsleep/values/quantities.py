@@ -4,13 +4,45 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from typing import TypeGuard
 
 import numpy as np
 from brian2 import Quantity, get_dimensions, second
 
 from ..errors import BrainsleepError, Details, SpecError, explain
-from .units import as_code, readable_unit, unit_name
+from .units import as_code, read_unit, readable_unit, unit_name
+
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+
+#: Most characters of a quantity as text.
+_LONGEST = 200
+
+
+def read_quantity(text: str) -> int | float | Quantity | None:
+    """Read a number, or a number with its unit, from text; None if it is something else.
+
+    Nothing is evaluated, so the text may come from anyone.
+
+    Raises
+    ------
+    SpecError
+        If the unit is none that Brian2 knows.
+
+    Examples
+    --------
+    >>> read_quantity("0.03 second"), read_quantity("5*mV/ms"), read_quantity("7")
+    (30. * msecond, 5. * metre ** 2 * kilogram * second ** -4 * amp ** -1, 7)
+    """
+    found = _NUMBER.match(text) if len(text) <= _LONGEST else None
+    if not found:
+        return None
+    rest = text[found.end() :].strip()
+    if not rest:
+        whole = re.fullmatch(r"[-+]?\d{1,300}", found[1])  # more digits than a float can hold
+        return int(found[1]) if whole else float(found[1])
+    unit = read_unit(rest.removeprefix("*"))
+    return None if unit is None else float(found[1]) * unit
 
 
 def is_number(value: object) -> TypeGuard[float]:

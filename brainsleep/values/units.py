@@ -1,10 +1,14 @@
-"""Names of units, from dimensions alone."""
+"""Units as text: their names, from dimensions alone, and units from what was written."""
 
 from __future__ import annotations
 
-from brian2 import Quantity, get_dimensions, second
+import re
+
+from brian2 import Quantity, amp, farad, get_dimensions, second, siemens, volt
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
+
+from ..errors import SpecError
 
 _BASE_UNITS = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candle")
 _NAMED_UNITS = (
@@ -14,6 +18,32 @@ _NAMED_UNITS = (
 )
 #: What neurons are described in; combinations of two of them are tried for readable names.
 _COMMON_UNITS = ("volt", "second", "amp", "siemens", "farad", "ohm", "metre")
+#: Other names of units; `brian2` has no short ones of one letter.
+_SHORT_UNITS = {"s": second, "V": volt, "A": amp, "F": farad, "S": siemens}
+
+_ONE = r"([A-Za-z]\w*)(?:\s*\*\*\s*(-?\d{1,2}(?:\.\d{1,6})?))?"
+_PRODUCT = re.compile(rf"\s*{_ONE}(?:\s*[*/]\s*{_ONE})*\s*")
+_FACTOR = re.compile(rf"([*/]?)\s*{_ONE}")
+
+
+def read_unit(text: str) -> Quantity | None:
+    """Read a product of powers of units such as ``ms``, ``mV/ms``, ``volt**-1``; else None.
+
+    Raises
+    ------
+    SpecError
+        If there is no unit of such a name.
+    """
+    if not _PRODUCT.fullmatch(text):
+        return None
+    unit = Quantity(1.0)
+    for operator, name, power in _FACTOR.findall(text):
+        one = _SHORT_UNITS.get(name) or DEFAULT_UNITS.get(name)
+        if one is None:
+            raise SpecError(f"got unit '{name}'; expected a unit such as ms, mV")
+        exponent = float(power) if "." in power else int(power or 1)
+        unit = unit * one ** (-exponent if operator == "/" else exponent)
+    return unit
 
 
 def unit_name(value: object) -> str:

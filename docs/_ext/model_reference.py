@@ -27,18 +27,14 @@ from brainsleep.errors import BrainsleepError
 from brainsleep.experiment.stages import SleepStage
 from brainsleep.figures._style import STYLE
 from brainsleep.files.load import load_module, shipped
+from brainsleep.network.models import KINDS as MODELS
 from brainsleep.network.models import Model, NeuronModel, SpontaneousActivity, SynapseModel
 from brainsleep.network.spec import Network, NetworkSpec
 from brainsleep.show import typeset
 
 logger = logging.getLogger(__name__)
 
-KINDS = {
-    "NeuronModel": "neuron",
-    "SynapseModel": "synapse",
-    "PlasticityRule": "plasticity rule",
-    "SpontaneousActivity": "spontaneous activity",
-    "WeightProcess": "weight process",
+KINDS = {kind.__name__: word for kind, word in MODELS.items()} | {
     "SleepStage": "stage of sleep",
     "NetworkSpec": "network",
     "SurrogateNetwork": "surrogate-gradient network",

@@ -156,7 +156,7 @@ def test_show_prints_the_final_equations_parameters_and_schedule(call):
         "dv/dt = (v_rest - v + r*i_syn)/tau_m : volt",
         "w = plasticity_gate_post*w + (1 - plasticity_gate_post)*w_before",
         "tau_m = 30. ms",
-        "sleep of 3.5 s after every 35. s of wake",
+        "After every 35 s of wake comes a sleep of 10 % of that time, at most 10 s.",
         "rate*dt > 0 and rand() < rate*dt",
     ):
         assert text in out

@@ -326,7 +326,7 @@ def test_show_lists_the_stages():
     for part in describe(STAGED.override({"schedule.sleep.cycles": 2})):
         shown.print(part)
     text = shown.file.getvalue()
-    for wanted in ("sleep: nrem", "sleep: rem", "each nrem 80 %, then rem 20 %, 2 times over"):
+    for wanted in ("sleep: nrem", "sleep: rem", "through nrem (80 %) and rem (20 %), 2 times over"):
         assert wanted in text
 
 

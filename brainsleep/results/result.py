@@ -1,0 +1,341 @@
+"""A stored run: what made it, what was measured, and what was recorded, each under one name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from brian2 import Quantity, second
+
+from ..errors import BrainsleepError, StoreError, one_line
+from ..files.npz import read_npz
+from ..values.plain import outlined
+from ..values.quantities import check_time
+
+if TYPE_CHECKING:
+    from ..experiment.protocol import Protocol
+
+
+class UsedData(NamedTuple):
+    """The data set that a run learned from.
+
+    Parameters
+    ----------
+    name, source, licence, citation : str
+        What it is.
+    fingerprint : str
+        Hash of its content.
+    """
+
+    name: str
+    fingerprint: str
+    source: str
+    licence: str
+    citation: str
+
+
+class Sleeps(NamedTuple):
+    """When a network slept.
+
+    Parameters
+    ----------
+    onsets, ends : Quantity, shape (n_sleeps,)
+        Times in the run. Slots, and stages, of one sleep are one.
+    """
+
+    onsets: Quantity
+    ends: Quantity
+
+    @property
+    def durations(self) -> Quantity:
+        """Length of every sleep, shape (n_sleeps,)."""
+        return self.ends - self.onsets
+
+
+class Spikes(NamedTuple):
+    """Single spikes of a population.
+
+    Parameters
+    ----------
+    times : Quantity, shape (n_spikes,)
+        Times in the run.
+    neurons : ndarray of int, shape (n_spikes,)
+        Who spiked.
+    """
+
+    times: Quantity
+    neurons: np.ndarray
+
+
+class Weights(NamedTuple):
+    """The weights of a projection at every time at which all of them were kept.
+
+    Parameters
+    ----------
+    source, target : str
+        Its populations.
+    sign : int
+        -1 for an inhibitory one, whose weights are magnitudes like all others.
+    names : list of str
+        Names of the snapshots, in the order of time.
+    times : Quantity, shape (n_snapshots,)
+        Their times in the run.
+    synapses : ndarray of int, shape (n_synapses, 2)
+        Pre- and postsynaptic neuron.
+    w : ndarray, shape (n_snapshots, n_synapses)
+        Weights, without unit.
+    """
+
+    source: str
+    target: str
+    sign: int
+    names: list[str]
+    times: Quantity
+    synapses: np.ndarray
+    w: np.ndarray
+
+
+class _Arrays(dict[str, np.ndarray]):
+    """Arrays by the rest of their names; one that is not there is named in full."""
+
+    start: str
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise KeyError(f"{self.start}{name}")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A stored run.
+
+    What a result holds is data and may come from anyone: nothing in it is executed.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    info : dict
+        What ``result.json`` holds, as it is there.
+    """
+
+    path: Path
+    info: dict
+
+    # -- what made it ----------------------------------------------------------------------------
+
+    @property
+    def run_id(self) -> str:
+        """Hash of all that decides the outcome; name of the folder."""
+        return self.info["run_id"]
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers."""
+        return self.info["seed"]
+
+    @property
+    def backend(self) -> str:
+        """What simulated it, such as ``"cpp"``."""
+        return self.info["backend"]
+
+    @property
+    def compiler(self) -> str:
+        """Compiler and its version; "" if nothing was compiled."""
+        return self.info.get("compiler") or ""
+
+    @property
+    def machine(self) -> str:
+        """Operating system, processor and, if it was used, GPU."""
+        return self.info.get("machine") or ""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of Python and of packages by name."""
+        return self.info["versions"]
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Wall times, and the time that was simulated, in s by name."""
+        return self.info["timings"]
+
+    @property
+    def data(self) -> UsedData:
+        """The data set."""
+        found = self.info["data"]
+        more = (str(found.get(name) or "") for name in UsedData._fields[1:])
+        return UsedData(found["name"], *more)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The protocol as plain data, from `Protocol.describe`."""
+        return self.info["protocol"]
+
+    @property
+    def equations(self) -> dict[str, Any]:
+        """The final source of the network as plain data, from `Protocol.equations`."""
+        return self.info["equations"]
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """The protocol, to be changed and run again.
+
+        Raises
+        ------
+        StoreError
+            If this version cannot make it: it is of another version, or has hooks. It can be read
+            as `stored_protocol` all the same.
+        """
+        from ..experiment.protocol import Protocol
+
+        try:
+            return Protocol.from_dict(self.described)
+        except BrainsleepError as error:
+            raise StoreError(
+                f"result {self.path}: its protocol cannot be made by this version "
+                f"({one_line(error)}); read it as stored_protocol"
+            ) from error
+
+    @cached_property
+    def stored_protocol(self) -> Protocol:
+        """The protocol to be read, never to be run: nothing in it is checked.
+
+        It is there for results of any version. A field that the result does not have has its
+        default; a value that does not fit its field is as in `described`.
+        """
+        from ..experiment.protocol import Protocol, nested
+
+        return outlined(Protocol, nested(self.described))
+
+    @property
+    def label(self) -> str:
+        """What figures call it, if it was given a name; else ""."""
+        return str(self.info.get("label") or "")
+
+    # -- what was measured -----------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Measured values by name."""
+        return self.info["metrics"]
+
+    @property
+    def alarms(self) -> list[dict]:
+        """What went wrong while it ran, see `brainsleep.run.observers.alarms.Alarm`."""
+        return self.info.get("alarms", [])
+
+    @property
+    def stopped(self) -> dict | None:
+        """The alarm that ended the run early; its ``at_s`` says when. None for a whole run."""
+        return self.info.get("stopped")
+
+    # -- what was recorded -----------------------------------------------------------------------
+
+    @property
+    def dt(self) -> Quantity:
+        """Time step."""
+        found = self.stored_protocol.network.dt
+        check_time(found, f"result {self.path}: network.dt", StoreError)
+        return found
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays by name, read from disk."""
+        return self._read("")
+
+    @cached_property
+    def slots(self) -> dict[str, np.ndarray]:
+        """What every slot was, by name: ``steps``, ``phase``, ``image`` and so on."""
+        return self._read("slots/")
+
+    @property
+    def slot_times(self) -> Quantity:
+        """When slots begin and the last one ends, shape (n_slots + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.slots["steps"])]) * float(self.dt) * second
+
+    @property
+    def sleeps(self) -> Sleeps:
+        """When the network slept; sleeps that took no time are left out."""
+        asleep = np.concatenate([[0], (self.slots["phase"] == "sleep").astype(int), [0]])
+        edges, times = np.diff(asleep), self.slot_times
+        onsets, ends = times[edges == 1], times[edges == -1]
+        return Sleeps(onsets[ends > onsets], ends[ends > onsets])
+
+    @property
+    def counts(self) -> dict[str, np.ndarray]:
+        """Spikes of every neuron in every slot by population, shape (n_slots, n_neurons)."""
+        return {name: counts for name, counts in self._read("counts/").items() if len(counts)}
+
+    @property
+    def spikes(self) -> dict[str, Spikes]:
+        """Single spikes by population, if any were recorded."""
+        window = self.stored_protocol.record.raster
+        if not window or window[0] >= len(self.slot_times) - 1:
+            return {}
+        dt = float(self.dt)
+        both = self._read("spikes/")
+        return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in both.items()}
+
+    @property
+    def weights(self) -> dict[str, Weights]:
+        """All weights that were kept, by projection."""
+        slots, times = self.slots, self.slot_times
+        n_train = int(np.sum(slots["stage"] == "train"))
+        snapshots, synapses = self._read("snapshots/"), self._read("synapses/")
+        found = {}
+        for p in self.stored_protocol.network.projections:
+            keys = [key.rpartition("/") for key in snapshots]
+            at = {name: n_train for name, _, projection in keys if projection == p.name}
+            at |= {name: int(name[5:]) for name in at if name.startswith("slot_")}
+            at |= {"initial": 0}
+            names = sorted(at, key=lambda name: (at[name], name != "initial"))
+            found[p.name] = Weights(
+                p.source,
+                p.target,
+                int(getattr(p, "sign", 1)),
+                names,
+                times[[at[name] for name in names]],
+                synapses[p.name],
+                np.array([snapshots[f"{name}/{p.name}"] for name in names]),
+            )
+        return found
+
+    @property
+    def weight_statistics(self) -> list[str]:
+        """What was measured of weights: the columns of `statistics`."""
+        return self.info.get("weight_statistics", [])
+
+    @property
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Statistics of weights over time by projection, shape (n_times, n_statistics)."""
+        return self._read("stats/")
+
+    @property
+    def statistics_times(self) -> Quantity:
+        """When `statistics` were taken, shape (n_times,)."""
+        return self._read("stat_times_s")[""] * second
+
+    def _read(self, start: str) -> dict[str, np.ndarray]:
+        """Read the arrays whose names begin so, by the rest of their names."""
+        try:
+            found = read_npz(self.path / "arrays.npz", start)
+        except MemoryError:  # what the file can hold does not fit here
+            raise
+        except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
+            raise StoreError(
+                f"result {self.path}: cannot read arrays.npz; run it again with --force"
+            ) from error
+        named = _Arrays({name.removeprefix(start): array for name, array in found.items()})
+        named.start = start
+        return named
+
+    def _repr_html_(self) -> str:
+        """Display it in a notebook."""
+        from ..show.markup import of_result
+
+        return of_result(self)
+
+    def __repr__(self) -> str:
+        return f"<Result {self.run_id} of protocol '{self.described['name']}'>"
