@@ -2,9 +2,7 @@
 
 The program is compiled once for a network (`brainsleep.backends.cuda.source`) and called again and
 again. How many replicas there are, their connectivity, states, parameters and segments are given to
-it at run time, as one image of memory a replica. (The module is long because a backend is more than
-its program: laying out memory, handing over what is given, and reading what comes back, on one
-class.)
+it at run time, as one image of memory a replica.
 """
 
 from __future__ import annotations
