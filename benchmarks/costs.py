@@ -190,8 +190,8 @@ def sweep() -> None:
         print(f"{n} runs in {took:.1f} s compiled {len(cache.entries())} program")
 
 
-#: Training and other images of `replicas`, by backend: for NumPy an image takes 200 times as long.
-REPLICA_IMAGES = {"cpp": (1050, 100), "numpy": (35, 50)}
+#: Training and other images of `replicas`.
+REPLICA_IMAGES = (1050, 100)
 
 
 def replicas() -> None:
@@ -200,26 +200,26 @@ def replicas() -> None:
         "| backend | training images | alone, s | in a batch, s | ratio | biological s/s, batch |"
     )
     print("|---|---:|---:|---:|---:|---:|")
-    for backend, (n_train, n_others) in REPLICA_IMAGES.items():
-        changes = {"data.source": "digits", "data.n_train": n_train, "data.n_readout": n_others}
-        protocol = load_protocol("paper").override({**changes, "data.n_test": n_others})
-        fractions = [protocol.override({"schedule.sleep.fraction": f}) for f in (0.0, 0.2)]
-        pairs = [(each, seed) for seed in range(5) for each in fractions]
-        make_backend(backend, protocol.network)  # compiled before
-        with tempfile.TemporaryDirectory() as folder:
-            begun = time.perf_counter()
-            for each, seed in pairs:
-                simulate(each, seed=seed, backend=backend, out=Path(folder) / "alone")
-            middle = time.perf_counter()
-            protocols, seeds = zip(*pairs, strict=True)
-            out = Path(folder) / "together"
-            found = simulate(protocols, seed=seeds, backend=backend, out=out, batch=True)
-            alone, together = middle - begun, time.perf_counter() - middle
-        biological = sum(result.info["timings"]["biological_s"] for result in found)
-        print(
-            f"| {backend} | {n_train} | {alone:.1f} | {together:.1f} | {alone / together:.2f} "
-            f"| {biological / together:.0f} |"
-        )
+    n_train, n_others = REPLICA_IMAGES
+    changes = {"data.source": "digits", "data.n_train": n_train, "data.n_readout": n_others}
+    protocol = load_protocol("paper").override({**changes, "data.n_test": n_others})
+    fractions = [protocol.override({"schedule.sleep.fraction": f}) for f in (0.0, 0.2)]
+    pairs = [(each, seed) for seed in range(5) for each in fractions]
+    make_backend("cpp", protocol.network)  # compiled before
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        for each, seed in pairs:
+            simulate(each, seed=seed, backend="cpp", out=Path(folder) / "alone")
+        middle = time.perf_counter()
+        protocols, seeds = zip(*pairs, strict=True)
+        out = Path(folder) / "together"
+        found = simulate(protocols, seed=seeds, backend="cpp", out=out, batch=True)
+        alone, together = middle - begun, time.perf_counter() - middle
+    biological = sum(result.info["timings"]["biological_s"] for result in found)
+    print(
+        f"| cpp | {n_train} | {alone:.1f} | {together:.1f} | {alone / together:.2f} "
+        f"| {biological / together:.0f} |"
+    )
 
 
 def memory() -> None:

@@ -45,7 +45,7 @@ hypothesis.settings.load_profile("brainsleep")
 #: Files that take minutes: one that is begun last leaves the other processes without work.
 LONG = """
 test_sweep test_howto test_parity test_faults test_docs test_tasks test_cuda test_surrogate
-test_replicas test_batch test_stages test_properties test_run test_protocols test_cache test_report
+test_batch test_stages test_properties test_run test_protocols test_cache test_report
 """.split()
 
 #: One input spike in every neuron with this rate and the time step of 1 ms: probability 1.
@@ -94,7 +94,7 @@ def emulated(spec, flags=("-O1", "-w")):
         patch.setattr(cuda_backend, "gpu", lambda: ("emulator", "0.0"))
         patch.setattr(cuda_backend, "architecture", lambda capability: "00")
         patch.setattr(cuda_backend, "compile_program", compile_program)
-        return cuda_backend.CudaBackend(spec, SMALL_CAPACITY)
+        return make_backend("cuda", spec, capacity=SMALL_CAPACITY)
 
 
 @pytest.hookimpl(tryfirst=True)

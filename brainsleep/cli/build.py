@@ -51,8 +51,8 @@ def build(
     A program for CUDA can be compiled without a GPU, and run where there is no compiler.
     """
     import_brian2()
-    from ..backends.base import make_backend
-    from ..network.spec import NetworkSpec
+    from ..backends.base import BACKENDS
+    from ..run.segment import Capacity
 
     chosen = protocol_with(protocol, settings, None, model)
     if backend not in ("cpp", "cuda"):
@@ -62,7 +62,7 @@ def build(
         raise BackendError(
             explain("build: --compute-capability", capability, "none with --backend cpp")
         )
-    if not isinstance(chosen.network, NetworkSpec):
+    if chosen.network.kind != BACKENDS[backend].kind:
         raise BackendError(f"build: '{chosen.network.name}' runs on torch: nothing to compile")
     if out is not None:
         os.environ["BRAINSLEEP_CACHE"] = str(out.resolve())
@@ -75,10 +75,11 @@ def build(
         from ..backends.cuda import toolkit as cuda_toolkit
 
         capability = capability or cuda_toolkit.gpu()[1]
-        folder = cuda_backend.build(chosen.network, capability, report)
+        print(cuda_backend.build(chosen.network, capability, report))
     else:
-        folder = make_backend("cpp", chosen.network, report=report).directory
-    print(folder)
+        from ..backends.cpp import backend as cpp_backend
+
+        print(cpp_backend.build(chosen.network, Capacity(), report))
 
 
 @programs.command("list")

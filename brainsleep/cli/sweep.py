@@ -92,7 +92,7 @@ def sweep(
     batch: Annotated[
         int,
         typer.Option("--batch", metavar="R", min=1, help="rows of one network that a worker runs "
-                     "together: pays where a call costs more than the steps in it (numpy, GPUs); "
+                     "together: pays on a GPU (cuda); "
                      "on cpp a batch uses the worker's share of the cores",
                      rich_help_panel=_CLUSTER),
     ] = 1,

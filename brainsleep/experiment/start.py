@@ -249,7 +249,7 @@ def _check_sizes(network: Network, name: str, theirs: tuple[int, int]) -> None:
 
 def _check_biases(network: Network, name: str, synapses: SavedSynapses) -> None:
     """Raise `ProtocolError` unless both have biases, or neither."""
-    own, theirs = bool(getattr(network.projection(name), "bias", False)), synapses.bias is not None
+    own, theirs = network.projection(name).bias, synapses.bias is not None
     if own != theirs:
         got, allowed = ("biases" if has else "no biases" for has in (theirs, own))
         where = f"initial_weights: '{name}' in the result"

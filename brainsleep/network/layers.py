@@ -212,6 +212,7 @@ class DenseProjection:
     processes: tuple[WeightProcess, ...] = ()
 
     w_min = 0.0
+    sign = 1
 
     @mistakes.checked
     def __post_init__(self):
@@ -294,6 +295,8 @@ class SurrogateNetwork(Network):
     dt: Quantity = default(1 * ms)
     precision: str = "float32"
     references: tuple[str, ...] = ()
+
+    kind = "surrogate-gradient"
 
     @mistakes.checked
     def __post_init__(self):

@@ -192,6 +192,8 @@ class Projection:
     rules: tuple[PlasticityRule, ...] = ()
     processes: tuple[WeightProcess, ...] = ()
 
+    bias = False
+
     @mistakes.checked
     def __post_init__(self):
         where = f"projection '{self.name}'"
@@ -245,6 +247,9 @@ class Network:
     projections: tuple[Any, ...]
     dt: Quantity
     precision: str
+
+    #: What it is called among networks; a backend runs those of one kind.
+    kind = ""
 
     #: Images that are learned from together, with their labels; 0 where each is shown by itself.
     batch_size = 0
@@ -333,6 +338,8 @@ class NetworkSpec(Network):
     input: str = "input"
     dt: Quantity = default(1 * ms)
     precision: str = "float64"
+
+    kind = "Brian2"
 
     @cached_property
     def plan(self) -> NetworkPlan:

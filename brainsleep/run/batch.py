@@ -22,7 +22,6 @@ from ..results.store import Result
 from ..values.plain import plain
 from .loop import Run
 from .request import Answer, Request, Steps
-from .segment import Capacity
 
 #: Wall seconds between checkpoints, at least; and how many times longer than writing them takes.
 CHECKPOINT_EVERY, CHECKPOINT_SPARING = 15.0, 20.0
@@ -92,9 +91,8 @@ class _UnderWay:
             backend, protocol.network, capacity=wanted, hooks=protocol.hooks, report=self._report
         )
         for run in runs:
-            run.watches = getattr(self.backend, "watches", False)
-            if room := getattr(self.backend, "room", None):  # of its own, whatever is asked for
-                run.capacity = Capacity(room.slots, max(room.steps, run.capacity.steps))
+            run.watches = self.backend.watches
+            run.capacity = run.capacity.at_least(self.backend.room)
         self.clock = Clock(self.under_way)
         self.saved, self.pause = time.perf_counter(), CHECKPOINT_EVERY
 
@@ -129,8 +127,7 @@ class _UnderWay:
         """Run one to its end and store it."""
         yield from run.steps(self.clock)
         self.clock()
-        compiler, gpu = (getattr(self.backend, what, "") for what in ("compiler", "gpu"))
-        result = run.store(self.backend.build_seconds / len(self.all), compiler, gpu)
+        result = run.store(self.backend, self.backend.build_seconds / len(self.all))
         self.clock.skip()  # it has been counted as the run's own
         return result
 
@@ -141,6 +138,7 @@ class _UnderWay:
         states, segments, seeds = zip(
             *((each.state, each.segment, each.seed) for each in asked.values()), strict=True
         )
+        answers: Sequence[Answer | Exception]
         try:
             answers = self.backend.advance_batch(states, segments, seeds)
         except Exception as error:  # none can go on, and each says so
@@ -180,7 +178,7 @@ def structure(network: Network) -> Any:
     Of a Brian2 network all but the values of parameters, initial weights and connectivity; of a
     surrogate-gradient network everything.
     """
-    if not isinstance(network, NetworkSpec):
+    if network.kind != NetworkSpec.kind:
         return plain(network)
     periods = {process.name: plain(process.period) for _, process in network.weight_processes()}
     return json.loads(json.dumps({**code_of(network), "period": periods}, default=str))

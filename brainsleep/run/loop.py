@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.metrics import WEIGHT_STATISTICS
+from ..backends.base import BACKENDS, Backend
 from ..errors import NotFiniteError, StoreError
 from ..experiment.observer import Observer, Seen, View
 from ..experiment.protocol import Protocol
@@ -36,9 +37,6 @@ from .state import State, initial_state, stream
 Progress = Callable[[int, int, str], None]
 
 log = logging.getLogger("brainsleep.alarms")
-
-#: Packages that a result depends on besides those it always does, by backend.
-_PACKAGES = {"torch": ("torch", "snntorch"), "cuda": ("brian2cuda",)}
 
 
 class Run:
@@ -225,7 +223,7 @@ class Run:
         sums = {1: 0.0, -1: 0.0}
         for p in self.protocol.network.projections:
             if p.processes:
-                sums[getattr(p, "sign", 1)] += float(state.weights(p.name).sum())
+                sums[p.sign] += float(state.weights(p.name).sum())
         return sums[1], sums[-1]
 
     def _view(self, over: bool = False) -> View:
@@ -297,15 +295,15 @@ class Run:
 
     # -- results -------------------------------------------------------------------------------
 
-    def store(self, build_seconds: float, compiler: str = "", gpu: str = "") -> Result:
+    def store(self, backend: Backend, build_seconds: float) -> Result:
         """Measure, store the result and remove the checkpoint.
 
         Parameters
         ----------
+        backend : Backend
+            What it ran on.
         build_seconds : float
             Its share of the time it took to build the network.
-        compiler, gpu : str
-            What compiled the network, and the GPU that it ran on.
         """
         self.tell("stopped" if self.watch.stopped else "readout")
         started = time.perf_counter()
@@ -325,9 +323,9 @@ class Run:
             "metrics": metrics,
             **self.watch.report(),
             "timings": timings,
-            "versions": versions(*_PACKAGES.get(self.backend_name.partition("-")[0], ())),
-            "compiler": compiler,
-            "machine": " ".join(filter(None, (platform.system(), platform.machine(), gpu))),
+            "versions": versions(*BACKENDS[self.backend_name].packages),
+            "compiler": backend.compiler,
+            "machine": " ".join(filter(None, (platform.system(), platform.machine(), backend.gpu))),
             "weight_statistics": list(WEIGHT_STATISTICS),
         }
         if mine := self.protocol.record.observers:

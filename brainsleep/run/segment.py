@@ -213,6 +213,10 @@ class Capacity:
     slots: int = 128
     steps: int = 2**17
 
+    def at_least(self, other: Capacity) -> Capacity:
+        """Return a capacity with the room of this one and that of another."""
+        return Capacity(max(self.slots, other.slots), max(self.steps, other.steps))
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -256,7 +260,7 @@ def timing(
     Raises
     ------
     ScheduleError
-        If the segment is larger than the capacity, or does not fit the network.
+        If the segment is larger than the capacity.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
@@ -286,7 +290,12 @@ def events(
     ScheduleError
         As `timing`.
     """
-    _check_fits(spec, capacity, segment)
+    total = int(segment.starts[-1])
+    if len(segment) > capacity.slots or total > capacity.steps:
+        raise ScheduleError(
+            f"segment: got {len(segment)} slots and {total} steps; expected at most "
+            f"{capacity.slots} and {capacity.steps}; cut it in parts"
+        )
     steps = {"slot": segment.starts[:-1]}
     values = {"stimulus_by_slot": segment.stimulus}
     for gate in spec.gates:
@@ -306,25 +315,6 @@ def _periods(spec: NetworkSpec) -> dict[str, int]:
     }
 
 
-def _check_fits(spec: NetworkSpec, capacity: Capacity, segment: Segment) -> None:
-    total = int(segment.starts[-1])
-    if len(segment) > capacity.slots or total > capacity.steps:
-        raise ScheduleError(
-            f"segment: got {len(segment)} slots and {total} steps; expected at most "
-            f"{capacity.slots} and {capacity.steps}; cut it in parts"
-        )
-    missing = [gate for gate in spec.gates if gate not in segment.gates]
-    if missing:
-        raise ScheduleError(
-            f"segment: gates: got none called '{missing[0]}'; expected {', '.join(spec.gates)}"
-        )
-    n_inputs = spec.population(spec.input).size
-    if segment.stimulus.shape[1] != n_inputs:
-        got = f"{segment.stimulus.shape[1]} inputs"
-        allowed = f"{n_inputs}, the size of population '{spec.input}'"
-        raise ScheduleError(explain("segment: stimulus", got, allowed))
-
-
 def check_complete(steps: int, segment: Segment) -> None:
     """Raise `SimulationError` if a segment stopped before its end."""
     if steps != segment.starts[-1]:
@@ -334,7 +324,7 @@ def check_complete(steps: int, segment: Segment) -> None:
 
 
 def check_segment(spec: Network, segment: Segment) -> None:
-    """Raise `BackendError` if `segment` does not fit the network `spec`; every backend asks."""
+    """Raise `BackendError` if `segment` does not fit the network `spec`."""
     n_inputs = spec.population(spec.input).size
     stimuli = {"stimulus": segment.stimulus}
     stimuli |= {"batch: stimulus": segment.batch.stimulus} if segment.batch else {}

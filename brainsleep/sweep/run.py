@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..backends.base import make_backend
+from ..backends.base import BACKENDS, make_backend
 from ..backends.cpp.build import build_key, find_compiler
 from ..errors import BrainsleepError, StoreError, SweepError, explain, one_line
 from ..experiment.protocol import Protocol
-from ..network.spec import NetworkSpec
 from ..results.store import check_writable
 from ..run.segment import Capacity
 from ..values.quantities import check_whole
@@ -196,7 +195,7 @@ class Plan:
         networks = {
             build_key(row.protocol.network, Capacity()): row.protocol.network
             for row in self.pending(retry_failed=True)
-            if row.backend == "cpp" and isinstance(row.protocol.network, NetworkSpec)
+            if row.backend == "cpp" and row.protocol.network.kind == BACKENDS["cpp"].kind
         }
         for network in networks.values():
             state = self._state()

@@ -1,19 +1,20 @@
 """Tiny networks in which one model shows what it does, run by the package's own engine.
 
-`advance` is a pure function of state and segment, so the course of a variable is the states after
-segments of growing length. They run as replicas, in one call.
+`advance` takes a state and gives the next, so the course of a variable is the states at the ends of
+short segments, one after the other.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from brian2 import Hz, Quantity, ms, second
 
 from brainsleep.backends.base import make_backend
-from brainsleep.errors import BrainsleepError, SpecError
+from brainsleep.errors import SpecError
 from brainsleep.models.inputs import POISSON
 from brainsleep.network.equations.checks import identifiers
 from brainsleep.network.layers import SurrogateNetwork
@@ -100,21 +101,16 @@ def run(spec: NetworkSpec, state: State, segments: Sequence[Segment]) -> list:
     )
     name = "torch" if isinstance(spec, SurrogateNetwork) else "numpy"
     backend = make_backend(name, spec, capacity=capacity)
-    count = len(segments)
-    answers = backend.advance_batch([state] * count, segments, [1] * count)
-    for answer in answers:
-        if isinstance(answer, BrainsleepError):
-            raise answer
-    return answers
+    return [backend.advance(state, each, 1) for each in segments]
 
 
-def beginning(whole: Segment, steps: int) -> Segment:
-    """Return the first `steps` steps of a segment."""
-    last = int(np.searchsorted(whole.starts, steps))
-    part = whole.part(0, last)
-    return dataclasses.replace(
-        part, steps=np.append(part.steps[:-1], steps - whole.starts[last - 1])
-    )
+def between(whole: Segment, first: int, last: int) -> Segment:
+    """Return steps `first` to `last` (exclusive) of a segment."""
+    begin = int(np.searchsorted(whole.starts, first, side="right")) - 1
+    part = whole.part(begin, int(np.searchsorted(whole.starts, last)))
+    starts = part.starts + whole.starts[begin]
+    steps = np.minimum(starts[1:], last) - np.maximum(starts[:-1], first)
+    return dataclasses.replace(part, steps=steps, onset=part.onset & (starts[:-1] >= first))
 
 
 def course(
@@ -129,15 +125,23 @@ def course(
     arrays : dict of str to ndarray, shape (n_samples, n)
         The arrays of the state at these times.
     recording : Recording
-        Spikes of the whole segment.
+        Single spikes of the whole segment.
     """
     n_steps = int(whole.starts[-1])
     every = max(1, n_steps // samples)
     ends = np.unique(np.append(np.arange(every, n_steps, every), n_steps))
-    answers = run(spec, state, [beginning(whole, int(end)) for end in ends])
-    states = [state, *(after for after, _ in answers)]
+    backend = make_backend("numpy", spec, capacity=Capacity(len(whole), n_steps))
+    states, found = [state], []
+    for first, last in itertools.pairwise([0, *ends.tolist()]):
+        after, recording = backend.advance(states[-1], between(whole, first, last), last)
+        states.append(after)
+        found.append({name: (at + first, k) for name, (at, k) in recording.spikes.items()})
     arrays = {name: np.array([s.arrays[name] for s in states]) for name in state.arrays}
-    return np.append(0, ends) * float(spec.dt / ms), arrays, answers[-1][1]
+    spikes = {
+        name: tuple(np.concatenate(each) for each in zip(*(f[name] for f in found), strict=True))
+        for name in found[0]
+    }
+    return np.append(0, ends) * float(spec.dt / ms), arrays, Recording({}, spikes)
 
 
 def spike_times(recording: Recording, population: str, spec: NetworkSpec) -> list[np.ndarray]:

@@ -31,9 +31,9 @@ weak, strong = [0.02, 0.05, 0.1, 0.15], [0.1, 0.3, 0.6, 0.9]
 silent = NeuronModel(name="silent", equations="s : 1")
 
 # %%
-# `advance` is a pure function: state, segment and seed decide everything. So the course of the
-# weights is what they are after segments of growing length, which run side by side in one call.
-# With ``sigma`` above 0 the decay is stochastic: an Ornstein-Uhlenbeck process on ln w.
+# `advance` takes a state and gives the next, so the course of the weights is what they are after
+# short segments, one after the other; only the first is the onset of the sleep. With ``sigma``
+# above 0 the decay is stochastic: an Ornstein-Uhlenbeck process on ln w.
 
 
 def course(*processes, length):
@@ -56,20 +56,23 @@ def course(*processes, length):
         ),
         dt=length / 600,
     )
-    start = initial_state(network, seed=0)
-    pre, post = start.synapses["into_e"]
-    start = start.updated(into_e__w=np.array([weak, strong])[post, pre])
-    segments = [asleep(network, 10 * k) for k in range(1, 61)]
-    backend = make_backend("numpy", network, capacity=Capacity(slots=1, steps=600))
-    ends = backend.advance_batch([start] * 60, segments, seeds=[1] * 60)
-    return np.array([state.weights("into_e") for state, _ in ends]), post
+    state = initial_state(network, seed=0)
+    pre, post = state.synapses["into_e"]
+    state = state.updated(into_e__w=np.array([weak, strong])[post, pre])
+    backend = make_backend("numpy", network, capacity=Capacity(slots=1, steps=10))
+    weights = []
+    for k in range(60):
+        state, _ = backend.advance(state, asleep(network, onset=k == 0), seed=k)
+        weights.append(state.weights("into_e"))
+    return np.array(weights), post
 
 
-def asleep(network, steps):
-    """One slot with the gates of all weight processes open."""
+def asleep(network, onset):
+    """One slot of 10 steps with the gates of all weight processes open."""
     gates = {gate: np.array([float(gate in network.process_names)]) for gate in network.gates}
     one = np.ones(1, bool)
-    return Segment(np.array([steps]), np.zeros((1, 4)), gates, one, np.array(["sleep"]), ~one)
+    phase = np.array(["sleep"])
+    return Segment(np.array([10]), np.zeros((1, 4)), gates, onset & one, phase, ~one)
 
 
 # %%

@@ -48,22 +48,21 @@ def segment(steps):
 
 
 # %%
-# The state after segments of 2, 4, ... ms is the course of the potential. They run as replicas in
-# one call, and the longest has all spikes.
+# `advance` takes a state and gives the next: the states after segments of 2 ms, one after the
+# other, are the course of the potential.
 
 figure, panels = plt.subplots(3, 1, figsize=(7, 4), sharex=True)
 for axes, (name, (model, current)) in zip(panels, patterns.items(), strict=True):
     network = single(model)
-    start = initial_state(network, seed=0).updated(e__i_syn=np.array([current]))
-    backend = make_backend("numpy", network, capacity=Capacity(slots=1, steps=3000))
-    n = 150
-    answers = backend.advance_batch(
-        [start] * n, [segment(20 * k) for k in range(1, n + 1)], [0] * n
-    )
-    v = [1e3 * state.arrays["e.v"][0] for state, _ in answers]
-    steps, _ = answers[-1][1].spikes["e"]
-    axes.plot(2 * np.arange(1, n + 1), v)
-    axes.plot(steps / 10, np.full(len(steps), 5), "|", color="k")
+    state = initial_state(network, seed=0).updated(e__i_syn=np.array([current]))
+    backend = make_backend("numpy", network, capacity=Capacity(slots=1, steps=20))
+    v, spikes = [], []
+    for k in range(150):
+        state, recording = backend.advance(state, segment(20), seed=k)
+        v.append(1e3 * state.arrays["e.v"][0])
+        spikes += [2 * k + step / 10 for step in recording.spikes["e"][0]]
+    axes.plot(2 * np.arange(1, 151), v)
+    axes.plot(spikes, np.full(len(spikes), 5), "|", color="k")
     axes.set(ylabel="v (mV)", title=f"{name}, {1e3 * current:g} pA")
 panels[-1].set_xlabel("time (ms)")
 plt.show()

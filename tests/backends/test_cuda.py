@@ -484,7 +484,7 @@ def test_runs_of_a_batch_keep_rooms_of_their_own(monkeypatch, tmp_path):
     room = cuda_backend.CudaBackend.room
     monkeypatch.setattr(
         "brainsleep.run.batch.make_backend",
-        lambda *_, capacity, **__: SimpleNamespace(room=room, capacity=capacity),
+        lambda *_, capacity, **__: SimpleNamespace(room=room, capacity=capacity, watches=True),
     )
     dataset = load_dataset("digits")
     runs = [

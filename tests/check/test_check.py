@@ -622,7 +622,7 @@ def test_nothing_is_built_or_run(check, tmp_path, monkeypatch):
         raise AssertionError("check must not come here")
 
     monkeypatch.setattr("brainsleep.run.simulate.simulate", refuse)
-    monkeypatch.setattr("brainsleep.backends.cpp.build.build", refuse)
+    monkeypatch.setattr("brainsleep.backends.cpp.backend.build", refuse)
     guarded = BASE + 'if __name__ == "__main__":\n    raise RuntimeError("run as a script")\n'
     assert check(written(tmp_path, guarded))[0] == 0
 

@@ -4,7 +4,7 @@ from brian2 import ms, mV, second
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brainsleep.errors import ScheduleError
+from brainsleep.errors import BackendError, ScheduleError
 from brainsleep.experiment.schedule import (
     KINDS,
     MAX_STEPS,
@@ -16,7 +16,7 @@ from brainsleep.experiment.schedule import (
 )
 from brainsleep.experiment.schedule import test as test_phase
 from brainsleep.models.massey2026 import PAPER
-from brainsleep.run.segment import Capacity, Segment, timing
+from brainsleep.run.segment import Capacity, Segment, check_segment, timing
 
 GATES = PAPER.gates  # input, plasticity, noise, decay
 DT = 1 * ms
@@ -438,16 +438,26 @@ def test_timing_of_a_segment():
     [
         (Capacity(slots=1), lambda: full_segment((1, 1)), ("2 slots", "cut it in parts")),
         (Capacity(steps=9), lambda: full_segment((10,)), ("10 steps", "cut it in parts")),
-        (Capacity(), lambda: segment((1, 1), n_inputs=225), ("gates", "'plasticity'")),
+    ],
+)
+def test_timing_refuses_what_is_too_large(capacity, made, parts):
+    assert_refused(lambda: timing(PAPER, capacity, made()), *parts)
+
+
+@pytest.mark.parametrize(
+    ("made", "parts"),
+    [
+        (lambda: segment((1, 1), n_inputs=225), ("gates", "'plasticity'")),
         (
-            Capacity(),
             lambda: segment((1,), gates={gate: np.ones(1) for gate in GATES}),
-            ("stimulus", "3 inputs", "225, the size of population 'input'"),
+            ("stimulus", "(1, 3)", "population 'input' has 225 neurons"),
         ),
     ],
 )
-def test_timing_refuses_what_does_not_fit(capacity, made, parts):
-    assert_refused(lambda: timing(PAPER, capacity, made()), *parts)
+def test_a_segment_of_another_network_is_refused(made, parts):
+    with pytest.raises(BackendError) as caught:
+        check_segment(PAPER, made())
+    assert all(part in str(caught.value) for part in parts)
 
 
 def test_sleep_phase_is_a_sleep():

@@ -334,7 +334,7 @@ def test_every_failure_is_named(tmp_path, monkeypatch):
     def broken(*args):
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("brainsleep.backends.base.RuntimeBackend.advance_batch", broken)
+    monkeypatch.setattr("brainsleep.backends.base.Backend.advance_batch", broken)
     with pytest.raises(BatchError, match=r"2 of 2 runs failed, none is stored.*a defect"):
         simulate([BRIEF] * 2, seed=[7, 8], backend="numpy", out=tmp_path, batch=True)
     with pytest.raises(RuntimeError, match="a defect"):  # a single run fails with its own error

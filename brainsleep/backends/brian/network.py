@@ -20,6 +20,7 @@ from ...errors import BackendError
 from ...network.plan import GroupPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
 from ...run.segment import Capacity
+from ...run.state import same_synapses
 
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
@@ -101,9 +102,6 @@ class BrianNetwork:
         the time of the run, that of the segment after the `start` steps that it has had before.
     """
 
-    #: Where a sum over all synapses goes: the variable of its index, and the number of such sums.
-    _total = ("zero_index", "total_size")
-
     def __init__(
         self,
         spec: NetworkSpec,
@@ -112,7 +110,7 @@ class BrianNetwork:
         hooks: Mapping[str, Callable] | None = None,
     ):
         self.spec, self.capacity, self.plan = spec, capacity, spec.plan
-        self._standalone = synapses is None
+        self._connectivity = synapses
         self.start = 0
         self.clock = brian2.Clock(dt=spec.dt, name="step_clock")
         self.event_clocks: dict[str, EventClock] = {}
@@ -137,6 +135,10 @@ class BrianNetwork:
             name="network",
         )
 
+    def connects(self, synapses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bool:
+        """Tell whether its synapses are these."""
+        return self._connectivity is not None and same_synapses(synapses, self._connectivity)
+
     def _add_slot_values(self) -> None:
         n_inputs = self.spec.population(self.spec.input).size
         self._slot_array("stimulus_by_slot", (self.capacity.slots, n_inputs), brian2.Hz)
@@ -151,16 +153,13 @@ class BrianNetwork:
     def _event_clock(self, name: str, per_step: bool = False) -> EventClock:
         if name not in self.event_clocks:
             room = self.capacity.steps if per_step else self.capacity.slots
-            room = 0 if self._standalone else room  # a program makes room for what it is given
+            if self._connectivity is None:
+                room = 0  # a program makes room for what it is given
             self.event_clocks[name] = EventClock(room, name=f"{name}_clock")
         return self.event_clocks[name]
 
     def _namespace(self) -> dict:
         return {"slot_unit": _SLOT_UNIT, **self.slot_values}
-
-    def _run_at(self, clock: EventClock, owner, code: str, **place) -> None:
-        """Have `owner` carry out `code` at the times of `clock`."""
-        owner.run_regularly(code, clock=clock, **place)
 
     @staticmethod
     def _knowing_all(group):
@@ -190,13 +189,13 @@ class BrianNetwork:
     def _add_group(self, plan: GroupPlan) -> None:
         group = self.groups[plan.name] = self._knowing_all(self._neurons(plan))
         slots = self._event_clock("slot")
-        self._run_at(
-            slots, group, plan.on_slot, when="start", order=SLOT, name=f"{plan.name}_on_slot"
+        group.run_regularly(
+            plan.on_slot, clock=slots, when="start", order=SLOT, name=f"{plan.name}_on_slot"
         )
         for activity in plan.activities:
             clock = self._event_clock(activity.gate, per_step=True)
             name = f"{plan.name}_{activity.gate}"
-            self._run_at(clock, group, activity.code, when="groups", order=1, name=name)
+            group.run_regularly(activity.code, clock=clock, when="groups", order=1, name=name)
         if plan.on_step:
             group.run_regularly(
                 plan.on_step,
@@ -274,13 +273,13 @@ class BrianNetwork:
                 if moment in total.when:
                     self._add_sum(synapses, total, clock, order, moment)
             name = f"{plan.name}_{process.name}_{moment}"
-            self._run_at(clock, synapses, code, when="start", order=order + 2, name=name)
+            synapses.run_regularly(code, clock=clock, when="start", order=order + 2, name=name)
 
     def _add_sum(self, synapses, plan: SumPlan, clock, order: int, moment: str) -> None:
         """Sum an expression over each neuron's synapses, and over all of them if that is used."""
         places = [(f"{plan.variable}_post", "_synaptic_post", "N_post")]
         if plan.total:
-            places.append((f"{plan.total}_post", *self._total))
+            places.append((f"{plan.total}_post", "zero_index", "total_size"))
         for variable, index, size in places:
             self._objects.append(
                 CodeRunner(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,12 @@ import numpy as np
 
 from ...errors import BrainsleepError
 from ...network.spec import NetworkSpec
-from ...run.request import Answer, check_batch, one
+from ...run.request import Answer
 from ...run.segment import (
     Capacity,
     Recording,
     Segment,
     check_complete,
-    check_segment,
     counts_of_slots,
     timing,
 )
@@ -26,53 +24,38 @@ from ...run.state import State, finished_arrays
 from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
 from . import cache, exchange, standalone
-from .build import build, describe_compiler
+from .build import build_key, compile_program, describe_compiler, find_compiler
+from .compiled import CompiledBackend
 from .process import Job, Program, Programs, Synapses
 
 #: Steps after which a standalone program would end by itself: a segment ends before.
 _ENDLESS = 2**40
 
 
-class CppBackend:
-    """A C++ standalone program, compiled once for a network and called for every segment."""
+class CppBackend(CompiledBackend):
+    """A C++ standalone program; replicas run side by side, a process each.
 
-    name = "cpp"
+    As many are at work at once as there are cores (`brainsleep.backends.cpp.process.cores`).
+    """
 
-    def __init__(self, spec: NetworkSpec, capacity: Capacity, report=lambda message: None):
-        self.spec, self.capacity = spec, capacity
-        self.build_seconds = 0.0
-        self.compiler = describe_compiler()
-        self._report = report
-        self._programs = Programs()
-        self._build()
+    spec: NetworkSpec
 
     def _build(self) -> None:
-        """Find the program in the cache, or compile it."""
-        started = time.perf_counter()
-        self.directory = build(self.spec, self.capacity, _generate, self._report)
-        self.build_seconds += time.perf_counter() - started
-        self._layout = cache.layout(self.directory)
+        super()._build()
+        self.compiler = describe_compiler()
+        self._programs = Programs()
+
+    def _obtain(self) -> Path:
+        return build(self.spec, self.capacity, self._report)
 
     def _started(self, synapses: Synapses) -> Program:
         """Start the program."""
-        if not cache.is_whole(self.directory):  # somebody cleared the cache meanwhile
-            self._build()
+        self._check_whole()
         return Program(self.directory, self._layout, synapses)
 
-    def advance(self, state: State, segment: Segment, seed: int) -> Answer:
-        """Run `segment` from `state`; see `RuntimeBackend.advance`."""
-        return one(self, state, segment, seed)
-
-    def advance_batch(
+    def _answers(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
     ) -> list[Answer | BrainsleepError]:
-        """Run replicas side by side, a process each; see `brainsleep.run.request.one_by_one`.
-
-        As many are at work at once as there are cores (`brainsleep.backends.cpp.process.cores`).
-        """
-        check_batch(states, segments, seeds)
-        for segment in segments:
-            check_segment(self.spec, segment)
         cache.touch(self.directory)
         jobs = [
             Job(
@@ -108,6 +91,40 @@ class CppBackend:
             at = np.rint(out[f"{group}:t"] / float(self.spec.dt)).astype(np.int64)
             spikes[group] = (at, out[f"{group}:i"])
         return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
+
+
+def build(
+    spec: NetworkSpec, capacity: Capacity, report: Callable[[str], None] = lambda message: None
+) -> Path:
+    """Compile the C++ program of `spec`, or find it in the cache.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    capacity : Capacity
+        Largest segment it must run.
+    report : callable
+        Told when something is compiled.
+
+    Returns
+    -------
+    Path
+        Folder with the program ``main`` and ``layout.json``.
+
+    Raises
+    ------
+    BackendError
+        If the code does not compile, or the cache cannot be written.
+    """
+
+    def make(folder: Path) -> dict:
+        report(f"compiling network '{spec.name}' with {find_compiler()}")
+        layout = _generate(spec, capacity, folder)
+        compile_program(folder)
+        return layout
+
+    return cache.obtain(build_key(spec, capacity), make, spec.name, report)
 
 
 def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:

@@ -1,4 +1,4 @@
-"""Compile standalone programs, addressed by what they depend on."""
+"""The C++ compiler, and what a program that it makes depends on."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 from ...errors import BackendError
-from ...network.spec import NetworkSpec
+from ...network.spec import Network
 from ...run.segment import Capacity
-from . import cache
 
 #: Compiler flags of standalone programs. Without the alignment the speed of the shortest loops
 #: hangs by 15 % on what code happens to stand before them.
@@ -56,7 +55,7 @@ def describe_compiler() -> str:
     return _first_line([compiler, "--version"]) if compiler else ""
 
 
-def code_of(spec: NetworkSpec) -> dict:
+def code_of(spec: Network) -> dict:
     """Return what of a network is in the code of its program; parameter values are not."""
     plan = asdict(spec.plan)
     for group in plan["groups"]:
@@ -74,7 +73,7 @@ def code_of(spec: NetworkSpec) -> dict:
     }
 
 
-def build_key(spec: NetworkSpec, capacity: Capacity, tool: Mapping | None = None) -> str:
+def build_key(spec: Network, capacity: Capacity, tool: Mapping | None = None) -> str:
     """Hash everything a compiled program depends on.
 
     Parameters
@@ -126,48 +125,14 @@ def _cpu() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(keep)}))
 
 
-def build(
-    spec: NetworkSpec,
-    capacity: Capacity,
-    generate: Callable[[NetworkSpec, Capacity, Path], dict],
-    report: Callable[[str], None] = lambda message: None,
-) -> Path:
-    """Compile the standalone program of `spec`, or find it in the cache.
-
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    capacity : Capacity
-        Largest segment it must run.
-    generate : callable
-        ``generate(spec, capacity, folder)`` writes the C++ sources and returns the layout of the
-        files that the program exchanges.
-    report : callable
-        Told when something is compiled.
-
-    Returns
-    -------
-    Path
-        Folder with the program ``main`` and ``layout.json``.
+def compile_program(folder: Path) -> None:
+    """Compile the two units side by side, code that runs once with less effort, and link them.
 
     Raises
     ------
     BackendError
-        If the code does not compile, or the cache cannot be written.
+        If the code does not compile.
     """
-
-    def make(folder: Path) -> dict:
-        report(f"compiling network '{spec.name}' with {find_compiler()}")
-        layout = generate(spec, capacity, folder)
-        _compile(folder)
-        return layout
-
-    return cache.obtain(build_key(spec, capacity), make, spec.name, report)
-
-
-def _compile(folder: Path) -> None:
-    """Compile the two units side by side, code that runs once with less effort, and link them."""
     compiler = need_compiler()
     units = {"hot": FLAGS, "cold": (*FLAGS, "-O1")}
     running = [
@@ -195,8 +160,13 @@ def _compile(folder: Path) -> None:
                     (folder / name).unlink()
                 return
         errors = [link.stderr]
-    lines = [line for text in errors for line in text.splitlines() if "error" in line.lower()]
-    raise BackendError(
-        f"backend cpp: the generated C++ does not compile ({(lines or ['no message'])[0]}); "
-        "check the equations, or try --backend numpy"
+    raise cannot_compile("cpp", "C++", "\n".join(errors), "numpy")
+
+
+def cannot_compile(backend: str, language: str, said: str, other: str) -> BackendError:
+    """Return the error for generated code that a compiler refuses, with the first thing it said."""
+    first = next((line for line in said.splitlines() if "error" in line.lower()), "no message")
+    return BackendError(
+        f"backend {backend}: the generated {language} does not compile ({first}); check the "
+        f"equations, or try --backend {other}"
     )

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -146,6 +146,18 @@ class Process:
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
 
+    def _overwrite(self, name: str) -> BinaryIO:
+        """Open a file to be written over its last pages."""
+        path = self._path(name)
+        return open(path, "r+b" if os.path.exists(path) else "wb")
+
+    def _values(self, file: BinaryIO, key: str, dtype: Any, count: int) -> np.ndarray:
+        """Read an array; raise `SimulationError` if the file ends before."""
+        values = np.fromfile(file, dtype=dtype, count=count)
+        if values.size != count:
+            raise SimulationError(f"{self.backend}: truncated output at '{key}' (disk full?)")
+        return values
+
     @contextlib.contextmanager
     def _files(self):
         """Turn what can go wrong with files into an error that says what to do."""
@@ -193,8 +205,7 @@ class Program(Process):
         return self.end(lambda: self._read("state.bin", self._layout["outputs"]))
 
     def _write(self, name: str, order: Iterable, given: Mapping[str, np.ndarray]) -> None:
-        path = self._path(name)
-        with open(path, "r+b" if os.path.exists(path) else "wb") as file:  # over the last pages
+        with self._overwrite(name) as file:
             for key, dtype in order:
                 array = np.ascontiguousarray(given[key], dtype=dtype)
                 file.write(np.int64(array.size).tobytes())
@@ -205,9 +216,7 @@ class Program(Process):
         with open(self._path(name), "rb") as file:
             for key, dtype in order:
                 size = int(np.frombuffer(file.read(8), dtype=np.int64)[0])
-                out[key] = np.fromfile(file, dtype=dtype, count=size)
-                if out[key].size != size:
-                    raise SimulationError(f"cpp: truncated output at '{key}' (disk full?)")
+                out[key] = self._values(file, key, dtype, size)
         return out
 
 

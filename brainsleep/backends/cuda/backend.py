@@ -2,30 +2,27 @@
 
 The program is compiled once for a network (`brainsleep.backends.cuda.source`) and called again and
 again. How many replicas there are, their connectivity, states, parameters and segments are given to
-it at run time, as one image of memory a replica. (The module is long because a backend is more than
-its program: laying out memory, handing over what is given, and reading what comes back, on one
-class.)
+it at run time, as one image of memory a replica.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ...errors import BackendError, SimulationError
+from ...errors import BackendError, BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
-from ...run.request import Answer, check_batch, one
-from ...run.segment import Capacity, Recording, Segment, check_segment, counts_of_slots, events
+from ...run.request import Answer
+from ...run.segment import Capacity, Recording, Segment, counts_of_slots, events
 from ...run.state import State, finished_arrays
 from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
 from ..cpp import cache
 from ..cpp.build import build_key, generator
+from ..cpp.compiled import CompiledBackend
 from ..cpp.process import Process
 from .memory import BUFFERS, RETURNED, Array, Connections, Plan
 from .toolkit import (
@@ -76,17 +73,8 @@ def generate(spec: NetworkSpec, folder: Path) -> dict:
     return source.layout()
 
 
-class CudaBackend:
-    """A CUDA program, compiled once for a network and called for every segment.
-
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    capacity : Capacity
-        Largest segment asked for; there is room for at least `room`.
-    report : callable
-        Told when there is something to wait for.
+class CudaBackend(CompiledBackend):
+    """A CUDA program; replicas run at the same time.
 
     Raises
     ------
@@ -96,61 +84,28 @@ class CudaBackend:
         If there is no program and brian2cuda is not installed.
     """
 
-    name = "cuda"
-
-    #: Whether a segment can end early; see `brainsleep.run.segment.Segment`.
+    spec: NetworkSpec
     watches = True
+    room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
 
-    #: Room that it has at least, whatever is asked for: a call costs much the same with more in it.
-    room = Capacity(slots=512, steps=2**20)
-
-    def __init__(self, spec: NetworkSpec, capacity: Capacity, report=lambda message: None):
-        self.spec = spec
-        self.capacity = Capacity(self.room.slots, max(self.room.steps, capacity.steps))
-        started = time.perf_counter()
+    def _build(self) -> None:
         self.gpu, self.capability = gpu()
-        self._report = report
-        self.directory = build(spec, self.capability, report)
-        self.build_seconds = time.perf_counter() - started
+        super()._build()
         self.kernel_seconds = 0.0  # of the last segment, without exchanging files
-        self._layout = cache.layout(self.directory)
         self.compiler = self._layout["compiler"]
         self._arrays = [Array(**array) for array in self._layout["arrays"]]
         self._process: _Process | None = None
         self._connected: list[Connections] = []
 
-    def advance(self, state: State, segment: Segment, seed: int) -> Answer:
-        """Run `segment` from `state`; see `brainsleep.backends.base.RuntimeBackend.advance`."""
-        return one(self, state, segment, seed)
+    def _obtain(self) -> Path:
+        return build(self.spec, self.capability, self._report)
 
-    def advance_batch(
+    def _answers(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
-    ) -> list[Answer | SimulationError]:
-        """Run a segment of each of several replicas, at the same time.
-
-        Parameters
-        ----------
-        states : sequence of State
-            State of each replica at the start; parameters and connectivity may differ.
-        segments : sequence of Segment
-            What each replica is to run.
-        seeds : sequence of int
-            Seeds of the random numbers of each.
-
-        Returns
-        -------
-        list of (State, Recording) or SimulationError
-            What `advance` returns or raises: that of a replica does not depend on the others.
-        """
-        check_batch(states, segments, seeds)
-        if not states:
-            return []
-        for segment in segments:
-            check_segment(self.spec, segment)
+    ) -> list[Answer | BrainsleepError]:
         cache.touch(self.directory)
         if self._process is None or not self._process.running:
-            if not cache.is_whole(self.directory):  # somebody cleared the cache meanwhile
-                self.directory = build(self.spec, self.capability, self._report)
+            self._check_whole()
             self._process, self._connected = _Process(self.directory), []
         given = [
             {**self._inputs(state, segment), "settings": np.array([seed, segment.starts[-1]])}
@@ -172,7 +127,7 @@ class CudaBackend:
             self._connected = []
             raise
         self.kernel_seconds = float(self._process.said[0])
-        return self._answers(plan, out, states, segments)
+        return self._taken(plan, out, states, segments)
 
     # -- memory --------------------------------------------------------------------------------
 
@@ -240,9 +195,9 @@ class CudaBackend:
             plan.put(images[array.buffer], array, values)
         return images
 
-    def _answers(
+    def _taken(
         self, plan: Plan, out: Mapping, states: Sequence[State], segments: Sequence[Segment]
-    ) -> list[Answer | SimulationError]:
+    ) -> list[Answer | BrainsleepError]:
         """Take states and recordings from the memory of all replicas."""
         arrays = {array.key: array for array in self._arrays if array.buffer in RETURNED}
 
@@ -260,7 +215,7 @@ class CudaBackend:
         counted = {name: view(f"counts:{name}", plan.rows["slots"]) for name in spiking}
         rasters = {name: view(f"raster:{name}", plan.rows["raster"]) for name in spiking}
         slots_run = view("slots_run")
-        answers: list[Answer | SimulationError] = []
+        answers: list[Answer | BrainsleepError] = []
         for r, (state, segment) in enumerate(zip(states, segments, strict=True)):
             n_slots = int(slots_run[r, 0])
             back = self._connected[r].back
@@ -341,8 +296,7 @@ class _Process(Process):
         header = np.array([len(given), blocks, 32 * warps, "fixed" in images, *sizes], np.int64)
 
         def write() -> None:
-            path = self._path("segment.bin")
-            with open(path, "r+b" if os.path.exists(path) else "wb") as file:  # over the last pages
+            with self._overwrite("segment.bin") as file:
                 file.write(header.tobytes() + offsets.tobytes())
                 for name in BUFFERS:
                     if name in images:
@@ -353,9 +307,7 @@ class _Process(Process):
             with open(self._path("state.bin"), "rb") as file:
                 for name in RETURNED:
                     count = len(given) * plan.sizes[name]
-                    values = np.fromfile(file, np.uint8, count)
-                    if values.size != count:
-                        raise SimulationError("cuda: truncated output (disk full?)")
+                    values = self._values(file, name, np.uint8, count)
                     out[name] = values.reshape(len(given), -1)
             return out
 

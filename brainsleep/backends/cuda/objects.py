@@ -129,11 +129,9 @@ class Objects:
             *self._synapses_of(name, code),
             "}",
         ]
-        gate = getattr(pathway, "_gate", None)
-        if gate:  # all of it is gated
-            variable = piece.given["variables"][gate]
-            pointer = next(p for p, v in piece.arrays.items() if v is variable)
-            inside = [f"if ({pointer}[0] != 0) {{", *inside, "}"]
+        variable = piece.given["variables"][pathway._gate]  # all of it is gated
+        pointer = next(p for p, v in piece.arrays.items() if v is variable)
+        inside = [f"if ({pointer}[0] != 0) {{", *inside, "}"]
         return projection.target, inside, []
 
     def _at_presynaptic_spikes(self, projection, code: list[str]) -> list[str]:

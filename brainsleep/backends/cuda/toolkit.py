@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...errors import BackendError, MissingExtraError, explain
+from ..cpp.build import cannot_compile
 
 #: Flags of every compilation. Arithmetic is IEEE's: no fast mathematics.
 FLAGS = ("-O3", "-std=c++17", "-w", "--expt-relaxed-constexpr", "-Xcompiler", "-fPIC")
@@ -18,6 +19,10 @@ FLAGS = ("-O3", "-std=c++17", "-w", "--expt-relaxed-constexpr", "-Xcompiler", "-
 ENVIRONMENT = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 _SEARCHED = "CUDA_PATH, PATH, /usr/local/cuda"
+_ELSEWHERE = (
+    "or build for another machine: brainsleep build PROTOCOL --backend cuda "
+    "--compute-capability 9.0"
+)
 
 
 def check_extra() -> None:
@@ -78,8 +83,7 @@ def gpu() -> tuple[str, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BackendError(
             "backend cuda: no NVIDIA driver (nvidia-smi does not run); install the driver of the "
-            "GPU, or build for another machine: brainsleep build PROTOCOL --backend cuda "
-            "--compute-capability 9.0"
+            f"GPU, {_ELSEWHERE}"
         ) from error
     found = [line.rsplit(",", 1) for line in done.stdout.splitlines() if line.count(",")]
     known = [(name.strip(), capability.strip()) for name, capability in found]
@@ -88,8 +92,7 @@ def gpu() -> tuple[str, str]:
         said = (done.stdout + done.stderr).strip().splitlines()
         raise BackendError(
             f"backend cuda: the driver finds no GPU ({said[0] if said else 'nvidia-smi failed'}); "
-            "look at nvidia-smi, or build for another machine: brainsleep build PROTOCOL "
-            "--backend cuda --compute-capability 9.0"
+            f"look at nvidia-smi, {_ELSEWHERE}"
         )
     return known[0]
 
@@ -137,9 +140,4 @@ def compile_program(folder: Path, number: str) -> None:
     command = [need_nvcc(), *FLAGS, *target, "segments.cu", "-o", "main"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = (done.stderr + done.stdout).splitlines()
-        first = next((line for line in lines if "error" in line.lower()), "no message")
-        raise BackendError(
-            f"backend cuda: the generated CUDA does not compile ({first}); check the equations, or "
-            "try --backend cpp"
-        )
+        raise cannot_compile("cuda", "CUDA", done.stderr + done.stdout, "cpp")

@@ -11,22 +11,16 @@ side.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from ...errors import BackendError, BrainsleepError, MissingExtraError, SimulationError, one_line
+import torch
+
+from ...errors import BackendError, SimulationError, one_line
 from ...network.layers import SurrogateNetwork
-from ...run.request import Answer, check_batch, one_by_one
-from ...run.segment import Capacity, Recording, Segment, check_segment
+from ...run.request import Answer
+from ...run.segment import Capacity, Segment
 from ...run.state import State
-
-try:
-    import snntorch  # noqa: F401
-    import torch
-except ImportError as error:
-    raise MissingExtraError(
-        f"surrogate-gradient network: needs {error.name}: pip install 'brainsleep[surrogate]'"
-    ) from error
-
+from ..base import Backend
 from .layer import Leaky
 from .segment import Run
 from .tensor_code import TensorProcess, TensorRule
@@ -35,16 +29,12 @@ from .tensor_code import TensorProcess, TensorRule
 _TOGETHER = 128
 
 
-class TorchBackend:
+class TorchBackend(Backend):
     """A surrogate-gradient network, run by torch on one device.
 
-    Parameters
-    ----------
-    spec : SurrogateNetwork
-        The network.
-    device : {"cpu", "cuda"}
-        Where it runs. On the CPU one thread is used: the same sums in the same order everywhere,
-        and several runs side by side.
+    On the CPU one thread is used: the same sums in the same order everywhere, and several runs side
+    by side. Replicas run one after the other: layers are matrices already, and a batch of images
+    fills them.
 
     Raises
     ------
@@ -52,19 +42,17 @@ class TorchBackend:
         If there is no such device here.
     """
 
-    build_seconds = 0.0
-
-    #: Room that it has, whatever is asked for.
+    spec: SurrogateNetwork
     room = Capacity(slots=_TOGETHER, steps=2**40)
+    no_hooks = "they are for Brian2 networks; remove them"
 
-    def __init__(self, spec: SurrogateNetwork, device: str = "cpu"):
-        if device == "cuda" and not torch.cuda.is_available():
+    def _build(self) -> None:
+        spec, self.device = self.spec, torch.device("cuda" if self.name == "torch-cuda" else "cpu")
+        if self.device.type == "cuda" and not torch.cuda.is_available():
             raise BackendError(
                 "backend torch-cuda: torch finds no GPU here (driver, or a build of torch for "
                 "CPUs only); use --backend torch"
             )
-        self.spec, self.device = spec, torch.device(device)
-        self.capacity = self.room
         self.dtype = getattr(torch, spec.precision)
         self.layers = [Leaky(layer, float(spec.dt)) for layer in spec.hidden]
         self.processes = {
@@ -76,9 +64,7 @@ class TorchBackend:
             for p in spec.projections
         }
 
-    def advance(self, state: State, segment: Segment, seed: int) -> tuple[State, Recording]:
-        """Run `segment` from `state`; see `brainsleep.backends.base.make_backend`."""
-        check_segment(self.spec, segment)
+    def _answer(self, state: State, segment: Segment, seed: int) -> Answer:
         with _one_thread(), _torch_errors():
             run = Run(self, state, seed)
             k = 0
@@ -94,19 +80,6 @@ class TorchBackend:
                     run.show(segment, k, last)
                 k = last
             return run.end(segment)
-
-    def advance_batch(
-        self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
-    ) -> list[Answer | BrainsleepError]:
-        """Run replicas one after the other; see `brainsleep.run.request.one_by_one`.
-
-        Layers are matrices already, and a batch of images fills them: there is nothing to be
-        gained on the CPU.
-        """
-        check_batch(states, segments, seeds)
-        for segment in segments:
-            check_segment(self.spec, segment)
-        return one_by_one(self.advance, states, segments, seeds)
 
     def _alike(self, segment: Segment, k: int, other: int) -> bool:
         """Tell whether two slots of the test phase can be shown side by side."""
