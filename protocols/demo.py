@@ -7,10 +7,8 @@ runaway. The last condition is a network that never learns, its input weights sc
 responds at the same rate as the network that slept: what accuracy is worth without any learning.
 """
 
-from brainsleep.experiment.protocol import Data, Protocol, Record
-from brainsleep.experiment.schedule import Schedule, sleep, wake
+from brainsleep import Condition, Data, Protocol, Record, Schedule, sleep, wake
 from brainsleep.models.massey2026 import PAPER, PAPER_JANUARY
-from brainsleep.run.compare import Condition
 
 PROTOCOL = Protocol(
     name="demo",

@@ -2,9 +2,8 @@
 
 import dataclasses
 
-from brainsleep.experiment.protocol import Data
+from brainsleep import Condition, Data
 from brainsleep.protocols.demo import PROTOCOL as DEMO
-from brainsleep.run.compare import Condition
 
 PROTOCOL = dataclasses.replace(
     DEMO,

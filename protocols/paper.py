@@ -35,13 +35,19 @@ import dataclasses
 
 from brian2 import Hz
 
-from brainsleep.experiment.early_stopping import EarlyStopping
-from brainsleep.experiment.protocol import Data, Protocol, Record
-from brainsleep.experiment.schedule import Schedule, sleep, wake
+from brainsleep import (
+    Condition,
+    Data,
+    EarlyStopping,
+    Protocol,
+    Readout,
+    Record,
+    Schedule,
+    sleep,
+    wake,
+)
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sg_snn import ITERATION, ITERATION_DECAY, SG_SNN, SG_SNN_28, SG_SNN_DECAY
-from brainsleep.run.compare import Condition
-from brainsleep.tasks.images.readout import Readout
 
 PROTOCOL = Protocol(
     name="paper",

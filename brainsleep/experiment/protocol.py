@@ -18,6 +18,7 @@ from ..run.observers.alarms import Alarms
 from ..tasks.images.continual import Tasks
 from ..tasks.images.encoders import RateEncoder
 from ..tasks.images.readout import Readout
+from ..values.displayed import Displayed
 from ..values.fields import checked_fields
 from ..values.frozen import Frozen, check_distinct, show_value, tuple_of
 from ..values.plain import plain
@@ -140,7 +141,7 @@ class Record:
 
 @checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class Protocol(Displayed):
     """An experiment: data -> encoder -> network under a schedule -> readout.
 
     Parameters
@@ -283,12 +284,6 @@ class Protocol:
     def describe(self) -> dict:
         """Return the resolved protocol as plain data, values with units as text."""
         return plain(self)
-
-    def _repr_html_(self) -> str:
-        """Display it in a notebook."""
-        from ..show.markup import of_protocol
-
-        return of_protocol(self)
 
     def equations(self) -> dict:
         """Return the final Brian2 source of every part as plain data."""

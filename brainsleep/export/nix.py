@@ -14,8 +14,8 @@ import numpy as np
 
 from ..errors import MissingExtraError
 from ..results.store import Result
-from .export import Stored
 from .spiketrains import to_neo
+from .stored import Stored
 
 if TYPE_CHECKING:
     import neo

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import MissingExtraError
 from ..results.store import Result
-from .export import Stored
+from .stored import Stored
 
 #: What the columns of the slots hold.
 _COLUMNS = {

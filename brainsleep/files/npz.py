@@ -15,13 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError, explain
-from ..tasks.images.arrays import RENUMBER
 
 #: Largest array read from a file, in bytes, uncompressed.
 MAX_BYTES = 4 * 2**30
 
 #: No deflate stream expands by more than this; a header that announces more is damaged.
 DEFLATE_MAX_RATIO = 1032
+
+#: What turns any labels into class numbers from 0.
+RENUMBER = "numpy.unique(labels, return_inverse=True)[1]"
 
 #: Kinds of values that arrays may have: numbers and truth values, and also text.
 NUMBERS, PLAIN = "biuf", "biufU"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .. import mistakes
 from .equations import checks
-from .spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from .spec import NetworkSpec
 
 
 def check_network(spec: NetworkSpec) -> None:
@@ -66,6 +69,6 @@ def _sound(spec: NetworkSpec) -> NetworkSpec:
     left = [replace(p, activities=keep(p.activities)) for p in populations.values()]
     if left == list(spec.populations) and projections == list(spec.projections):
         return spec
-    part = object.__new__(NetworkSpec)  # not checked as a whole: it lacks what was left out
+    part = object.__new__(type(spec))  # not checked as a whole: it lacks what was left out
     part.__dict__.update(spec.__dict__, populations=tuple(left), projections=tuple(projections))
     return part

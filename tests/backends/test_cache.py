@@ -73,7 +73,7 @@ def test_a_failed_build_leaves_nothing(own_cache):
 
     with pytest.raises(BackendError, match="does not compile"):
         obtain(KEYS[0], fail)
-    assert [path.name for path in own_cache.iterdir()] == [".lock"]
+    assert [path.name for path in own_cache.iterdir()] == [".locks"]
 
 
 _CHILD = """

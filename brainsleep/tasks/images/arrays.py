@@ -11,12 +11,10 @@ import math
 import numpy as np
 
 from ...errors import DataError, explain
+from ...files.npz import RENUMBER
 
 #: Images of which no grey value reaches this are not dark but on another scale, such as 0 to 15.
 DARK = 32
-
-#: What turns any labels into class numbers from 0.
-RENUMBER = "numpy.unique(labels, return_inverse=True)[1]"
 
 
 def data_error(what: object, got: object, allowed: object, fix: str = "") -> DataError:
