@@ -6,7 +6,9 @@ What goes out is what is stored, to the last bit; times in s are time steps time
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas
 
 from ..errors import DataError, explain, nearest
 from ..files.atomic import written_for
@@ -14,9 +16,6 @@ from ..results.store import Result, as_stored
 from ..results.table import write as write_table
 from . import nix, nwb
 from .stored import Stored
-
-if TYPE_CHECKING:
-    import pandas
 
 #: Endings of tables, and what writes all there is, by ending.
 TABLES = (".csv", ".parquet")
@@ -72,8 +71,6 @@ def export(result: Result, path: str | Path, what: str = "weights") -> Path:
 
 def _edges(stored: Stored) -> pandas.DataFrame:
     """One row a synapse: projection, neurons, sign, and ``w_SNAPSHOT``."""
-    import pandas
-
     frames = []
     for each in stored.weights():
         columns: dict[str, Any] = {"projection": each.projection}
@@ -86,15 +83,11 @@ def _edges(stored: Stored) -> pandas.DataFrame:
 
 def _slots(stored: Stored) -> pandas.DataFrame:
     """One row a slot."""
-    import pandas
-
     return pandas.DataFrame(stored.slots())
 
 
 def _statistics(stored: Stored) -> pandas.DataFrame:
     """One row a projection and time: ``time_s``, and the statistics of its weights."""
-    import pandas
-
     frames = []
     for name, values in stored.statistics().items():
         frame = pandas.DataFrame(values, columns=stored.info["weight_statistics"])
@@ -106,8 +99,6 @@ def _statistics(stored: Stored) -> pandas.DataFrame:
 
 def _spikes(stored: Stored) -> pandas.DataFrame:
     """One row a spike: ``population``, ``neuron``, ``time_s``."""
-    import pandas
-
     frames = [
         pandas.DataFrame({"population": name, "neuron": neuron, "time_s": step * stored.dt})
         for name, (step, neuron) in stored.spikes().items()

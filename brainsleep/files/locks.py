@@ -41,7 +41,7 @@ def exclusive_locks(
                     lock.acquire(timeout=0)
                 except Timeout:
                     waiting(name)
-                    lock.acquire()
+                    lock.acquire(poll_interval=0.5)
                 locks.callback(lock.release)
         yield
 
