@@ -1,11 +1,80 @@
 """Sleep in plastic spiking networks: edit equations, schedule wake and sleep, get a result.
 
-The parts, in the order data flows through them: `brainsleep.tasks.images.datasets`,
-`brainsleep.tasks.images.encoders`, `brainsleep.network.spec` (networks),
-`brainsleep.experiment.schedule`, `brainsleep.experiment.protocol`, `brainsleep.backends.base`,
-`brainsleep.run.simulate`, `brainsleep.tasks.images.readout`, `brainsleep.analysis.metrics`,
-`brainsleep.results.store`. Models and experiments to copy and edit are in `brainsleep.models` and
-`brainsleep.protocols`.
+These are the names that a study is written with: what a network is made of, what it is shown and
+when it sleeps, what runs it, and what comes out. Each is loaded when it is used. Models and
+experiments to copy and edit are in `brainsleep.models` and `brainsleep.protocols`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names again, for editors and type checkers
+    # ruff: noqa: F401
+    from .errors import BrainsleepError
+    from .experiment.early_stopping import EarlyStopping
+    from .experiment.observer import Metric, Observer
+    from .experiment.protocol import Protocol, load_protocol
+    from .experiment.record import Alarms, Record
+    from .experiment.schedule import Schedule, sleep, wake
+    from .experiment.stages import SleepStage, nrem, rem
+    from .experiment.start import SavedWeights
+    from .experiment.timeline import Timeline, asleep, awake
+    from .network.models import (
+        NeuronModel,
+        PlasticityRule,
+        SpontaneousActivity,
+        SynapseModel,
+        WeightProcess,
+    )
+    from .network.spec import Connectivity, InitialWeights, NetworkSpec, Population, Projection
+    from .results.result import Result
+    from .results.store import read_result
+    from .results.table import tabulate
+    from .run.compare import Condition, compare
+    from .run.simulate import simulate
+    from .sweep.grid import Grid
+    from .tasks.images.continual import Tasks
+    from .tasks.images.encoders import RateEncoder
+    from .tasks.images.readout import Readout
+    from .tasks.images.task import Data, Images
+
 __version__ = "0.1.0"
+
+#: What each module gives, in the order in which a study meets it.
+_GIVEN = {
+    "network.models": "NeuronModel SynapseModel PlasticityRule SpontaneousActivity WeightProcess",
+    "network.spec": "NetworkSpec Population Projection Connectivity InitialWeights",
+    "experiment.protocol": "Protocol load_protocol",
+    "experiment.timeline": "Timeline awake asleep",
+    "experiment.schedule": "Schedule wake sleep",
+    "experiment.stages": "SleepStage nrem rem",
+    "experiment.start": "SavedWeights",
+    "experiment.early_stopping": "EarlyStopping",
+    "experiment.record": "Record Alarms",
+    "experiment.observer": "Observer Metric",
+    "tasks.images.task": "Images Data",
+    "tasks.images.encoders": "RateEncoder",
+    "tasks.images.readout": "Readout",
+    "tasks.images.continual": "Tasks",
+    "run.simulate": "simulate",
+    "run.compare": "Condition compare",
+    "sweep.grid": "Grid",
+    "results.result": "Result",
+    "results.store": "read_result",
+    "results.table": "tabulate",
+    "errors": "BrainsleepError",
+}
+_HOMES = {name: module for module, names in _GIVEN.items() for name in names.split()}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

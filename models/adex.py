@@ -12,8 +12,8 @@ import dataclasses
 
 from brian2 import ms, mV, nA, nS, pA, pF
 
+from brainsleep import NeuronModel
 from brainsleep.models.lif import LIF
-from brainsleep.network.spec import NeuronModel
 
 #: Regular spiking, as in the paper: a pyramidal neuron of the cortex. `u` is the adaptation
 #: current (w in the papers, where it is not the name of a weight).

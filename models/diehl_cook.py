@@ -10,8 +10,8 @@ import dataclasses
 
 from brian2 import ms, mV, second
 
+from brainsleep import NeuronModel, PlasticityRule, SynapseModel
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.network.spec import NeuronModel, PlasticityRule, SynapseModel
 
 _PAPER = "doi:10.3389/fncom.2015.00099"
 _ONE_LAYER = "doi:10.3389/fninf.2018.00089"

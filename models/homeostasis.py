@@ -8,7 +8,7 @@ projection: at the same time they run in the order listed.
 
 from brian2 import ms, second
 
-from brainsleep.network.spec import WeightProcess
+from brainsleep import WeightProcess
 
 _SUMS = {"w_sum": "w", "w_count": "1"}
 

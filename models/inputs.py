@@ -1,6 +1,6 @@
 """Input populations: spikes drawn from the stimulus of a slot."""
 
-from brainsleep.network.spec import NeuronModel
+from brainsleep import NeuronModel
 
 #: Bernoulli spikes, one draw a step: probability rate*dt. No draw where the rate is zero.
 POISSON = NeuronModel(

@@ -14,8 +14,8 @@ import dataclasses
 
 from brian2 import ms, mV
 
+from brainsleep import NeuronModel
 from brainsleep.models.lif import LIF
-from brainsleep.network.spec import NeuronModel
 
 #: Regular spiking (RS): most excitatory neurons of the cortex. The paper's I is
 #: ``i_unit*i_syn``; its examples have I = 10 mV/ms.

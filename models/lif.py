@@ -2,7 +2,7 @@
 
 from brian2 import ms, mV
 
-from brainsleep.network.spec import NeuronModel, SynapseModel
+from brainsleep import NeuronModel, SynapseModel
 
 #: Leaky integrate-and-fire neuron. `i_syn` is a dimensionless input, `r` its effect in mV.
 LIF = NeuronModel(

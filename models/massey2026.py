@@ -10,11 +10,7 @@ import dataclasses
 
 from brian2 import ms, mV
 
-from brainsleep.models.inputs import POISSON
-from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
-from brainsleep.models.sleep import DECAY_STATIC, MEMBRANE_NOISE
-from brainsleep.models.stdp import STDP_RELEASED
-from brainsleep.network.spec import (
+from brainsleep import (
     Connectivity,
     InitialWeights,
     NetworkSpec,
@@ -25,6 +21,10 @@ from brainsleep.network.spec import (
     SpontaneousActivity,
     WeightProcess,
 )
+from brainsleep.models.inputs import POISSON
+from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
+from brainsleep.models.sleep import DECAY_STATIC, MEMBRANE_NOISE
+from brainsleep.models.stdp import STDP_RELEASED
 
 W_MIN, W_MAX = 0.01, 25.0  # hard bounds of every weight's magnitude
 

@@ -19,6 +19,7 @@ import math
 
 from brian2 import ms
 
+from brainsleep import PlasticityRule, SpontaneousActivity, WeightProcess
 from brainsleep.models.sleep import DECAY_STATIC, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_ALL_TO_ALL
 from brainsleep.network.layers import (
@@ -27,7 +28,6 @@ from brainsleep.network.layers import (
     LeakyPopulation,
     SurrogateNetwork,
 )
-from brainsleep.network.spec import PlasticityRule, SpontaneousActivity, WeightProcess
 
 #: The time an image is shown, and one sleep, in the authors' code: 25 steps.
 ITERATION = 25 * ms

@@ -8,7 +8,7 @@ each ms w <- w_target*(w/w_target)**lambda, that is tau_w = 1 ms/(1 - lambda).
 
 from brian2 import Hz, ms, mV
 
-from brainsleep.network.spec import SpontaneousActivity, WeightProcess
+from brainsleep import SpontaneousActivity, WeightProcess
 
 #: Independent Gaussian noise on every membrane, `sd` a step of 1 ms. At another time step it would
 #: be other noise, so networks of another time step refuse it: see `WHITE_NOISE`.

@@ -24,8 +24,7 @@ import dataclasses
 
 from brian2 import Hz, ms, mV
 
-from brainsleep.experiment.schedule import nrem, rem
-from brainsleep.network.spec import SpontaneousActivity
+from brainsleep import SpontaneousActivity, nrem, rem
 
 #: Slow oscillation: up states with membrane noise, down states without and hyperpolarised.
 SLOW_OSCILLATION = SpontaneousActivity(

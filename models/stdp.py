@@ -7,7 +7,7 @@ to 1 (nearest neighbour) or adds 1 (all-to-all); a pair with lag s changes w by
 
 from brian2 import ms
 
-from brainsleep.network.spec import PlasticityRule
+from brainsleep import PlasticityRule
 
 #: Textbook orientation, nearest neighbour: pre before post potentiates.
 STDP_NEAREST = PlasticityRule(

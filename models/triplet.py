@@ -13,7 +13,7 @@ import dataclasses
 
 from brian2 import ms
 
-from brainsleep.network.spec import PlasticityRule
+from brainsleep import PlasticityRule
 
 _REFERENCES = ("doi:10.1523/JNEUROSCI.1425-06.2006",)
 

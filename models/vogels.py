@@ -9,7 +9,7 @@ change of w is ``lr*2*tau*rho_pre*(rho_post - rho_target)``: none when the targe
 
 from brian2 import Hz, ms
 
-from brainsleep.network.spec import PlasticityRule
+from brainsleep import PlasticityRule
 
 #: Symmetric window, depression by every presynaptic spike.
 VOGELS = PlasticityRule(

@@ -11,17 +11,24 @@ about the rate of naps.
 
 from brian2 import Hz, ms, second
 
-from brainsleep.experiment.protocol import Protocol
-from brainsleep.experiment.record import Record
-from brainsleep.experiment.schedule import Schedule, sleep
+from brainsleep import (
+    Condition,
+    Data,
+    Images,
+    InitialWeights,
+    NetworkSpec,
+    Population,
+    Projection,
+    Protocol,
+    RateEncoder,
+    Readout,
+    Record,
+    Schedule,
+    sleep,
+)
 from brainsleep.models.diehl_cook import COMPETITIVE_LIF, STDP_COMPETITIVE, VOLTAGE
 from brainsleep.models.homeostasis import NORMALISE, SCALING
 from brainsleep.models.inputs import POISSON
-from brainsleep.network.spec import InitialWeights, NetworkSpec, Population, Projection
-from brainsleep.run.compare import Condition
-from brainsleep.tasks.images.encoders import RateEncoder
-from brainsleep.tasks.images.readout import Readout
-from brainsleep.tasks.images.task import Data, Images
 
 N_INPUTS, N_NEURONS = 784, 200
 W_MEAN = 0.1  # mean weight of a neuron's inputs: a sum of 78.4

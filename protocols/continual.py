@@ -20,16 +20,11 @@ each new image; and the network as it is born, which forgets nothing.
 
 import dataclasses
 
-from brainsleep.experiment.protocol import Protocol
-from brainsleep.experiment.record import Record
-from brainsleep.experiment.schedule import Schedule, sleep
+from brainsleep import Condition, Data, Images, Protocol, Record, Schedule, Tasks, sleep
 from brainsleep.models.homeostasis import NORMALISE
 from brainsleep.models.sg_snn import SG_SNN_DECAY
 from brainsleep.protocols.controls import NETWORK, NORMALISE_ONLY, REST
 from brainsleep.protocols.paper import LAYERED_DECAY
-from brainsleep.run.compare import Condition
-from brainsleep.tasks.images.continual import Tasks
-from brainsleep.tasks.images.task import Data, Images
 
 PROTOCOL = Protocol(
     name="continual",

@@ -8,10 +8,10 @@ import dataclasses
 
 from brian2 import ms
 
+from brainsleep import Condition
 from brainsleep.models.homeostasis import NORMALISE
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.protocols.paper import PROTOCOL as PAPER_PROTOCOL
-from brainsleep.run.compare import Condition
 
 #: The paper's network, with normalisation of each neuron's summed input as a further process.
 NETWORK = dataclasses.replace(

@@ -7,12 +7,8 @@ runaway. The last condition is a network that never learns, its input weights sc
 responds at the same rate as the network that slept: what accuracy is worth without any learning.
 """
 
-from brainsleep.experiment.protocol import Protocol
-from brainsleep.experiment.record import Record
-from brainsleep.experiment.schedule import Schedule, sleep, wake
+from brainsleep import Condition, Data, Images, Protocol, Record, Schedule, sleep, wake
 from brainsleep.models.massey2026 import PAPER, PAPER_JANUARY
-from brainsleep.run.compare import Condition
-from brainsleep.tasks.images.task import Data, Images
 
 PROTOCOL = Protocol(
     name="demo",

@@ -1,8 +1,7 @@
 """The authors' toy task: four noisy geometric figures on 15x15 pixels, with and without sleep."""
 
+from brainsleep import Condition, Data
 from brainsleep.protocols.demo import PROTOCOL as DEMO
-from brainsleep.run.compare import Condition
-from brainsleep.tasks.images.task import Data
 
 PROTOCOL = DEMO.override(
     {

@@ -33,15 +33,20 @@ sleep, see `brainsleep.models.sg_snn`.
 
 from brian2 import Hz
 
-from brainsleep.experiment.early_stopping import EarlyStopping
-from brainsleep.experiment.protocol import Protocol
-from brainsleep.experiment.record import Record
-from brainsleep.experiment.schedule import Schedule, sleep, wake
+from brainsleep import (
+    Condition,
+    Data,
+    EarlyStopping,
+    Images,
+    Protocol,
+    Readout,
+    Record,
+    Schedule,
+    sleep,
+    wake,
+)
 from brainsleep.models.massey2026 import PAPER
 from brainsleep.models.sg_snn import ITERATION, ITERATION_DECAY, SG_SNN, SG_SNN_28, SG_SNN_DECAY
-from brainsleep.run.compare import Condition
-from brainsleep.tasks.images.readout import Readout
-from brainsleep.tasks.images.task import Data, Images
 
 PROTOCOL = Protocol(
     name="paper",

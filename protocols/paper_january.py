@@ -5,8 +5,7 @@ weaker, and there is membrane noise in sleep only. `PUBLISHED` follows their pro
 the same 300 images 20 times, no early stopping, quadratic discriminant analysis.
 """
 
-from brainsleep.experiment.early_stopping import EarlyStopping
-from brainsleep.experiment.schedule import wake
+from brainsleep import EarlyStopping, wake
 from brainsleep.models.massey2026 import PAPER_JANUARY
 from brainsleep.protocols import paper
 

@@ -11,12 +11,11 @@ with each other, and with "uniform sleep, 16 %", which is shorter and decays as 
 
 import dataclasses
 
-from brainsleep.experiment.schedule import sleep
+from brainsleep import Condition, sleep
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.sleep import MEMBRANE_NOISE
 from brainsleep.models.sleep_stages import NREM, REM, SLOW_OSCILLATION
 from brainsleep.protocols.paper import PROTOCOL as PAPER_PROTOCOL
-from brainsleep.run.compare import Condition
 
 PROTOCOL = dataclasses.replace(
     PAPER_PROTOCOL,

@@ -11,9 +11,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib.util
+import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -28,7 +29,7 @@ from ..network.assemble import exact_update
 from ..network.models import NeuronModel, PlasticityRule
 from ..sweep.grid import Grid
 from .locate import Region, Source, source_text
-from .python_code import bound, frames_here, frames_of, future_flags, read
+from .python_code import bound, future_flags, read
 from .python_errors import python_details
 from .remarks import Remark, remarks
 from .summary import summary
@@ -205,11 +206,11 @@ class _Looking:
         try:
             exec(code, vars(self.module))
         except BrainsleepError as error:
-            self._note(error, frames_of(error))
+            self._note(error, inspect.trace(0))
         except (Exception, SystemExit) as error:
-            frames = frames_of(error)
+            frames = inspect.trace(0)
             consequence = getattr(error, "name", "") in self.aside
-            inside = not frames or not self._is_users(frames[-1][0].co_filename)
+            inside = not frames or not self._is_users(frames[-1].filename)
             if consequence or (inside and (len(self.found) > before or self._uses_faulty(node))):
                 return False
             self._note_python(error, frames)
@@ -222,7 +223,7 @@ class _Looking:
         names = (vars(self.module).get(name) for name in read(node))
         return any(mistakes.is_faulty(value) for value in names)
 
-    def _note_python(self, error: BaseException, frames: list) -> None:
+    def _note_python(self, error: BaseException, frames: Sequence[inspect.FrameInfo]) -> None:
         if isinstance(error, SyntaxError) and error.filename and self._is_users(error.filename):
             self._note_syntax(Path(error.filename), error)
             return
@@ -230,15 +231,16 @@ class _Looking:
         self._note(ProtocolError(details.brief, details), frames)
 
     def _notice(self, error: BrainsleepError) -> None:
-        self._note(error, frames_here())
+        self._note(error, inspect.stack(0)[::-1])
 
-    def _note(self, error: BrainsleepError, frames: list[tuple[CodeType, tuple]]) -> None:
+    def _note(self, error: BrainsleepError, frames: Sequence[inspect.FrameInfo]) -> None:
         """Keep a mistake with the place in the user's files that led to it."""
-        for code, positions in reversed(frames):
-            if self._is_users(code.co_filename):
-                path = Path(code.co_filename)
-                source = self._source(path)
-                self.found.append((error, path, source.of_call(positions) if source else None))
+        for frame in reversed(frames):
+            if self._is_users(frame.filename):
+                path = Path(frame.filename)
+                source, place = self._source(path), frame.positions
+                region = source.of_call(place) if source and place else None
+                self.found.append((error, path, region))
                 return
         self.found.append((error, self.path.resolve(), None))
 

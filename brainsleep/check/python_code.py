@@ -1,36 +1,9 @@
-"""Python code of a user's file: names that its statements bind and read, and calls under way."""
+"""Python code of a user's file: names that its statements bind and read."""
 
 from __future__ import annotations
 import __future__ as future
 
 import ast
-import sys
-from types import CodeType, FrameType
-
-
-def frames_of(error: BaseException) -> list[tuple[CodeType, tuple]]:
-    """List code and place of the calls that led to an exception, the outermost first."""
-    frames, traceback = [], error.__traceback__
-    while traceback:
-        code = traceback.tb_frame.f_code
-        frames.append((code, _position(code, traceback.tb_lasti)))
-        traceback = traceback.tb_next
-    return frames
-
-
-def frames_here() -> list[tuple[CodeType, tuple]]:
-    """List code and place of the calls under way, the outermost first."""
-    frames: list[tuple[CodeType, tuple]] = []
-    frame: FrameType | None = sys._getframe(1)
-    while frame:
-        frames.append((frame.f_code, _position(frame.f_code, frame.f_lasti)))
-        frame = frame.f_back
-    return frames[::-1]
-
-
-def _position(code: CodeType, instruction: int) -> tuple:
-    positions = list(code.co_positions())
-    return positions[instruction // 2] if instruction >= 0 else (None,) * 4
 
 
 def future_flags(tree: ast.Module) -> int:

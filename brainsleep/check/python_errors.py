@@ -14,19 +14,7 @@ from ..files.load import SHIPPED
 from ..files.userfiles import PREFIX
 
 #: Modules whose names a models or protocol file is likely to have meant.
-_LIKELY = (
-    *(
-        "brian2",
-        "brainsleep.network.spec",
-        "brainsleep.experiment.protocol",
-        "brainsleep.experiment.schedule",
-    ),
-    *(
-        "brainsleep.tasks.images.encoders",
-        "brainsleep.tasks.images.readout",
-        "brainsleep.run.compare",
-    ),
-)
+_LIKELY = ("brian2", "brainsleep")
 _UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"(\w+)(?:\.__init__)?\(\) missing \d+ required .*argument")
 
@@ -84,7 +72,8 @@ def _syntax(error: SyntaxError) -> Details:
 def _name(name: str, namespace: Mapping) -> Details:
     brief = f"the name '{name}' is not defined"
     for module in _LIKELY:
-        if hasattr(importlib.import_module(module), name):
+        known = importlib.import_module(module)
+        if name in getattr(known, "__all__", dir(known)):
             fix = f"import it: from {module} import {name}"
             return Details(kind="undefined", brief=brief, word=name, fix=fix)
     own = [n for n in namespace if not n.startswith("__")]
@@ -115,7 +104,7 @@ def _import(error: ImportError) -> Details:
     if not name:
         return Details(brief=one_line(error))
     module = sys.modules.get(str(error.name))
-    known = [n for n in vars(module) if n[0] != "_"] if module else []
+    known = [n for n in dir(module) if n[0] != "_"] if module else []
     close = closest(name, known)
     brief = f"'{_as_called(str(error.name))}' has no '{name}'"
     missing = (name, close)  # whichever of them the file goes on to use

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from string import Template
 
 from ..errors import ProtocolError, SpecError, explain, one_line
+from ..files.atomic import written_folder
 from ..network.equations import checks
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -47,24 +45,19 @@ def new_study(folder: str | Path) -> list[Path]:
     if occupied:
         got = f"'{folder}', which exists and is not an empty folder"
         raise ProtocolError(explain("new: folder", got, "a new one", "choose another name"))
-    work = None
+    files = {template: file.format(name=name) for template, file in _FILES.items()}
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{name}.writing-", dir=folder.resolve().parent))
-        os.chmod(work, 0o755)
-        for template, file in _FILES.items():
-            text = Template((_TEMPLATES / template).read_text(encoding="utf-8"))
-            (work / file.format(name=name)).write_text(text.substitute(name=name), encoding="utf-8")
-        os.rename(work, folder)  # replaces an empty folder, and no other
+        with written_folder(folder.resolve()) as work:
+            for template, file in files.items():
+                text = Template((_TEMPLATES / template).read_text(encoding="utf-8"))
+                (work / file).write_text(text.substitute(name=name), encoding="utf-8")
     except OSError as error:
         taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST)
         reason = "another process made it" if taken else error.strerror or one_line(error)
         fix = "choose another place"
         raise ProtocolError(explain(f"new: folder {folder}", reason, "a new one", fix)) from error
-    finally:
-        if work is not None and work.exists():
-            shutil.rmtree(work, ignore_errors=True)
-    return [folder / file.format(name=name) for file in _FILES.values()]
+    return [folder / file for file in files.values()]
 
 
 def _check_name(name: str) -> None:

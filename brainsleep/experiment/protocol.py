@@ -14,6 +14,7 @@ from ..errors import BrainsleepError, Details, ProtocolError, explain, nearest
 from ..files.load import load, load_module
 from ..files.userfiles import reading_once
 from ..network.spec import Network
+from ..values.displayed import Displayed
 from ..values.fields import checked_fields
 from ..values.frozen import Frozen, show_value
 from ..values.plain import from_plain, plain
@@ -31,7 +32,7 @@ HOOKS = ("on_segment", "on_sleep", "on_wake")
 
 @checked_fields(ProtocolError)
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class Protocol(Displayed):
     """An experiment: a network, when it is awake and asleep, what it is given to do.
 
     Parameters
@@ -211,12 +212,6 @@ class Protocol:
             If this version can make no protocol of it, or it holds hooks, which are functions.
         """
         return from_plain(cls, nested(described))
-
-    def _repr_html_(self) -> str:
-        """Display it in a notebook."""
-        from ..show.markup import of_protocol
-
-        return of_protocol(self)
 
     def equations(self) -> dict:
         """Return the final Brian2 source of every part as plain data."""

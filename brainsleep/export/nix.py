@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import MissingExtraError
 from ..results.result import Result
-from .export import columns, described
+from .columns import columns, described
 from .spiketrains import to_neo
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import MissingExtraError
 from ..results.result import Result
-from .export import columns, described
+from .columns import columns, described
 
 #: What the columns of the slots hold.
 _COLUMNS = {

@@ -1,12 +1,15 @@
-"""Files that appear whole or not at all, and hashes that tell whether they still are."""
+"""Files and folders that appear whole or not at all, and hashes that tell whether they are."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +76,59 @@ def written_for(what: str, path: Path, error: type[BrainsleepError] = StoreError
         raise error(
             f"{what} {path}: cannot write ({why.strerror or one_line(why)}); name another place"
         ) from why
+
+
+@contextlib.contextmanager
+def written_folder(folder: Path, prefix: str = "", replace: bool = False) -> Iterator[Path]:
+    """Write a folder in one step.
+
+    Parameters
+    ----------
+    folder : Path
+        Its name; an empty folder may have it already.
+    prefix : str
+        How the name of what is not yet whole begins; by default ``.NAME.writing-``.
+    replace : bool
+        Whether a folder with something in it may have the name, and goes.
+
+    Yields
+    ------
+    Path
+        An empty folder beside it, to write to. It takes the name at the end; after an error it is
+        removed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or the name is taken.
+    """
+    prefix = prefix or f".{folder.name}.writing-"
+    work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        work.chmod(0o755)
+        yield work
+        (replace_folder if replace else os.rename)(work, folder)
+        sync(folder.parent)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def replace_folder(work: Path, folder: Path) -> None:
+    """Give a folder its name; one that has it already, maybe just now, is removed."""
+    while True:
+        try:
+            os.rename(work, folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        with (
+            tempfile.TemporaryDirectory(
+                prefix=f".{folder.name}.writing-", dir=folder.parent
+            ) as old,
+            contextlib.suppress(FileNotFoundError),  # another process was faster
+        ):
+            os.rename(folder, Path(old, folder.name))
 
 
 def sync(path: Path) -> None:

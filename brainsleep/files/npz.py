@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError, explain
-from ..tasks.images.arrays import renumbered
 
 #: Largest array read from a file, in bytes, uncompressed.
 MAX_BYTES = 4 * 2**30
@@ -25,6 +24,14 @@ DEFLATE_MAX_RATIO = 1032
 
 #: Kinds of values that arrays may have: numbers and truth values, and also text.
 NUMBERS, PLAIN = "biuf", "biufU"
+
+
+def renumbered(what: str) -> str:
+    """Say how any labels are turned into class numbers from 0: in both parts of a set the same."""
+    if "test_labels" not in what:
+        return "numpy.unique(labels, return_inverse=True)[1]"
+    before = "classes = numpy.unique(labels) of the labels before they were numbered"
+    return f"numpy.searchsorted(classes, test_labels), with {before}"
 
 
 def read_npz(path: Path, start: str = "") -> dict[str, np.ndarray]:

@@ -10,6 +10,8 @@ Names: a part's own names get its name as prefix where parts could clash (``stdp
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from brian2 import Equations, Quantity
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.stateupdaters.base import StateUpdateMethod
@@ -17,17 +19,11 @@ from brian2.utils.stringtools import word_substitute
 
 from ..errors import Details, SpecError, closest
 from .equations import checks, settle
-from .models import SPIKING
+from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
 from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
-from .spec import (
-    NetworkSpec,
-    NeuronModel,
-    PlasticityRule,
-    Population,
-    Projection,
-    SpontaneousActivity,
-    WeightProcess,
-)
+
+if TYPE_CHECKING:
+    from .spec import NetworkSpec, Population, Projection
 
 
 def assemble(spec: NetworkSpec) -> NetworkPlan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from brian2 import Equations
 from brian2.equations.equations import SUBEXPRESSION
@@ -12,7 +13,9 @@ from brian2.equations.equations import SUBEXPRESSION
 from .. import mistakes
 from ..errors import Details, SpecError
 from .equations import checks, settle
-from .spec import NetworkSpec, Population
+
+if TYPE_CHECKING:
+    from .spec import NetworkSpec, Population
 
 #: Reserved names that the final code of neurons and synapses sets.
 _OF_NEURONS, _OF_SYNAPSES = {"spike_count", "spiking", "spiked"}, {"w_before"}
@@ -158,6 +161,6 @@ def _sound(spec: NetworkSpec) -> NetworkSpec:
     left = [replace(p, activities=keep(p.activities)) for p in populations.values()]
     if left == list(spec.populations) and projections == list(spec.projections):
         return spec
-    part = object.__new__(NetworkSpec)  # not checked as a whole: it lacks what was left out
+    part = object.__new__(type(spec))  # not checked as a whole: it lacks what was left out
     part.__dict__.update(spec.__dict__, populations=tuple(left), projections=tuple(projections))
     return part

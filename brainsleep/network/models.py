@@ -21,6 +21,7 @@ from brian2.equations.equations import SUBEXPRESSION
 from .. import mistakes
 from ..errors import Details, SpecError, closest, explain, nearest
 from ..values import quantities
+from ..values.displayed import Displayed
 from ..values.fields import checked_fields
 from ..values.frozen import Frozen, check_distinct, default, show_value, tuple_of
 from .equations import checks, declared, integration
@@ -35,7 +36,7 @@ SPIKING = ("spiking_pre", "spiking_post", "spiked_pre", "spiked_post")
 STANDARD_CLOCKS = ("slot", "raster", "step", "on_wake", "on_sleep", "on_segment")
 
 
-class Model:
+class Model(Displayed):
     """What every model with parameters can do."""
 
     name: str
@@ -59,12 +60,6 @@ class Model:
             quantities.check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
         changed: Any = self
         return dataclasses.replace(changed, parameters={**self.parameters, **changes})
-
-    def _repr_html_(self) -> str:
-        """Display it in a notebook."""
-        from ..show.markup import of_model
-
-        return of_model(self)
 
     def _freeze(self, kind: str) -> str:
         where = f"{kind} '{self.name}'"

@@ -17,9 +17,12 @@ from brian2 import Quantity, ms
 from .. import mistakes
 from ..errors import Details, SpecError, closest, explain, nearest
 from ..values import quantities
+from ..values.displayed import Displayed
 from ..values.fields import checked_fields
 from ..values.frozen import check_distinct, check_kind, check_number, default, tuple_of
+from .assemble import assemble
 from .equations import checks
+from .fit import check_network
 from .models import (
     STANDARD_GATES,
     Model,
@@ -239,7 +242,7 @@ def _named(parts: Iterable[Any], name: str, missing: str) -> Any:
     raise SpecError(f"{missing} '{name}'; {nearest(name, known)}", details)
 
 
-class Network:
+class Network(Displayed):
     """Populations and projections by name, and the gates their parts have."""
 
     name: str
@@ -282,12 +285,6 @@ class Network:
         for projection in self.projections:
             for process in projection.processes:
                 yield projection, process
-
-    def _repr_html_(self) -> str:
-        """Display it in a notebook."""
-        from ..show.markup import of_network
-
-        return of_network(self)
 
     @property
     def activity_names(self) -> tuple[str, ...]:
@@ -344,14 +341,10 @@ class NetworkSpec(Network):
     @cached_property
     def plan(self) -> NetworkPlan:
         """The final source of every Brian2 object."""
-        from .assemble import assemble
-
         return assemble(self)
 
     @mistakes.checked
     def __post_init__(self):
-        from .fit import check_network  # which describes specs, so it comes after them
-
         where = f"network '{self.name}'"
         checks.check_name(self.name, "network", reserved=())
         quantities.check_time(self.dt, f"{where}: dt")

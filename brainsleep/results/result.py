@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from brian2 import Quantity, second
 
+from ..values.displayed import Displayed
 from ..errors import BrainsleepError, StoreError, one_line
 from ..files.npz import read_npz
 from ..values.plain import outlined
@@ -108,7 +109,7 @@ class _Arrays(dict[str, np.ndarray]):
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Result(Displayed):
     """A stored run.
 
     What a result holds is data and may come from anyone: nothing in it is executed.
@@ -330,12 +331,6 @@ class Result:
         named = _Arrays({name.removeprefix(start): array for name, array in found.items()})
         named.start = start
         return named
-
-    def _repr_html_(self) -> str:
-        """Display it in a notebook."""
-        from ..show.markup import of_result
-
-        return of_result(self)
 
     def __repr__(self) -> str:
         return f"<Result {self.run_id} of protocol '{self.described['name']}'>"

@@ -8,7 +8,6 @@ checkpoint lies in ``<out>/.<run_id>.partial/``.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -22,8 +21,16 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import StoreError, explain, one_line
-from ..files.atomic import content_hash, file_hash, read_checked, sync, written
-from ..files.locks import alone
+from ..files.atomic import (
+    content_hash,
+    file_hash,
+    read_checked,
+    replace_folder,
+    sync,
+    written,
+    written_folder,
+)
+from ..files.locks import exclusive_locks
 from ..files.npz import read_npz
 from .result import Result
 
@@ -166,7 +173,7 @@ def _recover(out: Path, run_id: str) -> None:
         for folder in (left, left / run_id):
             with contextlib.suppress(StoreError):
                 if read_result(folder).info["run_id"] == run_id:
-                    _replace(folder, out / run_id)
+                    replace_folder(folder, out / run_id)
                     sync(out)
                     return
 
@@ -189,13 +196,11 @@ def working_on(out: Path, run_ids: Iterable[str], waiting: Callable[[str], None]
     StoreError
         If the folder cannot be written.
     """
-    lock = alone(out / ".lock", run_ids, waiting)
-    try:
-        lock.__enter__()
-    except OSError as error:
-        raise StoreError(f"output folder {out}: {error.strerror or one_line(error)}") from error
-    with contextlib.ExitStack() as held:
-        held.push(lock)
+    with contextlib.ExitStack() as locks:
+        try:
+            locks.enter_context(exclusive_locks(out / ".locks", run_ids, waiting))
+        except OSError as error:
+            raise StoreError(f"output folder {out}: {error.strerror or one_line(error)}") from error
         yield
 
 
@@ -208,44 +213,21 @@ def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarra
         If the disk is full or the folder cannot be written.
     """
     info = {"schema_version": SCHEMA_VERSION, "run_id": run_id, **info}
-    work = None
+    final = out / run_id
     try:
-        work = Path(tempfile.mkdtemp(prefix=f".{run_id}.writing-", dir=out))
-        os.chmod(work, 0o755)
-        save_arrays(work / "arrays.npz", arrays)
-        info["arrays_sha256"] = file_hash(work / "arrays.npz")
-        info = json.loads(json.dumps(info))  # as it will be read back
-        info["checksum"] = content_hash(info)
-        with written(work / "result.json") as temporary:
-            temporary.write_text(json.dumps(info, indent=1))
-        final = out / run_id
-        _replace(work, final)
-        sync(out)
+        with written_folder(final, replace=True) as work:
+            save_arrays(work / "arrays.npz", arrays)
+            info["arrays_sha256"] = file_hash(work / "arrays.npz")
+            info = json.loads(json.dumps(info))  # as it will be read back
+            info["checksum"] = content_hash(info)
+            with written(work / "result.json") as temporary:
+                temporary.write_text(json.dumps(info, indent=1))
     except OSError as error:
         raise StoreError(
             f"result {run_id}: cannot write to {out} ({error.strerror or one_line(error)}); "
             "free some space or choose another folder with --out"
         ) from error
-    finally:
-        if work is not None and work.exists():
-            shutil.rmtree(work, ignore_errors=True)
     return Result(final, info)
-
-
-def _replace(work: Path, final: Path) -> None:
-    """Give a folder its name; one that has it already, maybe just now, is removed."""
-    while True:
-        try:
-            os.rename(work, final)
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        with (
-            tempfile.TemporaryDirectory(prefix=f".{final.name}.writing-", dir=final.parent) as old,
-            contextlib.suppress(FileNotFoundError),  # another process was faster
-        ):
-            os.rename(final, Path(old, final.name))
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

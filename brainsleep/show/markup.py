@@ -9,23 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, singledispatch
+from typing import Any
 from xml.etree import ElementTree
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..errors import BrainsleepError, SpecError
+from ..experiment.protocol import Protocol
+from ..experiment.start import SavedWeights
 from ..network.models import KINDS, Model
+from ..network.spec import Network
+from ..results.result import Result
+from ..values.displayed import Displayed
+from ..values.plain import plain
 from . import facts, health, stored_models
 from .typeset import Block, blocks, mathml, symbol
-
-if TYPE_CHECKING:
-    from ..experiment.protocol import Protocol
-    from ..experiment.start import SavedWeights
-    from ..network.spec import Network
-    from ..results.result import Result
 
 _NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 
@@ -189,21 +189,28 @@ def _symbol(name: str) -> Markup | str:
 # -- notebooks -----------------------------------------------------------------------------------
 
 
-def of_model(model: Model) -> str:
-    """Display a model in a notebook: equations, parameters, source."""
+@singledispatch
+def display(shown: Displayed) -> str:
+    """Return what a notebook displays of a model, a network, a protocol or a result."""
+    raise NotImplementedError(type(shown).__name__)
+
+
+@display.register
+def _of_model(model: Model) -> str:
+    """Return equations, parameters, source."""
     return render("display.html", view="model", part=part(model))
 
 
-def of_network(network: Network) -> str:
-    """Display a network in a notebook: populations, projections, and every model on demand."""
-    from ..values.plain import plain
-
+@display.register
+def _of_network(network: Network) -> str:
+    """Return populations, projections, and every model on demand."""
     shown = _network(network, plain(network.plan))
     return render("display.html", view="network", name=network.name, **shown)
 
 
-def of_protocol(protocol: Protocol) -> str:
-    """Display a protocol in a notebook: its network, its schedule, and its settings on demand."""
+@display.register
+def _of_protocol(protocol: Protocol) -> str:
+    """Return its network, its schedule, and its settings on demand."""
     shown = _network(protocol.network, protocol.equations(), protocol.initial_weights)
     shown["tables"] += facts.schedule(protocol)
     shown |= {"description": protocol.description, "references": protocol.references}
@@ -211,8 +218,9 @@ def of_protocol(protocol: Protocol) -> str:
     return render("display.html", view="protocol", name=protocol.name, **shown)
 
 
-def of_result(result: Result) -> str:
-    """Display a result in a notebook: headline, alarms, metrics on demand."""
+@display.register
+def _of_result(result: Result) -> str:
+    """Return headline, alarms, metrics on demand."""
     return render(
         "display.html",
         view="result",

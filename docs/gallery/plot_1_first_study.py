@@ -10,9 +10,9 @@ import tempfile
 
 import matplotlib.pyplot as plt
 
+from brainsleep import simulate
 from brainsleep.analysis.metrics import WEIGHT_STATISTICS
 from brainsleep.protocols.demo import PROTOCOL
-from brainsleep.run.simulate import simulate
 
 plt.style.use("brainsleep.figures.brainsleep")
 

@@ -10,16 +10,10 @@ of your own.
 import matplotlib.pyplot as plt
 import numpy as np
 
+from brainsleep import InitialWeights, NetworkSpec, Population, Projection, SynapseModel
 from brainsleep.backends.base import make_backend
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.stdp import STDP_ALL_TO_ALL, STDP_NEAREST, STDP_RELEASED
-from brainsleep.network.spec import (
-    InitialWeights,
-    NetworkSpec,
-    Population,
-    Projection,
-    SynapseModel,
-)
 from brainsleep.run.segment import Capacity, Segment
 from brainsleep.run.state import initial_state
 

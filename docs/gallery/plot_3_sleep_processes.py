@@ -10,11 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from brian2 import ms, second
 
-from brainsleep.backends.base import make_backend
-from brainsleep.models.homeostasis import PRUNING, SCALING, SUBTRACTION
-from brainsleep.models.inputs import POISSON
-from brainsleep.models.sleep import DECAY_NEURON, DECAY_STATIC
-from brainsleep.network.spec import (
+from brainsleep import (
     InitialWeights,
     NetworkSpec,
     NeuronModel,
@@ -22,6 +18,10 @@ from brainsleep.network.spec import (
     Projection,
     SynapseModel,
 )
+from brainsleep.backends.base import make_backend
+from brainsleep.models.homeostasis import PRUNING, SCALING, SUBTRACTION
+from brainsleep.models.inputs import POISSON
+from brainsleep.models.sleep import DECAY_NEURON, DECAY_STATIC
 from brainsleep.run.segment import Capacity, Segment
 from brainsleep.run.state import initial_state
 

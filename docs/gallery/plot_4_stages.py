@@ -9,7 +9,7 @@ their own. Both are values, and are laid out slot by slot before anything runs.
 import matplotlib.pyplot as plt
 from brian2 import ms, second
 
-from brainsleep.experiment.schedule import Schedule, SleepStage, nrem, rem, sleep
+from brainsleep import Schedule, SleepStage, nrem, rem, sleep
 
 plt.style.use("brainsleep.figures.brainsleep")
 

@@ -10,10 +10,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from brian2 import ms, second
 
+from brainsleep import NetworkSpec, Population
 from brainsleep.backends.base import make_backend
 from brainsleep.models.adex import ADEX_ADAPTING, ADEX_BURSTING, ADEX_TONIC
 from brainsleep.models.inputs import POISSON
-from brainsleep.network.spec import NetworkSpec, Population
 from brainsleep.run.segment import Capacity, Segment
 from brainsleep.run.state import initial_state
 

@@ -10,9 +10,8 @@ import tempfile
 
 import matplotlib.pyplot as plt
 
+from brainsleep import simulate, tabulate
 from brainsleep.protocols.geometric import PROTOCOL
-from brainsleep.results.table import tabulate
-from brainsleep.run.simulate import simulate
 
 plt.style.use("brainsleep.figures.brainsleep")
 

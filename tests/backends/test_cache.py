@@ -1,5 +1,6 @@
 """The cache of compiled programs: made once, whole or not at all, bounded, listed and cleared."""
 
+import errno
 import grp
 import json
 import os
@@ -73,7 +74,7 @@ def test_a_failed_build_leaves_nothing(own_cache):
 
     with pytest.raises(BackendError, match="does not compile"):
         obtain(KEYS[0], fail)
-    assert [path.name for path in own_cache.iterdir()] == [".lock"]
+    assert [path.name for path in own_cache.iterdir()] == [".locks"]
 
 
 _CHILD = """
@@ -117,16 +118,10 @@ def test_the_lock_of_a_killed_process_is_free_again():
     assert cache.is_whole(obtain(KEYS[0]))
 
 
-def test_threads_of_one_process_do_not_harm_each_other():
-    """They share the lock; the first to finish wins, and all find a whole program."""
-    found, barrier = [], threading.Barrier(4)
-
-    def slow(folder):
-        barrier.wait(timeout=10)
-        return make(folder)
-
+def obtain_in_threads(make):
+    found = []
     threads = [
-        threading.Thread(target=lambda: found.append(cache.is_whole(obtain(KEYS[0], slow))))
+        threading.Thread(target=lambda: found.append(cache.is_whole(obtain(KEYS[0], make))))
         for _ in range(4)
     ]
     for thread in threads:
@@ -135,6 +130,25 @@ def test_threads_of_one_process_do_not_harm_each_other():
         thread.join()
     assert found == [True] * 4
     assert [entry.path.name for entry in cache.entries()] == [KEYS[0]]
+
+
+def test_threads_of_one_process_wait_for_the_first():
+    made = []
+    obtain_in_threads(lambda folder: made.append(folder) or make(folder))
+    assert len(made) == 1
+
+
+def test_without_locks_the_first_to_finish_wins(monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    def slow(folder):
+        barrier.wait(timeout=10)
+        return make(folder)
+
+    monkeypatch.setattr("brainsleep.files.locks.FileLock.acquire", fail)
+    barrier = threading.Barrier(4)
+    obtain_in_threads(slow)
 
 
 def test_the_ones_used_longest_ago_make_room(monkeypatch):

@@ -88,7 +88,7 @@ def test_whole_or_not_at_all(tmp_path, monkeypatch):
     def fail(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("brainsleep.cli.new_study.os.rename", fail)
+    monkeypatch.setattr("brainsleep.files.atomic.os.rename", fail)
     with pytest.raises(ProtocolError, match="No space left on device"):
         new_study(tmp_path / "nap")
     assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from brainsleep.files.npz import digest
 from brainsleep.results.store import Result, read_result
 
 #: Names in a folder of results besides results.
-_OTHERS = re.compile(r"\.lock|\.sweep|\.[0-9a-f]{16}\.(partial|writing-\w+)")
+_OTHERS = re.compile(r"\.locks|\.sweep|\.[0-9a-f]{16}\.(partial|writing-\w+)")
 
 
 def outcome(result: Result) -> str:
@@ -56,7 +56,7 @@ def problems(out: Path, expected: dict[str, str], finished: set[str]) -> list[st
 
 def leftovers(out: Path) -> list[str]:
     """Name what a command that ended well should not have left in a folder of results."""
-    kept = (".lock", ".sweep")
+    kept = (".locks", ".sweep")
     names = (p.name for p in out.iterdir() if p.name not in kept)
     return [name for name in names if not re.fullmatch("[0-9a-f]{16}", name)]
 
@@ -68,7 +68,7 @@ def cache_problems(folder: Path) -> list[str]:
     for path in programs.iterdir() if programs.is_dir() else ():
         if re.fullmatch("[0-9a-f]{20}", path.name):
             found += [] if cache.is_whole(path) else [f"half a program {path.name}"]
-        elif path.name != ".lock" and not path.name.startswith("building-"):
+        elif path.name != ".locks" and not path.name.startswith("building-"):
             found.append(f"stray {path.name} in the cache")
     return found
 

@@ -20,8 +20,8 @@ from conftest import needs_compiler
 from brainsleep.backends.cpp import cache
 from brainsleep.errors import BackendError, StoreError
 from brainsleep.experiment.protocol import load_protocol
-from brainsleep.files.locks import alone, held, is_held
-from brainsleep.results import store
+from brainsleep.files import atomic
+from brainsleep.files.locks import exclusive_locks, is_locked
 from brainsleep.results.store import find_result, read_result, write_result
 from brainsleep.sweep.ledger import write_json
 from faults.commands import ERRORS, STUDY, Fault, Process
@@ -170,12 +170,12 @@ def test_another_runs_result_does_not_get_the_name(tmp_path):
 def test_results_are_on_the_disk_before_they_have_their_name(tmp_path, monkeypatch):
     """Files, then their folder, then the name: what a power cut leaves is whole or not there."""
     seen = []
-    sync, rename = store.sync, os.rename
+    sync, rename = atomic.sync, os.rename
     monkeypatch.setattr("brainsleep.files.atomic.os.fsync", lambda fd: seen.append("sync"))
-    monkeypatch.setattr(store, "sync", lambda path: (seen.append("folder"), sync(path)))
+    monkeypatch.setattr(atomic, "sync", lambda path: (seen.append("folder"), sync(path)))
     monkeypatch.setattr(os, "rename", lambda *args: (seen.append("rename"), rename(*args)))
     write_result(tmp_path, "e" * 16, {"metrics": {}}, {})
-    assert seen == ["sync"] * 4 + ["rename", "folder", "sync"]
+    assert seen == ["folder", "sync"] * 4 + ["rename", "folder", "sync"]
 
 
 # -- two processes, old locks ------------------------------------------------------------------
@@ -197,23 +197,22 @@ def test_two_processes_on_one_result(trials, tmp_path):
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from brainsleep.files.locks import alone, held
-with alone(Path(sys.argv[1]), ["abcdef0"]), held(Path(sys.argv[2])):
+from brainsleep.files.locks import exclusive_locks
+with exclusive_locks(Path(sys.argv[1]), ["abcdef0"]):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
 def test_locks_end_with_their_process(tmp_path):
-    files = tmp_path / ".lock", tmp_path / ".held"
-    command = [sys.executable, "-c", _HOLDER, *map(str, files)]
+    command = [sys.executable, "-c", _HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
-        assert is_held(files[1]) is True
+        assert is_locked(tmp_path / "abcdef0") is True
         process.kill()
-    assert is_held(files[1]) is False and is_held(tmp_path / "none") is None
+    assert is_locked(tmp_path / "abcdef0") is False and is_locked(tmp_path / "none") is None
     told = []
-    with alone(files[0], ["abcdef0"], told.append):
+    with exclusive_locks(tmp_path, ["abcdef0"], told.append):
         assert told == []
 
 
@@ -262,7 +261,7 @@ def test_a_clock_set_forward_does_not_end_a_build(own_cache, monkeypatch):
     assert begun.wait(20)
     left = own_cache / "building-left"
     left.mkdir()
-    with held(left / ".held"):
+    with exclusive_locks(left, [".held"]):
         pass  # killed
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 1000 * cache.A_DAY)
@@ -306,11 +305,11 @@ def test_a_build_that_was_killed_is_made_anew(own_cache):
     left = own_cache / "building-left"
     left.mkdir(parents=True)
     make(left)
-    with held(left / ".held"):
+    with exclusive_locks(left, [".held"]):
         assert cache.entries() == [] and cache.clear() == []  # while it is under way, too
         assert left.is_dir()
     obtain(KEY)
-    assert {path.name for path in own_cache.iterdir()} == {".lock", KEY}
+    assert {path.name for path in own_cache.iterdir()} == {".locks", KEY}
 
 
 def test_programs_that_others_can_write_are_not_run(own_cache):

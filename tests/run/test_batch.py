@@ -27,7 +27,7 @@ from brainsleep.errors import (
     SimulationError,
     StoreError,
 )
-from brainsleep.files.locks import alone
+from brainsleep.files.locks import exclusive_locks
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.results.store import find_result, read_result
 from brainsleep.run import batch as batch_module
@@ -130,7 +130,7 @@ def test_a_batch_is_its_runs_alone(backend, alone_run, tmp_path):
     assert_all_same(found, expected)
     names = {r.path.name for r in found}
     assert len(names) == len(protocols)
-    assert {p.name for p in tmp_path.iterdir()} == {".lock", *names}
+    assert {p.name for p in tmp_path.iterdir()} == {".locks", *names}
     ignored = {"timings", "metrics", "arrays_sha256", "checksum"}
     for one, other in zip(found, expected, strict=True):
         assert one.info.keys() == other.info.keys()
@@ -247,7 +247,7 @@ def test_an_interrupt_keeps_all_and_the_same_call_goes_on(
     assert_all_same(simulate(protocols, **words), expected)
     resumed = dict(reversed(calls[4 * len(expected) :]))
     assert resumed and min(resumed.values()) > 0  # none began from the start
-    assert {p.name for p in tmp_path.iterdir()} == {".lock", *(r.path.name for r in expected)}
+    assert {p.name for p in tmp_path.iterdir()} == {".locks", *(r.path.name for r in expected)}
 
 
 def test_one_of_a_batch_can_go_on_alone(alone_run, tmp_path, monkeypatch):
@@ -398,16 +398,15 @@ def test_bad_arguments(given, message, tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from brainsleep.files.locks import alone
-with alone(Path({file!r}), ["b" * 16]):
+from brainsleep.files.locks import exclusive_locks
+with exclusive_locks(Path({folder!r}), ["b" * 16]):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
 def test_several_locks_are_held_at_once(tmp_path):
-    file = tmp_path / ".lock"
-    code = HOLDER.format(file=str(file))
+    code = HOLDER.format(folder=str(tmp_path))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
         told = []
@@ -416,7 +415,7 @@ def test_several_locks_are_held_at_once(tmp_path):
             told.append(key)
             other.kill()
 
-        with alone(file, [c * 16 for c in "cba"], waiting):
+        with exclusive_locks(tmp_path, [c * 16 for c in "cba"], waiting):
             assert told == ["b" * 16]
             with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as another:
                 time.sleep(1)

@@ -180,7 +180,7 @@ def test_interrupted_run_goes_on_with_the_same_result(tiny, tmp_path, monkeypatc
     result = simulate(TINY, seed=1, backend="numpy", out=tmp_path)
     assert calls[4] > 0  # did not begin from the start
     assert_same(result, tiny)
-    assert {p.name for p in tmp_path.iterdir()} == {".lock", tiny.path.name}
+    assert {p.name for p in tmp_path.iterdir()} == {".locks", tiny.path.name}
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04nonsense"])
@@ -228,7 +228,7 @@ def test_kill_in_the_middle_leaves_no_corrupt_result_and_the_run_completes(tmp_p
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
     assert_same(read_result(done.stdout.strip().splitlines()[-1]), reference)
-    assert {p.name for p in out.iterdir()} == {".lock", reference.path.name}
+    assert {p.name for p in out.iterdir()} == {".locks", reference.path.name}
 
 
 def test_damaged_result_is_set_aside_and_run_again(tiny, tmp_path, caplog):

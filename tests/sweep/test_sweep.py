@@ -379,7 +379,7 @@ def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
     assert found["run_id"].is_unique and len(found) == 30
     pd.testing.assert_frame_equal(found.drop(columns=CLOCK), undisturbed)
     left = {p.name for p in tmp_path.iterdir()} - set(found["run_id"])
-    assert left == {".lock", NOTES}
+    assert left == {".locks", NOTES}
 
 
 @pytest.mark.slow
@@ -397,7 +397,7 @@ def test_batches_and_a_killed_worker_change_nothing(undisturbed, tmp_path):
     assert process.returncode == 0, errors
     pd.testing.assert_frame_equal(tabulate(tmp_path).drop(columns=CLOCK), undisturbed)
     left = {p.name for p in tmp_path.iterdir()} - set(undisturbed["run_id"])
-    assert left == {".lock", NOTES}
+    assert left == {".locks", NOTES}
 
 
 @pytest.mark.standalone

@@ -15,15 +15,14 @@ import os
 import pwd
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import BackendError, explain
-from ...files.atomic import content_hash, file_hash, read_checked
-from ...files.locks import alone, held, is_held
+from ...files.atomic import content_hash, file_hash, read_checked, written_folder
+from ...files.locks import exclusive_locks, is_locked
 
 #: Size in MB that the cache is kept below, unless ``BRAINSLEEP_CACHE_MB`` says otherwise.
 LIMIT_MB = 500
@@ -32,8 +31,8 @@ LIMIT_MB = 500
 #: build left is removed.
 A_DAY = 86_400
 
-#: What a program's folder must hold, and the file that is held while it is made.
-_PROGRAM, _LAYOUT, _HELD = "main", "layout.json", ".held"
+#: What a program's folder must hold, and the file that is locked while it is made.
+_PROGRAM, _LAYOUT, _BUILT_NOW = "main", "layout.json", ".held"
 
 #: What names of folders begin with that are no programs yet, or no longer.
 _BUILDING = "building-"
@@ -141,10 +140,10 @@ def obtain(
                 return folder
         programs().mkdir(mode=0o755, parents=True, exist_ok=True)
         _check_own(programs())
-        with alone(
-            programs() / ".lock",
+        with exclusive_locks(
+            programs() / ".locks",
             [key],
-            lambda key: report(f"waiting for another process to compile '{network}'"),
+            lambda _: report(f"waiting for another process to compile '{network}'"),
         ):
             if not is_whole(folder):
                 _make(folder, make, network)
@@ -158,24 +157,19 @@ def obtain(
 
 def _make(folder: Path, make: Callable[[Path], dict], network: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # what lost a part
-    work = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
     try:
-        with held(work / _HELD):
+        with written_folder(folder, _BUILDING) as work, exclusive_locks(work, [_BUILT_NOW]):
             described = {**make(work), "network": network}
             described[_SUM] = file_hash(work / _PROGRAM)
             described = json.loads(json.dumps(described))  # as it will be read back
             described["checksum"] = content_hash(described)
             (work / _LAYOUT).write_text(json.dumps(described))
-            for path, mode in ((work / _LAYOUT, 0o644), (work / _PROGRAM, 0o755), (work, 0o755)):
+            for path, mode in ((work / _LAYOUT, 0o644), (work / _PROGRAM, 0o755)):
                 path.chmod(mode)
-            (work / _HELD).unlink()
-            try:
-                work.rename(folder)
-            except OSError:  # where files cannot be locked, another may have been first
-                if not is_whole(folder):
-                    raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            (work / _BUILT_NOW).unlink()
+    except OSError:  # where files cannot be locked, another may have been first
+        if not is_whole(folder):
+            raise
     _make_room(folder)
 
 
@@ -278,7 +272,7 @@ def _remove_leftovers(now: float) -> None:
     """
     for left in programs().glob(f"{_BUILDING}*"):
         with contextlib.suppress(OSError):
-            building = is_held(left / _HELD)
+            building = is_locked(left / _BUILT_NOW)
             if building is None:
                 building = _since(left.stat().st_mtime, now) <= A_DAY
             if not building:

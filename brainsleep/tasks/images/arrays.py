@@ -12,17 +12,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError, explain
+from ...files.npz import renumbered
 
 #: Images of which no grey value reaches this are not dark but on another scale, such as 0 to 15.
 DARK = 32
-
-
-def renumbered(what: str) -> str:
-    """Say how any labels are turned into class numbers from 0: in both parts of a set the same."""
-    if "test_labels" not in what:
-        return "numpy.unique(labels, return_inverse=True)[1]"
-    before = "classes = numpy.unique(labels) of the labels before they were numbered"
-    return f"numpy.searchsorted(classes, test_labels), with {before}"
 
 
 def data_error(what: object, got: object, allowed: object, fix: str = "") -> DataError:
