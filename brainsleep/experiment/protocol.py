@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field, replace
+from typing import Annotated, Any
 
 from .. import mistakes
 from ..errors import BrainsleepError, Details, ProtocolError, explain, nearest
@@ -18,10 +17,9 @@ from ..run.observers.alarms import Alarms
 from ..tasks.images.continual import Tasks
 from ..tasks.images.encoders import RateEncoder
 from ..tasks.images.readout import Readout
-from ..values.fields import checked_fields
-from ..values.frozen import Frozen, check_distinct, show_value, tuple_of
+from ..values.fields import Count, Field, fields_of, mapping, refusal, specification, whole
+from ..values.frozen import Frozen, check_distinct, show_value
 from ..values.plain import plain
-from ..values.quantities import check_whole
 from .early_stopping import EarlyStopping
 from .identity import deciding, without_later
 from .override import UnknownKeyError, replace_at
@@ -32,8 +30,23 @@ from .start import SavedWeights
 HOOKS = ("on_segment", "on_sleep", "on_wake")
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+def _hooks(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
+    if not isinstance(value, Mapping):
+        raise error(explain(where, show_value(value), "Mapping, {name: function}"))
+    for name, hook in value.items():
+        if name not in HOOKS:
+            details = Details(word=str(name))
+            raise error(f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}", details)
+        if not callable(hook):
+            raise error(explain(f"hooks.{name}", repr(hook), "a function (groups, t)"))
+    return Frozen(value)
+
+
+Hooks = Annotated[Mapping[str, Callable], replace(mapping(Field(_hooks)), check=_hooks)]
+Images = Annotated[int, whole(0, MAX_SHOWN, " images")]
+
+
+@specification("data.", ProtocolError)
 class Data:
     """Which images a run learns from, fits its readout on, and is scored on.
 
@@ -58,28 +71,14 @@ class Data:
 
     source: str = "digits"
     root: str = ""
-    n_train: int = 700
-    n_readout: int = 500
-    n_test: int = 500
-    n_validation: int = 0
+    n_train: Images = 700
+    n_readout: Images = 500
+    n_test: Images = 500
+    n_validation: Images = 0
     split_seed: int = 0
 
-    @mistakes.checked
-    def __post_init__(self):
-        for name in ("source", "root"):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                raise ProtocolError(explain(f"data.{name}", repr(value), "text"))
-        for name in ("n_train", "n_readout", "n_test", "n_validation", "split_seed"):
-            number = check_whole(getattr(self, name), f"data.{name}", ProtocolError)
-            object.__setattr__(self, name, number)
-            if name != "split_seed" and getattr(self, name) > MAX_SHOWN:
-                allowed = f"at most {MAX_SHOWN} images"
-                raise ProtocolError(explain(f"data.{name}", getattr(self, name), allowed))
 
-
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+@specification("record.", ProtocolError)
 class Record:
     """What is kept of a run besides spike counts and the first and last weights.
 
@@ -111,35 +110,16 @@ class Record:
     snapshots: tuple[int, ...] = ()
     raster: tuple[int, ...] = ()
     probe_images: int = 0
-    probe_every: int = 1
+    probe_every: Count = 1
     alarms: Alarms = field(default_factory=Alarms)
 
-    @mistakes.checked
     def __post_init__(self):
-        for name in ("weights_every", "probe_images", "probe_every"):
-            number = check_whole(getattr(self, name), f"record.{name}", ProtocolError)
-            object.__setattr__(self, name, number)
-        check_whole(self.probe_every, "record.probe_every", ProtocolError, least=1)
-        if not isinstance(self.weights_at_phases, bool):
-            got = repr(self.weights_at_phases)
-            raise ProtocolError(explain("record.weights_at_phases", got, "True or False"))
-        if not isinstance(self.alarms, Alarms):
-            raise ProtocolError(explain("record.alarms", show_value(self.alarms), "Alarms(...)"))
-        for name in ("snapshots", "raster"):
-            value = getattr(self, name)
-            if not isinstance(value, tuple | list):
-                allowed = "a tuple of slots such as (34, 37)"
-                raise ProtocolError(explain(f"record.{name}", repr(value), allowed))
-            slots = tuple(check_whole(slot, f"record.{name}", ProtocolError) for slot in value)
-            object.__setattr__(self, name, slots)
         if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
-            raise ProtocolError(
-                explain("record.raster", self.raster, "(first slot, last slot), or () for none")
-            )
+            allowed = "(first slot, last slot), or () for none"
+            raise refusal(self, "raster", self.raster, allowed)
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+@specification("protocol: ", ProtocolError)
 class Protocol:
     """An experiment: data -> encoder -> network under a schedule -> readout.
 
@@ -194,35 +174,17 @@ class Protocol:
     record: Record = field(default_factory=Record)
     tasks: Tasks = field(default_factory=Tasks)
     initial_weights: SavedWeights = field(default_factory=SavedWeights)
-    hooks: Mapping[str, Callable] = field(default_factory=dict)
+    hooks: Hooks = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        for name, kind in _KINDS.items():
-            value = getattr(self, name)
-            if not isinstance(value, kind):
-                allowed = getattr(kind, "__name__", "a tuple")
-                raise ProtocolError(explain(f"protocol: {name}", show_value(value), allowed))
-        object.__setattr__(self, "hooks", Frozen(self.hooks))
-        object.__setattr__(self, "references", tuple(self.references))
-        for name, hook in self.hooks.items():
-            if name not in HOOKS:
-                details = Details(word=str(name))
-                message = f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}"
-                raise ProtocolError(message, details)
-            if not callable(hook):
-                raise ProtocolError(explain(f"hooks.{name}", repr(hook), "a function (groups, t)"))
         with mistakes.going_on():
             self.schedule.check_gates(self.network.gates)
         with mistakes.going_on():
             self._check_size()
         with mistakes.going_on():
             self.initial_weights.check(self.network)
-        object.__setattr__(
-            self, "more_readouts", tuple_of(self.more_readouts, Readout, "more_readouts")
-        )
         check_distinct([readout.name for readout in self.readouts], "readouts")
         shown = self.schedule.epochs * self.data.n_train
         for readout in self.readouts:
@@ -266,7 +228,8 @@ class Protocol:
         ProtocolError
             For a key that does not exist, or a value of another kind.
         """
-        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        fields = fields_of(Protocol)
+        parts = {name: getattr(self, name) for name in fields}
         errors: list[BrainsleepError] = []
         for key, value in changes.items():
             head, *rest = str(key).split(".")
@@ -274,7 +237,7 @@ class Protocol:
                 with mistakes.raising():
                     if head not in parts:
                         raise UnknownKeyError(head, parts, key)
-                    parts[head] = replace_at(parts[head], rest, value, key)
+                    parts[head] = replace_at(fields[head], parts[head], rest, value, key)
             except BrainsleepError as error:
                 errors.append(error)
         mistakes.raise_all(errors)
@@ -293,25 +256,6 @@ class Protocol:
     def equations(self) -> dict:
         """Return the final Brian2 source of every part as plain data."""
         return plain(self.network.plan)
-
-
-#: What the parts of a protocol are.
-_KINDS = {
-    "name": str,
-    "network": Network,
-    "data": Data,
-    "encoder": RateEncoder,
-    "schedule": Schedule,
-    "readout": Readout,
-    "more_readouts": tuple | list,
-    "early_stopping": EarlyStopping,
-    "record": Record,
-    "tasks": Tasks,
-    "initial_weights": SavedWeights,
-    "hooks": Mapping,
-    "description": str,
-    "references": tuple | list,
-}
 
 
 def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import field
+from typing import Annotated, Any, Self
 
 import numpy as np
 from brian2 import Equations, Hz, Quantity, ms, second
@@ -19,10 +19,11 @@ from brian2.core.variables import Variable
 from brian2.equations.equations import SUBEXPRESSION
 
 from .. import mistakes
-from ..errors import Details, SpecError, closest, explain, nearest
+from ..errors import BrainsleepError, Details, SpecError, closest, explain, nearest
 from ..values import quantities
-from ..values.fields import checked_fields
-from ..values.frozen import Frozen, check_distinct, default, show_value, tuple_of
+from ..values.fields import Field, Time, mapping, place, quantity, specification, text
+from ..values.frozen import Frozen, check_distinct, default, show_value
+from ..values.reading import is_numeric, read_number
 from .equations import checks, declared, integration
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -33,6 +34,36 @@ SPIKING = ("spiking_pre", "spiking_post", "spiked_pre", "spiked_post")
 
 #: Names of the event clocks every network has; activities and weight processes have their own.
 STANDARD_CLOCKS = ("slot", "raster", "step", "on_wake", "on_sleep", "on_segment")
+
+#: Names that no model may have.
+TAKEN = (*STANDARD_GATES, *STANDARD_CLOCKS)
+
+
+def _parameters(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
+    """Keep the parameters that are one finite quantity each."""
+    if not isinstance(value, Mapping):
+        raise error(explain(where, show_value(value), "{name: value}"))
+    where, found = where.removesuffix("s"), {}
+    for name, each in value.items():
+        checks.check_name(name, where)
+        with mistakes.going_on():
+            found[name] = quantities.check_quantity(each, f"{where} {name}", error)
+    return Frozen(found)
+
+
+def _read_start(value: Any, old: Any, where: str) -> Any:
+    """Read a quantity, or the name of a parameter."""
+    return read_number(value, 0.0, where) if is_numeric(value) else value
+
+
+Code = Annotated[str, text("give the value to a parameter, and write {field}='its_name'")]
+Parameters = Annotated[
+    Mapping[str, Quantity], dataclasses.replace(mapping(quantity()), check=_parameters)
+]
+Start = Annotated[
+    Mapping[str, Quantity | str],
+    mapping(Field(read=_read_start), grows=True),
+]
 
 
 class Model:
@@ -66,27 +97,6 @@ class Model:
 
         return of_model(self)
 
-    def _freeze(self, kind: str) -> str:
-        where = f"{kind} '{self.name}'"
-        checks.check_name(self.name, kind, reserved={*STANDARD_GATES, *STANDARD_CLOCKS})
-        own: Any = self
-        for item in dataclasses.fields(own):
-            value = getattr(self, item.name)
-            if item.type == "str" and not isinstance(value, str):
-                fix = ""
-                if isinstance(value, Quantity):
-                    fix = f"give the value to a parameter, and write {item.name}='its_name'"
-                raise SpecError(explain(f"{where}: {item.name}", show_value(value), "text", fix))
-            if str(item.type).startswith("Mapping") and not isinstance(value, Mapping):
-                raise SpecError(
-                    explain(f"{where}: {item.name}", show_value(value), "{name: value}")
-                )
-        parameters = Frozen(checks.check_parameters(self.parameters, where))
-        object.__setattr__(self, "parameters", parameters)
-        references = tuple_of(self.references, str, f"{where}: references")
-        object.__setattr__(self, "references", references)
-        return where
-
 
 def _at_end(name: str, known: Iterable[str], what: str) -> str:
     """Say how a trace or sum is written in a synapse, if `name` is one without its ending."""
@@ -98,8 +108,7 @@ def _gates_in(names: set[str]) -> dict:
     return checks.dimensionless(*(name for name in names if name.endswith("_gate")))
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("neuron '{name}': ")
 class NeuronModel(Model):
     """A neuron: equations, threshold, reset.
 
@@ -140,21 +149,20 @@ class NeuronModel(Model):
         If a name, identifier or unit is wrong, or a parameter is not used.
     """
 
-    name: str
-    equations: str
-    threshold: str = ""
-    reset: str = ""
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
-    initial: Mapping[str, Quantity | str] = field(default_factory=dict)
-    refractory: str = ""
-    method: str = "euler"
-    on_slot: str = ""
-    on_step: str = ""
+    name: Annotated[str, checks.name("neuron", *TAKEN)]
+    equations: Code
+    threshold: Code = ""
+    reset: Code = ""
+    parameters: Parameters = field(default_factory=dict)
+    initial: Start = field(default_factory=dict)
+    refractory: Code = ""
+    method: Code = "euler"
+    on_slot: Code = ""
+    on_step: Code = ""
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("neuron")
+        where = place(self)
         equations = checks.parse_equations(self.equations, where)
         for name in equations:
             checks.check_name(name, f"{where}: variable")
@@ -236,8 +244,7 @@ class NeuronModel(Model):
         integration.solve(self.method, self.variables, known, f"neuron '{self.name}'")
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("synapse '{name}': ")
 class SynapseModel(Model):
     """What a presynaptic spike does to the postsynaptic neuron.
 
@@ -256,14 +263,13 @@ class SynapseModel(Model):
         Where the model comes from (DOI).
     """
 
-    name: str
-    on_pre: str
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
+    name: Annotated[str, checks.name("synapse", *TAKEN)]
+    on_pre: Code
+    parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("synapse")
+        where = place(self)
         names = checks.identifiers(self.on_pre)
         ends = {name for name in names if name.endswith(("_pre", "_post"))}
         known = {
@@ -284,8 +290,7 @@ class SynapseModel(Model):
         checks.check_all_used(self.parameters, names, where)
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("plasticity rule '{name}': ")
 class PlasticityRule(Model):
     """A spike-timing-dependent rule: traces on neurons, statements for spikes.
 
@@ -319,19 +324,18 @@ class PlasticityRule(Model):
         If a name, identifier or unit is wrong, or a parameter is not used.
     """
 
-    name: str
-    pre_equations: str = ""
-    pre_spike: str = ""
-    post_equations: str = ""
-    post_spike: str = ""
-    on_pre: str = ""
-    on_post: str = ""
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
+    name: Annotated[str, checks.name("plasticity rule", *TAKEN)]
+    pre_equations: Code = ""
+    pre_spike: Code = ""
+    post_equations: Code = ""
+    post_spike: Code = ""
+    on_pre: Code = ""
+    on_post: Code = ""
+    parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("plasticity rule")
+        where = place(self)
         constants = checks.constants_of(self.parameters)
         used: set[str] = set()
         traces = {}
@@ -392,8 +396,7 @@ class PlasticityRule(Model):
         return checks.parse_equations(getattr(self, f"{role}_equations"), self.name)
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("activity '{name}': ")
 class SpontaneousActivity(Model):
     """What drives the neurons of a population while its gate is open.
 
@@ -422,18 +425,15 @@ class SpontaneousActivity(Model):
         If a name, identifier or unit is wrong, or a parameter or variable is not used.
     """
 
-    name: str
-    on_step: str
-    equations: str = ""
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
+    name: Annotated[str, checks.name("activity", *TAKEN)]
+    on_step: Code
+    equations: Code = ""
+    parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
-    dt: Quantity | None = None
+    dt: Time | None = None
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("activity")
-        if self.dt is not None:
-            quantities.check_time(self.dt, f"{where}: dt")
+        where = place(self)
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
         declared.check_declared_only(self.variables, where, "an activity")
         own = list(self.variables)
@@ -471,8 +471,7 @@ class SpontaneousActivity(Model):
         raise SpecError(message, details)
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("weight process '{name}': ")
 class WeightProcess(Model):
     """What happens to the weights of a projection while its gate is open, whatever the spikes.
 
@@ -501,21 +500,18 @@ class WeightProcess(Model):
         Where it comes from (DOI).
     """
 
-    name: str
-    on_update: str
-    equations: str = ""
+    name: Annotated[str, checks.name("weight process", *TAKEN)]
+    on_update: Code
+    equations: Code = ""
     sums: Mapping[str, str] = field(default_factory=dict)
-    on_onset: str = ""
-    on_change: str = ""
-    period: Quantity = default(100 * ms)
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
+    on_onset: Code = ""
+    on_change: Code = ""
+    period: Time = default(100 * ms)
+    parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("weight process")
-        object.__setattr__(self, "sums", Frozen(self.sums))
-        quantities.check_time(self.period, f"{where}: period")
+        where = place(self)
         equations = checks.parse_equations(self.equations, where)
         declared.check_declared_only(equations, where, "a weight process")
         variables = [*equations, *self.sums]
@@ -530,8 +526,6 @@ class WeightProcess(Model):
         }
         used: set[str] = set()
         for name, expression in self.sums.items():
-            if not isinstance(expression, str):
-                raise SpecError(explain(f"{where}: sum {name}", show_value(expression), "text"))
             used |= checks.identifiers(expression)
             with mistakes.going_on():
                 checks.check_expression(expression, own, f"{where}: sum {name}", unit=1)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import mistakes
 from ..backends.base import default_backend
 from ..errors import ProtocolError, SimulationError, explain, nearest
 from ..experiment.protocol import Protocol
 from ..results.store import Result
 from ..tasks.images.datasets import load_dataset, split
-from ..values.fields import checked_fields
-from ..values.frozen import Frozen
+from ..values.fields import specification
 from .simulate import Progress, measure_rate, simulate
 from .state import stream
 
@@ -25,8 +23,7 @@ if TYPE_CHECKING:
 MATCH_IMAGES, MATCH_OCTAVES, MATCH_STEPS = 100, 6, 8
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+@specification("condition '{name}': ", ProtocolError)
 class Condition:
     """One row of a comparison.
 
@@ -48,9 +45,7 @@ class Condition:
     match_rate: str = ""
     scale: str = ""
 
-    @mistakes.checked
     def __post_init__(self):
-        object.__setattr__(self, "changes", Frozen(self.changes))
         if bool(self.match_rate) != bool(self.scale):
             raise ProtocolError(
                 f"condition '{self.name}': match_rate and scale go together: which condition's "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_type_hints
 
 from brian2 import Quantity
 from brian2.core.namespace import DEFAULT_UNITS
@@ -83,10 +83,11 @@ def model(described: dict[str, Any]) -> Model:
         If it is no description of a model.
     """
     kind = KINDS[_kind(described)][0]
+    texts = _texts(kind)
     found = object.__new__(kind)  # without the checks, which would evaluate units
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]
         value = described.get(item.name)
-        if item.type == "str":
+        if item.name in texts:
             value = _code(item.name, "" if value is None else value)
         elif item.name in ("parameters", "initial"):
             value = {str(k): quantity(v) for k, v in _mapping(item.name, value).items()}
@@ -102,9 +103,15 @@ def model(described: dict[str, Any]) -> Model:
 
 def source(shown: Model) -> str:
     """Return all code of a model as text, for one that cannot be read any better."""
-    names = [item.name for item in dataclasses.fields(shown) if item.type == "str"]  # type: ignore[arg-type]
-    lines = [f"{name}: {getattr(shown, name)}" for name in names if getattr(shown, name)]
-    return "\n".join(lines)
+    found = {name: getattr(shown, name) for name in _texts(type(shown))}
+    return "\n".join(f"{name}: {text}" for name, text in found.items() if text)
+
+
+def _texts(kind: type[Model]) -> list[str]:
+    """Return which fields of a model are text."""
+    hints = get_type_hints(kind)
+    names = [item.name for item in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return [name for name in names if hints[name] is str]
 
 
 def quantity(text: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import field
 
 from brian2 import Quantity
 
-from ..errors import SpecError, explain
+from ..errors import BrainsleepError, SpecError, explain
 from . import quantities
 
 
@@ -60,11 +60,11 @@ def tuple_of(parts: object, kind: type, where: str) -> tuple:
     return tuple(parts)
 
 
-def check_distinct(names: list[str], where: str) -> None:
-    """Raise `SpecError` if a name comes twice."""
+def check_distinct(names: list[str], where: str, error: type[BrainsleepError] = SpecError) -> None:
+    """Raise `error` if a name comes twice."""
     for name in names:
         if names.count(name) > 1:
-            raise SpecError(f"{where}: two parts are called '{name}'; give one another name")
+            raise error(f"{where}: two parts are called '{name}'; give one another name")
 
 
 def check_number(value: object, where: str) -> float:

@@ -11,7 +11,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from brian2 import Equations, Quantity, get_dimensions, second
@@ -25,7 +25,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from ... import mistakes
 from ...errors import Details, SpecError, closest, explain, nearest, one_line
-from ...values.quantities import check_quantity
+from ...values.fields import Field, Kind, text
 from ...values.units import readable_unit, unit_name
 from . import diagnose, settle
 from . import text as equation_text
@@ -70,14 +70,14 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
     mistakes.report(SpecError(message, details))
 
 
-def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
-    """Return `parameters` as scalar finite quantities; raise `SpecError` otherwise."""
-    checked = {}
-    for name, value in parameters.items():
-        check_name(name, f"{where}: parameter")
-        with mistakes.going_on():
-            checked[name] = check_quantity(value, f"{where}: parameter {name}")
-    return checked
+def name(of: str, *reserved: str) -> Field:
+    """Lower-case names of parts, such as a ``"population"``."""
+
+    def check(value: Any, where: str, error: Kind) -> Any:
+        check_name(value, of, reserved=reserved)
+        return value
+
+    return Field(check, text().read)
 
 
 def identifiers(*codes: str) -> set[str]:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from brian2 import Hz, Quantity, second
 
-from ... import mistakes
-from ...errors import Details, NotFiniteError, ProtocolError, SpecError, explain, nearest
-from ...values.fields import checked_fields
+from ...errors import BrainsleepError, Details, NotFiniteError, ProtocolError, explain, nearest
+from ...values.fields import Share, quantity, specification, text, tuple_of
 from ...values.frozen import default
-from ...values.quantities import check_units, is_number
 
 if TYPE_CHECKING:
     from ...experiment.slots import SlotTable
@@ -33,8 +31,22 @@ KINDS = ("saturation", "silence", "runaway", "nan")
 LOOK_EVERY = 64
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+def _kinds(value: Any, where: str, error: type[BrainsleepError]) -> tuple[str, ...]:
+    """Keep kinds of alarm, in the order of `KINDS`."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        allowed = f'a tuple such as ("runaway",) of {", ".join(KINDS)}'
+        raise error(explain(where, repr(value), allowed))
+    for kind in value:
+        if kind not in KINDS:
+            message = f"stop on '{kind}': no such alarm; {nearest(str(kind), KINDS)}"
+            raise error(message, Details(word=str(kind)))
+    return tuple(kind for kind in KINDS if kind in value)
+
+
+StopOn = Annotated[tuple[str, ...], replace(tuple_of(text()), check=_kinds)]
+
+
+@specification("alarms.", ProtocolError)
 class Alarms:
     """When a run gives an alarm, and which alarms end it.
 
@@ -67,44 +79,11 @@ class Alarms:
         For a limit of the wrong kind or an unknown kind of alarm.
     """
 
-    saturation: float = 0.05
-    silence: Quantity = default(60 * second)
-    runaway: Quantity = default(150 * Hz)
-    window: Quantity = default(1 * second)
-    stop_on: tuple[str, ...] = ()
-
-    @mistakes.checked
-    def __post_init__(self):
-        with mistakes.going_on():
-            fraction = self.saturation
-            if not is_number(fraction) or not 0 <= fraction <= 1:
-                raise ProtocolError(explain("alarms.saturation", repr(fraction), "from 0 to 1"))
-            object.__setattr__(self, "saturation", float(fraction))
-        for name, unit in (("silence", second), ("runaway", Hz), ("window", second)):
-            with mistakes.going_on():
-                self._check_quantity(name, unit)
-        with mistakes.going_on():
-            self._check_stop_on()
-
-    def _check_quantity(self, name: str, unit: Quantity) -> None:
-        try:
-            value = check_units(getattr(self, name), 1 * unit, f"alarms.{name}")
-        except SpecError as error:
-            raise ProtocolError(str(error), error.details) from error
-        if not value > 0:
-            raise ProtocolError(explain(f"alarms.{name}", value, f"more than {0 * unit}"))
-        object.__setattr__(self, name, value)
-
-    def _check_stop_on(self) -> None:
-        if isinstance(self.stop_on, str) or not isinstance(self.stop_on, Sequence):
-            allowed = f'a tuple such as ("runaway",) of {", ".join(KINDS)}'
-            raise ProtocolError(explain("alarms.stop_on", repr(self.stop_on), allowed))
-        for kind in self.stop_on:
-            if kind not in KINDS:
-                message = f"stop on '{kind}': no such alarm; {nearest(str(kind), KINDS)}"
-                raise ProtocolError(message, Details(word=str(kind)))
-        stop_on = tuple(kind for kind in KINDS if kind in self.stop_on)
-        object.__setattr__(self, "stop_on", stop_on)
+    saturation: Share = 0.05
+    silence: Annotated[Quantity, quantity(second, positive=True)] = default(60 * second)
+    runaway: Annotated[Quantity, quantity(Hz, positive=True)] = default(150 * Hz)
+    window: Annotated[Quantity, quantity(second, positive=True)] = default(1 * second)
+    stop_on: StopOn = ()
 
     @staticmethod
     def deciding(described: dict) -> dict:
