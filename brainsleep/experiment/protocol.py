@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Annotated, Any
 
 from .. import mistakes
@@ -17,7 +17,7 @@ from ..run.observers.alarms import Alarms
 from ..tasks.images.continual import Tasks
 from ..tasks.images.encoders import RateEncoder
 from ..tasks.images.readout import Readout
-from ..values.fields import Count, Field, fields_of, mapping, refusal, specification, whole
+from ..values.fields import Count, fields_of, refusal, specification, whole
 from ..values.frozen import Frozen, check_distinct, show_value
 from ..values.plain import plain
 from .early_stopping import EarlyStopping
@@ -42,7 +42,6 @@ def _hooks(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
     return Frozen(value)
 
 
-Hooks = Annotated[Mapping[str, Callable], replace(mapping(Field(_hooks)), check=_hooks)]
 Images = Annotated[int, whole(0, MAX_SHOWN, " images")]
 
 
@@ -174,13 +173,12 @@ class Protocol:
     record: Record = field(default_factory=Record)
     tasks: Tasks = field(default_factory=Tasks)
     initial_weights: SavedWeights = field(default_factory=SavedWeights)
-    hooks: Hooks = field(default_factory=dict)
+    hooks: Annotated[Mapping[str, Callable], _hooks] = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
 
     def __post_init__(self):
-        with mistakes.going_on():
-            self.schedule.check_gates(self.network.gates)
+        self.schedule.check_gates(self.network.gates)
         with mistakes.going_on():
             self._check_size()
         with mistakes.going_on():

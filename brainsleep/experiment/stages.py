@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import field
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..errors import BrainsleepError, ScheduleError, explain
-from ..values.fields import Field, Gates, number, spec, specification, tuple_of
+from ..values.fields import Gates, number, specification
 from ..values.frozen import show_value
 
 
@@ -44,7 +43,7 @@ class SleepStage:
         Gates in this stage, over those of the sleep phase, which are common to all stages.
     """
 
-    name: Annotated[str, Field(_named)]
+    name: Annotated[str, _named]
     share: Annotated[float, _SHARE]
     gates: Gates = field(default_factory=dict)
 
@@ -75,9 +74,7 @@ def _in_order(stages: Any, where: str, error: type[BrainsleepError]) -> tuple[Sl
     return tuple(stages)
 
 
-Stages = Annotated[
-    tuple[SleepStage, ...], dataclasses.replace(tuple_of(spec(SleepStage)), check=_in_order)
-]
+Stages = Annotated[tuple[SleepStage, ...], _in_order]
 
 
 def cut(stages: tuple[SleepStage, ...], steps: int, longest: int) -> list[tuple[int, bool, str]]:

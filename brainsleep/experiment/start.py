@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -15,7 +15,7 @@ from ..files.npz import digest
 from ..network.layers import SurrogateNetwork
 from ..network.spec import Network
 from ..results.store import Result, as_stored, read_result
-from ..values.fields import specification, text, tuple_of
+from ..values.fields import specification
 
 
 class SavedSynapses(NamedTuple):
@@ -42,9 +42,6 @@ def _names(value: Any, where: str, error: type[BrainsleepError]) -> tuple[str, .
     if not listed or not all(isinstance(name, str) for name in value):
         raise error(explain(where, repr(value), "a tuple of names of projections"))
     return tuple(value)
-
-
-Names = Annotated[tuple[str, ...], replace(tuple_of(text()), check=_names)]
 
 
 @specification("initial_weights.", ProtocolError)
@@ -77,7 +74,7 @@ class SavedWeights:
 
     result: str = ""
     snapshot: str = "trained"
-    projections: Names = ()
+    projections: Annotated[tuple[str, ...], _names] = ()
     content: str = field(default="", init=False)
 
     def __post_init__(self):

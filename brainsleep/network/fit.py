@@ -20,8 +20,7 @@ def check_network(spec: NetworkSpec) -> None:
     """
     for population in spec.populations:
         for drive in population.activities:
-            with mistakes.going_on():
-                drive.check_step(spec.dt, f"population '{population.name}'")
+            drive.check_step(spec.dt, f"population '{population.name}'")
     plan = _sound(spec).plan
     groups, may_set = {}, {}
     for group in plan.groups:
@@ -31,8 +30,7 @@ def check_network(spec: NetworkSpec) -> None:
         known = checks.variables_of(groups[group.name])
         for activity in group.activities:
             label = f"{where}: activity '{activity.gate}'"
-            with mistakes.going_on():
-                checks.check_statements(activity.code, known, label, writes=may_set[group.name])
+            checks.check_statements(activity.code, known, label, writes=may_set[group.name])
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
         known = {
@@ -47,8 +45,7 @@ def check_network(spec: NetworkSpec) -> None:
                 code = getattr(process, label)
                 codes[f"{process.name}: {label}"] = code, set(synapse.state)
         for label, (code, may) in codes.items():
-            with mistakes.going_on():
-                checks.check_statements(code, known, f"{where}: {label}", writes=may)
+            checks.check_statements(code, known, f"{where}: {label}", writes=may)
 
 
 def _sound(spec: NetworkSpec) -> NetworkSpec:

@@ -21,9 +21,8 @@ from brian2.equations.equations import SUBEXPRESSION
 from .. import mistakes
 from ..errors import BrainsleepError, Details, SpecError, closest, explain, nearest
 from ..values import quantities
-from ..values.fields import Field, Time, mapping, place, quantity, specification, text
+from ..values.fields import GROWS, Time, place, specification, text
 from ..values.frozen import Frozen, check_distinct, default, show_value
-from ..values.reading import is_numeric, read_number
 from .equations import checks, declared, integration
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -51,19 +50,15 @@ def _parameters(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
     return Frozen(found)
 
 
-def _read_start(value: Any, old: Any, where: str) -> Any:
-    """Read a quantity, or the name of a parameter."""
-    return read_number(value, 0.0, where) if is_numeric(value) else value
+def _code(value: Any, where: str, error: type[BrainsleepError]) -> str:
+    if isinstance(value, Quantity):
+        fix = f"give the value to a parameter, and write {where.split()[-1]}='its_name'"
+        raise error(explain(where, value, "text", fix))
+    return text(value, where, error)
 
 
-Code = Annotated[str, text("give the value to a parameter, and write {field}='its_name'")]
-Parameters = Annotated[
-    Mapping[str, Quantity], dataclasses.replace(mapping(quantity()), check=_parameters)
-]
-Start = Annotated[
-    Mapping[str, Quantity | str],
-    mapping(Field(read=_read_start), grows=True),
-]
+Code = Annotated[str, _code]
+Parameters = Annotated[Mapping[str, Quantity], _parameters]
 
 
 class Model:
@@ -154,7 +149,7 @@ class NeuronModel(Model):
     threshold: Code = ""
     reset: Code = ""
     parameters: Parameters = field(default_factory=dict)
-    initial: Start = field(default_factory=dict)
+    initial: Annotated[Mapping[str, Quantity | str], GROWS] = field(default_factory=dict)
     refractory: Code = ""
     method: Code = "euler"
     on_slot: Code = ""
@@ -178,24 +173,21 @@ class NeuronModel(Model):
         }
         used = checks.check_equations(equations, known, where, self.equations)
         used |= checks.identifiers(*codes)
-        with mistakes.going_on():
-            integration.check_method(self.method, equations, known, where)
+        integration.check_method(self.method, equations, known, where)
         writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
         with mistakes.going_on():
             if self.threshold:
                 checks.check_expression(self.threshold, known, f"{where}: threshold", boolean=True)
-        with mistakes.going_on():
-            if self.refractory:
-                checks.check_duration(self.refractory, known, f"{where}: refractory")
+        if self.refractory:
+            checks.check_duration(self.refractory, known, f"{where}: refractory")
         stimulus = {"stimulus": Variable(name="stimulus", dimensions=Hz.dim, dtype=np.float64)}
         for label, more in (("reset", {}), ("on_slot", stimulus), ("on_step", {})):
-            with mistakes.going_on():
-                checks.check_statements(
-                    getattr(self, label),
-                    {**known, **more},
-                    f"{where}: {label}",
-                    writes=writes,
-                )
+            checks.check_statements(
+                getattr(self, label),
+                {**known, **more},
+                f"{where}: {label}",
+                writes=writes,
+            )
         used |= self._check_initial(equations, where)
         checks.check_all_used(self.parameters, used, where)
 
@@ -276,17 +268,14 @@ class SynapseModel(Model):
             **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
             **checks.constants_of(self.parameters),
         }
-        with mistakes.going_on():
-            checks.check_statements(
-                self.on_pre,
-                known,
-                f"{where}: on_pre",
-                writes={name for name in ends if name.endswith("_post")},
-                deferred=ends,
-                meant=lambda name: (
-                    f"write '{name}_post', which is '{name}' of the postsynaptic neuron"
-                ),
-            )
+        checks.check_statements(
+            self.on_pre,
+            known,
+            f"{where}: on_pre",
+            writes={name for name in ends if name.endswith("_post")},
+            deferred=ends,
+            meant=lambda name: f"write '{name}_post', which is '{name}' of the postsynaptic neuron",
+        )
         checks.check_all_used(self.parameters, names, where)
 
 
@@ -352,15 +341,14 @@ class PlasticityRule(Model):
                 **traces,
             }
             ends = {name for name in names if name.endswith(("_pre", "_post"))}
-            with mistakes.going_on():
-                checks.check_statements(
-                    code,
-                    known,
-                    f"{where}: {label}",
-                    writes={"w"},
-                    deferred=ends - set(known),
-                    meant=lambda name: _at_end(name, traces, "trace"),
-                )
+            checks.check_statements(
+                code,
+                known,
+                f"{where}: {label}",
+                writes={"w"},
+                deferred=ends - set(known),
+                meant=lambda name: _at_end(name, traces, "trace"),
+            )
             used |= names
         checks.check_all_used(self.parameters, used, where)
 
@@ -377,18 +365,17 @@ class PlasticityRule(Model):
             check_distinct([*equations, *self.parameters], where)
         own = {**checks.variables_of(equations), **constants}
         used = checks.check_equations(equations, own, f"{where}: {role}_equations", text)
-        with mistakes.going_on():
-            checks.check_statements(
-                spike,
-                own,
-                f"{where}: {role}_spike",
-                writes=set(equations),
-                meant=lambda name: (
-                    f"write '{own_name}': that is its name among the traces of this neuron"
-                    if (own_name := name.removesuffix(f"_{role}")) in equations
-                    else ""
-                ),
-            )
+        checks.check_statements(
+            spike,
+            own,
+            f"{where}: {role}_spike",
+            writes=set(equations),
+            meant=lambda name: (
+                f"write '{own_name}': that is its name among the traces of this neuron"
+                if (own_name := name.removesuffix(f"_{role}")) in equations
+                else ""
+            ),
+        )
         return equations, used | checks.identifiers(spike)
 
     def traces(self, role: str) -> Equations:
@@ -445,14 +432,13 @@ class SpontaneousActivity(Model):
             for name in names - checks.RESERVED - set(constants) - set(own)
             if not name.endswith("_gate")
         }
-        with mistakes.going_on():
-            checks.check_statements(
-                self.on_step,
-                {**constants, **_gates_in(names), **checks.variables_of(self.variables)},
-                f"{where}: on_step",
-                writes={*variables, *own},
-                deferred=variables,
-            )
+        checks.check_statements(
+            self.on_step,
+            {**constants, **_gates_in(names), **checks.variables_of(self.variables)},
+            f"{where}: on_step",
+            writes={*variables, *own},
+            deferred=variables,
+        )
         checks.check_all_used({**self.parameters, **dict.fromkeys(own)}, names, where)
 
     @property
@@ -460,6 +446,7 @@ class SpontaneousActivity(Model):
         """The parsed declarations, by variable name."""
         return checks.parse_equations(self.equations, f"activity '{self.name}'")
 
+    @mistakes.going_on()
     def check_step(self, dt: Quantity, where: str) -> None:
         """Raise `SpecError` if it is stated for another time step than `dt`."""
         if self.dt is None or math.isclose(float(self.dt), float(dt), rel_tol=1e-9):
@@ -538,13 +525,12 @@ class WeightProcess(Model):
             if label == "on_change":  # runs at spikes too, where there is no interval and no sum
                 local = {k: v for k, v in own.items() if k != "interval"}
             used |= checks.identifiers(getattr(self, label))
-            with mistakes.going_on():
-                checks.check_statements(
-                    getattr(self, label),
-                    local,
-                    f"{where}: {label}",
-                    writes={"w", *equations},
-                    meant=lambda name: _at_end(name, sums, "sum"),
-                )
+            checks.check_statements(
+                getattr(self, label),
+                local,
+                f"{where}: {label}",
+                writes={"w", *equations},
+                meant=lambda name: _at_end(name, sums, "sum"),
+            )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used({**self.parameters, **dict.fromkeys(idle)}, used, where)

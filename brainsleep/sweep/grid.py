@@ -28,7 +28,7 @@ from ..files.userfiles import reading_once
 from ..run.batch import structure
 from ..run.compare import Condition, value_at
 from ..tasks.images.datasets import load_dataset
-from ..values.fields import Field, place, specification
+from ..values.fields import specification
 from ..values.frozen import Frozen
 from ..values.functions import described, unlike
 from ..values.plain import plain
@@ -138,6 +138,12 @@ def _conditions(value: Any, where: str, error: type[BrainsleepError]) -> Any:
     return value if value == "all" else tuple(value)
 
 
+def _backend(value: Any, where: str, error: type[BrainsleepError]) -> str | None:
+    if value is not None and value not in BACKENDS:
+        raise error(f"{where} '{value}'; {nearest(value, BACKENDS)}", Details(word=value))
+    return value
+
+
 @specification("grid {name}: ", SweepError)
 class Grid:
     """Runs that differ in settings, conditions and seeds.
@@ -171,17 +177,10 @@ class Grid:
     protocol: Protocol | str
     model: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
-    over: Annotated[Mapping[str, Sequence], Field(_over)] = field(default_factory=dict)
-    conditions: Annotated[Sequence[Condition | str] | str, Field(_conditions)] = ()
-    seeds: Annotated[int | Sequence[int], Field(_seeds)] = 1
-    backend: str | None = None
-
-    def __post_init__(self):
-        if self.backend is not None and self.backend not in BACKENDS:
-            raise SweepError(
-                f"{place(self)}: backend '{self.backend}'; {nearest(self.backend, BACKENDS)}",
-                Details(word=self.backend),
-            )
+    over: Annotated[Mapping[str, Sequence], _over] = field(default_factory=dict)
+    conditions: Annotated[Sequence[Condition | str] | str, _conditions] = ()
+    seeds: Annotated[int | Sequence[int], _seeds] = 1
+    backend: Annotated[str | None, _backend] = None
 
     @reading_once()
     def rows(self) -> list[Row]:

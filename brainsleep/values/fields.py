@@ -19,13 +19,11 @@ brainsleep.errors.SpecError: nap.length: got 0; expected a number of more than 0
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
 import math
-import re
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -37,65 +35,30 @@ from typing import (
     get_type_hints,
 )
 
-from brian2 import Quantity, second
+from brian2 import Quantity
 
 from .. import mistakes
-from ..errors import BrainsleepError, Details, ProtocolError, SpecError, closest, explain, nearest
-from ..files.load import load
+from ..errors import BrainsleepError, Details, SpecError, closest, explain, nearest
+from . import reading
 from .frozen import Frozen, check_distinct, show_value
 from .quantities import check_quantity, check_time, check_units, check_whole, is_number
-from .reading import read_number
 
 Kind = type[BrainsleepError]
 
+#: ``check(value, where, error)`` returns the value that is kept. It raises `error` for one of
+#: another kind, and reports one that is only out of range.
+Check = Callable[[Any, str, Kind], Any]
 
-def _as_given(value: Any, *_: Any) -> Any:
-    return value
-
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """What a value may be.
-
-    Parameters
-    ----------
-    check : callable
-        ``check(value, where, error)`` returns the value that is kept. It raises `error` for one of
-        another kind, and reports one that is only out of range.
-    read : callable
-        ``read(value, old, where)`` reads a value given by key, such as text of a command line.
-    words, example : str
-        What several are called, and one in code.
-    item : Field, optional
-        What it holds, of a tuple or a mapping.
-    grows : bool
-        Whether a mapping takes names that it has not yet; None then takes one away.
-    """
-
-    check: Callable[[Any, str, Kind], Any] = _as_given
-    read: Callable[[Any, Any, str], Any] = _as_given
-    words: str = "values"
-    example: str = "part"
-    item: Field | None = None
-    grows: bool = False
+#: Says of a mapping that new names can be given by key, and taken away with None.
+GROWS = "grows"
 
 
-# -- what there is ---------------------------------------------------------------------------------
+# -- what a value may be ---------------------------------------------------------------------------
 
 
-def whole(least: int = 0, most: float = math.inf, note: str = "") -> Field:
+def whole(least: int = 0, most: float = math.inf, note: str = "") -> Check:
     """Take whole numbers within limits; what `note` says is added to what is expected."""
-
-    def check(value: Any, where: str, error: Kind) -> int:
-        return check_whole(value, where, error, least=least, most=most, note=note)
-
-    def read(value: Any, old: Any, where: str) -> int:
-        found = read_number(value, old, where)
-        if not is_number(found) or not float(found).is_integer():
-            raise ProtocolError(explain(where, show_value(found), "a whole number"))
-        return int(found)
-
-    return Field(check, read, "whole numbers", "50")
+    return partial(check_whole, least=least, most=most, note=note)
 
 
 def number(
@@ -106,7 +69,7 @@ def number(
     below: float = math.inf,
     allowed: str = "",
     fix: str = "",
-) -> Field:
+) -> Check:
     """Take finite numbers within limits; `allowed` says it in other words, `fix` what to do."""
     allowed = allowed or _range(least, most, above, below)
 
@@ -117,13 +80,7 @@ def number(
             mistakes.report(error(explain(where, value, allowed, fix)))
         return float(value)
 
-    def read(value: Any, old: Any, where: str) -> float:
-        found = read_number(value, old, where)
-        if not is_number(found):
-            raise ProtocolError(explain(where, show_value(found), "a number"))
-        return float(found)
-
-    return Field(check, read, "numbers", "0.5")
+    return check
 
 
 def _range(least: float, most: float, above: float, below: float) -> str:
@@ -137,76 +94,50 @@ def _range(least: float, most: float, above: float, below: float) -> str:
     return f"a number of {' and '.join(said)}" if said else "a finite number without unit"
 
 
-def quantity(unit: Quantity | None = None, *, positive: bool = False) -> Field:
-    """Take finite quantities: of a unit, if one is given."""
+def positive(unit: Quantity) -> Check:
+    """Take finite quantities of a unit, above 0."""
 
     def check(value: Any, where: str, error: Kind) -> Quantity:
-        if unit is None:
-            return check_quantity(value, where, error)
         found = check_units(value, Quantity(unit), where, error)
-        if positive and not found > 0:
+        if not found > 0:
             mistakes.report(error(explain(where, found, f"more than {0 * unit}")))
         return found
 
-    def read(value: Any, old: Any, where: str) -> Quantity:
-        found, like = read_number(value, old, where), unit if old is None else old
-        return found if like is None else check_units(found, like, where, ProtocolError)
-
-    return Field(check, read, "quantities", "3*mV")
+    return check
 
 
-def time() -> Field:
-    """Take times of more than 0 s."""
-    return Field(check_time, quantity(second).read, "times", "300*ms")
-
-
-def flag() -> Field:
+def flag(value: Any, where: str, error: Kind) -> bool:
     """Take True or False."""
-
-    def check(value: Any, where: str, error: Kind) -> bool:
-        if not isinstance(value, bool):
-            raise error(explain(where, repr(value), "True or False"))
-        return value
-
-    def read(value: Any, old: Any, where: str) -> bool:
-        found = {"true": True, "false": False}.get(str(value).lower())
-        if not isinstance(value, str | bool) or found is None:
-            raise ProtocolError(explain(where, show_value(value), "true or false"))
-        return found
-
-    return Field(check, read, "truth values", "True")
+    if not isinstance(value, bool):
+        raise error(explain(where, repr(value), "True or False"))
+    return value
 
 
-def text(hint: str = "") -> Field:
-    """Take text; `hint` says what to do with a quantity instead."""
-
-    def check(value: Any, where: str, error: Kind) -> str:
-        if not isinstance(value, str):
-            fix = hint.format(field=where.split()[-1]) if isinstance(value, Quantity) else ""
-            raise error(explain(where, show_value(value), "text", fix))
-        return value
-
-    return Field(check, lambda value, old, where: check(value, where, ProtocolError), "texts")
+def text(value: Any, where: str, error: Kind) -> str:
+    """Take text."""
+    if not isinstance(value, str):
+        raise error(explain(where, show_value(value), "text"))
+    return value
 
 
-def one_of(*choices: Any) -> Field:
+def one_of(*choices: Any) -> Check:
     """Take one of a few values."""
     written = [str(choice) for choice in choices]
     if any(" " in each for each in written):
         written = [repr(choice) for choice in choices]
+    allowed = " or ".join(filter(None, (", ".join(written[:-1]), written[-1])))
 
     def check(value: Any, where: str, error: Kind) -> Any:
         if value in choices:
             return choices[choices.index(value)]
         close = closest(str(value), map(str, choices))
         fix = f"did you mean '{close}'?" if close else ""
-        allowed = " or ".join(filter(None, (", ".join(written[:-1]), written[-1])))
         raise error(explain(where, repr(value), allowed, fix), Details(word=str(value)))
 
-    return Field(check, (text() if isinstance(choices[0], str) else whole()).read)
+    return check
 
 
-def spec(kind: type, fix: str = "") -> Field:
+def spec(kind: type, fix: str = "") -> Check:
     """Take specifications of a kind, or any other objects of it; `fix` says how one is made."""
 
     def check(value: Any, where: str, error: Kind) -> Any:
@@ -214,19 +145,74 @@ def spec(kind: type, fix: str = "") -> Field:
             raise error(explain(where, show_value(value), kind.__name__, fix))
         return value
 
-    def read(value: Any, old: Any, where: str) -> Any:
-        found = getattr(kind, "from_text", load)(value) if isinstance(value, str) else value
-        if not isinstance(found, kind):
-            other = "name one as FILE.py:NAME or set one of its fields"
-            raise ProtocolError(explain(where, show_value(found), kind.__name__, other))
-        return found
-
-    return Field(check, read, kind.__name__)
+    return check
 
 
-def optional(field: Field) -> Field:
-    """Take None, too."""
+Count = Annotated[int, whole(1)]
+Share = Annotated[float, number(0, 1)]
+Positive = Annotated[float, number(above=0)]
+Time = Annotated[Quantity, check_time]
+Gates = Annotated[Mapping[str, Share], GROWS]
 
+
+# -- what a type says ------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """What a value may be, and how it is read.
+
+    Parameters
+    ----------
+    check, read : callable
+        See `Check` and `brainsleep.values.reading.Read`.
+    words, example : str
+        What several are called, and one in code.
+    item : Field, optional
+        What it holds, of a tuple or a mapping.
+    grows : bool
+        Whether a mapping takes names that it has not yet.
+    """
+
+    check: Check = lambda value, where, error: value
+    read: reading.Read = lambda value, old, where: value
+    words: str = "values"
+    example: str = "part"
+    item: Field | None = None
+    grows: bool = False
+
+
+_PLAIN = {
+    bool: Field(flag, reading.flag),
+    int: Field(whole(), reading.whole, "whole numbers", "50"),
+    float: Field(number(), reading.number, "numbers", "0.5"),
+    str: Field(text, reading.text, "texts"),
+    Quantity: Field(check_quantity, reading.quantity, "quantities", "3*mV"),
+    Quantity | str: Field(read=reading.quantity_or_name),
+}
+
+
+def _field(hint: Any) -> Field:
+    """Return what a value of a type may be."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        given = _field(parts[0])
+        check = next((part for part in parts[1:] if callable(part)), given.check)
+        return dataclasses.replace(given, check=check, grows=GROWS in parts[1:])
+    if kind in (Union, UnionType) and NoneType in parts and len(parts) == 2:
+        return _optional(_field(next(part for part in parts if part is not NoneType)))
+    if kind is tuple:
+        return _tuple(_field(parts[0]), None if parts[-1] is ... else len(parts))
+    if kind is Mapping:
+        return _mapping(_field(parts[1]))
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if isinstance(hint, type) and hint is not Any:
+        return Field(spec(hint), reading.made(hint), hint.__name__)
+    return Field()
+
+
+def _optional(field: Field) -> Field:
     def check(value: Any, where: str, error: Kind) -> Any:
         return None if value is None else field.check(value, where, error)
 
@@ -236,7 +222,7 @@ def optional(field: Field) -> Field:
     return dataclasses.replace(field, check=check, read=read)
 
 
-def tuple_of(item: Field, size: int | None = None) -> Field:
+def _tuple(item: Field, size: int | None) -> Field:
     """Take tuples; what has a name in them has one of its own."""
     allowed = f"a tuple of {item.words}" if size is None else f"a tuple of {size} {item.words}"
     fix = f"write ({item.example},) for one" if size is None else ""
@@ -248,57 +234,17 @@ def tuple_of(item: Field, size: int | None = None) -> Field:
         check_distinct([part.name for part in found if hasattr(part, "name")], where, error)
         return found
 
-    def read(value: Any, old: Any, where: str) -> tuple:
-        if isinstance(value, str) and item.item:  # groups
-            try:
-                return ast.literal_eval(value.strip())
-            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-                groups = "groups such as ((0, 1), (2, 3))"
-                raise ProtocolError(explain(where, repr(value), groups)) from error
-        if isinstance(value, str):
-            words = re.split(r"[,\s()]+", value)
-            return tuple(item.read(word, None, where) for word in words if word)
-        if not isinstance(value, tuple | list):
-            raise ProtocolError(explain(where, show_value(value), "a tuple, such as (1, 2)"))
-        return tuple(value)
-
+    read = reading.groups if item.item else reading.several(item.read)
     return Field(check, read, "tuples", item=item)
 
 
-def mapping(item: Field, *, grows: bool = False) -> Field:
-    """Take mappings of names to values, which are then frozen."""
-
+def _mapping(item: Field) -> Field:
     def check(value: Any, where: str, error: Kind) -> Frozen:
         if not isinstance(value, Mapping):
             raise error(explain(where, show_value(value), "{name: value}"))
         return Frozen({k: item.check(each, f"{where}.{k}", error) for k, each in value.items()})
 
-    return Field(check, words="mappings", item=item, grows=grows)
-
-
-Count = Annotated[int, whole(1)]
-Share = Annotated[float, number(0, 1)]
-Positive = Annotated[float, number(above=0)]
-Time = Annotated[Quantity, time()]
-Gates = Annotated[Mapping[str, float], mapping(number(0, 1), grows=True)]
-
-_PLAIN = {bool: flag(), int: whole(), float: number(), str: text(), Quantity: quantity()}
-
-
-def _field(hint: Any) -> Field:
-    """Return what a value of a type may be."""
-    kind, parts = get_origin(hint), get_args(hint)
-    if kind is Annotated:
-        return next(part for part in parts if isinstance(part, Field))
-    if kind in (Union, UnionType) and NoneType in parts and len(parts) == 2:
-        return optional(_field(next(part for part in parts if part is not NoneType)))
-    if kind is tuple:
-        return tuple_of(_field(parts[0]), None if parts[-1] is ... else len(parts))
-    if kind is Mapping:
-        return mapping(_field(parts[1]))
-    if hint in _PLAIN:
-        return _PLAIN[hint]
-    return spec(hint) if isinstance(hint, type) and hint is not Any else Field()
+    return Field(check, words="mappings", item=item)
 
 
 # -- specifications --------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from ... import mistakes
 from ...errors import Details, SpecError, closest, explain, nearest, one_line
-from ...values.fields import Field, Kind, text
+from ...values.fields import Check, Kind
 from ...values.units import readable_unit, unit_name
 from . import diagnose, settle
 from . import text as equation_text
@@ -70,14 +70,14 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
     mistakes.report(SpecError(message, details))
 
 
-def name(of: str, *reserved: str) -> Field:
+def name(of: str, *reserved: str) -> Check:
     """Lower-case names of parts, such as a ``"population"``."""
 
     def check(value: Any, where: str, error: Kind) -> Any:
         check_name(value, of, reserved=reserved)
         return value
 
-    return Field(check, text().read)
+    return check
 
 
 def identifiers(*codes: str) -> set[str]:
@@ -224,6 +224,7 @@ def check_expression(
     return names
 
 
+@mistakes.going_on()
 def check_duration(code: str, variables: Mapping, where: str) -> None:
     """Check an expression for a time, such as a refractory period.
 
@@ -240,6 +241,7 @@ def check_duration(code: str, variables: Mapping, where: str) -> None:
     check_expression(code, variables, where, unit=second)
 
 
+@mistakes.going_on()
 def check_statements(
     code: str,
     variables: Mapping,
@@ -248,8 +250,8 @@ def check_statements(
     writes: Iterable[str],
     deferred: Iterable[str] = (),
     meant: Meant = _nothing,
-) -> set[str]:
-    """Check a block of statements and return the identifiers in it.
+) -> None:
+    """Check a block of statements.
 
     Parameters
     ----------
@@ -274,7 +276,7 @@ def check_statements(
     """
     given, code = code, settle.statements(code, whole_names(variables))
     if not code:
-        return set()
+        return
     names = identifiers(code)
     variables = {**dimensionless(*deferred), **variables}
     mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant))
@@ -290,13 +292,12 @@ def check_statements(
     mistakes.raise_all(wrong_types(code, known, where, given))
     mistakes.raise_all(_cancelled(names - set().union(new, *others), where, given))
     if deferred:
-        return names
+        return
     try:
         check_units_statements(code, known)
     except Exception as error:
         message = f"{where}: {one_line(error)} in {_shown(code)}"
         _raise_each(message, where, diagnose.statements(given, known), error)
-    return names
 
 
 def _raise_each(message: str, where: str, wrong: list[Details], cause: Exception) -> NoReturn:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from brian2 import Hz, Quantity, second
 
 from ...errors import BrainsleepError, Details, NotFiniteError, ProtocolError, explain, nearest
-from ...values.fields import Share, quantity, specification, text, tuple_of
+from ...values.fields import Share, positive, specification
 from ...values.frozen import default
 
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ def _kinds(value: Any, where: str, error: type[BrainsleepError]) -> tuple[str, .
             message = f"stop on '{kind}': no such alarm; {nearest(str(kind), KINDS)}"
             raise error(message, Details(word=str(kind)))
     return tuple(kind for kind in KINDS if kind in value)
-
-
-StopOn = Annotated[tuple[str, ...], replace(tuple_of(text()), check=_kinds)]
 
 
 @specification("alarms.", ProtocolError)
@@ -80,10 +77,10 @@ class Alarms:
     """
 
     saturation: Share = 0.05
-    silence: Annotated[Quantity, quantity(second, positive=True)] = default(60 * second)
-    runaway: Annotated[Quantity, quantity(Hz, positive=True)] = default(150 * Hz)
-    window: Annotated[Quantity, quantity(second, positive=True)] = default(1 * second)
-    stop_on: StopOn = ()
+    silence: Annotated[Quantity, positive(second)] = default(60 * second)
+    runaway: Annotated[Quantity, positive(Hz)] = default(150 * Hz)
+    window: Annotated[Quantity, positive(second)] = default(1 * second)
+    stop_on: Annotated[tuple[str, ...], _kinds] = ()
 
     @staticmethod
     def deciding(described: dict) -> dict:

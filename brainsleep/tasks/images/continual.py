@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
 
 from ...errors import BrainsleepError, DataError, ProtocolError, explain
 from ...experiment.slots import MAX_SHOWN, Order
-from ...values.fields import Count, number, specification, tuple_of, whole
-
-_GROUPS = tuple_of(tuple_of(whole()))
+from ...values.fields import Count, number, specification
+from ...values.quantities import check_whole
 
 
 def _disjoint(value: Any, where: str, error: type[BrainsleepError]) -> tuple[tuple[int, ...], ...]:
     try:
-        classes = _GROUPS.check([tuple(task) for task in value], where, error)
+        classes = tuple(tuple(check_whole(each, where, error) for each in task) for task in value)
     except (TypeError, error):
         classes = ((),)
     flat = [label for task in classes for label in task]
@@ -24,9 +22,6 @@ def _disjoint(value: Any, where: str, error: type[BrainsleepError]) -> tuple[tup
         allowed = "groups of labels, each label in one of them, such as ((0, 1), (2, 3))"
         raise error(explain(where, repr(value), allowed))
     return classes
-
-
-Classes = Annotated[tuple[tuple[int, ...], ...], replace(_GROUPS, check=_disjoint)]
 
 
 @specification("tasks.", ProtocolError)
@@ -52,7 +47,7 @@ class Tasks:
         If a class is in two tasks, or a value is out of range.
     """
 
-    classes: Classes = ()
+    classes: Annotated[tuple[tuple[int, ...], ...], _disjoint] = ()
     mixed: bool = False
     rehearsal: Annotated[float, number(0)] = 0.0
     stored: Count = 20

@@ -9,7 +9,7 @@ from brian2 import Hz, Quantity
 from PIL import Image
 
 from ...errors import DataError, ProtocolError, explain
-from ...values.fields import Count, number, quantity, specification
+from ...values.fields import Count, number, positive, specification
 from ...values.frozen import default
 
 _TOTAL = "a positive number, or None for no scaling"
@@ -42,7 +42,7 @@ class RateEncoder:
 
     size: tuple[Count, Count] = (15, 15)
     total: Annotated[float, number(above=0, allowed=_TOTAL)] | None = 22.5
-    max_rate: Annotated[Quantity, quantity(Hz, positive=True)] = default(1000 * Hz)
+    max_rate: Annotated[Quantity, positive(Hz)] = default(1000 * Hz)
 
     @property
     def n_inputs(self) -> int:

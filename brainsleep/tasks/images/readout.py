@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import DataError, ProtocolError, explain, one_line
 from ...network.equations import checks
-from ...values.fields import Count, number, one_of, specification, whole
+from ...values.fields import Count, number, one_of, refusal, specification, whole
 
 if TYPE_CHECKING:
     from ...network.spec import Network
@@ -109,7 +109,7 @@ class Readout:
         if self.fit_last and network.batch_size:
             fix = "set readout.fit_last to 0"
             allowed = "0 for a network that learns from batches"
-            raise ProtocolError(explain("readout.fit_last", self.fit_last, allowed, fix))
+            raise refusal(self, "fit_last", self.fit_last, allowed, fix)
         if (self.fit_last or self.score_last or self.merge) and tasks:
             raise ProtocolError(
                 "readout: fit_last, score_last and merge are for images that are learned mixed; "
@@ -118,7 +118,7 @@ class Readout:
         for what, most in (("fit_last", shown), ("score_last", tested)):
             if getattr(self, what) > most:
                 allowed = f"at most {most}, as many as are shown"
-                raise ProtocolError(explain(f"readout.{what}", getattr(self, what), allowed))
+                raise refusal(self, what, getattr(self, what), allowed)
 
     @property
     def populations(self) -> tuple[str, ...]:
