@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import wraps
-from typing import Any
 
 from .errors import BrainsleepError
 
@@ -79,17 +77,6 @@ def checking(part: object) -> Iterator[None]:
         yield
     if collection and collection.count > before:
         collection.faulty.append(part)
-
-
-def checked(check: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Let a ``__post_init__`` make its specification in spite of mistakes where they are noted."""
-
-    @wraps(check)
-    def run(part: Any) -> None:
-        with checking(part):
-            check(part)
-
-    return run
 
 
 def is_faulty(part: object) -> bool:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from .. import mistakes
 from ..errors import ProtocolError, explain
-from ..values.fields import checked_fields
-from ..values.quantities import check_whole
+from ..values.fields import one_of, specification, whole
 
 #: When the best weights are put back: whenever training is over, or only if it ended early.
 RESTORE = ("always", "if stopped")
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+@specification("early_stopping.", ProtocolError)
 class EarlyStopping:
     """After every epoch a copy of the network is shown ``data.n_validation`` images, and scored.
 
@@ -36,17 +33,8 @@ class EarlyStopping:
         If a value is out of range.
     """
 
-    patience: int = 0
-    restore: str = "always"
-
-    @mistakes.checked
-    def __post_init__(self):
-        where, note = "early_stopping.patience", " (epochs; 0: no early stopping)"
-        patience = check_whole(self.patience, where, ProtocolError, note=note)
-        object.__setattr__(self, "patience", patience)
-        if self.restore not in RESTORE:
-            allowed = " or ".join(map(repr, RESTORE))
-            raise ProtocolError(explain("early_stopping.restore", repr(self.restore), allowed))
+    patience: Annotated[int, whole(note=" (epochs; 0: no early stopping)")] = 0
+    restore: Annotated[str, one_of(*RESTORE)] = "always"
 
     def check(self, n_validation: int, tasks: int) -> None:
         """Raise `ProtocolError` unless a protocol's validation images and tasks go with it."""

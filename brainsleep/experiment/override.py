@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from brian2 import Quantity
-
-from ..errors import BrainsleepError, Details, ProtocolError, SpecError, closest, explain, nearest
-from ..files.load import load
+from ..errors import BrainsleepError, Details, ProtocolError, closest, nearest
 from ..network.models import Model
-from ..network.spec import Network
-from ..values.frozen import show_value
-from ..values.quantities import check_units, is_number, read_quantity
-from ..values.units import as_code
+from ..values.fields import Field, fields_of
 
 
 class UnknownKeyError(ProtocolError):
@@ -28,47 +20,43 @@ class UnknownKeyError(ProtocolError):
         super().__init__(" ".join(text.split()), details)
 
 
-def replace_at(node: Any, path: list[str], value: Any, key: str) -> Any:
-    """Return `node` with `value` at `path` below it."""
+def replace_at(field: Field, node: Any, path: list[str], value: Any, key: str) -> Any:
+    """Return `node`, which `field` holds, with `value` at `path` below it."""
     if not path:
-        return _convert(node, value, key)
+        return field.read(value, node, f"key '{key}'")
     head, rest = path[0], path[1:]
-    if isinstance(node, tuple) and all(hasattr(part, "name") for part in node):
-        return _replace_parts(node, head, rest, value, key)
+    if field.item and isinstance(node, tuple):
+        return _replace_parts(field.item, node, head, rest, value, key)
     if dataclasses.is_dataclass(node):
-        fields = {f.name: f for f in dataclasses.fields(node)}
+        fields = fields_of(type(node))
         if head in fields:
-            if not rest and "None" in str(fields[head].type) and value in (None, "none", "None"):
-                return _rebuild(node, head, None, key)
-            if not rest and "tuple[str" in str(fields[head].type) and isinstance(value, str):
-                value = _words(value)
-            return _rebuild(node, head, replace_at(getattr(node, head), rest, value, key), key)
+            new = replace_at(fields[head], getattr(node, head), rest, value, key)
+            return _rebuild(node, head, new, key)
         parameters: Mapping = node.parameters if isinstance(node, Model) else {}
         if head not in parameters:
             raise UnknownKeyError(head, [*fields, *parameters], key)
-        new = replace_at(parameters[head], rest, value, key)
-        return _rebuild(node, "parameters", {**parameters, head: new}, key)
-    if isinstance(node, Mapping):
-        kind = key.split(".")[-2]
-        if kind == "initial" and not rest:  # a quantity, or the name of a parameter
-            number = _read(value, key) if isinstance(value, str) else None
-            return {**node, head: value if number is None else number}
-        if head not in node and (rest or kind != "gates"):
+        new = replace_at(fields["parameters"], parameters, path, value, key)
+        return _rebuild(node, "parameters", new, key)
+    if field.item and isinstance(node, Mapping):
+        if head not in node and (rest or not field.grows):
             raise UnknownKeyError(head, node, key)
-        if kind == "gates" and value in (None, "none", "None"):
-            return {gate: opening for gate, opening in node.items() if gate != head}
-        return {**node, head: replace_at(node.get(head, 0.0), rest, value, key)}
+        if field.grows and value in (None, "none", "None"):
+            return {name: each for name, each in node.items() if name != head}
+        return {**node, head: replace_at(field.item, node.get(head), rest, value, key)}
     raise UnknownKeyError(head, (), key)
 
 
-def _replace_parts(parts: tuple, head: str, rest: list[str], value: Any, key: str) -> tuple:
+def _replace_parts(
+    field: Field, parts: tuple, head: str, rest: list[str], value: Any, key: str
+) -> tuple:
     """Replace in the part called `head`; for ``*`` in every part that has what `rest` names."""
-    done, missing = [], UnknownKeyError(head, [part.name for part in parts], key)
+    names = [part.name for part in parts if hasattr(part, "name")]
+    done, missing = [], UnknownKeyError(head, names, key)
     found = False
     for part in parts:
-        if head in ("*", part.name):
+        if head in ("*", getattr(part, "name", "")):
             try:
-                part, found = replace_at(part, rest, value, key), True
+                part, found = replace_at(field, part, rest, value, key), True
             except UnknownKeyError as error:
                 missing = error
         done.append(part)
@@ -84,88 +72,3 @@ def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:
         raise
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"key '{key}': {' '.join(str(error).split())}") from error
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in re.split(r"[,\s()]+", text) if word)
-
-
-def _convert(old: Any, new: Any, key: str) -> Any:
-    """Read `new` as the kind of value that `old` is."""
-    where = f"key '{key}'"
-    if isinstance(new, str) and not isinstance(old, str):
-        new = _parse(new, old, key)
-    if dataclasses.is_dataclass(old):
-        kind = Network if isinstance(old, Network) else type(old)
-        if not isinstance(new, kind):
-            raise ProtocolError(
-                explain(
-                    where,
-                    show_value(new),
-                    kind.__name__,
-                    "name one as FILE.py:NAME or set one of its fields",
-                )
-            )
-        return new
-    if isinstance(old, Quantity):
-        try:
-            return check_units(new, old, where)
-        except SpecError as error:
-            raise ProtocolError(str(error)) from error
-    if isinstance(old, bool):
-        allowed, good = "true or false", isinstance(new, bool)
-    elif isinstance(old, int):
-        allowed, good = "a whole number", is_number(new) and float(new).is_integer()
-    elif isinstance(old, float):
-        allowed, good = "a number", is_number(new)
-    elif isinstance(old, str):
-        allowed, good = "text", isinstance(new, str)
-    elif isinstance(old, tuple):
-        allowed, good = "a tuple, such as (1, 2)", isinstance(new, tuple | list)
-    else:
-        return new
-    if not good:
-        raise ProtocolError(explain(where, show_value(new), allowed))
-    return type(old)(new)
-
-
-def _like(old: Any) -> str:
-    """Write a value as one writes another in its place after ``--set``."""
-    if isinstance(old, bool):
-        return "true or false"
-    if is_number(old) or isinstance(old, Quantity):
-        return f"a value such as {as_code(old)}"
-    if isinstance(old, tuple) and all(map(is_number, old)):
-        return f"values such as ({','.join(map(as_code, old or (2, 4)))})"
-    return "0.2 or 300*ms"
-
-
-def _parse(text: str, old: Any, key: str, like: str = "") -> Any:
-    """Read text as a truth value, tuple, object or number with unit, depending on `old`."""
-    like = like or _like(old)
-    if isinstance(old, bool) and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    if isinstance(old, tuple) and re.match(r"\s*\(\s*\(", text):  # groups of numbers
-        try:
-            return ast.literal_eval(text.strip())
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-            allowed = "groups such as ((0, 1), (2, 3))"
-            raise ProtocolError(explain(f"key '{key}'", repr(text), allowed)) from error
-    if isinstance(old, tuple):
-        words = _words(text)
-        if old and isinstance(old[0], str):
-            return words
-        return tuple(load(word) if ":" in word else _parse(word, 0, key, like) for word in words)
-    if dataclasses.is_dataclass(old):
-        return getattr(old, "from_text", load)(text)
-    found = _read(text, key)
-    if found is None:
-        raise ProtocolError(explain(f"key '{key}'", repr(text), "a value", f"write {like}"))
-    return found
-
-
-def _read(text: str, key: str) -> int | float | Quantity | None:
-    try:
-        return read_quantity(text)
-    except SpecError as error:
-        raise ProtocolError(f"key '{key}': {error}") from error

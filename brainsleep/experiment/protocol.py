@@ -6,8 +6,8 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any
 
 from .. import mistakes
 from ..errors import BrainsleepError, Details, ProtocolError, explain, nearest
@@ -15,7 +15,7 @@ from ..files.load import load, load_module
 from ..files.userfiles import reading_once
 from ..network.spec import Network
 from ..values.displayed import Displayed
-from ..values.fields import checked_fields
+from ..values.fields import fields_of, specification
 from ..values.frozen import Frozen, show_value
 from ..values.plain import from_plain, plain
 from .identity import deciding, without_later
@@ -30,8 +30,19 @@ from .timeline import Timeline
 HOOKS = ("on_segment", "on_sleep", "on_wake")
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+def _hooks(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
+    if not isinstance(value, Mapping):
+        raise error(explain(where, show_value(value), "Mapping, {name: function}"))
+    for name, hook in value.items():
+        if name not in HOOKS:
+            details = Details(word=str(name))
+            raise error(f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}", details)
+        if not callable(hook):
+            raise error(explain(f"hooks.{name}", repr(hook), "a function (groups, t)"))
+    return Frozen(value)
+
+
+@specification("protocol: ", ProtocolError)
 class Protocol(Displayed):
     """An experiment: a network, when it is awake and asleep, what it is given to do.
 
@@ -81,28 +92,12 @@ class Protocol(Displayed):
     task: Task | None = None
     record: Record = field(default_factory=Record)
     initial_weights: SavedWeights = field(default_factory=SavedWeights)
-    hooks: Mapping[str, Callable] = field(default_factory=dict)
+    hooks: Annotated[Mapping[str, Callable], _hooks] = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        for name, kind in _KINDS.items():
-            value = getattr(self, name)
-            if not isinstance(value, kind):
-                allowed = " or ".join(each.__name__ for each in _each(kind))
-                raise ProtocolError(explain(f"protocol: {name}", show_value(value), allowed))
-        object.__setattr__(self, "hooks", Frozen(self.hooks))
-        object.__setattr__(self, "references", tuple(self.references))
-        for name, hook in self.hooks.items():
-            if name not in HOOKS:
-                details = Details(word=str(name))
-                message = f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}"
-                raise ProtocolError(message, details)
-            if not callable(hook):
-                raise ProtocolError(explain(f"hooks.{name}", repr(hook), "a function (groups, t)"))
-        with mistakes.going_on():
-            self.schedule.check_gates(self.network.gates)
+        self.schedule.check_gates(self.network.gates)
         with mistakes.going_on():
             self.initial_weights.check(self.network)
         with mistakes.going_on():
@@ -172,6 +167,7 @@ class Protocol(Displayed):
             For a key that does not exist, or a value of another kind.
         """
         own, of_task = _parts(self), _parts(self.task)
+        fields = fields_of(Protocol) | (fields_of(type(self.task)) if self.task else {})
         errors: list[BrainsleepError] = []
         for key, value in changes.items():
             head, *rest = str(key).split(".")
@@ -180,7 +176,7 @@ class Protocol(Displayed):
                 with mistakes.raising():
                     if head not in parts:
                         raise UnknownKeyError(head, own | of_task, key)
-                    parts[head] = replace_at(parts[head], rest, value, key)
+                    parts[head] = replace_at(fields[head], parts[head], rest, value, key)
             except BrainsleepError as error:
                 errors.append(error)
         mistakes.raise_all(errors)
@@ -229,24 +225,6 @@ def nested(described: Mapping[str, Any]) -> dict[str, Any]:
 def _parts(spec: Any) -> dict[str, Any]:
     """Return the fields of a specification; none of None."""
     return {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)} if spec else {}
-
-
-def _each(kind: Any) -> tuple[type, ...]:
-    return kind if isinstance(kind, tuple) else (kind,)
-
-
-#: What the parts of a protocol are.
-_KINDS: dict[str, Any] = {
-    "name": str,
-    "network": Network,
-    "schedule": (Schedule, Timeline),
-    "task": (Task, type(None)),
-    "record": Record,
-    "initial_weights": SavedWeights,
-    "hooks": Mapping,
-    "description": str,
-    "references": (tuple, list),
-}
 
 
 def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str:

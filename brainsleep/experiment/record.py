@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Annotated, Any
 
 from brian2 import Hz, Quantity, second
 
-from .. import mistakes
-from ..errors import Details, ProtocolError, SpecError, explain, nearest
-from ..values.fields import checked_fields
-from ..values.frozen import check_distinct, default, show_value, tuple_of
-from ..values.quantities import check_units, check_whole, is_number
+from ..errors import BrainsleepError, Details, ProtocolError, explain, nearest
+from ..values.fields import Count, Share, positive, refusal, specification
+from ..values.frozen import check_distinct, default, show_value
 from .observer import Observer
 
 #: What an alarm can be about.
@@ -25,8 +24,19 @@ TAKEN = frozenset(
 )
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+def _kinds(value: Any, where: str, error: type[BrainsleepError]) -> tuple[str, ...]:
+    """Keep kinds of alarm, in the order of `ALARMS`."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        allowed = f'a tuple such as ("runaway",) of {", ".join(ALARMS)}'
+        raise error(explain(where, repr(value), allowed))
+    for kind in value:
+        if kind not in ALARMS:
+            message = f"stop on '{kind}': no such alarm; {nearest(str(kind), ALARMS)}"
+            raise error(message, Details(word=str(kind)))
+    return tuple(kind for kind in ALARMS if kind in value)
+
+
+@specification("alarms.", ProtocolError)
 class Alarms:
     """When a run gives an alarm, and which alarms end it.
 
@@ -59,44 +69,11 @@ class Alarms:
         For a limit of the wrong kind or an unknown kind of alarm.
     """
 
-    saturation: float = 0.05
-    silence: Quantity = default(60 * second)
-    runaway: Quantity = default(150 * Hz)
-    window: Quantity = default(1 * second)
-    stop_on: tuple[str, ...] = ()
-
-    @mistakes.checked
-    def __post_init__(self):
-        with mistakes.going_on():
-            fraction = self.saturation
-            if not is_number(fraction) or not 0 <= fraction <= 1:
-                raise ProtocolError(explain("alarms.saturation", repr(fraction), "from 0 to 1"))
-            object.__setattr__(self, "saturation", float(fraction))
-        for name, unit in (("silence", second), ("runaway", Hz), ("window", second)):
-            with mistakes.going_on():
-                self._check_quantity(name, unit)
-        with mistakes.going_on():
-            self._check_stop_on()
-
-    def _check_quantity(self, name: str, unit: Quantity) -> None:
-        try:
-            value = check_units(getattr(self, name), 1 * unit, f"alarms.{name}")
-        except SpecError as error:
-            raise ProtocolError(str(error), error.details) from error
-        if not value > 0:
-            raise ProtocolError(explain(f"alarms.{name}", value, f"more than {0 * unit}"))
-        object.__setattr__(self, name, value)
-
-    def _check_stop_on(self) -> None:
-        if isinstance(self.stop_on, str) or not isinstance(self.stop_on, Sequence):
-            allowed = f'a tuple such as ("runaway",) of {", ".join(ALARMS)}'
-            raise ProtocolError(explain("alarms.stop_on", repr(self.stop_on), allowed))
-        for kind in self.stop_on:
-            if kind not in ALARMS:
-                message = f"stop on '{kind}': no such alarm; {nearest(str(kind), ALARMS)}"
-                raise ProtocolError(message, Details(word=str(kind)))
-        stop_on = tuple(kind for kind in ALARMS if kind in self.stop_on)
-        object.__setattr__(self, "stop_on", stop_on)
+    saturation: Share = 0.05
+    silence: Annotated[Quantity, positive(second)] = default(60 * second)
+    runaway: Annotated[Quantity, positive(Hz)] = default(150 * Hz)
+    window: Annotated[Quantity, positive(second)] = default(1 * second)
+    stop_on: Annotated[tuple[str, ...], _kinds] = ()
 
     @staticmethod
     def deciding(described: dict) -> dict:
@@ -106,8 +83,25 @@ class Alarms:
         return {name: value for name, value in described.items() if name in kept}
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+def _named(value: Any, where: str, error: type[BrainsleepError]) -> tuple[Observer, ...]:
+    """Keep observers that have names of their own."""
+    if not isinstance(value, tuple | list) or not all(isinstance(o, Observer) for o in value):
+        raise error(
+            explain(where, show_value(value), "a tuple of Observer", "write (part,) for one")
+        )
+    found = tuple(value)
+    for observer in found:
+        if not observer.name:
+            got, fix = f"'{type(observer).__name__}' has no name", "write name = ... in it"
+            raise error(explain(where, got, "a name of its own", fix))
+        if observer.name in TAKEN:
+            got, fix = f"'{observer.name}'", "give it another name"
+            raise error(explain(where, got, "a free name", fix))
+    check_distinct([observer.name for observer in found], where, error)
+    return found
+
+
+@specification("record.", ProtocolError)
 class Record:
     """What is kept of a run besides spike counts and the first and last weights.
 
@@ -141,41 +135,11 @@ class Record:
     snapshots: tuple[int, ...] = ()
     raster: tuple[int, ...] = ()
     probe_images: int = 0
-    probe_every: int = 1
+    probe_every: Count = 1
     alarms: Alarms = field(default_factory=Alarms)
-    observers: tuple[Observer, ...] = ()
+    observers: Annotated[tuple[Observer, ...], _named] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        for name in ("weights_every", "probe_images", "probe_every"):
-            number = check_whole(getattr(self, name), f"record.{name}", ProtocolError)
-            object.__setattr__(self, name, number)
-        check_whole(self.probe_every, "record.probe_every", ProtocolError, least=1)
-        if not isinstance(self.weights_at_phases, bool):
-            got = repr(self.weights_at_phases)
-            raise ProtocolError(explain("record.weights_at_phases", got, "True or False"))
-        if not isinstance(self.alarms, Alarms):
-            raise ProtocolError(explain("record.alarms", show_value(self.alarms), "Alarms(...)"))
-        observers = tuple_of(self.observers, Observer, "record.observers")
-        object.__setattr__(self, "observers", observers)
-        for observer in observers:
-            if not observer.name:
-                got, fix = f"'{type(observer).__name__}' has no name", "write name = ... in it"
-                raise ProtocolError(explain("record.observers", got, "a name of its own", fix))
-            if observer.name in TAKEN:
-                fix = "give it another name"
-                raise ProtocolError(
-                    explain("record.observers", f"'{observer.name}'", "a free name", fix)
-                )
-        check_distinct([observer.name for observer in observers], "record.observers")
-        for name in ("snapshots", "raster"):
-            value = getattr(self, name)
-            if not isinstance(value, tuple | list):
-                allowed = "a tuple of slots such as (34, 37)"
-                raise ProtocolError(explain(f"record.{name}", repr(value), allowed))
-            slots = tuple(check_whole(slot, f"record.{name}", ProtocolError) for slot in value)
-            object.__setattr__(self, name, slots)
         if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
-            raise ProtocolError(
-                explain("record.raster", self.raster, "(first slot, last slot), or () for none")
-            )
+            allowed = "(first slot, last slot), or () for none"
+            raise refusal(self, "raster", self.raster, allowed)

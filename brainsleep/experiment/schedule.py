@@ -9,19 +9,19 @@ schedule is documented where it is declared.)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Annotated
 
 from brian2 import Quantity, ms, second
 
 from .. import mistakes
 from ..errors import Details, ScheduleError, closest, explain, nearest
-from ..values.fields import checked_fields
+from ..values.fields import Count, Gates, Time, number, one_of, refusal, spec, specification
 from ..values.frozen import default
-from ..values.quantities import check_time, check_whole, is_number
 from .cadence import CADENCES, MOST_SLEEP
 from .cadence import every_nth as every_nth
 from .slots import MAX_SLOTS, Order, SlotTable, Timing, slot_table, test_slots, training_slots
-from .stages import SleepStage, check_stages, checked_gates
+from .stages import SleepStage, Stages
 from .stages import nrem as nrem
 from .stages import rem as rem
 
@@ -33,9 +33,13 @@ _MOST_STEPS = 2**40
 
 KINDS = ("wake", "sleep", "test")
 
+#: What numbers of a sleep may be.
+_FRACTION = "a number of at least 0 (0: no sleep)"
+_TOLERANCE = "a fraction from 0 (0: at the initial sum or below)"
+_TRIGGER = "a ratio of at least 0 (0: sleep on schedule)"
 
-@checked_fields(ScheduleError)
-@dataclass(frozen=True, kw_only=True)
+
+@specification("{kind}.", ScheduleError)
 class Phase:
     """A kind of phase and its gates.
 
@@ -47,19 +51,11 @@ class Phase:
         Gates that are open: 1 open, values between scale what the gate multiplies.
     """
 
-    kind: str
-    gates: Mapping[str, float]
-
-    @mistakes.checked
-    def __post_init__(self):
-        if self.kind not in KINDS:
-            known = nearest(str(self.kind), KINDS)
-            raise ScheduleError(f"phase: unknown kind '{self.kind}'; {known}")
-        object.__setattr__(self, "gates", checked_gates(self.gates, f"{self.kind}.gates"))
+    kind: Annotated[str, one_of(*KINDS)]
+    gates: Gates
 
 
-@checked_fields(ScheduleError)
-@dataclass(frozen=True, kw_only=True)
+@specification("sleep.", ScheduleError)
 class SleepPhase(Phase):
     """A sleep: its gates, how long it is, when it ends early.
 
@@ -96,54 +92,30 @@ class SleepPhase(Phase):
         How many times a sleep goes through its stages, each time for an equal part.
     """
 
-    kind: str = "sleep"
-    fraction: float = 0.2
-    max_duration: Quantity = default(10 * second)
+    kind: Annotated[str, one_of(*KINDS)] = "sleep"
+    fraction: Annotated[float, number(0, allowed=_FRACTION)] = 0.2
+    max_duration: Time = default(10 * second)
     until_initial: bool = False
-    tolerance: float = 0.0
-    check_every: Quantity = default(1 * second)
-    trigger: float = 0.0
-    stages: tuple[SleepStage, ...] = ()
-    cycles: int = 1
-    duration: Quantity | None = None
-    cadence: str = "time"
+    tolerance: Annotated[float, number(0, below=1, allowed=_TOLERANCE)] = 0.0
+    check_every: Time = default(1 * second)
+    trigger: Annotated[float, number(0, allowed=_TRIGGER)] = 0.0
+    stages: Stages = ()
+    cycles: Count = 1
+    duration: Time | None = None
+    cadence: Annotated[str, one_of(*CADENCES)] = "time"
 
-    @mistakes.checked
     def __post_init__(self):
-        super().__post_init__()
-        if self.duration is not None:
-            check_time(self.duration, "sleep.duration", ScheduleError)
-        stages, cycles = check_stages(self.stages, self.cycles)
-        object.__setattr__(self, "stages", stages)
-        object.__setattr__(self, "cycles", cycles)
-        if not is_number(self.trigger) or self.trigger < 0:
-            allowed = "a ratio of at least 0 (0: sleep on schedule)"
-            raise ScheduleError(explain("sleep.trigger", repr(self.trigger), allowed))
-        object.__setattr__(self, "trigger", float(self.trigger))
-        if not is_number(self.fraction) or self.fraction < 0:
-            allowed = "a number of at least 0 (0: no sleep)"
-            raise ScheduleError(explain("sleep.fraction", repr(self.fraction), allowed))
         if self.fraction > MOST_SLEEP:
             allowed = f"a fraction of the wake before it, from 0 to {MOST_SLEEP}"
             fix = f"for {self.fraction:g} % write {self.fraction / 100:g}"
-            raise ScheduleError(explain("sleep.fraction", repr(self.fraction), allowed, fix))
-        object.__setattr__(self, "fraction", float(self.fraction))
-        if self.cadence not in CADENCES:
-            known = nearest(str(self.cadence), CADENCES)
-            raise ScheduleError(f"sleep.cadence: unknown '{self.cadence}'; {known}")
+            raise refusal(self, "fraction", self.fraction, allowed, fix)
         if self.cadence == "images" and self.duration is None:
             allowed = "a duration, as sleep.cadence is 'images'"
             fix = "set sleep.duration first, or sleep.cadence to 'time'"
-            raise ScheduleError(explain("sleep.duration", None, allowed, fix))
-        if not isinstance(self.until_initial, bool):
-            got = repr(self.until_initial)
-            raise ScheduleError(explain("sleep.until_initial", got, "True or False"))
-        if not is_number(self.tolerance) or not 0 <= self.tolerance < 1:
-            allowed = "a fraction from 0 (0: at the initial sum or below)"
-            raise ScheduleError(explain("sleep.tolerance", repr(self.tolerance), allowed))
-        object.__setattr__(self, "tolerance", float(self.tolerance))
-        check_time(self.max_duration, "sleep.max_duration", ScheduleError)
-        check_time(self.check_every, "sleep.check_every", ScheduleError)
+            raise refusal(self, "duration", None, allowed, fix)
+        if self.cycles > 1 and not self.stages:
+            allowed, fix = "1 for a sleep without stages", "set sleep.stages first"
+            raise refusal(self, "cycles", self.cycles, allowed, fix)
 
     def check_end(self, changed: bool) -> None:
         """Refuse a sleep that waits for weights which nothing changes: it would never be.
@@ -216,8 +188,7 @@ def test(**gates: float) -> Phase:
 setattr(test, "__test__", False)  # noqa: B010 - not a test of pytest's
 
 
-@checked_fields(ScheduleError)
-@dataclass(frozen=True, kw_only=True)
+@specification("schedule.", ScheduleError)
 class Schedule:
     """When wake, sleep and test come.
 
@@ -239,29 +210,21 @@ class Schedule:
         every epoch.
     """
 
-    image_duration: Quantity = default(1000 * ms)
-    period: Quantity = default(35 * second)
+    image_duration: Time = default(1000 * ms)
+    period: Time = default(35 * second)
     wake: Phase = field(default_factory=wake)
-    sleep: SleepPhase = field(default_factory=sleep)
+    sleep: Annotated[SleepPhase, spec(SleepPhase, fix="write sleep(...)")] = field(
+        default_factory=sleep
+    )
     test: Phase = field(default_factory=test)
-    epochs: int = 1
+    epochs: Count = 1
     identical_epochs: bool = False
 
-    @mistakes.checked
     def __post_init__(self):
-        epochs = check_whole(self.epochs, "schedule.epochs", ScheduleError, least=1)
-        object.__setattr__(self, "epochs", epochs)
-        if not isinstance(self.identical_epochs, bool):
-            got = repr(self.identical_epochs)
-            raise ScheduleError(explain("schedule.identical_epochs", got, "True or False"))
-        check_time(self.image_duration, "schedule.image_duration", ScheduleError)
-        check_time(self.period, "schedule.period", ScheduleError)
         for kind in KINDS:
             phase = getattr(self, kind)
-            if not isinstance(phase, Phase) or phase.kind != kind:
-                raise ScheduleError(explain(f"schedule.{kind}", repr(phase), f"a {kind} phase"))
-        if not isinstance(self.sleep, SleepPhase):
-            raise ScheduleError(explain("schedule.sleep", repr(self.sleep), "made by sleep(...)"))
+            if phase.kind != kind:
+                raise refusal(self, kind, f"a {phase.kind} phase", f"a {kind} phase")
 
     @property
     def sleep_duration(self) -> Quantity:

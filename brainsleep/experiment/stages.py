@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Annotated, Any
 
 import numpy as np
 
-from .. import mistakes
-from ..errors import ScheduleError, explain
-from ..values.fields import checked_fields
-from ..values.frozen import Frozen, show_value
-from ..values.quantities import check_whole, is_number
+from ..errors import BrainsleepError, ScheduleError, explain
+from ..values.fields import Gates, number, specification
+from ..values.frozen import show_value
 
 
-def checked_gates(gates: object, where: str) -> Frozen:
-    """Return gates as a frozen mapping of name to number; raise `ScheduleError` otherwise."""
-    if not isinstance(gates, Mapping):
-        raise ScheduleError(explain(where, repr(gates), "{name: value}"))
-    for name, value in gates.items():
-        if not is_number(value) or not 0 <= value <= 1:
-            raise ScheduleError(explain(f"{where}.{name}", repr(value), "a number from 0 to 1"))
-    return Frozen({name: float(value) for name, value in gates.items()})
+def _named(name: Any, where: str, error: type[BrainsleepError]) -> str:
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
+        allowed = "lower-case letters, digits and underscores, a letter first"
+        raise error(explain("sleep stage: name", repr(name), allowed))
+    return name
 
 
-@checked_fields(ScheduleError)
-@dataclass(frozen=True)
+#: What a share of a sleep may be.
+_SHARE = number(
+    above=0,
+    most=1e9,
+    allowed="a number above 0, up to 1e9",
+    fix="leave the stage out instead of giving it nothing",
+)
+
+
+@specification("sleep.stages.{name}.", ScheduleError, kw_only=False)
 class SleepStage:
     """A part of every sleep with gates of its own, such as NREM or REM.
 
@@ -41,23 +43,9 @@ class SleepStage:
         Gates in this stage, over those of the sleep phase, which are common to all stages.
     """
 
-    name: str
-    share: float
-    gates: Mapping[str, float] = field(default_factory=dict)
-
-    @mistakes.checked
-    def __post_init__(self):
-        if not isinstance(self.name, str) or not re.fullmatch("[a-z][a-z0-9_]*", self.name):
-            allowed = "lower-case letters, digits and underscores, a letter first"
-            raise ScheduleError(explain("sleep stage: name", repr(self.name), allowed))
-        where = f"sleep.stages.{self.name}"
-        if not is_number(self.share) or not 0 < self.share <= 1e9:
-            fix = "leave the stage out instead of giving it nothing"
-            raise ScheduleError(
-                explain(f"{where}.share", repr(self.share), "a number above 0, up to 1e9", fix)
-            )
-        object.__setattr__(self, "share", float(self.share))
-        object.__setattr__(self, "gates", checked_gates(self.gates, f"{where}.gates"))
+    name: Annotated[str, _named]
+    share: Annotated[float, _SHARE]
+    gates: Gates = field(default_factory=dict)
 
 
 def nrem(share: float = 0.8, **gates: float) -> SleepStage:
@@ -74,25 +62,19 @@ def rem(share: float = 0.2, **gates: float) -> SleepStage:
     return SleepStage("rem", share, {"noise": 1, "plasticity": 1, **gates})
 
 
-def check_stages(stages: Any, cycles: Any) -> tuple[tuple[SleepStage, ...], int]:
-    """Return the stages of a sleep and its number of cycles; raise `ScheduleError` otherwise."""
+def _in_order(stages: Any, where: str, error: type[BrainsleepError]) -> tuple[SleepStage, ...]:
     if not isinstance(stages, tuple | list) or not all(isinstance(s, SleepStage) for s in stages):
         fix = "write (nrem(0.8), rem(0.2)), or (nrem(),) for one"
-        raise ScheduleError(
-            explain("sleep.stages", show_value(stages), "a tuple of SleepStage", fix)
-        )
+        raise error(explain(where, show_value(stages), "a tuple of SleepStage", fix))
     names = [stage.name for stage in stages]
     for name in names:
         if names.count(name) > 1:
             fix = "set cycles to repeat the stages, or give one another name"
-            raise ScheduleError(
-                explain("sleep.stages", f"two called '{name}'", "distinct names", fix)
-            )
-    cycles = check_whole(cycles, "sleep.cycles", ScheduleError, least=1)
-    if cycles > 1 and not stages:
-        allowed, fix = "1 for a sleep without stages", "set sleep.stages first"
-        raise ScheduleError(explain("sleep.cycles", cycles, allowed, fix))
-    return tuple(stages), cycles
+            raise error(explain(where, f"two called '{name}'", "distinct names", fix))
+    return tuple(stages)
+
+
+Stages = Annotated[tuple[SleepStage, ...], _in_order]
 
 
 def cut(stages: tuple[SleepStage, ...], steps: int, longest: int) -> list[tuple[int, bool, str]]:

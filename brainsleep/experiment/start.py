@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from .. import mistakes
 from ..errors import BrainsleepError, ProtocolError, StoreError, explain, nearest, one_line
 from ..files.npz import digest
 from ..network.layers import SurrogateNetwork
 from ..network.spec import Network
 from ..results.store import Result, as_stored, read_result
-from ..values.fields import checked_fields
+from ..values.fields import specification
 
 
 class SavedSynapses(NamedTuple):
@@ -38,8 +37,14 @@ class SavedSynapses(NamedTuple):
     bias: np.ndarray | None = None
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+def _names(value: Any, where: str, error: type[BrainsleepError]) -> tuple[str, ...]:
+    listed = isinstance(value, Iterable) and not isinstance(value, str)
+    if not listed or not all(isinstance(name, str) for name in value):
+        raise error(explain(where, repr(value), "a tuple of names of projections"))
+    return tuple(value)
+
+
+@specification("initial_weights.", ProtocolError)
 class SavedWeights:
     """Weights, and who is connected to whom, from a stored run.
 
@@ -69,24 +74,10 @@ class SavedWeights:
 
     result: str = ""
     snapshot: str = "trained"
-    projections: tuple[str, ...] = ()
+    projections: Annotated[tuple[str, ...], _names] = ()
     content: str = field(default="", init=False)
 
-    @mistakes.checked
     def __post_init__(self):
-        errors: list[BrainsleepError] = []
-        for name in ("result", "snapshot"):
-            if not isinstance(getattr(self, name), str):
-                got = repr(getattr(self, name))
-                errors.append(ProtocolError(explain(f"initial_weights.{name}", got, "text")))
-        names = self.projections
-        listed = isinstance(names, Iterable) and not isinstance(names, str)
-        if not listed or not all(isinstance(name, str) for name in names):
-            allowed = "a tuple of names of projections"
-            got = repr(names)
-            errors.append(ProtocolError(explain("initial_weights.projections", got, allowed)))
-        mistakes.raise_all(errors)
-        object.__setattr__(self, "projections", tuple(names))
         if self.result:
             object.__setattr__(self, "result", str(Path(self.result).expanduser().resolve()))
             object.__setattr__(self, "content", self._digest(self._read()))

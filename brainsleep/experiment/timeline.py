@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from brian2 import Hz, Quantity, second
 
 from .. import mistakes
-from ..errors import Details, ScheduleError, SpecError, closest, explain, nearest
-from ..values.fields import checked_fields
-from ..values.frozen import default, tuple_of
-from ..values.quantities import check_time, check_units, check_whole
+from ..errors import BrainsleepError, Details, ScheduleError, closest, explain, nearest
+from ..values.fields import Count, Gates, Time, one_of, refusal, specification
+from ..values.frozen import default
+from ..values.quantities import check_units
 from .schedule import MAX_STEPS, whole_steps
 from .slots import MAX_SLOTS, Slot, SlotTable, slot_table
-from .stages import checked_gates
 from .task import Course
 
 if TYPE_CHECKING:
@@ -26,8 +25,14 @@ if TYPE_CHECKING:
 _PERIODS = ("wake", "sleep")
 
 
-@checked_fields(ScheduleError)
-@dataclass(frozen=True, kw_only=True)
+def _rate(value: Any, where: str, error: type[BrainsleepError]) -> Quantity:
+    found = check_units(value, 1 * Hz, where, error)
+    if found < 0:
+        raise error(explain(where, found, "at least 0 Hz"))
+    return found
+
+
+@specification("{kind}.", ScheduleError)
 class Period:
     """A time awake or asleep.
 
@@ -43,25 +48,10 @@ class Period:
         Gates that are open: 1 open, values between scale what the gate multiplies.
     """
 
-    kind: str
-    duration: Quantity
-    rate: Quantity = default(0 * Hz)
-    gates: Mapping[str, float] = field(default_factory=dict)
-
-    @mistakes.checked
-    def __post_init__(self):
-        if self.kind not in _PERIODS:
-            known = nearest(str(self.kind), _PERIODS)
-            raise ScheduleError(f"period: unknown kind '{self.kind}'; {known}")
-        check_time(self.duration, f"{self.kind}.duration", ScheduleError)
-        try:
-            rate = check_units(self.rate, 1 * Hz, f"{self.kind}.rate")
-        except SpecError as error:
-            raise ScheduleError(str(error), error.details) from error
-        if rate < 0:
-            raise ScheduleError(explain(f"{self.kind}.rate", rate, "at least 0 Hz"))
-        object.__setattr__(self, "rate", rate)
-        object.__setattr__(self, "gates", checked_gates(self.gates, f"{self.kind}.gates"))
+    kind: Annotated[str, one_of(*_PERIODS)]
+    duration: Time
+    rate: Annotated[Quantity, _rate] = default(0 * Hz)
+    gates: Gates = field(default_factory=dict)
 
 
 def awake(duration: Quantity, *, rate: Quantity = 0 * Hz, **gates: float) -> Period:
@@ -84,8 +74,7 @@ def asleep(duration: Quantity, *, rate: Quantity = 0 * Hz, **gates: float) -> Pe
     return Period(kind="sleep", duration=duration, rate=rate, gates=opened)
 
 
-@checked_fields(ScheduleError)
-@dataclass(frozen=True, kw_only=True)
+@specification("timeline.", ScheduleError)
 class Timeline:
     """Periods of wake and sleep, one after the other, again and again.
 
@@ -100,22 +89,15 @@ class Timeline:
     """
 
     periods: tuple[Period, ...]
-    times: int = 1
-    slot: Quantity = default(1 * second)
+    times: Count = 1
+    slot: Time = default(1 * second)
 
     #: Names of stages of sleep; a timeline has none.
     stage_names = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        periods = tuple_of(self.periods, Period, "timeline.periods")
-        object.__setattr__(self, "periods", periods)
-        if not periods:
-            allowed = "one or more of awake(...) and asleep(...)"
-            raise ScheduleError(explain("timeline.periods", "none", allowed))
-        times = check_whole(self.times, "timeline.times", ScheduleError, least=1)
-        object.__setattr__(self, "times", times)
-        check_time(self.slot, "timeline.slot", ScheduleError)
+        if not self.periods:
+            raise refusal(self, "periods", "none", "one or more of awake(...) and asleep(...)")
 
     @property
     def sleep_per_wake(self) -> float:

@@ -32,8 +32,7 @@ def check_network(spec: NetworkSpec) -> None:
     """
     for population in spec.populations:
         for drive in population.activities:
-            with mistakes.going_on():
-                drive.check_step(spec.dt, f"population '{population.name}'")
+            drive.check_step(spec.dt, f"population '{population.name}'")
     sound = _sound(spec)
     plan = sound.plan
     groups, may_set = {}, {}
@@ -44,18 +43,13 @@ def check_network(spec: NetworkSpec) -> None:
         known = checks.variables_of(groups[group.name])
         for activity in group.activities:
             label = f"{where}: activity '{activity.gate}'"
-            with mistakes.going_on():
-                checks.check_statements(activity.code, known, label, writes=may_set[group.name])
+            checks.check_statements(activity.code, known, label, writes=may_set[group.name])
         for part, code, own in _parts(sound, sound.population(group.name)):
-            with mistakes.going_on():
-                _check_new_names(code, set(known) - own, f"{where}: {part}")
+            _check_new_names(code, set(known) - own, f"{where}: {part}")
         may = may_set[group.name] | _OF_NEURONS
         for label in ("reset", "on_step"):  # names that two of its parts give to different things
-            code = getattr(group, label)
-            with mistakes.going_on():
-                checks.check_statements(
-                    code, known, f"{where}: {label}", writes=may, ours=_OF_NEURONS
-                )
+            code, place = getattr(group, label), f"{where}: {label}"
+            checks.check_statements(code, known, place, writes=may, ours=_OF_NEURONS)
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
         known = {
@@ -70,19 +64,14 @@ def check_network(spec: NetworkSpec) -> None:
                 code = getattr(process, label)
                 codes[f"{process.name}: {label}"] = code, set(synapse.state)
         for label, (code, may) in codes.items():
-            with mistakes.going_on():
-                _check_computed(code, groups[synapse.target], f"{where}: {label}")
-            with mistakes.going_on():
-                checks.check_statements(
-                    code,
-                    known,
-                    f"{where}: {label}",
-                    writes=may,
-                    ours=_OF_SYNAPSES,
-                    meant=partial(_other_end, known),
-                )
+            place = f"{where}: {label}"
+            _check_computed(code, groups[synapse.target], place)
+            checks.check_statements(
+                code, known, place, writes=may, ours=_OF_SYNAPSES, meant=partial(_other_end, known)
+            )
 
 
+@mistakes.going_on()
 def _check_computed(code: str, equations: Equations, where: str) -> None:
     """Refuse code of synapses that sets a variable, and reads what neurons compute from it.
 
@@ -122,6 +111,7 @@ def _parts(spec: NetworkSpec, population: Population) -> Iterator[tuple[str, str
                     yield f"plasticity rule '{rule.name}': {role}_spike", code, own
 
 
+@mistakes.going_on()
 def _check_new_names(code: str, taken: set[str], where: str) -> None:
     """Refuse a new name in code that is a variable of another part of these neurons.
 

@@ -10,16 +10,13 @@ its own, and awake it learns the labels of a batch of images by gradient descent
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from brian2 import Quantity, ms
+from brian2 import ms
 
-from .. import mistakes
-from ..errors import SpecError, explain, nearest
-from ..values import quantities
-from ..values.fields import checked_fields
-from ..values.frozen import check_distinct, check_number, default, tuple_of
+from ..errors import SpecError
+from ..values.fields import Count, Positive, Time, number, one_of, place, refusal, specification
+from ..values.frozen import check_distinct, default
 from .equations import checks
 from .models import PlasticityRule, SpontaneousActivity, WeightProcess
 from .spec import PRECISIONS, Network
@@ -39,11 +36,6 @@ DERIVATIVES = {
 LOSSES = ("ce_count_loss", "ce_rate_loss", "ce_step_loss")
 
 
-def _flag(value: object, where: str) -> None:
-    if not isinstance(value, bool):
-        raise SpecError(explain(where, repr(value), "True or False"))
-
-
 class Layer:
     """Neurons of one kind: a `CurrentInput` or a `LeakyPopulation`."""
 
@@ -58,8 +50,7 @@ class Layer:
         raise NotImplementedError
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("population '{name}': ")
 class CurrentInput(Layer):
     """Inputs that inject a constant current for as long as an image is shown; they never spike.
 
@@ -73,19 +64,12 @@ class CurrentInput(Layer):
         Current at a rate of one spike a time step, in units of the threshold.
     """
 
-    name: str
-    size: int
+    name: Annotated[str, checks.name("population")]
+    size: Count
     gain: float = 1.0
 
     spikes = False
     activities: ClassVar[tuple[SpontaneousActivity, ...]] = ()  # type: ignore[misc]
-
-    @mistakes.checked
-    def __post_init__(self):
-        checks.check_name(self.name, "population", reserved=())
-        size = quantities.check_whole(self.size, f"population '{self.name}': size", least=1)
-        object.__setattr__(self, "size", size)
-        object.__setattr__(self, "gain", check_number(self.gain, f"'{self.name}': gain"))
 
     @property
     def equations(self) -> str:
@@ -93,8 +77,7 @@ class CurrentInput(Layer):
         return f"current = {self.gain:g}*stimulus*dt"
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("population '{name}': ")
 class LeakyPopulation(Layer):
     """Leaky integrate-and-fire neurons of snnTorch (`snntorch.Leaky`), without unit.
 
@@ -122,36 +105,20 @@ class LeakyPopulation(Layer):
         above the threshold is then reset in this step, and spikes only if it is still above it.
     """
 
-    name: str
-    size: int
-    beta: float = 0.95
+    name: Annotated[str, checks.name("population")]
+    size: Count
+    beta: Annotated[float, number(0, 1, allowed="a number between 0 and 1")] = 0.95
     v_threshold: float = 1.0
-    surrogate: str = "fast_sigmoid"
+    surrogate: Annotated[str, one_of(*SURROGATES)] = "fast_sigmoid"
     steepness: float = 5.0
     activities: tuple[SpontaneousActivity, ...] = ()
     activities_first: bool = False
 
     spikes = True
 
-    @mistakes.checked
     def __post_init__(self):
-        where = f"population '{self.name}'"
-        checks.check_name(self.name, "population", reserved=())
-        size = quantities.check_whole(self.size, f"{where}: size", least=1)
-        object.__setattr__(self, "size", size)
-        for label in ("beta", "v_threshold", "steepness"):
-            object.__setattr__(self, label, check_number(getattr(self, label), f"{where}: {label}"))
-        if not 0 <= self.beta <= 1:
-            raise SpecError(explain(f"{where}: beta", self.beta, "between 0 and 1"))
-        if self.surrogate not in SURROGATES:
-            known = nearest(str(self.surrogate), SURROGATES)
-            raise SpecError(f"{where}: unknown surrogate '{self.surrogate}'; {known}")
-        _flag(self.activities_first, f"{where}: activities_first")
-        where = f"{where}: activities"
-        activities = tuple_of(self.activities, SpontaneousActivity, where)
-        check_distinct([activity.name for activity in activities], where)
-        object.__setattr__(self, "activities", activities)
-        for activity in activities:
+        where = place(self, "activities")
+        for activity in self.activities:
             own = activity.variables
             names = checks.dimensionless("v", f"{activity.name}_gate")
             names |= checks.constants_of(activity.parameters) | checks.variables_of(own)
@@ -173,8 +140,7 @@ class LeakyPopulation(Layer):
         )
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("projection '{name}': ")
 class DenseProjection:
     """All-to-all synapses from one layer to the next; each weight has its own sign.
 
@@ -202,43 +168,29 @@ class DenseProjection:
         Weight processes, each with a gate of its own name.
     """
 
-    name: str
+    name: Annotated[str, checks.name("projection")]
     source: str
     target: str
-    scale: float = 1.0
+    scale: Positive = 1.0
     bias: bool = False
-    w_max: float = 25.0
+    w_max: Positive = 25.0
     rules: tuple[PlasticityRule, ...] = ()
     processes: tuple[WeightProcess, ...] = ()
 
     w_min = 0.0
     sign = 1
 
-    @mistakes.checked
     def __post_init__(self):
-        where = f"projection '{self.name}'"
-        checks.check_name(self.name, "projection", reserved=())
-        for label in ("scale", "w_max"):
-            value = check_number(getattr(self, label), f"{where}: {label}")
-            if value <= 0:
-                raise SpecError(explain(f"{where}: {label}", value, "more than 0"))
-            object.__setattr__(self, label, value)
-        _flag(self.bias, f"{where}: bias")
-        for label, kind in (("rules", PlasticityRule), ("processes", WeightProcess)):
-            parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
-            object.__setattr__(self, label, parts)
-            check_distinct([part.name for part in parts], f"{where}: {label}")
         for rule in self.rules:
             known = {f"{name}_{role}" for role in ("pre", "post") for name in rule.traces(role)}
             known |= {"spiking_pre", "spiking_post"}
             used = checks.identifiers(rule.on_pre, rule.on_post) - set(rule.parameters) - known
             for name in sorted(n for n in used if n.endswith(("_pre", "_post"))):
                 expected = f"only its own traces and who spikes: {', '.join(sorted(known))}"
-                raise SpecError(explain(f"{where}: rule '{rule.name}' uses", f"'{name}'", expected))
+                raise refusal(self, f"rule '{rule.name}' uses", f"'{name}'", expected)
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("network '{name}': ")
 class SurrogateNetwork(Network):
     """A feed-forward network that learns labels by surrogate gradients awake, and sleeps.
 
@@ -285,46 +237,28 @@ class SurrogateNetwork(Network):
     doi:10.1109/MSP.2019.2931595: surrogate gradients.
     """
 
-    name: str
+    name: Annotated[str, checks.name("network")]
     populations: tuple[Layer, ...]
     projections: tuple[DenseProjection, ...]
     learning_rate: float = 5e-4
-    batch_size: int = 128
-    loss: str = "ce_count_loss"
+    batch_size: Count = 128
+    loss: Annotated[str, one_of(*LOSSES)] = "ce_count_loss"
     sleeping_copies: int = 0
-    dt: Quantity = default(1 * ms)
-    precision: str = "float32"
+    dt: Time = default(1 * ms)
+    precision: Annotated[str, one_of(*PRECISIONS)] = "float32"
     references: tuple[str, ...] = ()
 
     kind = "surrogate-gradient"
 
-    @mistakes.checked
     def __post_init__(self):
-        where = f"network '{self.name}'"
-        checks.check_name(self.name, "network", reserved=())
-        quantities.check_time(self.dt, f"{where}: dt")
-        if self.precision not in PRECISIONS:
-            allowed = " or ".join(PRECISIONS)
-            raise SpecError(explain(f"{where}: precision", repr(self.precision), allowed))
-        for name, least in {"batch_size": 1, "sleeping_copies": 0}.items():
-            number = quantities.check_whole(getattr(self, name), f"{where}: {name}", least=least)
-            object.__setattr__(self, name, number)
-        if self.loss not in LOSSES:
-            known = nearest(str(self.loss), LOSSES)
-            raise SpecError(f"{where}: unknown loss '{self.loss}'; {known}")
-        rate = check_number(self.learning_rate, f"{where}: learning_rate")
-        object.__setattr__(self, "learning_rate", rate)
-        for label, kind in (("populations", Layer), ("projections", DenseProjection)):
-            parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
-            object.__setattr__(self, label, parts)
-        object.__setattr__(self, "references", tuple_of(self.references, str, f"{where}: refs"))
-        parts = (*self.populations, *self.projections)
-        check_distinct([part.name for part in parts], where)
-        self._check_chain(where)
+        where = place(self)
+        names = [p.name for p in self.populations] + [p.name for p in self.projections]
+        check_distinct(names, where)
+        self._check_chain()
         names = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
         check_distinct([*self.activity_names, *self.process_names, *names], where)
 
-    def _check_chain(self, where: str) -> None:
+    def _check_chain(self) -> None:
         layers = self.populations
         kinds = [CurrentInput, *[LeakyPopulation] * (len(layers) - 1)]
         if len(layers) < 2 or any(
@@ -332,13 +266,13 @@ class SurrogateNetwork(Network):
         ):
             got = ", ".join(type(layer).__name__ for layer in layers)
             allowed = "a CurrentInput, then at least one LeakyPopulation"
-            raise SpecError(explain(f"{where}: populations", got, allowed))
+            raise refusal(self, "populations", got, allowed)
         wanted = [(a.name, b.name) for a, b in itertools.pairwise(layers)]
         ends = [(p.source, p.target) for p in self.projections]
         if ends != wanted:
             got = ", ".join(f"{a} to {b}" for a, b in ends) or "none"
             allowed = ", ".join(f"{a} to {b}" for a, b in wanted)
-            raise SpecError(explain(f"{where}: projections", got, f"{allowed}, in this order"))
+            raise refusal(self, "projections", got, f"{allowed}, in this order")
 
     @property
     def hidden(self) -> tuple[LeakyPopulation, ...]:

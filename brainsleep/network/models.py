@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import field
+from typing import Annotated, Any, Self
 
 import numpy as np
 from brian2 import Equations, Hz, Quantity, ms, second
@@ -19,11 +19,11 @@ from brian2.core.variables import Variable
 from brian2.equations.equations import SUBEXPRESSION
 
 from .. import mistakes
-from ..errors import Details, SpecError, closest, explain, nearest
+from ..errors import BrainsleepError, Details, SpecError, closest, explain, nearest
 from ..values import quantities
 from ..values.displayed import Displayed
-from ..values.fields import checked_fields
-from ..values.frozen import Frozen, check_distinct, default, show_value, tuple_of
+from ..values.fields import GROWS, Time, place, specification, text
+from ..values.frozen import Frozen, check_distinct, default, show_value
 from .equations import checks, declared, integration
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -34,6 +34,32 @@ SPIKING = ("spiking_pre", "spiking_post", "spiked_pre", "spiked_post")
 
 #: Names of the event clocks every network has; activities and weight processes have their own.
 STANDARD_CLOCKS = ("slot", "raster", "step", "on_wake", "on_sleep", "on_segment")
+
+#: Names that no model may have.
+TAKEN = (*STANDARD_GATES, *STANDARD_CLOCKS)
+
+
+def _parameters(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
+    """Keep the parameters that are one finite quantity each."""
+    if not isinstance(value, Mapping):
+        raise error(explain(where, show_value(value), "{name: value}"))
+    where, found = where.removesuffix("s"), {}
+    for name, each in value.items():
+        checks.check_name(name, where)
+        with mistakes.going_on():
+            found[name] = quantities.check_quantity(each, f"{where} {name}", error)
+    return Frozen(found)
+
+
+def _code(value: Any, where: str, error: type[BrainsleepError]) -> str:
+    if isinstance(value, Quantity):
+        fix = f"give the value to a parameter, and write {where.split()[-1]}='its_name'"
+        raise error(explain(where, value, "text", fix))
+    return text(value, where, error)
+
+
+Code = Annotated[str, _code]
+Parameters = Annotated[Mapping[str, Quantity], _parameters]
 
 
 class Model(Displayed):
@@ -61,27 +87,6 @@ class Model(Displayed):
         changed: Any = self
         return dataclasses.replace(changed, parameters={**self.parameters, **changes})
 
-    def _freeze(self, kind: str) -> str:
-        where = f"{kind} '{self.name}'"
-        checks.check_name(self.name, kind, reserved={*STANDARD_GATES, *STANDARD_CLOCKS})
-        own: Any = self
-        for item in dataclasses.fields(own):
-            value = getattr(self, item.name)
-            if item.type == "str" and not isinstance(value, str):
-                fix = ""
-                if isinstance(value, Quantity):
-                    fix = f"give the value to a parameter, and write {item.name}='its_name'"
-                raise SpecError(explain(f"{where}: {item.name}", show_value(value), "text", fix))
-            if str(item.type).startswith("Mapping") and not isinstance(value, Mapping):
-                raise SpecError(
-                    explain(f"{where}: {item.name}", show_value(value), "{name: value}")
-                )
-        parameters = Frozen(checks.check_parameters(self.parameters, where))
-        object.__setattr__(self, "parameters", parameters)
-        references = tuple_of(self.references, str, f"{where}: references")
-        object.__setattr__(self, "references", references)
-        return where
-
 
 def _at_end(name: str, known: Iterable[str], what: str) -> str:
     """Say how a trace or sum is written in a synapse, if `name` is one without its ending."""
@@ -93,8 +98,7 @@ def _gates_in(names: set[str]) -> dict:
     return checks.dimensionless(*(name for name in names if name.endswith("_gate")))
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("neuron '{name}': ")
 class NeuronModel(Model):
     """A neuron: equations, threshold, reset.
 
@@ -135,21 +139,20 @@ class NeuronModel(Model):
         If a name, identifier or unit is wrong, or a parameter is not used.
     """
 
-    name: str
-    equations: str
-    threshold: str = ""
-    reset: str = ""
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
-    initial: Mapping[str, Quantity | str] = field(default_factory=dict)
-    refractory: str = ""
-    method: str = "euler"
-    on_slot: str = ""
-    on_step: str = ""
+    name: Annotated[str, checks.name("neuron", *TAKEN)]
+    equations: Code
+    threshold: Code = ""
+    reset: Code = ""
+    parameters: Parameters = field(default_factory=dict)
+    initial: Annotated[Mapping[str, Quantity | str], GROWS] = field(default_factory=dict)
+    refractory: Code = ""
+    method: Code = "euler"
+    on_slot: Code = ""
+    on_step: Code = ""
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("neuron")
+        where = place(self)
         equations = checks.parse_equations(self.equations, where)
         for name in equations:
             checks.check_name(name, f"{where}: variable")
@@ -165,29 +168,26 @@ class NeuronModel(Model):
         }
         used = checks.check_equations(equations, known, where, self.equations)
         used |= checks.identifiers(*codes)
-        with mistakes.going_on():
-            integration.check_method(self.method, equations, known, where)
-        with mistakes.going_on():
-            self._check_spiking(where)
+        integration.check_method(self.method, equations, known, where)
+        self._check_spiking(where)
         writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
         with mistakes.going_on():
             if self.threshold:
                 checks.check_expression(self.threshold, known, f"{where}: threshold", boolean=True)
-        with mistakes.going_on():
-            if self.refractory:
-                checks.check_duration(self.refractory, known, f"{where}: refractory")
+        if self.refractory:
+            checks.check_duration(self.refractory, known, f"{where}: refractory")
         stimulus = {"stimulus": Variable(name="stimulus", dimensions=Hz.dim, dtype=np.float64)}
         for label, more in (("reset", {}), ("on_slot", stimulus), ("on_step", {})):
-            with mistakes.going_on():
-                checks.check_statements(
-                    getattr(self, label),
-                    {**known, **more},
-                    f"{where}: {label}",
-                    writes=writes,
-                )
+            checks.check_statements(
+                getattr(self, label),
+                {**known, **more},
+                f"{where}: {label}",
+                writes=writes,
+            )
         used |= self._check_initial(equations, where)
         checks.check_all_used(self.parameters, used, where)
 
+    @mistakes.going_on()
     def _check_spiking(self, where: str) -> None:
         """Refuse what is to happen at spikes of a neuron that has none."""
         for label in ("reset", "refractory"):
@@ -242,8 +242,7 @@ class NeuronModel(Model):
         integration.solve(self.method, self.variables, known, f"neuron '{self.name}'")
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("synapse '{name}': ")
 class SynapseModel(Model):
     """What a presynaptic spike does to the postsynaptic neuron.
 
@@ -262,36 +261,31 @@ class SynapseModel(Model):
         Where the model comes from (DOI).
     """
 
-    name: str
-    on_pre: str
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
+    name: Annotated[str, checks.name("synapse", *TAKEN)]
+    on_pre: Code
+    parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("synapse")
+        where = place(self)
         names = checks.identifiers(self.on_pre)
         ends = {name for name in names if name.endswith(("_pre", "_post"))}
         known = {
             **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
             **checks.constants_of(self.parameters),
         }
-        with mistakes.going_on():
-            checks.check_statements(
-                self.on_pre,
-                known,
-                f"{where}: on_pre",
-                writes={name for name in ends if name.endswith("_post")},
-                deferred=ends,
-                meant=lambda name: (
-                    f"write '{name}_post', which is '{name}' of the postsynaptic neuron"
-                ),
-            )
+        checks.check_statements(
+            self.on_pre,
+            known,
+            f"{where}: on_pre",
+            writes={name for name in ends if name.endswith("_post")},
+            deferred=ends,
+            meant=lambda name: f"write '{name}_post', which is '{name}' of the postsynaptic neuron",
+        )
         checks.check_all_used(self.parameters, names, where)
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("plasticity rule '{name}': ")
 class PlasticityRule(Model):
     """A spike-timing-dependent rule: traces on neurons, statements for spikes.
 
@@ -325,19 +319,18 @@ class PlasticityRule(Model):
         If a name, identifier or unit is wrong, or a parameter is not used.
     """
 
-    name: str
-    pre_equations: str = ""
-    pre_spike: str = ""
-    post_equations: str = ""
-    post_spike: str = ""
-    on_pre: str = ""
-    on_post: str = ""
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
+    name: Annotated[str, checks.name("plasticity rule", *TAKEN)]
+    pre_equations: Code = ""
+    pre_spike: Code = ""
+    post_equations: Code = ""
+    post_spike: Code = ""
+    on_pre: Code = ""
+    on_post: Code = ""
+    parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("plasticity rule")
+        where = place(self)
         constants = checks.constants_of(self.parameters)
         used: set[str] = set()
         traces = {}
@@ -354,15 +347,14 @@ class PlasticityRule(Model):
                 **traces,
             }
             ends = {name for name in names if name.endswith(("_pre", "_post"))}
-            with mistakes.going_on():
-                checks.check_statements(
-                    code,
-                    known,
-                    f"{where}: {label}",
-                    writes={"w"},
-                    deferred=ends - set(known),
-                    meant=lambda name: _at_end(name, traces, "trace"),
-                )
+            checks.check_statements(
+                code,
+                known,
+                f"{where}: {label}",
+                writes={"w"},
+                deferred=ends - set(known),
+                meant=lambda name: _at_end(name, traces, "trace"),
+            )
             used |= names
         checks.check_all_used(self.parameters, used, where)
 
@@ -379,18 +371,17 @@ class PlasticityRule(Model):
             check_distinct([*equations, *self.parameters], where)
         own = {**checks.variables_of(equations), **constants}
         used = checks.check_equations(equations, own, f"{where}: {role}_equations", text)
-        with mistakes.going_on():
-            checks.check_statements(
-                spike,
-                own,
-                f"{where}: {role}_spike",
-                writes=set(equations),
-                meant=lambda name: (
-                    f"write '{own_name}': that is its name among the traces of this neuron"
-                    if (own_name := name.removesuffix(f"_{role}")) in equations
-                    else ""
-                ),
-            )
+        checks.check_statements(
+            spike,
+            own,
+            f"{where}: {role}_spike",
+            writes=set(equations),
+            meant=lambda name: (
+                f"write '{own_name}': that is its name among the traces of this neuron"
+                if (own_name := name.removesuffix(f"_{role}")) in equations
+                else ""
+            ),
+        )
         return equations, used | checks.identifiers(spike)
 
     def traces(self, role: str) -> Equations:
@@ -398,8 +389,7 @@ class PlasticityRule(Model):
         return checks.parse_equations(getattr(self, f"{role}_equations"), self.name)
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("activity '{name}': ")
 class SpontaneousActivity(Model):
     """What drives the neurons of a population while its gate is open.
 
@@ -428,18 +418,15 @@ class SpontaneousActivity(Model):
         If a name, identifier or unit is wrong, or a parameter or variable is not used.
     """
 
-    name: str
-    on_step: str
-    equations: str = ""
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
+    name: Annotated[str, checks.name("activity", *TAKEN)]
+    on_step: Code
+    equations: Code = ""
+    parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
-    dt: Quantity | None = None
+    dt: Time | None = None
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("activity")
-        if self.dt is not None:
-            quantities.check_time(self.dt, f"{where}: dt")
+        where = place(self)
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
         declared.check_declared_only(self.variables, where, "an activity")
         own = list(self.variables)
@@ -451,14 +438,13 @@ class SpontaneousActivity(Model):
             for name in names - checks.RESERVED - set(constants) - set(own)
             if not name.endswith("_gate")
         }
-        with mistakes.going_on():
-            checks.check_statements(
-                self.on_step,
-                {**constants, **_gates_in(names), **checks.variables_of(self.variables)},
-                f"{where}: on_step",
-                writes={*variables, *own},
-                deferred=variables,
-            )
+        checks.check_statements(
+            self.on_step,
+            {**constants, **_gates_in(names), **checks.variables_of(self.variables)},
+            f"{where}: on_step",
+            writes={*variables, *own},
+            deferred=variables,
+        )
         checks.check_all_used({**self.parameters, **dict.fromkeys(own)}, names, where)
 
     @property
@@ -466,6 +452,7 @@ class SpontaneousActivity(Model):
         """The parsed declarations, by variable name."""
         return checks.parse_equations(self.equations, f"activity '{self.name}'")
 
+    @mistakes.going_on()
     def check_step(self, dt: Quantity, where: str) -> None:
         """Raise `SpecError` if it is stated for another time step than `dt`."""
         if self.dt is None or math.isclose(float(self.dt), float(dt), rel_tol=1e-9):
@@ -477,8 +464,7 @@ class SpontaneousActivity(Model):
         raise SpecError(message, details)
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("weight process '{name}': ")
 class WeightProcess(Model):
     """What happens to the weights of a projection while its gate is open, whatever the spikes.
 
@@ -507,21 +493,18 @@ class WeightProcess(Model):
         Where it comes from (DOI).
     """
 
-    name: str
-    on_update: str
-    equations: str = ""
+    name: Annotated[str, checks.name("weight process", *TAKEN)]
+    on_update: Code
+    equations: Code = ""
     sums: Mapping[str, str] = field(default_factory=dict)
-    on_onset: str = ""
-    on_change: str = ""
-    period: Quantity = default(100 * ms)
-    parameters: Mapping[str, Quantity] = field(default_factory=dict)
+    on_onset: Code = ""
+    on_change: Code = ""
+    period: Time = default(100 * ms)
+    parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
 
-    @mistakes.checked
     def __post_init__(self):
-        where = self._freeze("weight process")
-        object.__setattr__(self, "sums", Frozen(self.sums))
-        quantities.check_time(self.period, f"{where}: period")
+        where = place(self)
         equations = checks.parse_equations(self.equations, where)
         declared.check_declared_only(equations, where, "a weight process")
         variables = [*equations, *self.sums]
@@ -536,8 +519,6 @@ class WeightProcess(Model):
         }
         used: set[str] = set()
         for name, expression in self.sums.items():
-            if not isinstance(expression, str):
-                raise SpecError(explain(f"{where}: sum {name}", show_value(expression), "text"))
             used |= checks.identifiers(expression)
             with mistakes.going_on():
                 checks.check_expression(expression, own, f"{where}: sum {name}", unit=1)
@@ -550,14 +531,13 @@ class WeightProcess(Model):
             if label == "on_change":  # runs at spikes too, where there is no interval and no sum
                 local = {k: v for k, v in own.items() if k != "interval"}
             used |= checks.identifiers(getattr(self, label))
-            with mistakes.going_on():
-                checks.check_statements(
-                    getattr(self, label),
-                    local,
-                    f"{where}: {label}",
-                    writes={"w", *equations},
-                    meant=lambda name: _at_end(name, sums, "sum"),
-                )
+            checks.check_statements(
+                getattr(self, label),
+                local,
+                f"{where}: {label}",
+                writes={"w", *equations},
+                meant=lambda name: _at_end(name, sums, "sum"),
+            )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used({**self.parameters, **dict.fromkeys(idle)}, used, where)
 

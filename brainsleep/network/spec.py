@@ -8,18 +8,17 @@ each other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 from brian2 import Quantity, ms
 
 from .. import mistakes
 from ..errors import Details, SpecError, closest, explain, nearest
-from ..values import quantities
 from ..values.displayed import Displayed
-from ..values.fields import checked_fields
-from ..values.frozen import check_distinct, check_kind, check_number, default, tuple_of
+from ..values.fields import Count, Time, number, one_of, place, refusal, specification
+from ..values.frozen import check_distinct, default
 from .assemble import assemble
 from .equations import checks
 from .fit import check_network
@@ -53,8 +52,7 @@ __all__ = [
 PRECISIONS = ("float64", "float32")
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("population '{name}': ")
 class Population:
     """A group of neurons of one model.
 
@@ -70,21 +68,10 @@ class Population:
         Drives that gates switch on.
     """
 
-    name: str
-    size: int
+    name: Annotated[str, checks.name("population")]
+    size: Count
     model: NeuronModel
     activities: tuple[SpontaneousActivity, ...] = ()
-
-    @mistakes.checked
-    def __post_init__(self):
-        checks.check_name(self.name, "population", reserved=())
-        size = quantities.check_whole(self.size, f"population '{self.name}': size", least=1)
-        object.__setattr__(self, "size", size)
-        check_kind(self.model, NeuronModel, f"population '{self.name}': model")
-        where = f"population '{self.name}': activities"
-        activities = tuple_of(self.activities, SpontaneousActivity, where)
-        check_distinct([activity.name for activity in activities], where)
-        object.__setattr__(self, "activities", activities)
 
     @property
     def spikes(self) -> bool:
@@ -92,8 +79,7 @@ class Population:
         return bool(self.model.threshold)
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("connectivity ")
 class Connectivity:
     """Which pairs of neurons are connected: each allowed pair with probability `p`.
 
@@ -107,19 +93,12 @@ class Connectivity:
         Name of a projection in the other direction: pairs it connects are left out.
     """
 
-    p: float = 1.0
+    p: Annotated[float, number(above=0, most=1)] = 1.0
     self_connections: bool = False
     avoid_reciprocal: str = ""
 
-    @mistakes.checked
-    def __post_init__(self):
-        if not quantities.is_number(self.p) or not 0 < self.p <= 1:
-            raise SpecError(explain("connectivity p", repr(self.p), "more than 0 and at most 1"))
-        object.__setattr__(self, "p", float(self.p))
 
-
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("initial weights: ")
 class InitialWeights:
     """Magnitudes of the weights at the start: uniform between `low` and `high`.
 
@@ -133,22 +112,11 @@ class InitialWeights:
 
     low: float
     high: float | None = None
-    incoming_sum: float | None = None
+    incoming_sum: Annotated[float, number(above=0, allowed="more than 0, or None")] | None = None
 
-    @mistakes.checked
     def __post_init__(self):
-        for name in ("low", "high", "incoming_sum"):
-            with mistakes.going_on():
-                if getattr(self, name) is not None or name == "low":
-                    value = check_number(getattr(self, name), f"initial weights: {name}")
-                    object.__setattr__(self, name, value)
-        low, top, total = self.low, self.top, self.incoming_sum
-        if quantities.is_number(low) and quantities.is_number(top) and not 0 <= low <= top:
-            error = explain("initial weights", f"{low}..{top}", "0 <= low <= high")
-            mistakes.report(SpecError(error))
-        if total is not None and quantities.is_number(total) and total <= 0:
-            error = explain("initial weights: incoming_sum", total, "more than 0, or None")
-            mistakes.report(SpecError(error))
+        if not 0 <= self.low <= self.top:
+            raise refusal(self, "", f"{self.low}..{self.top}", "0 <= low <= high")
 
     @property
     def top(self) -> float:
@@ -156,8 +124,7 @@ class InitialWeights:
         return self.low if self.high is None else self.high
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("projection '{name}': ")
 class Projection:
     """Synapses from one population to another.
 
@@ -183,7 +150,7 @@ class Projection:
         Weight processes, each with a gate of its own name.
     """
 
-    name: str
+    name: Annotated[str, checks.name("projection")]
     source: str
     target: str
     synapse: SynapseModel
@@ -191,46 +158,20 @@ class Projection:
     weights: InitialWeights
     w_min: float = 0.0
     w_max: float = 1.0
-    sign: int = 1
+    sign: Annotated[int, one_of(1, -1)] = 1
     rules: tuple[PlasticityRule, ...] = ()
     processes: tuple[WeightProcess, ...] = ()
 
     bias = False
 
-    @mistakes.checked
     def __post_init__(self):
-        where = f"projection '{self.name}'"
-        checks.check_name(self.name, "projection", reserved=())
-        check_kind(self.synapse, SynapseModel, f"{where}: synapse")
-        check_kind(self.connectivity, Connectivity, f"{where}: connectivity")
-        check_kind(self.weights, InitialWeights, f"{where}: weights")
-        for label, kind in (("rules", PlasticityRule), ("processes", WeightProcess)):
-            parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
-            object.__setattr__(self, label, parts)
-            check_distinct([part.name for part in parts], f"{where}: {label}")
-        for name in ("w_min", "w_max"):
-            number = check_number(getattr(self, name), f"{where}: {name}")
-            object.__setattr__(self, name, number)
         if not 0 <= self.w_min < self.w_max:
-            raise SpecError(
-                explain(
-                    f"{where}: bounds",
-                    f"w_min={self.w_min}, w_max={self.w_max}",
-                    "0 <= w_min < w_max",
-                    "w is a magnitude; use sign=-1 for inhibition",
-                )
-            )
-        if self.sign not in (1, -1):
-            raise SpecError(explain(f"{where}: sign", repr(self.sign), "1 or -1"))
-        object.__setattr__(self, "sign", int(self.sign))
+            got, fix = f"w_min={self.w_min}, w_max={self.w_max}", "use sign=-1 for inhibition"
+            allowed = "0 <= w_min < w_max"
+            raise refusal(self, "bounds", got, allowed, f"w is a magnitude; {fix}")
         if self.weights.low < self.w_min or self.weights.top > self.w_max:
-            raise SpecError(
-                explain(
-                    f"{where}: weights",
-                    f"{self.weights.low}..{self.weights.top}",
-                    f"within [{self.w_min}, {self.w_max}]",
-                )
-            )
+            got = f"{self.weights.low}..{self.weights.top}"
+            raise refusal(self, "weights", got, f"within [{self.w_min}, {self.w_max}]")
 
 
 def _named(parts: Iterable[Any], name: str, missing: str) -> Any:
@@ -302,8 +243,7 @@ class Network(Displayed):
         return (*STANDARD_GATES, *self.activity_names, *self.process_names)
 
 
-@checked_fields()
-@dataclass(frozen=True, kw_only=True)
+@specification("network '{name}': ")
 class NetworkSpec(Network):
     """Populations and projections of a Brian2 network, checked against each other.
 
@@ -329,12 +269,12 @@ class NetworkSpec(Network):
         If names clash or are missing, or any final equation does not check.
     """
 
-    name: str
+    name: Annotated[str, checks.name("network")]
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...] = ()
     input: str = "input"
-    dt: Quantity = default(1 * ms)
-    precision: str = "float64"
+    dt: Time = default(1 * ms)
+    precision: Annotated[str, one_of(*PRECISIONS)] = "float64"
 
     kind = "Brian2"
 
@@ -343,19 +283,10 @@ class NetworkSpec(Network):
         """The final source of every Brian2 object."""
         return assemble(self)
 
-    @mistakes.checked
     def __post_init__(self):
-        where = f"network '{self.name}'"
-        checks.check_name(self.name, "network", reserved=())
-        quantities.check_time(self.dt, f"{where}: dt")
-        if self.precision not in PRECISIONS:
-            got, allowed = repr(self.precision), " or ".join(PRECISIONS)
-            raise SpecError(explain(f"{where}: precision", got, allowed))
-        for label, kind in (("populations", Population), ("projections", Projection)):
-            parts = tuple_of(getattr(self, label), kind, f"{where}: {label}")
-            object.__setattr__(self, label, parts)
-        parts = (*self.populations, *self.projections)
-        check_distinct([part.name for part in parts], where)
+        where = place(self)
+        names = [p.name for p in self.populations] + [p.name for p in self.projections]
+        check_distinct(names, where)
         for projection in self.projections:
             for end in ("source", "target"):
                 with mistakes.checking(projection):

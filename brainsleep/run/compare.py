@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import mistakes
 from ..backends.base import default_backend
 from ..errors import ProtocolError, SimulationError, explain, nearest
 from ..experiment.protocol import Protocol
@@ -15,8 +14,7 @@ from ..results.store import Result
 from ..tasks.images.datasets import load_dataset, split
 from ..tasks.images.presentation import measure_rate
 from ..tasks.images.task import images_of
-from ..values.fields import checked_fields
-from ..values.frozen import Frozen
+from ..values.fields import specification
 from .simulate import Progress, simulate
 from .state import stream
 
@@ -27,8 +25,7 @@ if TYPE_CHECKING:
 MATCH_IMAGES, MATCH_OCTAVES, MATCH_STEPS = 100, 6, 8
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+@specification("condition '{name}': ", ProtocolError)
 class Condition:
     """One row of a comparison.
 
@@ -50,9 +47,7 @@ class Condition:
     match_rate: str = ""
     scale: str = ""
 
-    @mistakes.checked
     def __post_init__(self):
-        object.__setattr__(self, "changes", Frozen(self.changes))
         if bool(self.match_rate) != bool(self.scale):
             raise ProtocolError(
                 f"condition '{self.name}': match_rate and scale go together: which condition's "

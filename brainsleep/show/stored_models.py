@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from ..errors import SpecError, StoreError, explain
 from ..network.models import KINDS, Model
@@ -57,10 +57,11 @@ def model(described: dict[str, Any]) -> Model:
 
 def _showable(model: Model) -> Model:
     """Return a model if it is short enough to be shown; raise `StoreError` otherwise."""
+    texts, hints = _texts(type(model)), get_type_hints(type(model))
     for item in dataclasses.fields(model):  # type: ignore[arg-type]
         value, where = getattr(model, item.name, ""), f"described model: {item.name}"
-        codes = [value] if item.type == "str" else []
-        if str(item.type).startswith("Mapping"):
+        codes = [value] if item.name in texts else []
+        if get_origin(hints[item.name]) is Mapping:
             if not isinstance(value, Mapping) or len(value) > MOST:
                 allowed = f"a mapping of at most {MOST}"
                 raise StoreError(explain(where, type(value).__name__, allowed))
@@ -74,6 +75,12 @@ def _showable(model: Model) -> Model:
 
 def source(shown: Model) -> str:
     """Return all code of a model as text, for one that cannot be read any better."""
-    names = [item.name for item in dataclasses.fields(shown) if item.type == "str"]  # type: ignore[arg-type]
-    lines = [f"{name}: {getattr(shown, name)}" for name in names if getattr(shown, name)]
-    return "\n".join(lines)
+    found = {name: getattr(shown, name) for name in _texts(type(shown))}
+    return "\n".join(f"{name}: {text}" for name, text in found.items() if text)
+
+
+def _texts(kind: type[Model]) -> list[str]:
+    """Return which fields of a model are text."""
+    hints = get_type_hints(kind)
+    names = [item.name for item in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return [name for name in names if hints[name] is str]

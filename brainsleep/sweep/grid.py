@@ -15,19 +15,19 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from brian2 import Quantity
 
 from .. import mistakes
 from ..backends.base import BACKENDS, backend_identity, default_backend
-from ..errors import Details, SweepError, explain, nearest
+from ..errors import BrainsleepError, Details, SweepError, explain, nearest
 from ..experiment.protocol import Protocol, load_protocol, run_id
 from ..files.load import load_module
 from ..files.userfiles import reading_once
 from ..run.batch import structure
 from ..run.compare import Condition, value_at
-from ..values.fields import checked_fields
+from ..values.fields import specification
 from ..values.frozen import Frozen
 from ..values.functions import described, unlike
 from ..values.plain import plain
@@ -110,8 +110,40 @@ class Row:
         return shlex.join(words)
 
 
-@checked_fields(SweepError)
-@dataclass(frozen=True, kw_only=True)
+def _seeds(value: Any, where: str, error: type[BrainsleepError]) -> tuple[int, ...]:
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        seeds = tuple(check_whole(seed, where, error) for seed in value)
+    else:
+        seeds = tuple(range(check_whole(value, where, error, most=MAX_ROWS)))
+    if not seeds:
+        raise error(explain(where, "none", "at least one"))
+    return seeds
+
+
+def _over(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
+    """Keep the settings that have values."""
+    where, over = where.removesuffix("over"), {}
+    for key, values in value.items():
+        with mistakes.going_on():
+            if isinstance(values, str) or not isinstance(values, Iterable):
+                raise error(explain(f"{where}{key}", repr(values), "a list of values"))
+            over[key] = tuple(values)
+            if not over[key]:
+                raise error(explain(f"{where}{key}", "none", "at least one"))
+    return Frozen(over)
+
+
+def _conditions(value: Any, where: str, error: type[BrainsleepError]) -> Any:
+    return value if value == "all" else tuple(value)
+
+
+def _backend(value: Any, where: str, error: type[BrainsleepError]) -> str | None:
+    if value is not None and value not in BACKENDS:
+        raise error(f"{where} '{value}'; {nearest(value, BACKENDS)}", Details(word=value))
+    return value
+
+
+@specification("grid {name}: ", SweepError)
 class Grid:
     """Runs that differ in settings, conditions and seeds.
 
@@ -144,46 +176,10 @@ class Grid:
     protocol: Protocol | str
     model: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
-    over: Mapping[str, Sequence] = field(default_factory=dict)
-    conditions: Sequence[Condition | str] | str = ()
-    seeds: int | Sequence[int] = 1
-    backend: str | None = None
-
-    @mistakes.checked
-    def __post_init__(self):
-        where, over = f"grid {self.name}", {}
-        with mistakes.going_on():
-            object.__setattr__(self, "seeds", self._seeds(where))
-        for key, values in self.over.items():
-            with mistakes.going_on():
-                if isinstance(values, str) or not isinstance(values, Iterable):
-                    raise SweepError(explain(f"{where}: {key}", repr(values), "a list of values"))
-                over[key] = tuple(values)
-                if not over[key]:
-                    raise SweepError(explain(f"{where}: {key}", "none", "at least one"))
-        with mistakes.going_on():
-            if self.backend is not None and self.backend not in BACKENDS:
-                raise SweepError(
-                    f"{where}: backend '{self.backend}'; {nearest(self.backend, BACKENDS)}",
-                    Details(word=self.backend),
-                )
-        object.__setattr__(self, "over", Frozen(over))
-        object.__setattr__(self, "changes", Frozen(self.changes))
-        if self.conditions != "all":
-            object.__setattr__(self, "conditions", tuple(self.conditions))
-
-    def _seeds(self, where: str) -> tuple[int, ...]:
-        where = f"{where}: seeds"
-        if isinstance(self.seeds, Iterable) and not isinstance(self.seeds, str):
-            seeds = tuple(check_whole(seed, where, SweepError) for seed in self.seeds)
-        else:
-            number = check_whole(self.seeds, where, SweepError)
-            if number > MAX_ROWS:
-                raise SweepError(explain(where, number, f"at most {MAX_ROWS}"))
-            seeds = tuple(range(number))
-        if not seeds:
-            raise SweepError(explain(where, "none", "at least one"))
-        return seeds
+    over: Annotated[Mapping[str, Sequence], _over] = field(default_factory=dict)
+    conditions: Annotated[Sequence[Condition | str] | str, _conditions] = ()
+    seeds: Annotated[int | Sequence[int], _seeds] = 1
+    backend: Annotated[str | None, _backend] = None
 
     @reading_once()
     def rows(self) -> list[Row]:
@@ -205,7 +201,7 @@ class Grid:
             raise SweepError(f"grid {self.name}: model goes with the name or file of a protocol")
         base = load_protocol(given, self.model) if isinstance(given, str) else given
         conditions = self._conditions(source)
-        seeds = cast(tuple[int, ...], self.seeds)  # since __post_init__
+        seeds = cast(tuple[int, ...], self.seeds)  # since it was checked
         n_rows = len(seeds) * max(1, len(conditions))
         n_rows *= math.prod(len(values) for values in self.over.values())
         if n_rows > MAX_ROWS:

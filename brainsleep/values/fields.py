@@ -1,21 +1,288 @@
-"""The fields of a specification: what is missing, unknown or given without a name is said."""
+"""What the values of a specification may be, said where its fields are declared.
+
+The type of a field says most: ``int`` takes whole numbers from 0 on, ``float`` finite numbers,
+``bool``, ``str``, another specification, ``tuple[X, ...]``, ``Mapping[str, X]``, ``X | None``.
+``Annotated`` says the rest. What is given is checked when a specification is made, and converted:
+numbers to Python's, lists to tuples, mappings to frozen ones. Rules between fields stand in
+``__post_init__``, which follows.
+
+>>> @specification("nap.")
+... class Nap:
+...     length: Annotated[float, number(above=0, most=1)]
+...     dreams: tuple[Annotated[int, whole(1)], ...] = ()
+>>> Nap(length=1, dreams=[3])
+Nap(length=1.0, dreams=(3,))
+>>> Nap(length=0)
+Traceback (most recent call last):
+brainsleep.errors.SpecError: nap.length: got 0; expected a number of more than 0 and at most 1
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from functools import partial, wraps
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from ..errors import BrainsleepError, Details, SpecError, closest, nearest
+from brian2 import Quantity
+
+from .. import mistakes
+from ..errors import BrainsleepError, Details, SpecError, closest, explain, nearest
+from . import reading
+from .frozen import Frozen, check_distinct, show_value
+from .quantities import check_quantity, check_time, check_units, check_whole, is_number
+
+Kind = type[BrainsleepError]
+
+#: ``check(value, where, error)`` returns the value that is kept. It raises `error` for one of
+#: another kind, and reports one that is only out of range.
+Check = Callable[[Any, str, Kind], Any]
+
+#: Says of a mapping that new names can be given by key, and taken away with None.
+GROWS = "grows"
 
 
-def checked_fields[T](error: type[BrainsleepError] = SpecError) -> Callable[[type[T]], type[T]]:
-    """Let a dataclass raise `error` where it is not given the fields it has; Python says less."""
+# -- what a value may be ---------------------------------------------------------------------------
+
+
+def whole(least: int = 0, most: float = math.inf, note: str = "") -> Check:
+    """Take whole numbers within limits; what `note` says is added to what is expected."""
+    return partial(check_whole, least=least, most=most, note=note)
+
+
+def number(
+    least: float = -math.inf,
+    most: float = math.inf,
+    *,
+    above: float = -math.inf,
+    below: float = math.inf,
+    allowed: str = "",
+    fix: str = "",
+) -> Check:
+    """Take finite numbers within limits; `allowed` says it in other words, `fix` what to do."""
+    allowed = allowed or _range(least, most, above, below)
+
+    def check(value: Any, where: str, error: Kind) -> float:
+        if not is_number(value):
+            raise error(explain(where, show_value(value), allowed, fix))
+        if not (least <= value <= most and above < value < below):
+            mistakes.report(error(explain(where, value, allowed, fix)))
+        return float(value)
+
+    return check
+
+
+def _range(least: float, most: float, above: float, below: float) -> str:
+    """Say what numbers are within limits."""
+    if math.isfinite(least) and math.isfinite(most):
+        return f"a number from {least:g} to {most:g}"
+    if math.isfinite(above) and math.isfinite(below):
+        return f"a number between {above:g} and {below:g}"
+    limits = {"at least": least, "more than": above, "at most": most, "less than": below}
+    said = [f"{words} {limit:g}" for words, limit in limits.items() if math.isfinite(limit)]
+    return f"a number of {' and '.join(said)}" if said else "a finite number without unit"
+
+
+def positive(unit: Quantity) -> Check:
+    """Take finite quantities of a unit, above 0."""
+
+    def check(value: Any, where: str, error: Kind) -> Quantity:
+        found = check_units(value, Quantity(unit), where, error)
+        if not found > 0:
+            mistakes.report(error(explain(where, found, f"more than {0 * unit}")))
+        return found
+
+    return check
+
+
+def flag(value: Any, where: str, error: Kind) -> bool:
+    """Take True or False."""
+    if not isinstance(value, bool):
+        raise error(explain(where, repr(value), "True or False"))
+    return value
+
+
+def text(value: Any, where: str, error: Kind) -> str:
+    """Take text."""
+    if not isinstance(value, str):
+        raise error(explain(where, show_value(value), "text"))
+    return value
+
+
+def one_of(*choices: Any) -> Check:
+    """Take one of a few values."""
+    written = [str(choice) for choice in choices]
+    if any(" " in each for each in written):
+        written = [repr(choice) for choice in choices]
+    allowed = " or ".join(filter(None, (", ".join(written[:-1]), written[-1])))
+
+    def check(value: Any, where: str, error: Kind) -> Any:
+        if value in choices:
+            return choices[choices.index(value)]
+        close = closest(str(value), map(str, choices))
+        fix = f"did you mean '{close}'?" if close else ""
+        raise error(explain(where, repr(value), allowed, fix), Details(word=str(value)))
+
+    return check
+
+
+def spec(*kinds: type, fix: str = "") -> Check:
+    """Take specifications of some kinds, or any other objects; `fix` says how one is made."""
+    allowed = " or ".join(kind.__name__ for kind in kinds)
+
+    def check(value: Any, where: str, error: Kind) -> Any:
+        if not isinstance(value, kinds):
+            raise error(explain(where, show_value(value), allowed, fix))
+        return value
+
+    return check
+
+
+Count = Annotated[int, whole(1)]
+Share = Annotated[float, number(0, 1)]
+Positive = Annotated[float, number(above=0)]
+Time = Annotated[Quantity, check_time]
+Gates = Annotated[Mapping[str, Share], GROWS]
+
+
+# -- what a type says ------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """What a value may be, and how it is read.
+
+    Parameters
+    ----------
+    check, read : callable
+        See `Check` and `brainsleep.values.reading.Read`.
+    words, example : str
+        What several are called, and one in code.
+    item : Field, optional
+        What it holds, of a tuple or a mapping.
+    grows : bool
+        Whether a mapping takes names that it has not yet.
+    """
+
+    check: Check = lambda value, where, error: value
+    read: reading.Read = lambda value, old, where: value
+    words: str = "values"
+    example: str = "part"
+    item: Field | None = None
+    grows: bool = False
+
+
+_PLAIN = {
+    bool: Field(flag, reading.flag),
+    int: Field(whole(), reading.whole, "whole numbers", "50"),
+    float: Field(number(), reading.number, "numbers", "0.5"),
+    str: Field(text, reading.text, "texts"),
+    Quantity: Field(check_quantity, reading.quantity, "quantities", "3*mV"),
+    Quantity | str: Field(read=reading.quantity_or_name),
+}
+
+
+def _field(hint: Any) -> Field:
+    """Return what a value of a type may be."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        given = _field(parts[0])
+        check = next((part for part in parts[1:] if callable(part)), given.check)
+        return dataclasses.replace(given, check=check, grows=GROWS in parts[1:])
+    if kind in (Union, UnionType) and NoneType in parts and len(parts) == 2:
+        return _optional(_field(next(part for part in parts if part is not NoneType)))
+    if kind is tuple:
+        return _tuple(_field(parts[0]), None if parts[-1] is ... else len(parts))
+    if kind is Mapping:
+        return _mapping(_field(parts[1]))
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if kind in (Union, UnionType) and all(isinstance(part, type) for part in parts):
+        return Field(spec(*parts), reading.made(*parts), "parts")
+    if isinstance(hint, type) and hint is not Any:
+        return Field(spec(hint), reading.made(hint), hint.__name__)
+    return Field()
+
+
+def _optional(field: Field) -> Field:
+    def check(value: Any, where: str, error: Kind) -> Any:
+        return None if value is None else field.check(value, where, error)
+
+    def read(value: Any, old: Any, where: str) -> Any:
+        return None if value in (None, "none", "None") else field.read(value, old, where)
+
+    return dataclasses.replace(field, check=check, read=read)
+
+
+def _tuple(item: Field, size: int | None) -> Field:
+    """Take tuples; what has a name in them has one of its own."""
+    allowed = f"a tuple of {item.words}" if size is None else f"a tuple of {size} {item.words}"
+    fix = f"write ({item.example},) for one" if size is None else ""
+
+    def check(value: Any, where: str, error: Kind) -> tuple:
+        if not isinstance(value, tuple | list) or size not in (None, len(value)):
+            raise error(explain(where, show_value(value), allowed, fix))
+        found = tuple(item.check(part, where, error) for part in value)
+        check_distinct([part.name for part in found if hasattr(part, "name")], where, error)
+        return found
+
+    read = reading.groups if item.item else reading.several(item.read)
+    return Field(check, read, "tuples", item=item)
+
+
+def _mapping(item: Field) -> Field:
+    def check(value: Any, where: str, error: Kind) -> Frozen:
+        if not isinstance(value, Mapping):
+            raise error(explain(where, show_value(value), "{name: value}"))
+        return Frozen({k: item.check(each, f"{where}.{k}", error) for k, each in value.items()})
+
+    return Field(check, words="mappings", item=item)
+
+
+# -- specifications --------------------------------------------------------------------------------
+
+
+@dataclass_transform(
+    kw_only_default=True, frozen_default=True, field_specifiers=(dataclasses.field,)
+)
+def specification[T](
+    place: str, error: Kind = SpecError, *, kw_only: bool = True
+) -> Callable[[type[T]], type[T]]:
+    """Make a class a frozen dataclass that checks and converts what its fields are given.
+
+    Parameters
+    ----------
+    place : str
+        What messages begin with before the name of a field: ``"population '{name}': "``.
+    error : type
+        What is raised for a value that is not allowed, and for fields that are missing, unknown
+        or given without a name.
+    kw_only : bool
+        Whether fields are given by name only.
+    """
 
     def change(kind: Any) -> Any:
-        make = kind.__init__
+        rules = vars(kind).get("__post_init__", getattr(kind, "__rules__", None))
+        kind.__place__, kind.__error__, kind.__rules__ = place, error, rules
+
+        def check(self: Any) -> None:
+            with mistakes.checking(self):
+                if _convert(self) and rules:
+                    rules(self)
+
+        kind.__post_init__ = check
+        make = dataclasses.dataclass(frozen=True, kw_only=kw_only)(kind).__init__
         signature = inspect.signature(make)
 
         @wraps(make)
@@ -32,9 +299,40 @@ def checked_fields[T](error: type[BrainsleepError] = SpecError) -> Callable[[typ
     return change
 
 
-def _wrong(
-    kind: Any, unnamed: tuple, given: dict[str, Any], error: type[BrainsleepError]
-) -> BrainsleepError:
+def fields_of(kind: Any) -> dict[str, Field]:
+    """Return what the fields of a class of specifications may be, by name, in their order."""
+    if "__kinds__" not in vars(kind):
+        hints = get_type_hints(kind, include_extras=True)
+        names = [f.name for f in dataclasses.fields(kind) if f.init]
+        kind.__kinds__ = {name: _field(hints[name]) for name in names}
+    return kind.__kinds__
+
+
+def place(part: Any, field: str = "") -> str:
+    """Say where in a specification something is wrong: ``population 'e': size``."""
+    begin = type(part).__place__.format_map(vars(part))
+    return begin + field if field else begin.rstrip(": .")
+
+
+def refusal(part: Any, field: str, got: object, allowed: object, fix: str = "") -> BrainsleepError:
+    """Return the error of a specification whose fields do not go together."""
+    return type(part).__error__(explain(place(part, field), got, allowed, fix))
+
+
+def _convert(part: Any) -> bool:
+    """Convert the values of a specification; tell whether all could be."""
+    done = True
+    for name, field in fields_of(type(part)).items():
+        try:
+            value = field.check(getattr(part, name), place(part, name), type(part).__error__)
+            object.__setattr__(part, name, value)
+        except BrainsleepError as error:
+            mistakes.report(error)
+            done = False
+    return done
+
+
+def _wrong(kind: Any, unnamed: tuple, given: dict[str, Any], error: Kind) -> BrainsleepError:
     """Say what is wrong with the arguments that a specification was given."""
     name, fields = kind.__name__, [f for f in dataclasses.fields(kind) if f.init]
     names = [f.name for f in fields]

@@ -7,8 +7,7 @@ from dataclasses import field
 
 from brian2 import Quantity
 
-from ..errors import SpecError, explain
-from . import quantities
+from ..errors import BrainsleepError, SpecError
 
 
 def default(value: Quantity):
@@ -44,34 +43,8 @@ def show_value(value: object) -> str:
     return f"a {type(value).__name__}" if dataclasses.is_dataclass(value) else repr(value)
 
 
-def check_kind(value: object, kind: type, where: str) -> None:
-    """Raise `SpecError` unless `value` is of `kind`."""
-    if not isinstance(value, kind):
-        raise SpecError(explain(where, show_value(value), f"one of kind {kind.__name__}"))
-
-
-def tuple_of(parts: object, kind: type, where: str) -> tuple:
-    """Return `parts` as a tuple; raise `SpecError` unless all are of `kind`."""
-    if not isinstance(parts, tuple | list):
-        raise SpecError(
-            explain(
-                where, show_value(parts), f"a tuple of {kind.__name__}", "write (part,) for one"
-            )
-        )
-    for part in parts:
-        check_kind(part, kind, where)
-    return tuple(parts)
-
-
-def check_distinct(names: list[str], where: str) -> None:
-    """Raise `SpecError` if a name comes twice."""
+def check_distinct(names: list[str], where: str, error: type[BrainsleepError] = SpecError) -> None:
+    """Raise `error` if a name comes twice."""
     for name in names:
         if names.count(name) > 1:
-            raise SpecError(f"{where}: two parts are called '{name}'; give one another name")
-
-
-def check_number(value: object, where: str) -> float:
-    """Return `value` as a float; raise `SpecError` unless it is a finite number."""
-    if not quantities.is_number(value):
-        raise SpecError(explain(where, repr(value), "a finite number without unit"))
-    return float(value)
+            raise error(f"{where}: two parts are called '{name}'; give one another name")

@@ -61,9 +61,10 @@ def check_whole(
     error: type[BrainsleepError] = SpecError,
     *,
     least: int = 0,
+    most: float = math.inf,
     note: str = "",
 ) -> int:
-    """Return `value` as an integer; raise `error` unless it is a whole number from `least` on.
+    """Return `value` as an integer; raise `error` unless it is a whole number within limits.
 
     Every count of this package is checked here: Python's integers and NumPy's are whole numbers,
     truth values and floats are not. What `note` says is added to what is expected.
@@ -71,20 +72,23 @@ def check_whole(
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or int(value) < least:  # type: ignore[call-overload]
         raise error(explain(where, repr(value), f"a whole number of at least {least}{note}"))
+    if int(value) > most:  # type: ignore[call-overload]
+        raise error(explain(where, value, f"at most {most}{note}"))
     return int(value)  # type: ignore[call-overload]
 
 
-def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> None:
-    """Raise `error` unless `value` is one time, finite and more than 0 s."""
+def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> Quantity:
+    """Return `value`; raise `error` unless it is one time, finite and more than 0 s."""
     if not isinstance(value, Quantity) or value.shape or value.dim != second.dim:
         got = value if isinstance(value, Quantity) else f"{value!r} (no unit)"
         raise error(explain(where, got, "a time such as 300*ms"))
     if not 0 < float(value) < np.inf:
         raise error(explain(where, value, "more than 0 s"))
+    return value
 
 
-def check_quantity(value: object, where: str) -> Quantity:
-    """Return `value` as one finite quantity; raise `SpecError` otherwise."""
+def check_quantity(value: object, where: str, error: type[BrainsleepError] = SpecError) -> Quantity:
+    """Return `value` as one finite quantity; raise `error` otherwise."""
     try:
         quantity = Quantity(value, dtype=np.float64)  # a whole number would be pickled as one
         if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
@@ -93,12 +97,14 @@ def check_quantity(value: object, where: str) -> Quantity:
         pass
     word = _last_word(where)
     details = Details(word=word, found=repr(value), defines=(word,))
-    raise SpecError(explain(where, repr(value), "one finite number with unit"), details)
+    raise error(explain(where, repr(value), "one finite number with unit"), details)
 
 
-def check_units(value: object, like: Quantity, where: str) -> Quantity:
-    """Return `value` as one quantity with the units of `like`; raise `SpecError` otherwise."""
-    quantity = check_quantity(value, where)
+def check_units(
+    value: object, like: Quantity, where: str, error: type[BrainsleepError] = SpecError
+) -> Quantity:
+    """Return `value` as one quantity with the units of `like`; raise `error` otherwise."""
+    quantity = check_quantity(value, where, error)
     dimensions = get_dimensions(like)  # a number without unit may have none of its own
     if quantity.dim != dimensions:
         got = value if isinstance(value, Quantity) else f"{value} (no unit)"
@@ -109,7 +115,7 @@ def check_units(value: object, like: Quantity, where: str) -> Quantity:
             fix=f"give a value such as {as_code(like)}",
         )
         allowed = f"a value in {unit_name(like)}, such as {as_code(like)}"
-        raise SpecError(explain(where, got, allowed), details)
+        raise error(explain(where, got, allowed), details)
     return quantity
 
 

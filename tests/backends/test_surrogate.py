@@ -217,7 +217,7 @@ def test_a_protocol_takes_another_model():
         (lambda: CurrentInput(name="Input", size=3), ("population name", "lower-case")),
         (lambda: CurrentInput(name="input", size=0), ("size", "at least 1")),
         (lambda: LeakyPopulation(name="h", size=2, beta=1.5), ("beta", "between 0 and 1")),
-        (lambda: LeakyPopulation(name="h", size=2, surrogate="step"), ("unknown surrogate",)),
+        (lambda: LeakyPopulation(name="h", size=2, surrogate="step"), ("surrogate", "'step'")),
         (
             lambda: LeakyPopulation(name="h", size=2, activities=(MEMBRANE_NOISE,)),
             ("noise", "no unit"),
@@ -244,7 +244,7 @@ def test_a_protocol_takes_another_model():
         ),
         (lambda: dataclasses.replace(SMALL, batch_size=0), ("batch_size", "at least 1")),
         (lambda: dataclasses.replace(SMALL, sleeping_copies=-1), ("sleeping_copies", "at least 0")),
-        (lambda: dataclasses.replace(SMALL, loss="ce_loss"), ("unknown loss", "ce_step_loss")),
+        (lambda: dataclasses.replace(SMALL, loss="ce_loss"), ("loss", "'ce_loss'", "ce_step_loss")),
         (
             lambda: DenseProjection(name="p", source="a", target="b", bias=1),
             ("projection 'p': bias", "True or False"),

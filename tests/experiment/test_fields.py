@@ -1,12 +1,15 @@
 """One rule for every count, and one for the fields of every specification."""
 
 import dataclasses
+import doctest
+from typing import Annotated
 
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import Hz, Quantity, ms, second
 from conftest import TINY
 
+from brainsleep import mistakes
 from brainsleep.cli import app as cli
 from brainsleep.errors import BrainsleepError, ProtocolError, ScheduleError, SpecError, SweepError
 from brainsleep.experiment.early_stopping import EarlyStopping
@@ -26,6 +29,20 @@ from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.geometric import make_geometric
 from brainsleep.tasks.images.readout import Readout
 from brainsleep.tasks.images.task import Data
+from brainsleep.values import fields
+from brainsleep.values.fields import (
+    Count,
+    Gates,
+    Time,
+    fields_of,
+    number,
+    one_of,
+    positive,
+    refusal,
+    specification,
+    whole,
+)
+from brainsleep.values.frozen import default
 
 BLANK = Dataset("blank", np.zeros((9, 4, 4), np.uint8), np.arange(9) % 2)
 
@@ -127,6 +144,112 @@ def test_wrong_fields_are_said(case):
     with pytest.raises(error, match=message) as caught:
         make()
     assert "\n" not in str(caught.value) and "__init__" not in str(caught.value)
+
+
+# -- what a value may be ---------------------------------------------------------------------------
+
+
+@specification("nap.", ScheduleError)
+class Nap:
+    name: str
+    share: Annotated[float, number(above=0, most=1)] = 1.0
+    dreams: Annotated[int, whole(1, 9)] | None = None
+    lengths: tuple[Count, ...] = ()
+    size: tuple[int, int] = (1, 2)
+    gates: Gates = dataclasses.field(default_factory=dict)
+    after: Time = default(1 * second)
+    rate: Annotated[Quantity, positive(Hz)] = default(1 * Hz)
+    stage: Annotated[str, one_of("light", "deep", "rem")] = "rem"
+    place: Annotated[str, one_of("a bed", "a sofa")] = "a bed"
+
+    def __post_init__(self):
+        if self.dreams and self.stage != "rem":
+            raise refusal(self, "dreams", self.dreams, "None but in rem", "leave it out")
+
+
+def test_values_are_converted():
+    nap = Nap(
+        name="short",
+        share=np.float32(1),
+        dreams=np.int64(3),
+        lengths=[np.uint8(1), 2],
+        gates={"noise": np.int64(1)},
+        stage=np.str_("rem"),
+    )
+    assert nap == Nap(name="short", dreams=3, lengths=(1, 2), gates={"noise": 1.0})
+    kinds = [type(each) for each in (nap.share, nap.dreams, nap.lengths[0], nap.stage)]
+    assert kinds == [float, int, int, str]
+    with pytest.raises(TypeError, match="frozen"):
+        nap.gates["noise"] = 2
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "message"),
+    [
+        ("name", 3, "nap.name: got 3; expected text"),
+        ("share", 0, "nap.share: got 0; expected a number of more than 0 and at most 1"),
+        ("share", True, "nap.share: got True; expected a number of more than 0 and at most 1"),
+        ("dreams", 0, "nap.dreams: got 0; expected a whole number of at least 1"),
+        ("dreams", 10, "nap.dreams: got 10; expected at most 9"),
+        ("lengths", 3, "expected a tuple of whole numbers; write (50,) for one"),
+        ("lengths", (0,), "nap.lengths: got 0; expected a whole number of at least 1"),
+        ("size", (1, 2, 3), "nap.size: got (1, 2, 3); expected a tuple of 2 whole numbers"),
+        ("gates", 3, "nap.gates: got 3; expected {name: value}"),
+        ("gates", {"a": 2}, "nap.gates.a: got 2; expected a number from 0 to 1"),
+        ("after", 3, "nap.after: got 3 (no unit); expected a time such as 300*ms"),
+        ("rate", 3 * ms, "nap.rate: got 3. ms; expected a value in hertz, such as 1. Hz"),
+        ("rate", 0 * Hz, "nap.rate: got 0. Hz; expected more than 0. Hz"),
+        (
+            "stage",
+            "dep",
+            "nap.stage: got 'dep'; expected light, deep or rem; did you mean 'deep'?",
+        ),
+        ("place", "desk", "nap.place: got 'desk'; expected 'a bed' or 'a sofa'"),
+    ],
+)
+def test_what_a_field_does_not_take_is_said(field, wrong, message):
+    with pytest.raises(ScheduleError) as caught:
+        Nap(**{"name": "short", field: wrong})
+    assert message in str(caught.value)
+
+
+def test_rules_between_fields_follow():
+    with pytest.raises(ScheduleError) as caught:
+        Nap(name="short", dreams=1, stage="deep")
+    assert str(caught.value) == "nap.dreams: got 1; expected None but in rem; leave it out"
+
+
+def test_all_mistakes_can_be_noted():
+    found = []
+    with mistakes.collecting(lambda error: found.append(str(error))):
+        Nap(name=3, share=2, stage="deep", dreams=1)
+        Nap(name="short", share=2, stage="deep", dreams=1)
+    assert [text.partition(":")[0] for text in found] == [
+        *("nap.name", "nap.share"),  # rules between fields need all of them
+        *("nap.share", "nap.dreams"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("name", "long", "long"),
+        ("share", "1e-1", 0.1),
+        ("dreams", "2.0", 2),
+        ("dreams", "none", None),
+        ("lengths", "1, 2", (1, 2)),
+        ("size", "(3,4)", (3, 4)),
+        ("after", "300 ms", 300 * ms),
+        ("stage", "deep", "deep"),
+    ],
+)
+def test_text_is_read_as_the_field_says(field, text, value):
+    known = fields_of(Nap)[field]
+    assert known.read(text, getattr(Nap(name="short"), field), "key") == value
+
+
+def test_the_example_of_the_module():
+    assert doctest.testmod(fields).failed == 0
 
 
 def test_a_type_error_within_a_specification_stays_one():

@@ -11,7 +11,6 @@ from brainsleep.analysis.effects import sleep_effects
 from brainsleep.cli import app as cli
 from brainsleep.cli.sweep import _summary
 from brainsleep.errors import DataError, FigureError, NotFiniteError, ProtocolError, SimulationError
-from brainsleep.experiment.override import replace_at
 from brainsleep.experiment.protocol import run_id
 from brainsleep.experiment.record import ALARMS, Alarms
 from brainsleep.files.load import load_module
@@ -92,7 +91,7 @@ def test_limits_are_settings_that_decide_nothing_unless_they_end_the_run():
         "runaway",
         "nan",
     )
-    assert replace_at(TINY.record, ["alarms", "stop_on"], "", "k").alarms.stop_on == ()
+    assert TINY.override({"record.alarms.stop_on": ""}).record.alarms.stop_on == ()
 
 
 # --- what a watch sees -------------------------------------------------------------------------

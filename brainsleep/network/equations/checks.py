@@ -11,7 +11,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from brian2 import Equations, Quantity, get_dimensions, second
@@ -25,7 +25,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from ... import mistakes
 from ...errors import Details, SpecError, closest, explain, nearest, one_line
-from ...values.quantities import check_quantity
+from ...values.fields import Check, Kind
 from ...values.units import readable_unit, unit_name
 from . import diagnose, settle
 from . import text as equation_text
@@ -83,14 +83,14 @@ def _free(name: str, reserved: Iterable[str]) -> str:
     return stem if stem == name and name not in reserved else f"{stem.rstrip('_')}_own"
 
 
-def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
-    """Return `parameters` as scalar finite quantities; raise `SpecError` otherwise."""
-    checked = {}
-    for name, value in parameters.items():
-        check_name(name, f"{where}: parameter")
-        with mistakes.going_on():
-            checked[name] = check_quantity(value, f"{where}: parameter {name}")
-    return checked
+def name(of: str, *reserved: str) -> Check:
+    """Lower-case names of parts, such as a ``"population"``."""
+
+    def check(value: Any, where: str, error: Kind) -> Any:
+        check_name(value, of, reserved=reserved)
+        return value
+
+    return check
 
 
 def identifiers(*codes: str) -> set[str]:
@@ -239,6 +239,7 @@ def check_expression(
     return names
 
 
+@mistakes.going_on()
 def check_duration(code: str, variables: Mapping, where: str) -> None:
     """Check an expression for a time, such as a refractory period.
 
@@ -255,6 +256,7 @@ def check_duration(code: str, variables: Mapping, where: str) -> None:
     check_expression(code, variables, where, unit=second)
 
 
+@mistakes.going_on()
 def check_statements(
     code: str,
     variables: Mapping,
@@ -264,8 +266,8 @@ def check_statements(
     deferred: Iterable[str] = (),
     meant: Meant = _nothing,
     ours: Iterable[str] = (),
-) -> set[str]:
-    """Check a block of statements and return the identifiers in it.
+) -> None:
+    """Check a block of statements.
 
     Parameters
     ----------
@@ -293,7 +295,7 @@ def check_statements(
     mistakes.raise_all(wrong_letters(code, where))
     given, code = code, settle.statements(code, whole_names(variables))
     if not code:
-        return set()
+        return
     names = identifiers(code)
     variables = {**dimensionless(*deferred), **variables}
     reserved = RESERVED - set(ours)
@@ -311,13 +313,12 @@ def check_statements(
     mistakes.raise_all(wrong_types(code, known, where, given))
     mistakes.raise_all(_cancelled(names - set().union(new, *others), where, given))
     if deferred:
-        return names
+        return
     try:
         check_units_statements(code, known)
     except Exception as error:
         message = f"{where}: {one_line(error)} in {_shown(code)}"
         _raise_each(message, where, diagnose.statements(given, known), error)
-    return names
 
 
 def _raise_each(message: str, where: str, wrong: list[Details], cause: Exception) -> NoReturn:

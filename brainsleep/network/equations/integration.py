@@ -9,6 +9,7 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.stateupdaters.base import StateUpdateMethod, UnsupportedEquationsException
 from brian2.stateupdaters.exact import get_linear_system
 
+from ... import mistakes
 from ...errors import Details, SpecError, closest, explain, nearest, one_line
 
 #: Methods that never refuse equations without noise.
@@ -18,6 +19,7 @@ _EXPLICIT = ("euler", "heun", "milstein", "rk2", "rk4")
 _EXACT = ("exact", "linear")
 
 
+@mistakes.going_on()
 def check_method(method: str, equations: Equations, known: Mapping, where: str) -> None:
     """Refuse a method that is unknown, or cannot integrate the equations.
 

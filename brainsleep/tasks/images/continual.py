@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 
-from ... import mistakes
-from ...errors import DataError, ProtocolError, explain
+from ...errors import BrainsleepError, DataError, ProtocolError, explain
 from ...experiment.slots import MAX_SHOWN, Order
-from ...values.fields import checked_fields
-from ...values.quantities import check_whole, is_number
+from ...values.fields import Count, number, specification
+from ...values.quantities import check_whole
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+def _disjoint(value: Any, where: str, error: type[BrainsleepError]) -> tuple[tuple[int, ...], ...]:
+    try:
+        classes = tuple(tuple(check_whole(each, where, error) for each in task) for task in value)
+    except (TypeError, error):
+        classes = ((),)
+    flat = [label for task in classes for label in task]
+    if not all(classes) or len(set(flat)) < len(flat):
+        allowed = "groups of labels, each label in one of them, such as ((0, 1), (2, 3))"
+        raise error(explain(where, repr(value), allowed))
+    return classes
+
+
+@specification("tasks.", ProtocolError)
 class Tasks:
     """Groups of classes that are learned one after the other.
 
@@ -37,33 +47,13 @@ class Tasks:
         If a class is in two tasks, or a value is out of range.
     """
 
-    classes: tuple[tuple[int, ...], ...] = ()
+    classes: Annotated[tuple[tuple[int, ...], ...], _disjoint] = ()
     mixed: bool = False
-    rehearsal: float = 0.0
-    stored: int = 20
+    rehearsal: Annotated[float, number(0)] = 0.0
+    stored: Count = 20
 
-    @mistakes.checked
     def __post_init__(self):
-        try:
-            classes = tuple(
-                tuple(check_whole(label, "", ProtocolError) for label in task)
-                for task in self.classes
-            )
-        except (TypeError, ProtocolError):
-            classes = ((),)
-        flat = [label for task in classes for label in task]
-        if not all(classes) or len(set(flat)) < len(flat):
-            allowed = "groups of labels, each label in one of them, such as ((0, 1), (2, 3))"
-            raise ProtocolError(explain("tasks.classes", repr(self.classes), allowed))
-        object.__setattr__(self, "classes", classes)
-        if not isinstance(self.mixed, bool):
-            raise ProtocolError(explain("tasks.mixed", repr(self.mixed), "True or False"))
-        if not is_number(self.rehearsal) or self.rehearsal < 0:
-            raise ProtocolError(explain("tasks.rehearsal", repr(self.rehearsal), "at least 0"))
-        object.__setattr__(self, "rehearsal", float(self.rehearsal))
-        stored = check_whole(self.stored, "tasks.stored", ProtocolError, least=1)
-        object.__setattr__(self, "stored", stored)
-        if not classes and (self.mixed or self.rehearsal):
+        if not self.classes and (self.mixed or self.rehearsal):
             raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes first")
         if self.mixed and self.rehearsal:
             raise ProtocolError(

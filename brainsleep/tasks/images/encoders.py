@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import numbers
-from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
-from brian2 import Hz, Quantity, have_same_dimensions
+from brian2 import Hz, Quantity
 from PIL import Image
 
-from ... import mistakes
 from ...errors import DataError, ProtocolError, explain
-from ...values.fields import checked_fields
-from ...values.quantities import is_number
+from ...values.fields import Count, number, positive, specification
+from ...values.frozen import default
+
+_TOTAL = "a positive number, or None for no scaling"
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True)
+@specification("encoder.", ProtocolError, kw_only=False)
 class RateEncoder:
     """One input neuron per pixel, firing at a rate proportional to its grey value.
 
@@ -42,34 +40,9 @@ class RateEncoder:
         If a parameter is out of range or lacks its unit.
     """
 
-    size: tuple[int, int] = (15, 15)
-    total: float | None = 22.5
-    max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
-
-    @mistakes.checked
-    def __post_init__(self) -> None:
-        """Check every parameter."""
-        if not (
-            isinstance(self.size, tuple | list)
-            and len(self.size) == 2
-            and all(isinstance(n, numbers.Integral) and n is not True and n >= 1 for n in self.size)
-        ):
-            expected = "two whole numbers of pixels from 1, such as (15, 15)"
-            raise ProtocolError(explain("encoder.size", self.size, expected))
-        object.__setattr__(self, "size", tuple(int(n) for n in self.size))
-        if self.total is not None:
-            if not is_number(self.total) or self.total <= 0:
-                expected = "a positive number, or None for no scaling"
-                raise ProtocolError(explain("encoder.total", self.total, expected))
-            object.__setattr__(self, "total", float(self.total))
-        if not (
-            isinstance(self.max_rate, Quantity)
-            and have_same_dimensions(self.max_rate, Hz)
-            and np.ndim(self.max_rate) == 0
-            and 0 < float(self.max_rate / Hz) < math.inf
-        ):
-            expected = "a positive frequency such as 1000*Hz"
-            raise ProtocolError(explain("encoder.max_rate", self.max_rate, expected))
+    size: tuple[Count, Count] = (15, 15)
+    total: Annotated[float, number(above=0, allowed=_TOTAL)] | None = 22.5
+    max_rate: Annotated[Quantity, positive(Hz)] = default(1000 * Hz)
 
     @property
     def n_inputs(self) -> int:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from ... import mistakes
-from ...errors import DataError, ProtocolError, explain, nearest, one_line
+from ...errors import DataError, ProtocolError, explain, one_line
 from ...network.equations import checks
-from ...values.fields import checked_fields
-from ...values.quantities import check_whole, is_number
+from ...values.fields import Count, number, one_of, refusal, specification, whole
 
 if TYPE_CHECKING:
     from ...network.spec import Network
@@ -35,8 +33,7 @@ CLASSIFIERS = {
 _QDA_SHRINKAGE = 0.1
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+@specification("readout.", ProtocolError)
 class Readout:
     """Standardise, whitened PCA, a classifier.
 
@@ -73,50 +70,19 @@ class Readout:
         Subsets of each size; their mean accuracy is reported.
     """
 
-    name: str = "network"
+    name: Annotated[str, checks.name("readout", "pixels")] = "network"
     population: str = "e"
     beside: tuple[str, ...] = ()
-    classifier: str = "logistic"
+    classifier: Annotated[str, one_of(*CLASSIFIERS)] = "logistic"
     fit_last: int = 0
-    fit_share: float = 1.0
+    fit_share: Annotated[float, number(above=0, most=1)] = 1.0
     score_last: int = 0
     merge: bool = False
-    variance: float = 0.95
-    max_iter: int = 2000
-    resamples: int = 2000
-    label_counts: tuple[int, ...] = ()
-    label_draws: int = 10
-
-    @mistakes.checked
-    def __post_init__(self):
-        checks.check_name(self.name, "readout", reserved=("pixels",))
-        if self.classifier not in CLASSIFIERS:
-            known = nearest(str(self.classifier), CLASSIFIERS)
-            raise ProtocolError(f"readout.classifier: unknown '{self.classifier}'; {known}")
-        if not isinstance(self.beside, tuple | list):
-            allowed = "a tuple of populations such as ('i',)"
-            raise ProtocolError(explain("readout.beside", repr(self.beside), allowed))
-        object.__setattr__(self, "beside", tuple(map(str, self.beside)))
-        if not is_number(self.fit_share) or not 0 < self.fit_share <= 1:
-            allowed = "more than 0 and at most 1"
-            raise ProtocolError(explain("readout.fit_share", repr(self.fit_share), allowed))
-        object.__setattr__(self, "fit_share", float(self.fit_share))
-        if not isinstance(self.merge, bool):
-            raise ProtocolError(explain("readout.merge", repr(self.merge), "True or False"))
-        if not is_number(self.variance) or not 0 < self.variance < 1:
-            raise ProtocolError(explain("readout.variance", repr(self.variance), "between 0 and 1"))
-        least_of = {"max_iter": 1, "resamples": 100, "label_draws": 1}
-        least_of |= {"fit_last": 0, "score_last": 0}
-        for name, least in least_of.items():
-            where = f"readout.{name}"
-            value = check_whole(getattr(self, name), where, ProtocolError, least=least)
-            object.__setattr__(self, name, value)
-        where, counts = "readout.label_counts", self.label_counts
-        if not isinstance(counts, tuple | list):
-            allowed, fix = "a tuple of numbers such as (50, 100)", "write (50,) for one"
-            raise ProtocolError(explain(where, repr(counts), allowed, fix))
-        counts = tuple(check_whole(count, where, ProtocolError, least=2) for count in counts)
-        object.__setattr__(self, "label_counts", counts)
+    variance: Annotated[float, number(above=0, below=1)] = 0.95
+    max_iter: Count = 2000
+    resamples: Annotated[int, whole(100)] = 2000
+    label_counts: tuple[Annotated[int, whole(2)], ...] = ()
+    label_draws: Count = 10
 
     def check(self, network: Network, shown: int, tested: int, tasks: int) -> None:
         """Raise `ProtocolError` unless this readout fits a protocol.
@@ -143,7 +109,7 @@ class Readout:
         if self.fit_last and network.batch_size:
             fix = "set readout.fit_last to 0"
             allowed = "0 for a network that learns from batches"
-            raise ProtocolError(explain("readout.fit_last", self.fit_last, allowed, fix))
+            raise refusal(self, "fit_last", self.fit_last, allowed, fix)
         if (self.fit_last or self.score_last or self.merge) and tasks:
             raise ProtocolError(
                 "readout: fit_last, score_last and merge are for images that are learned mixed; "
@@ -152,7 +118,7 @@ class Readout:
         for what, most in (("fit_last", shown), ("score_last", tested)):
             if getattr(self, what) > most:
                 allowed = f"at most {most}, as many as are shown"
-                raise ProtocolError(explain(f"readout.{what}", getattr(self, what), allowed))
+                raise refusal(self, what, getattr(self, what), allowed)
 
     @property
     def populations(self) -> tuple[str, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -15,9 +14,8 @@ from ...experiment.schedule import Schedule
 from ...experiment.slots import MAX_SHOWN, Order, SlotTable
 from ...experiment.task import Material, Task
 from ...network.spec import Network
-from ...values.fields import checked_fields
-from ...values.frozen import check_distinct, show_value, tuple_of
-from ...values.quantities import check_whole
+from ...values.fields import specification, whole
+from ...values.frozen import check_distinct
 from .continual import Tasks
 from .datasets import load_dataset
 from .encoders import RateEncoder
@@ -28,8 +26,11 @@ if TYPE_CHECKING:
     from .course import ImagesCourse
 
 
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+#: Numbers of images.
+Shown = Annotated[int, whole(0, MAX_SHOWN, " images")]
+
+
+@specification("data.", ProtocolError)
 class Data:
     """Which images a run learns from, fits its readout on, and is scored on.
 
@@ -54,28 +55,14 @@ class Data:
 
     source: str = "digits"
     root: str = ""
-    n_train: int = 700
-    n_readout: int = 500
-    n_test: int = 500
-    n_validation: int = 0
+    n_train: Shown = 700
+    n_readout: Shown = 500
+    n_test: Shown = 500
+    n_validation: Shown = 0
     split_seed: int = 0
 
-    @mistakes.checked
-    def __post_init__(self):
-        for name in ("source", "root"):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                raise ProtocolError(explain(f"data.{name}", repr(value), "text"))
-        for name in ("n_train", "n_readout", "n_test", "n_validation", "split_seed"):
-            number = check_whole(getattr(self, name), f"data.{name}", ProtocolError)
-            object.__setattr__(self, name, number)
-            if name != "split_seed" and getattr(self, name) > MAX_SHOWN:
-                allowed = f"at most {MAX_SHOWN} images"
-                raise ProtocolError(explain(f"data.{name}", getattr(self, name), allowed))
 
-
-@checked_fields(ProtocolError)
-@dataclass(frozen=True, kw_only=True)
+@specification("protocol: ", ProtocolError)
 class Images(Task):
     """Images that a network learns from, and a readout that tells them apart.
 
@@ -107,14 +94,7 @@ class Images(Task):
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     tasks: Tasks = field(default_factory=Tasks)
 
-    @mistakes.checked
     def __post_init__(self):
-        for name, kind in _KINDS.items():
-            value = getattr(self, name)
-            if not isinstance(value, kind):
-                raise ProtocolError(explain(f"protocol: {name}", show_value(value), kind.__name__))
-        more = tuple_of(self.more_readouts, Readout, "more_readouts")
-        object.__setattr__(self, "more_readouts", more)
         check_distinct([readout.name for readout in self.readouts], "readouts")
 
     @property
@@ -191,13 +171,3 @@ def images_of(protocol: Protocol) -> tuple[Images, Schedule]:
         got = "no task" if task is None else f"a task of kind {type(task).__name__}"
         raise ProtocolError(explain(f"protocol '{protocol.name}'", got, "images: task=Images(...)"))
     return task, schedule
-
-
-#: What the parts of the task are.
-_KINDS: Mapping[str, type] = {
-    "data": Data,
-    "encoder": RateEncoder,
-    "readout": Readout,
-    "early_stopping": EarlyStopping,
-    "tasks": Tasks,
-}
