@@ -332,9 +332,6 @@ class Schedule:
         """Turn times into steps; check that there is room for an image between two sleeps."""
         image = whole_steps(self.image_duration, dt, "schedule.image_duration")
         sleep = _rounded(self.sleep_duration, dt, "schedule.sleep.max_duration")
-        if self.sleep.fraction and not sleep:
-            allowed = f"at least one time step, {dt}; a fraction of 0 is no sleep"
-            raise ScheduleError(explain("schedule.sleep", self.sleep_duration, allowed))
         period = float(self.wake_duration / dt)
         if len(self.sleep.stages) * self.sleep.cycles > MAX_SLOTS:
             allowed = f"at most {MAX_SLOTS} stages in a sleep"
@@ -344,6 +341,9 @@ class Schedule:
             period = whole_steps(self.period, dt, "schedule.period")
         elif self.sleep.fraction:
             whole_steps(self.sleep.duration, dt, "schedule.sleep.duration")
+        if awake and self.sleep.fraction and not sleep:
+            allowed = f"at least one time step, {dt}; a fraction of 0 is no sleep"
+            raise ScheduleError(explain("schedule.sleep", self.sleep_duration, allowed))
         if awake and sleep and period < image * (1 - 1e-9):
             raise ScheduleError(
                 explain(

@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from brian2 import Quantity
@@ -95,7 +95,7 @@ _Make = Callable[[type, Mapping[str, Any], str], Any]
 def _value(kind: Any, data: Any, where: str, make: _Make) -> Any:
     """Return data as what an annotation says; raise `SpecError` if they do not fit."""
     outer, inner = get_origin(kind), get_args(kind)
-    if isinstance(kind, types.UnionType):
+    if isinstance(kind, types.UnionType) or outer is Union:
         for choice in inner:
             if (found := _fitting(choice, data, where, make)) is not _NOTHING:
                 return found
