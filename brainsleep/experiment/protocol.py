@@ -17,7 +17,7 @@ from ..network.spec import Network
 from ..values.displayed import Displayed
 from ..values.fields import fields_of, specification
 from ..values.frozen import Frozen, show_value
-from ..values.plain import from_plain, plain
+from ..values.plain import from_plain, outlined, plain
 from .identity import deciding, without_later
 from .override import UnknownKeyError, replace_at
 from .record import Record
@@ -181,7 +181,8 @@ class Protocol(Displayed):
                 errors.append(error)
         mistakes.raise_all(errors)
         if self.task is not None and own["task"] is self.task:
-            own["task"] = dataclasses.replace(self.task, **of_task)
+            task: Any = self.task
+            own["task"] = dataclasses.replace(task, **of_task)
         return Protocol(**own)
 
     @property
@@ -208,6 +209,11 @@ class Protocol(Displayed):
             If this version can make no protocol of it, or it holds hooks, which are functions.
         """
         return from_plain(cls, nested(described))
+
+    @classmethod
+    def outlined(cls, described: Mapping[str, Any]) -> Protocol:
+        """Make what can be read as a protocol, but never be run, of a description."""
+        return outlined(cls, nested(described))
 
     def equations(self) -> dict:
         """Return the final Brian2 source of every part as plain data."""

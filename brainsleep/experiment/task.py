@@ -90,7 +90,6 @@ class Course(ABC):
         return None
 
 
-@dataclass(frozen=True)
 class Task(ABC):
     """What a network is given to do; a frozen dataclass whose fields are settings of protocols."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -108,6 +109,11 @@ class _Arrays(dict[str, np.ndarray]):
         raise KeyError(f"{self.start}{name}")
 
 
+def _protocols() -> Any:
+    """Load what makes protocols: it is built on results, from which weights can be taken."""
+    return import_module("brainsleep.experiment.protocol")
+
+
 @dataclass(frozen=True, eq=False)
 class Result(Displayed):
     """A stored run.
@@ -189,10 +195,8 @@ class Result(Displayed):
             If this version cannot make it: it is of another version, or has hooks. It can be read
             as `stored_protocol` all the same.
         """
-        from ..experiment.protocol import Protocol
-
         try:
-            return Protocol.from_dict(self.described)
+            return _protocols().Protocol.from_dict(self.described)
         except BrainsleepError as error:
             raise StoreError(
                 f"result {self.path}: its protocol cannot be made by this version "
@@ -206,9 +210,7 @@ class Result(Displayed):
         It is there for results of any version. A field that the result does not have has its
         default; a value that does not fit its field is as in `described`.
         """
-        from ..experiment.protocol import Protocol, nested
-
-        return outlined(Protocol, nested(self.described))
+        return _protocols().Protocol.outlined(self.described)
 
     @property
     def label(self) -> str:

@@ -99,6 +99,9 @@ def _value(kind: Any, data: Any, where: str, make: _Make) -> Any:
         for choice in inner:
             if (found := _fitting(choice, data, where, make)) is not _NOTHING:
                 return found
+        specs = [choice for choice in inner if isinstance(data, Mapping) and _family(choice)]
+        if len(specs) == 1:  # which says what is wrong
+            return _value(specs[0], data, where, make)
     elif outer is tuple and isinstance(data, list | tuple):
         kinds = inner[:1] * len(data) if inner[-1] is Ellipsis else inner
         if len(kinds) == len(data):

@@ -88,7 +88,7 @@ def test_neighbours_are_a_files_own(two):
     before = set(sys.modules)
     protocols = [load_protocol(str(path)) for path in (*two, *two)]
     assert [period(p) for p in protocols] == [200, 300, 200, 300]
-    assert [p.data.n_train for p in protocols] == [8, 9, 8, 9]
+    assert [p.task.data.n_train for p in protocols] == [8, 9, 8, 9]
     assert not {"helper", "parts", "parts.more", "later"} & (set(sys.modules) - before)
     value, name = load(f"{two[1]}:late")()
     assert value == "300*ms" and name.endswith(".later")

@@ -276,7 +276,7 @@ GAIN = 2.0
 
 def test_what_a_users_own_class_does_is_part_of_the_id(monkeypatch):
     def of(encoder):
-        return run_id(dataclasses.replace(SMALL, encoder=encoder), 0, "numpy", "data")
+        return run_id(SMALL.override({"encoder": encoder}), 0, "numpy", "data")
 
     settings = {"size": (8, 8), "total": 14.0}
     own, disguised = Doubled(**settings), type("RateEncoder", (Doubled,), {})(**settings)

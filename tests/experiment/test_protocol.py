@@ -632,6 +632,6 @@ def test_a_sleep_that_waits_for_weights_needs_a_weight_process(name, value):
     network = dataclasses.replace(TINY.network, projections=tuple(parts))
     opened = {"schedule.sleep.gates.decay": None, "network": network}
     changed = {f"schedule.sleep.{name}": value, "schedule.sleep.gates.noise": 1}
-    with pytest.raises(ProtocolError, match=rf"sleep\.{name}: got .* a weight process.*; add one"):
+    with pytest.raises(ScheduleError, match=rf"sleep\.{name}: got .* a weight process.*; add one"):
         TINY.override(opened | changed)
     assert TINY.override(opened).override({"schedule.sleep.fraction": 0} | changed)

@@ -33,7 +33,6 @@ ROOMS = """
 #: From which rooms another one is imported in spite of that.
 AGAINST = {
     ("experiment", "results"),  # a stored run gives the weights to start with
-    ("experiment", "run"),  # what is recorded, and when alarms ring
     ("experiment", "tasks"),  # a protocol has images, an encoder and readouts
     ("results", "sweep"),  # a table of the rows of a grid
     ("run", "analysis"),  # alarms measure

@@ -32,12 +32,12 @@ def test_what_was_recorded(result):
     arrays, dt = result.arrays, float(result.dt)
     schedule = RECORDED.schedule
     slots = schedule.compile(
-        RECORDED.data.n_train, RECORDED.data.n_readout, RECORDED.data.n_test,
+        RECORDED.task.data.n_train, RECORDED.task.data.n_readout, RECORDED.task.data.n_test,
         RECORDED.network.gates, RECORDED.network.dt,
     )  # fmt: skip
     assert np.array_equal(result.slots["phase"], slots.phase)
     np.testing.assert_allclose(np.asarray(result.slot_times), slots.starts * dt)
-    n = RECORDED.data.n_train * schedule.image_duration / schedule.wake_duration
+    n = RECORDED.task.data.n_train * schedule.image_duration / schedule.wake_duration
     assert len(result.sleeps.onsets) == len(result.sleeps.durations) == int(n) > 0
     np.testing.assert_allclose(result.sleeps.durations / ms, schedule.sleep_duration / ms)
     np.testing.assert_allclose(
@@ -65,9 +65,9 @@ def test_a_result_of_another_version_can_be_read(result):
     other = Result(result.path, result.info | {"protocol": described})
     with pytest.raises(StoreError, match=r"cannot be made .*colour.*; read it as stored_protocol"):
         _ = other.protocol
-    assert other.stored_protocol.data.n_train == "many"
+    assert other.stored_protocol.task.data.n_train == "many"
     assert other.stored_protocol.network == RECORDED.network
-    assert len(other.stored_protocol.tasks) == 0 and other.spikes == {}
+    assert len(other.stored_protocol.task.tasks) == 0 and other.spikes == {}
 
 
 def test_arrays_that_are_gone_are_said(result, tmp_path):

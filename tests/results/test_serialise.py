@@ -38,7 +38,7 @@ def stored(protocol):
 def assert_same(protocol):
     there = stored(protocol)
     made = Protocol.from_dict(there)
-    assert made == protocol == outlined(Protocol, there)
+    assert made == protocol == Protocol.outlined(there)
     assert made.describe() == protocol.describe()
     assert run_id(made, 0, "numpy", "x") == run_id(protocol, 0, "numpy", "x")
 
@@ -149,7 +149,7 @@ def test_a_forged_description_is_an_error_or_a_protocol(data):
             assert "\n" not in str(error)
         else:
             assert_same(made)
-        assert isinstance(outlined(Protocol, found), Protocol)
+        assert isinstance(Protocol.outlined(found), Protocol)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -153,9 +154,8 @@ class Images(Task):
 
     def course(self, protocol: Protocol, seed: int, material: Material) -> ImagesCourse:
         """Lay out a run."""
-        from .course import ImagesCourse  # which needs what this module says
-
-        return ImagesCourse(self, protocol, seed, material.content)
+        made = import_module(f"{__package__}.course")  # it is built on this module
+        return made.ImagesCourse(self, protocol, seed, material.content)
 
 
 def images_of(protocol: Protocol) -> tuple[Images, Schedule]:
