@@ -271,7 +271,7 @@ def _seeds(text: str) -> int | list[int]:
 
 
 def _rows_table(rows: Sequence[Any]) -> Any:
-    lines = ((r.grid, r.condition, r.protocol.data.source, r.seed, r.backend) for r in rows)
+    lines = ((r.grid, r.condition, r.protocol.source, r.seed, r.backend) for r in rows)
     return rich_table(("grid", "condition", "data", "seed", "backend"), lines, f"{len(rows)} rows")
 
 

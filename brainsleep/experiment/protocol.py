@@ -195,9 +195,11 @@ class Protocol(Displayed):
 
         The settings of the task stand beside those of the protocol.
         """
-        described = plain(self)
-        of_task = described.pop("task") or {}
-        return described | {name: value for name, value in of_task.items() if name != "kind"}
+        described: dict[str, Any] = {}
+        for name, value in plain(self).items():
+            parts = value or {} if name == "task" else {name: value}
+            described |= {k: v for k, v in parts.items() if name != "task" or k != "kind"}
+        return described
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> Protocol:

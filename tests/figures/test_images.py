@@ -24,7 +24,7 @@ TOLERANCE = 0.6
 
 BASELINE, DPI = Path(__file__).parents[1] / "baseline", 72
 compare = pytest.mark.mpl_image_compare(
-    baseline_dir=BASELINE.name, tolerance=TOLERANCE, style="default", savefig_kwargs={"dpi": DPI}
+    baseline_dir=str(BASELINE), tolerance=TOLERANCE, style="default", savefig_kwargs={"dpi": DPI}
 )
 
 

@@ -20,7 +20,6 @@ from brainsleep.models.lif import LIF
 from brainsleep.run.batch import check_alike
 from brainsleep.run.compare import Condition, match_rate, value_at
 from brainsleep.run.loop import Run
-from brainsleep.run.request import check_batch
 from brainsleep.run.segment import Batch, Capacity, check_segment, timing
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
@@ -131,7 +130,8 @@ def layered_backend(hooks):
 def together(n, hooks):
     network = lone_neurons(LIF)
     states = [initial_state(network, 0)] * n
-    check_batch(states, [segment(network, 1)] * n, [0] * n, hooks)
+    backend = make_backend("numpy", network, hooks=hooks)
+    backend.advance_batch(states, [segment(network, 1)] * n, [0] * n)
 
 
 def holding(held):

@@ -4,6 +4,7 @@ import inspect
 import pkgutil
 import re
 from dataclasses import replace
+from typing import get_type_hints
 
 import pytest
 from brian2.utils.stringtools import get_identifiers
@@ -83,7 +84,7 @@ def test_every_kind_is_found():
 
 def test_every_code_field_is_listed():
     for kind, labels in CODE.items():
-        text = {n for n, t in kind.__annotations__.items() if t == "str"} - {"name", "method"}
+        text = {n for n, t in get_type_hints(kind).items() if t is str} - {"name", "method"}
         assert text == set(labels), kind
 
 

@@ -65,10 +65,11 @@ def test_procedure_of_the_table_and_of_january():
         assert (readout.fit_last, readout.fit_share, readout.score_last) == (300, 0.8, 200)
         assert readout.merge and readout.variance == 0.95
         assert [r.name for r in protocol.task.more_readouts] == ["held_out"]
-    assert (table.data.n_validation, table.early_stopping.patience) == (100, 6)
-    assert table.early_stopping.restore == "if stopped"
-    assert table.readout.classifier == "logistic"
-    assert not january.early_stopping and january.readout.classifier == "quadratic"
+    assert (table.task.data.n_validation, table.task.early_stopping.patience) == (100, 6)
+    assert table.task.early_stopping.restore == "if stopped"
+    assert table.task.readout.classifier == "logistic"
+    assert not january.task.early_stopping
+    assert january.task.readout.classifier == "quadratic"
     for name in ("paper", "paper_january"):  # off by default
         protocol = load_protocol(name)
         assert protocol.schedule.epochs == 1 and not protocol.task.early_stopping
