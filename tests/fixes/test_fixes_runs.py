@@ -264,7 +264,9 @@ def compiled(network):
         pytest.skip("no C++ compiler")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINSLEEP_CACHE", str(Path("cache").resolve()))
-        patch.setattr("brainsleep.backends.cpp.build._compile", lambda at: (at / "main").touch())
+        patch.setattr(
+            "brainsleep.backends.cpp.backend.compile_program", lambda at: (at / "main").touch()
+        )
         made = make_backend("cpp", network)
     assert (made.directory / "main").exists()
 

@@ -19,7 +19,6 @@ from brainsleep.experiment.start import SavedWeights
 from brainsleep.models.lif import LIF
 from brainsleep.run.batch import check_alike
 from brainsleep.run.compare import Condition, match_rate, value_at
-from brainsleep.run.loop import Run
 from brainsleep.run.segment import Batch, Capacity, check_segment, timing
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
@@ -27,7 +26,6 @@ from brainsleep.sweep.grid import Grid, addressed
 from brainsleep.sweep.gridfile import read_grids
 from brainsleep.sweep.run import sweep
 from brainsleep.tasks.images.continual import Tasks
-from brainsleep.tasks.images.datasets import load_dataset
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.readout import Readout, classify
 
@@ -89,8 +87,7 @@ def order(classes, labels):
 def of_tasks(**changes):
     """What a run looks at on its way through two tasks."""
     protocol = tiny(tasks__classes=TWO_TASKS, data__n_train=40, **changes)
-    data = load_dataset("digits")
-    Run(protocol, 0, "numpy", data, "0123456789abcdef", Path("results"), lambda *told: None)
+    protocol.course(0, protocol.open({}))
 
 
 def segment(network, n, **more):
