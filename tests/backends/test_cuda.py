@@ -58,7 +58,6 @@ from brainsleep.run.loop import Run
 from brainsleep.run.segment import Capacity
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state, stream
-from brainsleep.tasks.images.datasets import load_dataset
 
 pytestmark = [pytest.mark.cuda, needs_brian2cuda]
 
@@ -486,11 +485,11 @@ def test_runs_of_a_batch_keep_rooms_of_their_own(monkeypatch, tmp_path):
         "brainsleep.run.batch.make_backend",
         lambda *_, capacity, **__: SimpleNamespace(room=room, capacity=capacity, watches=True),
     )
-    dataset = load_dataset("digits")
+    material = TINY.open({})
     runs = [
         Run(
             TINY.override({"schedule.image_duration": duration, "schedule.period": "2000*second"}),
-            *(0, "cuda", dataset, "id", tmp_path, lambda done, total, text: None),
+            *(0, "cuda", material, "id", tmp_path, lambda done, total, text: None),
         )
         for duration in ("50*ms", "1500*second")
     ]
