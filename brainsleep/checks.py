@@ -24,14 +24,21 @@ from brian2.parsing.expressions import is_boolean_expression, parse_expression_d
 from brian2.utils.stringtools import get_identifiers
 
 from . import diagnose, equation_text, mistakes, settle
-from .declared import TYPES, is_condition, whole_names, wrong_types
+from .declared import (
+    TYPES,
+    check_whole,
+    is_condition,
+    whole_names,
+    wrong_letters,
+    wrong_types,
+)
 from .errors import Details, SpecError, closest, explain, nearest, one_line
 from .quantities import check_quantity
 from .units import readable_unit, unit_name
 
 _OWN = """
 t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
-spike_count spiking spiked slot_index slot_unit zero_index total_size
+spike_count spiking spiked slot_index slot_unit zero_index total_size source variables logical_not
 """
 _CPP = """
 auto bool case catch char class const default delete do double enum explicit extern false float
@@ -44,6 +51,8 @@ RESERVED = frozenset(
     {*_OWN.split(), *_CPP.split(), *keyword.kwlist}
     | {*DEFAULT_FUNCTIONS, *DEFAULT_CONSTANTS, *DEFAULT_UNITS}
 )
+#: Such names that variables cannot have, since they have capitals, but new names could.
+_FREE = frozenset({"N", "N_pre", "N_post", "N_incoming", "N_outgoing"})
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _ASSIGNMENT = re.compile(r"(\w+)\s*([-+*/%]*)=(?!=)")
 
@@ -199,6 +208,7 @@ def check_expression(
     SpecError
         For an undefined name, inconsistent units, or an expression of the wrong kind.
     """
+    mistakes.raise_all(wrong_letters(code, where))
     given, code = code, settle.expression(code, whole_names(variables))
     names = identifiers(code)
     known = _resolve(code, names, variables, where, given)
@@ -246,6 +256,7 @@ def check_statements(
     writes: Iterable[str],
     deferred: Iterable[str] = (),
     meant: Meant = _nothing,
+    ours: Iterable[str] = (),
 ) -> set[str]:
     """Check a block of statements and return the identifiers in it.
 
@@ -264,23 +275,28 @@ def check_statements(
         knows). With any, units are left to a later check.
     meant : callable
         Says of a name that nothing defines what to write instead, or nothing.
+    ours : iterable of str
+        Reserved names that this package itself sets in the block.
 
     Raises
     ------
     SpecError
         For a syntax error, an undefined name, inconsistent units, or a forbidden assignment.
     """
+    mistakes.raise_all(wrong_letters(code, where))
     given, code = code, settle.statements(code, whole_names(variables))
     if not code:
         return set()
     names = identifiers(code)
     variables = {**dimensionless(*deferred), **variables}
-    mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant))
+    reserved = RESERVED - set(ours)
+    mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant, reserved))
     try:
         there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
         used = {k: v for k, v in there.items() if k in names}
         new, *others = analyse_identifiers(code, used)
     except Exception as error:
+        mistakes.raise_all(wrong_types(code, {**there, **_units(names)}, where, given))
         message = f"{where}: cannot read the statement {_shown(code)} ({one_line(error)})"
         wrong = diagnose.statements(given, {**there, **_units(names)})
         _raise_each(message, where, wrong, error)
@@ -323,7 +339,12 @@ def _shown(code: str) -> str:
 
 
 def _wrong_assignments(
-    given: str, variables: Mapping, where: str, writes: set[str], meant: Meant
+    given: str,
+    variables: Mapping,
+    where: str,
+    writes: set[str],
+    meant: Meant,
+    reserved: frozenset[str],
 ) -> list[SpecError]:
     """List assignments to what code must not set, or to a name that nothing reads."""
     fixed = ({*surroundings(), *variables}) - writes
@@ -342,6 +363,11 @@ def _wrong_assignments(
         if name in fixed:
             message = f"{line!r} assigns to '{name}', which is not for it to change; {may}"
             details = replace(details, brief=f"'{name}' is not for this code to change")
+        elif name in reserved or name in _FREE or name.startswith("_"):
+            brief = f"'{name}' is a name that Brian2, brainsleep, Python or C++ uses itself"
+            fix = f"choose another name, such as '{name.strip('_')}_own'"
+            message = f"{line!r}: {brief}; {fix}"
+            details = replace(details, brief=brief, fix=fix)
         elif match[2]:
             wrong.append(_undefined(name, line, writes, where, given, meant))
             continue
@@ -403,6 +429,7 @@ def check_equations(
                 check_expression(
                     code, known, label, unit=None if boolean else unit, boolean=boolean
                 )
+                check_whole(name, eq, known, label)
             except SpecError as error:
                 error.details = equation_text.in_equation(error.details, text, name)
                 raise

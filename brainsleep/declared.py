@@ -76,9 +76,14 @@ def check_flags(equations: Equations, where: str) -> None:
             details = Details(where=where, brief=brief, word=name, fix=fix)
             got = f"the flag ({flag}) of '{name}'"
             mistakes.report(SpecError(explain(where, got, can, fix), details))
+        drawn = sorted(eq.identifiers & _DRAWS)
+        if eq.type == SUBEXPRESSION and drawn and "constant over dt" not in eq.flags:
+            brief = f"'{name}' would be drawn anew wherever it is read, since it uses {drawn[0]}()"
+            fix = f"write ({', '.join([*eq.flags, 'constant over dt'])}) after it"
+            details = Details(where=where, brief=brief, word=name, fix=fix)
+            mistakes.report(SpecError(f"{where}: {brief}; {fix}: one draw a step", details))
         if "shared" in eq.flags and eq.type == SUBEXPRESSION:
-            draws = set() if "constant over dt" in eq.flags else _DRAWS
-            own = sorted(eq.identifiers & {"i", *draws, *_not_shared(equations)})
+            own = sorted(eq.identifiers & {"i", *_not_shared(equations)})
             if own:
                 brief = f"'{name}' cannot be (shared): every neuron has its own '{own[0]}'"
                 details = Details(where=where, brief=brief, word=name, fix="take the flag off")
@@ -100,8 +105,10 @@ def check_start(eq: SingleEquation, value: object, where: str) -> None:
     number = float(np.asarray(value))
     allowed = {"integer": "a whole number", "boolean": "0 or 1"}.get(eq.var_type, "")
     fits = number in (0, 1) if eq.var_type == "boolean" else number.is_integer()
-    if allowed and not fits:
-        raise SpecError(explain(where, f"{number:g}", f"{allowed}, as it is of type {eq.var_type}"))
+    if allowed and not (fits and -(2**31) <= number < 2**31):
+        bounds = f" between {-(2**31)} and {2**31 - 1}" if fits else ""
+        allowed += f"{bounds}, as it is of type {eq.var_type}"
+        raise SpecError(explain(where, f"{number:g}", allowed))
 
 
 def check_declared_only(equations: Equations, where: str, what: str) -> None:
@@ -136,6 +143,37 @@ def check_traces(equations: Equations, where: str) -> None:
                 "in every step, whatever their flags)"
             )
             mistakes.report(SpecError(message, Details(word=name)))
+
+
+def wrong_letters(code: str, where: str) -> list[SpecError]:
+    """List the letters of code that Brian2 and Python, or their readers, take for others."""
+    plain = settle.blanked(code)
+    strange = [at for at, letter in enumerate(plain) if letter > "~" and not letter.isspace()]
+    if not strange:
+        return []
+    at = strange[0]
+    letter = plain[at]
+    brief = f"the letter {letter!r} ({ascii(letter)[1:-1]}) cannot stand in code"
+    fix = "write names with the letters a to z, and numbers with the digits 0 to 9"
+    details = Details(where=where, brief=brief, code=code, span=(at, at + 1), fix=fix)
+    return [SpecError(f"{where}: {brief}; {fix}", details)]
+
+
+def check_whole(name: str, eq: SingleEquation, known: Mapping, where: str) -> None:
+    """Refuse a subexpression of type integer whose value is none.
+
+    Raises
+    ------
+    SpecError
+        With the way to make it whole.
+    """
+    if eq.type != SUBEXPRESSION or eq.var_type != "integer":
+        return
+    if brian_ast(eq.expr.code, {**DEFAULT_FUNCTIONS, **known}).dtype != "integer":
+        fix = f"write {name} = int({eq.expr.code}) : integer, or the unit 1 in place of the type"
+        details = Details(where=where, word=name, fix=fix, brief=f"'{name}' is no whole number")
+        got, allowed = repr(eq.expr.code), "a value of type integer, which it has"
+        raise SpecError(explain(where, got, allowed, fix), details)
 
 
 def kind(variable: object) -> str:
@@ -177,20 +215,38 @@ def wrong_types(code: str, known: Mapping, where: str, given: str) -> list[SpecE
     list of SpecError
         One for each wrong assignment.
     """
-    wrong, known = [], dict(known)
+    wrong, known, new = [], dict(known), set[str]()
+    several = False  # whether a number of each neuron's own was set already
     for name, operator, value in settle.read(code) or ():
-        wanted = kind(known[name]) if name in known else ""
         try:
-            found = brian_ast(value, known).dtype
+            tree = brian_ast(value, known)
         except Exception:  # of many kinds, and said by other checks
             continue
         if name not in known:
-            known[name] = Variable(name=name, dtype=TYPES[found])
-        elif wanted != "float" and (found != wanted or operator in _NOT_OF[wanted]):
-            fix = f"write {name} = {'int(...)' if wanted == 'integer' else 'x > 0'}"
+            known[name] = Variable(name=name, dtype=TYPES[tree.dtype], scalar=tree.scalar)
+            new.add(name)
+            several = several or not tree.scalar
+            continue
+        wanted, fix = kind(known[name]), f"set a new name, such as 'next_{name}', instead"
+        brief = allowed = ""
+        if wanted != "float" and (tree.dtype != wanted or operator in _NOT_OF[wanted]):
             allowed = f"a value of type {wanted}, which '{name}' has"
-            brief, span = f"'{name}' is of type {wanted}", diagnose.name_at(name, given)
-            details = Details(where=where, code=given, span=span, word=name, brief=brief, fix=fix)
+            brief = f"'{name}' is of type {wanted}"
+            if name not in new:
+                fix = f"write {name} = {'int(...)' if wanted == 'integer' else 'x > 0'}"
+        elif name in new and known[name].scalar and (several or not tree.scalar):
+            brief = f"'{name}' is one number for all, and cannot be set again"
+            allowed = f"'{name}' as it was set, one number for all"
+        several = several or not known[name].scalar
+        if brief:
+            details = Details(
+                where=where,
+                code=given,
+                span=diagnose.name_at(name, given),
+                word=name,
+                brief=brief,
+                fix=fix,
+            )
             got = repr(f"{name} {operator} {value}")
             wrong.append(SpecError(explain(where, got, allowed, fix), details))
     return wrong

@@ -170,6 +170,8 @@ class NeuronModel(Model):
         used |= checks.identifiers(*codes)
         with mistakes.going_on():
             integration.check_method(self.method, equations, known, where)
+        with mistakes.going_on():
+            self._check_spiking(where)
         writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
         with mistakes.going_on():
             if self.threshold:
@@ -189,19 +191,28 @@ class NeuronModel(Model):
         used |= self._check_initial(equations, where)
         checks.check_all_used(self.parameters, used, where)
 
+    def _check_spiking(self, where: str) -> None:
+        """Refuse what is to happen at spikes of a neuron that has none."""
+        for label in ("reset", "refractory"):
+            code = getattr(self, label).strip()
+            if code and not self.threshold.strip():
+                fix = "write a threshold, such as threshold='v > v_threshold'"
+                got, allowed = f"{code!r} without a threshold", "none, as there are no spikes"
+                details = Details(where=where, word=label, brief=f"{label} without a threshold")
+                raise SpecError(explain(f"{where}: {label}", got, allowed, fix), details)
+
     def _check_initial(self, equations: Equations, where: str) -> set[str]:
         """Check and freeze the values at the start; return the parameters they name."""
         initial = {}
         for name, value in self.initial.items():
             with mistakes.going_on():
                 source = self.parameters.get(value) if isinstance(value, str) else value
-                if name not in equations or source is None:
-                    allowed = (
-                        f"a variable ({', '.join(equations)}) and a quantity or parameter name"
-                    )
-                    wrong, known = (
-                        (value, self.parameters) if name in equations else (name, equations)
-                    )
+                stored = [k for k, eq in equations.items() if eq.type != SUBEXPRESSION]
+                if name not in stored or source is None:
+                    allowed = f"a variable ({', '.join(stored)}) and a quantity or parameter name"
+                    if name in equations and name not in stored:
+                        allowed += f"; '{name}' is computed by its equation"
+                    wrong, known = (value, self.parameters) if name in stored else (name, stored)
                     raise SpecError(
                         explain(f"{where}: initial", f"{name}={value!r}", allowed),
                         Details(word=str(wrong), close=closest(str(wrong), known)),

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 
 import brian2
 import numpy as np
+from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.clocks import BaseClock
+from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 
 from .errors import BackendError
@@ -160,6 +162,18 @@ class BrianNetwork:
         """Have `owner` carry out `code` at the times of `clock`."""
         owner.run_regularly(code, clock=clock, **place)
 
+    @staticmethod
+    def _knowing_all(group):
+        """Tell Brian2 what a subexpression depends on by way of others.
+
+        A block of statements that changes such a variable would else read an old value after.
+        """
+        parts = {k: v for k, v in group.variables.items() if isinstance(v, Subexpression)}
+        for variable in parts.values():
+            names = get_identifiers_recursively([variable.expr], group.variables)
+            variable.identifiers = set(variable.identifiers) | names
+        return group
+
     def _neurons(self, plan: GroupPlan) -> brian2.NeuronGroup:
         return brian2.NeuronGroup(
             plan.size,
@@ -174,7 +188,7 @@ class BrianNetwork:
         )
 
     def _add_group(self, plan: GroupPlan) -> None:
-        group = self.groups[plan.name] = self._neurons(plan)
+        group = self.groups[plan.name] = self._knowing_all(self._neurons(plan))
         slots = self._event_clock("slot")
         self._run_at(
             slots, group, plan.on_slot, when="start", order=SLOT, name=f"{plan.name}_on_slot"
@@ -243,7 +257,7 @@ class BrianNetwork:
         return synapses
 
     def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
-        synapses = self.groups[plan.name] = self._synapses(plan, pairs)
+        synapses = self.groups[plan.name] = self._knowing_all(self._synapses(plan, pairs))
         for position, process in enumerate(plan.processes):
             self._add_process(synapses, plan, process, position)
 

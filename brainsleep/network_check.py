@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from . import checks, mistakes
-from .spec import NetworkSpec
+from brian2 import Equations
+from brian2.equations.equations import SUBEXPRESSION
+
+from . import checks, mistakes, settle
+from .errors import Details, SpecError
+from .spec import NetworkSpec, Population
+
+#: Reserved names that the final code of neurons and synapses sets.
+_OF_NEURONS, _OF_SYNAPSES = {"spike_count", "spiking", "spiked"}, {"w_before"}
 
 
 def check_network(spec: NetworkSpec) -> None:
@@ -21,7 +29,8 @@ def check_network(spec: NetworkSpec) -> None:
         for drive in population.activities:
             with mistakes.going_on():
                 drive.check_step(spec.dt, f"population '{population.name}'")
-    plan = _sound(spec).plan
+    sound = _sound(spec)
+    plan = sound.plan
     groups, may_set = {}, {}
     for group in plan.groups:
         where = f"population '{group.name}'"
@@ -32,6 +41,16 @@ def check_network(spec: NetworkSpec) -> None:
             label = f"{where}: activity '{activity.gate}'"
             with mistakes.going_on():
                 checks.check_statements(activity.code, known, label, writes=may_set[group.name])
+        for part, code, own in _parts(sound, sound.population(group.name)):
+            with mistakes.going_on():
+                _check_new_names(code, set(known) - own, f"{where}: {part}")
+        may = may_set[group.name] | _OF_NEURONS
+        for label in ("reset", "on_step"):  # names that two of its parts give to different things
+            code = getattr(group, label)
+            with mistakes.going_on():
+                checks.check_statements(
+                    code, known, f"{where}: {label}", writes=may, ours=_OF_NEURONS
+                )
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
         known = {
@@ -47,7 +66,66 @@ def check_network(spec: NetworkSpec) -> None:
                 codes[f"{process.name}: {label}"] = code, set(synapse.state)
         for label, (code, may) in codes.items():
             with mistakes.going_on():
-                checks.check_statements(code, known, f"{where}: {label}", writes=may)
+                _check_computed(code, groups[synapse.target], f"{where}: {label}")
+            with mistakes.going_on():
+                checks.check_statements(
+                    code, known, f"{where}: {label}", writes=may, ours=_OF_SYNAPSES
+                )
+
+
+def _check_computed(code: str, equations: Equations, where: str) -> None:
+    """Refuse code of synapses that sets a variable, and reads what neurons compute from it.
+
+    Raises
+    ------
+    SpecError
+        Since it would read the value of before, or that of another synapse.
+    """
+    wrote = {name for name, _, _ in settle.read(code) or ()}
+    computed = {name: eq.identifiers for name, eq in equations.items() if eq.type == SUBEXPRESSION}
+    for name in checks.identifiers(code):
+        neurons, end = name.removesuffix("_post").removesuffix("_pre"), name.rpartition("_")[2]
+        if end not in ("pre", "post") or neurons not in computed:
+            continue
+        needs, more = set[str](), {neurons}
+        while more:
+            needs |= more
+            more = set().union(*(computed.get(each, set()) for each in more)) - needs
+        changed = sorted(wrote & {f"{each}_post" for each in needs})
+        if changed:
+            brief = f"'{name}' depends on '{changed[0]}', which the same code sets"
+            fix = f"write out its equation in place of '{name}'"
+            details = Details(where=where, code=code, word=name, brief=brief, fix=fix)
+            raise SpecError(f"{where}: {brief}; {fix}", details)
+
+
+def _parts(spec: NetworkSpec, population: Population) -> Iterator[tuple[str, str, set[str]]]:
+    """Yield the parts whose code runs on neurons: what and where, code, variables of its own."""
+    model = population.model
+    for label in ("reset", "on_slot", "on_step"):
+        yield f"neuron '{model.name}': {label}", getattr(model, label), set(model.variables)
+    for projection in spec.projections:
+        for rule in projection.rules:
+            for role, end in (("pre", projection.source), ("post", projection.target)):
+                if end == population.name:
+                    code, own = getattr(rule, f"{role}_spike"), set(rule.traces(role))
+                    yield f"plasticity rule '{rule.name}': {role}_spike", code, own
+
+
+def _check_new_names(code: str, taken: set[str], where: str) -> None:
+    """Refuse a new name in code that is a variable of another part of these neurons.
+
+    Raises
+    ------
+    SpecError
+        If the code would set that variable.
+    """
+    names = {name for name, _, _ in settle.read(settle.statements(code)) or ()}
+    for name in sorted(names & taken):
+        brief = f"the new name '{name}' is a variable of another part, which it would set"
+        fix = f"choose another name, such as '{name}_own'"
+        details = Details(where=where, code=code, word=name, brief=brief, fix=fix)
+        raise SpecError(f"{where}: {brief}; {fix}", details)
 
 
 def _sound(spec: NetworkSpec) -> NetworkSpec:

@@ -1,8 +1,12 @@
 """NumPy code in which every variable has values of its own, and whole numbers do not overflow.
 
+Synapses that write the same neuron are carried out one after the other wherever that matters.
+
 In Brian2's, ``old = x`` makes `old` another name of the same array, so that ``x += 1`` changes both
 (a plasticity gate could not put back what ``w += lr`` had added); what is set to an integer becomes
-one; and ``floor`` and ``ceil`` return integers of 32 bits. In C++ none of this is so.
+one; ``floor`` and ``ceil`` return integers of 32 bits; and ``x_post += 1`` is carried out for all
+synapses before the next statement reads `x_post`, or `x_pre` of the same neurons. In C++ none of
+this is so.
 """
 
 from __future__ import annotations
@@ -14,13 +18,20 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.codegen.statements import Statement
 from brian2.codegen.targets import codegen_targets
+from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.core.variables import ArrayVariable
 from brian2.parsing.bast import brian_ast
+from brian2.utils.stringtools import get_identifiers
 
 #: What code calls instead of Brian2's functions of the same names.
 _FUNCTIONS = {
     "floor": lambda value: np.float64(np.floor(value)),
     "ceil": lambda value: np.float64(np.ceil(value)),
 }
+
+
+#: Operators that give the same in any order.
+_COMMUTE = ({"+=", "-="}, {"*=", "/="})
 
 
 def _copy(value: np.ndarray) -> np.ndarray:
@@ -41,6 +52,29 @@ class CopyingGenerator(NumpyCodeGenerator):
             for blocks in (scalar, vector)
         )
         return super().translate_statement_sequence(scalar, vector)
+
+    def vectorise_code(self, statements: list, variables: dict, variable_indices: dict, **kwds):
+        """Translate statements that write to neurons; see Brian2's `NumpyCodeGenerator`."""
+        self._use_ufunc_at_vectorisation = not self._in_order(statements)
+        return super().vectorise_code(statements, variables, variable_indices, **kwds)
+
+    def _in_order(self, statements: list[Statement]) -> bool:
+        """Tell whether it matters that one synapse is done before the next."""
+        written: dict[str, list[str]] = {}  # operators, by array
+        for statement in statements:
+            if self.variable_indices.get(statement.var, "_idx") not in ("_idx", "0"):
+                array = self.get_array_name(self.variables[statement.var])
+                written.setdefault(array, []).append(statement.op)
+        names = get_identifiers(" ".join(statement.expr for statement in statements))
+        read = {
+            self.get_array_name(self.variables[name])
+            for name in names
+            if isinstance(self.variables.get(name), ArrayVariable)
+        }
+        return any(
+            array in read or (len(ops) > 1 and not any(set(ops) <= each for each in _COMMUTE))
+            for array, ops in written.items()
+        )
 
     def _copying(self, statement: Statement) -> Statement:
         """Have a statement set its variable to a copy, of the variable's own type."""
@@ -71,3 +105,9 @@ class CopyingCode(NumpyCodeObject):
 
 
 codegen_targets.add(CopyingCode)
+
+for _function in DEFAULT_FUNCTIONS.values():
+    try:
+        _function.implementations[CopyingCode]
+    except KeyError:  # Brian2 adds one when it is used, but for its own code only
+        _function.implementations.add_numpy_implementation(_function.pyfunc)

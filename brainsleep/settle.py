@@ -232,6 +232,16 @@ class _Floats(ast.NodeTransformer):
             self._made.append(node)
         return node
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Keep bounds of an integer as they are: compiled code makes them integers, too."""
+        self.generic_visit(node)
+        match node:
+            case ast.Call(func=ast.Name(id="clip"), args=[value, *bounds]) if _is_integer(value):
+                if not all(map(_is_integer, bounds)):
+                    node.args[0] = self._as_float(value)
+                    self._made.append(node)
+        return node
+
     def _as_float(self, node: ast.expr) -> ast.expr:
         """Return an integer as a float: Brian2 drops a factor of 1.0, but not ``floor``."""
         match node:

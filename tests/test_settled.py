@@ -194,6 +194,11 @@ def test_whole_numbers_are_computed_as_they_are_meant(name):
         "2.0**-i": lambda x, i: 2.0**-i,
         "floor((x + i)*7)//7": lambda x, i: math.floor((x + i) * 7) // 7,
         "(floor(x)*7) % 7": lambda x, i: 0,
+        "clip(i, 0.5, 2.5)": lambda x, i: min(max(i, 0.5), 2.5),
+        "clip(int(x), -1, 3)/2": lambda x, i: min(int(x), 3) / 2,
+        "exprel(-x)": lambda x, i: math.expm1(-x) / -x,
+        "log1p(x)": lambda x, i: math.log1p(x),
+        "expm1(-x)": lambda x, i: math.expm1(-x),
     }
     declared = "".join(f"\ny{k} : 1" for k in range(len(cases)))
     code = "k = 1/3\n" + "\n".join(f"y{k} = {case}" for k, case in enumerate(cases))
@@ -348,10 +353,142 @@ def test_what_a_variable_cannot_hold_is_refused(code, message, mended):
     run("numpy", neuron(equations, mended, parameters=parameters), x=[1.0, 2.5])
 
 
-@pytest.mark.parametrize(("variable", "value"), [("n", 0.5), ("b", 2)])
+@pytest.mark.parametrize(("variable", "value"), [("n", 0.5), ("n", 2**31), ("b", 2)])
 def test_a_start_that_a_variable_cannot_hold_is_refused(variable, value):
     with pytest.raises(SpecError, match="as it is of type"):
         neuron("n : integer\nb : boolean", initial={variable: value})
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_subexpression_of_others_is_never_old(name):
+    """Brian2 itself reads the old value of one that depends on what changed by way of another."""
+    model = neuron("s = 2*x : 1\nu = s + 1 : 1\nz : 1", "y = u\nx += 1\nz = u")
+    after = run(name, model, x=[1.0, 2.5])
+    assert after["y"].tolist() == [3, 6] and after["z"].tolist() == [5, 8]
+
+
+def test_synapses_do_not_read_what_they_change_by_way_of_an_equation():
+    model = neuron("s = 2*x : 1\nu = s + 1 : 1", threshold="x > 2")
+    for name in ("u_post", "s_pre"):
+        with pytest.raises(
+            SpecError, match=f"'{name}' depends on 'x_post'.*write out its equation"
+        ):
+            one_synapse(SynapseModel(name="s", on_pre=f"y_post += {name}\nx_post += 1"), model)
+    one_synapse(SynapseModel(name="s", on_pre="y_post += 2*x_post + 1\nx_post += 1"), model)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_synapses_onto_one_neuron_are_carried_out_one_by_one(name):
+    """Also in NumPy code, as in a loop over spikes and their synapses."""
+    blocks = ["y_post += x_pre\nx_post += 1", "y_post = w\nx_post += y_post"]
+    blocks += ["x_post += w\ny_post += w*x_post", "y_post += w\ny_post *= 2", "y_post -= w"]
+    for code in blocks:
+        spec = one_synapse(SynapseModel(name="s", on_pre=code), neuron(threshold="x > 2"), n=4)
+        start = initial_state(spec, 1)
+        x, w = np.array([3.0, 4.0, 5.0, 1.0]), np.linspace(0.5, 1.5, len(start.arrays["ee.w"]))
+        state = start.updated(e__x=x, ee__w=w)
+        after, _ = backend(name, spec).advance(state, make_segment(spec, [[0.0]], [1]), 1)
+        x, y = x.tolist(), [0.0] * 4
+        spikes = [each > 2 for each in x]
+        for k, (pre, post) in enumerate(zip(*state.synapses["ee"], strict=True)):
+            if spikes[pre]:
+                names = {"x_pre": x[pre], "x_post": x[post], "y_post": y[post], "w": w[k]}
+                exec(code, names)
+                x[post], y[post] = names["x_post"], names["y_post"]
+        np.testing.assert_allclose(after.arrays["e.x"], x, err_msg=code)
+        np.testing.assert_allclose(after.arrays["e.y"], y, err_msg=code)
+
+
+def one_synapse(synapse, model, n=2, **changes):
+    """Neurons all connected with each other."""
+    projection = Projection(
+        name="ee",
+        source="e",
+        target="e",
+        synapse=synapse,
+        weights=InitialWeights(low=1.0),
+        w_max=9.0,
+        **changes,
+    )
+    return dataclasses.replace(lone_neurons(model, n), projections=(projection,))
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "mended"),
+    [
+        ("spike_count = 5\ny = spike_count", "uses itself", "own = 5\ny = own"),
+        ("slot_index = 5\ny = slot_index", "uses itself", "own = 5\ny = own"),
+        ("lastspike = x\ny = lastspike", "uses itself", "lastspike_own = x\ny = lastspike_own"),
+        ("w_before = x\ny = w_before", "uses itself", "w_before_own = x\ny = w_before_own"),
+        ("ms = 2.0\ny = x*ms", "uses itself", "ms_own = 2.0\ny = x*ms_own"),
+        ("N = 2.0\ny = x*N", "uses itself", "N_own = 2.0\ny = x*N_own"),
+        ("t = 2.0\ny = x*t", "uses itself", "t_own = 2.0\ny = x*t_own"),
+        ("_idx = 0\ny = x*_idx", "uses itself", "idx_own = 0\ny = x*idx_own"),
+        ("logical_not = x\ny = logical_not", "uses itself", "own = x\ny = own"),
+        ("a = 1.0\na = a*x\ny = a", "one number for all", "a = 1.0\nnext_a = a*x\ny = next_a"),
+        ("a = 2.0\ny = a*x\na = 3.0\nx = a*x", "one number", "a = 2.0\ny = a*x\nb = 3.0\nx = b*x"),
+        ("a = 1\na += x\ny = a", "of type integer", "a = 1\nnext_a = a + x\ny = next_a"),
+        ("y = \uff58 + 1", "cannot stand in code", "y = x + 1  # \uff58"),
+    ],
+)  # fmt: skip
+def test_new_names_that_mean_something_else_are_refused(code, message, mended):
+    with pytest.raises(SpecError, match=message) as caught:
+        neuron("", code)
+    assert "\n" not in str(caught.value)
+    run("numpy", neuron("", mended), x=[1.0, 2.5])
+
+
+def test_a_new_name_does_not_set_what_another_part_keeps():
+    """That of a rule would have set the neuron's variable at every spike."""
+    threshold = {"threshold": "x > 0", "reset": "y = 1"}
+
+    def network(spike, **neurons):
+        rule = PlasticityRule(name="r", pre_equations="z : 1", pre_spike=spike, on_pre="w = z_pre")
+        silent = SynapseModel(name="s", on_pre="")
+        return one_synapse(silent, neuron(**threshold | neurons), rules=(rule,))
+
+    for wrong in (
+        lambda: network("y = 2.0\nz = y"),
+        lambda: network("z = 1", on_step="r_pre_z = x\ny = r_pre_z"),
+    ):
+        with pytest.raises(SpecError, match="is a variable of another part"):
+            wrong()
+    with pytest.raises(SpecError, match=r"of type integer|one number for all"):
+        network("a = 0.5*z\nz = a + 1", reset="a = 3\ny = a")
+    network("y_own = 2.0\nz = y_own", on_step="r_own = x\ny = r_own")
+
+
+@pytest.mark.parametrize("name", ["source", "variables", "logical_not"])
+def test_variables_that_no_backend_could_have(name):
+    with pytest.raises(SpecError, match="does not use itself"):
+        neuron(f"{name} : 1", f"{name} = x")
+
+
+def test_draws_in_a_subexpression_are_one_a_step():
+    for flags, mended in (("", "constant over dt"), ("(shared)", "shared, constant over dt")):
+        with pytest.raises(SpecError, match=re.escape(f"write ({mended}) after it")):
+            neuron(f"s = rand() : 1 {flags}", "y = s")
+        after = run("numpy", neuron(f"s = rand() : 1 ({mended})", "y = s\nx = s"), x=[0.0, 0.0])
+        assert after["y"].tolist() == after["x"].tolist() and (after["y"] > 0).all()
+
+
+def test_a_subexpression_of_type_integer_is_one():
+    with pytest.raises(SpecError, match=r"write s = int\(x/2\) : integer"):
+        neuron("s = x/2 : integer", "y = s")
+    after = run("numpy", neuron("s = int(x/2) : integer", "y = s"), x=[3.0, -3.0])
+    assert after["y"].tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("changes", [{"reset": "x = 0"}, {"refractory": "3*ms"}])
+def test_what_happens_at_spikes_needs_a_threshold(changes):
+    with pytest.raises(SpecError, match="write a threshold"):
+        neuron(**changes)
+    neuron(threshold="x > 1", **changes)
+
+
+def test_a_start_of_what_is_computed_is_refused():
+    with pytest.raises(SpecError, match="'s' is computed by its equation"):
+        neuron("s = 2*x : 1", "y = s", initial={"s": 3})
 
 
 # -- methods -----------------------------------------------------------------------------------
