@@ -136,6 +136,8 @@ def _simulate(
         dataset = load(protocol.data.source, protocol.data.root or None)
         if squeezed := protocol.encoder.squeezed(*dataset.images.shape[1:]):
             warn("%s: %s", dataset.name, squeezed)
+        if unseen := dataset.unseen:
+            warn("%s: %s", dataset.name, unseen)
         address = run_id(protocol, seed, backend_identity(backend), dataset.fingerprint)
         jobs[address] = protocol, seed, backend, dataset, address, out, tell
         addresses.append(address)
