@@ -182,7 +182,7 @@ def structure(network: Network) -> Any:
     """
     if not isinstance(network, NetworkSpec):
         return plain(network)
-    periods = {process.name: str(process.period) for _, process in network.weight_processes()}
+    periods = {process.name: plain(process.period) for _, process in network.weight_processes()}
     return json.loads(json.dumps({**code_of(network), "period": periods}, default=str))
 
 

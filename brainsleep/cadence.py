@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from brian2 import Quantity
+
+if TYPE_CHECKING:
+    from .schedule import Schedule
+    from .slots import SlotTable
 
 #: Largest fraction of wake that a sleep may take: the little brown bat sleeps 20 of 24 h, and no
 #: mammal sleeps longer. What is above was meant in per cent.
@@ -20,6 +26,17 @@ def every_nth(fraction: float) -> int:
     [10, 3, 2, 2, 1, 1]
     """
     return max(1, int(1 / fraction + 1e-9))  # 1/(1/49) is a little less than 49
+
+
+def without_sleep(schedule: Schedule, table: SlotTable, dt: Quantity) -> str:
+    """Say so if a run with a sleep is over before the first one is due; else nothing."""
+    steps = table.steps[table.stage == "train"].sum()
+    if not schedule.sleep.fraction or not steps or "sleep" in table.phase:
+        return ""
+    return (
+        f"there is no sleep: it comes after every {schedule.wake_duration} of wake, "
+        f"and the training images last {int(steps) * dt}"
+    )
 
 
 def scheduled(described: Mapping[str, Any]) -> tuple[float, float]:

@@ -196,8 +196,10 @@ def _read_png(path: Path, shape: tuple[int, ...] | None, n_files: int) -> np.nda
     with open(path, "rb") as stream:
         with Image.open(stream, formats=["PNG"]) as image:
             size = (image.height, image.width)
-            if image.mode not in ("1", "L"):
-                got, fix = f"an image of mode {image.mode}", f"write {_to_grey(image)}.save(path)"
+            if image.mode not in ("1", "L") or image.has_transparency_data:
+                got = f"an image of mode {image.mode}"
+                got += ", partly transparent" if image.has_transparency_data else ""
+                fix = f"write {_to_grey(image)}.save(path)"
                 raise data_error(path, got, "grey, 8 or 1 bit", fix)
             if shape is not None and size != shape:
                 allowed = f"{shape} as in the images before it"

@@ -99,6 +99,18 @@ class Dataset:
         parts = (self.labels, self.test_labels)
         return len(np.unique(np.concatenate([part for part in parts if part is not None])))
 
+    @property
+    def unseen(self) -> str:
+        """Say which classes only the test images have: nothing can be right about them."""
+        if self.test_labels is None or not len(new := np.setdiff1d(self.test_labels, self.labels)):
+            return ""
+        number = int(np.isin(self.test_labels, new).sum())
+        named = ", ".join(map(str, new[:5])) + (", ..." if len(new) > 5 else "")
+        return (
+            f"{number} of {len(self.test_labels)} test images are of classes that no training "
+            f"image has ({named}); are both numbered in the same way?"
+        )
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the shapes, types and bytes of all arrays."""

@@ -13,6 +13,7 @@ from PIL import Image
 from . import mistakes
 from .errors import DataError, ProtocolError, explain
 from .fields import checked_fields
+from .quantities import is_number
 
 
 @checked_fields(ProtocolError)
@@ -56,11 +57,11 @@ class RateEncoder:
             expected = "two whole numbers of pixels from 1, such as (15, 15)"
             raise ProtocolError(explain("encoder.size", self.size, expected))
         object.__setattr__(self, "size", tuple(int(n) for n in self.size))
-        if self.total is not None and not (
-            isinstance(self.total, numbers.Real) and 0 < self.total < math.inf
-        ):
-            expected = "a positive number, or None for no scaling"
-            raise ProtocolError(explain("encoder.total", self.total, expected))
+        if self.total is not None:
+            if not is_number(self.total) or self.total <= 0:
+                expected = "a positive number, or None for no scaling"
+                raise ProtocolError(explain("encoder.total", self.total, expected))
+            object.__setattr__(self, "total", float(self.total))
         if not (
             isinstance(self.max_rate, Quantity)
             and have_same_dimensions(self.max_rate, Hz)

@@ -7,6 +7,7 @@ converted without a doubt gets an error that says what it is and gives the expre
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,13 @@ from .errors import DataError, explain
 #: Images of which no grey value reaches this are not dark but on another scale, such as 0 to 15.
 DARK = 32
 
-#: What turns any labels into class numbers from 0.
-RENUMBER = "numpy.unique(labels, return_inverse=True)[1]"
+
+def renumbered(what: str) -> str:
+    """Say how any labels are turned into class numbers from 0: in both parts of a set the same."""
+    if "test_labels" not in what:
+        return "numpy.unique(labels, return_inverse=True)[1]"
+    before = "classes = numpy.unique(labels) of the labels before they were numbered"
+    return f"numpy.searchsorted(classes, test_labels), with {before}"
 
 
 def data_error(what: object, got: object, allowed: object, fix: str = "") -> DataError:
@@ -44,6 +50,7 @@ def as_images(values: np.ndarray, what: str) -> np.ndarray:
     DataError
         If they are of another type, shape or range, or all but black.
     """
+    _check_not_masked(values, what, "images.filled(0), where 0 is black")
     values = _in_shape(np.asarray(values), what)
     if values.dtype.kind not in "biuf":
         allowed = "integers 0..255 or floats 0..1"
@@ -67,6 +74,13 @@ def as_images(values: np.ndarray, what: str) -> np.ndarray:
     if 0 < grey.max() < DARK:
         raise data_error(what, f"{got}, nearly black", f"{allowed}, where white is {white}", fix)
     return _read_only(grey, np.uint8)
+
+
+def _check_not_masked(values: Any, what: str, fix: str) -> None:
+    """Refuse a masked array: as a plain one it would have again what was hidden."""
+    if np.ma.is_masked(values):
+        got = f"{np.ma.count_masked(values)} masked values"
+        raise data_error(what, got, "an array without a mask", f"write {fix}")
 
 
 def _in_shape(values: np.ndarray, what: str) -> np.ndarray:
@@ -110,6 +124,7 @@ def as_labels(values: np.ndarray, what: str) -> np.ndarray:
     DataError
         If they are of another type, shape or range.
     """
+    _check_not_masked(values, what, "labels.compressed(), and leave out those images")
     values = np.asarray(values)
     kind, number = values.dtype.kind, values.dtype.kind in "biuf"
     if values.ndim != 1 or not values.size:
@@ -122,7 +137,7 @@ def as_labels(values: np.ndarray, what: str) -> np.ndarray:
         raise data_error(what, got, "(n_samples,), not empty", fix)
     allowed = "integer class numbers"
     if not number:
-        raise data_error(what, f"type {values.dtype}", allowed, f"write {RENUMBER}")
+        raise data_error(what, f"type {values.dtype}", allowed, f"write {renumbered(what)}")
     if wrong := int(np.sum(~np.isfinite(values))):
         got = f"{wrong} of {len(values)} that are NaN or infinite"
         raise data_error(what, got, allowed, "leave out images without a label")
@@ -133,7 +148,7 @@ def as_labels(values: np.ndarray, what: str) -> np.ndarray:
         raise data_error(what, f"type {values.dtype}", allowed, "write labels.astype(int)")
     if values.min() < 0 or values.max() > np.iinfo(np.int64).max:
         got = f"values from {values.min()} to {values.max()}"
-        raise data_error(what, got, "class numbers from 0", f"write {RENUMBER}")
+        raise data_error(what, got, "class numbers from 0", f"write {renumbered(what)}")
     return _read_only(values, np.int64)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import DataError, explain
-from .images import RENUMBER
+from .images import renumbered
 
 #: Largest array read from a file, in bytes, uncompressed.
 MAX_BYTES = 4 * 2**30
@@ -80,7 +80,9 @@ def read_npy(
         shape, _, dtype = readers[major](stream)
     if dtype.kind not in kinds:
         allowed = "numbers or text" if "U" in kinds else "numbers"
-        fix = "save no objects" if "U" in kinds else "save numbers, of class names with " + RENUMBER
+        fix = "save no objects"
+        if "U" not in kinds:
+            fix = f"save numbers, of class names with {renumbered(member)}"
         raise DataError(explain(str(path), f"{member} of type {dtype}", allowed, fix))
     size = math.prod(shape) * dtype.itemsize
     _check_size(f"{member} of shape {shape}", size, path, min(limit, info.file_size))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity
 
-from .functions import described
+from .functions import described, described_class
 from .units import unit_name
 
 
@@ -20,7 +20,8 @@ def plain(value: Any) -> Any:
         return float(value) if unit == "1" else f"{float(value)!r} {unit}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"kind": type(value).__name__, **fields}
+        own = described_class(type(value))  # what it does is not said by its fields
+        return {"kind": type(value).__name__, **fields} | ({"class": own} if own else {})
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, tuple | list):

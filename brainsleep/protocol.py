@@ -218,6 +218,8 @@ class Protocol:
         with mistakes.going_on():
             self._check_size()
         with mistakes.going_on():
+            self._check_end_of_sleep()
+        with mistakes.going_on():
             self.initial_weights.check(self.network)
         object.__setattr__(
             self, "more_readouts", tuple_of(self.more_readouts, Readout, "more_readouts")
@@ -246,6 +248,17 @@ class Protocol:
                 ),
                 Details(word="size"),
             )
+
+    def _check_end_of_sleep(self) -> None:
+        """Refuse a sleep that waits for weights which nothing is there to change: it never is."""
+        sleep, wanted = self.schedule.sleep, {"until_initial": False, "trigger": 0}
+        changed = any(p.processes for p in self.network.projections)
+        for name, none in wanted.items() if sleep.fraction and not changed else ():
+            if got := getattr(sleep, name):
+                allowed = "a network with a weight process, whose projections are summed"
+                fix = f"add one, or set schedule.sleep.{name} to {none}"
+                word = Details(word=name)
+                raise ProtocolError(explain(f"schedule.sleep.{name}", got, allowed, fix), word)
 
     def override(self, changes: Mapping[str, Any]) -> Protocol:
         """Return a copy with settings changed.

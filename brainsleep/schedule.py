@@ -335,6 +335,9 @@ class Schedule:
         """Turn times into steps; check that there is room for an image between two sleeps."""
         image = self._steps(self.image_duration, dt, "image_duration")
         sleep = self._rounded(self.sleep_duration, dt, "sleep.max_duration")
+        if self.sleep.fraction and not sleep:
+            allowed = f"at least one time step, {dt}; a fraction of 0 is no sleep"
+            raise ScheduleError(explain("schedule.sleep", self.sleep_duration, allowed))
         period = float(self.wake_duration / dt)
         if len(self.sleep.stages) * self.sleep.cycles > MAX_SLOTS:
             allowed = f"at most {MAX_SLOTS} stages in a sleep"

@@ -13,6 +13,7 @@ import numpy as np
 
 from .backend import backend_identity, default_backend, make_backend
 from .batch import check_alike, finish
+from .cadence import without_sleep
 from .datasets import load_dataset
 from .errors import BatchError, ProtocolError, explain, one_line
 from .probes import shown
@@ -135,6 +136,8 @@ def _simulate(
         dataset = load(protocol.data.source, protocol.data.root or None)
         if squeezed := protocol.encoder.squeezed(*dataset.images.shape[1:]):
             warn("%s: %s", dataset.name, squeezed)
+        if unseen := dataset.unseen:
+            warn("%s: %s", dataset.name, unseen)
         address = run_id(protocol, seed, backend_identity(backend), dataset.fingerprint)
         jobs[address] = protocol, seed, backend, dataset, address, out, tell
         addresses.append(address)
@@ -153,9 +156,13 @@ def _simulate(
                 ends[address] = found
                 continue
             try:
-                runs.append(Run(*job))
+                runs.append(run := Run(*job))
             except Exception as error:
                 ends[address] = error
+                continue
+            network, schedule = run.protocol.network, run.protocol.schedule
+            if text := without_sleep(schedule, run.table, network.dt):
+                warn("%s: %s", run.protocol.name, text)
         fresh = force or any(run.protocol.hooks for run in runs)
         finished = finish(runs, backend, fresh)
         ends |= {run.identity: end for run, end in zip(runs, finished, strict=True)}

@@ -146,9 +146,19 @@ def read_result(path: str | Path) -> Result:
 def finished(out: Path, run_id: str) -> Result | None:
     """Return the result of `run_id` in `out` if it is sound, else None; nothing is changed."""
     try:
-        return read_result(out / run_id)
+        return _result_of(out, run_id)
     except StoreError:
         return None
+
+
+def _result_of(out: Path, run_id: str) -> Result:
+    """Read the result in the folder `run_id`; a copy of another run's is none."""
+    found = read_result(out / run_id)
+    if found.info.get("run_id") != run_id:
+        raise StoreError(
+            explain(f"result {found.path}", f"that of run {found.info.get('run_id')}", "its own")
+        )
+    return found
 
 
 @contextlib.contextmanager
@@ -181,7 +191,7 @@ def find_result(out: Path, run_id: str) -> Result | None:
             _recover(out, run_id)
         if not path.exists() or (path.is_dir() and not any(path.iterdir())):
             return None  # an empty folder is what workflow engines make for what is to come
-        return read_result(path)
+        return _result_of(out, run_id)
     except StoreError as error:
         damage = str(error)
     except OSError as error:

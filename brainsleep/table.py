@@ -60,6 +60,9 @@ BASE = {
     "n_train": "training images",
 }
 
+#: Columns that are text, whatever it looks like: an id may be all digits, a protocol called "NA".
+_TEXT = ("run_id", "protocol", "model", "data", "data_fingerprint", "backend", "grid", "condition")
+
 #: Settings that are not columns of their own, since a column of `BASE` says it or nothing does.
 _SAID = ("name", "description", "data.source", "data.root", "data.n_train", "network.name",
          "schedule.sleep.fraction")  # fmt: skip
@@ -285,13 +288,25 @@ def read(path: str | Path) -> pandas.DataFrame:
     path = Path(path)
     _check_name(path)
     try:
-        return pandas.read_csv(path) if path.suffix == ".csv" else pandas.read_parquet(path)
+        return _read_csv(path) if path.suffix == ".csv" else pandas.read_parquet(path)
     except ImportError as error:
         raise _without_pyarrow() from error
     except MemoryError:
         raise
     except Exception as error:  # pandas and pyarrow fail in too many ways to list
         raise StoreError(f"table {path}: cannot read ({one_line(error)})") from error
+
+
+def _read_csv(path: Path) -> pandas.DataFrame:
+    """Read a table; what looks like a number or like nothing, but is text, stays text."""
+    import pandas
+
+    names = pandas.read_csv(path, nrows=0).columns
+    words = [n for n in names if n in _TEXT or n.startswith("version.")]
+    hashes = [n for n in names if n.endswith((".equations", ".name"))]
+    frame = pandas.read_csv(path, dtype=dict.fromkeys([*words, *hashes], str))
+    as_written = pandas.read_csv(path, usecols=words, dtype=str, keep_default_na=False)
+    return frame.assign(**{name: as_written[name] for name in words})
 
 
 def choose(frame: pandas.DataFrame, where: Mapping[str, str]) -> pandas.DataFrame:

@@ -95,6 +95,19 @@ def is_installed(file: str | None) -> bool:
     )
 
 
+def belongs_to_user(module: ModuleType) -> bool:
+    """Tell whether a module is none of Python's, of an installed package, or of this one."""
+    file = getattr(module, "__file__", None)
+    places = [file] if file else list(getattr(module, "__path__", []))
+    if not places:  # a notebook, or what was made by hand
+        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+        return module.__name__ not in sys.builtin_module_names and origin not in (
+            "built-in",
+            "frozen",
+        )
+    return not all(map(is_installed, places))
+
+
 class UserFile(SourceFileLoader):
     """Loads a file as it is now, never as it was compiled before, and keeps the text of it."""
 

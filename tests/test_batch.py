@@ -19,6 +19,7 @@ from conftest import TINY, make_segment, needs_compiler
 from brainsleep import batch as batch_module
 from brainsleep import run as run_module
 from brainsleep.backend import make_backend
+from brainsleep.batch import check_alike
 from brainsleep.errors import (
     BackendError,
     BatchError,
@@ -358,6 +359,14 @@ def test_other_networks_are_refused(tmp_path):
 
 
 @pytest.mark.torch
+def test_periods_that_are_written_alike_are_not_taken_for_one():
+    key = "network.projections.*.processes.*.period"
+    alike = [TINY.override({key: f"{period}*ms"}) for period in (11, 11.000000001)]
+    with pytest.raises(BackendError, match=r"period\.decay: got 0\.011000000001 second"):
+        check_alike(alike)
+    check_alike(alike[:1] * 2)
+
+
 def test_layered_networks_go_together_too(tmp_path):
     pytest.importorskip("snntorch")
     from test_surrogate import LAYERED

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import TINY
 from PIL import Image
 
 from brainsleep import datafiles, known
@@ -18,6 +19,7 @@ from brainsleep.datafiles import IDX_DTYPES, IDX_FILES, read_idx
 from brainsleep.datasets import Dataset, load_dataset, split
 from brainsleep.errors import DataError
 from brainsleep.known import DEBIAN_FASHION, KNOWN_SETS
+from brainsleep.simulate import simulate
 
 IDX_CODES = {code: np.dtype(name) for code, name in IDX_DTYPES.items()}
 
@@ -928,3 +930,46 @@ def test_bad_numbers(what, value):
     numbers = {"n_train": 1, "n_readout": 1, "n_test": 1, what: value}
     with pytest.raises(DataError, match=f"split: {what}: got .*; expected a whole number"):
         split(Dataset("small", IMAGES, LABELS), **numbers, rng=rng())
+
+
+SIX = np.arange(6 * 16, dtype=np.uint8).reshape(6, 4, 4)
+
+
+def test_masked_arrays_are_refused():
+    hidden = np.ma.masked_array(SIX, mask=SIX > 50)
+    with pytest.raises(DataError, match=r"45 masked values; .* write images\.filled\(0\)"):
+        Dataset("a", hidden, np.arange(6))
+    assert Dataset("a", hidden.filled(0), np.arange(6)).images.max() == 50
+    with pytest.raises(DataError, match=r"labels: got 1 masked values; .*compressed"):
+        Dataset("a", SIX, np.ma.masked_array(np.arange(6), mask=np.arange(6) == 2))
+
+
+def test_class_names_of_the_test_images_get_the_numbers_of_the_others():
+    labels, test_labels = np.array(list("abcabc")), np.array(list("bbccbc"))
+    classes = np.unique(labels)
+    numbers = np.unique(labels, return_inverse=True)[1]
+    with pytest.raises(DataError, match=r"write numpy\.searchsorted\(classes, test_labels\)"):
+        Dataset("a", SIX, numbers, SIX, test_labels)
+    mended = np.searchsorted(classes, test_labels)
+    assert mended.tolist() == [1, 1, 2, 2, 1, 2]
+    assert not Dataset("a", SIX, numbers, SIX, mended).unseen
+
+
+def test_classes_that_only_the_test_images_have_are_said(tmp_path, caplog):
+    images = np.random.default_rng(0).integers(0, 256, (92, 8, 8), dtype=np.uint8)
+    labels = np.arange(92) % 4
+    parts = {"images": images, "labels": labels, "test_images": images, "test_labels": labels + 1}
+    np.savez(tmp_path / "shifted.npz", **parts)
+    assert not load_dataset("digits").unseen
+    shifted = TINY.override({"data.source": str(tmp_path / "shifted.npz"), "data.n_train": 4})
+    simulate(shifted.override({"data.n_test": 4}), backend="numpy", out=tmp_path / "out")
+    assert "shifted: 23 of 92 test images are of classes that no training image has (4)" in (
+        caplog.text
+    )
+
+
+def test_grey_png_files_with_a_transparent_grey_are_refused(tmp_path):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(SIX[0]).save(tmp_path / "a" / "0.png", transparency=3)
+    with pytest.raises(DataError, match=r"mode L, partly transparent.*alpha_composite"):
+        load_dataset(tmp_path)

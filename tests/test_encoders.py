@@ -165,3 +165,10 @@ def test_settings_can_be_replaced_but_not_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         encoder.total = 1
     assert dataclasses.replace(encoder, total=None).total is None
+
+
+def test_a_total_is_a_number_and_the_same_however_it_is_written():
+    assert RateEncoder(total=22) == RateEncoder(total=22.0)
+    assert type(RateEncoder(total=22).total) is float
+    with pytest.raises(ProtocolError, match=r"encoder\.total: got True"):
+        RateEncoder(total=True)

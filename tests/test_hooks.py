@@ -2,7 +2,10 @@
 
 import dataclasses
 import functools
+import importlib
 import logging
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -10,8 +13,10 @@ from brian2 import Quantity, mV, second
 from brian2.units.fundamentalunits import have_same_dimensions
 from conftest import TINY, needs_compiler
 
+from brainsleep.encoders import RateEncoder
 from brainsleep.errors import SweepError
 from brainsleep.grid import Grid, addressed
+from brainsleep.load import load
 from brainsleep.plain import plain
 from brainsleep.protocol import run_id
 from brainsleep.simulate import simulate
@@ -104,6 +109,182 @@ def test_defaults_globals_methods_and_lambdas_count(monkeypatch):
     assert address(reading) == before
     monkeypatch.setitem(globals(), "OFFSETS", [1.0])
     assert address(reading) != before
+
+
+#: What a hook does is said elsewhere: `VALUE` is what differs, in the files of a study.
+ELSEWHERE = {
+    "decorator": """
+        import functools
+        def decorated(f):
+            @functools.wraps(f)
+            def inner(groups, t):
+                groups["e"].v = VALUE
+            return inner
+        @decorated
+        def hook(groups, t): pass
+    """,
+    "helper with a decorator": """
+        import contextlib
+        @contextlib.contextmanager
+        def changed(group):
+            group.v = VALUE
+            yield
+        def hook(groups, t):
+            with changed(groups["e"]): pass
+    """,
+    "helper's helper": """
+        import helper
+        def hook(groups, t): groups["e"].v = helper.value()
+    """,
+    "import": """
+        def hook(groups, t):
+            import helper
+            groups["e"].v = helper.value()
+    """,
+    "import of a name": """
+        def hook(groups, t):
+            from helper import value
+            groups["e"].v = value()
+    """,
+    "module": """
+        import helper
+        helper.other.X = VALUE
+        def hook(groups, t): groups["e"].v = helper.other.X
+    """,
+    "package": """
+        import parts.more
+        def hook(groups, t): groups["e"].v = parts.more.X
+    """,
+    "attribute": """
+        def hook(groups, t): groups["e"].v = hook.gain
+        hook.gain = VALUE
+    """,
+    "method's global": """
+        X = VALUE
+        class A:
+            @staticmethod
+            def f(): return X
+        def hook(groups, t): groups["e"].v = A.f()
+    """,
+    "class attribute": """
+        class A:
+            x = 0
+        A.x = VALUE
+        def hook(groups, t): groups["e"].v = A.x
+    """,
+    "base class": """
+        class B:
+            x = VALUE
+        class A(B): pass
+        def hook(groups, t): groups["e"].v = A.x
+    """,
+    "object": """
+        import dataclasses
+        @dataclasses.dataclass
+        class A:
+            y: int = 0
+            def hook(self, groups, t): groups["e"].v = self.x
+        a = A()
+        a.x = VALUE
+        hook = a.hook
+    """,
+    "own kind of text": """
+        class Text(str):
+            def number(self): return VALUE
+        text = Text("a")
+        def hook(groups, t): groups["e"].v = text.number()
+    """,
+    "enum": """
+        import enum
+        class Kind(enum.Enum):
+            A = 1
+            def number(self): return VALUE
+        kind = Kind.A
+        def hook(groups, t): groups["e"].v = kind.number()
+    """,
+    "default of a dictionary": """
+        import collections
+        values = collections.defaultdict(lambda: VALUE)
+        def hook(groups, t): groups["e"].v = values[1]
+    """,
+    "lambda on two lines": """
+        HOOKS = dict(
+            on_sleep=lambda groups, t:
+                groups["e"].set_states({"v": VALUE}),
+        )
+        hook = HOOKS["on_sleep"]
+    """,
+    "class": """
+        X = VALUE
+        class hook:
+            def __init__(self, groups, t): groups["e"].v = X
+    """,
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_what_a_hook_does_elsewhere_counts(case, tmp_path):
+    files = {"study.py": ELSEWHERE[case], "other.py": "X = VALUE", "parts/more.py": "X = VALUE",
+             "helper.py": "import other\ndef value(): return other.X"}  # fmt: skip
+    addresses = []
+    for value in "12":
+        (tmp_path / value / "parts").mkdir(parents=True)
+        for name, text in files.items():
+            text = textwrap.dedent(text).replace("VALUE", value)
+            (tmp_path / value / name).write_text(text)
+        study = f"{tmp_path / value / 'study.py'}:hook"
+        addresses.append(address(load(study)))
+        assert address(load(study)) == addresses[-1]  # read anew, it is the same
+    assert addresses[0] != addresses[1]
+
+
+def test_a_compiled_function_of_a_user_is_unlike_anything_else():
+    def twice(value):
+        return 2 * value
+
+    hook = setting(np.frompyfunc(twice, 1, 1))
+    assert address(hook) != address(hook)
+
+
+def test_a_hook_whose_file_was_edited_since_is_told_from_that_in_the_file(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "hook_that_is_edited.py"
+    path.write_text("def hook(groups, t):\n    groups['e'].v = 1\n")
+    module = importlib.import_module(path.stem)
+    assert set(plain(module.hook)) == {"kind", "source"} and not caplog.text
+    path.write_text("def hook(groups, t):\n    groups['e'].v = 20\n")
+    assert "code" in plain(module.hook)
+    assert "hook_that_is_edited.py was edited since it was read; what was read is run" in (
+        caplog.text
+    )
+    old = address(module.hook)
+    del sys.modules[path.stem]
+    assert address(importlib.import_module(path.stem).hook) != old
+
+
+class Doubled(RateEncoder):
+    """An encoder of a user's own: what it does is in no field."""
+
+    def rates(self, images):
+        return GAIN * super().rates(images)
+
+
+GAIN = 2.0
+
+
+def test_what_a_users_own_class_does_is_part_of_the_id(monkeypatch):
+    def of(encoder):
+        return run_id(dataclasses.replace(SMALL, encoder=encoder), 0, "numpy", "data")
+
+    settings = {"size": (8, 8), "total": 14.0}
+    own, disguised = Doubled(**settings), type("RateEncoder", (Doubled,), {})(**settings)
+    assert len({of(RateEncoder(**settings)), of(own), of(disguised)}) == 3
+    before = of(own)
+    assert of(own) == before
+    monkeypatch.setitem(globals(), "GAIN", 3.0)
+    assert of(own) != before
 
 
 def without_anything(groups, t):

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV, second
+from conftest import TINY
 
 from brainsleep.encoders import RateEncoder
 from brainsleep.errors import BrainsleepError, ProtocolError, ScheduleError, SpecError
@@ -610,3 +611,15 @@ def test_pickled_protocols_are_the_same_and_can_be_changed(source):
     assert copy.describe() == protocol.describe()
     changes = {"network.projections.input_e.weights.low": 0.25}
     assert copy.override(changes).equations() == protocol.override(changes).equations()
+
+
+@pytest.mark.parametrize(("name", "value"), [("until_initial", True), ("trigger", 1.5)])
+def test_a_sleep_that_waits_for_weights_needs_a_weight_process(name, value):
+    """The sums of no projection are 0 and 0: every sleep would be over before it began."""
+    parts = [dataclasses.replace(p, processes=()) for p in TINY.network.projections]
+    network = dataclasses.replace(TINY.network, projections=tuple(parts))
+    opened = {"schedule.sleep.gates.decay": None, "network": network}
+    changed = {f"schedule.sleep.{name}": value, "schedule.sleep.gates.noise": 1}
+    with pytest.raises(ProtocolError, match=rf"sleep\.{name}: got .* a weight process.*; add one"):
+        TINY.override(opened | changed)
+    assert TINY.override(opened).override({"schedule.sleep.fraction": 0} | changed)

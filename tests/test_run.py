@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from brainsleep import run as run_module
 from brainsleep.backend import make_backend
 from brainsleep.errors import BackendError, DataError, ProtocolError, SimulationError, StoreError
 from brainsleep.metrics import WEIGHT_STATISTICS, weight_entropy, weight_statistics
+from brainsleep.reporting.facts import headline
 from brainsleep.responses import class_selectivity, effective_rank, participation_ratio, phi
 from brainsleep.simulate import simulate
 from brainsleep.state import initial_state
-from brainsleep.store import find_result, read_result, write_result
+from brainsleep.store import find_result, finished, read_result, write_result
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +246,31 @@ def test_squeezed_images_are_said_once(tmp_path, caplog):
     said = [r.getMessage() for r in caplog.records if "squeezed" in r.getMessage()]
     assert len(runs) == 2 and len(said) == 1
     assert said[0].startswith("wide: images of 8x12 pixels are squeezed to 8x8")
+
+
+def test_a_copy_of_another_runs_result_is_not_taken_for_its_own(tmp_path, caplog):
+    small = TINY.override({"data.n_train": 4, "data.n_readout": 0, "data.n_test": 0})
+    one, other = (simulate(small, seed=k, backend="numpy", out=tmp_path) for k in (1, 2))
+    shutil.rmtree(other.path)
+    shutil.copytree(one.path, other.path)
+    assert finished(tmp_path, other.path.name) is None
+    again = simulate(small, seed=2, backend="numpy", out=tmp_path)
+    assert again.info["seed"] == 2 and again.metrics == other.metrics
+    assert f"that of run {one.path.name}" in caplog.text and "set aside" in caplog.text
+
+
+def test_a_run_that_ends_before_its_first_sleep_says_so(tmp_path, caplog):
+    short = TINY.override({"data.n_train": 4, "schedule.period": "400*ms"})
+    short = short.override({"data.n_readout": 0, "data.n_test": 0})
+    result = simulate(short, backend="numpy", out=tmp_path)
+    assert "there is no sleep: it comes after every 0.4 s of wake" in caplog.text
+    assert "the training images last 200. ms" in caplog.text
+    assert result.metrics["sleep_s"] == 0
+    assert headline(result)["sleep"] == "none came (50 % of wake was scheduled)"
+    caplog.clear()
+    simulate(short.override({"schedule.sleep.fraction": 0}), backend="numpy", out=tmp_path)
+    simulate(TINY.override({"data.n_train": 4}), backend="numpy", out=tmp_path)
+    assert "there is no sleep" not in caplog.text
 
 
 WRITER = """

@@ -456,3 +456,12 @@ def test_triggered_sleep_is_laid_out_where_it_may_be_needed():
     assert slots.above.tolist() == [0, 0, 1.5, 1, 0, 0, 1.5, 1]
     with pytest.raises(ScheduleError, match=r"sleep\.trigger: got -1"):
         sleep(trigger=-1)
+
+
+def test_a_sleep_shorter_than_a_time_step_is_refused():
+    for fraction in (1e-12, 1e-5):
+        schedule = Schedule(sleep=sleep(fraction))
+        with pytest.raises(ScheduleError, match=r"at least one time step.*0 is no sleep"):
+            schedule.compile(100, 0, 0, ("input", "plasticity"), 1 * ms)
+    table = Schedule(sleep=sleep(0)).compile(100, 0, 0, ("input", "plasticity"), 1 * ms)
+    assert "sleep" not in table.phase

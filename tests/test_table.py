@@ -268,3 +268,16 @@ def test_mixed_values_of_a_setting_are_text(tmp_path):
     assert table["set.encoder.total"].isna().tolist().count(True) == 1
     write(table, tmp_path / "runs.csv")
     pd.testing.assert_frame_equal(read(tmp_path / "runs.csv"), table, check_dtype=False)
+
+
+def test_text_that_looks_like_something_else_stays_text(tmp_path):
+    """A hash may be all digits, a version end in 0, a protocol be called like a missing value."""
+    columns = {"run_id": "0012e45678901234", "protocol": "NA", "model": "null", "data": "1",
+               "condition": "0.50", "set.a.equations": "00123456", "version.torch": "2.10",
+               "seed": 3, "network_accuracy": 0.5}  # fmt: skip
+    table = pd.DataFrame([columns, columns | {"run_id": "1" * 16, "set.a.equations": None}])
+    write(table, tmp_path / "runs.csv")
+    found = read(tmp_path / "runs.csv")
+    assert found.iloc[0].to_dict() == columns
+    assert found["run_id"][1] == "1" * 16 and found["set.a.equations"].isna().tolist()[1]
+    assert found["network_accuracy"].dtype == float and list(found) == list(table)

@@ -16,6 +16,7 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.parsing.sympytools import str_to_sympy
 
 from .. import checks, diagnose, settle
+from ..cadence import without_sleep
 from ..compare import Condition
 from ..errors import Details
 from ..model import Model, NeuronModel, PlasticityRule, SpontaneousActivity
@@ -334,13 +335,7 @@ def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[tuple
         text = f"a sleep is {fraction:g} times as long as the wake before it"
         fix = f"if {fraction:g} % is meant, write {fraction / 100:g}"
         yield text, Details(word="fraction", fix=fix)
-    phases = nominal_slots(protocol).phase
-    if protocol.schedule.sleep.fraction and protocol.data.n_train and "sleep" not in phases:
-        total = protocol.data.n_train * protocol.schedule.image_duration
-        text = (
-            f"there is no sleep: it comes after every {protocol.schedule.wake_duration} of wake, "
-            f"and the training images last {total}"
-        )
+    if text := without_sleep(protocol.schedule, nominal_slots(protocol), protocol.network.dt):
         yield text, Details(word="period", fix="shorten schedule.period, or show more images")
 
 

@@ -242,10 +242,18 @@ def headline(result: Result) -> dict[str, str]:
         "data": str(info["data"]["name"]),
         "seed": str(info["seed"]),
         "backend": str(info["backend"]),
-        "sleep": f"{100 * asleep / awake:.3g} % of wake" if asleep and trained else "none",
+        "sleep": _slept(result, asleep / awake if asleep and trained else 0.0),
         "images": f"{trained} to learn from" if trained else "none to learn from",
         "stopped": stopped(result),
     }
+
+
+def _slept(result: Result, scheduled: float) -> str:
+    """Say how much sleep was scheduled, and if none of it came."""
+    if not scheduled:
+        return "none"
+    share = f"{100 * scheduled:.3g} % of wake"
+    return share if result.metrics.get("sleep_s", 1.0) else f"none came ({share} was scheduled)"
 
 
 def stopped(result: Result) -> str:
