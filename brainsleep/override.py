@@ -16,6 +16,7 @@ from .load import load
 from .model import Model
 from .quantities import check_units, is_number
 from .spec import Network
+from .units import as_code
 from .values import show_value
 
 #: Other names of units; `brian2` has no short ones of one letter.
@@ -159,9 +160,10 @@ def _parse(text: str, old: Any, key: str) -> Any:
         return getattr(old, "from_text", load)(text)
     match = _NUMBER.match(text)
     if not match:
-        raise ProtocolError(
-            explain(f"key '{key}'", repr(text), f"a value like {old!r}", "write 0.2 or 300*ms")
-        )
+        like = "true or false" if isinstance(old, bool) else "0.2 or 300*ms"
+        if is_number(old) or isinstance(old, Quantity):
+            like = f"a value such as {as_code(old)}"
+        raise ProtocolError(explain(f"key '{key}'", repr(text), "a value", f"write {like}"))
     if match[2]:
         return float(match[1]) * _unit(match[2], key)
     whole = re.fullmatch(r"[-+]?\d{1,300}", match[1])  # more digits than a float can hold

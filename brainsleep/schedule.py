@@ -131,8 +131,9 @@ class SleepPhase(Phase):
             known = nearest(str(self.cadence), CADENCES)
             raise ScheduleError(f"sleep.cadence: unknown '{self.cadence}'; {known}")
         if self.cadence == "images" and self.duration is None:
-            allowed = "a duration, such as that of an image"
-            raise ScheduleError(explain("sleep.duration", None, allowed, "cadence is 'images'"))
+            allowed = "a duration, as sleep.cadence is 'images'"
+            fix = "set sleep.duration, or sleep.cadence to 'time'"
+            raise ScheduleError(explain("sleep.duration", None, allowed, fix))
         if not isinstance(self.until_initial, bool):
             got = repr(self.until_initial)
             raise ScheduleError(explain("sleep.until_initial", got, "True or False"))
