@@ -26,7 +26,7 @@ wait write
 
 #: A fix within a message: after a semicolon, or the whole text.
 _FIX = re.compile(
-    rf"(?:or )?(?:{'|'.join(_VERBS.split())}) (?!of |id$|for the last|image$)"
+    rf"(?:or )?(?:{'|'.join(_VERBS.split())}) (?!of |id$|aside )"
     r"|did you mean|such as|the same command|let them"
 )
 
@@ -114,11 +114,17 @@ def _given(node: ast.AST) -> Iterator[str]:
 def _strings(tree: ast.AST) -> Iterator[ast.expr]:
     """Yield whole strings, not the parts of them."""
     for child in ast.iter_child_nodes(tree):
-        constant = isinstance(child, ast.Constant) and isinstance(child.value, str)
-        if constant or isinstance(child, ast.JoinedStr):
+        sides = [child]
+        if isinstance(child, ast.BinOp) and isinstance(child.op, ast.Add):
+            sides = [child.left, child.right]
+        if any(isinstance(side, ast.JoinedStr) or _is_text(side) for side in sides):
             yield child
         else:
             yield from _strings(child)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _silent(tree: ast.AST) -> Iterator[int]:
