@@ -132,7 +132,7 @@ class SleepPhase(Phase):
             raise ScheduleError(f"sleep.cadence: unknown '{self.cadence}'; {known}")
         if self.cadence == "images" and self.duration is None:
             allowed = "a duration, as sleep.cadence is 'images'"
-            fix = "set sleep.duration, or sleep.cadence to 'time'"
+            fix = "set sleep.duration first, or sleep.cadence to 'time'"
             raise ScheduleError(explain("sleep.duration", None, allowed, fix))
         if not isinstance(self.until_initial, bool):
             got = repr(self.until_initial)

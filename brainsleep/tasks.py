@@ -64,7 +64,7 @@ class Tasks:
         stored = check_whole(self.stored, "tasks.stored", ProtocolError, least=1)
         object.__setattr__(self, "stored", stored)
         if not classes and (self.mixed or self.rehearsal):
-            raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes, too")
+            raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes first")
         if self.mixed and self.rehearsal:
             raise ProtocolError("tasks: mixed and rehearsal exclude each other; set only one of them")
 

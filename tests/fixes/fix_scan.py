@@ -20,14 +20,15 @@ _WITH_FIX = {"explain", "data_error"}
 _VERBS = """
 add adjust also ask check choose clear close compare convert cut delete divide download draw drop fit free give
 import install keep leave let look lower make match mend move multiply name open pass put raise read remove rename
-replace rescale resize reshape run save say see set shorten show start switch take try unset update upgrade use
+replace rescale resize reshape run save say scale see set shorten show start switch take try unset update upgrade use
 wait write
 """
 
 #: A fix within a message: after a semicolon, or the whole text.
 _FIX = re.compile(
     rf"(?:or )?(?:{'|'.join(_VERBS.split())}) (?!of |id$|aside )"
-    r"|did you mean|such as|the same command|let them"
+    r"|did you mean|such as|the same command|let them|or (?:a network|the path)|--job takes|every fraction"
+    r"|more seeds|encoder\.size="
 )
 
 #: What is a fix wherever it stands in a message.
