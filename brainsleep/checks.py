@@ -165,7 +165,8 @@ def _undefined(
     name: str, code: str, variables: Iterable[str], where: str, given: str, meant: Meant
 ) -> SpecError:
     variables, own_name = list(variables), meant(name)
-    known = f"{nearest(name, variables)}; " if variables or not own_name else ""
+    sure = own_name and (not variables or own_name.startswith("did you mean"))
+    known = "" if sure else f"{nearest(name, variables)}; "
     fix = own_name or "define it as a variable or a parameter"
     return SpecError(
         f"{where}: undefined name '{name}' in {code.strip()!r}; {known}{fix}",

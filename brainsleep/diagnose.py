@@ -41,11 +41,15 @@ def name_at(name: str, code: str) -> tuple[int, int] | None:
 
 
 def undefined(name: str, code: str, variables: Iterable[str], meant: str = "") -> Details:
-    """Describe the use of a name that nothing defines; `meant` says what to write instead."""
+    """Describe the use of a name that nothing defines; `meant` says what to write instead.
+
+    Where `meant` is a name, as in ``did you mean 'x_pre'?``, it is surer than any that is alike.
+    """
+    sure = re.fullmatch(r"did you mean '(\w+)'\?", meant)
     called = re.search(rf"\b{re.escape(name)}\s*\(", blanked(code))
     functions = set(DEFAULT_FUNCTIONS)
     likely = functions if called else {*variables, *DEFAULT_CONSTANTS}
-    close = closest(name, likely)
+    close = sure[1] if sure else closest(name, likely)
     meant = "" if close else meant
     close = close or closest(name, {*variables, *functions, *DEFAULT_CONSTANTS})
     names = ", ".join(sorted(functions if called else variables))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from . import checks, mistakes
 from .spec import NetworkSpec
@@ -47,7 +49,17 @@ def check_network(spec: NetworkSpec) -> None:
                 codes[f"{process.name}: {label}"] = code, set(synapse.state)
         for label, (code, may) in codes.items():
             with mistakes.going_on():
-                checks.check_statements(code, known, f"{where}: {label}", writes=may)
+                checks.check_statements(
+                    code, known, f"{where}: {label}", writes=may, meant=partial(_other_end, known)
+                )
+
+
+def _other_end(known: Iterable[str], name: str) -> str:
+    """Name the trace of a rule that is read from the neuron at the wrong end."""
+    stem, _, end = name.rpartition("_")
+    other = {"pre": "post", "post": "pre"}.get(end)
+    is_trace = any(each.endswith(f"_{other}_{stem}_{other}") for each in known)
+    return f"did you mean '{stem}_{other}'?" if other and is_trace else ""
 
 
 def _sound(spec: NetworkSpec) -> NetworkSpec:

@@ -52,7 +52,7 @@ def told(broken: Callable[[], Any]) -> list[str]:
 
 def find(fix: str, said: list[str]) -> tuple[str, ...] | None:
     """Find a fix in what is said; give the texts at its holes, or None."""
-    pattern = re.escape(fix).replace(re.escape("{}"), "(.+?)")
+    pattern = re.escape(fix).replace(re.escape("{}"), "(.*?)")
     for text in said:
         if match := re.fullmatch(pattern, text):
             return match.groups()
