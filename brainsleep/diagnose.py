@@ -205,11 +205,14 @@ def _conversion(found: Dimension, expected: Dimension, known: Mapping) -> tuple[
     """Say what to multiply or divide by, and which parameter has the right units if one has."""
     constants = {k: v.dim for k, v in known.items() if isinstance(v, Constant)}
     names = [k for k in constants if k not in DEFAULT_UNITS and k not in ("dt", *DEFAULT_CONSTANTS)]
-    for verb, wanted in (("divide by", found / expected), ("multiply by", expected / found)):
+    for text, wanted in (
+        ("divide by {kind} such as {name}", found / expected),
+        ("multiply by {kind} such as {name}", expected / found),
+    ):
         fitting = [name for name in names if constants[name] is wanted]
         if fitting:
             kind = "a time constant" if wanted is second.dim else "a parameter"
-            return f"{verb} {kind} such as {fitting[0]}", fitting[0]
+            return text.format(kind=kind, name=fitting[0]), fitting[0]
     if found / expected is second.dim:
         return "divide by a time constant in second, such as tau_m", ""
     return f"multiply by a parameter in {readable_unit(expected / found)}", ""

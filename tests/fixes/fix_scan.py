@@ -26,7 +26,7 @@ wait write
 
 #: A fix within a message: after a semicolon, or the whole text.
 _FIX = re.compile(
-    rf"(?:or )?(?:{'|'.join(_VERBS.split())}) (?!of |id$|aside )"
+    rf"(?:or )?(?:{'|'.join(_VERBS.split())}) (?!of |id$|aside |'\{{\}}')"
     r"|did you mean|such as|the same command|let them|or (?:a network|the path)|--job takes|every fraction"
     r"|more seeds|encoder\.size="
 )

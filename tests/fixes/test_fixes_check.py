@@ -108,9 +108,12 @@ FIXES = [
      lambda: (right(), right(
          UNREAD, ('    post_equations="dy/dt = -y/tau_minus : 1",\n', ""),
          ('    post_spike="y += 1",\n', ""), (', "tau_minus": 20 * ms', "")))),
-    ("did you mean '{}'?", lambda: checked(
+    ("did you mean '{}_{}'?", lambda: checked(
         study(("lr*x_pre", "lr*x_post"))[: BASE.index("NETWORK =") + 1]),
-     lambda name: checked(study(("lr*x_pre", f"lr*{name}"))[: BASE.index("NETWORK =")])),
+     lambda *name: checked(
+         study(("lr*x_pre", f"lr*{'_'.join(name)}"))[: BASE.index("NETWORK =")])),
+    ("did you mean '{}_{}'?", broken(("lr*x_pre", "lr*x_post")),
+     lambda *name: right(("lr*x_pre", f"lr*{'_'.join(name)}"))),
     ("write w = clip(..., w_min, w_max)", broken(("clip(w + lr*x_pre, w_min, w_max)", "w + lr*x_pre")),
      lambda: right(("w = clip(w + lr*x_pre, w_min, w_max)",
                     "w = clip(..., w_min, w_max)".replace("...", "w + lr*x_pre")))),

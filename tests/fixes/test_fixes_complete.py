@@ -10,6 +10,24 @@ HERE = Path(__file__).parent
 
 #: Fixes that tests of other files carry out, and which test.
 ELSEWHERE = {
+    "write {}.save(path)": "test_datasets.py::test_png_that_is_not_grey",
+    "write method='euler'": (
+        "test_settled.py::test_linear_equations_that_cannot_be_solved_are_told_by_check"
+    ),
+    "mend or remove this file": (
+        "test_uncaught.py::test_preferences_that_cannot_be_read_are_an_error_of_one_line"
+    ),
+    "the same command goes on": "test_cli.py::test_interrupted_run_goes_on_with_the_same_command",
+    "use --backend numpy": "test_replicas.py::test_code_that_cython_refuses_is_not_passed_over",
+    "run again with --stop-on nan for a result of what there was before": (
+        "test_alarms.py::test_values_that_are_not_numbers"
+    ),
+    "to take the weights that it stopped with, give {}:stopped": (
+        "test_interchange.py::test_weights_of_a_stopped_run_are_taken_only_as_such"
+    ),
+    "the same command with --retry-failed runs them again": (
+        "test_sweep.py::test_failed_rows_are_noted_and_can_be_run_again"
+    ),
 }
 
 #: Fixes that no test here carries out, and why.
