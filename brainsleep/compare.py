@@ -187,7 +187,7 @@ def value_at(protocol: Protocol, key: str) -> float:
     """
     if protocol.initial_weights.replaces(key):
         raise ProtocolError(
-            f"scale '{key}': has no effect, since these synapses come from "
+            f"key to scale '{key}': has no effect, since these synapses come from "
             f"{protocol.initial_weights.result}; scale another number, or leave the projection out "
             "of initial_weights.projections"
         )
@@ -200,7 +200,7 @@ def value_at(protocol: Protocol, key: str) -> float:
         else:
             value = getattr(value, head, None)
     if not isinstance(value, int | float):
-        raise ProtocolError(explain(f"scale '{key}'", repr(value), "the key of one number"))
+        raise ProtocolError(explain(f"key to scale '{key}'", repr(value), "the key of one number"))
     return float(value)
 
 

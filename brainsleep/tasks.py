@@ -66,7 +66,9 @@ class Tasks:
         if not classes and (self.mixed or self.rehearsal):
             raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes first")
         if self.mixed and self.rehearsal:
-            raise ProtocolError("tasks: mixed and rehearsal exclude each other; set only one of them")
+            raise ProtocolError(
+                "tasks: mixed and rehearsal exclude each other; set only one of them"
+            )
 
     def __len__(self) -> int:
         return len(self.classes)

@@ -1,12 +1,15 @@
 """Every fix that the package's source can print, found by its text, wherever a module lies."""
 
 import ast
+import functools
 import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import brainsleep
+import brainsleep.figures
+import brainsleep.models
+import brainsleep.protocols
 
 #: What is computed when a fix is printed.
 HOLE = "{}"
@@ -18,30 +21,33 @@ _NAMES = {"fix", "advice", "hint"}
 _WITH_FIX = {"explain", "data_error"}
 
 _VERBS = """
-add adjust also ask check choose clear close compare convert cut delete divide download draw drop fit free give
-import install keep leave let look lower make match mend move multiply name open pass put raise read remove rename
-replace rescale resize reshape run save say scale see set shorten show start switch take try unset update upgrade use
-wait write
+add adjust ask check choose close compare convert cut delete divide download draw fit free give
+import install keep leave let look lower make match mend move multiply name open pass put raise
+read remove rename replace rescale resize reshape run save say scale set shorten show start switch
+take try unset update upgrade use wait write
 """
 
 #: A fix within a message: after a semicolon, or the whole text.
 _FIX = re.compile(
-    rf"(?:or )?(?:{'|'.join(_VERBS.split())}) (?!of |id$|aside |'\{{\}}')"
-    r"|did you mean|such as|the same command|let them|or (?:a network|the path)|--job takes|every fraction"
-    r"|more seeds|encoder\.size="
+    rf"(?:or )?(?:{'|'.join(_VERBS.split())}) (?!of |id$|aside )"
+    r"|did you mean|such as|the same command|let them|or (?:a network|the path)|--job takes"
+    r"|every fraction|more seeds|encoder\.size="
 )
 
 #: What is a fix wherever it stands in a message.
 _ANYWHERE = re.compile(
-    r"pip install|: give (?!up)|^[^:]*: remove |, give \S+:|\bbrainsleep (?:run|build|sweep|check|show|new) "
+    r"pip install|: give |^[^:]*: remove |, give \S+:"
+    r"|\bbrainsleep (?:run|build|sweep|check|show|new) "
 )
 
 
+@functools.cache
 def printed_fixes() -> dict[str, str]:
-    """Map every fix, its holes as ``{}``, to where it stands."""
+    """Map every fix, its holes as ``{}``, to where it stands in the source."""
     found = dict[str, str]()
-    root = Path(brainsleep.__file__).parent
-    for path in sorted(root.rglob("*.py")):
+    packages = (brainsleep, brainsleep.figures, brainsleep.models, brainsleep.protocols)
+    roots = [Path(package.__file__ or "").parent for package in packages]
+    for path in dict.fromkeys(path for root in roots for path in sorted(root.rglob("*.py"))):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         silent = set(_silent(tree))
         for node in ast.walk(tree):
@@ -67,9 +73,9 @@ def _in_message(text: str) -> Iterator[str]:
         return
     for number, part in enumerate(text.split("; ")):
         part = part.strip()
-        if " " in part and (_FIX.match(part) or _ANYWHERE.search(part)):
-            if number or not re.match(r"\w+: ", part) or _ANYWHERE.search(part):
-                yield clean(part)
+        starts = _FIX.match(part) and (number or not re.match(r"\w+: ", part))
+        if " " in part and (starts or _ANYWHERE.search(part)):
+            yield clean(part)
 
 
 def texts(node: ast.AST) -> list[str]:

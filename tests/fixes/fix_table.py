@@ -38,6 +38,7 @@ def carry_out(fix: str, broken: Callable[[], Any], mended: Callable[..., Any]) -
     again = mended(*found)
     if isinstance(again, str):
         assert find(fix, [again]) is None, f"still printed: {again}"
+        assert "error: " not in again, again
 
 
 def told(broken: Callable[[], Any]) -> list[str]:

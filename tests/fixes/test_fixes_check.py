@@ -42,8 +42,8 @@ def beside(name, **files):
     return checked(study(("CONDITIONS =", f"import {name}\nCONDITIONS =")))
 
 
-NO_SLEEP = "CONDITIONS = (Condition(name=\"no sleep\", changes={\"schedule.sleep.fraction\": 0.0}),)"
-STARTS = ('initial={"v": "v_rest"}', 'initial={}')
+NO_SLEEP = 'CONDITIONS = (Condition(name="no sleep", changes={"schedule.sleep.fraction": 0.0}),)'
+STARTS = ('initial={"v": "v_rest"}', "initial={}")
 NEVER_PLASTIC = (
     ("my_decay=1)", "my_decay=1, plasticity=0), wake=wake(plasticity=0)"),
     ("import Schedule, sleep", "import Schedule, sleep, wake"),
@@ -55,8 +55,8 @@ RANDOM = ("r*i_syn - u)", "r*i_syn - u + b*randn())")
 STEP_NOISE = (
     "NETWORK = ",
     "from brainsleep.spec import SpontaneousActivity\n"
-    "MY_NOISE = SpontaneousActivity(name=\"noise\", on_step=\"v += noise_gate*sd*randn()\", "
-    "parameters={\"sd\": 2 * mV})\nNETWORK = ",
+    'MY_NOISE = SpontaneousActivity(name="noise", on_step="v += noise_gate*sd*randn()", '
+    'parameters={"sd": 2 * mV})\nNETWORK = ',
 )
 WITH_MY_NOISE = ("(MEMBRANE_NOISE,)", "(MY_NOISE,)")
 UNREAD = ("lr*y_post", "lr")
@@ -114,7 +114,8 @@ FIXES = [
          study(("lr*x_pre", f"lr*{'_'.join(name)}"))[: BASE.index("NETWORK =")])),
     ("did you mean '{}_{}'?", broken(("lr*x_pre", "lr*x_post")),
      lambda *name: right(("lr*x_pre", f"lr*{'_'.join(name)}"))),
-    ("write w = clip(..., w_min, w_max)", broken(("clip(w + lr*x_pre, w_min, w_max)", "w + lr*x_pre")),
+    ("write w = clip(..., w_min, w_max)",
+     broken(("clip(w + lr*x_pre, w_min, w_max)", "w + lr*x_pre")),
      lambda: right(("w = clip(w + lr*x_pre, w_min, w_max)",
                     "w = clip(..., w_min, w_max)".replace("...", "w + lr*x_pre")))),
     ("raise w_max, or start lower", broken(("low=0.2, high=0.8", "low=2.0")),
@@ -139,7 +140,8 @@ FIXES = [
      lambda percent, fraction: right(("sleep(0.2", f"sleep({fraction}"))),
     ("shorten schedule.period, or show more images",
      broken(("period=1 * second", "period=3 * second")),
-     lambda: (right(), right(("period=1 * second", "period=3 * second"), ("n_train=40", "n_train=80")))),
+     lambda: (right(),
+              right(("period=1 * second", "period=3 * second"), ("n_train=40", "n_train=80")))),
 ]  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """The fixes of data that cannot be taken: images, labels, files, data sets by name."""
 
-import re
 import struct
+import sys
+import types
 import zipfile
 from pathlib import Path
 
@@ -154,12 +155,12 @@ def by_name(place=None, name="mnist"):
 
 
 def downloading(error, place=None):
-    """What becomes of a download that fails, with the files put by hand or not."""
-    import sys
-    import types
+    """What becomes of a download that fails, or does not; the files may be put by hand."""
 
-    def fail(*args, **kwargs):
-        raise error
+    def fail(scratch, **kwargs):
+        if error:
+            raise error
+        idx_folder(f"{scratch}/MNIST/raw")
 
     fake = types.ModuleType("torchvision")
     fake.datasets = types.SimpleNamespace(MNIST=fail)
@@ -280,6 +281,15 @@ FIXES = [
          lambda names, *place, error=error: downloading(
              error, "".join(place).split(", or ")[0]))
         for error in (OSError("no route"), RuntimeError("File corrupted"), ImportError("no"))
+    ),
+    *(
+        (fix, lambda error=error: downloading(error), lambda *_: downloading(None))
+        for fix, error in (
+            ("pip install --force-reinstall 'brainsleep[vision]', {}", ImportError("no")),
+            ("check the network and the free space, and try again", OSError("no route")),
+            ("see whether a proxy or login page answers in its place, and try again",
+             RuntimeError("File corrupted")),
+        )
     ),
     ("download them again", lambda: letters(LABELS + 1, IMAGES[:, 0, 0]),
      lambda: letters(LABELS + 1)),

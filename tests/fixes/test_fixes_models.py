@@ -21,7 +21,6 @@ from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import CURRENT, LIF
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.sleep import MEMBRANE_NOISE, WHITE_NOISE
-from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.spec import InitialWeights, NetworkSpec, Population, Projection
 
 TAU = {"tau": 10 * ms}
@@ -29,6 +28,10 @@ TAU = {"tau": 10 * ms}
 
 def neuron(equations="dv/dt = -v/tau : 1", *, parameters=TAU, **more):
     return NeuronModel(name="n", equations=equations, parameters=parameters, **more)
+
+
+def decaying(name):
+    return neuron(f"d{name}/dt = -{name}/tau : 1")
 
 
 def lif(**changes):
@@ -97,9 +100,7 @@ def linked(spike):
             POISSON_INPUT,
             Population(name="e", size=1, model=neuron("dv/dt = -v/tau : 1\nx : 1")),
         ),
-        projections=(
-            projection(synapse=SynapseModel(name="s", on_pre=spike)),
-        ),
+        projections=(projection(synapse=SynapseModel(name="s", on_pre=spike)),),
     )
     return assemble(network)
 
@@ -132,13 +133,14 @@ def driven(difference, more=MappingProxyType({"r": 3 * ohm})):
 
 FIXES = [
     # names
-    ("write '{}'", lambda: neuron("dV/dt = -V/tau : 1"), lambda n: neuron(f"d{n}/dt = -{n}/tau : 1")),
-    ("write '{}'", lambda: neuron("dI/dt = -I/tau : 1"), lambda n: neuron(f"d{n}/dt = -{n}/tau : 1")),
+    *(
+        ("write '{}'", lambda name=name: decaying(name), decaying) for name in ("V", "I", "Q_ion")
+    ),
     *(
         (
             "choose another name, such as '{}'",
-            lambda name=name: neuron(f"d{name}/dt = -{name}/tau : 1"),
-            lambda n: neuron(f"d{n}/dt = -{n}/tau : 1"),
+            lambda name=name: decaying(name),
+            decaying,
         )
         for name in ("w", "v_pre", "v__x", "i_post", "v_pre_post", "v__gate")
     ),
@@ -206,7 +208,9 @@ FIXES = [
     (
         "write {} for the {} '{}'",
         lambda: process("w = w/s", sums={"s": "w"}),
-        lambda code, *_: [process(f"w = w/{n}", sums={"s": "w"}) for n in re.findall("'(.*?)'", code)],
+        lambda code, *_: [
+            process(f"w = w/{name}", sums={"s": "w"}) for name in re.findall("'(.*?)'", code)
+        ],
     ),
     # equations and statements that cannot be read
     ("write ** for a power, such as v**2", lambda: neuron("dv/dt = -v^2/tau : 1"),
@@ -361,6 +365,7 @@ FIXES = [
             {"equations": "dv/dt = -v**2/tau : 1", "method": "exact"},
             {"equations": "dv/dt = -v/tau + xi*tau**-0.5 : 1", "method": "rk4"},
             {"equations": "dv/dt = -v/tau + v*xi*tau**-0.5 : 1", "method": "euler"},
+            {"equations": "dv/dt = -v/tau + v*xi_a*tau**-0.5 + xi_b*tau**-0.5 : 1"},
         )
     ),
     ("write them linear in the traces", lambda: assemble(spike_pairs(

@@ -1,5 +1,6 @@
 """The fixes of what goes wrong in runs, with results, in commands and with programs."""
 
+import contextlib
 import dataclasses
 import functools
 import shutil
@@ -14,15 +15,15 @@ from brian2 import ms
 from conftest import TINY, lone_neurons, make_segment
 from fix_table import carry_out, command, rows
 
+from brainsleep import cluster
 from brainsleep.backend import make_backend
-from brainsleep.cluster import loopback
 from brainsleep.commands.figure import figure_of
 from brainsleep.commands.new_study import new_study
 from brainsleep.compare import test_rate as rate_of
 from brainsleep.errors import FigureError
 from brainsleep.files import written_for
 from brainsleep.interchange.export import export
-from brainsleep.model import NeuronModel
+from brainsleep.model import NeuronModel, WeightProcess
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import LIF
 from brainsleep.programs import cache
@@ -40,6 +41,13 @@ SHORT = TINY.override({"data.n_train": 2, "data.n_readout": 0, "data.n_test": 0,
                        "record.raster": ()})  # fmt: skip
 
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),  # of what is to overflow
+    pytest.mark.filterwarnings("ignore::ResourceWarning:distributed"),  # of a queue that is refused
+    pytest.mark.filterwarnings("ignore:Maximum Likelihood optimization failed"),
+]
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -50,6 +58,12 @@ def finished(n_test=0, raster=()):
     """A short run, kept for all rows."""
     protocol = SHORT.override({"data.n_test": n_test, "record.raster": raster})
     return simulate(protocol, backend="numpy", out=tempfile.mkdtemp())
+
+
+def ended():
+    """A run that an alarm ended."""
+    info, alarm = {"run_id": "0123456789abcdef"}, {"text": "runaway: e fires at 300 Hz"}
+    return types.SimpleNamespace(metrics={}, stopped=alarm, info=info)
 
 
 def own_copy():
@@ -210,6 +224,18 @@ def counted(threshold):
     return NetworkSpec(name="c", populations=(Population(name="input", size=1, model=model),))
 
 
+def many_clocks(n):
+    """A network with many weight processes, each with a period of its own."""
+    processes = tuple(
+        WeightProcess(name=f"p{k}", on_update="w = w", period=(k + 1) * ms) for k in range(n)
+    )
+    network = coupled("i_syn_post += w")
+    (projection,) = network.projections
+    return dataclasses.replace(
+        network, projections=(dataclasses.replace(projection, processes=processes),)
+    )
+
+
 def coupled(code, **changes):
     synapse = SynapseModel(name="coupled", on_pre=code)
     model = dataclasses.replace(LIF, **changes) if changes else LIF
@@ -227,9 +253,14 @@ def coupled(code, **changes):
 
 
 def compiled(network):
+    """Have the program of a network written, which takes the time of compiling it no further."""
     if find_compiler() is None:
         pytest.skip("no C++ compiler")
-    make_backend("cpp", network)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINSLEEP_CACHE", str(Path("cache").resolve()))
+        patch.setattr("brainsleep.programs.build._compile", lambda at: (at / "main").touch())
+        made = make_backend("cpp", network)
+    assert (made.directory / "main").exists()
 
 
 def on_torch(backend):
@@ -258,8 +289,23 @@ def many_workers(*words):
 
 def queued(*options):
     pytest.importorskip("dask_jobqueue")
-    words = [word for option in options for word in ("--job", option)]
-    return command("sweep", "demo", "--queue", "slurm", *words, "--dry-run")
+    return cluster.job_script("slurm", cluster.job_options([o.split("=") for o in options]))
+
+
+def reachable(*options):
+    """Ask for a queue; there is none here, and that is all that is wrong."""
+    pytest.importorskip("dask_jobqueue")
+    options = cluster.job_options([option.split("=") for option in options])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "_cluster", lambda *given: contextlib.nullcontext(FakeJobs()))
+        patch.setattr("distributed.Client", lambda jobs: contextlib.nullcontext(jobs))
+        with cluster.queue("slurm", 1, options) as jobs:
+            return jobs.scale(jobs=1)
+
+
+class FakeJobs:
+    def scale(self, jobs):
+        self.jobs = jobs
 
 
 U = LIF.equations + "\ndu/dt = -u/tau_syn : 1"
@@ -279,6 +325,8 @@ FIXES = [
      lambda: export(finished(), "spikes.csv", "spikes"),
      lambda: export(finished(raster=(0, 2)), "spikes.csv", "spikes")),
     ("match another condition, or set data.n_test above 0", lambda: rate_of(finished(), "e"),
+     lambda: rate_of(finished(n_test=4), "e")),
+    ("match another condition, or let it run to its end", lambda: rate_of(ended(), "e"),
      lambda: rate_of(finished(n_test=4), "e")),
     ("name another place", lambda: to_file("file/a.png"), lambda: to_file("folder/a.png")),
     ("make a changed copy with .with_parameters(), or dataclasses.replace()",
@@ -311,7 +359,12 @@ FIXES = [
      lambda: (swept("out"), status("out"))[1]),
     ("give one", lambda: many_workers("--workers", "2", "--queue", "slurm"),
      lambda: many_workers("--workers", "2")),
-    ("such as :8787", lambda: loopback("here"), lambda: loopback(":8787")),
+    ("such as :8787", lambda: cluster.loopback("here"), lambda: cluster.loopback(":8787")),
+    ("name the network with --job interface=ib0 (see 'ip link') or the address with "
+     "--job host=ADDRESS", lambda: reachable("walltime=1"),
+     lambda: (reachable("host=127.0.0.1"), reachable("interface=ib0"))),
+    ("--job takes what dask_jobqueue.{} takes", lambda: queued("cores=many"),
+     lambda kind: (queued("cores=2"), hasattr(pytest.importorskip("dask_jobqueue"), kind))),
     # programs
     ("set BRAINSLEEP_CACHE to a folder that can be written", lambda: programs("/dev/null/x"),
      lambda: programs("mine")),
@@ -324,6 +377,7 @@ FIXES = [
     ("draw with rand() or randn(), or use --backend cpp",
      lambda: for_cuda(counted("poisson(rate*dt) > 0")),
      lambda: (for_cuda(counted("rand() < rate*dt")), compiled(counted("poisson(rate*dt) > 0")))),
+    ("use --backend cpp", lambda: for_cuda(many_clocks(40)), lambda: compiled(many_clocks(40))),
     ("use two variables, or --backend cpp", lambda: for_cuda(coupled("i_syn_post += w*i_syn_pre")),
      lambda: for_cuda(coupled("u_post += w*i_syn_pre", equations=U))),
     ("use --backend torch", lambda: on_torch("torch-cuda"), lambda: on_torch("torch")),
