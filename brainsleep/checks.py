@@ -54,6 +54,7 @@ RESERVED = frozenset(
 #: Such names that variables cannot have, since they have capitals, but new names could.
 _FREE = frozenset({"N", "N_pre", "N_post", "N_incoming", "N_outgoing"})
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_ENDINGS = ("_pre", "_post", "_gate", "_total")
 _ASSIGNMENT = re.compile(r"(\w+)\s*([-+*/%]*)=(?!=)")
 
 
@@ -62,19 +63,29 @@ def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) 
     word, fix = str(name), ""
     if not isinstance(name, str) or not _NAME.match(name):
         allowed = "lower-case letters, digits and underscores, a letter first"
-        reason = "CUDA standalone lower-cases names, so upper case would break silently"
-        fix = f"write '{word.lower()}'" if _NAME.match(word.lower()) else ""
+        reason, lower = "names are lower-cased for CUDA, where two could become one", word.lower()
+        if _NAME.match(lower):
+            fix = f"write '{_free(lower, reserved)}'"
     elif name in reserved:
         allowed, reason = "a name that Brian2, brainsleep, Python or C++ does not use itself", ""
-        fix = f"choose another name, such as '{name}_own'"
-    elif name.endswith(("_pre", "_post", "_gate", "_total")) or "__" in name:
+        fix = f"choose another name, such as '{_free(name, reserved)}'"
+    elif name.endswith(_ENDINGS) or "__" in name:
         allowed = "no ending _pre, _post, _gate or _total and no double underscore"
-        reason, fix = "these mark where a variable lives", "rename it"
+        reason = "these mark where a variable lives"
+        fix = f"choose another name, such as '{_free(name, reserved)}'"
     else:
         return
     details = Details(word=word, fix=fix, defines=(word, word.lower()))
-    message = explain(f"{where} name", repr(name), allowed, reason)
+    message = explain(f"{where} name", repr(name), allowed, "; ".join(filter(None, (reason, fix))))
     mistakes.report(SpecError(message, details))
+
+
+def _free(name: str, reserved: Iterable[str]) -> str:
+    """Turn a name of lower-case letters into one like it that can be used."""
+    stem = re.sub("__+", "_", name)
+    while stem.endswith(_ENDINGS):
+        stem = stem.rpartition("_")[0]
+    return stem if stem == name and name not in reserved else f"{stem.rstrip('_')}_own"
 
 
 def check_parameters(parameters: Mapping, where: str) -> dict[str, Quantity]:
@@ -162,12 +173,13 @@ def _nothing(name: str) -> str:
 def _undefined(
     name: str, code: str, variables: Iterable[str], where: str, given: str, meant: Meant
 ) -> SpecError:
-    variables, fix = list(variables), meant(name)
-    known = f"{nearest(name, variables)}; " if variables or not fix else ""
-    advice = known + (fix or "define it as a variable or parameter")
+    variables, own_name = list(variables), meant(name)
+    sure = own_name and (not variables or own_name.startswith("did you mean"))
+    known = "" if sure else f"{nearest(name, variables)}; "
+    fix = own_name or "define it as a variable or a parameter"
     return SpecError(
-        f"{where}: undefined name '{name}' in {code.strip()!r}; {advice}",
-        replace(diagnose.undefined(name, given, variables, fix), where=where),
+        f"{where}: undefined name '{name}' in {code.strip()!r}; {known}{fix}",
+        replace(diagnose.undefined(name, given, variables, own_name), where=where),
     )
 
 

@@ -125,10 +125,13 @@ def test_rate(result: Result, population: str) -> float:
     """
     rate = result.metrics.get(f"rate_test_{population}_hz")
     if rate is None:
-        why = result.stopped["text"] if result.stopped else "it has no test images"
+        why, fix = "it has no test images", "match another condition, or set data.n_test above 0"
+        if result.stopped:
+            why = result.stopped["text"]
+            fix = "match another condition, or let it run to its end"
         raise SimulationError(
             f"matching the rate of run {result.info['run_id']}: it has no test rate of "
-            f"'{population}' ({why}); match another condition, or let it run to its end"
+            f"'{population}' ({why}); {fix}"
         )
     return rate
 
@@ -184,7 +187,7 @@ def value_at(protocol: Protocol, key: str) -> float:
     """
     if protocol.initial_weights.replaces(key):
         raise ProtocolError(
-            f"scale '{key}': has no effect, since these synapses come from "
+            f"key to scale '{key}': has no effect, since these synapses come from "
             f"{protocol.initial_weights.result}; scale another number, or leave the projection out "
             "of initial_weights.projections"
         )
@@ -197,7 +200,7 @@ def value_at(protocol: Protocol, key: str) -> float:
         else:
             value = getattr(value, head, None)
     if not isinstance(value, int | float):
-        raise ProtocolError(explain(f"scale '{key}'", repr(value), "the key of one number"))
+        raise ProtocolError(explain(f"key to scale '{key}'", repr(value), "the key of one number"))
     return float(value)
 
 

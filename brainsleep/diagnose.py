@@ -41,11 +41,15 @@ def name_at(name: str, code: str) -> tuple[int, int] | None:
 
 
 def undefined(name: str, code: str, variables: Iterable[str], meant: str = "") -> Details:
-    """Describe the use of a name that nothing defines; `meant` says what to write instead."""
+    """Describe the use of a name that nothing defines; `meant` says what to write instead.
+
+    Where `meant` is a name, as in ``did you mean 'x_pre'?``, it is surer than any that is alike.
+    """
+    sure = re.fullmatch(r"did you mean '(\w+)'\?", meant)
     called = re.search(rf"\b{re.escape(name)}\s*\(", blanked(code))
     functions = set(DEFAULT_FUNCTIONS)
     likely = functions if called else {*variables, *DEFAULT_CONSTANTS}
-    close = closest(name, likely)
+    close = sure[1] if sure else closest(name, likely)
     meant = "" if close else meant
     close = close or closest(name, {*variables, *functions, *DEFAULT_CONSTANTS})
     names = ", ".join(sorted(functions if called else variables))
@@ -201,11 +205,14 @@ def _conversion(found: Dimension, expected: Dimension, known: Mapping) -> tuple[
     """Say what to multiply or divide by, and which parameter has the right units if one has."""
     constants = {k: v.dim for k, v in known.items() if isinstance(v, Constant)}
     names = [k for k in constants if k not in DEFAULT_UNITS and k not in ("dt", *DEFAULT_CONSTANTS)]
-    for verb, wanted in (("divide by", found / expected), ("multiply by", expected / found)):
+    for text, wanted in (
+        ("divide by {kind} such as {name}", found / expected),
+        ("multiply by {kind} such as {name}", expected / found),
+    ):
         fitting = [name for name in names if constants[name] is wanted]
         if fitting:
             kind = "a time constant" if wanted is second.dim else "a parameter"
-            return f"{verb} {kind} such as {fitting[0]}", fitting[0]
+            return text.format(kind=kind, name=fitting[0]), fitting[0]
     if found / expected is second.dim:
         return "divide by a time constant in second, such as tau_m", ""
     return f"multiply by a parameter in {readable_unit(expected / found)}", ""

@@ -65,8 +65,11 @@ def as_images(values: np.ndarray, what: str) -> np.ndarray:
     low, high = values.min().item(), values.max().item()
     got, allowed = f"values from {low} to {high}", f"0 to {white} in images of {values.dtype}"
     if low < 0:
-        fix = f"(images.astype(float) - {low}) / {high - low}" if high > low else "rescale them"
-        raise data_error(what, got, allowed, f"if {low} is black and {high} is white, write {fix}")
+        fix = f"if {low} is black, write images - ({low})"  # all are the same
+        if high > low:
+            scaled = f"(images.astype(float) - ({low})) / {high - low}"
+            fix = f"if {low} is black and {high} is white, write {scaled}"
+        raise data_error(what, got, allowed, fix)
     fix = f"if {high} is white, write images / {high}"
     if high > white:
         raise data_error(what, got, allowed, fix)

@@ -44,8 +44,8 @@ def check_method(method: str, equations: Equations, known: Mapping, where: str) 
         raise SpecError(f"{where}: unknown method '{method}'; {nearest(method, methods)}", details)
     reason = _refusal(method, equations, known)
     if reason:
-        others = [name for name in ("euler", "heun") if not _refusal(name, equations, known)]
-        fix = f"write method='{others[0]}'" if others else "write the noise as an activity"
+        other = "heun" if _refusal("euler", equations, known) else "euler"  # which takes any noise
+        fix = f"write method='{other}'"
         allowed = "a method that can integrate the equations"
         brief = f"method '{method}' cannot integrate the equations: {reason}"
         details = Details(where=where, brief=brief, word=method, fix=fix)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from brian2 import Equations
 from brian2.equations.equations import SUBEXPRESSION
@@ -69,7 +70,12 @@ def check_network(spec: NetworkSpec) -> None:
                 _check_computed(code, groups[synapse.target], f"{where}: {label}")
             with mistakes.going_on():
                 checks.check_statements(
-                    code, known, f"{where}: {label}", writes=may, ours=_OF_SYNAPSES
+                    code,
+                    known,
+                    f"{where}: {label}",
+                    writes=may,
+                    ours=_OF_SYNAPSES,
+                    meant=partial(_other_end, known),
                 )
 
 
@@ -126,6 +132,14 @@ def _check_new_names(code: str, taken: set[str], where: str) -> None:
         fix = f"choose another name, such as '{name}_own'"
         details = Details(where=where, code=code, word=name, brief=brief, fix=fix)
         raise SpecError(f"{where}: {brief}; {fix}", details)
+
+
+def _other_end(known: Iterable[str], name: str) -> str:
+    """Name the trace of a rule that is read from the neuron at the wrong end."""
+    stem, _, end = name.rpartition("_")
+    other = {"pre": "post", "post": "pre"}.get(end)
+    is_trace = any(each.endswith(f"_{other}_{stem}_{other}") for each in known)
+    return f"did you mean '{stem}_{other}'?" if other and is_trace else ""
 
 
 def _sound(spec: NetworkSpec) -> NetworkSpec:

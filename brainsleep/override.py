@@ -16,6 +16,7 @@ from .load import load
 from .model import Model
 from .quantities import check_units, is_number
 from .spec import Network
+from .units import as_code
 from .values import show_value
 
 #: Other names of units; `brian2` has no short ones of one letter.
@@ -140,8 +141,20 @@ def _convert(old: Any, new: Any, key: str) -> Any:
     return type(old)(new)
 
 
-def _parse(text: str, old: Any, key: str) -> Any:
+def _like(old: Any) -> str:
+    """Write a value as one writes another in its place after ``--set``."""
+    if isinstance(old, bool):
+        return "true or false"
+    if is_number(old) or isinstance(old, Quantity):
+        return f"a value such as {as_code(old)}"
+    if isinstance(old, tuple) and all(map(is_number, old)):
+        return f"values such as ({','.join(map(as_code, old or (2, 4)))})"
+    return "0.2 or 300*ms"
+
+
+def _parse(text: str, old: Any, key: str, like: str = "") -> Any:
     """Read text as a truth value, tuple, object or number with unit, depending on `old`."""
+    like = like or _like(old)
     if isinstance(old, bool) and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if isinstance(old, tuple) and re.match(r"\s*\(\s*\(", text):  # groups of numbers
@@ -154,14 +167,12 @@ def _parse(text: str, old: Any, key: str) -> Any:
         words = _words(text)
         if old and isinstance(old[0], str):
             return words
-        return tuple(load(word) if ":" in word else _parse(word, 0, key) for word in words)
+        return tuple(load(word) if ":" in word else _parse(word, 0, key, like) for word in words)
     if dataclasses.is_dataclass(old):
         return getattr(old, "from_text", load)(text)
     match = _NUMBER.match(text)
     if not match:
-        raise ProtocolError(
-            explain(f"key '{key}'", repr(text), f"a value like {old!r}", "write 0.2 or 300*ms")
-        )
+        raise ProtocolError(explain(f"key '{key}'", repr(text), "a value", f"write {like}"))
     if match[2]:
         return float(match[1]) * _unit(match[2], key)
     whole = re.fullmatch(r"[-+]?\d{1,300}", match[1])  # more digits than a float can hold

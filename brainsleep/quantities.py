@@ -10,7 +10,7 @@ import numpy as np
 from brian2 import Quantity, get_dimensions, second
 
 from .errors import BrainsleepError, Details, SpecError, explain
-from .units import readable_unit, unit_name
+from .units import as_code, readable_unit, unit_name
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -74,9 +74,9 @@ def check_units(value: object, like: Quantity, where: str) -> Quantity:
             word=_last_word(where),
             found=str(got),
             expected=readable_unit(dimensions),
-            fix=f"give a value such as {like}",
+            fix=f"give a value such as {as_code(like)}",
         )
-        allowed = f"a value in {unit_name(like)}, such as {like}"
+        allowed = f"a value in {unit_name(like)}, such as {as_code(like)}"
         raise SpecError(explain(where, got, allowed), details)
     return quantity
 

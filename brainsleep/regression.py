@@ -244,6 +244,18 @@ def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:
         if group.duplicated(["sleep_fraction", "seed"]).any():
             raise DataError(
                 f"table: more than one run of {model} on {data} with the same sleep and seed; "
-                "choose with --where, for example backend=cpp"
+                f"choose with --where{_apart(group)}"
             )
     return table
+
+
+def _apart(group: pandas.DataFrame) -> str:
+    """Name a column and value that leave one run of each sleep and seed, if there are such."""
+    pairs = ["sleep_fraction", "seed"]
+    n = len(group.drop_duplicates(pairs))
+    for name in group:
+        counts = group[name].value_counts()
+        for value in counts.index[counts == n]:
+            if not group[group[name] == value].duplicated(pairs).any():
+                return f", for example {name}={value}"
+    return ""

@@ -2,7 +2,8 @@
 
 A `Phase` says which gates are open and how far; a `Schedule` says when each phase comes. Gates
 that a phase does not name are closed. A sleep may be cut into stages, such as NREM and REM, with
-gates of their own (`SleepStage`).
+gates of their own (`SleepStage`). (The module is long because every setting of a phase and of a
+schedule is documented where it is declared.)
 """
 
 from __future__ import annotations
@@ -131,8 +132,9 @@ class SleepPhase(Phase):
             known = nearest(str(self.cadence), CADENCES)
             raise ScheduleError(f"sleep.cadence: unknown '{self.cadence}'; {known}")
         if self.cadence == "images" and self.duration is None:
-            allowed = "a duration, such as that of an image"
-            raise ScheduleError(explain("sleep.duration", None, allowed, "cadence is 'images'"))
+            allowed = "a duration, as sleep.cadence is 'images'"
+            fix = "set sleep.duration first, or sleep.cadence to 'time'"
+            raise ScheduleError(explain("sleep.duration", None, allowed, fix))
         if not isinstance(self.until_initial, bool):
             got = repr(self.until_initial)
             raise ScheduleError(explain("sleep.until_initial", got, "True or False"))

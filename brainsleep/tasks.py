@@ -64,9 +64,11 @@ class Tasks:
         stored = check_whole(self.stored, "tasks.stored", ProtocolError, least=1)
         object.__setattr__(self, "stored", stored)
         if not classes and (self.mixed or self.rehearsal):
-            raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes, too")
+            raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes first")
         if self.mixed and self.rehearsal:
-            raise ProtocolError("tasks: mixed and rehearsal exclude each other; set one of them")
+            raise ProtocolError(
+                "tasks: mixed and rehearsal exclude each other; set only one of them"
+            )
 
     def __len__(self) -> int:
         return len(self.classes)

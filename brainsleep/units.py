@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brian2 import get_dimensions, second
+from brian2 import Quantity, get_dimensions, second
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
 
@@ -31,6 +31,16 @@ def unit_name(value: object) -> str:
                 return name + ending
     powers = zip(_BASE_UNITS, base_powers(dim).values(), strict=True)
     return "*".join(name if power == 1 else f"{name}**{power:g}" for name, power in powers if power)
+
+
+def as_code(value: Quantity) -> str:
+    """Write a quantity as it is written in Python and after ``--set``, such as ``300*ms``."""
+    if get_dimensions(value) is DIMENSIONLESS:
+        return f"{float(value):g}"
+    short = str(Quantity(value).get_best_unit())
+    if short in DEFAULT_UNITS:
+        return f"{float(value) / float(DEFAULT_UNITS[short]):g}*{short}"
+    return f"{float(value):g}*{unit_name(value)}"
 
 
 def base_powers(dim: Dimension) -> dict[str, float]:

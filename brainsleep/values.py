@@ -20,7 +20,10 @@ class Frozen(dict):
     """A dictionary that cannot be changed after it is made."""
 
     def _refuse(self, *args, **kwargs):
-        raise TypeError("specifications are frozen; make a changed copy with .with_parameters()")
+        raise TypeError(
+            "specifications are frozen; make a changed copy with .with_parameters(), or "
+            "dataclasses.replace()"
+        )
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     update = pop = popitem = clear = setdefault = _refuse

@@ -76,12 +76,13 @@ def label_counts(run: Run) -> dict[int, str]:
     most = run.protocol["data"]["n_readout"]
     counts = sorted(n for n in given if n < most)  # more than all are all
     if not counts:
+        try_out = (50, 100) if most > 100 else (max(2, most // 4), max(3, most // 2))
         raise FigureError(
             explain(
                 f"figure labels: readout.label_counts of result {run.result.info['run_id']}",
                 tuple(given) or "none",
                 f"numbers of labels below data.n_readout, which is {most}",
-                "run it with --set readout.label_counts=50,100",
+                "run it with --set readout.label_counts={},{}".format(*try_out),
             )
         )
     return {n: f"_{n}" for n in counts} | {most: ""}

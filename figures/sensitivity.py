@@ -99,7 +99,7 @@ def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
                 "figure sensitivity: settings in which runs of a condition differ",
                 ", ".join(keys[:5]) or "none",
                 "exactly one",
-                "give what else differs as --label",
+                "give what else differs as --label" if keys else "give runs that differ in one",
             )
         )
     numbers = {run: re.match(r"[-+.\deE]+", str(flat[run].get(keys[0]))) for run in found}

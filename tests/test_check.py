@@ -200,7 +200,7 @@ MISTAKES = {
         "choose another name",
     ),
     "name with an ending": (
-        '"b": 2 * mV', '"b_pre": 2 * mV', '"b_pre"', "got 'b_pre'", "rename it",
+        '"b": 2 * mV', '"b_pre": 2 * mV', '"b_pre"', "got 'b_pre'", "such as 'b_own'",
     ),
     "missing comma": (
         '"tau_m": 20 * ms,\n', '"tau_m": 20 * ms\n', "20 * ms", "Python cannot read this",

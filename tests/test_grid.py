@@ -217,7 +217,7 @@ def test_errors_in_files(tmp_path, text, message):
     [
         ({"conditions": ["no sleeep"]}, SweepError, "did you mean 'no sleep'"),
         ({"over": {"schedule.slep": [1]}}, ProtocolError, "there is no 'slep'"),
-        ({"over": {FRACTION: ["much"]}}, ProtocolError, "a value like"),
+        ({"over": {FRACTION: ["much"]}}, ProtocolError, "write a value such as"),
         (
             {"over": {FRACTION: [0.5]}, "conditions": ["no sleep"]},
             SweepError,

@@ -247,7 +247,7 @@ def test_settings_without_effect(result):
         match_rate="first",
         scale=scale,
     )
-    with pytest.raises(ProtocolError, match=f"scale '{scale}': has no effect"):
+    with pytest.raises(ProtocolError, match=f"key to scale '{scale}': has no effect"):
         compare(SHORT, [first, taken], backend="numpy", out="never made")
     with pytest.raises(ProtocolError, match="has no effect"):
         Grid(name="g", protocol=SHORT, conditions=[first, taken], backend="numpy").rows()

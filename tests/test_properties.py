@@ -175,7 +175,7 @@ def test_laying_out_fails_in_one_way_only(
           "data.n_train": 100_000, "schedule.sleep.fraction": 1}, "schedule: slots"),
         ({"data.n_train": "9" * 400}, "a whole number"),
         ({"schedule.sleep.fraction": "1e999"}, "a number"),
-        ({"network.dt": "1*ms**99999"}, "a value like"),
+        ({"network.dt": "1*ms**99999"}, "write a value such as"),
         ({"tasks.classes": "((1e400, 2), (3, 4))"}, "groups of labels"),
         ({"tasks.classes": "((1, {[]}), 2)"}, "groups such as"),
     ],

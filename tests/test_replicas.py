@@ -613,3 +613,5 @@ def test_code_that_cython_refuses_is_not_passed_over(tmp_path, monkeypatch):
         backend = make_backend("cython", spec)
         for answer in backend.advance_batch([state] * 2, [segment] * 2, [0] * 2):
             assert isinstance(answer, BackendError) and re.search(refused, str(answer))
+    assert "use --backend numpy" in str(answer)
+    assert make_backend("numpy", spec).advance(state, segment, 0)

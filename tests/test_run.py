@@ -491,3 +491,7 @@ def test_no_room_for_the_files_of_a_segment_is_a_clear_error(tmp_path, monkeypat
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     with pytest.raises(SimulationError, match="set TMPDIR to another"):
         program.advance(state, segment, 0)
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "other"))
+    monkeypatch.setattr("tempfile.tempdir", None)  # as in another process
+    assert make_backend("cpp", TINY.network).advance(state, segment, 0)

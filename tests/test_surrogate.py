@@ -654,6 +654,21 @@ def test_numbers_that_are_not_finite_stop_the_run(backend):
 
 
 @pytest.mark.torch
+def test_a_learning_rate_that_is_too_high(backend):
+    learning = segment(SMALL, batch=patterns(), input=1, plasticity=1)
+
+    def learn(rate):
+        network = dataclasses.replace(SMALL, learning_rate=rate)
+        state = initial_state(network, 0)
+        for _ in range(2):
+            state, _ = make_backend("torch", network).advance(state, learning, 0)
+
+    with pytest.raises(BrainsleepError, match="not finite; lower learning_rate"):
+        learn(1e300)
+    learn(1e-3)
+
+
+@pytest.mark.torch
 def test_what_torch_refuses_is_an_error_of_ours(backend, monkeypatch):
     def refuse(*arguments):
         raise RuntimeError("out of\nmemory")

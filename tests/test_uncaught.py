@@ -60,13 +60,14 @@ def test_a_command_says_its_error_and_nothing_else(tmp_path):
 
 def test_preferences_that_cannot_be_read_are_an_error_of_one_line(tmp_path):
     (tmp_path / "brian_preferences").write_text("core.default_float_dtype = flot32\n")
-    done = subprocess.run(
-        [sys.executable, "-c", "from brainsleep.cli import main; main()", "show", "demo"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+    def show():
+        command = [sys.executable, "-c", "from brainsleep.cli import main; main()", "show", "demo"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    done = show()
     assert done.returncode == 2
     assert done.stderr.startswith("error: Brian2 cannot read the preferences in brian_preferences")
     assert "'flot32'" in done.stderr and "remove this file" in done.stderr
+    (tmp_path / "brian_preferences").unlink()
+    assert show().returncode == 0

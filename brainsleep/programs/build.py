@@ -44,7 +44,7 @@ def need_compiler(backend: str = "cpp") -> str:
     if not found:
         raise BackendError(
             f"backend {backend}: no C++ compiler found (looked for $CXX, g++, c++, clang++); "
-            "install one (Debian: apt install g++; macOS: xcode-select --install) "
+            "install one (Debian: apt install g++, macOS: xcode-select --install) "
             "or use --backend numpy"
         )
     return found

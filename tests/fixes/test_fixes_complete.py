@@ -1,0 +1,137 @@
+"""Every fix that the source can print is carried out by a test, or said here not to be."""
+
+import importlib
+import re
+from importlib.metadata import requires
+from pathlib import Path
+
+from conftest import ROOT
+from fix_scan import printed_fixes
+
+HERE = Path(__file__).parent
+
+#: Fixes that tests of other files carry out, and which test.
+ELSEWHERE = {
+    "write {}.save(path)": "test_datasets.py::test_png_that_is_not_grey",
+    "write method='euler'": (
+        "test_settled.py::test_linear_equations_that_cannot_be_solved_are_told_by_check"
+    ),
+    "mend or remove this file": (
+        "test_uncaught.py::test_preferences_that_cannot_be_read_are_an_error_of_one_line"
+    ),
+    "the same command goes on": (
+        "test_cli.py::test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on"
+    ),
+    "use --backend numpy": "test_replicas.py::test_code_that_cython_refuses_is_not_passed_over",
+    "run again with --stop-on nan for a result of what there was before": (
+        "test_alarms.py::test_values_that_are_not_numbers"
+    ),
+    "to take the weights that it stopped with, give {}:stopped": (
+        "test_interchange.py::test_weights_of_a_stopped_run_are_taken_only_as_such"
+    ),
+    "the same command with --retry-failed runs them again": (
+        "test_sweep.py::test_failed_rows_are_noted_and_can_be_run_again"
+    ),
+    "free some space in the temporary folder, or set TMPDIR to another": (
+        "test_run.py::test_no_room_for_the_files_of_a_segment_is_a_clear_error"
+    ),
+    "lower learning_rate": "test_surrogate.py::test_a_learning_rate_that_is_too_high",
+    "backend cuda: needs brian2cuda: pip install 'brainsleep[cuda]', or a program that was built "
+    "on another machine (brainsleep build --out FOLDER, BRAINSLEEP_CACHE=FOLDER here)": (
+        "test_cuda.py::test_build_makes_a_folder_that_is_a_cache"
+    ),
+    "install NVIDIA's CUDA toolkit or set CUDA_PATH to its folder, build on another machine "
+    "(brainsleep build --out FOLDER, and BRAINSLEEP_CACHE=FOLDER here), or use --backend cpp": (
+        "test_cuda.py::test_build_makes_a_folder_that_is_a_cache"
+    ),
+    **dict.fromkeys(
+        (
+            f"{first}, or build for another machine: brainsleep build PROTOCOL --backend cuda "
+            "--compute-capability 9.0"
+            for first in ("install the driver of the GPU", "look at nvidia-smi")
+        ),
+        "test_cuda.py::test_build_makes_a_folder_that_is_a_cache",
+    ),
+}
+
+_INSTALLS = "installs packages; that the extra has them is tested below"
+
+#: Fixes that no test carries out, and why.
+NOT_CARRIED_OUT = {
+    **dict.fromkeys(
+        (
+            "sweep: needs {}: pip install 'brainsleep[cluster]'",
+            "export: needs {}: pip install 'brainsleep[analysis]' ({})",
+            "export: needs pynwb: pip install 'brainsleep[analysis]' ({})",
+            "statistics: needs statsmodels: pip install 'brainsleep[analysis]'",
+            "spike trains: needs elephant: pip install 'brainsleep[analysis]' ({})",
+            "table: Parquet needs pyarrow: pip install 'brainsleep[analysis]'",
+            "surrogate-gradient network: needs {}: pip install 'brainsleep[surrogate]'",
+        ),
+        _INSTALLS,
+    ),
+    "start one with 'dask scheduler' and workers with 'dask worker ADDRESS --nthreads 1'": (
+        "takes a scheduler and workers of their own"
+    ),
+    "free some space": "takes a full disk",
+    "it cannot be set aside ({}): remove {}": "takes a folder of another user",
+    "make the network, data or recording smaller": "takes all memory of the machine",
+    "take fewer replicas at a time (--batch)": "takes all memory of a GPU",
+    "check the equations, or try --backend cpp": "takes code that only nvcc refuses",
+    "use another toolkit for other GPUs": "takes another CUDA toolkit",
+    "its data or its version of brainsleep differ: update the worker": "takes another machine",
+    **dict.fromkeys(
+        (
+            "draw them apart",
+            "draw them apart, or give each condition a label of its own",
+            "give runs of a protocol with two tasks or more (tasks.classes), and with "
+            "data.n_train, n_readout and n_test above 0",
+        ),
+        "takes runs of several networks or tasks, each of which the tests of figures draw",
+    ),
+    "run it again": "takes a result that is removed while a sweep runs",
+}
+
+#: What reads like a fix, and is none: reasons, and parts of code.
+NO_FIX = {
+    "others compile nothing beforehand",
+    "it was stopped",
+    "population '{}' has {} neurons",
+    "did you mean",
+    r"did you mean '(\w+)'\?",
+}
+
+
+def carried_out():
+    """All fixes in the tables beside this file."""
+    modules = (importlib.import_module(path.stem) for path in HERE.glob("test_fixes_*.py"))
+    return {row[0] for module in modules for row in getattr(module, "FIXES", ())}
+
+
+def test_every_fix_is_carried_out():
+    known = carried_out() | set(ELSEWHERE) | set(NOT_CARRIED_OUT) | NO_FIX
+    missing = {fix: place for fix, place in printed_fixes().items() if fix not in known}
+    assert not missing, "add a row to a table, or a reason to NOT_CARRIED_OUT"
+
+
+def test_no_row_is_of_a_fix_that_is_not_printed():
+    known = carried_out() | set(ELSEWHERE) | set(NOT_CARRIED_OUT) | NO_FIX
+    assert not known - set(printed_fixes())
+
+
+def test_the_tests_elsewhere_exist():
+    for test in ELSEWHERE.values():
+        file, name = test.split("::")
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), test
+
+
+def test_an_extra_that_is_named_has_what_it_is_named_for():
+    packages: dict[str, set[str]] = {}
+    for line in requires("brainsleep") or ():
+        name, extra = re.match(r"[\w-]+", line)[0], re.search(r"extra == ['\"](\w+)", line)
+        packages.setdefault(extra[1] if extra else "", set()).add(name.lower().replace("_", "-"))
+    named = [re.search(r"(\w*)(?:: | )pip .*brainsleep\[(\w+)\]", fix) for fix in printed_fixes()]
+    found = {(match[1].lower(), match[2]) for match in filter(None, named)}
+    assert {extra for _, extra in found} <= set(packages)
+    for package, extra in found:
+        assert package in ("", "or", *packages[extra]), (package, extra)
