@@ -50,6 +50,10 @@ def process(update="w = w*0.9", **more):
     return WeightProcess(name="p", on_update=update, **more)
 
 
+def with_line(line):
+    return neuron(f"dv/dt = -v/tau : 1\n{line}")
+
+
 def reset(code, equations="dv/dt = -v/tau : 1"):
     return neuron(equations, threshold="v > 1", reset=code)
 
@@ -144,6 +148,16 @@ FIXES = [
         )
         for name in ("w", "v_pre", "v__x", "i_post", "v_pre_post", "v__gate")
     ),
+    (
+        "choose another name, such as '{}_own'",
+        lambda: reset("t = 0.0; v = t"),
+        lambda name: reset(f"{name}_own = 0.0; v = {name}_own"),
+    ),
+    (
+        "write names with the letters a to z, and numbers with the digits 0 to 9",
+        lambda: reset("\uff56 = 0"),
+        lambda: reset("v = 0"),
+    ),
     ("give one another name", lambda: two_rules("r"), lambda: two_rules("q")),
     (
         "give one another name",
@@ -151,6 +165,32 @@ FIXES = [
         lambda: neuron("dv/dt = -v/tau : 1\nx : 1\ny : 1"),
     ),
     ("rename it", lambda: drift("v"), lambda: drift("other")),
+    # types, and what is computed
+    (
+        "write {} = int({}) : integer, or the unit 1 in place of the type",
+        lambda: with_line("s = v/2 : integer"),
+        lambda name, code: (
+            with_line(f"{name} = int({code}) : integer"),
+            with_line(f"{name} = {code} : 1"),
+        ),
+    ),
+    (
+        "set a new name, such as 'next_{}', instead",
+        lambda: reset("a = 1.0; a = a*v; v = a"),
+        lambda name: reset(f"{name} = 1.0; next_{name} = {name}*v; v = next_{name}"),
+    ),
+    (
+        "write ({}) after it",
+        lambda: with_line("s = rand() : 1"),
+        lambda flags: with_line(f"s = rand() : 1 ({flags})"),
+    ),
+    (
+        "write a threshold, such as threshold='v > v_threshold'",
+        lambda: neuron(reset="v = 0"),
+        lambda: neuron(
+            reset="v = 0", threshold="v > v_threshold", parameters={**TAU, "v_threshold": 1}
+        ),
+    ),
     (
         "rename one, or the activity, rule or process it belongs to",
         lambda: one_parameter("a"),

@@ -47,6 +47,17 @@ def tiny(**changes):
     return TINY.override({key.replace("__", "."): value for key, value in changes.items()})
 
 
+def without_processes(**changes):
+    return tiny(
+        network__projections__ie__processes=(),
+        network__projections__ei__processes=(),
+        network__projections__ee__processes=(),
+        network__projections__input_e__processes=(),
+        schedule__sleep__gates__decay=None,
+        **changes,
+    )
+
+
 def laid_out(**changes):
     return nominal_slots(tiny(**changes))
 
@@ -352,6 +363,10 @@ FIXES = [
      lambda: command("sweep", "mine.py", "--conditions", "all", "--dry-run")),
     ("give a GRID.toml file or a protocol, or --status", lambda: command("sweep"),
      lambda: command("sweep", "demo", "--dry-run")),
+    # sleep that waits for weights
+    ("add one, or set schedule.sleep.{} to {}",
+     lambda: without_processes(schedule__sleep__until_initial=True),
+     lambda name, value: without_processes(**{f"schedule__sleep__{name}": value})),
     # comparisons
     ("match another condition or scale another number", lambda: matched(1e9),
      lambda: matched(3.0)),
