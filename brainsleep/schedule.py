@@ -337,9 +337,6 @@ class Schedule:
         """Turn times into steps; check that there is room for an image between two sleeps."""
         image = self._steps(self.image_duration, dt, "image_duration")
         sleep = self._rounded(self.sleep_duration, dt, "sleep.max_duration")
-        if self.sleep.fraction and not sleep:
-            allowed = f"at least one time step, {dt}; a fraction of 0 is no sleep"
-            raise ScheduleError(explain("schedule.sleep", self.sleep_duration, allowed))
         period = float(self.wake_duration / dt)
         if len(self.sleep.stages) * self.sleep.cycles > MAX_SLOTS:
             allowed = f"at most {MAX_SLOTS} stages in a sleep"
@@ -349,6 +346,9 @@ class Schedule:
             period = self._steps(self.period, dt, "period")
         elif self.sleep.fraction:
             self._steps(self.sleep.duration, dt, "sleep.duration")
+        if awake and self.sleep.fraction and not sleep:
+            allowed = f"at least one time step, {dt}; a fraction of 0 is no sleep"
+            raise ScheduleError(explain("schedule.sleep", self.sleep_duration, allowed))
         if awake and sleep and period < image * (1 - 1e-9):
             raise ScheduleError(
                 explain(

@@ -66,8 +66,8 @@ def test_any_schedule_partitions_time(made, n_readout, n_test):
     schedule, dt, order, batch = made
     try:
         slots = schedule.compile(order, n_readout, n_test, GATES, dt, batch)
-    except ScheduleError as error:  # too little wake between sleeps of a fixed length
-        assert "wake between sleeps" in str(error)
+    except ScheduleError as error:  # too little wake between sleeps of a fixed length, or no sleep
+        assert "wake between sleeps" in str(error) or "at least one time step" in str(error)
         return
     image = round(float(schedule.image_duration / dt))
     assert (slots.steps > 0).all() and set(slots.phase) <= set(KINDS)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from brian2 import ms, mV, second
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from brainsleep.errors import ScheduleError
@@ -69,10 +69,9 @@ def test_no_sleep():
     assert np.flatnonzero(slots.onset).tolist() == [0]
 
 
-def test_a_sleep_that_rounds_to_nothing_is_none():
-    slots = table(4, period=1 * second, image_duration=500 * ms, sleep=sleep(0.0004))
-    assert slots.phase.tolist() == ["wake"] * 4
-    assert np.flatnonzero(slots.onset).tolist() == [0]
+def test_a_network_that_is_only_tested_may_have_any_sleep():
+    slots = table(0, 2, period=1 * second, image_duration=500 * ms, sleep=sleep(0.0004))
+    assert slots.phase.tolist() == ["test"] * 2
 
 
 def test_period_between_multiples_of_the_image():
@@ -239,6 +238,7 @@ def test_slots_partition_time(fraction, image, extra, n_train, n_test, until, ch
         check_every=chunk * ms,
     )
     schedule = Schedule(image_duration=image * ms, period=period * ms, sleep=rest)
+    assume(not fraction or not n_train or min(fraction * period, 1000) > 0.5)  # steps of 1 ms
     slots = schedule.compile(n_train, 2, n_test, GATES, DT)
     assert (slots.steps > 0).all()
     assert all(

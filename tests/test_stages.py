@@ -173,7 +173,7 @@ def test_stages_add_up(shares, cycles, steps, longest):
 
 
 @given(
-    fraction=st.floats(0.001, 1),
+    fraction=st.floats(0.002, 1),  # of 300 ms: a step of 1 ms
     share=st.floats(0.01, 0.99),
     cycles=st.integers(1, 6),
     until=st.booleans(),
