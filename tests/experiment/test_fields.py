@@ -197,7 +197,7 @@ def test_values_are_converted():
         ("gates", 3, "nap.gates: got 3; expected {name: value}"),
         ("gates", {"a": 2}, "nap.gates.a: got 2; expected a number from 0 to 1"),
         ("after", 3, "nap.after: got 3 (no unit); expected a time such as 300*ms"),
-        ("rate", 3 * ms, "nap.rate: got 3. ms; expected a value in hertz, such as 1. Hz"),
+        ("rate", 3 * ms, "nap.rate: got 3. ms; expected a value in hertz, such as 1*Hz"),
         ("rate", 0 * Hz, "nap.rate: got 0. Hz; expected more than 0. Hz"),
         (
             "stage",

@@ -173,7 +173,7 @@ def test_laying_out_fails_in_one_way_only(
          "2**40 time steps"),
         ({"schedule.sleep.check_every": "1*ms", "schedule.sleep.until_initial": "true",
           "data.n_train": 100_000, "schedule.sleep.fraction": 1}, "schedule: slots"),
-        ({"data.n_train": "9" * 400}, "a whole number"),
+        ({"data.n_train": "9" * 400}, "write a value such as 12"),
         ({"schedule.sleep.fraction": "1e999"}, "a number"),
         ({"network.dt": "1*ms**99999"}, "write a value such as"),
         ({"tasks.classes": "((1e400, 2), (3, 4))"}, "groups of labels"),

@@ -226,7 +226,7 @@ FIXES = [
         ("write {}", lambda key=key: TINY.override({key: "soon"}),
          lambda text, key=key: TINY.override({key: setting(text)}))
         for key in ("schedule.period", "data.n_train", "schedule.sleep.fraction",
-                    "record.weights_at_phases", "network.populations.e.model.v_rest",
+                    "network.populations.e.model.v_rest",
                     "network.projections.ee.weights.incoming_sum", "encoder.size",
                     "network.projections.*.rules.*.lr", "record.alarms.runaway")
     ),
