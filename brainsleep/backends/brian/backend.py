@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import time
 from collections.abc import Sequence
 
@@ -17,6 +19,16 @@ from ..base import Backend
 from ..cpp.build import describe_compiler, need_compiler
 from .context import brian_errors, numpy_seed, runtime
 from .network import BrianNetwork
+
+
+@contextlib.contextmanager
+def older_objects_kept():
+    """Spare the garbage collection, which Brian2 does before every run, all that there is."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class RuntimeBackend(Backend):
@@ -46,7 +58,7 @@ class RuntimeBackend(Backend):
             network = self._prepare(state)
             self._load(network, state, segment)
             network.net.t_ = 0.0
-            with numpy_seed(seed):
+            with numpy_seed(seed), older_objects_kept():
                 network.net.run(duration * brian2.second, namespace={})
             check_complete(round(network.net.t_ / float(self.spec.dt)), segment)
             arrays = {
