@@ -15,6 +15,7 @@ import pytest
 from brian2 import ms
 
 from brainsleep.backends.base import make_backend
+from brainsleep.backends.brian import context
 from brainsleep.backends.cpp.build import find_compiler
 from brainsleep.backends.cuda import backend as cuda_backend
 from brainsleep.backends.cuda.toolkit import find_nvcc
@@ -71,6 +72,9 @@ TINY = Protocol(
     record=Record(raster=(3, 6), snapshots=(6,)),
 ).override({"network.projections.input_e.weights.low": 2.0})
 
+#: The backend of tests that ask for a run, and not how: a program that is compiled once.
+QUICK = "cpp" if find_compiler() else "numpy"
+
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler")
 needs_brian2cuda = pytest.mark.skipif(
     find_spec("brian2cuda") is None, reason="needs brian2cuda: pip install 'brainsleep[cuda]'"
@@ -120,9 +124,16 @@ def older_objects():
 
 @pytest.fixture(scope="session", autouse=True)
 def build_cache(tmp_path_factory):
-    """Compile into a folder of the test session, not into the user's cache."""
+    """Compile into a folder of the test session, which its processes share, not the user's cache.
+
+    What Cython makes is compiled fast, not to be fast.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    flags = ["-w", "-O0", "-std=c++11"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BRAINSLEEP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("BRAINSLEEP_CACHE", str(folder / "build_cache"))
+        patch.setitem(context._LISTS, "codegen.cpp.extra_compile_args", flags)
         yield
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import TINY
+from conftest import QUICK, TINY
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
@@ -47,7 +47,7 @@ def runs(tmp_path_factory):
     out = tmp_path_factory.mktemp("stopping")
     kept = {"early_stopping.restore": "if stopped"}
     return {
-        name: simulate(STOPPING.override(changes), seed=3, backend="numpy", out=out)
+        name: simulate(STOPPING.override(changes), seed=3, backend=QUICK, out=out)
         for name, changes in {
             "stopped": {},
             "patient, restored": {"early_stopping.patience": 8},
@@ -71,7 +71,7 @@ def test_the_best_weights_are_put_back(runs):
     for name, restored in (("stopped", True), ("patient, restored", True), ("patient", False)):
         epochs = runs[name].metrics["best_epoch"]
         shorter = STOPPING.override({"schedule.epochs": epochs, "early_stopping.patience": 100})
-        until = simulate(shorter, seed=3, backend="numpy", out=runs[name].path.parent)
+        until = simulate(shorter, seed=3, backend=QUICK, out=runs[name].path.parent)
         same = restored or epochs == 8
         one, other = (run.arrays["snapshots/trained/ee"] for run in (runs[name], until))
         assert np.array_equal(one, other) == same, name
@@ -129,7 +129,7 @@ def test_neighbours_of_one_class_are_one_sample():
 def test_samples_are_the_last_of_the_training(tmp_path):
     """Counts of E and I in the last slots awake that were run, and a share of them."""
     protocol = TINY.override({"readout.fit_last": 8, "readout.beside": "(i)"})
-    result = simulate(protocol, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(protocol, seed=1, backend=QUICK, out=tmp_path)
     arrays = result.arrays
     awake = np.flatnonzero(arrays["slots/phase"] == "wake")[-8:]
     expected = np.concatenate([arrays["counts/e"][awake], arrays["counts/i"][awake]], axis=1)
@@ -196,8 +196,8 @@ def test_more_readouts_of_one_run(tmp_path):
     """The second reads the same responses, under its own name."""
     other = Readout(name="both", beside=("i",), variance=0.8)
     protocol = TINY.override({"more_readouts": (other,)})
-    result = simulate(protocol, seed=1, backend="numpy", out=tmp_path)
-    alone = simulate(TINY.override({"readout": other}), seed=1, backend="numpy", out=tmp_path)
+    result = simulate(protocol, seed=1, backend=QUICK, out=tmp_path)
+    alone = simulate(TINY.override({"readout": other}), seed=1, backend=QUICK, out=tmp_path)
     assert result.metrics["both_accuracy"] == alone.metrics["both_accuracy"]
     assert result.metrics["both_components"] != result.metrics["network_components"]
     assert np.array_equal(result.arrays["correct/both"], alone.arrays["correct/both"])

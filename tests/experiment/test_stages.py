@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV, second
-from conftest import EVERY_STEP, TINY, lone_neurons, make_segment, needs_compiler
+from conftest import EVERY_STEP, QUICK, TINY, lone_neurons, make_segment, needs_compiler
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -336,7 +336,7 @@ def run(tmp_path_factory):
     protocol = STAGED.override(
         {"schedule.sleep.stages.rem.gates.plasticity": 0, "record.snapshots": (4, 5, 6)}
     )
-    return simulate(protocol, seed=1, backend="numpy", out=tmp_path_factory.mktemp("run"))
+    return simulate(protocol, seed=1, backend=QUICK, out=tmp_path_factory.mktemp("run"))
 
 
 def test_results_keep_the_stages(run):
@@ -372,7 +372,7 @@ EARLY = {
 
 def test_an_early_end_leaves_out_later_stages_too(tmp_path):
     protocol = STAGED.override({**EARLY, "schedule.sleep.cycles": 2})
-    arrays = simulate(protocol, seed=1, backend="numpy", out=tmp_path).arrays
+    arrays = simulate(protocol, seed=1, backend=QUICK, out=tmp_path).arrays
     stage, steps, phase = (arrays[f"slots/{k}"] for k in ("sleep_stage", "steps", "phase"))
     first = phase[:4].tolist() + phase[4:14].tolist()
     assert first == ["wake"] * 4 + ["sleep"] * 10
@@ -386,7 +386,7 @@ def test_an_early_end_leaves_out_later_stages_too(tmp_path):
 
 def test_a_sleep_that_is_not_triggered_is_left_out_with_all_its_stages(tmp_path):
     protocol = STAGED.override({"schedule.sleep.trigger": 50.0, "record.snapshots": ()})
-    result = simulate(protocol, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(protocol, seed=1, backend=QUICK, out=tmp_path)
     assert result.metrics["sleep_s"] == 0 and result.metrics["wake_s"] == pytest.approx(0.6)
     assert result.metrics["rate_sleep_rem_e_hz"] is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brian2 import Hz, ms, second
+from conftest import QUICK
 
 from brainsleep.errors import BrainsleepError
 from brainsleep.experiment.protocol import Protocol, run_id
@@ -39,7 +40,7 @@ def test_slots_are_those_of_the_periods():
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    return simulate(PROTOCOL, seed=2, backend="numpy", out=tmp_path_factory.mktemp("free"))
+    return simulate(PROTOCOL, seed=2, backend=QUICK, out=tmp_path_factory.mktemp("free"))
 
 
 def test_a_run_without_a_task(result):
@@ -61,7 +62,7 @@ def test_the_same_run_is_not_done_twice(result):
     again = simulate(
         PROTOCOL,
         seed=2,
-        backend="numpy",
+        backend=QUICK,
         out=result.path.parent,
         progress=lambda *t: done.append(t),
     )

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import TINY, needs_compiler
+from conftest import QUICK, TINY, needs_compiler
 
 from brainsleep.cli import app as cli
 from brainsleep.errors import DataError, MissingExtraError, ProtocolError, SpecError, StoreError
@@ -46,7 +46,7 @@ NAMES = [p.name for p in SHORT.network.projections]
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    return simulate(SHORT, seed=1, backend="numpy", out=tmp_path_factory.mktemp("results"))
+    return simulate(SHORT, seed=1, backend=QUICK, out=tmp_path_factory.mktemp("results"))
 
 
 def address(protocol, seed=0):
@@ -249,7 +249,7 @@ def test_settings_without_effect(result):
         scale=scale,
     )
     with pytest.raises(ProtocolError, match=f"key to scale '{scale}': has no effect"):
-        compare(SHORT, [first, taken], backend="numpy", out="never made")
+        compare(SHORT, [first, taken], backend=QUICK, out="never made")
     with pytest.raises(ProtocolError, match="has no effect"):
         Grid(name="g", protocol=SHORT, conditions=[first, taken], backend="numpy").rows()
     other = SHORT.override({"initial_weights": str(result.path)})
@@ -279,11 +279,11 @@ def _renamed(protocol):
 def test_a_result_that_changes_after_the_protocol_was_made(result, tmp_path):
     copy = shutil.copytree(result.path, tmp_path / "copy")
     protocol = SHORT.override({"initial_weights": str(copy)})
-    other = simulate(SHORT, seed=2, backend="numpy", out=tmp_path / "other")
+    other = simulate(SHORT, seed=2, backend=QUICK, out=tmp_path / "other")
     shutil.rmtree(copy)
     shutil.copytree(other.path, copy)
     with pytest.raises(StoreError, match="is not what it was before"):
-        simulate(protocol, backend="numpy", out=tmp_path)
+        simulate(protocol, backend=QUICK, out=tmp_path)
 
 
 def test_from_the_command_line(result, tmp_path, capsys, monkeypatch):
@@ -477,7 +477,7 @@ def test_runs_without_spikes_or_slots_go_out_too(tmp_path):
     pytest.importorskip("pynwb")
     pytest.importorskip("nixio")
     full = {"network.projections.ee.w_max": 0.301, "record.alarms.stop_on": "saturation"}
-    empty = simulate(SHORT.override(full), seed=1, backend="numpy", out=tmp_path / "results")
+    empty = simulate(SHORT.override(full), seed=1, backend=QUICK, out=tmp_path / "results")
     assert len(empty.arrays["slots/steps"]) == 0
     for name in ("run.csv", "run.nix", "run.nwb"):
         assert export(empty, tmp_path / name).stat().st_size > 0

@@ -6,7 +6,7 @@ import tempfile
 
 import matplotlib.pyplot as plt
 import pytest
-from conftest import ROOT, TINY
+from conftest import QUICK, ROOT, TINY
 from fix_table import carry_out, rows
 
 from brainsleep.figures._read import metric
@@ -23,7 +23,7 @@ BRIEF = TINY.override({
 def ran(**changes):
     """A run with settings changed, ``__`` for a dot, as after ``--set``."""
     changed = BRIEF.override({key.replace("__", "."): value for key, value in changes.items()})
-    return simulate(changed, backend="numpy", out=tempfile.mkdtemp())
+    return simulate(changed, backend=QUICK, out=tempfile.mkdtemp())
 
 
 def draw(name, *results, labels=None):

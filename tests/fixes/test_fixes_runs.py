@@ -12,7 +12,7 @@ import numpy as np
 import pandas
 import pytest
 from brian2 import ms
-from conftest import TINY, lone_neurons, make_segment
+from conftest import QUICK, TINY, lone_neurons, make_segment
 from fix_table import carry_out, command, rows
 
 from brainsleep.analysis.effects import beta_regression
@@ -63,7 +63,7 @@ def folder(tmp_path, monkeypatch):
 def finished(n_test=0, raster=()):
     """A short run, kept for all rows."""
     protocol = SHORT.override({"data.n_test": n_test, "record.raster": raster})
-    return simulate(protocol, backend="numpy", out=tempfile.mkdtemp())
+    return simulate(protocol, backend=QUICK, out=tempfile.mkdtemp())
 
 
 def ended():
@@ -93,7 +93,7 @@ def unreadable():
 
 
 def run_again():
-    found = simulate(SHORT, backend="numpy", out="results", force=True)
+    found = simulate(SHORT, backend=QUICK, out="results", force=True)
     assert read_result(found.path).arrays
 
 
@@ -166,7 +166,7 @@ def regressed(frame, *where):
 
 STOPPED = runs(stopped_s=[3.0] + [float("nan")] * 11)
 OTHERS = pandas.concat([runs(**{"set.data.n_train": "10"}), runs(**{"set.data.n_train": "20"})])
-TWICE = pandas.concat([runs(), runs(backend="numpy")])
+TWICE = pandas.concat([runs(), runs(backend=QUICK)])
 
 
 def noted(frame):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, lone_neurons, make_segment
+from conftest import QUICK, TINY, lone_neurons, make_segment
 from fix_table import carry_out, command, rows
 
 import brainsleep.run.compare
@@ -151,14 +151,14 @@ def matched(target):
     with pytest.MonkeyPatch.context() as patch:
         rate = lambda protocol, *_: 2 * value_at(protocol, key)  # noqa: E731
         patch.setattr(brainsleep.run.compare, "measure_rate", rate)
-        found = match_rate(TINY, key, target, seed=0, backend="numpy")
+        found = match_rate(TINY, key, target, seed=0, backend=QUICK)
     assert value_at(found, key) == pytest.approx(target / 2, rel=0.01)
 
 
 @functools.cache
 def finished():
     """A short run, kept for all rows."""
-    return simulate(SHORT, backend="numpy", out=tempfile.mkdtemp())
+    return simulate(SHORT, backend=QUICK, out=tempfile.mkdtemp())
 
 
 def scaled(projections, key="network.projections.input_e.weights.low"):

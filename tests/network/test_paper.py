@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from brian2 import ms, mV, second
-from conftest import EVERY_STEP, TINY, make_segment, needs_compiler
+from conftest import EVERY_STEP, QUICK, TINY, make_segment, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.experiment.protocol import load_protocol
@@ -254,7 +254,7 @@ def sleeps(tmp_path, **changes):
         }
         | changes
     )
-    return simulate(protocol, seed=0, backend="numpy", out=tmp_path)
+    return simulate(protocol, seed=0, backend=QUICK, out=tmp_path)
 
 
 def test_sleep_ends_when_both_sums_are_near_their_start(tmp_path):
@@ -298,7 +298,7 @@ def test_resumed_run_of_the_procedure_is_the_same(tmp_path, monkeypatch):
         "record.weights_every": 0,
     }
     protocol = load_protocol("paper:PUBLISHED").override(changes)
-    whole = simulate(protocol, seed=2, backend="numpy", out=tmp_path / "whole")
+    whole = simulate(protocol, seed=2, backend=QUICK, out=tmp_path / "whole")
     seen = 0
     original = Run._advance
 
@@ -312,7 +312,7 @@ def test_resumed_run_of_the_procedure_is_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "_advance", interrupted)
     for _ in range(200):
         try:
-            again = simulate(protocol, seed=2, backend="numpy", out=tmp_path / "parts")
+            again = simulate(protocol, seed=2, backend=QUICK, out=tmp_path / "parts")
             break
         except KeyboardInterrupt:
             continue

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from brian2 import ms, second
-from conftest import TINY
+from conftest import QUICK, TINY
 
 from brainsleep.errors import StoreError
 from brainsleep.results.result import Result
@@ -15,13 +15,13 @@ RECORDED = TINY.override({"record.raster": "0, 4", "record.snapshots": "(2,)"})
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    made = simulate(RECORDED, seed=3, backend="numpy", out=tmp_path_factory.mktemp("results"))
+    made = simulate(RECORDED, seed=3, backend=QUICK, out=tmp_path_factory.mktemp("results"))
     return read_result(made.path)
 
 
 def test_what_made_it(result):
     assert result.protocol == result.stored_protocol == RECORDED
-    assert (result.run_id, result.seed, result.backend) == (result.path.name, 3, "numpy")
+    assert (result.run_id, result.seed, result.backend) == (result.path.name, 3, QUICK)
     assert result.data.name == "digits" and len(result.data.fingerprint) > 8
     assert result.dt == RECORDED.network.dt and result.label == ""
     assert result.versions["brian2"] and result.timings["biological_s"] > 0

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from brian2 import Quantity, mV, second
-from conftest import TINY
+from conftest import QUICK, TINY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -90,7 +90,7 @@ def test_parts_of_every_kind_come_back():
 
 def test_weights_of_another_run_come_back_if_they_are_what_they_were(tmp_path):
     tiny = TINY.override({"data.n_train": 2, "data.n_readout": 0, "data.n_test": 0})
-    result = simulate(tiny, backend="numpy", out=tmp_path)
+    result = simulate(tiny, backend=QUICK, out=tmp_path)
     protocol = tiny.override({"initial_weights": str(result.path)})
     assert_same(protocol)
     there = stored(protocol)

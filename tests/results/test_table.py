@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY
+from conftest import QUICK, TINY
 from rich.console import Console
 
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
@@ -29,7 +29,7 @@ GRID = Grid(
     changes=SHORT,
     over={"schedule.sleep.fraction": [0.0, 0.5], "schedule.sleep.gates.noise": [0, 1]},
     seeds=2,
-    backend="numpy",
+    backend=QUICK,
 )
 
 
@@ -37,7 +37,7 @@ GRID = Grid(
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
     for row in GRID.rows():
-        simulate(row.protocol, seed=row.seed, backend="numpy", out=out)
+        simulate(row.protocol, seed=row.seed, backend=QUICK, out=out)
     return out
 
 
@@ -78,7 +78,7 @@ def test_sleep_as_scheduled_is_what_the_schedule_lays_out(case):
 
 def test_the_column_of_a_run_and_its_headline_are_as_scheduled(tmp_path):
     capped = TINY.override({**SHORT, "schedule.sleep.max_duration": "50*ms"})
-    result = simulate(capped, seed=0, backend="numpy", out=tmp_path)
+    result = simulate(capped, seed=0, backend=QUICK, out=tmp_path)
     line = tabulate(tmp_path).iloc[0]
     assert (line["sleep_fraction"], line["sleep_scheduled"]) == (0.5, 0.25)
     assert line["sleep_s"] / line["wake_s"] == pytest.approx(0.25)
@@ -108,7 +108,7 @@ def test_one_row_a_run_with_settings_as_columns(folder):
     assert table["seed"].tolist() == [0, 1] * 4
     assert set(table["data"]) == {"digits"} and set(table["n_train"]) == {4}
     first = table.iloc[0]
-    result = simulate(GRID.rows()[0].protocol, seed=0, backend="numpy", out=folder)
+    result = simulate(GRID.rows()[0].protocol, seed=0, backend=QUICK, out=folder)
     assert first["run_id"] == result.path.name
     assert first["network_accuracy"] == result.metrics["network_accuracy"]
     assert [first["network_interval.low"], first["network_interval.high"]] == result.metrics[
@@ -124,7 +124,7 @@ def test_one_row_a_run_with_settings_as_columns(folder):
 
 def test_rules_are_parameters_and_a_hash_of_their_equations(folder, tmp_path):
     for changes in ({}, {RULE: "stdp:STDP_NEAREST"}, {f"{RULE}.lr": 0.01}):
-        simulate(TINY.override(SHORT | changes), backend="numpy", out=tmp_path)
+        simulate(TINY.override(SHORT | changes), backend=QUICK, out=tmp_path)
     table = tabulate(tmp_path)
     base = "set.network.projections.ee.rules."
     assert set(table[f"{base}stdp_nearest_reversed.lr"].dropna()) == {0.0008, 0.01}
@@ -156,7 +156,7 @@ def test_rows_of_a_grid_have_labels(folder):
         changes=SHORT | {"schedule.sleep.gates.noise": 1},
         over={"schedule.sleep.fraction": [0.5, 0.75]},  # the second was not run
         seeds=2,
-        backend="numpy",
+        backend=QUICK,
     )
     table = tabulate(folder, only.rows())
     assert list(table.columns[:2]) == ["grid", "condition"]
@@ -259,7 +259,7 @@ def test_what_decides_nothing_is_no_column(folder, tmp_path):
 def test_mixed_values_of_a_setting_are_text(tmp_path):
     for value in (np.nan, None):
         changes = {} if value is None else {"encoder.total": None}
-        simulate(TINY.override(SHORT | changes), backend="numpy", out=tmp_path)
+        simulate(TINY.override(SHORT | changes), backend=QUICK, out=tmp_path)
     table = tabulate(tmp_path)
     assert table["set.encoder.total"].isna().tolist().count(True) == 1
     write(table, tmp_path / "runs.csv")

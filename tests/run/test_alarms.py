@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 from brian2 import ms, second
-from conftest import TINY
+from conftest import QUICK, TINY
 
 from brainsleep.analysis.effects import sleep_effects
 from brainsleep.cli import app as cli
@@ -132,11 +132,11 @@ def test_a_test_without_a_spike_is_an_alarm(tmp_path):
             "record.alarms.runaway": "1e6*Hz",
         }
     )
-    result = simulate(deaf, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(deaf, seed=1, backend=QUICK, out=tmp_path)
     (alarm,) = result.alarms
     assert (alarm["kind"], alarm["where"], alarm["until_s"]) == ("silence", "e", None)
     assert alarm["text"] == "silence: no spike in e in the whole test, 0.3 s"
-    heard = simulate(TINY.override({"data.n_test": 6}), seed=1, backend="numpy", out=tmp_path)
+    heard = simulate(TINY.override({"data.n_test": 6}), seed=1, backend=QUICK, out=tmp_path)
     assert not [alarm for alarm in heard.alarms if alarm["kind"] == "silence"]
 
 
@@ -171,12 +171,12 @@ def test_a_watch_that_begins_later_sees_the_same():
 
 @pytest.fixture(scope="module")
 def loud(tmp_path_factory):
-    return simulate(LOUD, seed=1, backend="numpy", out=tmp_path_factory.mktemp("loud"))
+    return simulate(LOUD, seed=1, backend=QUICK, out=tmp_path_factory.mktemp("loud"))
 
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
-    return simulate(STOPPING, seed=1, backend="numpy", out=tmp_path_factory.mktemp("stopped"))
+    return simulate(STOPPING, seed=1, backend=QUICK, out=tmp_path_factory.mktemp("stopped"))
 
 
 def warnings(caplog):
@@ -189,7 +189,7 @@ def test_alarms_are_in_the_result_the_log_and_the_progress(tmp_path, caplog):
         result = simulate(
             LOUD,
             seed=1,
-            backend="numpy",
+            backend=QUICK,
             out=tmp_path,
             progress=lambda done, total, text: texts.append(text),
         )
@@ -205,7 +205,7 @@ def test_alarms_are_in_the_result_the_log_and_the_progress(tmp_path, caplog):
 
 
 def test_alarms_cost_a_run_nothing_else(loud, tmp_path):
-    quiet = simulate(SHORT, seed=1, backend="numpy", out=tmp_path)
+    quiet = simulate(SHORT, seed=1, backend=QUICK, out=tmp_path)
     assert quiet.alarms == [] and quiet.path.name == loud.path.name
     assert quiet.metrics == loud.metrics
     mine, theirs = quiet.arrays, loud.arrays
@@ -228,16 +228,16 @@ def interrupting(monkeypatch, after):
 def test_a_resumed_run_has_the_same_alarms(loud, tmp_path, monkeypatch, caplog, after):
     interrupting(monkeypatch, after)
     with pytest.raises(KeyboardInterrupt):
-        simulate(LOUD, seed=1, backend="numpy", out=tmp_path)
+        simulate(LOUD, seed=1, backend=QUICK, out=tmp_path)
     assert len(warnings(caplog)) == 1
-    result = simulate(LOUD, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(LOUD, seed=1, backend=QUICK, out=tmp_path)
     assert result.alarms == loud.alarms and result.metrics == loud.metrics
     assert len(warnings(caplog)) == 1  # it is not said again
 
 
 def test_runs_of_a_batch_have_their_own_alarms(loud, stopped, tmp_path):
     first, second_, third = simulate(
-        [LOUD, SHORT, STOPPING], seed=[1, 2, 1], backend="numpy", out=tmp_path, batch=True
+        [LOUD, SHORT, STOPPING], seed=[1, 2, 1], backend=QUICK, out=tmp_path, batch=True
     )
     assert first.alarms == loud.alarms and first.metrics == loud.metrics
     assert second_.alarms == []
@@ -272,7 +272,7 @@ def test_stopped_run_keeps_what_there_is(loud, stopped):
 def test_no_stop_same_numbers(loud, stopped, tmp_path):
     """A run that could be stopped and is not has the numbers of one that could not."""
     never = STOPPING.override({"record.alarms.runaway": "400*Hz"})
-    may = simulate(never, seed=1, backend="numpy", out=tmp_path)
+    may = simulate(never, seed=1, backend=QUICK, out=tmp_path)
     assert may.path.name not in (loud.path.name, stopped.path.name)
     assert may.stopped is None and may.metrics == loud.metrics
     theirs = loud.arrays
@@ -284,10 +284,10 @@ def test_interrupted_when_it_was_to_stop(stopped, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(run_module.Run, "store", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            simulate(STOPPING, seed=1, backend="numpy", out=tmp_path)
+            simulate(STOPPING, seed=1, backend=QUICK, out=tmp_path)
     assert run_module.Run.store is store
     monkeypatch.setattr(run_module.Run, "_advance", None)  # nothing more is run
-    again = simulate(STOPPING, seed=1, backend="numpy", out=tmp_path)
+    again = simulate(STOPPING, seed=1, backend=QUICK, out=tmp_path)
     assert again.info["stopped"] == stopped.info["stopped"] and again.metrics == stopped.metrics
 
 
@@ -295,7 +295,7 @@ def test_stopped_before_anything_was_run(tmp_path):
     full = SHORT.override(
         {"network.projections.ee.w_max": 0.301, "record.alarms.stop_on": ("saturation",)}
     )
-    result = simulate(full, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(full, seed=1, backend=QUICK, out=tmp_path)
     assert (result.stopped["where"], result.stopped["at_s"]) == ("ee", 0)
     assert result.arrays["counts/e"].shape == (0, 30)
     arrays = result.arrays
@@ -305,14 +305,14 @@ def test_stopped_before_anything_was_run(tmp_path):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_values_that_are_not_numbers(tmp_path):
     with pytest.raises(NotFiniteError) as caught:
-        simulate(BROKEN, seed=1, backend="numpy", out=tmp_path)
+        simulate(BROKEN, seed=1, backend=QUICK, out=tmp_path)
     said = str(caught.value)
     assert "slots 4 to 4 (sleep), from 0.2 s on" in said and "--stop-on nan" in said
     assert "checkpoint" not in said  # a run with --stop-on is another one, and starts from zero
     (checkpoint,) = tmp_path.glob(".*.partial/checkpoint.npz")
     assert int(np.load(checkpoint)["position"]) == 4
     kept = BROKEN.override({"record.alarms.stop_on": ("nan",)})
-    result = simulate(kept, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(kept, seed=1, backend=QUICK, out=tmp_path)
     alarm = result.stopped
     assert (alarm["kind"], alarm["time_s"], alarm["at_s"]) == ("nan", 0.2, 0.2)
     assert alarm["where"] in "ei" and alarm["value"] > 0
@@ -333,9 +333,9 @@ def test_a_probe_with_values_that_are_not_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(SleepProbe, "look", broken)
     probed = SHORT.override({"data.n_train": 4, "data.n_test": 2, "record.probe_images": 2})
     with pytest.raises(NotFiniteError, match=r"a probe before slot 5, from [\d.]+ s on; run"):
-        simulate(probed, seed=1, backend="numpy", out=tmp_path)
+        simulate(probed, seed=1, backend=QUICK, out=tmp_path)
     kept = probed.override({"record.alarms.stop_on": ("nan",)})
-    result = simulate(kept, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(kept, seed=1, backend=QUICK, out=tmp_path)
     assert (result.stopped["kind"], result.stopped["where"]) == ("nan", "e")
     assert result.arrays["slots/phase"].tolist() == ["wake"] * 4 + ["sleep"]
     assert {"snapshots/trained/ee", "representation/times_s"} <= result.arrays.keys()
@@ -352,7 +352,7 @@ def test_a_rate_cannot_be_matched_to_a_stopped_run(tmp_path):
         ),
     )
     with pytest.raises(SimulationError, match=r"has no test rate of 'e' .*runaway: e fires"):
-        compare(STOPPING, conditions, seed=1, backend="numpy", out=tmp_path)
+        compare(STOPPING, conditions, seed=1, backend=QUICK, out=tmp_path)
 
 
 # --- what is shown -----------------------------------------------------------------------------
@@ -407,12 +407,12 @@ def test_command_line(tmp_path, capsys, monkeypatch):
 def test_sweeps_count_rows_with_alarms(loud, stopped):
     """Rows that are there already; those that are run are counted as they are finished."""
     out = loud.path.parent
-    plan = Plan(Grid(name="g", protocol=LOUD, seeds=(1, 2), backend="numpy").rows(), out)
+    plan = Plan(Grid(name="g", protocol=LOUD, seeds=(1, 2), backend=QUICK).rows(), out)
     assert plan.alarmed == {loud.path.name}
     assert plan._state().alarmed == {loud.path.name}
     assert plan.stopped == set() and _summary(plan._state()).endswith("(1 with alarms)")
     out = stopped.path.parent
-    plan = Plan(Grid(name="g", protocol=STOPPING, seeds=(1,), backend="numpy").rows(), out)
+    plan = Plan(Grid(name="g", protocol=STOPPING, seeds=(1,), backend=QUICK).rows(), out)
     assert plan._state().stopped == {stopped.path.name}
     assert _summary(plan._state()) == "1 of 1 rows finished (1 with alarms, 1 stopped by them)"
     assert [row["stopped"] for row in status(out)] == [True]

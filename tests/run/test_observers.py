@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from brian2 import Hz, ms
-from conftest import TINY, needs_compiler
+from conftest import QUICK, TINY, needs_compiler
 
 from brainsleep.errors import BrainsleepError
 from brainsleep.experiment.observer import Metric, Observer
@@ -75,8 +75,8 @@ def test_an_observer_sees_the_state_on_every_backend(tmp_path, backend):
 
 def test_looking_changes_nothing(tmp_path):
     blind = PROTOCOL.override({"record.observers": ()})
-    seen = simulate(PROTOCOL, seed=1, backend="numpy", out=tmp_path).arrays
-    unseen = simulate(blind, seed=1, backend="numpy", out=tmp_path).arrays
+    seen = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path).arrays
+    unseen = simulate(blind, seed=1, backend=QUICK, out=tmp_path).arrays
     assert {key for key in seen if not key.startswith("potential/")} == unseen.keys()
     assert all(np.array_equal(seen[key], unseen[key]) for key in unseen)
 
@@ -90,7 +90,7 @@ def test_observers_are_in_the_id():
 
 
 def test_a_resumed_run_has_looked_as_often(tmp_path, monkeypatch):
-    whole = simulate(PROTOCOL, seed=1, backend="numpy", out=tmp_path / "whole").arrays
+    whole = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "whole").arrays
     monkeypatch.setattr("brainsleep.run.batch.CHECKPOINT_EVERY", 0.0)
     monkeypatch.setattr("brainsleep.run.batch.CHECKPOINT_SPARING", 0.0)
     steps = []
@@ -101,8 +101,8 @@ def test_a_resumed_run_has_looked_as_often(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        simulate(PROTOCOL, seed=1, backend="numpy", out=tmp_path / "cut", progress=interrupt)
-    again = simulate(PROTOCOL, seed=1, backend="numpy", out=tmp_path / "cut").arrays
+        simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "cut", progress=interrupt)
+    again = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "cut").arrays
     assert whole.keys() == again.keys()
     assert all(np.array_equal(whole[key], again[key]) for key in whole)
 

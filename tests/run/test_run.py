@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 from brian2 import ms
-from conftest import TESTS, TINY, make_segment, needs_compiler
+from conftest import QUICK, TESTS, TINY, make_segment, needs_compiler
 
 from brainsleep.analysis.metrics import WEIGHT_STATISTICS, weight_entropy, weight_statistics
 from brainsleep.analysis.responses import (
@@ -32,7 +32,7 @@ from brainsleep.show.facts import headline
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return simulate(TINY, seed=1, backend="numpy", out=tmp_path_factory.mktemp("results"))
+    return simulate(TINY, seed=1, backend=QUICK, out=tmp_path_factory.mktemp("results"))
 
 
 def assert_same(one, other):
@@ -47,7 +47,7 @@ def test_result_holds_what_made_it(tiny):
     info = json.loads((tiny.path / "result.json").read_text())
     assert info["schema_version"] == 1
     assert info["run_id"] == tiny.path.name
-    assert info["seed"] == 1 and info["backend"] == "numpy"
+    assert info["seed"] == 1 and info["backend"] == QUICK
     assert info["protocol"]["schedule"]["sleep"]["fraction"] == 0.5
     groups = {group["name"]: group for group in info["equations"]["groups"]}
     assert "dv/dt = (v_rest - v + r*i_syn)/tau_m : volt" in groups["e"]["equations"]
@@ -122,7 +122,7 @@ def test_response_metrics_agree_with_the_arrays(tiny):
 def test_what_is_not_defined_is_null(tmp_path):
     """A run without tests has no responses; JSON has no NaN."""
     untested = TINY.override({"data.n_test": 0, "data.n_readout": 0, "data.n_train": 4})
-    result = simulate(untested, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(untested, seed=1, backend=QUICK, out=tmp_path)
     names = "participation_ratio effective_rank selectivity selectivity_adjusted phi dead silent"
     assert [result.metrics[f"{name}_e"] for name in names.split()] == [None] * 7
 
@@ -135,7 +135,7 @@ def test_what_is_not_defined_is_null(tmp_path):
 def test_weights_rest_while_responses_are_measured(tmp_path):
     """The weights after the test phase are those after training, to the bit."""
     kept = TINY.override({"record.snapshots": (15, 94)})  # first slot of readout, last of test
-    arrays = simulate(kept, seed=1, backend="numpy", out=tmp_path).arrays
+    arrays = simulate(kept, seed=1, backend=QUICK, out=tmp_path).arrays
     for p in TINY.network.projections:
         trained = arrays[f"snapshots/trained/{p.name}"]
         assert trained.tobytes() == arrays[f"snapshots/slot_94/{p.name}"].tobytes()
@@ -143,10 +143,10 @@ def test_weights_rest_while_responses_are_measured(tmp_path):
 
 
 def test_same_seed_twice_gives_identical_arrays(tiny, tmp_path):
-    again = simulate(TINY, seed=1, backend="numpy", out=tmp_path)
+    again = simulate(TINY, seed=1, backend=QUICK, out=tmp_path)
     assert again.path.name == tiny.path.name
     assert_same(tiny, again)
-    other = simulate(TINY, seed=2, backend="numpy", out=tmp_path)
+    other = simulate(TINY, seed=2, backend=QUICK, out=tmp_path)
     assert other.path.name != tiny.path.name
     assert not np.array_equal(other.arrays["counts/e"], again.arrays["counts/e"])
 
@@ -156,9 +156,9 @@ def test_finished_run_is_not_simulated_again(tiny, monkeypatch):
         raise AssertionError("simulated again")
 
     monkeypatch.setattr(batch_module, "make_backend", refuse)
-    assert simulate(TINY, seed=1, backend="numpy", out=tiny.path.parent).path == tiny.path
+    assert simulate(TINY, seed=1, backend=QUICK, out=tiny.path.parent).path == tiny.path
     with pytest.raises(AssertionError, match="simulated again"):
-        simulate(TINY, seed=1, backend="numpy", out=tiny.path.parent, force=True)
+        simulate(TINY, seed=1, backend=QUICK, out=tiny.path.parent, force=True)
     assert_same(read_result(tiny.path), tiny)  # the attempt took nothing away
 
 
@@ -174,10 +174,10 @@ def test_interrupted_run_goes_on_with_the_same_result(tiny, tmp_path, monkeypatc
 
     monkeypatch.setattr(run_module.Run, "_advance", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        simulate(TINY, seed=1, backend="numpy", out=tmp_path)
+        simulate(TINY, seed=1, backend=QUICK, out=tmp_path)
     assert find_result(tmp_path, tiny.path.name) is None
     assert (tmp_path / f".{tiny.path.name}.partial" / "checkpoint.npz").exists()
-    result = simulate(TINY, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(TINY, seed=1, backend=QUICK, out=tmp_path)
     assert calls[4] > 0  # did not begin from the start
     assert_same(result, tiny)
     assert {p.name for p in tmp_path.iterdir()} == {".locks", tiny.path.name}
@@ -188,7 +188,7 @@ def test_damaged_checkpoint_is_ignored(tiny, tmp_path, damage):
     folder = tmp_path / f".{tiny.path.name}.partial"
     folder.mkdir()
     (folder / "checkpoint.npz").write_bytes(damage)
-    assert_same(simulate(TINY, seed=1, backend="numpy", out=tmp_path), tiny)
+    assert_same(simulate(TINY, seed=1, backend=QUICK, out=tmp_path), tiny)
 
 
 RUN = """
@@ -232,12 +232,12 @@ def test_kill_in_the_middle_leaves_no_corrupt_result_and_the_run_completes(tmp_p
 
 
 def test_damaged_result_is_set_aside_and_run_again(tiny, tmp_path, caplog):
-    result = simulate(TINY, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(TINY, seed=1, backend=QUICK, out=tmp_path)
     text = (result.path / "result.json").read_text()
     (result.path / "result.json").write_text(text.replace('"seed": 1', '"seed": 8'))
     with pytest.raises(StoreError, match="was changed after it was written"):
         read_result(result.path)
-    again = simulate(TINY, seed=1, backend="numpy", out=tmp_path)
+    again = simulate(TINY, seed=1, backend=QUICK, out=tmp_path)
     assert_same(again, tiny)
     assert len(list(tmp_path.glob("*.damaged-*"))) == 1
     assert "was changed after it was written; set aside" in caplog.text
@@ -255,11 +255,11 @@ def test_squeezed_images_are_said_once(tmp_path, caplog):
 
 def test_a_copy_of_another_runs_result_is_not_taken_for_its_own(tmp_path, caplog):
     small = TINY.override({"data.n_train": 4, "data.n_readout": 0, "data.n_test": 0})
-    one, other = (simulate(small, seed=k, backend="numpy", out=tmp_path) for k in (1, 2))
+    one, other = (simulate(small, seed=k, backend=QUICK, out=tmp_path) for k in (1, 2))
     shutil.rmtree(other.path)
     shutil.copytree(one.path, other.path)
     assert finished(tmp_path, other.path.name) is None
-    again = simulate(small, seed=2, backend="numpy", out=tmp_path)
+    again = simulate(small, seed=2, backend=QUICK, out=tmp_path)
     assert again.info["seed"] == 2 and again.metrics == other.metrics
     assert f"that of run {one.path.name}" in caplog.text and "set aside" in caplog.text
 
@@ -267,14 +267,14 @@ def test_a_copy_of_another_runs_result_is_not_taken_for_its_own(tmp_path, caplog
 def test_a_run_that_ends_before_its_first_sleep_says_so(tmp_path, caplog):
     short = TINY.override({"data.n_train": 4, "schedule.period": "400*ms"})
     short = short.override({"data.n_readout": 0, "data.n_test": 0})
-    result = simulate(short, backend="numpy", out=tmp_path)
+    result = simulate(short, backend=QUICK, out=tmp_path)
     assert "there is no sleep: it comes after every 0.4 s of wake" in caplog.text
     assert "the training images last 200. ms" in caplog.text
     assert result.metrics["sleep_s"] == 0
     assert headline(result)["sleep"] == "none came (50 % of wake was scheduled)"
     caplog.clear()
-    simulate(short.override({"schedule.sleep.fraction": 0}), backend="numpy", out=tmp_path)
-    simulate(TINY.override({"data.n_train": 4}), backend="numpy", out=tmp_path)
+    simulate(short.override({"schedule.sleep.fraction": 0}), backend=QUICK, out=tmp_path)
+    simulate(TINY.override({"data.n_train": 4}), backend=QUICK, out=tmp_path)
     assert "there is no sleep" not in caplog.text
 
 
@@ -309,7 +309,7 @@ def test_many_processes_write_one_folder(tmp_path):
 def test_empty_folder_is_no_damaged_result(tiny, tmp_path, caplog):
     (tmp_path / tiny.path.name).mkdir()
     assert find_result(tmp_path, tiny.path.name) is None
-    assert_same(simulate(TINY, seed=1, backend="numpy", out=tmp_path), tiny)
+    assert_same(simulate(TINY, seed=1, backend=QUICK, out=tmp_path), tiny)
     assert not list(tmp_path.glob("*.damaged-*")) and "set aside" not in caplog.text
 
 
@@ -333,7 +333,7 @@ def test_sleep_ends_early_once_weights_are_back(tmp_path):
             "record.snapshots": (),
         }
     )
-    result = simulate(quick, seed=1, backend="numpy", out=tmp_path)
+    result = simulate(quick, seed=1, backend=QUICK, out=tmp_path)
     arrays = result.arrays
     asleep = arrays["slots/phase"] == "sleep"
     steps = arrays["slots/steps"]
@@ -409,7 +409,7 @@ def test_code_that_does_not_compile_is_a_clear_error(tmp_path, monkeypatch):
 def test_values_that_are_not_numbers_stop_the_run(tmp_path):
     zero = TINY.override({"network.projections.*.processes.decay.w_star": 0.0})  # divides by it
     with pytest.raises(SimulationError, match="not finite after a segment"):
-        simulate(zero, backend="numpy", out=tmp_path)
+        simulate(zero, backend=QUICK, out=tmp_path)
     assert not [p for p in tmp_path.iterdir() if not p.name.startswith(".")]
 
 
@@ -417,12 +417,12 @@ def test_unwritable_output(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(StoreError, match="folder that can be written"):
-        simulate(TINY, backend="numpy", out=blocked / "results")
+        simulate(TINY, backend=QUICK, out=blocked / "results")
 
 
 def test_too_few_images(tmp_path):
     with pytest.raises(DataError, match=r"n_train|n_test|n_readout"):
-        simulate(TINY.override({"data.n_train": 5000}), backend="numpy", out=tmp_path)
+        simulate(TINY.override({"data.n_train": 5000}), backend=QUICK, out=tmp_path)
 
 
 def test_nothing_to_run():
@@ -435,7 +435,7 @@ def test_nothing_to_run():
 def test_cpp_run_agrees_with_numpy(tiny, tmp_path):
     """The same protocol on the compiled backend: other draws, the same statistics."""
     runs = [simulate(TINY, seed=s, backend="cpp", out=tmp_path) for s in range(6)]
-    theirs = [simulate(TINY, seed=s, backend="numpy", out=tmp_path) for s in range(6)]
+    theirs = [simulate(TINY, seed=s, backend=QUICK, out=tmp_path) for s in range(6)]
     for name in ("rate_wake_e_hz", "rate_sleep_e_hz", "rate_test_e_hz", "growth_input_e"):
         a, b = (np.array([r.metrics[name] for r in rs]) for rs in (runs, theirs))
         error = np.sqrt((a - b).var(ddof=1) / len(a))  # the same network each, by seed
@@ -453,11 +453,11 @@ def test_sleep_comes_when_the_summed_weight_asks_for_it(tmp_path):
         "record.raster": (),
         "record.snapshots": (),
     }
-    always = simulate(TINY.override(wanted), seed=1, backend="numpy", out=tmp_path)
+    always = simulate(TINY.override(wanted), seed=1, backend=QUICK, out=tmp_path)
     never = simulate(
         TINY.override({**wanted, "schedule.sleep.trigger": 50.0}),
         seed=1,
-        backend="numpy",
+        backend=QUICK,
         out=tmp_path,
     )
     assert always.metrics["sleep_s"] == pytest.approx(12 * 0.05)
@@ -466,7 +466,7 @@ def test_sleep_comes_when_the_summed_weight_asks_for_it(tmp_path):
     some = simulate(
         TINY.override({**wanted, **learns, "schedule.sleep.trigger": 1.1}),
         seed=1,
-        backend="numpy",
+        backend=QUICK,
         out=tmp_path,
     )
     steps = some.arrays["slots/steps"][some.arrays["slots/phase"] == "sleep"]

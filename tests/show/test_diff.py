@@ -6,7 +6,7 @@ import shutil
 import sys
 
 import pytest
-from conftest import TINY
+from conftest import QUICK, TINY
 
 from brainsleep.cli import app as cli
 from brainsleep.errors import ProtocolError, StoreError
@@ -129,7 +129,7 @@ def test_whatever_changes_the_run_id_is_found(changes):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    return [simulate(SHORT, seed=seed, backend="numpy", out=out) for seed in (0, 1)]
+    return [simulate(SHORT, seed=seed, backend=QUICK, out=out) for seed in (0, 1)]
 
 
 def test_results(results):

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from browser import Browser, find_browser
-from conftest import TINY
+from conftest import QUICK, TINY
 from PIL import Image
 
 from brainsleep.cli import app as cli
@@ -36,7 +36,7 @@ ATTACK = "\"'><script>window.attacked=1</script><img src=x onerror='window.attac
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    return simulate(TINY, seed=3, backend="numpy", out=tmp_path_factory.mktemp("results"))
+    return simulate(TINY, seed=3, backend=QUICK, out=tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_figures_without_data_are_named(result, page, tmp_path):
 
 
 def test_the_command_makes_it_again(result, page, tmp_path):
-    assert "brainsleep run MY_PROTOCOL.py --data digits --seed 3 --backend numpy" in page
+    assert f"brainsleep run MY_PROTOCOL.py --data digits --seed 3 --backend {QUICK}" in page
     assert "no protocol that comes with the package has these settings" in page
     demo = load_protocol("demo").override({"data.n_train": 0, "record.raster": ()})
 
@@ -203,7 +203,7 @@ def test_the_command_makes_it_again(result, page, tmp_path):
 
     same = altered(result, tmp_path, 1, as_demo)
     expected = "brainsleep run demo --set data.n_train=0 --set record.raster= --seed 3"
-    assert report.command(same) == (f"{expected} --backend numpy", True)
+    assert report.command(same) == (f"{expected} --backend {QUICK}", True)
 
 
 def test_start_weights_that_changed_make_another_run(result, tmp_path):

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 from brian2 import ms, second
-from conftest import TINY
+from conftest import QUICK, TINY
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -275,7 +275,7 @@ TASKS = TINY.override(
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
-    return simulate(TASKS, seed=2, backend="numpy", out=tmp_path_factory.mktemp("tasks"))
+    return simulate(TASKS, seed=2, backend=QUICK, out=tmp_path_factory.mktemp("tasks"))
 
 
 def test_a_run_keeps_what_it_could_do_after_every_task(learned):
@@ -312,7 +312,7 @@ def test_a_run_is_probed_before_and_after_every_sleep(learned):
 def test_looking_changes_nothing(learned, tmp_path):
     blind = TASKS.override({"record.probe_images": 0, "tasks.classes": ((0, 1), (2, 3))})
     blind = blind.override({"tasks": TASKS.task.tasks})
-    found = simulate(blind, seed=2, backend="numpy", out=tmp_path).arrays
+    found = simulate(blind, seed=2, backend=QUICK, out=tmp_path).arrays
     seen = learned.arrays
     for name in ("counts/e", "snapshots/trained/ee", "tasks/refitted", "slots/image"):
         assert np.array_equal(found[name], seen[name], equal_nan=found[name].dtype.kind == "f")
@@ -332,8 +332,8 @@ def test_an_interrupted_run_keeps_what_it_has_looked_at(learned, tmp_path, monke
 
     monkeypatch.setattr(Run, "_advance", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        simulate(TASKS, seed=2, backend="numpy", out=tmp_path)
-    again = simulate(TASKS, seed=2, backend="numpy", out=tmp_path)
+        simulate(TASKS, seed=2, backend=QUICK, out=tmp_path)
+    again = simulate(TASKS, seed=2, backend=QUICK, out=tmp_path)
     assert calls[8] > 0
     assert again.path.name == learned.path.name
     for name, value in learned.arrays.items():
@@ -344,7 +344,7 @@ def test_an_interrupted_run_keeps_what_it_has_looked_at(learned, tmp_path, monke
 
 def test_probes_may_be_rarer(tmp_path):
     rare = TASKS.override({"record.probe_every": 3, "data.n_train": 20})
-    found = simulate(rare, seed=2, backend="numpy", out=tmp_path).arrays
+    found = simulate(rare, seed=2, backend=QUICK, out=tmp_path).arrays
     asleep = found["slots/phase"] == "sleep"
     n = np.sum(asleep & ~np.append(False, asleep[:-1]))
     assert len(found["representation/after"]) == 2 * -(-n // 3)
@@ -354,7 +354,7 @@ def test_epochs_show_images_again_in_another_order(tmp_path):
     again = TINY.override(
         {"schedule.epochs": 2, "schedule.sleep.fraction": 0, "record.raster": ()}
     ).override({"record.snapshots": ()})
-    found = simulate(again, seed=1, backend="numpy", out=tmp_path).arrays
+    found = simulate(again, seed=1, backend=QUICK, out=tmp_path).arrays
     shown = found["slots/image"][found["slots/stage"] == "train"]
     assert shown[:12].tolist() == list(range(12))
     assert sorted(shown[12:]) == list(range(12))
@@ -364,12 +364,12 @@ def test_epochs_show_images_again_in_another_order(tmp_path):
 def test_a_task_without_test_images_is_an_error_before_anything_is_run(tmp_path):
     few = TASKS.override({"tasks.classes": ((0, 1, 2, 3, 4, 5, 6, 7, 8), (9,)), "data.n_test": 2})
     with pytest.raises(DataError, match=r"no test image of task 1.*raise data.n_test"):
-        simulate(few, seed=2, backend="numpy", out=tmp_path)
+        simulate(few, seed=2, backend=QUICK, out=tmp_path)
 
 
 def test_without_test_images_there_is_nothing_to_look_at(tmp_path):
     none = TASKS.override({"data.n_readout": 0, "data.n_test": 0})
-    found = simulate(none, seed=2, backend="numpy", out=tmp_path).arrays
+    found = simulate(none, seed=2, backend=QUICK, out=tmp_path).arrays
     assert not [name for name in found if name.startswith(("tasks/", "representation/"))]
 
 
@@ -406,7 +406,7 @@ def test_a_network_that_does_not_learn_forgets_nothing(tmp_path):
             "record.probe_images": 0,
         }
     )
-    result = simulate(frozen, seed=2, backend="numpy", out=tmp_path)
+    result = simulate(frozen, seed=2, backend=QUICK, out=tmp_path)
     start = result.arrays["snapshots/initial/ee"]
     assert np.array_equal(result.arrays["snapshots/trained/ee"], start)
     dimension = result.arrays["tasks/representation/participation_ratio"]
