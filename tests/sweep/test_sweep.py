@@ -39,7 +39,10 @@ FRACTION = "schedule.sleep.fraction"
 NETWORK_INPUT = "network.projections.input_e.weights.low"
 
 #: Smaller rows of the smoke grid.
-FEWER = ["--set", "data.n_train=70", "--set", "data.n_test=100", "--set", "data.n_readout=100"]
+FEWER = ["--set", "data.n_train=35", "--set", "data.n_test=50", "--set", "data.n_readout=50"]
+
+#: The eighteen rows of the smoke grid with three seeds.
+ROWS = [SMOKE, *FEWER, "--seeds", 3]
 
 #: Numbers that differ from run to run of the same thing.
 CLOCK = ["wall_s", "build_s", "simulate_s", "readout_s"]
@@ -327,8 +330,7 @@ def test_a_row_that_is_another_run_on_the_worker_is_an_error(tmp_path):
 
 @pytest.mark.slow
 def test_processes_on_one_run_wait_for_each_other(tmp_path):
-    words = ["run", "demo", *FEWER, "--backend", "numpy", "--out", tmp_path]
-    words += ["--set", "data.n_train=7", "--set", "data.n_readout=50", "--set", "data.n_test=50"]
+    words = ["run", "demo", *FEWER, "--out", tmp_path]
     several = [start(*words) for _ in range(3)]
     ended = [process.communicate(timeout=300) for process in several]
     assert [process.returncode for process in several] == [0, 0, 0], ended
@@ -345,9 +347,9 @@ def undisturbed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:  # what other tests have compiled does not count
         patch.setenv("BRAINSLEEP_CACHE", str(tmp_path_factory.mktemp("own_cache")))
         before = len(cache.entries())
-        done = run("sweep", SMOKE, *FEWER, "--workers", 2, "--out", out)
+        done = run("sweep", *ROWS, "--workers", 2, "--out", out)
         assert done.returncode == 0, done.stderr
-        assert len(cache.entries()) == before + 1  # thirty rows, one program
+        assert len(cache.entries()) == before + 1  # all rows, one program
     return tabulate(out).drop(columns=CLOCK)
 
 
@@ -355,7 +357,7 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.standalone
 @needs_compiler
 def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
-    words = ["sweep", SMOKE, *FEWER, "--workers", 2, "--out", tmp_path]
+    words = ["sweep", *ROWS, "--workers", 2, "--out", tmp_path]
     rng, kills, drivers = random.Random(1), 0, 0
     deadline = time.monotonic() + 300
     process = start(*words)
@@ -376,7 +378,7 @@ def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
     assert process.returncode == 0, errors
     assert kills >= 10 and drivers == 2
     found = tabulate(tmp_path)
-    assert found["run_id"].is_unique and len(found) == 30
+    assert found["run_id"].is_unique and len(found) == 18
     pd.testing.assert_frame_equal(found.drop(columns=CLOCK), undisturbed)
     left = {p.name for p in tmp_path.iterdir()} - set(found["run_id"])
     assert left == {".locks", NOTES}
@@ -386,7 +388,7 @@ def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
 @pytest.mark.standalone
 @needs_compiler
 def test_batches_and_a_killed_worker_change_nothing(undisturbed, tmp_path):
-    words = ["sweep", SMOKE, *FEWER, "--workers", 2, "--batch", 3, "--out", tmp_path]
+    words = ["sweep", *ROWS, "--workers", 2, "--batch", 3, "--out", tmp_path]
     process = start(*words)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("*/result.json")) and time.monotonic() < deadline:
@@ -457,11 +459,11 @@ def dask_processes(tmp_path):
 def test_scheduler_and_workers_of_their_own(undisturbed, dask_processes, tmp_path):
     address, processes = dask_processes(2)
     out = tmp_path / "out"
-    done = run("sweep", SMOKE, *FEWER, "--scheduler", address, "--out", out)
+    done = run("sweep", *ROWS, "--scheduler", address, "--out", out)
     assert done.returncode == 0, done.stderr
     pd.testing.assert_frame_equal(tabulate(out).drop(columns=CLOCK), undisturbed)
     lost = tmp_path / "lost"
-    process = start("sweep", SMOKE, *FEWER, "--scheduler", address, "--out", lost)
+    process = start("sweep", *ROWS, "--scheduler", address, "--out", lost)
     begun = time.monotonic()
     while not list(lost.rglob("result.json")) and time.monotonic() - begun < 60:
         time.sleep(0.1)  # until a row is done
