@@ -19,6 +19,7 @@ from brainsleep.backends.brian import context
 from brainsleep.backends.cpp.build import find_compiler
 from brainsleep.backends.cuda import backend as cuda_backend
 from brainsleep.backends.cuda.toolkit import find_nvcc
+from brainsleep.cli import app
 from brainsleep.experiment.protocol import Protocol
 from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule, sleep
@@ -242,6 +243,20 @@ def small_backends(small_network):
         return made[name]
 
     return get
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Run the command line in this process; return exit code, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["brainsleep", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            app.main()
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

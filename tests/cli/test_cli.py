@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 import pytest
+from conftest import QUICK
 
-from brainsleep.cli import app as cli
 from brainsleep.results.store import read_result
 
 STUDY = '''
@@ -55,20 +55,6 @@ def study(tmp_path):
     return str(path)
 
 
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Run the command line in this process; return exit code, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["brainsleep", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return run
-
-
 def assert_fails(outcome, *words):
     """Assert exit code 2 and one line on stderr with all `words`; no traceback."""
     code, _, err = outcome
@@ -80,16 +66,16 @@ def assert_fails(outcome, *words):
 
 
 def test_run_prints_the_result_folder_last_and_info_reads_it(call, study, tmp_path):
-    code, out, err = call("run", study, "--backend", "numpy", "--out", tmp_path / "r", "--seed", 3)
+    code, out, err = call("run", study, "--backend", QUICK, "--out", tmp_path / "r", "--seed", 3)
     assert code == 0, err
     folder = out.splitlines()[-1]
     result = read_result(folder)
     assert result.info["seed"] == 3 and result.info["protocol"]["name"] == "study"
     code, out, _ = call("info", folder)
     assert code == 0
-    for word in (result.path.name, "numpy", "network_accuracy", "brian2"):
+    for word in (result.path.name, QUICK, "network_accuracy", "brian2"):
         assert word in out
-    again = call("run", study, "--backend", "numpy", "--out", tmp_path / "r", "--seed", 3)
+    again = call("run", study, "--backend", QUICK, "--out", tmp_path / "r", "--seed", 3)
     assert again[1].splitlines()[-1] == folder
 
 
@@ -102,7 +88,7 @@ def test_set_changes_the_protocol(call, study, tmp_path):
         "--set",
         "network.populations.e.model.tau_m=20*ms",
     )
-    code, out, err = call("run", study, "--backend", "numpy", "--out", tmp_path, *settings)
+    code, out, err = call("run", study, "--backend", QUICK, "--out", tmp_path, *settings)
     assert code == 0, err
     described = read_result(out.splitlines()[-1]).info["protocol"]
     assert described["schedule"]["sleep"]["fraction"] == 0
@@ -113,7 +99,7 @@ def test_set_changes_the_protocol(call, study, tmp_path):
 def test_compare_prints_a_table_and_draws(call, study, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     png = tmp_path / "figures" / "demo.png"
-    code, out, err = call("compare", study, "--backend", "numpy", "--out", tmp_path / "r")
+    code, out, err = call("compare", study, "--backend", QUICK, "--out", tmp_path / "r")
     assert code == 0, err
     rows = {line.strip().split("  ")[0]: line for line in out.splitlines()}
     assert {"no sleep", "sleep", "frozen"} <= rows.keys()
@@ -137,7 +123,7 @@ def test_compare_prints_a_table_and_draws(call, study, tmp_path, monkeypatch):
 
 
 def test_compare_draws_the_figure_that_the_protocol_names(call, study, tmp_path):
-    compare = ("compare", study, "--backend", "numpy", "--out", tmp_path / "r")
+    compare = ("compare", study, "--backend", QUICK, "--out", tmp_path / "r")
     png = tmp_path / "compared.png"
     outcome = call(*compare, "--figure", png)
     assert_fails(outcome, "figure of protocol study: got study", "FIGURE")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from brian2 import Quantity, mV, second
 from brian2.units.fundamentalunits import have_same_dimensions
-from conftest import TINY, needs_compiler
+from conftest import TINY
 
 from brainsleep.errors import SweepError
 from brainsleep.experiment.protocol import run_id
@@ -315,11 +315,10 @@ def test_what_is_no_data_is_unlike_anything_else():
 # -- the store -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["numpy", pytest.param("cython", marks=needs_compiler)])
-def test_hooks_of_one_source_have_results_of_their_own(backend, tmp_path):
+def test_hooks_of_one_source_have_results_of_their_own(tmp_path):
     protocol = still(SMALL)
     results = [
-        simulate(hooked(protocol, on_sleep=setting(w)), seed=1, backend=backend, out=tmp_path)
+        simulate(hooked(protocol, on_sleep=setting(w)), seed=1, backend="numpy", out=tmp_path)
         for w in (0.5, 0.25)
     ]
     ends = [result.arrays["snapshots/trained/ee"] for result in results]
@@ -363,8 +362,7 @@ def test_a_run_with_hooks_is_not_resumed(tmp_path):
 # -- time ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["numpy", pytest.param("cython", marks=needs_compiler)])
-def test_the_time_is_that_of_the_run(backend, tmp_path):
+def test_the_time_is_that_of_the_run(tmp_path):
     seen = {name: [] for name in ("on_wake", "on_sleep", "on_segment")}
 
     def note(label):
@@ -374,7 +372,7 @@ def test_the_time_is_that_of_the_run(backend, tmp_path):
     result = simulate(
         hooked(protocol, **{name: note(name) for name in seen}),
         seed=1,
-        backend=backend,
+        backend="numpy",
         out=tmp_path,
     )
     arrays, dt = result.arrays, float(protocol.network.dt)

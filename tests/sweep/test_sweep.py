@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import TESTS, TINY, needs_compiler
+from conftest import QUICK, TESTS, TINY, needs_compiler
 
 from brainsleep.backends.cpp import cache
 from brainsleep.errors import MissingExtraError, StoreError, SweepError
@@ -51,7 +51,7 @@ pytestmark = pytest.mark.skipif(not SMOKE.is_file(), reason="not in a checkout")
 
 
 def tiny_grid(**options):
-    options = {"over": {FRACTION: [0.0, 0.5]}, "seeds": 2, "backend": "numpy"} | options
+    options = {"over": {FRACTION: [0.0, 0.5]}, "seeds": 2, "backend": QUICK} | options
     return Grid(name="tiny", protocol=TINY, **options)
 
 
@@ -113,7 +113,7 @@ def test_rows_are_run_once_and_equal_single_runs(two_workers, tmp_path):
     assert (end.finished, end.total, end.failed) == (4, 4, {})
     assert seen[0] == (0, 4) and seen[-1] == (4, 4) and sorted(seen) == seen
     for row in addressed(grid.rows()):
-        alone = simulate(row.protocol, seed=row.seed, backend="numpy", out=tmp_path / "b")
+        alone = simulate(row.protocol, seed=row.seed, backend=QUICK, out=tmp_path / "b")
         together = read_result(tmp_path / "a" / row.run_id)
         assert together.metrics == alone.metrics
         for name, value in alone.arrays.items():
@@ -669,7 +669,7 @@ def test_full_and_read_only_disks_lose_nothing(two_workers, small_disk):
 def test_command_line_of_a_small_sweep(tmp_path):
     write_tiny(tmp_path / "tiny.py")
     words = ["sweep", tmp_path / "tiny.py", "--over", f"{FRACTION}=0,0.5", "--seeds", "3,4"]
-    words += ["--backend", "numpy", "--out", tmp_path / "out"]
+    words += ["--backend", QUICK, "--out", tmp_path / "out"]
     dry = run(*words, "--dry-run")
     assert dry.returncode == 0 and "4 rows" in dry.stdout and not (tmp_path / "out").exists()
     lines = run(*words, "--commands").stdout.splitlines()
@@ -733,7 +733,8 @@ def test_failed_rows_end_with_1(tmp_path):
         (["statistics", "none.txt"], "ending .csv or .parquet"),
     ],
 )
-def test_bad_input_is_one_line_and_code_2(words, message, tmp_path):
-    done = run(*words, cwd=tmp_path)
-    assert done.returncode == 2
-    assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
+def test_bad_input_is_one_line_and_code_2(words, message, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = call(*words)
+    assert code == 2
+    assert message in errors and len(errors.strip().splitlines()) == 1
