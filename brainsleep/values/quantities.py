@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
+from contextlib import suppress
 from typing import TypeGuard
 
 import numpy as np
@@ -89,12 +90,8 @@ def check_time(value: object, where: str, error: type[BrainsleepError] = SpecErr
 
 def check_quantity(value: object, where: str, error: type[BrainsleepError] = SpecError) -> Quantity:
     """Return `value` as one finite quantity; raise `error` otherwise."""
-    try:
-        quantity = Quantity(value, dtype=np.float64)  # a whole number would be pickled as one
-        if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
-            return quantity
-    except (TypeError, ValueError, OverflowError):
-        pass
+    if (quantity := one_quantity(value)) is not None:
+        return quantity
     word = _last_word(where)
     details = Details(word=word, found=repr(value), defines=(word,))
     raise error(explain(where, repr(value), "one finite number with unit"), details)
@@ -104,19 +101,28 @@ def check_units(
     value: object, like: Quantity, where: str, error: type[BrainsleepError] = SpecError
 ) -> Quantity:
     """Return `value` as one quantity with the units of `like`; raise `error` otherwise."""
-    quantity = check_quantity(value, where, error)
+    quantity = one_quantity(value)
     dimensions = get_dimensions(like)  # a number without unit may have none of its own
-    if quantity.dim != dimensions:
-        got = value if isinstance(value, Quantity) else f"{value} (no unit)"
-        details = Details(
-            word=_last_word(where),
-            found=str(got),
-            expected=readable_unit(dimensions),
-            fix=f"give a value such as {as_code(like)}",
-        )
-        allowed = f"a value in {unit_name(like)}, such as {as_code(like)}"
-        raise error(explain(where, got, allowed), details)
-    return quantity
+    if quantity is not None and quantity.dim == dimensions:
+        return quantity
+    got = str(value) if isinstance(value, Quantity) else f"{value!r} (no unit)"
+    details = Details(
+        word=_last_word(where),
+        found=got,
+        expected=readable_unit(dimensions),
+        fix=f"give a value such as {as_code(like)}",
+    )
+    allowed = f"a finite value in {unit_name(like)}, such as {as_code(like)}"
+    raise error(explain(where, got, allowed), details)
+
+
+def one_quantity(value: object) -> Quantity | None:
+    """Return a value as one finite quantity, if it is that."""
+    with suppress(TypeError, ValueError, OverflowError):
+        quantity = Quantity(value, dtype=np.float64)  # a whole number would be pickled as one
+        if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
+            return quantity
+    return None
 
 
 def _last_word(where: str) -> str:

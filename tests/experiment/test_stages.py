@@ -210,7 +210,10 @@ def test_stages_change_neither_wake_nor_the_length_of_sleep(fraction, share, cyc
         (lambda: nrem(True), ("sleep.stages.nrem.share", "got True")),
         (lambda: SleepStage("N 3", 1), ("sleep stage: name", "got 'N 3'", "lower-case")),
         (lambda: SleepStage(3, 1), ("sleep stage: name", "got 3")),
-        (lambda: nrem(slow=2), ("sleep.stages.nrem.gates.slow", "got 2", "from 0 to 1")),
+        (
+            lambda: nrem(slow=2),
+            ("sleep.stages.nrem.gates.slow", "got 2", "at least 0 and at most 1"),
+        ),
         (lambda: SleepStage("n", 1, [1]), ("sleep.stages.n.gates", "got [1]", "{name: value}")),
         (lambda: sleep(stages=nrem()), ("sleep.stages", "got a SleepStage", "(nrem(),) for one")),
         (lambda: sleep(stages=("nrem",)), ("sleep.stages", "a tuple of SleepStage")),

@@ -58,7 +58,7 @@ def seen(protocol, counts, fractions=()):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"saturation": 2}, ("alarms.saturation: got 2", "from 0 to 1")),
+        ({"saturation": 2}, ("alarms.saturation: got 2", "at least 0 and at most 1")),
         ({"saturation": "much"}, ("alarms.saturation",)),
         ({"silence": 10}, ("alarms.silence: got 10 (no unit)", "second")),
         ({"runaway": 3 * second}, ("alarms.runaway", "hertz")),
