@@ -97,17 +97,7 @@ def first_causes(errors: Sequence[BrainsleepError]) -> list[BrainsleepError]:
     """Leave out what only follows from other mistakes.
 
     A name is not defined because its definition is wrong; a parameter is not used because it is
-    misspelt where it should be, and is then what was meant there.
-
-    Parameters
-    ----------
-    errors : sequence of BrainsleepError
-        All that was noted.
-
-    Returns
-    -------
-    list of BrainsleepError
-        Those that stand for themselves; a misspelt name suggests the parameter that is not used.
+    misspelt where it should be. The name there then suggests this parameter.
     """
     broken = {name for error in errors for name in error.details.defines}
     idle = [e for e in errors if e.details.kind == "unused" and e.details.word not in broken]

@@ -59,17 +59,9 @@ _SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
 
 
 def deciding(described: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a described protocol decides the outcome of a run.
+    """Return what of a protocol, from `Protocol.describe`, decides the outcome of a run.
 
-    Parameters
-    ----------
-    described : dict
-        From `Protocol.describe`.
-
-    Returns
-    -------
-    dict
-        Without names, texts and paths, and without later settings that are as before.
+    Names, texts and paths do not, nor later settings that are as before.
     """
     content = without_later(described)
     for key in ("name", "description"):

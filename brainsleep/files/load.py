@@ -30,10 +30,7 @@ def shipped(kind: str) -> list[str]:
 def load_module(source: str, kind: str) -> ModuleType:
     """Import a shipped module by name or a user's ``.py`` file by path.
 
-    Raises
-    ------
-    ProtocolError
-        If there is no such module or file, or it fails on import.
+    Raise `ProtocolError` if there is none, or it fails on import.
     """
     if source.endswith(".py"):
         return _load_file(Path(source).expanduser(), kind)

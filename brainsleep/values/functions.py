@@ -50,25 +50,11 @@ log = logging.getLogger("brainsleep")
 
 
 def described(function: Callable) -> dict[str, Any]:
-    """Return a function as plain data.
+    """Return a function or method as plain data; raise `ProtocolError` without source code of it.
 
-    Parameters
-    ----------
-    function : callable
-        A function or method.
-
-    Returns
-    -------
-    dict
-        ``kind`` and ``source``; as far as there is something, too, ``code`` of what its source
-        does not tell (a lambda, or a function whose file was edited since it was read), and names
-        and values of ``self``, ``wrapped``, ``defaults``, ``closure``, ``globals``,
-        ``attributes``.
-
-    Raises
-    ------
-    ProtocolError
-        If there is no source code of it.
+    They are its ``kind`` and ``source`` and, as far as there is something, ``code`` of what its source
+    does not tell (a lambda, or a function whose file was edited since it was read), and names and
+    values of ``self``, ``wrapped``, ``defaults``, ``closure``, ``globals`` and ``attributes``.
     """
     if isinstance(function, type):
         held = _Values().of_class(function)

@@ -116,8 +116,8 @@ def _family(kind: Any) -> dict[str, Any]:
     if not isinstance(kind, type):
         return {}
     family: dict[str, Any] = {kind.__name__: kind} if dataclasses.is_dataclass(kind) else {}
-    for each in kind.__subclasses__():
-        family |= _family(each)
+    for derived in kind.__subclasses__():
+        family |= _family(derived)
     return family
 
 
@@ -132,10 +132,9 @@ def _made(kind: Any, data: Mapping[str, Any]) -> Any:
     """Make a specification with all its checks."""
     hints = _hints(kind)
     given = {name: value for name, value in data.items() if name in hints or name != "kind"}
-    if unknown := [name for name in given if name not in hints]:
-        raise SpecError(
-            f"{kind.__name__}: there is no '{unknown[0]}'; {nearest(unknown[0], hints)}"
-        )
+    for name in given:
+        if name not in hints:
+            raise SpecError(f"{kind.__name__}: there is no '{name}'; {nearest(name, hints)}")
     values = {name: _typed(hints[name], each, _made) for name, each in given.items()}
     derived = {item.name for item in dataclasses.fields(kind) if not item.init} & values.keys()
     made = kind(**{name: value for name, value in values.items() if name not in derived})

@@ -23,15 +23,8 @@ _LONGEST = 200
 def read_quantity(text: str) -> int | float | Quantity | None:
     """Read a number, or a number with its unit, from text; None if it is something else.
 
-    Nothing is evaluated, so the text may come from anyone.
+    Nothing is evaluated, so the text may come from anyone. Raise `SpecError` for an unknown unit.
 
-    Raises
-    ------
-    SpecError
-        If the unit is none that Brian2 knows.
-
-    Examples
-    --------
     >>> read_quantity("0.03 second"), read_quantity("5*mV/ms"), read_quantity("7")
     (30. * msecond, 5. * metre ** 2 * kilogram * second ** -4 * amp ** -1, 7)
     """

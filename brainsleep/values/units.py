@@ -29,10 +29,7 @@ _FACTOR = re.compile(rf"([*/]?)\s*{_ONE}")
 def read_unit(text: str) -> Quantity | None:
     """Read a product of powers of units such as ``ms``, ``mV/ms``, ``volt**-1``; else None.
 
-    Raises
-    ------
-    SpecError
-        If there is no unit of such a name.
+    Raise `SpecError` if there is no unit of such a name.
     """
     if not _PRODUCT.fullmatch(text):
         return None
