@@ -2,28 +2,24 @@
 
 A `Phase` says which gates are open and how far; a `Schedule` says when each phase comes. Gates
 that a phase does not name are closed. A sleep may be cut into stages, such as NREM and REM, with
-gates of their own (`SleepStage`). (The module is long because every setting of a phase and of a
-schedule is documented where it is declared.)
+gates of their own (`SleepStage`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, Any
 
 from brian2 import Quantity, ms, second
 
-from .. import mistakes
-from ..errors import Details, ScheduleError, closest, explain, nearest
+from ..errors import Details, ScheduleError, explain
 from ..values.fields import Count, Gates, Time, number, one_of, refusal, spec, specification
 from ..values.frozen import default
-from .cadence import CADENCES, MOST_SLEEP
-from .cadence import every_nth as every_nth
-from .slots import MAX_SLOTS, Order, SlotTable, Timing, slot_table, test_slots, training_slots
-from .stages import SleepStage, Stages
-from .stages import nrem as nrem
-from .stages import rem as rem
+from .cadence import CADENCES, MOST_SLEEP, every_nth
+from .slots import MAX_SLOTS, Order, SlotTable, Timing, check_gates, check_size, slot_table
+from .stages import SleepStage
 
 #: Longest slot in time steps; a longer sleep is cut into several slots of one phase.
 MAX_STEPS = 50_000
@@ -32,11 +28,6 @@ MAX_STEPS = 50_000
 _MOST_STEPS = 2**40
 
 KINDS = ("wake", "sleep", "test")
-
-#: What numbers of a sleep may be.
-_FRACTION = "a number of at least 0 (0: no sleep)"
-_TOLERANCE = "a fraction from 0 (0: at the initial sum or below)"
-_TRIGGER = "a ratio of at least 0 (0: sleep on schedule)"
 
 
 @specification("{kind}.", ScheduleError)
@@ -93,13 +84,13 @@ class SleepPhase(Phase):
     """
 
     kind: Annotated[str, one_of(*KINDS)] = "sleep"
-    fraction: Annotated[float, number(0, allowed=_FRACTION)] = 0.2
+    fraction: Annotated[float, number(0)] = 0.2
     max_duration: Time = default(10 * second)
     until_initial: bool = False
-    tolerance: Annotated[float, number(0, below=1, allowed=_TOLERANCE)] = 0.0
+    tolerance: Annotated[float, number(0, below=1)] = 0.0
     check_every: Time = default(1 * second)
-    trigger: Annotated[float, number(0, allowed=_TRIGGER)] = 0.0
-    stages: Stages = ()
+    trigger: Annotated[float, number(0)] = 0.0
+    stages: tuple[SleepStage, ...] = ()
     cycles: Count = 1
     duration: Time | None = None
     cadence: Annotated[str, one_of(*CADENCES)] = "time"
@@ -118,13 +109,7 @@ class SleepPhase(Phase):
             raise refusal(self, "cycles", self.cycles, allowed, fix)
 
     def check_end(self, changed: bool) -> None:
-        """Refuse a sleep that waits for weights which nothing changes: it would never be.
-
-        Parameters
-        ----------
-        changed : bool
-            Whether the network has a weight process.
-        """
+        """Refuse a sleep that waits for weights which are not `changed` by a weight process."""
         wanted = {"until_initial": False, "trigger": 0}
         for name, none in wanted.items() if self.fraction and not changed else ():
             if got := getattr(self, name):
@@ -144,40 +129,25 @@ def wake(**gates: float) -> Phase:
     return Phase(kind="wake", gates={"input": 1, "plasticity": 1, **gates})
 
 
-def sleep(
-    fraction: float = 0.2,
-    *,
-    max_duration: Quantity = 10 * second,
-    until_initial: bool = False,
-    tolerance: float = 0.0,
-    check_every: Quantity = 1 * second,
-    trigger: float = 0.0,
-    stages: tuple[SleepStage, ...] = (),
-    cycles: int = 1,
-    duration: Quantity | None = None,
-    cadence: str = "time",
-    **gates: float,
-) -> SleepPhase:
+def sleep(fraction: float = 0.2, **settings: Any) -> SleepPhase:
     """Make a sleep phase: input silent, plasticity on; name the sleep's parts to open them.
 
+    Parameters
+    ----------
+    fraction : float
+        Length of a sleep, as a fraction of the wake before it.
+    **settings
+        Fields of `SleepPhase`; all others are gates.
+
+    Examples
+    --------
     >>> sleep(0.2, noise=1, decay=1).gates["input"]
     0.0
-    >>> [stage.name for stage in sleep(0.2, stages=(nrem(0.8), rem(0.2))).stages]
-    ['nrem', 'rem']
     """
-    return SleepPhase(
-        gates={"input": 0, "plasticity": 1, **gates},
-        fraction=fraction,
-        max_duration=max_duration,
-        until_initial=until_initial,
-        tolerance=tolerance,
-        check_every=check_every,
-        trigger=trigger,
-        stages=stages,
-        cycles=cycles,
-        duration=duration,
-        cadence=cadence,
-    )
+    names = {each.name for each in dataclasses.fields(SleepPhase)} - {"kind", "gates"}
+    gates = {name: settings.pop(name) for name in settings.keys() - names}
+    gates = {"input": 0, "plasticity": 1, **gates}
+    return SleepPhase(fraction=fraction, gates=gates, **settings)
 
 
 def test(**gates: float) -> Phase:
@@ -229,11 +199,10 @@ class Schedule:
     @property
     def sleep_duration(self) -> Quantity:
         """Length of one sleep that does not end early."""
-        if not self.sleep.fraction:
-            return 0 * second
-        wanted = self.sleep.duration
-        wanted = self.sleep.fraction * self.period if wanted is None else wanted
-        return min(float(wanted), float(self.sleep.max_duration)) * second
+        duration = self.sleep.duration
+        if duration is None or not self.sleep.fraction:
+            duration = self.sleep.fraction * self.period
+        return min(float(duration), float(self.sleep.max_duration)) * second
 
     @property
     def wake_duration(self) -> Quantity:
@@ -262,18 +231,10 @@ class Schedule:
 
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a phase opens a gate that the network does not have."""
-        opened = {kind: getattr(self, kind).gates for kind in KINDS}
-        opened |= {f"sleep.stages.{stage.name}": stage.gates for stage in self.sleep.stages}
-        for where, names in opened.items():
-            for name in names:
-                if name not in gates:
-                    mistakes.report(
-                        ScheduleError(
-                            f"schedule.{where}.gates: the network has no gate '{name}'; "
-                            f"{nearest(name, gates)}",
-                            Details(word=name, close=closest(name, gates)),
-                        )
-                    )
+        opened = {f"schedule.{kind}.gates": getattr(self, kind).gates for kind in KINDS}
+        for stage in self.sleep.stages:
+            opened[f"schedule.sleep.stages.{stage.name}.gates"] = stage.gates
+        check_gates(opened, gates)
 
     def compile(
         self,
@@ -313,59 +274,55 @@ class Schedule:
             does not have, or there is nothing to run.
         """
         self.check_gates(gates)
-        n_shown = len(n_train) if isinstance(n_train, Order) else n_train
-        _check_size(max(n_readout + n_test, n_shown // batch))
-        order = n_train if isinstance(n_train, Order) else Order.epochs(n_train)
+        order = n_train if isinstance(n_train, Order) else None
+        n_shown = n_train if order is None else len(order)
+        fix = "show fewer images or epochs, or sleep less often, in fewer pieces"
+        check_size(max(n_readout + n_test, n_shown // batch), fix)
+        order = Order.epochs(n_shown) if order is None else order
         timing = self._timing(dt, bool(n_shown))
-        _check_size(n_readout + n_test + timing.most_slots(order))
-        slots = training_slots(order, timing, batch)
-        for stage, count in (("readout", n_readout), ("test", n_test)):
-            slots += test_slots(stage, count, timing.image)
+        check_size(n_readout + n_test + timing.most_slots(order), fix)
+        slots = timing.training(order, batch)
+        slots += timing.testing("readout", n_readout) + timing.testing("test", n_test)
         if not slots:
             raise ScheduleError(
                 "schedule: nothing to run; set data.n_train, n_readout or n_test above 0"
             )
-        opened = {kind: getattr(self, kind).gates for kind in KINDS}
-        return slot_table(slots, gates, opened, self.sleep.stage_gates())
+        return slot_table(slots, gates, self.phase_gates())
 
     def _timing(self, dt: Quantity, awake: bool) -> Timing:
         """Turn times into steps; check that there is room for an image between two sleeps."""
+        rest = self.sleep
         image = whole_steps(self.image_duration, dt, "schedule.image_duration")
         sleep = _rounded(self.sleep_duration, dt, "schedule.sleep.max_duration")
         period = float(self.wake_duration / dt)
-        if len(self.sleep.stages) * self.sleep.cycles > MAX_SLOTS:
+        if len(rest.stages) * rest.cycles > MAX_SLOTS:
             allowed = f"at most {MAX_SLOTS} stages in a sleep"
-            raise ScheduleError(explain("sleep.cycles", self.sleep.cycles, allowed))
-        chunk = MAX_STEPS
-        if self.sleep.duration is None:
+            raise ScheduleError(explain("sleep.cycles", rest.cycles, allowed))
+        if rest.duration is None:
             period = whole_steps(self.period, dt, "schedule.period")
-        elif self.sleep.fraction:
-            whole_steps(self.sleep.duration, dt, "schedule.sleep.duration")
-        if awake and self.sleep.fraction and not sleep:
+        elif rest.fraction:
+            whole_steps(rest.duration, dt, "schedule.sleep.duration")
+        if awake and rest.fraction and not sleep:
             allowed = f"at least one time step, {dt}; a fraction of 0 is no sleep"
             raise ScheduleError(explain("schedule.sleep", self.sleep_duration, allowed))
         if awake and sleep and period < image * (1 - 1e-9):
-            raise ScheduleError(
-                explain(
-                    "schedule.period" if self.sleep.duration is None else "wake between sleeps",
-                    self.wake_duration,
-                    f"at least schedule.image_duration, {self.image_duration}",
-                    "sleep comes between images; show each for a shorter time",
-                )
-            )
-        if awake and self.sleep.until_initial:
-            often = whole_steps(self.sleep.check_every, dt, "schedule.sleep.check_every")
-            chunk = min(chunk, often)
-        within = self.sleep.tolerance * self.sleep.until_initial
-        until = float(self.sleep.until_initial and not within)
+            where = "schedule.period" if rest.duration is None else "wake between sleeps"
+            allowed = f"at least schedule.image_duration, {self.image_duration}"
+            fix = "sleep comes between images; show each for a shorter time"
+            raise ScheduleError(explain(where, self.wake_duration, allowed, fix))
+        chunk = MAX_STEPS
+        if awake and rest.until_initial:
+            chunk = min(chunk, whole_steps(rest.check_every, dt, "schedule.sleep.check_every"))
+        within = rest.tolerance * rest.until_initial
+        until = float(rest.until_initial and not within)
         return Timing(
             image=image,
             period=period,
-            before=period - image if self.sleep.cadence == "images" else 0.0,
+            before=period - image if rest.cadence == "images" else 0.0,
             sleep=sleep,
-            stages=self.sleep.stages * self.sleep.cycles,
+            stages=rest.stages * rest.cycles,
             chunk=chunk,
-            begin_above=self.sleep.trigger or until,
+            begin_above=rest.trigger or until,
             go_on_above=until,
             within=within,
             anew=self.identical_epochs,
@@ -385,11 +342,3 @@ def _rounded(duration: Quantity, dt: Quantity, where: str) -> int:
     if not steps <= _MOST_STEPS:
         raise ScheduleError(explain(where, duration, f"at most 2**40 time steps of {dt}"))
     return round(steps)
-
-
-def _check_size(slots: float) -> None:
-    """Refuse what is too long to be laid out."""
-    if slots > MAX_SLOTS:
-        got, allowed = f"up to {slots:.3g}", f"at most {MAX_SLOTS}"
-        fix = "show fewer images or epochs, or sleep less often, in fewer pieces"
-        raise ScheduleError(explain("schedule: slots", got, allowed, fix))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import BrainsleepError, ProtocolError, StoreError, explain, nearest, one_line
+from ..errors import ProtocolError, StoreError, explain, nearest, one_line
 from ..files.npz import digest
 from ..network.layers import SurrogateNetwork
 from ..network.spec import Network
@@ -19,29 +19,12 @@ from ..values.fields import specification
 
 
 class SavedSynapses(NamedTuple):
-    """The synapses of a projection.
+    """The synapses of a projection."""
 
-    Parameters
-    ----------
-    pre, post : ndarray of int32, shape (n_synapses,)
-        Which neurons they connect.
-    w : ndarray, shape (n_synapses,)
-        Weights: magnitudes, or signed where weights have signs of their own.
-    bias : ndarray, shape (n_post,), or None
-        Biases of the target's neurons; None where there are none.
-    """
-
-    pre: np.ndarray
-    post: np.ndarray
-    w: np.ndarray
-    bias: np.ndarray | None = None
-
-
-def _names(value: Any, where: str, error: type[BrainsleepError]) -> tuple[str, ...]:
-    listed = isinstance(value, Iterable) and not isinstance(value, str)
-    if not listed or not all(isinstance(name, str) for name in value):
-        raise error(explain(where, repr(value), "a tuple of names of projections"))
-    return tuple(value)
+    pre: np.ndarray  #: from which neurons they come: int32, shape (n_synapses,)
+    post: np.ndarray  #: to which they go: int32, shape (n_synapses,)
+    w: np.ndarray  #: weights: magnitudes, or signed where weights have signs, shape (n_synapses,)
+    bias: np.ndarray | None = None  #: biases of the target's neurons, shape (n_post,), if any
 
 
 @specification("initial_weights.", ProtocolError)
@@ -74,7 +57,7 @@ class SavedWeights:
 
     result: str = ""
     snapshot: str = "trained"
-    projections: Annotated[tuple[str, ...], _names] = ()
+    projections: tuple[str, ...] = ()
     content: str = field(default="", init=False)
 
     def __post_init__(self):

@@ -21,8 +21,8 @@ from ..errors import BrainsleepError, StoreError, one_line
 def written(path: Path) -> Iterator[Path]:
     """Write a file in one step: into an empty one beside it, with the same ending.
 
-    It takes the name `path` at the end, once it is on the disk, in place of a file that had it; after
-    an error it is removed. Raise `OSError` if it cannot be written.
+    It takes the name `path` at the end, once it is on the disk, in place of a file that had it.
+    After an error it is removed. Raise `OSError` if it cannot be written.
     """
     temporary = path.with_name(f".{path.stem}.writing-{secrets.token_hex(4)}{path.suffix}")
     # exclusive: a link that somebody put there is not followed
@@ -126,8 +126,8 @@ class Fields(dict):
 def read_checked(path: Path, limit: int) -> Fields:
     """Read plain data that was written as JSON with its `content_hash` as ``checksum``.
 
-    Raise `OSError` if they cannot be read; `ValueError` if they have more than `limit` bytes, are no
-    object, or not what was written.
+    Raise `OSError` if they cannot be read; `ValueError` if they have more than `limit` bytes, are
+    no object, or not what was written.
     """
     with open(path, "rb") as file:
         text = file.read(limit + 1)

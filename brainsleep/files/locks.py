@@ -15,8 +15,8 @@ def exclusive_locks(
 ) -> Iterator[None]:
     """Let one process at a time do what is called by any of `names`; call `waiting` for others.
 
-    An empty file of each name is left behind in the folder. Where a file system has no locks everyone
-    goes on at once: what is written must appear whole. Raise `OSError` if no files can be made.
+    An empty file of each name is left behind in the folder. Where a file system has no locks all
+    go on at once: what is written must appear whole. Raise `OSError` if no files can be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as locks:

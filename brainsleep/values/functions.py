@@ -52,9 +52,9 @@ log = logging.getLogger("brainsleep")
 def described(function: Callable) -> dict[str, Any]:
     """Return a function or method as plain data; raise `ProtocolError` without source code of it.
 
-    They are its ``kind`` and ``source`` and, as far as there is something, ``code`` of what its source
-    does not tell (a lambda, or a function whose file was edited since it was read), and names and
-    values of ``self``, ``wrapped``, ``defaults``, ``closure``, ``globals`` and ``attributes``.
+    They are its ``kind`` and ``source`` and, as far as there is something, ``code`` of what its
+    source does not tell (a lambda, or a function whose file was edited since), and names and values
+    of ``self``, ``wrapped``, ``defaults``, ``closure``, ``globals`` and ``attributes``.
     """
     if isinstance(function, type):
         held = _Values().of_class(function)

@@ -14,7 +14,8 @@ from fix_table import carry_out, command, rows
 import brainsleep.run.compare
 from brainsleep.backends.base import make_backend
 from brainsleep.experiment.protocol import load_protocol
-from brainsleep.experiment.schedule import SleepStage, nrem, rem, sleep
+from brainsleep.experiment.schedule import sleep
+from brainsleep.experiment.stages import SleepStage, nrem, rem
 from brainsleep.experiment.start import SavedWeights
 from brainsleep.models.lif import LIF
 from brainsleep.run.batch import check_alike
@@ -257,9 +258,9 @@ FIXES = [
               tiny(schedule__sleep__cadence="time"))),
     ("leave the stage out instead of giving it nothing",
      lambda: sleep(0.2, stages=(nrem(0), rem(1))), lambda: sleep(0.2, stages=(rem(1),))),
-    ("write (nrem(0.8), rem(0.2)), or (nrem(),) for one", lambda: sleep(0.2, stages=nrem()),
+    ("write (part,) for one", lambda: sleep(0.2, stages=nrem()),
      lambda: (sleep(0.2, stages=(nrem(0.8), rem(0.2))), sleep(0.2, stages=(nrem(),)))),
-    ("set cycles to repeat the stages, or give one another name",
+    ("give one another name",
      lambda: sleep(0.2, stages=(nrem(), rem(), nrem())),
      lambda: (sleep(0.2, stages=(nrem(), rem()), cycles=2),
               sleep(0.2, stages=(nrem(), rem(), dataclasses.replace(nrem(), name="late"))))),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from brainsleep.errors import BrainsleepError, SpecError
 from brainsleep.experiment.protocol import Protocol, load_protocol, run_id
-from brainsleep.experiment.schedule import Phase, SleepPhase, nrem, rem, sleep, wake
+from brainsleep.experiment.schedule import Phase, SleepPhase, sleep, wake
+from brainsleep.experiment.stages import nrem, rem
 from brainsleep.files.load import load_module, shipped
 from brainsleep.network.models import KINDS, Model
 from brainsleep.network.spec import Network
