@@ -40,16 +40,6 @@ def collecting(notice: Notice) -> Iterator[None]:
         _current.reset(token)
 
 
-@contextmanager
-def raising() -> Iterator[None]:
-    """Raise every mistake in the block, also where they are noted."""
-    token = _current.set(None)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
 def report(error: BrainsleepError) -> None:
     """Raise `error`, or note it."""
     collection = _current.get()

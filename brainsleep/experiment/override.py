@@ -50,19 +50,19 @@ def _replace_parts(
     field: Field, parts: tuple, head: str, rest: list[str], value: Any, key: str
 ) -> tuple:
     """Replace in the part called `head`; for ``*`` in every part that has what `rest` names."""
-    names = [part.name for part in parts if hasattr(part, "name")]
-    done, missing = [], UnknownKeyError(head, names, key)
-    found = False
-    for part in parts:
-        if head in ("*", getattr(part, "name", "")):
+    names = [getattr(part, "name", "") for part in parts]
+    missing = [UnknownKeyError(head, [name for name in names if name], key)]
+    changed = list(parts)
+    for place, name in enumerate(names):
+        if head in ("*", name):
             try:
-                part, found = replace_at(field, part, rest, value, key), True
+                changed[place] = replace_at(field, parts[place], rest, value, key)
+                missing.clear()
             except UnknownKeyError as error:
-                missing = error
-        done.append(part)
-    if not found:
-        raise missing
-    return tuple(done)
+                missing = missing and [error]
+    if missing:
+        raise missing[0]
+    return tuple(changed)
 
 
 def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:

@@ -17,7 +17,6 @@ from brian2 import Quantity, ms, second
 from ..errors import Details, ScheduleError, explain
 from ..values.fields import Count, Gates, Time, number, one_of, refusal, spec, specification
 from ..values.frozen import default
-from .cadence import CADENCES, MOST_SLEEP, every_nth
 from .slots import MAX_SLOTS, Order, SlotTable, Timing, check_gates, check_size, slot_table
 from .stages import SleepStage
 
@@ -27,7 +26,20 @@ MAX_STEPS = 50_000
 #: Most time steps of anything: numbers of steps stay exact.
 _MOST_STEPS = 2**40
 
+#: Largest fraction of wake that a sleep may take: the little brown bat sleeps 20 of 24 h, and no
+#: mammal sleeps longer. What is above was meant in per cent.
+MOST_SLEEP = 5
+
 KINDS = ("wake", "sleep", "test")
+
+
+def every_nth(fraction: float) -> int:
+    """Return how many images there are from one sleep to the next, by the cadence ``"images"``.
+
+    >>> [every_nth(fraction) for fraction in (0.1, 0.3, 0.4, 0.5, 0.6, 1.0)]
+    [10, 3, 2, 2, 1, 1]
+    """
+    return max(1, int(1 / fraction + 1e-9))  # 1/(1/49) is a little less than 49
 
 
 @specification("{kind}.", ScheduleError)
@@ -93,7 +105,7 @@ class SleepPhase(Phase):
     stages: tuple[SleepStage, ...] = ()
     cycles: Count = 1
     duration: Time | None = None
-    cadence: Annotated[str, one_of(*CADENCES)] = "time"
+    cadence: Annotated[str, one_of("time", "images")] = "time"
 
     def __post_init__(self):
         if self.fraction > MOST_SLEEP:
@@ -224,6 +236,16 @@ class Schedule:
         stages = {f"sleep: {name}" if name else "sleep": gates for name, gates in asleep.items()}
         return {"wake": self.wake.gates, **stages, "test": self.test.gates}
 
+    def without_sleep(self, table: SlotTable, dt: Quantity) -> str:
+        """Say so if a run with a sleep is over before the first one is due; else nothing."""
+        steps = table.steps[table.stage == "train"].sum()
+        if not self.sleep.fraction or not steps or "sleep" in table.phase:
+            return ""
+        return (
+            f"there is no sleep: it comes after every {self.wake_duration} of wake, "
+            f"and the training images last {int(steps) * dt}"
+        )
+
     @property
     def stage_names(self) -> tuple[str, ...]:
         """Names of the stages of sleep."""
@@ -245,27 +267,13 @@ class Schedule:
         dt: Quantity,
         batch: int = 1,
     ) -> SlotTable:
-        """Lay out a run.
+        """Lay out a run in time steps `dt`, with values for all `gates` of the network.
 
-        Parameters
-        ----------
-        n_train : int or Order
-            Images shown awake, with sleep in between; a number shows each once.
-        n_readout, n_test : int
-            Images shown in the test phase to fit and to score the readout.
-        gates : tuple of str
-            All gates of the network.
-        dt : Quantity
-            Time step.
-        batch : int
-            Images shown side by side while learning, in the time of one; a batch ends with its
-            epoch or task.
-
-        Returns
-        -------
-        SlotTable
-            One row an image (or batch) and one (or more) a sleep, or a stage of it. Every task
-            but a single one ends with a sleep, which is shorter if the wake before it was.
+        `n_train` images, each once or in an `Order`, are shown awake with sleep in between, `batch`
+        side by side in the time of one; a batch ends with its epoch or task. Then `n_readout` and
+        `n_test` images are shown in the test phase. There is one row an image (or batch) and one or
+        more a sleep, or a stage of it. Every task but a single one ends with a sleep, which is
+        shorter if the wake before it was.
 
         Raises
         ------
@@ -274,11 +282,10 @@ class Schedule:
             does not have, or there is nothing to run.
         """
         self.check_gates(gates)
-        order = n_train if isinstance(n_train, Order) else None
-        n_shown = n_train if order is None else len(order)
+        n_shown = len(n_train) if isinstance(n_train, Order) else n_train
         fix = "show fewer images or epochs, or sleep less often, in fewer pieces"
         check_size(max(n_readout + n_test, n_shown // batch), fix)
-        order = Order.epochs(n_shown) if order is None else order
+        order = n_train if isinstance(n_train, Order) else Order.epochs(n_train)
         timing = self._timing(dt, bool(n_shown))
         check_size(n_readout + n_test + timing.most_slots(order), fix)
         slots = timing.training(order, batch)

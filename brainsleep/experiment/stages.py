@@ -57,7 +57,7 @@ def rem(share: float = 0.2, **gates: float) -> SleepStage:
 def cut(stages: tuple[SleepStage, ...], steps: int, longest: int) -> list[tuple[int, bool, str]]:
     """Cut a sleep of some steps into its stages, and these into slots of `longest` steps at most.
 
-    Return the steps of each slot, whether a stage (or the uniform sleep) begins with it, and the name
+    Return the steps of each slot, whether a stage (or uniform sleep) begins with it, and the name
     of the stage, "" without. The steps add up; a stage that gets none is left out.
     """
     shares = np.cumsum([stage.share for stage in stages] or [1.0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
@@ -90,10 +90,10 @@ class SavedWeights:
         """
         if not self.result:
             return {}
-        found = self._read()
-        if self._digest(found) != self.content:
+        weights = self._read()
+        if self._digest(weights) != self.content:
             raise StoreError(f"initial_weights: result {self.result} is not what it was before")
-        return found
+        return weights
 
     def replaces(self, key: str) -> bool:
         """Tell whether a setting of a protocol only draws what is taken from the result."""
@@ -116,44 +116,43 @@ class SavedWeights:
         if not self.result:
             self._check_no_settings()
             return
-        result, found = _stored(self.result), self.weights()
+        result, taken = _stored(self.result), self.weights()
         with as_stored(result):
             stored = result.info["protocol"]["network"]
             kind, sizes = stored["kind"], {p["name"]: p["size"] for p in stored["populations"]}
-            theirs = {
+            ends = {
                 p["name"]: (sizes[p["source"]], sizes[p["target"]]) for p in stored["projections"]
             }
-            self._check_not_stopped(result.stopped)
+        if result.stopped and self.snapshot == "trained":
+            raise ProtocolError(
+                f"initial_weights: the run of {self.result} was stopped after "
+                f"{result.stopped['at_s']:.6g} s by an alarm ({result.stopped['kind']}), its "
+                f"training is not whole; to take the weights that it stopped with, give "
+                f"{self.result}:stopped"
+            )
         if kind != type(network).__name__:
-            got, allowed = f"a {kind}", f"a {type(network).__name__}, as of the protocol"
-            raise ProtocolError(explain(f"initial_weights: network of {self.result}", got, allowed))
+            allowed = f"a {type(network).__name__}, as of the protocol"
+            raise _unfit(f"network of {self.result}", f"a {kind}", allowed)
         for name in self.projections or [p.name for p in network.projections]:
             network.projection(name)  # it has one of that name
-            if name not in found or name not in theirs:
-                raise ProtocolError(
-                    f"initial_weights: result {self.result} has no projection '{name}'; "
-                    f"{nearest(name, found)}; name those to take as initial_weights.projections"
-                )
-            _check_sizes(network, name, theirs[name])
-            _check_biases(network, name, found[name])
+            if name not in taken or name not in ends:
+                fix = "name those to take as initial_weights.projections"
+                raise self._lacking(f"projection '{name}'", name, taken, fix)
+            _check_sizes(network, name, ends[name], taken[name])
             with as_stored(result):
-                _check_pairs(network, name, found[name])
-            _check_bounds(network, name, found[name].w)
+                _check_pairs(network, name, taken[name])
+            _check_bounds(network, name, taken[name].w)
 
     def _check_no_settings(self) -> None:
         for name in ("snapshot", "projections"):
             if (got := getattr(self, name)) != getattr(SavedWeights, name):
-                allowed = "a result to take it from, too"
                 fix = "set initial_weights.result to the folder of a finished run"
+                allowed = "a result to take it from, too"
                 raise ProtocolError(explain(f"initial_weights.{name}", repr(got), allowed, fix))
 
-    def _check_not_stopped(self, stopped: dict | None) -> None:
-        if stopped and self.snapshot == "trained":
-            raise ProtocolError(
-                f"initial_weights: the run of {self.result} was stopped after {stopped['at_s']:.6g}"
-                f" s by an alarm ({stopped['kind']}), its training is not whole; to take the "
-                f"weights that it stopped with, give {self.result}:stopped"
-            )
+    def _lacking(self, what: str, name: str, there: Iterable[str], fix: str = "") -> ProtocolError:
+        message = f"initial_weights: result {self.result} has no {what}; {nearest(name, there)}"
+        return ProtocolError(f"{message}; {fix}" if fix else message)
 
     def _read(self) -> dict[str, SavedSynapses]:
         """Read the snapshot of all projections that are taken."""
@@ -164,17 +163,11 @@ class SavedWeights:
             stored = "trained" if self.snapshot == last else self.snapshot
             names = [name for snapshot, name in places if snapshot == stored]
             if not names:
-                known = {last if snapshot == "trained" else snapshot for snapshot, _ in places}
-                raise ProtocolError(
-                    f"initial_weights: result {self.result} has no snapshot '{self.snapshot}'; "
-                    f"{nearest(self.snapshot, known)}"
-                )
+                there = {last if snapshot == "trained" else snapshot for snapshot, _ in places}
+                raise self._lacking(f"snapshot '{self.snapshot}'", self.snapshot, there)
             for name in self.projections:
                 if name not in names:
-                    raise ProtocolError(
-                        f"initial_weights: result {self.result} has no projection '{name}'; "
-                        f"{nearest(name, names)}"
-                    )
+                    raise self._lacking(f"projection '{name}'", name, names)
             return {
                 name: _synapses(
                     name,
@@ -214,20 +207,21 @@ def _sizes(network: Network, name: str) -> tuple[int, int]:
     return network.population(p.source).size, network.population(p.target).size
 
 
-def _check_sizes(network: Network, name: str, theirs: tuple[int, int]) -> None:
-    for role, size, own in zip(("source", "target"), theirs, _sizes(network, name), strict=True):
+def _unfit(what: str, got: object, allowed: object) -> ProtocolError:
+    return ProtocolError(explain(f"initial_weights: {what}", got, allowed))
+
+
+def _check_sizes(
+    network: Network, name: str, sizes: tuple[int, int], synapses: SavedSynapses
+) -> None:
+    """Raise `ProtocolError` unless both have as many neurons, and biases or none."""
+    for role, size, own in zip(("source", "target"), sizes, _sizes(network, name), strict=True):
         if size != own:
-            got, where = f"{size} neurons in the result", f"initial_weights: {role} of '{name}'"
-            raise ProtocolError(explain(where, got, own))
-
-
-def _check_biases(network: Network, name: str, synapses: SavedSynapses) -> None:
-    """Raise `ProtocolError` unless both have biases, or neither."""
-    own, theirs = network.projection(name).bias, synapses.bias is not None
-    if own != theirs:
-        got, allowed = ("biases" if has else "no biases" for has in (theirs, own))
-        where = f"initial_weights: '{name}' in the result"
-        raise ProtocolError(explain(where, got, f"{allowed}, as in the protocol"))
+            raise _unfit(f"{role} of '{name}'", f"{size} neurons in the result", own)
+    own_bias, bias = network.projection(name).bias, synapses.bias is not None
+    if own_bias != bias:
+        got, allowed = ("biases" if has else "no biases" for has in (bias, own_bias))
+        raise _unfit(f"'{name}' in the result", got, f"{allowed}, as in the protocol")
 
 
 def _check_pairs(network: Network, name: str, synapses: SavedSynapses) -> None:
@@ -253,8 +247,7 @@ def _check_bounds(network: Network, name: str, w: np.ndarray) -> None:
         ("down to", f"at least w_min = {p.w_min:g}", w.min(), w.min() < p.w_min - slack),
     ):
         if outside:
-            where = f"initial_weights: '{name}'"
-            raise ProtocolError(explain(where, f"weights {what} {got:g}", bound))
+            raise _unfit(f"'{name}'", f"weights {what} {got:g}", bound)
 
 
 def _stored(path: str) -> Result:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from brian2 import Hz, Quantity, second
 
-from ..errors import ScheduleError
+from ..errors import ProtocolError, ScheduleError, explain
 from ..values.fields import Count, Gates, Time, one_of, positive, refusal, specification
 from ..values.frozen import default
 from .schedule import MAX_STEPS, whole_steps
 from .slots import Slot, SlotTable, check_gates, check_size, slot_table
 from .stages import cut
-from .task import Course
+from .task import Course, Material, Task
 
 if TYPE_CHECKING:
     from .protocol import Protocol
@@ -114,21 +114,9 @@ class Timeline:
         check_gates(opened, gates)
 
     def compile(self, gates: tuple[str, ...], dt: Quantity) -> tuple[SlotTable, np.ndarray]:
-        """Lay out a run.
+        """Lay out a run in time steps `dt`, with values for all `gates` of the network.
 
-        Parameters
-        ----------
-        gates : tuple of str
-            All gates of the network.
-        dt : Quantity
-            Time step.
-
-        Returns
-        -------
-        table : SlotTable
-            All slots.
-        rates : ndarray, shape (n_slots,)
-            Rate of the input in Hz.
+        Return its slots, and the rate of the input in Hz, shape (n_slots,).
 
         Raises
         ------
@@ -147,16 +135,33 @@ class Timeline:
         table = slot_table(slots * self.times, gates, self.phase_gates())
         return table, np.array(rates * self.times)
 
-    def course(self, protocol: Protocol) -> Course:
-        """Lay out a run of a protocol without a task."""
-        return _TimelineCourse(self, protocol)
+
+class _Untasked(Task):
+    """No task: every neuron of the input has the rate of its period."""
+
+    def check(self, protocol: Protocol) -> None:
+        if not isinstance(protocol.schedule, Timeline):
+            fix = "or give it a task, such as task=Images(...), to sleep between images"
+            allowed = "a Timeline, as there is no task"
+            raise ProtocolError(explain("protocol: schedule", "a Schedule", allowed, fix))
+
+    def open(self, opened: dict[Any, Any]) -> Material:
+        return Material()
+
+    def nominal_slots(self, protocol: Protocol) -> SlotTable:
+        return self.course(protocol, 0, Material()).table
+
+    def course(self, protocol: Protocol, seed: int, material: Material) -> Course:
+        return _TimelineCourse(protocol)
+
+
+UNTASKED = _Untasked()
 
 
 class _TimelineCourse(Course):
-    """A run without a task: every neuron of the input has the rate of its period."""
-
-    def __init__(self, timeline: Timeline, protocol: Protocol):
-        network = protocol.network
+    def __init__(self, protocol: Protocol):
+        network, timeline = protocol.network, protocol.schedule
+        assert isinstance(timeline, Timeline)  # checked
         self.table, self._rates = timeline.compile(network.gates, network.dt)
         self._n_inputs = network.population(network.input).size
 

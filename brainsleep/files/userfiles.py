@@ -111,8 +111,9 @@ class UserFile(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         """Compile the file."""
         data = self.get_data(self.path)
+        code = self.source_to_code(data, self.path)  # which says what is wrong, and where
         self.text = importlib.util.decode_source(data)
-        return self.source_to_code(data, self.path)
+        return code
 
     def exec_module(self, module: ModuleType) -> None:
         """Carry it out, with its neighbours in reach."""

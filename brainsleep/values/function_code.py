@@ -43,10 +43,10 @@ def is_in_text(code: types.CodeType, function: Any) -> bool:
         whole = compile("".join(lines), code.co_filename, "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError):
         return False
-    found = [whole]
-    for each in found:
-        found += [inner for inner in each.co_consts if isinstance(inner, types.CodeType)]
-    return code in found
+    codes = [whole]
+    for each in codes:
+        codes += _inner(each)
+    return code in codes
 
 
 def fingerprint(code: types.CodeType) -> str:
@@ -78,13 +78,13 @@ def globals_read(code: types.CodeType) -> set[tuple[str, ...]]:
 
 def imports(code: types.CodeType) -> set[tuple[str, tuple[str, ...]]]:
     """Return what code imports when it runs: modules, and names from them."""
-    found: set[tuple[str, tuple[str, ...]]] = set()
+    names: set[tuple[str, tuple[str, ...]]] = set()
     before: list[Any] = [None, None]
     for each in dis.get_instructions(code):
         if each.opname == "IMPORT_NAME" and not before[0]:  # not from its own package
-            found.add((each.argval, tuple(before[1] or ())))
+            names.add((each.argval, tuple(before[1] or ())))
         before = [before[1], each.argval]
-    return found.union(*map(imports, _inner(code)))
+    return names.union(*map(imports, _inner(code)))
 
 
 def _inner(code: types.CodeType) -> list[types.CodeType]:

@@ -20,7 +20,7 @@ import re
 import sys
 import types
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -43,9 +43,6 @@ _WRITTEN = (complex, bytes, range, slice, enum.Enum, PurePath, type(...))
 #: Functions without Python code.
 _COMPILED = (types.BuiltinFunctionType, types.MethodDescriptorType)
 
-#: What Python itself adds to a class.
-_OF_PYTHON = (types.GetSetDescriptorType, types.MemberDescriptorType)
-
 log = logging.getLogger("brainsleep")
 
 
@@ -57,20 +54,14 @@ def described(function: Callable) -> dict[str, Any]:
     of ``self``, ``wrapped``, ``defaults``, ``closure``, ``globals`` and ``attributes``.
     """
     if isinstance(function, type):
-        held = _Values().of_class(function)
-        return {"kind": "function", "source": text_of(function, function), "class": _short(held)}
-    return _Values().of_function(function, frozenset())
+        content = _short(_Values().value(function))
+        return {"kind": "function", "source": text_of(function, function), "class": content}
+    return _Values().of_function(function)
 
 
 def described_class(kind: type) -> Any:
-    """Return the class of a user as plain data: what its objects do is decided there.
-
-    Nothing (None) for a class that is installed.
-    """
-    module = sys.modules.get(kind.__module__)
-    if module is not None and not belongs_to_user(module):
-        return None
-    return _short(_Values().of_class(kind))
+    """Return a user's class as plain data: what its objects do; None for one that is installed."""
+    return None if _is_shipped(kind) else _short(_Values().value(kind))
 
 
 def unlike(value: Any) -> list[str]:
@@ -87,15 +78,32 @@ class _Values:
     """Values as plain data; what is met again is described once."""
 
     def __init__(self) -> None:
-        self._done: dict[int, tuple[Any, Any]] = {}
+        self._done: dict[
+            int, tuple[Any, Any]
+        ] = {}  # what is remembered is kept, and its id with it
 
-    def of_function(self, function: Any, inside: frozenset[int]) -> dict[str, Any]:
-        """Describe a function, met when what is `inside` is described."""
+    def value(self, value: Any) -> Any:
+        """Return a value that a function holds as plain data."""
+        if value is None or type(value) in (bool, int, float, str, np.float64):
+            return value
+        if isinstance(value, np.ndarray | np.generic):
+            return _number(value, _name(type(value)))
+        if id(value) not in self._done:
+            self._begin(value)
+            self._done[id(value)] = value, self._described(value)
+        return self._done[id(value)][1]
+
+    def _begin(self, value: Any) -> None:
+        """Say what stands for a value within itself."""
+        self._done.setdefault(id(value), (value, ["again", _name(type(value))]))
+
+    def of_function(self, function: Any) -> dict[str, Any]:
+        """Describe a function, and what it holds."""
         code: Any = getattr(function, "__code__", function)
-        found: dict[str, Any] = {"kind": "function", "source": text_of(code, function)}
+        content: dict[str, Any] = {"kind": "function", "source": text_of(code, function)}
         intact = is_in_text(code, function)
         if not intact or code.co_name == "<lambda>":
-            found["code"] = fingerprint(code)
+            content["code"] = fingerprint(code)
         if not intact and not code.co_filename.startswith("<"):
             log.warning(
                 "hook %s: %s was edited since it was read; what was read is run; start again to "
@@ -103,126 +111,96 @@ class _Values:
                 _name(function),
                 code.co_filename,
             )
-        inside |= {id(function), id(getattr(function, "__func__", function))}
-        return found | self._held(function, code, inside)
+        self._begin(function)
+        self._begin(getattr(function, "__func__", function))
+        return content | self._held(function, code)
 
-    def _held(self, function: Any, code: types.CodeType, inside: frozenset[int]) -> dict[str, Any]:
+    def _held(self, function: Any, code: types.CodeType) -> dict[str, Any]:
         """Describe what a function holds, by kind."""
-        found = {}
-        for kind, values in _held(function, code):
-            named = [[name, _short(self.value(value, inside))] for name, value in values]
-            if named:
-                found[kind] = named
-        return found
+        content = {}
+        for kind, values in _held(function, code).items():
+            if values:
+                content[kind] = [[name, _short(self.value(value))] for name, value in values]
+        return content
 
-    def value(self, value: Any, inside: frozenset[int]) -> Any:
-        """Return a value that a function holds as plain data."""
-        if value is None or type(value) in (bool, int, float, str, np.float64):
-            return value
-        if isinstance(value, np.ndarray | np.generic):
-            return _number(value, _name(type(value)))
-        if id(value) in inside:
-            return ["again", _name(type(value))]
-        if id(value) not in self._done:  # what is remembered is kept, and its id with it
-            self._done[id(value)] = value, self._whole(value, inside | {id(value)})
-        return self._done[id(value)][1]
-
-    def _whole(self, value: Any, inside: frozenset[int]) -> Any:
-        if isinstance(value, types.ModuleType | type) or (
-            callable(value) and not isinstance(value, Mapping | list | tuple | set)
-        ):
-            return self._code(value, inside)
-        kind = self._kind(value, inside)
-        if isinstance(value, _WRITTEN):
-            return [kind, repr(value)]
-        if isinstance(value, int | float | str):
-            base = next(base for base in (int, float, str) if isinstance(value, base))
-            return [kind, base.__repr__(value), *self._attributes(value, inside)]
-        more = self._attributes(value, inside)
-        if isinstance(value, list | tuple):
-            return [kind, [self.value(part, inside) for part in value], *more]
-        if isinstance(value, set | frozenset):
-            members = (self.value(part, inside) for part in value)
-            return [kind, sorted(members, key=json.dumps), *more]
-        if isinstance(value, Mapping):
-            parts = [[self.value(k, inside), self.value(v, inside)] for k, v in value.items()]
-            made = getattr(value, "default_factory", None)
-            return [kind, parts, *more, *([self.value(made, inside)] if made else [])]
-        if dataclasses.is_dataclass(value):
-            parts = [[f.name, getattr(value, f.name)] for f in dataclasses.fields(value)]
-            return [kind, self.value(parts, inside), *more]
-        return _mark(_name(type(value)))
-
-    def _kind(self, value: Any, inside: frozenset[int]) -> Any:
-        """Describe the class of a value: by its name if it is installed."""
-        return _name(type(value)) if _is_shipped(type(value)) else self.value(type(value), inside)
-
-    def _attributes(self, value: Any, inside: frozenset[int]) -> list[Any]:
-        """Describe what an object of a user's class has besides what makes it."""
+    def _described(self, value: Any) -> Any:
         kind = type(value)
-        known = {f.name for f in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else ()
+        if isinstance(value, types.ModuleType):
+            return self._module(value) if belongs_to_user(value) else _name(value)
+        if isinstance(value, type):
+            return _name(value) if _is_shipped(value) else self._class(value)
+        if callable(value) and not isinstance(value, Mapping | list | tuple | set):
+            return self._callable(value)
+        name = _name(kind) if _is_shipped(kind) else self.value(kind)
+        if isinstance(value, _WRITTEN):
+            return [name, repr(value)]
+        fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        makes = {f.name: getattr(value, f.name) for f in fields}
         own = {} if _is_shipped(kind) else getattr(value, "__dict__", {})
-        kept = [[n, self.value(v, inside)] for n, v in own.items() if n not in known]
-        return [kept] if kept else []
+        more = [[n, self.value(v)] for n, v in own.items() if n not in makes]
+        ending = [more] if more else []  # what an object of a user's has besides what makes it
+        for base in (int, float, str):
+            if isinstance(value, base):
+                return [name, base.__repr__(value), *ending]
+        if isinstance(value, list | tuple):
+            return [name, [self.value(part) for part in value], *ending]
+        if isinstance(value, set | frozenset):
+            return [name, sorted(map(self.value, value), key=json.dumps), *ending]
+        if isinstance(value, Mapping):
+            parts = [[self.value(k), self.value(v)] for k, v in value.items()]
+            made = getattr(value, "default_factory", None)
+            return [name, parts, *ending, *([self.value(made)] if made else [])]
+        if dataclasses.is_dataclass(value):
+            return [name, self.value([list(item) for item in makes.items()]), *ending]
+        return _mark(_name(kind))
 
-    def _code(self, value: Any, inside: frozenset[int]) -> Any:
-        """Return something to call or a module as plain data: what is installed by its name."""
+    def _callable(self, value: Any) -> Any:
+        """Return something to call as plain data: what is installed by its name."""
         name = _name(type(value))
         if isinstance(value, types.FunctionType | types.MethodType):
             code = value.__code__
             if is_installed(code.co_filename) and not inspect.ismethod(value):
-                held = self._held(value, code, inside) if value.__closure__ else {}
+                held = self._held(value, code) if value.__closure__ else {}
                 held.pop("globals", None)
                 return ["function", _name(value), *([held] if held else [])]
-            with_source = code.co_filename != "<string>"
-            return self.of_function(value, inside) if with_source else _mark(name)
+            return _mark(name) if code.co_filename == "<string>" else self.of_function(value)
         if isinstance(value, functools.partial):
-            return [name, self.value([value.func, value.args, value.keywords], inside)]
+            return [name, self.value([value.func, value.args, value.keywords])]
         if isinstance(value, _COMPILED):
             owner = getattr(value, "__self__", None)
-            owner = None if isinstance(owner, types.ModuleType) else owner
-            return [name, _name(value), self.value(owner, inside)]
-        if isinstance(value, types.ModuleType):
-            return self._module(value, inside) if belongs_to_user(value) else _name(value)
-        if isinstance(value, type):
-            return _name(value) if _is_shipped(value) else self.of_class(value, inside)
+            return [name, _name(value), self.value(None if inspect.ismodule(owner) else owner)]
         return [name, _name(value)] if _is_known(value) else _mark(name)
 
-    def _module(self, module: types.ModuleType, inside: frozenset[int]) -> Any:
+    def _module(self, module: types.ModuleType) -> Any:
         """Describe a user's module: its text, and all that it holds which is data or code."""
         try:
             text = inspect.getsource(module)
         except (OSError, TypeError):
             return _mark(_name(module))
-        held = []
-        for name, value in vars(module).items():
-            found = None if name.startswith("__") else self.value(value, inside)
-            if found is not None and not unlike(found):
-                held.append([name, _short(found)])
+        values = {n: self.value(v) for n, v in vars(module).items() if not n.startswith("__")}
+        held = [[n, _short(v)] for n, v in values.items() if v is not None and not unlike(v)]
         return ["module", _name(module), text, held]
 
-    def of_class(self, kind: type, inside: frozenset[int] = frozenset()) -> Any:
+    def _class(self, kind: type) -> Any:
         """Describe a user's class: its text, its attributes, and those of what it is made from."""
-        inside |= {id(kind)}
-        name = _name(kind)
         if hasattr(kind, "_fields") and issubclass(kind, tuple):
             held = [["_fields", list(getattr(kind, "_fields"))]]  # noqa: B009
         else:
             try:
                 held = [["source", inspect.getsource(kind)]]
             except (OSError, TypeError):
-                return _mark(name)
+                return _mark(_name(kind))
         for label, value in vars(kind).items():
             for part in _parts(value):
                 if not (_by_python(label, part) or _is_written(kind, label)):
-                    held.append([label, _short(self.value(part, inside))])
-        return [name, held, [self.value(base, inside) for base in kind.__bases__]]
+                    held.append([label, _short(self.value(part))])
+        return [_name(kind), held, [self.value(base) for base in kind.__bases__]]
 
 
 def _parts(attribute: Any) -> list[Any]:
     """Return the functions, or the value, that an attribute of a class stands for."""
-    if isinstance(attribute, _OF_PYTHON):
-        return []
+    if isinstance(attribute, (types.GetSetDescriptorType, types.MemberDescriptorType)):
+        return []  # what Python itself adds to a class
     if isinstance(attribute, property):
         return [each for each in (attribute.fget, attribute.fset, attribute.fdel) if each]
     if isinstance(attribute, functools.cached_property):
@@ -246,25 +224,29 @@ def _is_written(kind: type, label: str) -> bool:
     return fields is not None and issubclass(kind, tuple) and label in (*fields, *made)
 
 
-def _held(function: Any, code: types.CodeType) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
-    """Yield what a function holds, by kind: names and values."""
-    if inspect.ismethod(function):
-        yield "self", [("self", function.__self__)]
-    if hasattr(function, "__wrapped__"):
-        yield "wrapped", [("wrapped", function.__wrapped__)]
+def _held(function: Any, code: types.CodeType) -> dict[str, list[tuple[str, Any]]]:
+    """Return what a function holds, by kind: names and values."""
     defaults = function.__defaults__ or ()
-    named = list(zip(code.co_varnames[: code.co_argcount][::-1], defaults[::-1], strict=False))
-    yield "defaults", [*named[::-1], *sorted((function.__kwdefaults__ or {}).items())]
+    names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
-    yield "closure", [(n, cell.cell_contents) for n, cell in cells if cell != types.CellType()]
-    yield "globals", _globals(function, code)
-    own = getattr(function, "__func__", function).__dict__
-    yield "attributes", sorted((n, v) for n, v in own.items() if n != "__wrapped__")
+    own = dict(getattr(function, "__func__", function).__dict__)
+    wrapped = [("wrapped", own.pop("__wrapped__"))] if "__wrapped__" in own else []
+    return {
+        "self": [("self", function.__self__)] if inspect.ismethod(function) else [],
+        "wrapped": wrapped,
+        "defaults": [
+            *zip(names, defaults, strict=False),
+            *sorted((function.__kwdefaults__ or {}).items()),
+        ],
+        "closure": [(n, cell.cell_contents) for n, cell in cells if cell != types.CellType()],
+        "globals": _globals(function, code),
+        "attributes": sorted(own.items()),
+    }
 
 
 def _globals(function: Any, code: types.CodeType) -> list[tuple[str, Any]]:
     """Return what a function reads from its module, and from modules of the user's."""
-    everything, found = function.__globals__, dict[str, Any]()
+    everything, values = function.__globals__, dict[str, Any]()
     for first, *rest in sorted(globals_read(code)):
         if first not in everything or first == "__name__":
             continue
@@ -272,13 +254,13 @@ def _globals(function: Any, code: types.CodeType) -> list[tuple[str, Any]]:
         for attribute in rest:
             if not (isinstance(value, types.ModuleType) and belongs_to_user(value)):
                 break
-            found.pop(name, None)  # only what is read of a module
+            values.pop(name, None)  # only what is read of a module
             name, value = f"{name}.{attribute}", getattr(value, attribute, None)
-        found[name] = value
+        values[name] = value
     for module, names in sorted(imports(code)):
         if not _is_shipped_name(module):
-            found |= _from(everything, module, names)
-    return sorted(found.items(), key=lambda item: item[0])
+            values |= _from(everything, module, names)
+    return sorted(values.items(), key=lambda item: item[0])
 
 
 def _from(everything: Mapping, module: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -286,25 +268,22 @@ def _from(everything: Mapping, module: str, names: tuple[str, ...]) -> dict[str,
     given = everything["__builtins__"]
     take = given["__import__"] if isinstance(given, dict) else given.__import__
     try:
-        found = take(module, everything, None, names or ("__name__",))
+        imported = take(module, everything, None, names or ("__name__",))
     except ImportError:
         return {}
     if not names or "*" in names:
-        return {f"import {module}": found}
-    return {f"import {module}.{name}": getattr(found, name, None) for name in names}
+        return {f"import {module}": imported}
+    return {f"import {module}.{name}": getattr(imported, name, None) for name in names}
 
 
 def _is_shipped_name(module: str) -> bool:
     """Tell whether a name that is imported is that of an installed module; it is not imported."""
-    top = module.partition(".")[0]
     try:
-        spec = importlib.util.find_spec(top)
+        spec = importlib.util.find_spec(module.partition(".")[0])
     except (ImportError, ValueError):
         return False
-    if spec is None:
-        return False
-    places: list[str | None] = list(spec.submodule_search_locations or [])
-    return all(map(is_installed, places or [spec.origin]))
+    places = spec and (spec.submodule_search_locations or [spec.origin])
+    return bool(places) and all(map(is_installed, places))
 
 
 def _is_shipped(kind: type) -> bool:
@@ -315,9 +294,9 @@ def _is_shipped(kind: type) -> bool:
 def _is_known(value: Any) -> bool:
     """Tell whether an installed module has this very object, such as a function, by its name."""
     name = getattr(value, "__name__", "")
-    modules = [getattr(value, "__module__", None), "numpy", "scipy.special"]
-    found = [sys.modules[each] for each in modules if isinstance(each, str) and each in sys.modules]
-    return any(getattr(m, name, None) is value and not belongs_to_user(m) for m in found)
+    names = [getattr(value, "__module__", None), "numpy", "scipy.special"]
+    modules = [sys.modules[each] for each in names if isinstance(each, str) and each in sys.modules]
+    return any(getattr(m, name, None) is value and not belongs_to_user(m) for m in modules)
 
 
 def _name(value: Any) -> str:

@@ -64,7 +64,7 @@ def seen(protocol, counts, fractions=()):
         ({"runaway": 3 * second}, ("alarms.runaway", "hertz")),
         ({"window": 0 * ms}, ("alarms.window", "more than 0")),
         ({"stop_on": "runaway"}, ("alarms.stop_on", "a tuple")),
-        ({"stop_on": ("runawy",)}, ("stop on 'runawy'", "did you mean 'runaway'?")),
+        ({"stop_on": ("runawy",)}, ("alarms.stop_on: got 'runawy'", "did you mean 'runaway'?")),
     ],
 )
 def test_limits_are_checked(changes, words):
