@@ -4,8 +4,6 @@ Every error raised on purpose by this package derives from `BrainsleepError`; th
 line prints its one-line message and exits with code 2.
 """
 
-from __future__ import annotations
-
 import difflib
 import sys
 from collections.abc import Iterable
@@ -129,17 +127,16 @@ def explain(what: str, got: object, allowed: object, fix: str = "") -> str:
     return " ".join((f"{text}; {fix}" if fix else text).split())
 
 
-def closest(name: str, known: Iterable[str]) -> str:
-    """Give the known name that is most like `name`, or an empty text if none is."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), "")
+def closest(name: str, choices: Iterable[str]) -> str:
+    """Give the choice that is most like `name`, or an empty text if none is."""
+    return next(iter(difflib.get_close_matches(name, sorted(choices), n=1)), "")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """List the known names, the closest match first as a suggestion."""
-    known = sorted(known)
-    match = closest(name, known)
-    hint = f"did you mean '{match}'? " if match else ""
-    return f"{hint}one of: {', '.join(known)}" if known else "nothing can be named here"
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """List the choices, the closest match first as a suggestion."""
+    names = sorted(choices)
+    hint = f"did you mean '{match}'? " if (match := closest(name, names)) else ""
+    return f"{hint}one of: {', '.join(names)}" if names else "nothing can be named here"
 
 
 def one_line(error: BaseException) -> str:

@@ -1,11 +1,8 @@
-"""Mistakes in specifications: raised one at a time, or all noted where a whole file is looked at.
+"""Mistakes in specifications: raised one at a time, or all noted inside `collecting`.
 
-A check either raises the mistake it finds, or, inside `collecting`, notes it and goes on. So the
-same checks give the one message of a command that cannot go on, and the full list of
+So the same checks give the one message of a command that cannot go on, and the full list of
 ``brainsleep check``. A specification made in spite of mistakes only exists inside `collecting`.
 """
-
-from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence

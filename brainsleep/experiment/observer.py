@@ -166,9 +166,8 @@ class Observer:
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
         """Return what is kept of it in the result; by default all it found, and when, by name."""
-        looks = seen.looks(self.name)
-        if not looks:
+        keys = next(iter(seen.looks(self.name).values()), None)
+        if keys is None:
             return {}
-        keys = next(iter(looks.values()))
-        found = {f"{self.name}/{key}": seen.series(self.name, key) for key in keys}
-        return {f"{self.name}/times_s": seen.times_s(self.name), **found}
+        series = {f"{self.name}/{key}": seen.series(self.name, key) for key in keys}
+        return {f"{self.name}/times_s": seen.times_s(self.name), **series}

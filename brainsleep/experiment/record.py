@@ -1,7 +1,5 @@
 """What is kept of a run, who looks at it, and when it gives an alarm."""
 
-from __future__ import annotations
-
 from dataclasses import field
 from typing import Annotated
 

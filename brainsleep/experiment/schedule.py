@@ -5,8 +5,6 @@ that a phase does not name are closed. A sleep may be cut into stages, such as N
 gates of their own (`SleepStage`).
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
@@ -122,9 +120,8 @@ class SleepPhase(Phase):
 
     def check_end(self, changed: bool) -> None:
         """Refuse a sleep that waits for weights which are not `changed` by a weight process."""
-        wanted = {"until_initial": False, "trigger": 0}
-        for name, none in wanted.items() if self.fraction and not changed else ():
-            if got := getattr(self, name):
+        for name, none in (("until_initial", False), ("trigger", 0)):
+            if (got := getattr(self, name)) and self.fraction and not changed:
                 allowed = "a network with a weight process, whose projections are summed"
                 fix = f"add one, or set schedule.sleep.{name} to {none}"
                 message = explain(f"schedule.sleep.{name}", got, allowed, fix)
@@ -144,21 +141,14 @@ def wake(**gates: float) -> Phase:
 def sleep(fraction: float = 0.2, **settings: Any) -> SleepPhase:
     """Make a sleep phase: input silent, plasticity on; name the sleep's parts to open them.
 
-    Parameters
-    ----------
-    fraction : float
-        Length of a sleep, as a fraction of the wake before it.
-    **settings
-        Fields of `SleepPhase`; all others are gates.
+    Other settings of a `SleepPhase` are given by their names, too.
 
-    Examples
-    --------
     >>> sleep(0.2, noise=1, decay=1).gates["input"]
     0.0
     """
     names = {each.name for each in dataclasses.fields(SleepPhase)} - {"kind", "gates"}
-    gates = {name: settings.pop(name) for name in settings.keys() - names}
-    gates = {"input": 0, "plasticity": 1, **gates}
+    opened = {name: settings.pop(name) for name in list(settings) if name not in names}
+    gates = {"input": 0, "plasticity": 1, **opened}
     return SleepPhase(fraction=fraction, gates=gates, **settings)
 
 
@@ -332,7 +322,7 @@ class Schedule:
             begin_above=rest.trigger or until,
             go_on_above=until,
             within=within,
-            anew=self.identical_epochs,
+            each_epoch=self.identical_epochs,
         )
 
 

@@ -141,9 +141,6 @@ def check_size(slots: float, fix: str) -> None:
         raise ScheduleError(explain("schedule: slots", got, allowed, fix))
 
 
-# -- a schedule ------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, kw_only=True)
 class Timing:
     """A schedule in time steps."""
@@ -157,7 +154,7 @@ class Timing:
     begin_above: float  #: `SlotTable.above` of the first slot of a sleep
     go_on_above: float  #: and of the others
     within: float  #: `SlotTable.within`
-    anew: bool  #: whether the time to the next sleep counts anew with every epoch
+    each_epoch: bool  #: whether the time to the next sleep counts from the start of every epoch
 
     def most_slots(self, order: Order) -> float:
         """Return how many slots the training has at most."""
@@ -187,7 +184,7 @@ class Timing:
                 share = self.sleep * min(1.0, awake / self.period)
                 length = length or (max(1, round(share)) if share else 0)
                 awake = 0.0
-            if self.anew and epoch_ends[last - 1]:
+            if self.each_epoch and epoch_ends[last - 1]:
                 awake = 0.0
             if length:
                 slots += self.asleep(length, task)

@@ -1,7 +1,5 @@
 """Stages of sleep, such as NREM and REM: parts of every sleep with gates of their own."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import field
 from typing import Annotated, Any

@@ -83,10 +83,7 @@ class SavedWeights:
     def weights(self) -> dict[str, SavedSynapses]:
         """Return the synapses by projection; nothing if there is no result.
 
-        Raises
-        ------
-        StoreError
-            If the result is gone, damaged, or not what it was when this was made.
+        Raise `StoreError` if it is gone, damaged, or not what it was when this was made.
         """
         if not self.result:
             return {}
@@ -103,15 +100,10 @@ class SavedWeights:
         return False
 
     def check(self, network: Network) -> None:
-        """Raise an error unless a network can start with these weights.
+        """Raise `ProtocolError` unless a network can start with these weights.
 
-        Raises
-        ------
-        ProtocolError
-            If they do not fit it; if the run was stopped and the snapshot does not say so; if there
-            are settings, but no result that they are of.
-        StoreError
-            If the result holds something else than a run stores.
+        Also if the run was stopped and the snapshot does not say so, and if there are settings, but
+        no result. Raise `StoreError` if the result holds something else than a run stores.
         """
         if not self.result:
             self._check_no_settings()
@@ -123,12 +115,11 @@ class SavedWeights:
             ends = {
                 p["name"]: (sizes[p["source"]], sizes[p["target"]]) for p in stored["projections"]
             }
-        if result.stopped and self.snapshot == "trained":
+        if (stopped := result.stopped) and self.snapshot == "trained":
             raise ProtocolError(
-                f"initial_weights: the run of {self.result} was stopped after "
-                f"{result.stopped['at_s']:.6g} s by an alarm ({result.stopped['kind']}), its "
-                f"training is not whole; to take the weights that it stopped with, give "
-                f"{self.result}:stopped"
+                f"initial_weights: the run of {self.result} was stopped after {stopped['at_s']:.6g}"
+                f" s by an alarm ({stopped['kind']}), its training is not whole; to take the "
+                f"weights that it stopped with, give {self.result}:stopped"
             )
         if kind != type(network).__name__:
             allowed = f"a {type(network).__name__}, as of the protocol"

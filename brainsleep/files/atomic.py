@@ -1,7 +1,5 @@
 """Files and folders that appear whole or not at all, and hashes that tell whether they are."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

@@ -1,7 +1,5 @@
 """Objects by name: ``file.py:NAME`` from a user's file, ``module:NAME`` from what is shipped."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import pkgutil

@@ -1,7 +1,5 @@
 """One process at a time: locks on files, which end with the process that has them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path

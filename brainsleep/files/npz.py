@@ -3,8 +3,6 @@
 Nothing in them is executed. The archive is never unpacked to files: members are read by name.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os

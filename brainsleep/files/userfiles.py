@@ -1,11 +1,8 @@
 """Modules in the files of users: each imports what lies beside it, and no other's neighbours.
 
-The files of a folder are the modules of a package that stands for this folder, under a name that
-nobody else has: two studies may each have a ``helper.py``. The package lasts as long as a command
-(`reading_once`), or else for one file that is read: what was edited since is read anew.
+The files of a folder are the modules of a package of its own: two studies may each have a
+``helper.py``. It lasts as long as a command (`reading_once`), or else for one file that is read.
 """
-
-from __future__ import annotations
 
 import builtins
 import hashlib

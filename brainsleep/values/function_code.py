@@ -1,7 +1,5 @@
 """The code of Python functions: its text, and what it reads and imports when it runs."""
 
-from __future__ import annotations
-
 import dis
 import hashlib
 import inspect

@@ -1,12 +1,8 @@
 """Python functions as plain data: their source, and all that they hold besides.
 
-Two functions of one source do different things where they hold different values: in closures,
-defaults, globals that they read, or the object that a method belongs to. All of that is looked up
-when a function is described. What is no data, such as an open file, is marked as unlike anything
-else, so that nobody takes one such function for another.
+Two functions of one source differ in what they hold: in closures, defaults, globals that they read,
+or the object that a method belongs to. What is no data, such as an open file, is unlike anything.
 """
-
-from __future__ import annotations
 
 import dataclasses
 import enum
@@ -20,7 +16,7 @@ import re
 import sys
 import types
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -39,6 +35,9 @@ _LONGEST = 200
 
 #: What is told from others by how Python writes it.
 _WRITTEN = (complex, bytes, range, slice, enum.Enum, PurePath, type(...))
+
+#: What Python itself adds to a class.
+_OF_PYTHON = (types.GetSetDescriptorType, types.MemberDescriptorType)
 
 #: Functions without Python code.
 _COMPILED = (types.BuiltinFunctionType, types.MethodDescriptorType)
@@ -69,9 +68,6 @@ def unlike(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [value["type"]] if _UNLIKE in value else unlike(list(value.values()))
     return [each for part in value for each in unlike(part)] if isinstance(value, list) else []
-
-
-# -- values ----------------------------------------------------------------------------------------
 
 
 class _Values:
@@ -160,9 +156,9 @@ class _Values:
         if isinstance(value, types.FunctionType | types.MethodType):
             code = value.__code__
             if is_installed(code.co_filename) and not inspect.ismethod(value):
-                held = self._held(value, code) if value.__closure__ else {}
-                held.pop("globals", None)
-                return ["function", _name(value), *([held] if held else [])]
+                content = self._held(value, code) if value.__closure__ else {}
+                content.pop("globals", None)
+                return ["function", _name(value), *([content] if content else [])]
             return _mark(name) if code.co_filename == "<string>" else self.of_function(value)
         if isinstance(value, functools.partial):
             return [name, self.value([value.func, value.args, value.keywords])]
@@ -178,50 +174,42 @@ class _Values:
         except (OSError, TypeError):
             return _mark(_name(module))
         values = {n: self.value(v) for n, v in vars(module).items() if not n.startswith("__")}
-        held = [[n, _short(v)] for n, v in values.items() if v is not None and not unlike(v)]
-        return ["module", _name(module), text, held]
+        data = [[n, _short(v)] for n, v in values.items() if v is not None and not unlike(v)]
+        return ["module", _name(module), text, data]
 
-    def _class(self, kind: type) -> Any:
+    def _class(self, kind: Any) -> Any:
         """Describe a user's class: its text, its attributes, and those of what it is made from."""
         if hasattr(kind, "_fields") and issubclass(kind, tuple):
-            held = [["_fields", list(getattr(kind, "_fields"))]]  # noqa: B009
+            parts = [["_fields", list(kind._fields)]]
         else:
             try:
-                held = [["source", inspect.getsource(kind)]]
+                parts = [["source", inspect.getsource(kind)]]
             except (OSError, TypeError):
                 return _mark(_name(kind))
-        for label, value in vars(kind).items():
-            for part in _parts(value):
-                if not (_by_python(label, part) or _is_written(kind, label)):
-                    held.append([label, _short(self.value(part))])
-        return [_name(kind), held, [self.value(base) for base in kind.__bases__]]
+        parts += [[label, _short(self.value(part))] for label, part in _attributes(kind)]
+        return [_name(kind), parts, [self.value(base) for base in kind.__bases__]]
 
 
-def _parts(attribute: Any) -> list[Any]:
-    """Return the functions, or the value, that an attribute of a class stands for."""
-    if isinstance(attribute, (types.GetSetDescriptorType, types.MemberDescriptorType)):
-        return []  # what Python itself adds to a class
-    if isinstance(attribute, property):
-        return [each for each in (attribute.fget, attribute.fset, attribute.fdel) if each]
-    if isinstance(attribute, functools.cached_property):
-        return [attribute.func]
-    return [getattr(attribute, "__func__", attribute)]
-
-
-def _by_python(label: str, part: Any) -> bool:
-    """Tell whether Python added an attribute to a class, as it does to dataclasses."""
-    file = getattr(getattr(part, "__code__", None), "co_filename", None)
-    special = label.startswith("__") and (file is None or is_installed(file))
-    return special or file == "<string>" or label.startswith("_abc")
-
-
-def _is_written(kind: type, label: str) -> bool:
-    """Tell whether the text of a class says all of an attribute: of enums and named tuples."""
+def _attributes(kind: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a user's class has, but for what Python added, or its text says whole."""
+    written = set()
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        written = {*kind._fields, "_fields", "_field_defaults", "_make", "_replace", "_asdict"}
     if issubclass(kind, enum.Enum):
-        return label.startswith("_") or label in kind.__members__
-    fields = getattr(kind, "_fields", None)
-    made = ("_fields", "_field_defaults", "_make", "_replace", "_asdict")
-    return fields is not None and issubclass(kind, tuple) and label in (*fields, *made)
+        written = {*kind.__members__, *(label for label in vars(kind) if label[0] == "_")}
+    for label, value in vars(kind).items():
+        if label in written or isinstance(value, _OF_PYTHON):
+            continue
+        parts = [getattr(value, "__func__", value)]
+        if isinstance(value, property):
+            parts = [each for each in (value.fget, value.fset, value.fdel) if each]
+        elif isinstance(value, functools.cached_property):
+            parts = [value.func]
+        for part in parts:
+            file = getattr(getattr(part, "__code__", None), "co_filename", None)
+            special = label.startswith("__") and (file is None or is_installed(file))
+            if not (special or file == "<string>" or label.startswith("_abc")):
+                yield label, part
 
 
 def _held(function: Any, code: types.CodeType) -> dict[str, list[tuple[str, Any]]]:
@@ -282,8 +270,9 @@ def _is_shipped_name(module: str) -> bool:
         spec = importlib.util.find_spec(module.partition(".")[0])
     except (ImportError, ValueError):
         return False
-    places = spec and (spec.submodule_search_locations or [spec.origin])
-    return bool(places) and all(map(is_installed, places))
+    if spec is None:
+        return False
+    return all(map(is_installed, spec.submodule_search_locations or [spec.origin]))  # type: ignore
 
 
 def _is_shipped(kind: type) -> bool:

@@ -1,11 +1,8 @@
 """Specifications as plain data, which JSON can hold exactly, and made of it again.
 
-What a field holds is told by its annotation; where that is a class with subclasses, by the name of
-the class in the data. Only classes that are loaded already come into question, and nothing in the
-data is evaluated, so it may come from anyone.
+What a field holds is told by its annotation, and which class by its name among those loaded.
+Nothing in the data is evaluated, so it may come from anyone.
 """
-
-from __future__ import annotations
 
 import dataclasses
 import types
@@ -113,12 +110,10 @@ def _class(family: dict[str, Any], data: Mapping[str, Any]) -> Any:
 
 def _family(kind: Any) -> dict[str, Any]:
     """Return the specifications among a class and what is derived from it, by name."""
-    if not isinstance(kind, type):
-        return {}
-    family: dict[str, Any] = {kind.__name__: kind} if dataclasses.is_dataclass(kind) else {}
-    for derived in kind.__subclasses__():
-        family |= _family(derived)
-    return family
+    classes: list[Any] = [kind] if isinstance(kind, type) else []
+    for each in classes:
+        classes += type.__subclasses__(each)
+    return {each.__name__: each for each in classes if dataclasses.is_dataclass(each)}
 
 
 @cache

@@ -1,7 +1,5 @@
 """Checks of single values: finite numbers, times, quantities of the right units."""
 
-from __future__ import annotations
-
 import math
 import numbers
 import re
@@ -28,25 +26,22 @@ def read_quantity(text: str) -> int | float | Quantity | None:
     >>> read_quantity("0.03 second"), read_quantity("5*mV/ms"), read_quantity("7")
     (30. * msecond, 5. * metre ** 2 * kilogram * second ** -4 * amp ** -1, 7)
     """
-    found = _NUMBER.match(text) if len(text) <= _LONGEST else None
-    if not found:
+    match = _NUMBER.match(text) if len(text) <= _LONGEST else None
+    if not match:
         return None
-    rest = text[found.end() :].strip()
-    if not rest:
-        whole = re.fullmatch(r"[-+]?\d{1,300}", found[1])  # more digits than a float can hold
-        return int(found[1]) if whole else float(found[1])
-    unit = read_unit(rest.removeprefix("*"))
-    return None if unit is None else float(found[1]) * unit
+    if rest := text[match.end() :].strip():
+        unit = read_unit(rest.removeprefix("*"))
+        return None if unit is None else float(match[1]) * unit
+    whole = re.fullmatch(r"[-+]?\d{1,300}", match[1])  # more digits than a float can hold
+    return int(match[1]) if whole else float(match[1])
 
 
 def is_number(value: object) -> TypeGuard[float]:
     """Tell whether `value` is a plain finite number: no unit, not a truth value."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
-        return False
+    with suppress(OverflowError):  # a whole number that no float can hold
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            return math.isfinite(value)
+    return False
 
 
 def check_whole(

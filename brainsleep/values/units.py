@@ -1,7 +1,5 @@
 """Units as text: their names, from dimensions alone, and units from what was written."""
 
-from __future__ import annotations
-
 import re
 from itertools import product
 
