@@ -25,7 +25,7 @@ def replace_at(field: Field, node: Any, path: list[str], value: Any, key: str) -
     head, rest = path[0], path[1:]
     if field.item and isinstance(node, tuple):
         return _replace_parts(field.item, node, head, rest, value, key)
-    if dataclasses.is_dataclass(node):
+    if hasattr(node, "__dataclass_fields__"):
         fields = fields_of(type(node))
         parameters: Mapping = node.parameters if isinstance(node, Model) else {}
         if head not in fields and head not in parameters:

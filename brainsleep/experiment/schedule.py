@@ -8,15 +8,17 @@ gates of their own (`SleepStage`).
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 from brian2 import Quantity, ms, second
 
 from ..errors import Details, ScheduleError, explain
 from ..values.fields import Count, Gates, Time, number, one_of, refusal, spec, specification
 from ..values.frozen import default
-from .slots import MAX_SLOTS, Order, SlotTable, Timing, check_gates, check_size, slot_table
-from .stages import SleepStage
+from .slots import MAX_SLOTS, Order, Slot, SlotTable, check_gates, check_size, slot_table
+from .stages import SleepStage, cut
 
 #: Longest slot in time steps; a longer sleep is cut into several slots of one phase.
 MAX_STEPS = 50_000
@@ -160,6 +162,15 @@ def test(**gates: float) -> Phase:
 setattr(test, "__test__", False)  # noqa: B010 - not a test of pytest's
 
 
+class _Steps(NamedTuple):
+    """Time steps of an image, of wake between two sleeps, of a sleep, and of its longest slot."""
+
+    image: int
+    period: float
+    sleep: int
+    longest: int
+
+
 @specification("schedule.", ScheduleError)
 class Schedule:
     """When wake, sleep and test come.
@@ -276,17 +287,20 @@ class Schedule:
         fix = "show fewer images or epochs, or sleep less often, in fewer pieces"
         check_size(max(n_readout + n_test, n_shown // batch), fix)
         order = n_train if isinstance(n_train, Order) else Order.epochs(n_train)
-        timing = self._timing(dt, bool(n_shown))
-        check_size(n_readout + n_test + timing.most_slots(order), fix)
-        slots = timing.training(order, batch)
-        slots += timing.testing("readout", n_readout) + timing.testing("test", n_test)
+        steps = self._steps(dt, bool(n_shown))
+        check_size(n_readout + n_test + self._most_slots(order, steps), fix)
+        slots = self._training(order, steps, batch)
+        for stage, count in (("readout", n_readout), ("test", n_test)):
+            for image in range(count):
+                shown = Slot(steps.image, stage, "test", "test", image == 0, image, n_images=1)
+                slots.append(shown)
         if not slots:
             raise ScheduleError(
                 "schedule: nothing to run; set data.n_train, n_readout or n_test above 0"
             )
         return slot_table(slots, gates, self.phase_gates())
 
-    def _timing(self, dt: Quantity, awake: bool) -> Timing:
+    def _steps(self, dt: Quantity, awake: bool) -> _Steps:
         """Turn times into steps; check that there is room for an image between two sleeps."""
         rest = self.sleep
         image = whole_steps(self.image_duration, dt, "schedule.image_duration")
@@ -307,23 +321,56 @@ class Schedule:
             allowed = f"at least schedule.image_duration, {self.image_duration}"
             fix = "sleep comes between images; show each for a shorter time"
             raise ScheduleError(explain(where, self.wake_duration, allowed, fix))
-        chunk = MAX_STEPS
+        longest = MAX_STEPS
         if awake and rest.until_initial:
-            chunk = min(chunk, whole_steps(rest.check_every, dt, "schedule.sleep.check_every"))
+            longest = min(longest, whole_steps(rest.check_every, dt, "schedule.sleep.check_every"))
+        return _Steps(image, period, sleep, longest)
+
+    def _most_slots(self, order: Order, steps: _Steps) -> float:
+        """Return how many slots the training has at most."""
+        if not steps.sleep:
+            return len(order)
+        naps = len(order) * steps.image / steps.period + len(np.unique(order.task)) + 1
+        pieces = steps.sleep // steps.longest + 1 + len(self.sleep.stages) * self.sleep.cycles
+        return len(order) + min(len(order), naps) * pieces
+
+    def _training(self, order: Order, steps: _Steps, batch: int) -> list[Slot]:
+        """Lay out wake and sleep; batches end with their epoch, tasks with a sleep."""
+        image, period, sleep, longest = steps
+        slots: list[Slot] = []
+        awake, woken = period - image if self.sleep.cadence == "images" else 0.0, True
+        epoch_ends, task_ends = order.ends()
+        several = len(order) > 0 and order.task[-1] != order.task[0]
+        for begin, end in pairwise([0, *(1 + np.flatnonzero(epoch_ends)).tolist()]):
+            for first in range(begin, end, batch):
+                last = min(first + batch, end)
+                task = int(order.task[first])
+                shown = (int(order.image[first]), first, last - first, task)
+                slots.append(Slot(image, "train", "wake", "wake", woken, *shown))
+                awake, length = awake + image, 0
+                if sleep and awake >= period * (1 - 1e-9):
+                    awake, length = awake - period, sleep
+                if several and task_ends[last - 1]:
+                    share = sleep * min(1.0, awake / period)
+                    length = length or (max(1, round(share)) if share else 0)
+                    awake = 0.0
+                if self.identical_epochs and last == end:
+                    awake = 0.0
+                woken = bool(length)
+                slots += self._asleep(length, longest, task) if length else []
+        return slots
+
+    def _asleep(self, length: int, longest: int, task: int) -> list[Slot]:
+        """Lay out one sleep."""
+        rest, slots = self.sleep, list[Slot]()
         within = rest.tolerance * rest.until_initial
         until = float(rest.until_initial and not within)
-        return Timing(
-            image=image,
-            period=period,
-            before=period - image if rest.cadence == "images" else 0.0,
-            sleep=sleep,
-            stages=rest.stages * rest.cycles,
-            chunk=chunk,
-            begin_above=rest.trigger or until,
-            go_on_above=until,
-            within=within,
-            each_epoch=self.identical_epochs,
-        )
+        for steps, begins, name in cut(rest.stages * rest.cycles, length, longest):
+            above = until if slots else rest.trigger or until
+            gates = f"sleep: {name}" if name else "sleep"
+            row = Slot(steps, "train", "sleep", gates, begins, task=task, sleep_stage=name)
+            slots.append(row._replace(above=above, within=within))
+        return slots
 
 
 def whole_steps(duration: Quantity, dt: Quantity, where: str) -> int:

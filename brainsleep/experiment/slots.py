@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import mistakes
 from ..errors import Details, ScheduleError, closest, explain, nearest
-from .stages import SleepStage, cut
 
 #: Most slots of a run, and most images that are shown while it learns, epochs together.
 MAX_SLOTS, MAX_SHOWN = 2_000_000, 10_000_000
@@ -139,72 +138,3 @@ def check_size(slots: float, fix: str) -> None:
     if slots > MAX_SLOTS:
         got, allowed = f"up to {slots:.3g}", f"at most {MAX_SLOTS}"
         raise ScheduleError(explain("schedule: slots", got, allowed, fix))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timing:
-    """A schedule in time steps."""
-
-    image: int  #: length of the slot of an image
-    period: float  #: wake from one sleep to the next
-    before: float  #: wake that counts as past when the first image is shown
-    sleep: int  #: length of a sleep, 0 for none
-    stages: tuple[SleepStage, ...]  #: what a sleep is cut into
-    chunk: int  #: longest slot of a sleep
-    begin_above: float  #: `SlotTable.above` of the first slot of a sleep
-    go_on_above: float  #: and of the others
-    within: float  #: `SlotTable.within`
-    each_epoch: bool  #: whether the time to the next sleep counts from the start of every epoch
-
-    def most_slots(self, order: Order) -> float:
-        """Return how many slots the training has at most."""
-        if not self.sleep:
-            return len(order)
-        naps = len(order) * self.image / self.period + len(np.unique(order.task)) + 1
-        pieces = self.sleep // self.chunk + 1 + len(self.stages)
-        return len(order) + min(len(order), naps) * pieces
-
-    def training(self, order: Order, batch: int) -> list[Slot]:
-        """Lay out wake and sleep; batches end with their epoch, tasks with a sleep."""
-        slots: list[Slot] = []
-        awake, woken, first = self.before, True, 0
-        epoch_ends, task_ends = order.ends()
-        several = len(order) > 0 and order.task[-1] != order.task[0]
-        while first < len(order):
-            last = first + 1
-            while last - first < batch and not epoch_ends[last - 1]:
-                last += 1
-            task, image = int(order.task[first]), int(order.image[first])
-            shown = (image, first, last - first, task)
-            slots.append(Slot(self.image, "train", "wake", "wake", woken, *shown))
-            awake, woken, length = awake + self.image, False, 0
-            if self.sleep and awake >= self.period * (1 - 1e-9):
-                awake, length = awake - self.period, self.sleep
-            if several and task_ends[last - 1]:
-                share = self.sleep * min(1.0, awake / self.period)
-                length = length or (max(1, round(share)) if share else 0)
-                awake = 0.0
-            if self.each_epoch and epoch_ends[last - 1]:
-                awake = 0.0
-            if length:
-                slots += self.asleep(length, task)
-                woken = True
-            first = last
-        return slots
-
-    def asleep(self, length: int, task: int) -> list[Slot]:
-        """Lay out one sleep of `length` steps."""
-        slots: list[Slot] = []
-        for steps, begins, name in cut(self.stages, length, self.chunk):
-            gates = f"sleep: {name}" if name else "sleep"
-            above = self.go_on_above if slots else self.begin_above
-            row = Slot(steps, "train", "sleep", gates, begins, task=task, sleep_stage=name)
-            slots.append(row._replace(above=above, within=self.within))
-        return slots
-
-    def testing(self, stage: str, count: int) -> list[Slot]:
-        """Lay out `count` images of the stage ``"readout"`` or ``"test"``, one a slot."""
-        return [
-            Slot(self.image, stage, "test", "test", onset=k == 0, image=k, n_images=1)
-            for k in range(count)
-        ]

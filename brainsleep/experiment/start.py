@@ -105,8 +105,12 @@ class SavedWeights:
         Also if the run was stopped and the snapshot does not say so, and if there are settings, but
         no result. Raise `StoreError` if the result holds something else than a run stores.
         """
+        for name in () if self.result else ("snapshot", "projections"):
+            if (got := getattr(self, name)) != getattr(SavedWeights, name):
+                fix = "set initial_weights.result to the folder of a finished run"
+                allowed = "a result to take it from, too"
+                raise ProtocolError(explain(f"initial_weights.{name}", repr(got), allowed, fix))
         if not self.result:
-            self._check_no_settings()
             return
         result, taken = _stored(self.result), self.weights()
         with as_stored(result):
@@ -115,12 +119,13 @@ class SavedWeights:
             ends = {
                 p["name"]: (sizes[p["source"]], sizes[p["target"]]) for p in stored["projections"]
             }
-        if (stopped := result.stopped) and self.snapshot == "trained":
-            raise ProtocolError(
-                f"initial_weights: the run of {self.result} was stopped after {stopped['at_s']:.6g}"
-                f" s by an alarm ({stopped['kind']}), its training is not whole; to take the "
-                f"weights that it stopped with, give {self.result}:stopped"
-            )
+            if (stopped := result.stopped) and self.snapshot == "trained":
+                when = f"{stopped['at_s']:.6g} s by an alarm ({stopped['kind']})"
+                raise ProtocolError(
+                    f"initial_weights: the run of {self.result} was stopped after {when}, its "
+                    "training is not whole; to take the weights that it stopped with, give "
+                    f"{self.result}:stopped"
+                )
         if kind != type(network).__name__:
             allowed = f"a {type(network).__name__}, as of the protocol"
             raise _unfit(f"network of {self.result}", f"a {kind}", allowed)
@@ -133,13 +138,6 @@ class SavedWeights:
             with as_stored(result):
                 _check_pairs(network, name, taken[name])
             _check_bounds(network, name, taken[name].w)
-
-    def _check_no_settings(self) -> None:
-        for name in ("snapshot", "projections"):
-            if (got := getattr(self, name)) != getattr(SavedWeights, name):
-                fix = "set initial_weights.result to the folder of a finished run"
-                allowed = "a result to take it from, too"
-                raise ProtocolError(explain(f"initial_weights.{name}", repr(got), allowed, fix))
 
     def _lacking(self, what: str, name: str, there: Iterable[str], fix: str = "") -> ProtocolError:
         message = f"initial_weights: result {self.result} has no {what}; {nearest(name, there)}"

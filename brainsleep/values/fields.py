@@ -371,11 +371,11 @@ def _wrong(kind: Any, unnamed: tuple, given: dict[str, Any]) -> BrainsleepError:
         details = Details(brief=brief, word=unknown, expected=expected, close=close)
         return kind.__error__(f"{brief}; {nearest(unknown, names)}", details)
     absent = (dataclasses.MISSING, dataclasses.MISSING)
-    needed = [f.name for f in fields if (f.default, f.default_factory) == absent]
     positional = [f.name for f in fields if not f.kw_only][: len(unnamed)]
+    needed = [f.name for f in fields if (f.default, f.default_factory) == absent]
     missing = [key for key in needed if key not in given and key not in positional]
-    brief, wanted = f"{kind.__name__} needs {' and '.join(missing)}", missing
+    brief = f"{kind.__name__} needs {' and '.join(missing)}"
     if len(unnamed) > len(positional) or set(positional) & set(given):
-        brief, wanted = f"{kind.__name__} takes its values by name", needed or names
-    fix = f"write {', '.join(f'{key}=...' for key in wanted)}"
+        brief = f"{kind.__name__} takes its values by name"
+    fix = f"write {', '.join(f'{key}=...' for key in missing or names)}"
     return kind.__error__(f"{brief}; {fix}", Details(brief=brief, word=kind.__name__, fix=fix))

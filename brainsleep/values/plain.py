@@ -113,7 +113,7 @@ def _family(kind: Any) -> dict[str, Any]:
     classes: list[Any] = [kind] if isinstance(kind, type) else []
     for each in classes:
         classes += type.__subclasses__(each)
-    return {each.__name__: each for each in classes if dataclasses.is_dataclass(each)}
+    return {each.__name__: each for each in classes if hasattr(each, "__dataclass_fields__")}
 
 
 @cache

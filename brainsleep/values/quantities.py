@@ -58,12 +58,12 @@ def check_whole(
     Every count of this package is checked here: Python's integers and NumPy's are whole numbers,
     truth values and floats are not. What `note` says is added to what is expected.
     """
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or int(value) < least:  # type: ignore[call-overload]
+    whole = int(value) if isinstance(value, numbers.Integral) else -1
+    if isinstance(value, bool) or whole < least:
         raise error(explain(where, repr(value), f"a whole number of at least {least}{note}"))
-    if int(value) > most:  # type: ignore[call-overload]
+    if whole > most:
         raise error(explain(where, value, f"at most {most}{note}"))
-    return int(value)  # type: ignore[call-overload]
+    return whole
 
 
 def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> Quantity:
