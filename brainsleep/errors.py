@@ -51,14 +51,13 @@ def _say_ours_plainly() -> None:
     Brian2, wherever a program imports it, would ask to report them as a bug of Brian2's.
     """
     brians = sys.excepthook
-    if getattr(brians, "__module__", "") != "brian2.utils.logger":
-        return
 
     def hook(kind, error, traceback):
         ours = issubclass(kind, BrainsleepError)
         (sys.__excepthook__ if ours else brians)(kind, error, traceback)
 
-    sys.excepthook = hook
+    if getattr(brians, "__module__", "") == "brian2.utils.logger":
+        sys.excepthook = hook
 
 
 class SpecError(BrainsleepError):

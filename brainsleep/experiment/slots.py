@@ -44,9 +44,8 @@ class SlotTable:
 
     def until(self, last: int) -> SlotTable:
         """Return the table of the slots before `last`."""
-        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "gates"}
-        gates = {name: gate[:last] for name, gate in self.gates.items()}
-        return SlotTable(**{name: c[:last] for name, c in columns.items()}, gates=gates)
+        columns = {f.name: getattr(self, f.name)[:last] for f in fields(self) if f.name != "gates"}
+        return SlotTable(**columns, gates={name: gate[:last] for name, gate in self.gates.items()})
 
     @property
     def starts(self) -> np.ndarray:

@@ -231,12 +231,10 @@ def _check_bounds(network: Network, name: str, w: np.ndarray) -> None:
     p = network.projection(name)
     w = np.abs(w) if isinstance(network, SurrogateNetwork) else w
     slack = 1e-6 * p.w_max  # single precision rounds bounds
-    for what, bound, got, outside in (
-        ("up to", f"at most w_max = {p.w_max:g}", w.max(), w.max() > p.w_max + slack),
-        ("down to", f"at least w_min = {p.w_min:g}", w.min(), w.min() < p.w_min - slack),
-    ):
-        if outside:
-            raise _unfit(f"'{name}'", f"weights {what} {got:g}", bound)
+    if w.max() > p.w_max + slack:
+        raise _unfit(f"'{name}'", f"weights up to {w.max():g}", f"at most w_max = {p.w_max:g}")
+    if w.min() < p.w_min - slack:
+        raise _unfit(f"'{name}'", f"weights down to {w.min():g}", f"at least w_min = {p.w_min:g}")
 
 
 def _stored(path: str) -> Result:

@@ -5,6 +5,7 @@ or the object that a method belongs to. What is no data, such as an open file, i
 """
 
 import dataclasses
+import dis
 import enum
 import functools
 import hashlib
@@ -23,8 +24,8 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity
 
-from ..files.userfiles import PREFIX, belongs_to_user, is_installed
-from .function_code import fingerprint, globals_read, hash_of, imports, is_in_text, text_of
+from ..errors import ProtocolError, explain
+from ..files.userfiles import PREFIX, UserFile, belongs_to_user, is_installed
 from .units import unit_name
 
 #: Key of what marks a value that is no data.
@@ -35,12 +36,6 @@ _LONGEST = 200
 
 #: What is told from others by how Python writes it.
 _WRITTEN = (complex, bytes, range, slice, enum.Enum, PurePath, type(...))
-
-#: What Python itself adds to a class.
-_OF_PYTHON = (types.GetSetDescriptorType, types.MemberDescriptorType)
-
-#: Functions without Python code.
-_COMPILED = (types.BuiltinFunctionType, types.MethodDescriptorType)
 
 log = logging.getLogger("brainsleep")
 
@@ -54,7 +49,7 @@ def described(function: Callable) -> dict[str, Any]:
     """
     if isinstance(function, type):
         content = _short(_Values().value(function))
-        return {"kind": "function", "source": text_of(function, function), "class": content}
+        return {"kind": "function", "source": _text_of(function, function), "class": content}
     return _Values().of_function(function)
 
 
@@ -96,10 +91,10 @@ class _Values:
     def of_function(self, function: Any) -> dict[str, Any]:
         """Describe a function, and what it holds."""
         code: Any = getattr(function, "__code__", function)
-        content: dict[str, Any] = {"kind": "function", "source": text_of(code, function)}
-        intact = is_in_text(code, function)
+        content: dict[str, Any] = {"kind": "function", "source": _text_of(code, function)}
+        intact = _is_in_text(code, function)
         if not intact or code.co_name == "<lambda>":
-            content["code"] = fingerprint(code)
+            content["code"] = _fingerprint(code)
         if not intact and not code.co_filename.startswith("<"):
             log.warning(
                 "hook %s: %s was edited since it was read; what was read is run; start again to "
@@ -162,7 +157,7 @@ class _Values:
             return _mark(name) if code.co_filename == "<string>" else self.of_function(value)
         if isinstance(value, functools.partial):
             return [name, self.value([value.func, value.args, value.keywords])]
-        if isinstance(value, _COMPILED):
+        if isinstance(value, types.BuiltinFunctionType | types.MethodDescriptorType):
             owner = getattr(value, "__self__", None)
             return [name, _name(value), self.value(None if inspect.ismodule(owner) else owner)]
         return [name, _name(value)] if _is_known(value) else _mark(name)
@@ -197,8 +192,9 @@ def _attributes(kind: Any) -> Iterator[tuple[str, Any]]:
         written = {*kind._fields, "_fields", "_field_defaults", "_make", "_replace", "_asdict"}
     if issubclass(kind, enum.Enum):
         written = {*kind.__members__, *(label for label in vars(kind) if label[0] == "_")}
+    by_python = (types.GetSetDescriptorType, types.MemberDescriptorType)
     for label, value in vars(kind).items():
-        if label in written or isinstance(value, _OF_PYTHON):
+        if label in written or isinstance(value, by_python):
             continue
         parts = [getattr(value, "__func__", value)]
         if isinstance(value, property):
@@ -235,7 +231,7 @@ def _held(function: Any, code: types.CodeType) -> dict[str, list[tuple[str, Any]
 def _globals(function: Any, code: types.CodeType) -> list[tuple[str, Any]]:
     """Return what a function reads from its module, and from modules of the user's."""
     everything, values = function.__globals__, dict[str, Any]()
-    for first, *rest in sorted(globals_read(code)):
+    for first, *rest in sorted(_globals_read(code)):
         if first not in everything or first == "__name__":
             continue
         name, value = first, everything[first]
@@ -245,7 +241,7 @@ def _globals(function: Any, code: types.CodeType) -> list[tuple[str, Any]]:
             values.pop(name, None)  # only what is read of a module
             name, value = f"{name}.{attribute}", getattr(value, attribute, None)
         values[name] = value
-    for module, names in sorted(imports(code)):
+    for module, names in sorted(_imports(code)):
         if not _is_shipped_name(module):
             values |= _from(everything, module, names)
     return sorted(values.items(), key=lambda item: item[0])
@@ -312,4 +308,86 @@ def _mark(name: str) -> dict[str, str]:
 def _short(value: Any) -> Any:
     """Give a long value by its hash, if all of it is data."""
     keep = unlike(value) or len(json.dumps(value)) <= _LONGEST
-    return value if keep else ["hash", hash_of(value)]
+    return value if keep else ["hash", _hash_of(value)]
+
+
+def _text_of(what: Any, function: Any) -> str:
+    """Return the source text of code or of a class."""
+    try:
+        if getattr(what, "co_filename", "") == "<string>":
+            raise OSError("made by exec()")  # Python may find the source of something else
+        if lines := _lines_as_read(what, function):
+            return "".join(inspect.getblock(lines[what.co_firstlineno - 1 :]))
+        return inspect.getsource(what)
+    except (OSError, TypeError) as error:
+        raise ProtocolError(
+            explain(f"hook {function!r}", "no source code", "a function defined in a file")
+        ) from error
+
+
+def _lines_as_read(code: Any, function: Any) -> list[str]:
+    """Return the lines of a user's file as they were when code was read from it, if known."""
+    loader = getattr(sys.modules.get(function.__module__), "__loader__", None)
+    if isinstance(loader, UserFile) and loader.path == getattr(code, "co_filename", ""):
+        return [f"{line}\n" for line in loader.text.split("\n")]  # it may have been edited
+    return []
+
+
+def _is_in_text(code: types.CodeType, function: Any) -> bool:
+    """Tell whether the file that code is from still is what the code was made from."""
+    try:
+        lines = _lines_as_read(code, function) or inspect.findsource(code)[0]
+        whole = compile("".join(lines), code.co_filename, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError):
+        return False
+    codes = [whole]
+    for each in codes:
+        codes += _inner(each)
+    return code in codes
+
+
+def _fingerprint(code: types.CodeType) -> str:
+    """Hash code, the same in every process."""
+
+    def written(constant: Any) -> str:
+        if isinstance(constant, types.CodeType):
+            return _fingerprint(constant)
+        return repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
+
+    names = [code.co_names, code.co_varnames, code.co_freevars]
+    return _hash_of([code.co_code.hex(), list(map(written, code.co_consts)), names])
+
+
+def _globals_read(code: types.CodeType) -> set[tuple[str, ...]]:
+    """Return the global names that code reads, and what it reads of them: a, a.b, a.b.c."""
+    names: set[tuple[str, ...]] = set()
+    chain: tuple[str, ...] = ()
+    for each in dis.get_instructions(code):
+        if each.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            chain = (each.argval,)
+        elif chain and each.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            chain = (*chain, each.argval)
+        elif each.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG"):
+            chain = ()
+        names |= {chain} - {()}
+    return names.union(*map(_globals_read, _inner(code)))
+
+
+def _imports(code: types.CodeType) -> set[tuple[str, tuple[str, ...]]]:
+    """Return what code imports when it runs: modules, and names from them."""
+    names: set[tuple[str, tuple[str, ...]]] = set()
+    before: list[Any] = [None, None]
+    for each in dis.get_instructions(code):
+        if each.opname == "IMPORT_NAME" and not before[0]:  # not from its own package
+            names.add((each.argval, tuple(before[1] or ())))
+        before = [before[1], each.argval]
+    return names.union(*map(_imports, _inner(code)))
+
+
+def _inner(code: types.CodeType) -> list[types.CodeType]:
+    return [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
+
+
+def _hash_of(value: Any) -> str:
+    """Hash plain data."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
