@@ -1,7 +1,5 @@
 """A protocol: everything a run is made of, as one frozen value that can be changed by key."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -16,7 +14,7 @@ from ..files.userfiles import reading_once
 from ..network.spec import Network
 from ..values.displayed import Displayed
 from ..values.fields import fields_of, specification
-from ..values.frozen import Frozen, show_value
+from ..values.frozen import show_value
 from ..values.plain import from_plain, outlined, plain
 from .identity import deciding, without_later
 from .override import UnknownKeyError, replace_at
@@ -30,16 +28,10 @@ from .timeline import UNTASKED, Timeline
 HOOKS = ("on_segment", "on_sleep", "on_wake")
 
 
-def _hooks(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
-    if not isinstance(value, Mapping):
-        raise error(explain(where, show_value(value), "Mapping, {name: function}"))
-    for name, hook in value.items():
-        if name not in HOOKS:
-            message = f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}"
-            raise error(message, Details(word=str(name)))
-        if not callable(hook):
-            raise error(explain(f"hooks.{name}", repr(hook), "a function (groups, t)"))
-    return Frozen(value)
+def _hook(value: Any, where: str, error: type[BrainsleepError]) -> Callable:
+    if not callable(value):
+        raise error(explain(where, repr(value)[:80], "a function (groups, t)"))
+    return value
 
 
 @specification("protocol: ", ProtocolError)
@@ -92,11 +84,15 @@ class Protocol(Displayed):
     task: Task | None = None
     record: Record = field(default_factory=Record)
     initial_weights: SavedWeights = field(default_factory=SavedWeights)
-    hooks: Annotated[Mapping[str, Callable], _hooks] = field(default_factory=dict)
+    hooks: Mapping[str, Annotated[Callable, _hook]] = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
 
     def __post_init__(self):
+        for name in self.hooks:
+            if name not in HOOKS:
+                message = f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}"
+                raise ProtocolError(message, Details(word=str(name)))
         self.schedule.check_gates(self.network.gates)
         with mistakes.going_on():
             self.initial_weights.check(self.network)
@@ -124,7 +120,7 @@ class Protocol(Displayed):
         """Lay out a run with what was read by `open`: its slots, what is shown and looked at."""
         return self._given.course(self, seed, material)
 
-    def override(self, changes: Mapping[str, Any]) -> Protocol:
+    def override(self, changes: Mapping[str, Any]) -> "Protocol":
         """Return a copy with settings changed.
 
         Parameters
@@ -174,7 +170,7 @@ class Protocol(Displayed):
         return described
 
     @classmethod
-    def from_dict(cls, described: Mapping[str, Any]) -> Protocol:
+    def from_dict(cls, described: Mapping[str, Any]) -> "Protocol":
         """Make a protocol of its description, from `describe`; nothing in it is executed.
 
         Raises
@@ -185,7 +181,7 @@ class Protocol(Displayed):
         return from_plain(cls, nested(described))
 
     @classmethod
-    def outlined(cls, described: Mapping[str, Any]) -> Protocol:
+    def outlined(cls, described: Mapping[str, Any]) -> "Protocol":
         """Make what can be read as a protocol, but never be run, of a description."""
         return outlined(cls, nested(described))
 

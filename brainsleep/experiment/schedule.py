@@ -274,13 +274,8 @@ class Schedule:
         side by side in the time of one; a batch ends with its epoch or task. Then `n_readout` and
         `n_test` images are shown in the test phase. There is one row an image (or batch) and one or
         more a sleep, or a stage of it. Every task but a single one ends with a sleep, which is
-        shorter if the wake before it was.
-
-        Raises
-        ------
-        ScheduleError
-            If a time is not a multiple of the time step, a phase opens a gate that the network
-            does not have, or there is nothing to run.
+        shorter if the wake before it was. Raise `ScheduleError` for times that are no multiples of
+        `dt`, gates that are not there, or nothing to run.
         """
         self.check_gates(gates)
         n_shown = len(n_train) if isinstance(n_train, Order) else n_train

@@ -1,7 +1,5 @@
 """A run slot by slot: when which image is shown, and when the network sleeps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
@@ -42,7 +40,7 @@ class SlotTable:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def until(self, last: int) -> SlotTable:
+    def until(self, last: int) -> "SlotTable":
         """Return the table of the slots before `last`."""
         columns = {f.name: getattr(self, f.name)[:last] for f in fields(self) if f.name != "gates"}
         return SlotTable(**columns, gates={name: gate[:last] for name, gate in self.gates.items()})
@@ -79,7 +77,7 @@ class Order:
         return len(self.image)
 
     @classmethod
-    def epochs(cls, n_images: int, epochs: int = 1) -> Order:
+    def epochs(cls, n_images: int, epochs: int = 1) -> "Order":
         """Show every image once an epoch, in the order they come."""
         image, epoch = np.tile(np.arange(n_images), epochs), np.repeat(np.arange(epochs), n_images)
         return cls(image, np.zeros_like(image), epoch)

@@ -1,7 +1,5 @@
 """Weights of a stored run as the start of another one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import lru_cache
@@ -66,7 +64,7 @@ class SavedWeights:
             object.__setattr__(self, "content", self._digest(self._read()))
 
     @classmethod
-    def from_text(cls, text: str) -> SavedWeights:
+    def from_text(cls, text: str) -> "SavedWeights":
         """Read ``RESULT``, ``RESULT:SNAPSHOT`` or ``none``."""
         if text in ("", "none"):
             return cls()
@@ -112,7 +110,7 @@ class SavedWeights:
                 raise ProtocolError(explain(f"initial_weights.{name}", repr(got), allowed, fix))
         if not self.result:
             return
-        result, taken = _stored(self.result), self.weights()
+        (result, _), taken = _stored(self.result), self.weights()
         with as_stored(result):
             stored = result.info["protocol"]["network"]
             kind, sizes = stored["kind"], {p["name"]: p["size"] for p in stored["populations"]}
@@ -145,8 +143,8 @@ class SavedWeights:
 
     def _read(self) -> dict[str, SavedSynapses]:
         """Read the snapshot of all projections that are taken."""
-        result = _stored(self.result)
-        arrays, last = _arrays(result), "stopped" if result.stopped else "trained"
+        result, arrays = _stored(self.result)
+        last = "stopped" if result.stopped else "trained"
         with as_stored(result):
             places = [key.split("/")[1:] for key in arrays if key.startswith("snapshots/")]
             stored = "trained" if self.snapshot == last else self.snapshot
@@ -237,8 +235,8 @@ def _check_bounds(network: Network, name: str, w: np.ndarray) -> None:
         raise _unfit(f"'{name}'", f"weights down to {w.min():g}", f"at least w_min = {p.w_min:g}")
 
 
-def _stored(path: str) -> Result:
-    """Read a result once for as long as it stays as it is."""
+def _stored(path: str) -> tuple[Result, dict[str, np.ndarray]]:
+    """Read a result and its arrays once for as long as it stays as it is."""
     try:
         stamp = (Path(path) / "result.json").stat().st_mtime_ns
     except OSError as error:
@@ -247,10 +245,6 @@ def _stored(path: str) -> Result:
 
 
 @lru_cache(maxsize=1)
-def _read_once(path: str, stamp: int) -> Result:
-    return read_result(path)
-
-
-@lru_cache(maxsize=1)
-def _arrays(result: Result) -> dict[str, np.ndarray]:
-    return result.arrays
+def _read_once(path: str, stamp: int) -> tuple[Result, dict[str, np.ndarray]]:
+    result = read_result(path)
+    return result, result.arrays

@@ -107,21 +107,14 @@ class Timeline:
 
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a period opens a gate that the network does not have."""
-        opened = {
-            f"timeline.periods: number {place} ({period.kind})": period.gates
-            for place, period in enumerate(self.periods)
-        }
+        opened = {f"timeline.periods: {name}": each for name, each in self.phase_gates().items()}
         check_gates(opened, gates)
 
     def compile(self, gates: tuple[str, ...], dt: Quantity) -> tuple[SlotTable, np.ndarray]:
         """Lay out a run in time steps `dt`, with values for all `gates` of the network.
 
-        Return its slots, and the rate of the input in Hz, shape (n_slots,).
-
-        Raises
-        ------
-        ScheduleError
-            If a time is not a multiple of the time step, or there are too many slots.
+        Return its slots, and the rate of the input in Hz, shape (n_slots,). Raise `ScheduleError`
+        for too many slots, or if a time is not a multiple of `dt`.
         """
         longest = min(MAX_STEPS, whole_steps(self.slot, dt, "timeline.slot"))
         slots: list[Slot] = []

@@ -14,8 +14,6 @@ numbers to Python's, lists to tuples, mappings to frozen ones. Then come rules b
 Nap(length=1.0, dreams=(3,))
 """
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import inspect
@@ -218,7 +216,7 @@ class Field:
     read: Read = lambda value, old, where: value
     words: str = "values"
     example: str = "part"
-    item: Field | None = None
+    item: "Field | None" = None
     grows: bool = False
 
 

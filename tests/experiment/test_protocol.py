@@ -273,7 +273,7 @@ def test_values_are_checked_by_their_owner(key, value, error, parts):
         ),
         ({"hooks": {"on_wak": print}}, ProtocolError, ("'on_wak'", "did you mean 'on_wake'?")),
         ({"hooks": {"on_wake": 3}}, ProtocolError, ("hooks.on_wake", "got 3", "function")),
-        ({"hooks": [print]}, ProtocolError, ("hooks", "expected Mapping")),
+        ({"hooks": [print]}, ProtocolError, ("hooks", "expected {name: value}")),
         ({"network": None}, ProtocolError, ("network", "got None", "Network")),
         ({"schedule": None}, ProtocolError, ("schedule", "got None", "Schedule")),
         ({"data": {"n_train": 3}}, ProtocolError, ("data", "expected Data")),

@@ -96,7 +96,7 @@ def test_what_decides_is_in_the_id(changes):
         (lambda: Timeline(periods=TIMELINE.periods, times=0), ("timeline.times", "at least 1")),
         (
             lambda: PROTOCOL.override({"schedule": Timeline(periods=(asleep(1 * second, dec=1),))}),
-            ("number 0 (sleep)", "no gate 'dec'", "did you mean 'decay'?"),
+            ("timeline.periods: sleep", "no gate 'dec'", "did you mean 'decay'?"),
         ),
         (
             lambda: Timeline(periods=(awake(1.5 * ms),)).compile(NETWORK.gates, NETWORK.dt),
