@@ -423,7 +423,7 @@ def test_unit_name_reads_back():
         ),
         (
             lambda: neuron(initial={"v": [1, 2] * mV}),
-            ("neuron 'nn': initial v", "one finite number"),
+            ("neuron 'nn': initial v", "a finite value in volt"),
         ),
         (
             lambda: neuron(method="eurler"),
@@ -435,7 +435,7 @@ def test_unit_name_reads_back():
         ),
         (
             lambda: neuron().with_parameters(tau="3*ms"),
-            ("nn: parameter tau", "got '3*ms'", "one finite number"),
+            ("nn: parameter tau", "got '3*ms'", "a finite value in second"),
         ),
     ],
 )
