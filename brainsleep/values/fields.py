@@ -134,7 +134,7 @@ Time = Annotated[Quantity, check_time]
 Gates = Annotated[Mapping[str, Share], GROWS]
 
 
-def _read_number(value: Any, old: Any, where: str) -> Any:
+def _read_number(value: Any, old: Any, where: str, allowed: str = "a value") -> Any:
     """Read ``0.2``, ``300*ms`` or ``2 mV/ms``."""
     if not isinstance(value, str):
         return value
@@ -148,13 +148,13 @@ def _read_number(value: Any, old: Any, where: str) -> Any:
             example = f"a value such as {as_code(old)}"
         elif isinstance(old, tuple) and all(map(is_number, old)):
             example = f"values such as ({','.join(map(as_code, old or (2, 4)))})"
-        raise ProtocolError(explain(where, repr(value), "a value", f"write {example}"))
+        raise ProtocolError(explain(where, repr(value), allowed, f"write {example}"))
     return result
 
 
 def _read_whole(value: Any, old: Any, where: str) -> Any:
     """Read a whole number, also one with a point."""
-    result = _read_number(value, old, where)
+    result = _read_number(value, old, where, "a whole number")
     return int(result) if is_number(result) and float(result).is_integer() else result
 
 
@@ -198,7 +198,7 @@ def _read_several(item: Read) -> Read:
 def _read_groups(value: Any, old: Any, where: str) -> Any:
     """Read ``((0, 1), (2, 3))``."""
     try:
-        return ast.literal_eval(value.strip()) if isinstance(value, str) else value
+        return ast.literal_eval(value.strip() or "()") if isinstance(value, str) else value
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         allowed = "groups such as ((0, 1), (2, 3))"
         raise ProtocolError(explain(where, repr(value), allowed)) from error
