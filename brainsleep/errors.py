@@ -4,8 +4,6 @@ Every error raised on purpose by this package derives from `BrainsleepError`; th
 line prints its one-line message and exits with code 2.
 """
 
-from __future__ import annotations
-
 import difflib
 import sys
 from collections.abc import Iterable
@@ -14,43 +12,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """What ``brainsleep check`` says of a mistake besides the message, and where it marks it.
+    """What ``brainsleep check`` says of a mistake besides the message, and where it marks it."""
 
-    Parameters
-    ----------
-    kind : str
-        ``"undefined"`` or ``"unused"`` of a name, which may follow from another mistake.
-    where : str
-        The part it is in.
-    brief : str
-        What is wrong, in a few words, without the code; by default the whole message.
-    code : str
-        The equations or statements the mistake is in, as they were given.
-    span : tuple of int or None
-        First character in `code` that is wrong, and the one after the last.
-    word : str
-        Name the mistake is about.
-    found, expected : str
-        What is there and what should be, for example units.
-    fix : str
-        What would mend it.
-    close : str
-        Known name that `word` was probably meant to be.
-    defines : tuple of str
-        Names that the wrong code defines or uses: that they are missing or not used elsewhere is
-        no second mistake.
-    """
-
-    kind: str = ""
-    where: str = ""
-    brief: str = ""
-    code: str = ""
-    span: tuple[int, int] | None = None
-    word: str = ""
-    found: str = ""
-    expected: str = ""
-    fix: str = ""
-    close: str = ""
+    kind: str = ""  #: "undefined" or "unused" of a name, which may follow from another mistake
+    where: str = ""  #: the part it is in
+    brief: str = ""  #: what is wrong, without the code; by default the whole message
+    code: str = ""  #: the equations or statements the mistake is in, as they were given
+    span: tuple[int, int] | None = None  #: first wrong character in `code`, and one after the last
+    word: str = ""  #: name the mistake is about
+    found: str = ""  #: what is there, for example its unit
+    expected: str = ""  #: what should be
+    fix: str = ""  #: what would mend it
+    close: str = ""  #: known name that `word` was probably meant to be
+    #: Names that the wrong code defines or uses: that they are missing is no second mistake.
     defines: tuple[str, ...] = ()
 
 
@@ -77,14 +51,13 @@ def _say_ours_plainly() -> None:
     Brian2, wherever a program imports it, would ask to report them as a bug of Brian2's.
     """
     brians = sys.excepthook
-    if getattr(brians, "__module__", "") != "brian2.utils.logger":
-        return
 
     def hook(kind, error, traceback):
         ours = issubclass(kind, BrainsleepError)
         (sys.__excepthook__ if ours else brians)(kind, error, traceback)
 
-    sys.excepthook = hook
+    if getattr(brians, "__module__", "") == "brian2.utils.logger":
+        sys.excepthook = hook
 
 
 class SpecError(BrainsleepError):
@@ -118,16 +91,8 @@ class SimulationError(BrainsleepError):
 class NotFiniteError(SimulationError):
     """A simulation produced values that are not finite numbers.
 
-    Parameters
-    ----------
-    values : str
-        How many values of which array, ``"3 of 200 values of e.v"``.
-    where : str
-        Population or projection.
-    count : int
-        How many values are not finite.
-    advice : str
-        When they were found, and what may help.
+    `values` says how many of which array (``"3 of 200 values of e.v"``), `where` of which
+    population or projection, and `advice` when they were found, and what may help.
     """
 
     def __init__(self, values: str, where: str, count: int, advice: str = ""):
@@ -136,15 +101,7 @@ class NotFiniteError(SimulationError):
 
 
 class BatchError(BrainsleepError):
-    """Some runs of a batch failed; the others are stored.
-
-    Parameters
-    ----------
-    message : str
-        Which failed, and why.
-    results : list of Result or Exception
-        What became of every run, in order.
-    """
+    """Some runs of a batch failed; `results` are what became of every one, in order."""
 
     def __init__(self, message: str, results: list):
         super().__init__(message)
@@ -169,17 +126,16 @@ def explain(what: str, got: object, allowed: object, fix: str = "") -> str:
     return " ".join((f"{text}; {fix}" if fix else text).split())
 
 
-def closest(name: str, known: Iterable[str]) -> str:
-    """Give the known name that is most like `name`, or an empty text if none is."""
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), "")
+def closest(name: str, choices: Iterable[str]) -> str:
+    """Give the choice that is most like `name`, or an empty text if none is."""
+    return next(iter(difflib.get_close_matches(name, sorted(choices), n=1)), "")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """List the known names, the closest match first as a suggestion."""
-    known = sorted(known)
-    match = closest(name, known)
-    hint = f"did you mean '{match}'? " if match else ""
-    return f"{hint}one of: {', '.join(known)}" if known else "nothing can be named here"
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """List the choices, the closest match first as a suggestion."""
+    names = sorted(choices)
+    hint = f"did you mean '{match}'? " if (match := closest(name, names)) else ""
+    return f"{hint}one of: {', '.join(names)}" if names else "nothing can be named here"
 
 
 def one_line(error: BaseException) -> str:

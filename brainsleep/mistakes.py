@@ -1,11 +1,8 @@
-"""Mistakes in specifications: raised one at a time, or all noted where a whole file is looked at.
+"""Mistakes in specifications: raised one at a time, or all noted inside `collecting`.
 
-A check either raises the mistake it finds, or, inside `collecting`, notes it and goes on. So the
-same checks give the one message of a command that cannot go on, and the full list of
+So the same checks give the one message of a command that cannot go on, and the full list of
 ``brainsleep check``. A specification made in spite of mistakes only exists inside `collecting`.
 """
-
-from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
@@ -34,16 +31,6 @@ _current: ContextVar[_Collection | None] = ContextVar("collection", default=None
 def collecting(notice: Notice) -> Iterator[None]:
     """Tell `notice` of every mistake in the block instead of raising it."""
     token = _current.set(_Collection(notice))
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
-@contextmanager
-def raising() -> Iterator[None]:
-    """Raise every mistake in the block, also where they are noted."""
-    token = _current.set(None)
     try:
         yield
     finally:
@@ -97,17 +84,7 @@ def first_causes(errors: Sequence[BrainsleepError]) -> list[BrainsleepError]:
     """Leave out what only follows from other mistakes.
 
     A name is not defined because its definition is wrong; a parameter is not used because it is
-    misspelt where it should be, and is then what was meant there.
-
-    Parameters
-    ----------
-    errors : sequence of BrainsleepError
-        All that was noted.
-
-    Returns
-    -------
-    list of BrainsleepError
-        Those that stand for themselves; a misspelt name suggests the parameter that is not used.
+    misspelt where it should be. The name there then suggests this parameter.
     """
     broken = {name for error in errors for name in error.details.defines}
     idle = [e for e in errors if e.details.kind == "unused" and e.details.word not in broken]

@@ -16,7 +16,6 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.parsing.sympytools import str_to_sympy
 
 from ..errors import Details
-from ..experiment.cadence import without_sleep
 from ..experiment.protocol import Protocol
 from ..experiment.schedule import Schedule
 from ..network.equations import checks, diagnose, settle
@@ -339,7 +338,7 @@ def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[tuple
         text = f"a sleep is {fraction:g} times as long as the wake before it"
         fix = f"if {fraction:g} % is meant, write {fraction / 100:g}"
         yield text, Details(word="fraction", fix=fix)
-    if text := without_sleep(schedule, protocol.nominal_slots(), protocol.network.dt):
+    if text := schedule.without_sleep(protocol.nominal_slots(), protocol.network.dt):
         yield text, Details(word="period", fix="shorten schedule.period, or show more images")
 
 

@@ -46,7 +46,7 @@ def info(result: Annotated[Path, typer.Argument(metavar="RESULT", help="its fold
 
 def models() -> None:
     """List the models that come with the package, by file."""
-    from ..experiment.schedule import SleepStage
+    from ..experiment.stages import SleepStage
     from ..files.load import load_module, shipped
     from ..network.models import Model
     from ..network.spec import Network

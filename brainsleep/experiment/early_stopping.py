@@ -1,7 +1,5 @@
 """Early stopping: training ends when a validation set says that it no longer helps."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What of a protocol, as plain data, decides the outcome of a run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..tasks.images.continual import Tasks
@@ -14,13 +12,7 @@ from .start import SavedWeights
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64"},
-    "sleep": {
-        "stages": [],
-        "cycles": 1,
-        "duration": None,
-        "tolerance": 0.0,
-        "cadence": "time",
-    },
+    "sleep": {"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
     "SurrogateNetwork": {"sleeping_copies": 0},
     "LeakyPopulation": {"activities_first": False},
     "DenseProjection": {"bias": False},
@@ -59,17 +51,9 @@ _SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
 
 
 def deciding(described: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a described protocol decides the outcome of a run.
+    """Return what of a protocol, from `Protocol.describe`, decides the outcome of a run.
 
-    Parameters
-    ----------
-    described : dict
-        From `Protocol.describe`.
-
-    Returns
-    -------
-    dict
-        Without names, texts and paths, and without later settings that are as before.
+    Names, texts and paths do not, nor later settings that are as before.
     """
     content = without_later(described)
     for key in ("name", "description"):
@@ -82,10 +66,10 @@ def deciding(described: dict[str, Any]) -> dict[str, Any]:
 def without_later(value: Any) -> Any:
     """Leave out what a specification, described as plain data, cites, and what is as before."""
     if isinstance(value, dict):
-        value = _SELECTED.get(value.get("kind", ""), dict)(value)
-        before = LATER.get(value.get("kind", ""), {})
-        drop = {"references"} if "kind" in value else set()
-        drop |= REFUSING.get(value.get("kind", ""), set())
-        found = {k: without_later(v) for k, v in value.items() if k not in drop}
-        return {k: v for k, v in found.items() if k not in before or v != before[k]}
+        kind = value.get("kind", "")
+        drop = REFUSING.get(kind, set()) | ({"references"} if "kind" in value else set())
+        parts = _SELECTED.get(kind, dict)(value).items()
+        kept = {k: without_later(v) for k, v in parts if k not in drop}
+        before = LATER.get(kind, {})
+        return {k: v for k, v in kept.items() if k not in before or v != before[k]}
     return [without_later(v) for v in value] if isinstance(value, list) else value

@@ -54,36 +54,18 @@ class Metric:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A run as it is before a slot.
+    """A run as it is before a slot."""
 
-    Parameters
-    ----------
-    protocol : Protocol
-        What is run.
-    table : SlotTable
-        All its slots.
-    slot : int
-        The slot that comes next; ``len(table)`` at the end.
-    state : State
-        The network: ``state.arrays["e.v"]``, ``state.weights("ee")``. Not to be changed.
-    recorder : Recorder
-        What was recorded until now.
-    seed : int
-        Seed of the run.
-    capacity : Capacity
-        Largest segment that can be asked for.
-    over : bool
-        Whether an alarm has ended the run here.
-    """
-
-    protocol: Protocol
-    table: SlotTable
-    slot: int
-    state: State
-    recorder: Recorder
+    protocol: Protocol  #: what is run
+    table: SlotTable  #: all its slots
+    slot: int  #: the slot that comes next; ``len(table)`` at the end
+    state: (
+        State  #: the network: ``state.arrays["e.v"]``, ``state.weights("ee")``; not to be changed
+    )
+    recorder: Recorder  #: what was recorded until now
     seed: int
-    capacity: Capacity
-    over: bool = False
+    capacity: Capacity  #: largest segment that can be asked for
+    over: bool = False  #: whether an alarm has ended the run here
 
     @property
     def step(self) -> int:
@@ -103,30 +85,14 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A run that is over, or was stopped, as observers measure it.
+    """A run that is over, or was stopped, as observers measure it."""
 
-    Parameters
-    ----------
-    protocol : Protocol
-        What was run.
-    table : SlotTable
-        The slots that were run or left out.
-    recorder : Recorder
-        What was recorded in them.
-    state : State
-        The network at the end.
-    seed : int
-        Seed of the run.
-    stopped : bool
-        Whether an alarm ended it.
-    """
-
-    protocol: Protocol
-    table: SlotTable
-    recorder: Recorder
-    state: State
+    protocol: Protocol  #: what was run
+    table: SlotTable  #: the slots that were run or left out
+    recorder: Recorder  #: what was recorded in them
+    state: State  #: the network at the end
     seed: int
-    stopped: bool
+    stopped: bool  #: whether an alarm ended it
 
     @property
     def dt(self) -> float:
@@ -187,13 +153,10 @@ class Observer:
         return planned
 
     def look(self, view: View) -> Found | Steps[Found]:
-        """Look at a run.
+        """Return what is found: arrays or numbers by name, or a generator that returns them.
 
-        Returns
-        -------
-        mapping of str to array or number, or generator of it
-            What is found. A generator may ask for segments on the way (`request.Request`): they
-            are run on a copy of the network, and the run goes on as if nothing had been.
+        A generator may ask for segments on the way (`request.Request`): they are run on a copy of
+        the network, and the run goes on as if nothing had been.
         """
         return {}
 
@@ -203,9 +166,8 @@ class Observer:
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
         """Return what is kept of it in the result; by default all it found, and when, by name."""
-        looks = seen.looks(self.name)
-        if not looks:
+        keys = next(iter(seen.looks(self.name).values()), None)
+        if keys is None:
             return {}
-        keys = next(iter(looks.values()))
-        found = {f"{self.name}/{key}": seen.series(self.name, key) for key in keys}
-        return {f"{self.name}/times_s": seen.times_s(self.name), **found}
+        series = {f"{self.name}/{key}": seen.series(self.name, key) for key in keys}
+        return {f"{self.name}/times_s": seen.times_s(self.name), **series}

@@ -1,12 +1,10 @@
 """Changing one value deep inside a protocol, by its dotted key."""
 
-from __future__ import annotations
-
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..errors import BrainsleepError, Details, ProtocolError, closest, nearest
+from ..errors import Details, ProtocolError, closest, nearest, one_line
 from ..network.models import Model
 from ..values.fields import Field, fields_of
 
@@ -14,9 +12,9 @@ from ..values.fields import Field, fields_of
 class UnknownKeyError(ProtocolError):
     """A key names something that is not there."""
 
-    def __init__(self, name: str, known, key: str):
-        details = Details(word=name, close=closest(name, known))
-        text = f"key '{key}': there is no '{name}'; {nearest(name, known)}"
+    def __init__(self, name: str, choices: Collection[str], key: str):
+        text = f"key '{key}': there is no '{name}'; {nearest(name, choices)}"
+        details = Details(word=name, close=closest(name, choices))
         super().__init__(" ".join(text.split()), details)
 
 
@@ -27,16 +25,17 @@ def replace_at(field: Field, node: Any, path: list[str], value: Any, key: str) -
     head, rest = path[0], path[1:]
     if field.item and isinstance(node, tuple):
         return _replace_parts(field.item, node, head, rest, value, key)
-    if dataclasses.is_dataclass(node):
+    if hasattr(node, "__dataclass_fields__"):
         fields = fields_of(type(node))
-        if head in fields:
-            new = replace_at(fields[head], getattr(node, head), rest, value, key)
-            return _rebuild(node, head, new, key)
         parameters: Mapping = node.parameters if isinstance(node, Model) else {}
-        if head not in parameters:
+        if head not in fields and head not in parameters:
             raise UnknownKeyError(head, [*fields, *parameters], key)
-        new = replace_at(fields["parameters"], parameters, path, value, key)
-        return _rebuild(node, "parameters", new, key)
+        name, below = (head, rest) if head in fields else ("parameters", path)
+        new = replace_at(fields[name], getattr(node, name), below, value, key)
+        try:
+            return dataclasses.replace(node, **{name: new})
+        except (TypeError, ValueError) as error:
+            raise ProtocolError(f"key '{key}': {one_line(error)}") from error
     if field.item and isinstance(node, Mapping):
         if head not in node and (rest or not field.grows):
             raise UnknownKeyError(head, node, key)
@@ -50,25 +49,16 @@ def _replace_parts(
     field: Field, parts: tuple, head: str, rest: list[str], value: Any, key: str
 ) -> tuple:
     """Replace in the part called `head`; for ``*`` in every part that has what `rest` names."""
-    names = [part.name for part in parts if hasattr(part, "name")]
-    done, missing = [], UnknownKeyError(head, names, key)
-    found = False
-    for part in parts:
-        if head in ("*", getattr(part, "name", "")):
+    names = [getattr(part, "name", "") for part in parts]
+    missing = [UnknownKeyError(head, [name for name in names if name], key)]
+    changed = list(parts)
+    for place, name in enumerate(names):
+        if head in ("*", name):
             try:
-                part, found = replace_at(field, part, rest, value, key), True
+                changed[place] = replace_at(field, parts[place], rest, value, key)
+                missing.clear()
             except UnknownKeyError as error:
-                missing = error
-        done.append(part)
-    if not found:
-        raise missing
-    return tuple(done)
-
-
-def _rebuild(node: Any, name: str, value: Any, key: str) -> Any:
-    try:
-        return dataclasses.replace(node, **{name: value})
-    except BrainsleepError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise ProtocolError(f"key '{key}': {' '.join(str(error).split())}") from error
+                missing = missing and [error]
+    if missing:
+        raise missing[0]
+    return tuple(changed)

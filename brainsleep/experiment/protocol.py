@@ -1,7 +1,5 @@
 """A protocol: everything a run is made of, as one frozen value that can be changed by key."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -16,7 +14,7 @@ from ..files.userfiles import reading_once
 from ..network.spec import Network
 from ..values.displayed import Displayed
 from ..values.fields import fields_of, specification
-from ..values.frozen import Frozen, show_value
+from ..values.frozen import show_value
 from ..values.plain import from_plain, outlined, plain
 from .identity import deciding, without_later
 from .override import UnknownKeyError, replace_at
@@ -25,21 +23,15 @@ from .schedule import Schedule
 from .slots import SlotTable
 from .start import SavedWeights
 from .task import Course, Material, Task
-from .timeline import Timeline
+from .timeline import UNTASKED, Timeline
 
 HOOKS = ("on_segment", "on_sleep", "on_wake")
 
 
-def _hooks(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
-    if not isinstance(value, Mapping):
-        raise error(explain(where, show_value(value), "Mapping, {name: function}"))
-    for name, hook in value.items():
-        if name not in HOOKS:
-            details = Details(word=str(name))
-            raise error(f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}", details)
-        if not callable(hook):
-            raise error(explain(f"hooks.{name}", repr(hook), "a function (groups, t)"))
-    return Frozen(value)
+def _hook(value: Any, where: str, error: type[BrainsleepError]) -> Callable:
+    if not callable(value):
+        raise error(explain(where, repr(value)[:80], "a function (groups, t)"))
+    return value
 
 
 @specification("protocol: ", ProtocolError)
@@ -92,62 +84,43 @@ class Protocol(Displayed):
     task: Task | None = None
     record: Record = field(default_factory=Record)
     initial_weights: SavedWeights = field(default_factory=SavedWeights)
-    hooks: Annotated[Mapping[str, Callable], _hooks] = field(default_factory=dict)
+    hooks: Mapping[str, Annotated[Callable, _hook]] = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
 
     def __post_init__(self):
+        for name in self.hooks:
+            if name not in HOOKS:
+                message = f"hooks: unknown '{name}'; {nearest(str(name), HOOKS)}"
+                raise ProtocolError(message, Details(word=str(name)))
         self.schedule.check_gates(self.network.gates)
         with mistakes.going_on():
             self.initial_weights.check(self.network)
         with mistakes.going_on():
-            self._check_task()
+            self._given.check(self)
 
-    def _check_task(self) -> None:
-        if self.task is not None:
-            self.task.check(self)
-        elif not isinstance(self.schedule, Timeline):
-            fix = "or give it a task, such as task=Images(...), to sleep between images"
-            allowed = "a Timeline, as there is no task"
-            raise ProtocolError(explain("protocol: schedule", "a Schedule", allowed, fix))
+    @property
+    def _given(self) -> Task:
+        return UNTASKED if self.task is None else self.task
 
     def open(self, opened: dict[Any, Any]) -> Material:
         """Read what a run needs besides the protocol; what was `opened` before not again."""
-        return Material() if self.task is None else self.task.open(opened)
+        return self._given.open(opened)
 
     @property
     def source(self) -> str:
         """What its task reads from: a name or a path; "" for nothing."""
-        return "" if self.task is None else self.task.source
+        return self._given.source
 
     def nominal_slots(self) -> SlotTable:
         """Lay out a run as far as that can be told before any data are read."""
-        if self.task is not None:
-            return self.task.nominal_slots(self)
-        assert isinstance(self.schedule, Timeline)  # checked
-        return self.schedule.compile(self.network.gates, self.network.dt)[0]
+        return self._given.nominal_slots(self)
 
     def course(self, seed: int, material: Material) -> Course:
-        """Lay out a run.
+        """Lay out a run with what was read by `open`: its slots, what is shown and looked at."""
+        return self._given.course(self, seed, material)
 
-        Parameters
-        ----------
-        seed : int
-            Seed of the run.
-        material : Material
-            From `open`.
-
-        Returns
-        -------
-        Course
-            Its slots, what is shown in them, and what is looked at.
-        """
-        if self.task is not None:
-            return self.task.course(self, seed, material)
-        assert isinstance(self.schedule, Timeline)  # checked
-        return self.schedule.course(self)
-
-    def override(self, changes: Mapping[str, Any]) -> Protocol:
+    def override(self, changes: Mapping[str, Any]) -> "Protocol":
         """Return a copy with settings changed.
 
         Parameters
@@ -163,23 +136,18 @@ class Protocol(Displayed):
 
         Raises
         ------
-        ProtocolError
-            For a key that does not exist, or a value of another kind.
+        BrainsleepError
+            For a key that does not exist, or a value that it does not take.
         """
         own, of_task = _parts(self), _parts(self.task)
         fields = fields_of(Protocol) | (fields_of(type(self.task)) if self.task else {})
-        errors: list[BrainsleepError] = []
         for key, value in changes.items():
             head, *rest = str(key).split(".")
             parts = of_task if head in of_task else own
-            try:
-                with mistakes.raising():
-                    if head not in parts:
-                        raise UnknownKeyError(head, own | of_task, key)
-                    parts[head] = replace_at(fields[head], parts[head], rest, value, key)
-            except BrainsleepError as error:
-                errors.append(error)
-        mistakes.raise_all(errors)
+            with mistakes.going_on():
+                if head not in parts:
+                    raise UnknownKeyError(head, own | of_task, key)
+                parts[head] = replace_at(fields[head], parts[head], rest, value, key)
         if self.task is not None and own["task"] is self.task:
             task: Any = self.task
             own["task"] = dataclasses.replace(task, **of_task)
@@ -202,7 +170,7 @@ class Protocol(Displayed):
         return described
 
     @classmethod
-    def from_dict(cls, described: Mapping[str, Any]) -> Protocol:
+    def from_dict(cls, described: Mapping[str, Any]) -> "Protocol":
         """Make a protocol of its description, from `describe`; nothing in it is executed.
 
         Raises
@@ -213,7 +181,7 @@ class Protocol(Displayed):
         return from_plain(cls, nested(described))
 
     @classmethod
-    def outlined(cls, described: Mapping[str, Any]) -> Protocol:
+    def outlined(cls, described: Mapping[str, Any]) -> "Protocol":
         """Make what can be read as a protocol, but never be run, of a description."""
         return outlined(cls, nested(described))
 
@@ -269,32 +237,19 @@ def load_protocol(source: str, model: str = "") -> Protocol:
         If there is no such protocol or model.
     """
     with reading_once():
-        return _load_with_model(source, model)
-
-
-def _load_with_model(source: str, model: str) -> Protocol:
-    found = _load(source)
-    if not model:
-        return found
-    known = getattr(load_module(source.partition(":")[0], "protocol"), "MODELS", {})
-    if model in known:
-        return found.override(known[model])
-    if ":" not in model:
-        raise ProtocolError(
-            f"model: protocol {source} has no '{model}' in its MODELS; {nearest(model, known)}; "
-            "or a network as FILE.py:NAME"
-        )
-    return found.override({"network": load(model)})
-
-
-def _load(source: str) -> Protocol:
-    if ":" in source:
-        found, where = load(source, "protocol"), source
-    else:
-        module, where = load_module(source, "protocol"), source
-        found = getattr(module, "PROTOCOL", None)
-    if not isinstance(found, Protocol):
-        raise ProtocolError(
-            explain(where, show_value(found), "a Protocol", "define PROTOCOL in it")
-        )
-    return found
+        if ":" in source:
+            protocol = load(source, "protocol")
+        else:
+            protocol = getattr(load_module(source, "protocol"), "PROTOCOL", None)
+        if not isinstance(protocol, Protocol):
+            fix = "define PROTOCOL in it"
+            raise ProtocolError(explain(source, show_value(protocol), "a Protocol", fix))
+        if not model:
+            return protocol
+        models = getattr(load_module(source.partition(":")[0], "protocol"), "MODELS", {})
+        if model not in models and ":" not in model:
+            raise ProtocolError(
+                f"model: protocol {source} has no '{model}' in its MODELS; "
+                f"{nearest(model, models)}; or a network as FILE.py:NAME"
+            )
+        return protocol.override(models[model] if model in models else {"network": load(model)})

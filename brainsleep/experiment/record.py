@@ -1,16 +1,13 @@
 """What is kept of a run, who looks at it, and when it gives an alarm."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import field
-from typing import Annotated, Any
+from typing import Annotated
 
 from brian2 import Hz, Quantity, second
 
-from ..errors import BrainsleepError, Details, ProtocolError, explain, nearest
-from ..values.fields import Count, Share, positive, refusal, specification
-from ..values.frozen import check_distinct, default, show_value
+from ..errors import ProtocolError
+from ..values.fields import Count, Share, one_of, positive, refusal, specification
+from ..values.frozen import default
 from .observer import Observer
 
 #: What an alarm can be about.
@@ -22,18 +19,6 @@ TAKEN = frozenset(
     "biases correct counts labels ran rates representation responses saturation slots snapshots "
     "spikes stats synapses tasks totals validation weights".split()
 )
-
-
-def _kinds(value: Any, where: str, error: type[BrainsleepError]) -> tuple[str, ...]:
-    """Keep kinds of alarm, in the order of `ALARMS`."""
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        allowed = f'a tuple such as ("runaway",) of {", ".join(ALARMS)}'
-        raise error(explain(where, repr(value), allowed))
-    for kind in value:
-        if kind not in ALARMS:
-            message = f"stop on '{kind}': no such alarm; {nearest(str(kind), ALARMS)}"
-            raise error(message, Details(word=str(kind)))
-    return tuple(kind for kind in ALARMS if kind in value)
 
 
 @specification("alarms.", ProtocolError)
@@ -73,7 +58,11 @@ class Alarms:
     silence: Annotated[Quantity, positive(second)] = default(60 * second)
     runaway: Annotated[Quantity, positive(Hz)] = default(150 * Hz)
     window: Annotated[Quantity, positive(second)] = default(1 * second)
-    stop_on: Annotated[tuple[str, ...], _kinds] = ()
+    stop_on: tuple[Annotated[str, one_of(*ALARMS)], ...] = ()
+
+    def __post_init__(self):  # in one order: it decides the id of a run
+        in_order = tuple(kind for kind in ALARMS if kind in self.stop_on)
+        object.__setattr__(self, "stop_on", in_order)
 
     @staticmethod
     def deciding(described: dict) -> dict:
@@ -81,24 +70,6 @@ class Alarms:
         kept = ("kind", "stop_on", *described["stop_on"])
         kept += ("window",) if "runaway" in described["stop_on"] else ()
         return {name: value for name, value in described.items() if name in kept}
-
-
-def _named(value: Any, where: str, error: type[BrainsleepError]) -> tuple[Observer, ...]:
-    """Keep observers that have names of their own."""
-    if not isinstance(value, tuple | list) or not all(isinstance(o, Observer) for o in value):
-        raise error(
-            explain(where, show_value(value), "a tuple of Observer", "write (part,) for one")
-        )
-    found = tuple(value)
-    for observer in found:
-        if not observer.name:
-            got, fix = f"'{type(observer).__name__}' has no name", "write name = ... in it"
-            raise error(explain(where, got, "a name of its own", fix))
-        if observer.name in TAKEN:
-            got, fix = f"'{observer.name}'", "give it another name"
-            raise error(explain(where, got, "a free name", fix))
-    check_distinct([observer.name for observer in found], where, error)
-    return found
 
 
 @specification("record.", ProtocolError)
@@ -137,9 +108,14 @@ class Record:
     probe_images: int = 0
     probe_every: Count = 1
     alarms: Alarms = field(default_factory=Alarms)
-    observers: Annotated[tuple[Observer, ...], _named] = ()
+    observers: tuple[Observer, ...] = ()
 
     def __post_init__(self):
         if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
             allowed = "(first slot, last slot), or () for none"
             raise refusal(self, "raster", self.raster, allowed)
+        for observer in self.observers:
+            if not observer.name or observer.name in TAKEN:
+                got = f"'{observer.name}' of a {type(observer).__name__}"
+                fix = f"write name = ... in it, none of: {', '.join(sorted(TAKEN))}"
+                raise refusal(self, "observers", got, "a name of its own", fix)

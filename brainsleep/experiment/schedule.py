@@ -2,28 +2,23 @@
 
 A `Phase` says which gates are open and how far; a `Schedule` says when each phase comes. Gates
 that a phase does not name are closed. A sleep may be cut into stages, such as NREM and REM, with
-gates of their own (`SleepStage`). (The module is long because every setting of a phase and of a
-schedule is documented where it is declared.)
+gates of their own (`SleepStage`).
 """
 
-from __future__ import annotations
-
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 from brian2 import Quantity, ms, second
 
-from .. import mistakes
-from ..errors import Details, ScheduleError, closest, explain, nearest
+from ..errors import Details, ScheduleError, explain
 from ..values.fields import Count, Gates, Time, number, one_of, refusal, spec, specification
 from ..values.frozen import default
-from .cadence import CADENCES, MOST_SLEEP
-from .cadence import every_nth as every_nth
-from .slots import MAX_SLOTS, Order, SlotTable, Timing, slot_table, test_slots, training_slots
-from .stages import SleepStage, Stages
-from .stages import nrem as nrem
-from .stages import rem as rem
+from .slots import MAX_SLOTS, Order, Slot, SlotTable, check_gates, check_size, slot_table
+from .stages import SleepStage, cut
 
 #: Longest slot in time steps; a longer sleep is cut into several slots of one phase.
 MAX_STEPS = 50_000
@@ -31,12 +26,20 @@ MAX_STEPS = 50_000
 #: Most time steps of anything: numbers of steps stay exact.
 _MOST_STEPS = 2**40
 
+#: Largest fraction of wake that a sleep may take: the little brown bat sleeps 20 of 24 h, and no
+#: mammal sleeps longer. What is above was meant in per cent.
+MOST_SLEEP = 5
+
 KINDS = ("wake", "sleep", "test")
 
-#: What numbers of a sleep may be.
-_FRACTION = "a number of at least 0 (0: no sleep)"
-_TOLERANCE = "a fraction from 0 (0: at the initial sum or below)"
-_TRIGGER = "a ratio of at least 0 (0: sleep on schedule)"
+
+def every_nth(fraction: float) -> int:
+    """Return how many images there are from one sleep to the next, by the cadence ``"images"``.
+
+    >>> [every_nth(fraction) for fraction in (0.1, 0.3, 0.4, 0.5, 0.6, 1.0)]
+    [10, 3, 2, 2, 1, 1]
+    """
+    return max(1, int(1 / fraction + 1e-9))  # 1/(1/49) is a little less than 49
 
 
 @specification("{kind}.", ScheduleError)
@@ -93,16 +96,16 @@ class SleepPhase(Phase):
     """
 
     kind: Annotated[str, one_of(*KINDS)] = "sleep"
-    fraction: Annotated[float, number(0, allowed=_FRACTION)] = 0.2
+    fraction: Annotated[float, number(0)] = 0.2
     max_duration: Time = default(10 * second)
     until_initial: bool = False
-    tolerance: Annotated[float, number(0, below=1, allowed=_TOLERANCE)] = 0.0
+    tolerance: Annotated[float, number(0, below=1)] = 0.0
     check_every: Time = default(1 * second)
-    trigger: Annotated[float, number(0, allowed=_TRIGGER)] = 0.0
-    stages: Stages = ()
+    trigger: Annotated[float, number(0)] = 0.0
+    stages: tuple[SleepStage, ...] = ()
     cycles: Count = 1
     duration: Time | None = None
-    cadence: Annotated[str, one_of(*CADENCES)] = "time"
+    cadence: Annotated[str, one_of("time", "images")] = "time"
 
     def __post_init__(self):
         if self.fraction > MOST_SLEEP:
@@ -118,16 +121,9 @@ class SleepPhase(Phase):
             raise refusal(self, "cycles", self.cycles, allowed, fix)
 
     def check_end(self, changed: bool) -> None:
-        """Refuse a sleep that waits for weights which nothing changes: it would never be.
-
-        Parameters
-        ----------
-        changed : bool
-            Whether the network has a weight process.
-        """
-        wanted = {"until_initial": False, "trigger": 0}
-        for name, none in wanted.items() if self.fraction and not changed else ():
-            if got := getattr(self, name):
+        """Refuse a sleep that waits for weights which are not `changed` by a weight process."""
+        for name, none in (("until_initial", False), ("trigger", 0)):
+            if (got := getattr(self, name)) and self.fraction and not changed:
                 allowed = "a network with a weight process, whose projections are summed"
                 fix = f"add one, or set schedule.sleep.{name} to {none}"
                 message = explain(f"schedule.sleep.{name}", got, allowed, fix)
@@ -144,40 +140,18 @@ def wake(**gates: float) -> Phase:
     return Phase(kind="wake", gates={"input": 1, "plasticity": 1, **gates})
 
 
-def sleep(
-    fraction: float = 0.2,
-    *,
-    max_duration: Quantity = 10 * second,
-    until_initial: bool = False,
-    tolerance: float = 0.0,
-    check_every: Quantity = 1 * second,
-    trigger: float = 0.0,
-    stages: tuple[SleepStage, ...] = (),
-    cycles: int = 1,
-    duration: Quantity | None = None,
-    cadence: str = "time",
-    **gates: float,
-) -> SleepPhase:
+def sleep(fraction: float = 0.2, **settings: Any) -> SleepPhase:
     """Make a sleep phase: input silent, plasticity on; name the sleep's parts to open them.
+
+    Other settings of a `SleepPhase` are given by their names, too.
 
     >>> sleep(0.2, noise=1, decay=1).gates["input"]
     0.0
-    >>> [stage.name for stage in sleep(0.2, stages=(nrem(0.8), rem(0.2))).stages]
-    ['nrem', 'rem']
     """
-    return SleepPhase(
-        gates={"input": 0, "plasticity": 1, **gates},
-        fraction=fraction,
-        max_duration=max_duration,
-        until_initial=until_initial,
-        tolerance=tolerance,
-        check_every=check_every,
-        trigger=trigger,
-        stages=stages,
-        cycles=cycles,
-        duration=duration,
-        cadence=cadence,
-    )
+    names = {each.name for each in dataclasses.fields(SleepPhase)} - {"kind", "gates"}
+    opened = {name: settings.pop(name) for name in list(settings) if name not in names}
+    gates = {"input": 0, "plasticity": 1, **opened}
+    return SleepPhase(fraction=fraction, gates=gates, **settings)
 
 
 def test(**gates: float) -> Phase:
@@ -186,6 +160,15 @@ def test(**gates: float) -> Phase:
 
 
 setattr(test, "__test__", False)  # noqa: B010 - not a test of pytest's
+
+
+class _Steps(NamedTuple):
+    """Time steps of an image, of wake between two sleeps, of a sleep, and of its longest slot."""
+
+    image: int
+    period: float
+    sleep: int
+    longest: int
 
 
 @specification("schedule.", ScheduleError)
@@ -229,11 +212,10 @@ class Schedule:
     @property
     def sleep_duration(self) -> Quantity:
         """Length of one sleep that does not end early."""
-        if not self.sleep.fraction:
-            return 0 * second
-        wanted = self.sleep.duration
-        wanted = self.sleep.fraction * self.period if wanted is None else wanted
-        return min(float(wanted), float(self.sleep.max_duration)) * second
+        duration = self.sleep.duration
+        if duration is None or not self.sleep.fraction:
+            duration = self.sleep.fraction * self.period
+        return min(float(duration), float(self.sleep.max_duration)) * second
 
     @property
     def wake_duration(self) -> Quantity:
@@ -255,6 +237,16 @@ class Schedule:
         stages = {f"sleep: {name}" if name else "sleep": gates for name, gates in asleep.items()}
         return {"wake": self.wake.gates, **stages, "test": self.test.gates}
 
+    def without_sleep(self, table: SlotTable, dt: Quantity) -> str:
+        """Say so if a run with a sleep is over before the first one is due; else nothing."""
+        steps = table.steps[table.stage == "train"].sum()
+        if not self.sleep.fraction or not steps or "sleep" in table.phase:
+            return ""
+        return (
+            f"there is no sleep: it comes after every {self.wake_duration} of wake, "
+            f"and the training images last {int(steps) * dt}"
+        )
+
     @property
     def stage_names(self) -> tuple[str, ...]:
         """Names of the stages of sleep."""
@@ -262,18 +254,10 @@ class Schedule:
 
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a phase opens a gate that the network does not have."""
-        opened = {kind: getattr(self, kind).gates for kind in KINDS}
-        opened |= {f"sleep.stages.{stage.name}": stage.gates for stage in self.sleep.stages}
-        for where, names in opened.items():
-            for name in names:
-                if name not in gates:
-                    mistakes.report(
-                        ScheduleError(
-                            f"schedule.{where}.gates: the network has no gate '{name}'; "
-                            f"{nearest(name, gates)}",
-                            Details(word=name, close=closest(name, gates)),
-                        )
-                    )
+        opened = {f"schedule.{kind}.gates": getattr(self, kind).gates for kind in KINDS}
+        for stage in self.sleep.stages:
+            opened[f"schedule.sleep.stages.{stage.name}.gates"] = stage.gates
+        check_gates(opened, gates)
 
     def compile(
         self,
@@ -284,92 +268,104 @@ class Schedule:
         dt: Quantity,
         batch: int = 1,
     ) -> SlotTable:
-        """Lay out a run.
+        """Lay out a run in time steps `dt`, with values for all `gates` of the network.
 
-        Parameters
-        ----------
-        n_train : int or Order
-            Images shown awake, with sleep in between; a number shows each once.
-        n_readout, n_test : int
-            Images shown in the test phase to fit and to score the readout.
-        gates : tuple of str
-            All gates of the network.
-        dt : Quantity
-            Time step.
-        batch : int
-            Images shown side by side while learning, in the time of one; a batch ends with its
-            epoch or task.
-
-        Returns
-        -------
-        SlotTable
-            One row an image (or batch) and one (or more) a sleep, or a stage of it. Every task
-            but a single one ends with a sleep, which is shorter if the wake before it was.
-
-        Raises
-        ------
-        ScheduleError
-            If a time is not a multiple of the time step, a phase opens a gate that the network
-            does not have, or there is nothing to run.
+        `n_train` images, each once or in an `Order`, are shown awake with sleep in between, `batch`
+        side by side in the time of one; a batch ends with its epoch or task. Then `n_readout` and
+        `n_test` images are shown in the test phase. There is one row an image (or batch) and one or
+        more a sleep, or a stage of it. Every task but a single one ends with a sleep, which is
+        shorter if the wake before it was. Raise `ScheduleError` for times that are no multiples of
+        `dt`, gates that are not there, or nothing to run.
         """
         self.check_gates(gates)
         n_shown = len(n_train) if isinstance(n_train, Order) else n_train
-        _check_size(max(n_readout + n_test, n_shown // batch))
+        fix = "show fewer images or epochs, or sleep less often, in fewer pieces"
+        check_size(max(n_readout + n_test, n_shown // batch), fix)
         order = n_train if isinstance(n_train, Order) else Order.epochs(n_train)
-        timing = self._timing(dt, bool(n_shown))
-        _check_size(n_readout + n_test + timing.most_slots(order))
-        slots = training_slots(order, timing, batch)
+        steps = self._steps(dt, bool(n_shown))
+        check_size(n_readout + n_test + self._most_slots(order, steps), fix)
+        slots = self._training(order, steps, batch)
         for stage, count in (("readout", n_readout), ("test", n_test)):
-            slots += test_slots(stage, count, timing.image)
+            for image in range(count):
+                shown = Slot(steps.image, stage, "test", "test", image == 0, image, n_images=1)
+                slots.append(shown)
         if not slots:
             raise ScheduleError(
                 "schedule: nothing to run; set data.n_train, n_readout or n_test above 0"
             )
-        opened = {kind: getattr(self, kind).gates for kind in KINDS}
-        return slot_table(slots, gates, opened, self.sleep.stage_gates())
+        return slot_table(slots, gates, self.phase_gates())
 
-    def _timing(self, dt: Quantity, awake: bool) -> Timing:
+    def _steps(self, dt: Quantity, awake: bool) -> _Steps:
         """Turn times into steps; check that there is room for an image between two sleeps."""
+        rest = self.sleep
         image = whole_steps(self.image_duration, dt, "schedule.image_duration")
         sleep = _rounded(self.sleep_duration, dt, "schedule.sleep.max_duration")
         period = float(self.wake_duration / dt)
-        if len(self.sleep.stages) * self.sleep.cycles > MAX_SLOTS:
+        if len(rest.stages) * rest.cycles > MAX_SLOTS:
             allowed = f"at most {MAX_SLOTS} stages in a sleep"
-            raise ScheduleError(explain("sleep.cycles", self.sleep.cycles, allowed))
-        chunk = MAX_STEPS
-        if self.sleep.duration is None:
+            raise ScheduleError(explain("sleep.cycles", rest.cycles, allowed))
+        if rest.duration is None:
             period = whole_steps(self.period, dt, "schedule.period")
-        elif self.sleep.fraction:
-            whole_steps(self.sleep.duration, dt, "schedule.sleep.duration")
-        if awake and self.sleep.fraction and not sleep:
+        elif rest.fraction:
+            whole_steps(rest.duration, dt, "schedule.sleep.duration")
+        if awake and rest.fraction and not sleep:
             allowed = f"at least one time step, {dt}; a fraction of 0 is no sleep"
             raise ScheduleError(explain("schedule.sleep", self.sleep_duration, allowed))
         if awake and sleep and period < image * (1 - 1e-9):
-            raise ScheduleError(
-                explain(
-                    "schedule.period" if self.sleep.duration is None else "wake between sleeps",
-                    self.wake_duration,
-                    f"at least schedule.image_duration, {self.image_duration}",
-                    "sleep comes between images; show each for a shorter time",
-                )
-            )
-        if awake and self.sleep.until_initial:
-            often = whole_steps(self.sleep.check_every, dt, "schedule.sleep.check_every")
-            chunk = min(chunk, often)
-        within = self.sleep.tolerance * self.sleep.until_initial
-        until = float(self.sleep.until_initial and not within)
-        return Timing(
-            image=image,
-            period=period,
-            before=period - image if self.sleep.cadence == "images" else 0.0,
-            sleep=sleep,
-            stages=self.sleep.stages * self.sleep.cycles,
-            chunk=chunk,
-            begin_above=self.sleep.trigger or until,
-            go_on_above=until,
-            within=within,
-            anew=self.identical_epochs,
-        )
+            where = "schedule.period" if rest.duration is None else "wake between sleeps"
+            allowed = f"at least schedule.image_duration, {self.image_duration}"
+            fix = "sleep comes between images; show each for a shorter time"
+            raise ScheduleError(explain(where, self.wake_duration, allowed, fix))
+        longest = MAX_STEPS
+        if awake and rest.until_initial:
+            longest = min(longest, whole_steps(rest.check_every, dt, "schedule.sleep.check_every"))
+        return _Steps(image, period, sleep, longest)
+
+    def _most_slots(self, order: Order, steps: _Steps) -> float:
+        """Return how many slots the training has at most."""
+        if not steps.sleep:
+            return len(order)
+        naps = len(order) * steps.image / steps.period + len(np.unique(order.task)) + 1
+        pieces = steps.sleep // steps.longest + 1 + len(self.sleep.stages) * self.sleep.cycles
+        return len(order) + min(len(order), naps) * pieces
+
+    def _training(self, order: Order, steps: _Steps, batch: int) -> list[Slot]:
+        """Lay out wake and sleep; batches end with their epoch, tasks with a sleep."""
+        image, period, sleep, longest = steps
+        slots: list[Slot] = []
+        awake, woken = period - image if self.sleep.cadence == "images" else 0.0, True
+        epoch_ends, task_ends = order.ends()
+        several = len(order) > 0 and order.task[-1] != order.task[0]
+        for begin, end in pairwise([0, *(1 + np.flatnonzero(epoch_ends)).tolist()]):
+            for first in range(begin, end, batch):
+                last = min(first + batch, end)
+                task = int(order.task[first])
+                shown = (int(order.image[first]), first, last - first, task)
+                slots.append(Slot(image, "train", "wake", "wake", woken, *shown))
+                awake, length = awake + image, 0
+                if sleep and awake >= period * (1 - 1e-9):
+                    awake, length = awake - period, sleep
+                if several and task_ends[last - 1]:
+                    share = sleep * min(1.0, awake / period)
+                    length = length or (max(1, round(share)) if share else 0)
+                    awake = 0.0
+                if self.identical_epochs and last == end:
+                    awake = 0.0
+                woken = bool(length)
+                slots += self._asleep(length, longest, task) if length else []
+        return slots
+
+    def _asleep(self, length: int, longest: int, task: int) -> list[Slot]:
+        """Lay out one sleep."""
+        rest, slots = self.sleep, list[Slot]()
+        within = rest.tolerance * rest.until_initial
+        until = float(rest.until_initial and not within)
+        for steps, begins, name in cut(rest.stages * rest.cycles, length, longest):
+            above = until if slots else rest.trigger or until
+            gates = f"sleep: {name}" if name else "sleep"
+            row = Slot(steps, "train", "sleep", gates, begins, task=task, sleep_stage=name)
+            slots.append(row._replace(above=above, within=within))
+        return slots
 
 
 def whole_steps(duration: Quantity, dt: Quantity, where: str) -> int:
@@ -385,11 +381,3 @@ def _rounded(duration: Quantity, dt: Quantity, where: str) -> int:
     if not steps <= _MOST_STEPS:
         raise ScheduleError(explain(where, duration, f"at most 2**40 time steps of {dt}"))
     return round(steps)
-
-
-def _check_size(slots: float) -> None:
-    """Refuse what is too long to be laid out."""
-    if slots > MAX_SLOTS:
-        got, allowed = f"up to {slots:.3g}", f"at most {MAX_SLOTS}"
-        fix = "show fewer images or epochs, or sleep less often, in fewer pieces"
-        raise ScheduleError(explain("schedule: slots", got, allowed, fix))

@@ -1,7 +1,5 @@
 """Stages of sleep, such as NREM and REM: parts of every sleep with gates of their own."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import field
 from typing import Annotated, Any
@@ -10,7 +8,6 @@ import numpy as np
 
 from ..errors import BrainsleepError, ScheduleError, explain
 from ..values.fields import Gates, number, specification
-from ..values.frozen import show_value
 
 
 def _named(name: Any, where: str, error: type[BrainsleepError]) -> str:
@@ -18,15 +15,6 @@ def _named(name: Any, where: str, error: type[BrainsleepError]) -> str:
         allowed = "lower-case letters, digits and underscores, a letter first"
         raise error(explain("sleep stage: name", repr(name), allowed))
     return name
-
-
-#: What a share of a sleep may be.
-_SHARE = number(
-    above=0,
-    most=1e9,
-    allowed="a number above 0, up to 1e9",
-    fix="leave the stage out instead of giving it nothing",
-)
 
 
 @specification("sleep.stages.{name}.", ScheduleError, kw_only=False)
@@ -44,7 +32,9 @@ class SleepStage:
     """
 
     name: Annotated[str, _named]
-    share: Annotated[float, _SHARE]
+    share: Annotated[
+        float, number(above=0, most=1e9, fix="leave the stage out instead of giving it nothing")
+    ]
     gates: Gates = field(default_factory=dict)
 
 
@@ -62,38 +52,11 @@ def rem(share: float = 0.2, **gates: float) -> SleepStage:
     return SleepStage("rem", share, {"noise": 1, "plasticity": 1, **gates})
 
 
-def _in_order(stages: Any, where: str, error: type[BrainsleepError]) -> tuple[SleepStage, ...]:
-    if not isinstance(stages, tuple | list) or not all(isinstance(s, SleepStage) for s in stages):
-        fix = "write (nrem(0.8), rem(0.2)), or (nrem(),) for one"
-        raise error(explain(where, show_value(stages), "a tuple of SleepStage", fix))
-    names = [stage.name for stage in stages]
-    for name in names:
-        if names.count(name) > 1:
-            fix = "set cycles to repeat the stages, or give one another name"
-            raise error(explain(where, f"two called '{name}'", "distinct names", fix))
-    return tuple(stages)
-
-
-Stages = Annotated[tuple[SleepStage, ...], _in_order]
-
-
 def cut(stages: tuple[SleepStage, ...], steps: int, longest: int) -> list[tuple[int, bool, str]]:
-    """Cut a sleep into slots.
+    """Cut a sleep of some steps into its stages, and these into slots of `longest` steps at most.
 
-    Parameters
-    ----------
-    stages : tuple of SleepStage
-        In the order in which they come; empty for a uniform sleep.
-    steps : int
-        Length of the sleep in time steps.
-    longest : int
-        Most steps of a slot.
-
-    Returns
-    -------
-    list of (int, bool, str)
-        Steps of each slot, whether a stage (or the uniform sleep) begins with it, and the name of
-        the stage, ``""`` without. The steps add up; a stage that gets none is left out.
+    Return the steps of each slot, whether a stage (or uniform sleep) begins with it, and the name
+    of the stage, "" without. The steps add up; a stage that gets none is left out.
     """
     shares = np.cumsum([stage.share for stage in stages] or [1.0])
     ends = np.rint(steps * (shares / shares[-1])).astype(int).tolist()

@@ -1,16 +1,14 @@
 """Weights of a stored run as the start of another one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import BrainsleepError, ProtocolError, StoreError, explain, nearest, one_line
+from ..errors import ProtocolError, StoreError, explain, nearest, one_line
 from ..files.npz import digest
 from ..network.layers import SurrogateNetwork
 from ..network.spec import Network
@@ -19,29 +17,12 @@ from ..values.fields import specification
 
 
 class SavedSynapses(NamedTuple):
-    """The synapses of a projection.
+    """The synapses of a projection."""
 
-    Parameters
-    ----------
-    pre, post : ndarray of int32, shape (n_synapses,)
-        Which neurons they connect.
-    w : ndarray, shape (n_synapses,)
-        Weights: magnitudes, or signed where weights have signs of their own.
-    bias : ndarray, shape (n_post,), or None
-        Biases of the target's neurons; None where there are none.
-    """
-
-    pre: np.ndarray
-    post: np.ndarray
-    w: np.ndarray
-    bias: np.ndarray | None = None
-
-
-def _names(value: Any, where: str, error: type[BrainsleepError]) -> tuple[str, ...]:
-    listed = isinstance(value, Iterable) and not isinstance(value, str)
-    if not listed or not all(isinstance(name, str) for name in value):
-        raise error(explain(where, repr(value), "a tuple of names of projections"))
-    return tuple(value)
+    pre: np.ndarray  #: from which neurons they come: int32, shape (n_synapses,)
+    post: np.ndarray  #: to which they go: int32, shape (n_synapses,)
+    w: np.ndarray  #: weights: magnitudes, or signed where weights have signs, shape (n_synapses,)
+    bias: np.ndarray | None = None  #: biases of the target's neurons, shape (n_post,), if any
 
 
 @specification("initial_weights.", ProtocolError)
@@ -74,7 +55,7 @@ class SavedWeights:
 
     result: str = ""
     snapshot: str = "trained"
-    projections: Annotated[tuple[str, ...], _names] = ()
+    projections: tuple[str, ...] = ()
     content: str = field(default="", init=False)
 
     def __post_init__(self):
@@ -83,7 +64,7 @@ class SavedWeights:
             object.__setattr__(self, "content", self._digest(self._read()))
 
     @classmethod
-    def from_text(cls, text: str) -> SavedWeights:
+    def from_text(cls, text: str) -> "SavedWeights":
         """Read ``RESULT``, ``RESULT:SNAPSHOT`` or ``none``."""
         if text in ("", "none"):
             return cls()
@@ -100,17 +81,14 @@ class SavedWeights:
     def weights(self) -> dict[str, SavedSynapses]:
         """Return the synapses by projection; nothing if there is no result.
 
-        Raises
-        ------
-        StoreError
-            If the result is gone, damaged, or not what it was when this was made.
+        Raise `StoreError` if it is gone, damaged, or not what it was when this was made.
         """
         if not self.result:
             return {}
-        found = self._read()
-        if self._digest(found) != self.content:
+        weights = self._read()
+        if self._digest(weights) != self.content:
             raise StoreError(f"initial_weights: result {self.result} is not what it was before")
-        return found
+        return weights
 
     def replaces(self, key: str) -> bool:
         """Tell whether a setting of a protocol only draws what is taken from the result."""
@@ -120,78 +98,63 @@ class SavedWeights:
         return False
 
     def check(self, network: Network) -> None:
-        """Raise an error unless a network can start with these weights.
+        """Raise `ProtocolError` unless a network can start with these weights.
 
-        Raises
-        ------
-        ProtocolError
-            If they do not fit it; if the run was stopped and the snapshot does not say so; if there
-            are settings, but no result that they are of.
-        StoreError
-            If the result holds something else than a run stores.
+        Also if the run was stopped and the snapshot does not say so, and if there are settings, but
+        no result. Raise `StoreError` if the result holds something else than a run stores.
         """
+        for name in () if self.result else ("snapshot", "projections"):
+            if (got := getattr(self, name)) != getattr(SavedWeights, name):
+                fix = "set initial_weights.result to the folder of a finished run"
+                allowed = "a result to take it from, too"
+                raise ProtocolError(explain(f"initial_weights.{name}", repr(got), allowed, fix))
         if not self.result:
-            self._check_no_settings()
             return
-        result, found = _stored(self.result), self.weights()
+        (result, _), taken = _stored(self.result), self.weights()
         with as_stored(result):
             stored = result.info["protocol"]["network"]
             kind, sizes = stored["kind"], {p["name"]: p["size"] for p in stored["populations"]}
-            theirs = {
+            ends = {
                 p["name"]: (sizes[p["source"]], sizes[p["target"]]) for p in stored["projections"]
             }
-            self._check_not_stopped(result.stopped)
+            if (stopped := result.stopped) and self.snapshot == "trained":
+                when = f"{stopped['at_s']:.6g} s by an alarm ({stopped['kind']})"
+                raise ProtocolError(
+                    f"initial_weights: the run of {self.result} was stopped after {when}, its "
+                    "training is not whole; to take the weights that it stopped with, give "
+                    f"{self.result}:stopped"
+                )
         if kind != type(network).__name__:
-            got, allowed = f"a {kind}", f"a {type(network).__name__}, as of the protocol"
-            raise ProtocolError(explain(f"initial_weights: network of {self.result}", got, allowed))
+            allowed = f"a {type(network).__name__}, as of the protocol"
+            raise _unfit(f"network of {self.result}", f"a {kind}", allowed)
         for name in self.projections or [p.name for p in network.projections]:
             network.projection(name)  # it has one of that name
-            if name not in found or name not in theirs:
-                raise ProtocolError(
-                    f"initial_weights: result {self.result} has no projection '{name}'; "
-                    f"{nearest(name, found)}; name those to take as initial_weights.projections"
-                )
-            _check_sizes(network, name, theirs[name])
-            _check_biases(network, name, found[name])
+            if name not in taken or name not in ends:
+                fix = "name those to take as initial_weights.projections"
+                raise self._lacking(f"projection '{name}'", name, taken, fix)
+            _check_sizes(network, name, ends[name], taken[name])
             with as_stored(result):
-                _check_pairs(network, name, found[name])
-            _check_bounds(network, name, found[name].w)
+                _check_pairs(network, name, taken[name])
+            _check_bounds(network, name, taken[name].w)
 
-    def _check_no_settings(self) -> None:
-        for name in ("snapshot", "projections"):
-            if (got := getattr(self, name)) != getattr(SavedWeights, name):
-                allowed = "a result to take it from, too"
-                fix = "set initial_weights.result to the folder of a finished run"
-                raise ProtocolError(explain(f"initial_weights.{name}", repr(got), allowed, fix))
-
-    def _check_not_stopped(self, stopped: dict | None) -> None:
-        if stopped and self.snapshot == "trained":
-            raise ProtocolError(
-                f"initial_weights: the run of {self.result} was stopped after {stopped['at_s']:.6g}"
-                f" s by an alarm ({stopped['kind']}), its training is not whole; to take the "
-                f"weights that it stopped with, give {self.result}:stopped"
-            )
+    def _lacking(self, what: str, name: str, there: Iterable[str], fix: str = "") -> ProtocolError:
+        message = f"initial_weights: result {self.result} has no {what}; {nearest(name, there)}"
+        return ProtocolError(f"{message}; {fix}" if fix else message)
 
     def _read(self) -> dict[str, SavedSynapses]:
         """Read the snapshot of all projections that are taken."""
-        result = _stored(self.result)
-        arrays, last = _arrays(result), "stopped" if result.stopped else "trained"
+        result, arrays = _stored(self.result)
+        last = "stopped" if result.stopped else "trained"
         with as_stored(result):
             places = [key.split("/")[1:] for key in arrays if key.startswith("snapshots/")]
             stored = "trained" if self.snapshot == last else self.snapshot
             names = [name for snapshot, name in places if snapshot == stored]
             if not names:
-                known = {last if snapshot == "trained" else snapshot for snapshot, _ in places}
-                raise ProtocolError(
-                    f"initial_weights: result {self.result} has no snapshot '{self.snapshot}'; "
-                    f"{nearest(self.snapshot, known)}"
-                )
+                there = {last if snapshot == "trained" else snapshot for snapshot, _ in places}
+                raise self._lacking(f"snapshot '{self.snapshot}'", self.snapshot, there)
             for name in self.projections:
                 if name not in names:
-                    raise ProtocolError(
-                        f"initial_weights: result {self.result} has no projection '{name}'; "
-                        f"{nearest(name, names)}"
-                    )
+                    raise self._lacking(f"projection '{name}'", name, names)
             return {
                 name: _synapses(
                     name,
@@ -231,20 +194,21 @@ def _sizes(network: Network, name: str) -> tuple[int, int]:
     return network.population(p.source).size, network.population(p.target).size
 
 
-def _check_sizes(network: Network, name: str, theirs: tuple[int, int]) -> None:
-    for role, size, own in zip(("source", "target"), theirs, _sizes(network, name), strict=True):
+def _unfit(what: str, got: object, allowed: object) -> ProtocolError:
+    return ProtocolError(explain(f"initial_weights: {what}", got, allowed))
+
+
+def _check_sizes(
+    network: Network, name: str, sizes: tuple[int, int], synapses: SavedSynapses
+) -> None:
+    """Raise `ProtocolError` unless both have as many neurons, and biases or none."""
+    for role, size, own in zip(("source", "target"), sizes, _sizes(network, name), strict=True):
         if size != own:
-            got, where = f"{size} neurons in the result", f"initial_weights: {role} of '{name}'"
-            raise ProtocolError(explain(where, got, own))
-
-
-def _check_biases(network: Network, name: str, synapses: SavedSynapses) -> None:
-    """Raise `ProtocolError` unless both have biases, or neither."""
-    own, theirs = network.projection(name).bias, synapses.bias is not None
-    if own != theirs:
-        got, allowed = ("biases" if has else "no biases" for has in (theirs, own))
-        where = f"initial_weights: '{name}' in the result"
-        raise ProtocolError(explain(where, got, f"{allowed}, as in the protocol"))
+            raise _unfit(f"{role} of '{name}'", f"{size} neurons in the result", own)
+    own_bias, bias = network.projection(name).bias, synapses.bias is not None
+    if own_bias != bias:
+        got, allowed = ("biases" if has else "no biases" for has in (bias, own_bias))
+        raise _unfit(f"'{name}' in the result", got, f"{allowed}, as in the protocol")
 
 
 def _check_pairs(network: Network, name: str, synapses: SavedSynapses) -> None:
@@ -265,17 +229,14 @@ def _check_bounds(network: Network, name: str, w: np.ndarray) -> None:
     p = network.projection(name)
     w = np.abs(w) if isinstance(network, SurrogateNetwork) else w
     slack = 1e-6 * p.w_max  # single precision rounds bounds
-    for what, bound, got, outside in (
-        ("up to", f"at most w_max = {p.w_max:g}", w.max(), w.max() > p.w_max + slack),
-        ("down to", f"at least w_min = {p.w_min:g}", w.min(), w.min() < p.w_min - slack),
-    ):
-        if outside:
-            where = f"initial_weights: '{name}'"
-            raise ProtocolError(explain(where, f"weights {what} {got:g}", bound))
+    if w.max() > p.w_max + slack:
+        raise _unfit(f"'{name}'", f"weights up to {w.max():g}", f"at most w_max = {p.w_max:g}")
+    if w.min() < p.w_min - slack:
+        raise _unfit(f"'{name}'", f"weights down to {w.min():g}", f"at least w_min = {p.w_min:g}")
 
 
-def _stored(path: str) -> Result:
-    """Read a result once for as long as it stays as it is."""
+def _stored(path: str) -> tuple[Result, dict[str, np.ndarray]]:
+    """Read a result and its arrays once for as long as it stays as it is."""
     try:
         stamp = (Path(path) / "result.json").stat().st_mtime_ns
     except OSError as error:
@@ -284,10 +245,6 @@ def _stored(path: str) -> Result:
 
 
 @lru_cache(maxsize=1)
-def _read_once(path: str, stamp: int) -> Result:
-    return read_result(path)
-
-
-@lru_cache(maxsize=1)
-def _arrays(result: Result) -> dict[str, np.ndarray]:
-    return result.arrays
+def _read_once(path: str, stamp: int) -> tuple[Result, dict[str, np.ndarray]]:
+    result = read_result(path)
+    return result, result.arrays

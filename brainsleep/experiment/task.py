@@ -19,63 +19,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Material:
-    """What a run is given from outside of its protocol, such as a data set.
+    """What a run is given from outside of its protocol, such as a data set."""
 
-    Parameters
-    ----------
-    fingerprint : str
-        Hash of its content, which is part of the run's id; "" without any.
-    content : object
-        What the task reads from.
-    remarks : tuple of str
-        What is doubtful about it.
-    """
-
-    fingerprint: str = ""
-    content: Any = None
-    remarks: tuple[str, ...] = ()
+    fingerprint: str = ""  #: hash of its content, which is part of the run's id; "" without any
+    content: Any = None  #: what the task reads from
+    remarks: tuple[str, ...] = ()  #: what is doubtful about it
 
 
 @dataclass(frozen=True)
 class Ending:
-    """Training ends early, or with other weights than those it has.
+    """Training ends early, or with other weights than those it has."""
 
-    Parameters
-    ----------
-    arrays : dict of str to ndarray
-        Arrays of the state that take the place of those there are.
-    text : str
-        What is said of it; "" if training ends where it would anyway.
-    """
-
+    #: Arrays of the state that take the place of those there are.
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    text: str = ""
+    text: str = ""  #: what is said of it; "" if training ends where it would anyway
 
 
 class Course(ABC):
-    """One run, laid out: its slots, what is shown in them, and who looks at it.
+    """One run, laid out: its slots, what is shown in them, and who looks at it."""
 
-    Attributes
-    ----------
-    table : SlotTable
-        All slots of the run.
-    observers : sequence of Observer
-        What looks at the run on behalf of its task.
-    source : dict of str to str
-        Where its material comes from, as results say it.
-    read : collection of str
-        Populations that are read out: an alarm is given if none of them spikes in the test.
-    remark : str
-        What is doubtful about the run; "" for nothing.
-    """
+    table: SlotTable  #: all slots of the run
+    observers: Sequence[Observer] = ()  #: what looks at the run on behalf of its task
 
-    table: SlotTable
-    observers: Sequence[Observer] = ()
+    #: Where its material comes from, as results say it.
     source: Mapping[str, str] = MappingProxyType(
         dict.fromkeys(("name", "fingerprint", "source", "licence", "citation"), "")
     )
-    read: Collection[str] = ()
-    remark: str = ""
+    read: Collection[str] = ()  #: populations that are read out: one of them must spike in the test
+    remark: str = ""  #: what is doubtful about the run; "" for nothing
 
     @abstractmethod
     def stimulus(self, first: int, last: int) -> np.ndarray:

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from brian2 import Hz, Quantity, second
 
-from .. import mistakes
-from ..errors import BrainsleepError, Details, ScheduleError, closest, explain, nearest
-from ..values.fields import Count, Gates, Time, one_of, refusal, specification
+from ..errors import ProtocolError, ScheduleError, explain
+from ..values.fields import Count, Gates, Time, one_of, positive, refusal, specification
 from ..values.frozen import default
-from ..values.quantities import check_units
 from .schedule import MAX_STEPS, whole_steps
-from .slots import MAX_SLOTS, Slot, SlotTable, slot_table
-from .task import Course
+from .slots import Slot, SlotTable, check_gates, check_size, slot_table
+from .stages import cut
+from .task import Course, Material, Task
 
 if TYPE_CHECKING:
     from .protocol import Protocol
-
-#: What a period can be.
-_PERIODS = ("wake", "sleep")
-
-
-def _rate(value: Any, where: str, error: type[BrainsleepError]) -> Quantity:
-    found = check_units(value, 1 * Hz, where, error)
-    if found < 0:
-        raise error(explain(where, found, "at least 0 Hz"))
-    return found
 
 
 @specification("{kind}.", ScheduleError)
@@ -48,9 +37,9 @@ class Period:
         Gates that are open: 1 open, values between scale what the gate multiplies.
     """
 
-    kind: Annotated[str, one_of(*_PERIODS)]
+    kind: Annotated[str, one_of("wake", "sleep")]
     duration: Time
-    rate: Annotated[Quantity, _rate] = default(0 * Hz)
+    rate: Annotated[Quantity, positive(Hz, or_zero=True)] = default(0 * Hz)
     gates: Gates = field(default_factory=dict)
 
 
@@ -118,68 +107,54 @@ class Timeline:
 
     def check_gates(self, gates: tuple[str, ...]) -> None:
         """Raise `ScheduleError` if a period opens a gate that the network does not have."""
-        for place, period in enumerate(self.periods):
-            for name in period.gates:
-                if name not in gates:
-                    message = (
-                        f"timeline.periods: number {place} ({period.kind}): the network has no "
-                        f"gate '{name}'; {nearest(name, gates)}"
-                    )
-                    details = Details(word=name, close=closest(name, gates))
-                    mistakes.report(ScheduleError(message, details))
+        opened = {f"timeline.periods: {name}": each for name, each in self.phase_gates().items()}
+        check_gates(opened, gates)
 
     def compile(self, gates: tuple[str, ...], dt: Quantity) -> tuple[SlotTable, np.ndarray]:
-        """Lay out a run.
+        """Lay out a run in time steps `dt`, with values for all `gates` of the network.
 
-        Parameters
-        ----------
-        gates : tuple of str
-            All gates of the network.
-        dt : Quantity
-            Time step.
-
-        Returns
-        -------
-        table : SlotTable
-            All slots.
-        rates : ndarray, shape (n_slots,)
-            Rate of the input in Hz.
-
-        Raises
-        ------
-        ScheduleError
-            If a time is not a multiple of the time step, or there are too many slots.
+        Return its slots, and the rate of the input in Hz, shape (n_slots,). Raise `ScheduleError`
+        for too many slots, or if a time is not a multiple of `dt`.
         """
         longest = min(MAX_STEPS, whole_steps(self.slot, dt, "timeline.slot"))
         slots: list[Slot] = []
-        which: list[int] = []
-        for place, period in enumerate(self.periods):
+        rates: list[float] = []
+        for name, period in zip(self.phase_gates(), self.periods, strict=True):
             total = whole_steps(period.duration, dt, f"timeline.{period.kind}.duration")
-            pieces = -(-total // longest)
-            if pieces * self.times > MAX_SLOTS:
-                got, allowed = f"{pieces * self.times:.3g}", f"at most {MAX_SLOTS}"
-                raise ScheduleError(explain("timeline: slots", got, allowed, "make slots longer"))
-            for piece in range(pieces):
-                steps = min(longest, total - piece * longest)
-                slots.append(Slot(steps, "train", period.kind, onset=piece == 0))
-                which.append(place)
-        slots, which = slots * self.times, which * self.times
-        opening = {
-            gate: np.array([self.periods[n].gates.get(gate, 0.0) for n in which]) for gate in gates
-        }
-        table = replace(slot_table(slots, gates, {}, {}), gates=opening)
-        return table, np.array([float(self.periods[n].rate) for n in which])
+            check_size(-(-total // longest) * self.times, "make slots longer")
+            pieces = cut((), total, longest)
+            slots += [Slot(n, "train", period.kind, name, onset=begins) for n, begins, _ in pieces]
+            rates += [float(period.rate)] * len(pieces)
+        table = slot_table(slots * self.times, gates, self.phase_gates())
+        return table, np.array(rates * self.times)
 
-    def course(self, protocol: Protocol) -> Course:
-        """Lay out a run of a protocol without a task."""
-        return _TimelineCourse(self, protocol)
+
+class _Untasked(Task):
+    """No task: every neuron of the input has the rate of its period."""
+
+    def check(self, protocol: Protocol) -> None:
+        if not isinstance(protocol.schedule, Timeline):
+            fix = "or give it a task, such as task=Images(...), to sleep between images"
+            allowed = "a Timeline, as there is no task"
+            raise ProtocolError(explain("protocol: schedule", "a Schedule", allowed, fix))
+
+    def open(self, opened: dict[Any, Any]) -> Material:
+        return Material()
+
+    def nominal_slots(self, protocol: Protocol) -> SlotTable:
+        return self.course(protocol, 0, Material()).table
+
+    def course(self, protocol: Protocol, seed: int, material: Material) -> Course:
+        return _TimelineCourse(protocol)
+
+
+UNTASKED = _Untasked()
 
 
 class _TimelineCourse(Course):
-    """A run without a task: every neuron of the input has the rate of its period."""
-
-    def __init__(self, timeline: Timeline, protocol: Protocol):
-        network = protocol.network
+    def __init__(self, protocol: Protocol):
+        network, timeline = protocol.network, protocol.schedule
+        assert isinstance(timeline, Timeline)  # checked
         self.table, self._rates = timeline.compile(network.gates, network.dt)
         self._n_inputs = network.population(network.input).size
 

@@ -1,7 +1,5 @@
 """Files and folders that appear whole or not at all, and hashes that tell whether they are."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib
@@ -19,23 +17,10 @@ from ..errors import BrainsleepError, StoreError, one_line
 
 @contextlib.contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """Write a file in one step.
+    """Write a file in one step: into an empty one beside it, with the same ending.
 
-    Parameters
-    ----------
-    path : Path
-        Its name; a file that has it already is replaced.
-
-    Yields
-    ------
-    Path
-        An empty file beside it, with the same ending, to write to. It takes the name at the end,
-        once it is on the disk; after an error it is removed.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
+    It takes the name `path` at the end, once it is on the disk, in place of a file that had it.
+    After an error it is removed. Raise `OSError` if it cannot be written.
     """
     temporary = path.with_name(f".{path.stem}.writing-{secrets.token_hex(4)}{path.suffix}")
     # exclusive: a link that somebody put there is not followed
@@ -54,19 +39,7 @@ def written(path: Path) -> Iterator[Path]:
 def written_for(what: str, path: Path, error: type[BrainsleepError] = StoreError) -> Iterator[Path]:
     """Write a file that a user asked for, in one step; its folder is made.
 
-    Parameters
-    ----------
-    what : str
-        What it is, for the message.
-    path : Path
-        Its name.
-    error : type
-        Raised, with a message, if the file cannot be written.
-
-    Yields
-    ------
-    Path
-        See `written`.
+    Raise `error`, which says `what` it is, if it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,27 +53,10 @@ def written_for(what: str, path: Path, error: type[BrainsleepError] = StoreError
 
 @contextlib.contextmanager
 def written_folder(folder: Path, prefix: str = "", replace: bool = False) -> Iterator[Path]:
-    """Write a folder in one step.
+    """Write a folder in one step: into an empty one beside it, whose name begins with `prefix`.
 
-    Parameters
-    ----------
-    folder : Path
-        Its name; an empty folder may have it already.
-    prefix : str
-        How the name of what is not yet whole begins; by default ``.NAME.writing-``.
-    replace : bool
-        Whether a folder with something in it may have the name, and goes.
-
-    Yields
-    ------
-    Path
-        An empty folder beside it, to write to. It takes the name at the end; after an error it is
-        removed.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, or the name is taken.
+    It takes the name `folder` at the end, which an empty folder may have already, or any with
+    `replace`; after an error it is removed. Raise `OSError` if it cannot be written.
     """
     prefix = prefix or f".{folder.name}.writing-"
     work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
@@ -132,13 +88,7 @@ def replace_folder(work: Path, folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be written. Folders of some file systems cannot be waited for.
-    """
+    """Wait until a file, or the names in a folder, are on the disk, where folders allow that."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -172,33 +122,21 @@ class Fields(dict):
 
 
 def read_checked(path: Path, limit: int) -> Fields:
-    """Read plain data that was written with its `content_hash` as ``checksum``.
+    """Read plain data that was written as JSON with its `content_hash` as ``checksum``.
 
-    Parameters
-    ----------
-    path : Path
-        A JSON file.
-    limit : int
-        Bytes that it may have at most.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    ValueError
-        If it is too large, no JSON object, or not what was written.
+    Raise `OSError` if they cannot be read; `ValueError` if they have more than `limit` bytes, are
+    no object, or not what was written.
     """
     with open(path, "rb") as file:
         text = file.read(limit + 1)
     if len(text) > limit:
         raise ValueError(f"it has more than {limit} bytes")
     try:
-        found = json.loads(text, object_hook=Fields)
-        if not isinstance(found, Fields):
-            raise ValueError(f"it holds a {type(found).__name__}, not an object")
-        same = found.get("checksum") == content_hash(found)
+        content = json.loads(text, object_hook=Fields)
+        if not isinstance(content, Fields):
+            raise ValueError(f"it holds a {type(content).__name__}, not an object")
+        if content.get("checksum") != content_hash(content):
+            raise ValueError("it was changed after it was written")
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    if not same:
-        raise ValueError("it was changed after it was written")
-    return found
+    return content

@@ -1,7 +1,5 @@
 """Objects by name: ``file.py:NAME`` from a user's file, ``module:NAME`` from what is shipped."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import pkgutil
@@ -30,10 +28,7 @@ def shipped(kind: str) -> list[str]:
 def load_module(source: str, kind: str) -> ModuleType:
     """Import a shipped module by name or a user's ``.py`` file by path.
 
-    Raises
-    ------
-    ProtocolError
-        If there is no such module or file, or it fails on import.
+    Raise `ProtocolError` if there is none, or it fails on import.
     """
     if source.endswith(".py"):
         return _load_file(Path(source).expanduser(), kind)
@@ -60,19 +55,14 @@ def _load_file(path: Path, kind: str) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         forget(package)
-        line = _line_in(error, str(module.__file__))
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == module.__file__]
+        if isinstance(error, SyntaxError) and error.filename == module.__file__:
+            lines = [error.lineno]
+        where = f"{kind}: {path}, line {lines[-1]}" if lines and lines[-1] else f"{kind}: {path}"
         reason = " ".join(str(error).split()).replace(f"{package}.", "")
-        raise ProtocolError(
-            f"{kind}: {path}{f', line {line}' if line else ''}: {type(error).__name__}: {reason}"
-        ) from error
+        raise ProtocolError(f"{where}: {type(error).__name__}: {reason}") from error
     return module
-
-
-def _line_in(error: BaseException, file: str) -> int | None:
-    if isinstance(error, SyntaxError) and error.filename == file:
-        return error.lineno
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-    return lines[-1] if lines else None
 
 
 def load(reference: str, kind: str = "model"):

@@ -1,7 +1,5 @@
 """One process at a time: locks on files, which end with the process that has them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,23 +11,10 @@ from filelock import FileLock, Timeout
 def exclusive_locks(
     folder: Path, names: Iterable[str], waiting: Callable[[str], None] = lambda name: None
 ) -> Iterator[None]:
-    """Let one process at a time do what is called by any of `names`.
+    """Let one process at a time do what is called by any of `names`; call `waiting` for others.
 
-    Where a file system has no locks everyone goes on at once: what is written must appear whole.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if need be. An empty file of each name is left behind in it.
-    names : iterable of str
-        Names of files.
-    waiting : callable
-        Told the name if another process is at it.
-
-    Raises
-    ------
-    OSError
-        If the files cannot be made.
+    An empty file of each name is left behind in the folder. Where a file system has no locks all
+    go on at once: what is written must appear whole. Raise `OSError` if no files can be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as locks:

@@ -3,8 +3,6 @@
 Nothing in them is executed. The archive is never unpacked to files: members are read by name.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os
@@ -35,19 +33,9 @@ def renumbered(what: str) -> str:
 
 
 def read_npz(path: Path, start: str = "") -> dict[str, np.ndarray]:
-    """Read arrays of numbers or text from an ``.npz`` file that this package wrote.
+    """Read the arrays from an ``.npz`` file of this package whose names begin with `start`.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    start : str
-        Only arrays whose names begin so.
-
-    Raises
-    ------
-    Exception
-        Of many kinds, if it is not such a file or damaged.
+    Raise exceptions of many kinds if it is not such a file or damaged.
     """
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
@@ -62,27 +50,10 @@ def read_npz(path: Path, start: str = "") -> dict[str, np.ndarray]:
 def read_npy(
     archive: zipfile.ZipFile, member: str, path: Path, kinds: str, limit: int = MAX_BYTES
 ) -> np.ndarray:
-    """Read one array from a zip after checking the type and size in its header.
+    """Read one array from a zip that lies at `path`, after checking type and size in its header.
 
-    Parameters
-    ----------
-    archive : ZipFile
-        The zip.
-    member : str
-        The array's name in it.
-    path : Path
-        Where the zip lies.
-    kinds : str
-        Kinds of values that it may have, as in `numpy.dtype.kind`.
-    limit : int
-        Bytes that it may have at most.
-
-    Raises
-    ------
-    DataError
-        If it is of another kind, or larger than the file can hold.
-    Exception
-        Of many kinds, if it is damaged.
+    Its values may be of `kinds`, as in `numpy.dtype.kind`, and have `limit` bytes at most. Raise
+    `DataError` otherwise, and exceptions of many kinds if it is damaged.
     """
     npy, info = np.lib.format, archive.getinfo(member)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -94,10 +65,9 @@ def read_npy(
         readers = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}
         shape, _, dtype = readers[major](stream)
     if dtype.kind not in kinds:
-        allowed = "numbers or text" if "U" in kinds else "numbers"
-        fix = "save no objects"
-        if "U" not in kinds:
-            fix = f"save numbers, of class names with {renumbered(member)}"
+        allowed, fix = "numbers or text", "save no objects"
+        if kinds == NUMBERS:
+            allowed, fix = "numbers", f"save numbers, of class names with {renumbered(member)}"
         raise DataError(explain(str(path), f"{member} of type {dtype}", allowed, fix))
     size = math.prod(shape) * dtype.itemsize
     _check_size(f"{member} of shape {shape}", size, path, min(limit, info.file_size))
@@ -111,17 +81,14 @@ def read_npy(
 def _check_size(what: str, size: int, path: Path, limit: int) -> None:
     limit = min(limit, os.path.getsize(path) * DEFLATE_MAX_RATIO)
     if size > limit:
-        allowed = f"at most {limit} bytes for this file"
-        raise DataError(
-            explain(str(path), f"{what}, {size} bytes", allowed, "write it again, smaller")
-        )
+        got, allowed = f"{what}, {size} bytes", f"at most {limit} bytes for this file"
+        raise DataError(explain(str(path), got, allowed, "write it again, smaller"))
 
 
 def digest(arrays: Mapping[str, np.ndarray]) -> str:
     """Return the SHA-256 (hex) over names, types, shapes and bytes of arrays."""
-    found = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name]
-        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        found.update(array.tobytes())
-    return found.hexdigest()
+    sha256 = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        sha256.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        sha256.update(array.tobytes())
+    return sha256.hexdigest()

@@ -1,11 +1,8 @@
 """Modules in the files of users: each imports what lies beside it, and no other's neighbours.
 
-The files of a folder are the modules of a package that stands for this folder, under a name that
-nobody else has: two studies may each have a ``helper.py``. The package lasts as long as a command
-(`reading_once`), or else for one file that is read: what was edited since is read anew.
+The files of a folder are the modules of a package of its own: two studies may each have a
+``helper.py``. It lasts as long as a command (`reading_once`), or else for one file that is read.
 """
-
-from __future__ import annotations
 
 import builtins
 import hashlib
@@ -19,7 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import FileFinder, ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -37,10 +34,7 @@ _current: ContextVar[dict[Path, str] | None] = ContextVar("packages", default=No
 @contextmanager
 def reading_once() -> Iterator[None]:
     """Read every file of a user once in the block, whoever asks for it."""
-    if _current.get() is not None:
-        yield
-        return
-    token = _current.set({})
+    token = _current.set({} if _current.get() is None else _current.get())
     try:
         yield
     finally:
@@ -49,15 +43,15 @@ def reading_once() -> Iterator[None]:
 
 def own_package(folder: Path) -> str:
     """Return the name of the package that stands for a folder: a new one for every command."""
-    known = _current.get()
-    if known is not None and folder in known:
-        return known[folder]
+    packages = _current.get()
+    if packages is not None and folder in packages:
+        return packages[folder]
     name = f"{PREFIX}{next(_numbers)}"
     spec = ModuleSpec(name, None, is_package=True)
     spec.submodule_search_locations = [str(folder)]
     sys.modules[name] = importlib.util.module_from_spec(spec)
-    if known is not None:
-        known[folder] = name
+    if packages is not None:
+        packages[folder] = name
     return name
 
 
@@ -65,9 +59,9 @@ def forget(package: str) -> None:
     """Remove what was read as a part of a package."""
     for name in [each for each in sys.modules if each.partition(".")[0] == package]:
         del sys.modules[name]
-    known = _current.get() or {}
-    for folder in [folder for folder, name in known.items() if name == package]:
-        del known[folder]
+    packages = _current.get() or {}
+    for folder in [folder for folder, name in packages.items() if name == package]:
+        del packages[folder]
 
 
 def module_name(package: str, path: Path) -> str:
@@ -90,22 +84,18 @@ def is_installed(file: str | None) -> bool:
         return True
     path = Path(file)
     roots = (Path(os.__file__).parent, Path(__file__).parents[1])
-    return any(path.is_relative_to(root) for root in roots) or bool(
-        set(_INSTALLED) & set(path.parts)
-    )
+    return any(map(path.is_relative_to, roots)) or not set(_INSTALLED).isdisjoint(path.parts)
 
 
 def belongs_to_user(module: ModuleType) -> bool:
     """Tell whether a module is none of Python's, of an installed package, or of this one."""
     file = getattr(module, "__file__", None)
     places = [file] if file else list(getattr(module, "__path__", []))
-    if not places:  # a notebook, or what was made by hand
-        origin = getattr(getattr(module, "__spec__", None), "origin", None)
-        return module.__name__ not in sys.builtin_module_names and origin not in (
-            "built-in",
-            "frozen",
-        )
-    return not all(map(is_installed, places))
+    if places:
+        return not all(map(is_installed, places))
+    origin = getattr(getattr(module, "__spec__", None), "origin", None)
+    built_in = module.__name__ in sys.builtin_module_names or origin in ("built-in", "frozen")
+    return not built_in  # but a notebook, or made by hand
 
 
 class UserFile(SourceFileLoader):
@@ -118,7 +108,7 @@ class UserFile(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         """Compile the file."""
         data = self.get_data(self.path)
-        code = self.source_to_code(data, self.path)
+        code = self.source_to_code(data, self.path)  # which says what is wrong, and where
         self.text = importlib.util.decode_source(data)
         return code
 
@@ -137,17 +127,10 @@ class _Finder(MetaPathFinder):
         """Return where a module is; None if it is not in such a package."""
         if path is None or not fullname.startswith(PREFIX):
             return None
-        last = fullname.rpartition(".")[2]
         for folder in path:
-            inner = Path(folder, last)
-            for file, inside in ((inner / "__init__.py", [str(inner)]), (f"{inner}.py", None)):
-                if Path(file).is_file():
-                    return importlib.util.spec_from_file_location(
-                        fullname,
-                        file,
-                        loader=UserFile(fullname, file),
-                        submodule_search_locations=inside,
-                    )
+            spec = FileFinder(folder, (UserFile, [".py"])).find_spec(fullname)
+            if spec is not None and spec.loader is not None:
+                return spec
         return PathFinder.find_spec(fullname, path)  # a folder without __init__.py
 
 
@@ -166,8 +149,8 @@ def _import(
     top = name.partition(".")[0]
     if level or not _is_neighbour(Path(sys.modules[package].__path__[0]), top):
         return __import__(name, globals, locals, fromlist, level)
-    found = __import__(f"{package}.{name}", globals, locals, fromlist, 0)
-    return found if fromlist else sys.modules[f"{package}.{top}"]
+    module = __import__(f"{package}.{name}", globals, locals, fromlist, 0)
+    return module if fromlist else sys.modules[f"{package}.{top}"]
 
 
 def _is_neighbour(folder: Path, name: str) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..experiment.cadence import every_nth
-from ..experiment.schedule import Schedule, SleepPhase
+from ..experiment.schedule import Schedule, SleepPhase, every_nth
 from ..experiment.timeline import Timeline
 from .latex import value_text
 

@@ -3,8 +3,8 @@
 The type of a field says most: ``int`` takes whole numbers from 0 on, ``float`` finite numbers,
 ``bool``, ``str``, another specification, ``tuple[X, ...]``, ``Mapping[str, X]``, ``X | None``.
 ``Annotated`` says the rest. What is given is checked when a specification is made, and converted:
-numbers to Python's, lists to tuples, mappings to frozen ones. Rules between fields stand in
-``__post_init__``, which follows.
+numbers to Python's, lists to tuples, mappings to frozen ones. Then come rules between fields, in
+``__post_init__``.
 
 >>> @specification("nap.")
 ... class Nap:
@@ -12,36 +12,33 @@ numbers to Python's, lists to tuples, mappings to frozen ones. Rules between fie
 ...     dreams: tuple[Annotated[int, whole(1)], ...] = ()
 >>> Nap(length=1, dreams=[3])
 Nap(length=1.0, dreams=(3,))
->>> Nap(length=0)
-Traceback (most recent call last):
-brainsleep.errors.SpecError: nap.length: got 0; expected a number of more than 0 and at most 1
 """
 
-from __future__ import annotations
-
+import ast
 import dataclasses
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from types import NoneType, UnionType
-from typing import (
-    Annotated,
-    Any,
-    Union,
-    dataclass_transform,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 from brian2 import Quantity
 
 from .. import mistakes
-from ..errors import BrainsleepError, Details, SpecError, closest, explain, nearest
-from . import reading
+from ..errors import BrainsleepError, Details, ProtocolError, SpecError, closest, explain, nearest
+from ..files.load import load
 from .frozen import Frozen, check_distinct, show_value
-from .quantities import check_quantity, check_time, check_units, check_whole, is_number
+from .quantities import (
+    check_quantity,
+    check_time,
+    check_units,
+    check_whole,
+    is_number,
+    read_quantity,
+)
+from .units import as_code
 
 Kind = type[BrainsleepError]
 
@@ -49,11 +46,11 @@ Kind = type[BrainsleepError]
 #: another kind, and reports one that is only out of range.
 Check = Callable[[Any, str, Kind], Any]
 
+#: ``read(value, old, where)`` reads what is given by key in place of `old`, as text or an object.
+Read = Callable[[Any, Any, str], Any]
+
 #: Says of a mapping that new names can be given by key, and taken away with None.
 GROWS = "grows"
-
-
-# -- what a value may be ---------------------------------------------------------------------------
 
 
 def whole(least: int = 0, most: float = math.inf, note: str = "") -> Check:
@@ -71,7 +68,10 @@ def number(
     fix: str = "",
 ) -> Check:
     """Take finite numbers within limits; `allowed` says it in other words, `fix` what to do."""
-    allowed = allowed or _range(least, most, above, below)
+    limits = {"at least": least, "more than": above, "at most": most, "less than": below}
+    said = [f"{words} {limit:g}" for words, limit in limits.items() if math.isfinite(limit)]
+    usual = f"a number of {' and '.join(said)}" if said else "a finite number without unit"
+    allowed = allowed or usual
 
     def check(value: Any, where: str, error: Kind) -> float:
         if not is_number(value):
@@ -83,41 +83,17 @@ def number(
     return check
 
 
-def _range(least: float, most: float, above: float, below: float) -> str:
-    """Say what numbers are within limits."""
-    if math.isfinite(least) and math.isfinite(most):
-        return f"a number from {least:g} to {most:g}"
-    if math.isfinite(above) and math.isfinite(below):
-        return f"a number between {above:g} and {below:g}"
-    limits = {"at least": least, "more than": above, "at most": most, "less than": below}
-    said = [f"{words} {limit:g}" for words, limit in limits.items() if math.isfinite(limit)]
-    return f"a number of {' and '.join(said)}" if said else "a finite number without unit"
-
-
-def positive(unit: Quantity) -> Check:
+def positive(unit: Quantity, *, or_zero: bool = False) -> Check:
     """Take finite quantities of a unit, above 0."""
 
     def check(value: Any, where: str, error: Kind) -> Quantity:
-        found = check_units(value, Quantity(unit), where, error)
-        if not found > 0:
-            mistakes.report(error(explain(where, found, f"more than {0 * unit}")))
-        return found
+        quantity = check_units(value, Quantity(unit), where, error)
+        if not (quantity > 0 or (or_zero and quantity == 0)):
+            allowed = f"{'at least' if or_zero else 'more than'} {0 * unit}"
+            mistakes.report(error(explain(where, quantity, allowed)))
+        return quantity
 
     return check
-
-
-def flag(value: Any, where: str, error: Kind) -> bool:
-    """Take True or False."""
-    if not isinstance(value, bool):
-        raise error(explain(where, repr(value), "True or False"))
-    return value
-
-
-def text(value: Any, where: str, error: Kind) -> str:
-    """Take text."""
-    if not isinstance(value, str):
-        raise error(explain(where, show_value(value), "text"))
-    return value
 
 
 def one_of(*choices: Any) -> Check:
@@ -137,9 +113,9 @@ def one_of(*choices: Any) -> Check:
     return check
 
 
-def spec(*kinds: type, fix: str = "") -> Check:
+def spec(*kinds: type, allowed: str = "", fix: str = "") -> Check:
     """Take specifications of some kinds, or any other objects; `fix` says how one is made."""
-    allowed = " or ".join(kind.__name__ for kind in kinds)
+    allowed = allowed or " or ".join(kind.__name__ for kind in kinds)
 
     def check(value: Any, where: str, error: Kind) -> Any:
         if not isinstance(value, kinds):
@@ -149,6 +125,8 @@ def spec(*kinds: type, fix: str = "") -> Check:
     return check
 
 
+text = spec(str, allowed="text")
+
 Count = Annotated[int, whole(1)]
 Share = Annotated[float, number(0, 1)]
 Positive = Annotated[float, number(above=0)]
@@ -156,40 +134,99 @@ Time = Annotated[Quantity, check_time]
 Gates = Annotated[Mapping[str, Share], GROWS]
 
 
-# -- what a type says ------------------------------------------------------------------------------
+def _read_number(value: Any, old: Any, where: str, allowed: str = "a value") -> Any:
+    """Read ``0.2``, ``300*ms`` or ``2 mV/ms``."""
+    if not isinstance(value, str):
+        return value
+    try:
+        result = read_quantity(value)
+    except SpecError as error:
+        raise ProtocolError(f"{where}: {error}") from error
+    if result is None:
+        example = "0.2 or 300*ms"
+        if is_number(old) or isinstance(old, Quantity):
+            example = f"a value such as {as_code(old)}"
+        elif isinstance(old, tuple) and all(map(is_number, old)):
+            example = f"values such as ({','.join(map(as_code, old or (2, 4)))})"
+        raise ProtocolError(explain(where, repr(value), allowed, f"write {example}"))
+    return result
+
+
+def _read_whole(value: Any, old: Any, where: str) -> Any:
+    """Read a whole number, also one with a point."""
+    result = _read_number(value, old, where, "a whole number")
+    return int(result) if is_number(result) and float(result).is_integer() else result
+
+
+def _read_quantity(value: Any, old: Any, where: str) -> Any:
+    """Read a quantity, of the units of the old one."""
+    result = _read_number(value, old, where)
+    return result if old is None else check_units(result, old, where, ProtocolError)
+
+
+def _read_quantity_or_name(value: Any, old: Any, where: str) -> Any:
+    is_name = isinstance(value, str) and read_quantity(value) is None
+    return value if is_name else _read_number(value, old, where)
+
+
+def _read_flag(value: Any, old: Any, where: str) -> Any:
+    return {"true": True, "false": False}.get(str(value).lower(), value)
+
+
+def _read_object(*kinds: type) -> Read:
+    """Read ``FILE.py:NAME``, or what text the kind itself reads."""
+    check = spec(*kinds, fix="name one as FILE.py:NAME or set one of its fields")
+    make = getattr(kinds[0], "from_text", load)
+
+    def read(value: Any, old: Any, where: str) -> Any:
+        return check(make(value) if isinstance(value, str) else value, where, ProtocolError)
+
+    return read
+
+
+def _read_several(item: Read) -> Read:
+    """Read ``1,2`` or ``(1, 2)``."""
+
+    def read(value: Any, old: Any, where: str) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(item(word, old, where) for word in re.split(r"[,\s()]+", value) if word)
+
+    return read
+
+
+def _read_groups(value: Any, old: Any, where: str) -> Any:
+    """Read ``((0, 1), (2, 3))``."""
+    try:
+        return ast.literal_eval(value.strip() or "()") if isinstance(value, str) else value
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        allowed = "groups such as ((0, 1), (2, 3))"
+        raise ProtocolError(explain(where, repr(value), allowed)) from error
 
 
 @dataclasses.dataclass(frozen=True)
 class Field:
     """What a value may be, and how it is read.
 
-    Parameters
-    ----------
-    check, read : callable
-        See `Check` and `brainsleep.values.reading.Read`.
-    words, example : str
-        What several are called, and one in code.
-    item : Field, optional
-        What it holds, of a tuple or a mapping.
-    grows : bool
-        Whether a mapping takes names that it has not yet.
+    `words` are what several are called, `example` is one in code, `item` what a tuple or mapping
+    holds; a mapping that `grows` takes names that it has not yet.
     """
 
     check: Check = lambda value, where, error: value
-    read: reading.Read = lambda value, old, where: value
+    read: Read = lambda value, old, where: value
     words: str = "values"
     example: str = "part"
-    item: Field | None = None
+    item: "Field | None" = None
     grows: bool = False
 
 
 _PLAIN = {
-    bool: Field(flag, reading.flag),
-    int: Field(whole(), reading.whole, "whole numbers", "50"),
-    float: Field(number(), reading.number, "numbers", "0.5"),
-    str: Field(text, reading.text, "texts"),
-    Quantity: Field(check_quantity, reading.quantity, "quantities", "3*mV"),
-    Quantity | str: Field(read=reading.quantity_or_name),
+    bool: Field(spec(bool, allowed="a truth value", fix="write True or False"), _read_flag),
+    int: Field(whole(), _read_whole, "whole numbers", "50"),
+    float: Field(number(), _read_number, "numbers", "0.5"),
+    str: Field(text, words="texts"),
+    Quantity: Field(check_quantity, _read_quantity, "quantities", "3*mV"),
+    Quantity | str: Field(read=_read_quantity_or_name),
 }
 
 
@@ -208,10 +245,9 @@ def _field(hint: Any) -> Field:
         return _mapping(_field(parts[1]))
     if hint in _PLAIN:
         return _PLAIN[hint]
-    if kind in (Union, UnionType) and all(isinstance(part, type) for part in parts):
-        return Field(spec(*parts), reading.made(*parts), "parts")
-    if isinstance(hint, type) and hint is not Any:
-        return Field(spec(hint), reading.made(hint), hint.__name__)
+    kinds = parts if kind in (Union, UnionType) else (hint,)
+    if hint is not Any and all(isinstance(part, type) for part in kinds):
+        return Field(spec(*kinds), _read_object(*kinds), kinds[0].__name__)
     return Field()
 
 
@@ -233,11 +269,11 @@ def _tuple(item: Field, size: int | None) -> Field:
     def check(value: Any, where: str, error: Kind) -> tuple:
         if not isinstance(value, tuple | list) or size not in (None, len(value)):
             raise error(explain(where, show_value(value), allowed, fix))
-        found = tuple(item.check(part, where, error) for part in value)
-        check_distinct([part.name for part in found if hasattr(part, "name")], where, error)
-        return found
+        kept = tuple(item.check(part, where, error) for part in value)
+        check_distinct([part.name for part in kept if hasattr(part, "name")], where, error)
+        return kept
 
-    read = reading.groups if item.item else reading.several(item.read)
+    read = _read_groups if item.item else _read_several(item.read)
     return Field(check, read, "tuples", item=item)
 
 
@@ -250,9 +286,6 @@ def _mapping(item: Field) -> Field:
     return Field(check, words="mappings", item=item)
 
 
-# -- specifications --------------------------------------------------------------------------------
-
-
 @dataclass_transform(
     kw_only_default=True, frozen_default=True, field_specifiers=(dataclasses.field,)
 )
@@ -261,15 +294,9 @@ def specification[T](
 ) -> Callable[[type[T]], type[T]]:
     """Make a class a frozen dataclass that checks and converts what its fields are given.
 
-    Parameters
-    ----------
-    place : str
-        What messages begin with before the name of a field: ``"population '{name}': "``.
-    error : type
-        What is raised for a value that is not allowed, and for fields that are missing, unknown
-        or given without a name.
-    kw_only : bool
-        Whether fields are given by name only.
+    Messages begin with `place` before the name of a field: ``"population '{name}': "``. `error` is
+    raised for a value that is not allowed, and for fields that are missing, unknown or given
+    without a name.
     """
 
     def change(kind: Any) -> Any:
@@ -290,7 +317,7 @@ def specification[T](
             try:
                 signature.bind(self, *unnamed, **given)
             except TypeError:
-                raise _wrong(kind, unnamed, given, error) from None
+                raise _wrong(kind, unnamed, given) from None
             make(self, *unnamed, **given)
 
         kind.__init__ = init
@@ -332,26 +359,21 @@ def _convert(part: Any) -> bool:
     return done
 
 
-def _wrong(kind: Any, unnamed: tuple, given: dict[str, Any], error: Kind) -> BrainsleepError:
+def _wrong(kind: Any, unnamed: tuple, given: dict[str, Any]) -> BrainsleepError:
     """Say what is wrong with the arguments that a specification was given."""
-    name, fields = kind.__name__, [f for f in dataclasses.fields(kind) if f.init]
+    fields = [f for f in dataclasses.fields(kind) if f.init]
     names = [f.name for f in fields]
-    if unknown := [key for key in given if key not in names]:
-        close = closest(unknown[0], names)
-        details = Details(
-            brief=f"{name} takes no '{unknown[0]}'",
-            word=unknown[0],
-            expected=f"one of: {', '.join(names)}",
-            fix=f"did you mean '{close}'?" if close else "",
-            close=close,
-        )
-        return error(f"{details.brief}; {nearest(unknown[0], names)}", details)
+    if unknown := next((key for key in given if key not in names), ""):
+        brief = f"{kind.__name__} takes no '{unknown}'"
+        expected, close = f"one of: {', '.join(names)}", closest(unknown, names)
+        details = Details(brief=brief, word=unknown, expected=expected, close=close)
+        return kind.__error__(f"{brief}; {nearest(unknown, names)}", details)
     absent = (dataclasses.MISSING, dataclasses.MISSING)
-    needed = [f.name for f in fields if (f.default, f.default_factory) == absent]
     positional = [f.name for f in fields if not f.kw_only][: len(unnamed)]
+    needed = [f.name for f in fields if (f.default, f.default_factory) == absent]
     missing = [key for key in needed if key not in given and key not in positional]
-    brief, wanted = f"{name} needs {' and '.join(missing)}", missing
+    brief = f"{kind.__name__} needs {' and '.join(missing)}"
     if len(unnamed) > len(positional) or set(positional) & set(given):
-        brief, wanted = f"{name} takes its values by name", needed or names
-    fix = f"write {', '.join(f'{key}=...' for key in wanted)}"
-    return error(f"{brief}; {fix}", Details(brief=brief, word=name, fix=fix))
+        brief = f"{kind.__name__} takes its values by name"
+    fix = f"write {', '.join(f'{key}=...' for key in missing or names)}"
+    return kind.__error__(f"{brief}; {fix}", Details(brief=brief, word=kind.__name__, fix=fix))

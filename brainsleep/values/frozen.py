@@ -1,7 +1,5 @@
 """Values that specifications are made of, and checks of their kind."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import field
 

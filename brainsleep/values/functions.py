@@ -1,14 +1,11 @@
 """Python functions as plain data: their source, and all that they hold besides.
 
-Two functions of one source do different things where they hold different values: in closures,
-defaults, globals that they read, or the object that a method belongs to. All of that is looked up
-when a function is described. What is no data, such as an open file, is marked as unlike anything
-else, so that nobody takes one such function for another.
+Two functions of one source differ in what they hold: in closures, defaults, globals that they read,
+or the object that a method belongs to. What is no data, such as an open file, is unlike anything.
 """
 
-from __future__ import annotations
-
 import dataclasses
+import dis
 import enum
 import functools
 import hashlib
@@ -27,8 +24,8 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity
 
-from ..files.userfiles import PREFIX, belongs_to_user, is_installed
-from .function_code import fingerprint, globals_read, hash_of, imports, is_in_text, text_of
+from ..errors import ProtocolError, explain
+from ..files.userfiles import PREFIX, UserFile, belongs_to_user, is_installed
 from .units import unit_name
 
 #: Key of what marks a value that is no data.
@@ -40,51 +37,25 @@ _LONGEST = 200
 #: What is told from others by how Python writes it.
 _WRITTEN = (complex, bytes, range, slice, enum.Enum, PurePath, type(...))
 
-#: Functions without Python code.
-_COMPILED = (types.BuiltinFunctionType, types.MethodDescriptorType)
-
-#: What Python itself adds to a class.
-_OF_PYTHON = (types.GetSetDescriptorType, types.MemberDescriptorType)
-
 log = logging.getLogger("brainsleep")
 
 
 def described(function: Callable) -> dict[str, Any]:
-    """Return a function as plain data.
+    """Return a function or method as plain data; raise `ProtocolError` without source code of it.
 
-    Parameters
-    ----------
-    function : callable
-        A function or method.
-
-    Returns
-    -------
-    dict
-        ``kind`` and ``source``; as far as there is something, too, ``code`` of what its source
-        does not tell (a lambda, or a function whose file was edited since it was read), and names
-        and values of ``self``, ``wrapped``, ``defaults``, ``closure``, ``globals``,
-        ``attributes``.
-
-    Raises
-    ------
-    ProtocolError
-        If there is no source code of it.
+    They are its ``kind`` and ``source`` and, as far as there is something, ``code`` of what its
+    source does not tell (a lambda, or a function whose file was edited since), and names and values
+    of ``self``, ``wrapped``, ``defaults``, ``closure``, ``globals`` and ``attributes``.
     """
     if isinstance(function, type):
-        held = _Values().of_class(function)
-        return {"kind": "function", "source": text_of(function, function), "class": _short(held)}
-    return _Values().of_function(function, frozenset())
+        content = _short(_Values().value(function))
+        return {"kind": "function", "source": _text_of(function, function), "class": content}
+    return _Values().of_function(function)
 
 
 def described_class(kind: type) -> Any:
-    """Return the class of a user as plain data: what its objects do is decided there.
-
-    Nothing (None) for a class that is installed.
-    """
-    module = sys.modules.get(kind.__module__)
-    if module is not None and not belongs_to_user(module):
-        return None
-    return _short(_Values().of_class(kind))
+    """Return a user's class as plain data: what its objects do; None for one that is installed."""
+    return None if _is_shipped(kind) else _short(_Values().value(kind))
 
 
 def unlike(value: Any) -> list[str]:
@@ -94,22 +65,36 @@ def unlike(value: Any) -> list[str]:
     return [each for part in value for each in unlike(part)] if isinstance(value, list) else []
 
 
-# -- values ----------------------------------------------------------------------------------------
-
-
 class _Values:
     """Values as plain data; what is met again is described once."""
 
     def __init__(self) -> None:
-        self._done: dict[int, tuple[Any, Any]] = {}
+        self._done: dict[
+            int, tuple[Any, Any]
+        ] = {}  # what is remembered is kept, and its id with it
 
-    def of_function(self, function: Any, inside: frozenset[int]) -> dict[str, Any]:
-        """Describe a function, met when what is `inside` is described."""
+    def value(self, value: Any) -> Any:
+        """Return a value that a function holds as plain data."""
+        if value is None or type(value) in (bool, int, float, str, np.float64):
+            return value
+        if isinstance(value, np.ndarray | np.generic):
+            return _number(value, _name(type(value)))
+        if id(value) not in self._done:
+            self._begin(value)
+            self._done[id(value)] = value, self._described(value)
+        return self._done[id(value)][1]
+
+    def _begin(self, value: Any) -> None:
+        """Say what stands for a value within itself."""
+        self._done.setdefault(id(value), (value, ["again", _name(type(value))]))
+
+    def of_function(self, function: Any) -> dict[str, Any]:
+        """Describe a function, and what it holds."""
         code: Any = getattr(function, "__code__", function)
-        found: dict[str, Any] = {"kind": "function", "source": text_of(code, function)}
-        intact = is_in_text(code, function)
+        content: dict[str, Any] = {"kind": "function", "source": _text_of(code, function)}
+        intact = _is_in_text(code, function)
         if not intact or code.co_name == "<lambda>":
-            found["code"] = fingerprint(code)
+            content["code"] = _fingerprint(code)
         if not intact and not code.co_filename.startswith("<"):
             log.warning(
                 "hook %s: %s was edited since it was read; what was read is run; start again to "
@@ -117,182 +102,149 @@ class _Values:
                 _name(function),
                 code.co_filename,
             )
-        inside |= {id(function), id(getattr(function, "__func__", function))}
-        return found | self._held(function, code, inside)
+        self._begin(function)
+        self._begin(getattr(function, "__func__", function))
+        return content | self._held(function, code)
 
-    def _held(self, function: Any, code: types.CodeType, inside: frozenset[int]) -> dict[str, Any]:
+    def _held(self, function: Any, code: types.CodeType) -> dict[str, Any]:
         """Describe what a function holds, by kind."""
-        found = {}
-        for kind, values in _held(function, code):
-            named = [[name, _short(self.value(value, inside))] for name, value in values]
-            if named:
-                found[kind] = named
-        return found
+        content = {}
+        for kind, values in _held(function, code).items():
+            if values:
+                content[kind] = [[name, _short(self.value(value))] for name, value in values]
+        return content
 
-    def value(self, value: Any, inside: frozenset[int]) -> Any:
-        """Return a value that a function holds as plain data."""
-        if value is None or type(value) in (bool, int, float, str, np.float64):
-            return value
-        if isinstance(value, np.ndarray | np.generic):
-            return _number(value, _name(type(value)))
-        if id(value) in inside:
-            return ["again", _name(type(value))]
-        if id(value) not in self._done:  # what is remembered is kept, and its id with it
-            self._done[id(value)] = value, self._whole(value, inside | {id(value)})
-        return self._done[id(value)][1]
-
-    def _whole(self, value: Any, inside: frozenset[int]) -> Any:
-        if isinstance(value, types.ModuleType | type) or (
-            callable(value) and not isinstance(value, Mapping | list | tuple | set)
-        ):
-            return self._code(value, inside)
-        kind = self._kind(value, inside)
-        if isinstance(value, _WRITTEN):
-            return [kind, repr(value)]
-        if isinstance(value, int | float | str):
-            base = next(base for base in (int, float, str) if isinstance(value, base))
-            return [kind, base.__repr__(value), *self._attributes(value, inside)]
-        more = self._attributes(value, inside)
-        if isinstance(value, list | tuple):
-            return [kind, [self.value(part, inside) for part in value], *more]
-        if isinstance(value, set | frozenset):
-            members = (self.value(part, inside) for part in value)
-            return [kind, sorted(members, key=json.dumps), *more]
-        if isinstance(value, Mapping):
-            parts = [[self.value(k, inside), self.value(v, inside)] for k, v in value.items()]
-            made = getattr(value, "default_factory", None)
-            return [kind, parts, *more, *([self.value(made, inside)] if made else [])]
-        if dataclasses.is_dataclass(value):
-            parts = [[f.name, getattr(value, f.name)] for f in dataclasses.fields(value)]
-            return [kind, self.value(parts, inside), *more]
-        return _mark(_name(type(value)))
-
-    def _kind(self, value: Any, inside: frozenset[int]) -> Any:
-        """Describe the class of a value: by its name if it is installed."""
-        return _name(type(value)) if _is_shipped(type(value)) else self.value(type(value), inside)
-
-    def _attributes(self, value: Any, inside: frozenset[int]) -> list[Any]:
-        """Describe what an object of a user's class has besides what makes it."""
+    def _described(self, value: Any) -> Any:
         kind = type(value)
-        known = {f.name for f in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else ()
+        if isinstance(value, types.ModuleType):
+            return self._module(value) if belongs_to_user(value) else _name(value)
+        if isinstance(value, type):
+            return _name(value) if _is_shipped(value) else self._class(value)
+        if callable(value) and not isinstance(value, Mapping | list | tuple | set):
+            return self._callable(value)
+        name = _name(kind) if _is_shipped(kind) else self.value(kind)
+        if isinstance(value, _WRITTEN):
+            return [name, repr(value)]
+        fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        makes = {f.name: getattr(value, f.name) for f in fields}
         own = {} if _is_shipped(kind) else getattr(value, "__dict__", {})
-        kept = [[n, self.value(v, inside)] for n, v in own.items() if n not in known]
-        return [kept] if kept else []
+        more = [[n, self.value(v)] for n, v in own.items() if n not in makes]
+        ending = [more] if more else []  # what an object of a user's has besides what makes it
+        for base in (int, float, str):
+            if isinstance(value, base):
+                return [name, base.__repr__(value), *ending]
+        if isinstance(value, list | tuple):
+            return [name, [self.value(part) for part in value], *ending]
+        if isinstance(value, set | frozenset):
+            return [name, sorted(map(self.value, value), key=json.dumps), *ending]
+        if isinstance(value, Mapping):
+            parts = [[self.value(k), self.value(v)] for k, v in value.items()]
+            made = getattr(value, "default_factory", None)
+            return [name, parts, *ending, *([self.value(made)] if made else [])]
+        if dataclasses.is_dataclass(value):
+            return [name, self.value([list(item) for item in makes.items()]), *ending]
+        return _mark(_name(kind))
 
-    def _code(self, value: Any, inside: frozenset[int]) -> Any:
-        """Return something to call or a module as plain data: what is installed by its name."""
+    def _callable(self, value: Any) -> Any:
+        """Return something to call as plain data: what is installed by its name."""
         name = _name(type(value))
         if isinstance(value, types.FunctionType | types.MethodType):
             code = value.__code__
             if is_installed(code.co_filename) and not inspect.ismethod(value):
-                held = self._held(value, code, inside) if value.__closure__ else {}
-                held.pop("globals", None)
-                return ["function", _name(value), *([held] if held else [])]
-            with_source = code.co_filename != "<string>"
-            return self.of_function(value, inside) if with_source else _mark(name)
+                content = self._held(value, code) if value.__closure__ else {}
+                content.pop("globals", None)
+                return ["function", _name(value), *([content] if content else [])]
+            return _mark(name) if code.co_filename == "<string>" else self.of_function(value)
         if isinstance(value, functools.partial):
-            return [name, self.value([value.func, value.args, value.keywords], inside)]
-        if isinstance(value, _COMPILED):
+            return [name, self.value([value.func, value.args, value.keywords])]
+        if isinstance(value, types.BuiltinFunctionType | types.MethodDescriptorType):
             owner = getattr(value, "__self__", None)
-            owner = None if isinstance(owner, types.ModuleType) else owner
-            return [name, _name(value), self.value(owner, inside)]
-        if isinstance(value, types.ModuleType):
-            return self._module(value, inside) if belongs_to_user(value) else _name(value)
-        if isinstance(value, type):
-            return _name(value) if _is_shipped(value) else self.of_class(value, inside)
+            return [name, _name(value), self.value(None if inspect.ismodule(owner) else owner)]
         return [name, _name(value)] if _is_known(value) else _mark(name)
 
-    def _module(self, module: types.ModuleType, inside: frozenset[int]) -> Any:
+    def _module(self, module: types.ModuleType) -> Any:
         """Describe a user's module: its text, and all that it holds which is data or code."""
         try:
             text = inspect.getsource(module)
         except (OSError, TypeError):
             return _mark(_name(module))
-        held = []
-        for name, value in vars(module).items():
-            found = None if name.startswith("__") else self.value(value, inside)
-            if found is not None and not unlike(found):
-                held.append([name, _short(found)])
-        return ["module", _name(module), text, held]
+        values = {n: self.value(v) for n, v in vars(module).items() if not n.startswith("__")}
+        data = [[n, _short(v)] for n, v in values.items() if v is not None and not unlike(v)]
+        return ["module", _name(module), text, data]
 
-    def of_class(self, kind: type, inside: frozenset[int] = frozenset()) -> Any:
+    def _class(self, kind: Any) -> Any:
         """Describe a user's class: its text, its attributes, and those of what it is made from."""
-        inside |= {id(kind)}
-        name = _name(kind)
         if hasattr(kind, "_fields") and issubclass(kind, tuple):
-            held = [["_fields", list(getattr(kind, "_fields"))]]  # noqa: B009
+            parts = [["_fields", list(kind._fields)]]
         else:
             try:
-                held = [["source", inspect.getsource(kind)]]
+                parts = [["source", inspect.getsource(kind)]]
             except (OSError, TypeError):
-                return _mark(name)
-        for label, value in vars(kind).items():
-            for part in _parts(value):
-                if not (_by_python(label, part) or _is_written(kind, label)):
-                    held.append([label, _short(self.value(part, inside))])
-        return [name, held, [self.value(base, inside) for base in kind.__bases__]]
+                return _mark(_name(kind))
+        parts += [[label, _short(self.value(part))] for label, part in _attributes(kind)]
+        return [_name(kind), parts, [self.value(base) for base in kind.__bases__]]
 
 
-def _parts(attribute: Any) -> list[Any]:
-    """Return the functions, or the value, that an attribute of a class stands for."""
-    if isinstance(attribute, _OF_PYTHON):
-        return []
-    if isinstance(attribute, property):
-        return [each for each in (attribute.fget, attribute.fset, attribute.fdel) if each]
-    if isinstance(attribute, functools.cached_property):
-        return [attribute.func]
-    return [getattr(attribute, "__func__", attribute)]
-
-
-def _by_python(label: str, part: Any) -> bool:
-    """Tell whether Python added an attribute to a class, as it does to dataclasses."""
-    file = getattr(getattr(part, "__code__", None), "co_filename", None)
-    special = label.startswith("__") and (file is None or is_installed(file))
-    return special or file == "<string>" or label.startswith("_abc")
-
-
-def _is_written(kind: type, label: str) -> bool:
-    """Tell whether the text of a class says all of an attribute: of enums and named tuples."""
+def _attributes(kind: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a user's class has, but for what Python added, or its text says whole."""
+    written = set()
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        written = {*kind._fields, "_fields", "_field_defaults", "_make", "_replace", "_asdict"}
     if issubclass(kind, enum.Enum):
-        return label.startswith("_") or label in kind.__members__
-    fields = getattr(kind, "_fields", None)
-    made = ("_fields", "_field_defaults", "_make", "_replace", "_asdict")
-    return fields is not None and issubclass(kind, tuple) and label in (*fields, *made)
+        written = {*kind.__members__, *(label for label in vars(kind) if label[0] == "_")}
+    by_python = (types.GetSetDescriptorType, types.MemberDescriptorType)
+    for label, value in vars(kind).items():
+        if label in written or isinstance(value, by_python):
+            continue
+        parts = [getattr(value, "__func__", value)]
+        if isinstance(value, property):
+            parts = [each for each in (value.fget, value.fset, value.fdel) if each]
+        elif isinstance(value, functools.cached_property):
+            parts = [value.func]
+        for part in parts:
+            file = getattr(getattr(part, "__code__", None), "co_filename", None)
+            special = label.startswith("__") and (file is None or is_installed(file))
+            if not (special or file == "<string>" or label.startswith("_abc")):
+                yield label, part
 
 
-def _held(function: Any, code: types.CodeType) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
-    """Yield what a function holds, by kind: names and values."""
-    if inspect.ismethod(function):
-        yield "self", [("self", function.__self__)]
-    if hasattr(function, "__wrapped__"):
-        yield "wrapped", [("wrapped", function.__wrapped__)]
+def _held(function: Any, code: types.CodeType) -> dict[str, list[tuple[str, Any]]]:
+    """Return what a function holds, by kind: names and values."""
     defaults = function.__defaults__ or ()
-    named = list(zip(code.co_varnames[: code.co_argcount][::-1], defaults[::-1], strict=False))
-    yield "defaults", [*named[::-1], *sorted((function.__kwdefaults__ or {}).items())]
+    names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
-    yield "closure", [(n, cell.cell_contents) for n, cell in cells if cell != types.CellType()]
-    yield "globals", _globals(function, code)
-    own = getattr(function, "__func__", function).__dict__
-    yield "attributes", sorted((n, v) for n, v in own.items() if n != "__wrapped__")
+    own = dict(getattr(function, "__func__", function).__dict__)
+    wrapped = [("wrapped", own.pop("__wrapped__"))] if "__wrapped__" in own else []
+    return {
+        "self": [("self", function.__self__)] if inspect.ismethod(function) else [],
+        "wrapped": wrapped,
+        "defaults": [
+            *zip(names, defaults, strict=False),
+            *sorted((function.__kwdefaults__ or {}).items()),
+        ],
+        "closure": [(n, cell.cell_contents) for n, cell in cells if cell != types.CellType()],
+        "globals": _globals(function, code),
+        "attributes": sorted(own.items()),
+    }
 
 
 def _globals(function: Any, code: types.CodeType) -> list[tuple[str, Any]]:
     """Return what a function reads from its module, and from modules of the user's."""
-    everything, found = function.__globals__, dict[str, Any]()
-    for first, *rest in sorted(globals_read(code)):
+    everything, values = function.__globals__, dict[str, Any]()
+    for first, *rest in sorted(_globals_read(code)):
         if first not in everything or first == "__name__":
             continue
         name, value = first, everything[first]
         for attribute in rest:
             if not (isinstance(value, types.ModuleType) and belongs_to_user(value)):
                 break
-            found.pop(name, None)  # only what is read of a module
+            values.pop(name, None)  # only what is read of a module
             name, value = f"{name}.{attribute}", getattr(value, attribute, None)
-        found[name] = value
-    for module, names in sorted(imports(code)):
+        values[name] = value
+    for module, names in sorted(_imports(code)):
         if not _is_shipped_name(module):
-            found |= _from(everything, module, names)
-    return sorted(found.items(), key=lambda item: item[0])
+            values |= _from(everything, module, names)
+    return sorted(values.items(), key=lambda item: item[0])
 
 
 def _from(everything: Mapping, module: str, names: tuple[str, ...]) -> dict[str, Any]:
@@ -300,25 +252,23 @@ def _from(everything: Mapping, module: str, names: tuple[str, ...]) -> dict[str,
     given = everything["__builtins__"]
     take = given["__import__"] if isinstance(given, dict) else given.__import__
     try:
-        found = take(module, everything, None, names or ("__name__",))
+        imported = take(module, everything, None, names or ("__name__",))
     except ImportError:
         return {}
     if not names or "*" in names:
-        return {f"import {module}": found}
-    return {f"import {module}.{name}": getattr(found, name, None) for name in names}
+        return {f"import {module}": imported}
+    return {f"import {module}.{name}": getattr(imported, name, None) for name in names}
 
 
 def _is_shipped_name(module: str) -> bool:
     """Tell whether a name that is imported is that of an installed module; it is not imported."""
-    top = module.partition(".")[0]
     try:
-        spec = importlib.util.find_spec(top)
+        spec = importlib.util.find_spec(module.partition(".")[0])
     except (ImportError, ValueError):
         return False
     if spec is None:
         return False
-    places: list[str | None] = list(spec.submodule_search_locations or [])
-    return all(map(is_installed, places or [spec.origin]))
+    return all(map(is_installed, spec.submodule_search_locations or [spec.origin]))  # type: ignore
 
 
 def _is_shipped(kind: type) -> bool:
@@ -329,9 +279,9 @@ def _is_shipped(kind: type) -> bool:
 def _is_known(value: Any) -> bool:
     """Tell whether an installed module has this very object, such as a function, by its name."""
     name = getattr(value, "__name__", "")
-    modules = [getattr(value, "__module__", None), "numpy", "scipy.special"]
-    found = [sys.modules[each] for each in modules if isinstance(each, str) and each in sys.modules]
-    return any(getattr(m, name, None) is value and not belongs_to_user(m) for m in found)
+    names = [getattr(value, "__module__", None), "numpy", "scipy.special"]
+    modules = [sys.modules[each] for each in names if isinstance(each, str) and each in sys.modules]
+    return any(getattr(m, name, None) is value and not belongs_to_user(m) for m in modules)
 
 
 def _name(value: Any) -> str:
@@ -358,4 +308,86 @@ def _mark(name: str) -> dict[str, str]:
 def _short(value: Any) -> Any:
     """Give a long value by its hash, if all of it is data."""
     keep = unlike(value) or len(json.dumps(value)) <= _LONGEST
-    return value if keep else ["hash", hash_of(value)]
+    return value if keep else ["hash", _hash_of(value)]
+
+
+def _text_of(what: Any, function: Any) -> str:
+    """Return the source text of code or of a class."""
+    try:
+        if getattr(what, "co_filename", "") == "<string>":
+            raise OSError("made by exec()")  # Python may find the source of something else
+        if lines := _lines_as_read(what, function):
+            return "".join(inspect.getblock(lines[what.co_firstlineno - 1 :]))
+        return inspect.getsource(what)
+    except (OSError, TypeError) as error:
+        raise ProtocolError(
+            explain(f"hook {function!r}", "no source code", "a function defined in a file")
+        ) from error
+
+
+def _lines_as_read(code: Any, function: Any) -> list[str]:
+    """Return the lines of a user's file as they were when code was read from it, if known."""
+    loader = getattr(sys.modules.get(function.__module__), "__loader__", None)
+    if isinstance(loader, UserFile) and loader.path == getattr(code, "co_filename", ""):
+        return [f"{line}\n" for line in loader.text.split("\n")]  # it may have been edited
+    return []
+
+
+def _is_in_text(code: types.CodeType, function: Any) -> bool:
+    """Tell whether the file that code is from still is what the code was made from."""
+    try:
+        lines = _lines_as_read(code, function) or inspect.findsource(code)[0]
+        whole = compile("".join(lines), code.co_filename, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError):
+        return False
+    codes = [whole]
+    for each in codes:
+        codes += _inner(each)
+    return code in codes
+
+
+def _fingerprint(code: types.CodeType) -> str:
+    """Hash code, the same in every process."""
+
+    def written(constant: Any) -> str:
+        if isinstance(constant, types.CodeType):
+            return _fingerprint(constant)
+        return repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
+
+    names = [code.co_names, code.co_varnames, code.co_freevars]
+    return _hash_of([code.co_code.hex(), list(map(written, code.co_consts)), names])
+
+
+def _globals_read(code: types.CodeType) -> set[tuple[str, ...]]:
+    """Return the global names that code reads, and what it reads of them: a, a.b, a.b.c."""
+    names: set[tuple[str, ...]] = set()
+    chain: tuple[str, ...] = ()
+    for each in dis.get_instructions(code):
+        if each.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            chain = (each.argval,)
+        elif chain and each.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            chain = (*chain, each.argval)
+        elif each.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG"):
+            chain = ()
+        names |= {chain} - {()}
+    return names.union(*map(_globals_read, _inner(code)))
+
+
+def _imports(code: types.CodeType) -> set[tuple[str, tuple[str, ...]]]:
+    """Return what code imports when it runs: modules, and names from them."""
+    names: set[tuple[str, tuple[str, ...]]] = set()
+    before: list[Any] = [None, None]
+    for each in dis.get_instructions(code):
+        if each.opname == "IMPORT_NAME" and not before[0]:  # not from its own package
+            names.add((each.argval, tuple(before[1] or ())))
+        before = [before[1], each.argval]
+    return names.union(*map(_imports, _inner(code)))
+
+
+def _inner(code: types.CodeType) -> list[types.CodeType]:
+    return [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
+
+
+def _hash_of(value: Any) -> str:
+    """Hash plain data."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

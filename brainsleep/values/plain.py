@@ -1,26 +1,25 @@
 """Specifications as plain data, which JSON can hold exactly, and made of it again.
 
-What a field holds is told by its annotation; where that is a class with subclasses, by the name of
-the class in the data. Only classes that are loaded already come into question, and nothing in the
-data is evaluated, so it may come from anyone.
+What a field holds is told by its annotation, and which class by its name among those loaded.
+Nothing in the data is evaluated, so it may come from anyone.
 """
-
-from __future__ import annotations
 
 import dataclasses
 import types
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
+from itertools import repeat
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from brian2 import Quantity
 
 from ..errors import SpecError, explain, nearest
+from .fields import place
 from .frozen import Frozen
 from .functions import described, described_class
-from .quantities import check_quantity, read_quantity
+from .quantities import one_quantity, read_quantity
 from .units import unit_name
 
 
@@ -45,119 +44,76 @@ def plain(value: Any) -> Any:
 
 
 def from_plain[T](kind: type[T], data: Any) -> T:
-    """Make a specification of plain data: the inverse of `plain`.
+    """Make a specification of a class, or derived from it, of plain data: the inverse of `plain`.
 
-    Parameters
-    ----------
-    kind : type
-        A class of specifications, or their base.
-    data : dict
-        From `plain`. Fields that are not there have their default.
-
-    Returns
-    -------
-    kind
-        Checked as any other.
-
-    Raises
-    ------
-    BrainsleepError
-        If the data are of something else, or hold a function, which cannot be made of them.
+    Raise `BrainsleepError` if they are data of something else, or hold a function, which cannot be
+    made of them.
     """
-    return _value(kind, data, kind.__name__, _made)
+    return _whole(kind, data, _made)
 
 
 def outlined[T](kind: type[T], data: Any) -> T:
     """Make what can be read as a specification, but never be run, of plain data.
 
     Nothing is checked and no equation is parsed. What does not fit its field stays as it is in the
-    data; fields that are unknown are left out.
-
-    Parameters
-    ----------
-    kind : type
-        A class of specifications, or their base.
-    data : dict
-        From `plain`, maybe of another version.
-
-    Raises
-    ------
-    SpecError
-        If it is no dictionary.
+    data, maybe of another version; fields that are unknown are left out. Raise `SpecError` if it is
+    no dictionary.
     """
-    return _value(kind, data, kind.__name__, _outlined)
+    return _whole(kind, data, _outlined)
 
 
-#: Makes an object of its class, plain data, and where these are.
-_Make = Callable[[type, Mapping[str, Any], str], Any]
+#: Makes an object of its class and plain data.
+_Make = Callable[[Any, Mapping[str, Any]], Any]
 
 
-def _value(kind: Any, data: Any, where: str, make: _Make) -> Any:
-    """Return data as what an annotation says; raise `SpecError` if they do not fit."""
-    outer, inner = get_origin(kind), get_args(kind)
-    if isinstance(kind, types.UnionType) or outer is Union:
-        for choice in inner:
-            if (found := _fitting(choice, data, where, make)) is not _NOTHING:
-                return found
-        specs = [choice for choice in inner if isinstance(data, Mapping) and _family(choice)]
-        if len(specs) == 1:  # which says what is wrong
-            return _value(specs[0], data, where, make)
-    elif outer is tuple and isinstance(data, list | tuple):
-        kinds = inner[:1] * len(data) if inner[-1] is Ellipsis else inner
-        if len(kinds) == len(data):
-            pairs = enumerate(zip(kinds, data, strict=True))
-            return tuple(_value(one, each, f"{where}[{k}]", make) for k, (one, each) in pairs)
-    elif outer is Mapping and isinstance(data, Mapping):
-        return Frozen({k: _value(inner[1], v, f"{where}.{k}", make) for k, v in data.items()})
-    elif Callable in (kind, outer):
-        allowed, fix = "none", "leave it out, and give the function itself to what is made"
-        raise SpecError(explain(where, "the description of a function", allowed, fix))
-    elif kind is Quantity and not isinstance(data, bool):
-        with suppress(SpecError):
-            return check_quantity(read_quantity(data) if isinstance(data, str) else data, where)
-    elif kind is np.ndarray and isinstance(data, list):
-        return np.array(data)
-    elif kind in _SCALARS:
-        if isinstance(data, _SCALARS[kind]) and isinstance(data, bool) == (kind is bool):
-            return data
-    elif isinstance(kind, type) and isinstance(data, Mapping):
-        return make(_class(kind, data, where), data, where)
-    raise SpecError(explain(where, repr(data)[:80], getattr(kind, "__name__", str(kind))))
+def _whole[T](kind: type[T], data: Any, make: _Make) -> T:
+    value = _typed(kind, data, make)
+    if not isinstance(value, kind):
+        raise SpecError(explain(kind.__name__, repr(data)[:80], f"a {kind.__name__}"))
+    return value
 
 
-_NOTHING = object()
+def _typed(hint: Any, data: Any, make: _Make) -> Any:
+    """Return data as what an annotation says; as they are if they do not fit."""
+    choices = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for choice in choices:
+        outer, inner = get_origin(choice), get_args(choice)
+        if outer is Mapping and isinstance(data, Mapping):
+            return Frozen({name: _typed(inner[1], each, make) for name, each in data.items()})
+        if outer is tuple and isinstance(data, list | tuple):
+            kinds = inner[:1] * len(data) if inner[-1] is Ellipsis else inner
+            fits = len(kinds) == len(data)
+            return tuple(map(_typed, kinds, data, repeat(make))) if fits else data
+        if choice is np.ndarray and isinstance(data, list):
+            return np.array(data)
+        if choice is Quantity and not isinstance(data, bool):
+            with suppress(SpecError):
+                value = one_quantity(read_quantity(data) if isinstance(data, str) else data)
+                if value is not None:
+                    return value
+    if isinstance(data, Mapping):
+        family = {name: kind for choice in choices for name, kind in _family(choice).items()}
+        return make(_class(family, data), data) if family else data
+    return data
 
-#: What stands for values of these kinds among plain data.
-_SCALARS: dict[Any, Any] = {
-    bool: bool, int: int, float: int | float, str: str, types.NoneType: types.NoneType
-}  # fmt: skip
 
-
-def _fitting(kind: Any, data: Any, where: str, make: _Make) -> Any:
-    try:
-        return _value(kind, data, where, make)
-    except SpecError:
-        return _NOTHING
-
-
-def _class(kind: type, data: Mapping[str, Any], where: str) -> type:
-    """Return which class of a kind is meant: the one that is named, else that has the fields."""
-    family = _family(kind)
+def _class(family: dict[str, Any], data: Mapping[str, Any]) -> Any:
+    """Return which class is meant: the one that is named, else that has the fields."""
     if (named := str(data.get("kind"))) in family:
         return family[named]
-    having = [each for each in family.values() if data.keys() - {"kind"} <= _hints(each).keys()]
-    chosen = next(iter([*having, *family.values()]), None)
-    if chosen is None or ("kind" in data and "kind" not in _hints(chosen)):
-        raise SpecError(explain(f"{where}: kind", named, " or ".join(family)))
+    having = [kind for kind in family.values() if data.keys() - {"kind"} <= _hints(kind).keys()]
+    chosen = [*having, *family.values()][0]
+    if "kind" in data and "kind" not in _hints(chosen):
+        raise SpecError(explain("kind", named, " or ".join(family)))
     return chosen
 
 
 def _family(kind: Any) -> dict[str, Any]:
     """Return the specifications among a class and what is derived from it, by name."""
-    found: dict[str, Any] = {kind.__name__: kind} if hasattr(kind, "__dataclass_fields__") else {}
-    for each in kind.__subclasses__():
-        found |= _family(each)
-    return found
+    classes: list[Any] = [kind] if isinstance(kind, type) else []
+    for each in classes:
+        classes += type.__subclasses__(each)
+    return {each.__name__: each for each in classes if hasattr(each, "__dataclass_fields__")}
 
 
 @cache
@@ -167,30 +123,32 @@ def _hints(kind: Any) -> dict[str, Any]:
     return {item.name: hints[item.name] for item in dataclasses.fields(kind)}
 
 
-def _made(kind: Any, data: Mapping[str, Any], where: str) -> Any:
+def _made(kind: Any, data: Mapping[str, Any]) -> Any:
     """Make a specification with all its checks."""
     hints = _hints(kind)
     given = {name: value for name, value in data.items() if name in hints or name != "kind"}
-    if unknown := [name for name in given if name not in hints]:
-        raise SpecError(f"{where}: there is no '{unknown[0]}'; {nearest(unknown[0], hints)}")
-    derived = {item.name for item in dataclasses.fields(kind) if not item.init}
-    values = {k: _value(hints[k], v, f"{where}.{k}", _made) for k, v in given.items()}
-    found = kind(**{name: value for name, value in values.items() if name not in derived})
-    for name in derived & values.keys():
-        if getattr(found, name) != values[name]:
-            raise SpecError(explain(f"{where}.{name}", getattr(found, name), values[name]))
-    return found
+    for name in given:
+        if name not in hints:
+            raise SpecError(f"{kind.__name__}: there is no '{name}'; {nearest(name, hints)}")
+    values = {name: _typed(hints[name], each, _made) for name, each in given.items()}
+    derived = {item.name for item in dataclasses.fields(kind) if not item.init} & values.keys()
+    made = kind(**{name: value for name, value in values.items() if name not in derived})
+    for name in derived:
+        if getattr(made, name) != values[name]:
+            raise SpecError(explain(place(made, name), getattr(made, name), values[name]))
+    return made
 
 
-def _outlined(kind: Any, data: Mapping[str, Any], where: str) -> Any:
-    found: Any = object.__new__(kind)
+def _outlined(kind: Any, data: Mapping[str, Any]) -> Any:
+    made: Any = object.__new__(kind)
     for item in dataclasses.fields(kind):
         if item.name in data:
             value = data[item.name]
-            fitting = _fitting(_hints(kind)[item.name], value, f"{where}.{item.name}", _outlined)
-            object.__setattr__(found, item.name, value if fitting is _NOTHING else fitting)
+            with suppress(SpecError):
+                value = _typed(_hints(kind)[item.name], value, _outlined)
+            object.__setattr__(made, item.name, value)
         elif item.default_factory is not dataclasses.MISSING:
-            object.__setattr__(found, item.name, item.default_factory())
+            object.__setattr__(made, item.name, item.default_factory())
         elif item.default is not dataclasses.MISSING:
-            object.__setattr__(found, item.name, item.default)
-    return found
+            object.__setattr__(made, item.name, item.default)
+    return made

@@ -1,10 +1,9 @@
 """Checks of single values: finite numbers, times, quantities of the right units."""
 
-from __future__ import annotations
-
 import math
 import numbers
 import re
+from contextlib import suppress
 from typing import TypeGuard
 
 import numpy as np
@@ -22,37 +21,27 @@ _LONGEST = 200
 def read_quantity(text: str) -> int | float | Quantity | None:
     """Read a number, or a number with its unit, from text; None if it is something else.
 
-    Nothing is evaluated, so the text may come from anyone.
+    Nothing is evaluated, so the text may come from anyone. Raise `SpecError` for an unknown unit.
 
-    Raises
-    ------
-    SpecError
-        If the unit is none that Brian2 knows.
-
-    Examples
-    --------
     >>> read_quantity("0.03 second"), read_quantity("5*mV/ms"), read_quantity("7")
     (30. * msecond, 5. * metre ** 2 * kilogram * second ** -4 * amp ** -1, 7)
     """
-    found = _NUMBER.match(text) if len(text) <= _LONGEST else None
-    if not found:
+    match = _NUMBER.match(text) if len(text) <= _LONGEST else None
+    if not match:
         return None
-    rest = text[found.end() :].strip()
-    if not rest:
-        whole = re.fullmatch(r"[-+]?\d{1,300}", found[1])  # more digits than a float can hold
-        return int(found[1]) if whole else float(found[1])
-    unit = read_unit(rest.removeprefix("*"))
-    return None if unit is None else float(found[1]) * unit
+    if rest := text[match.end() :].strip():
+        unit = read_unit(rest.removeprefix("*"))
+        return None if unit is None else float(match[1]) * unit
+    whole = re.fullmatch(r"[-+]?\d{1,300}", match[1])  # more digits than a float can hold
+    return int(match[1]) if whole else float(match[1])
 
 
 def is_number(value: object) -> TypeGuard[float]:
     """Tell whether `value` is a plain finite number: no unit, not a truth value."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
-        return False
+    with suppress(OverflowError):  # a whole number that no float can hold
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            return math.isfinite(value)
+    return False
 
 
 def check_whole(
@@ -69,12 +58,12 @@ def check_whole(
     Every count of this package is checked here: Python's integers and NumPy's are whole numbers,
     truth values and floats are not. What `note` says is added to what is expected.
     """
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or int(value) < least:  # type: ignore[call-overload]
+    whole = int(value) if isinstance(value, numbers.Integral) else -1
+    if isinstance(value, bool) or whole < least:
         raise error(explain(where, repr(value), f"a whole number of at least {least}{note}"))
-    if int(value) > most:  # type: ignore[call-overload]
+    if whole > most:
         raise error(explain(where, value, f"at most {most}{note}"))
-    return int(value)  # type: ignore[call-overload]
+    return whole
 
 
 def check_time(value: object, where: str, error: type[BrainsleepError] = SpecError) -> Quantity:
@@ -89,12 +78,8 @@ def check_time(value: object, where: str, error: type[BrainsleepError] = SpecErr
 
 def check_quantity(value: object, where: str, error: type[BrainsleepError] = SpecError) -> Quantity:
     """Return `value` as one finite quantity; raise `error` otherwise."""
-    try:
-        quantity = Quantity(value, dtype=np.float64)  # a whole number would be pickled as one
-        if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
-            return quantity
-    except (TypeError, ValueError, OverflowError):
-        pass
+    if (quantity := one_quantity(value)) is not None:
+        return quantity
     word = _last_word(where)
     details = Details(word=word, found=repr(value), defines=(word,))
     raise error(explain(where, repr(value), "one finite number with unit"), details)
@@ -104,19 +89,28 @@ def check_units(
     value: object, like: Quantity, where: str, error: type[BrainsleepError] = SpecError
 ) -> Quantity:
     """Return `value` as one quantity with the units of `like`; raise `error` otherwise."""
-    quantity = check_quantity(value, where, error)
+    quantity = one_quantity(value)
     dimensions = get_dimensions(like)  # a number without unit may have none of its own
-    if quantity.dim != dimensions:
-        got = value if isinstance(value, Quantity) else f"{value} (no unit)"
-        details = Details(
-            word=_last_word(where),
-            found=str(got),
-            expected=readable_unit(dimensions),
-            fix=f"give a value such as {as_code(like)}",
-        )
-        allowed = f"a value in {unit_name(like)}, such as {as_code(like)}"
-        raise error(explain(where, got, allowed), details)
-    return quantity
+    if quantity is not None and quantity.dim == dimensions:
+        return quantity
+    got = str(value) if isinstance(value, Quantity) else f"{value!r} (no unit)"
+    details = Details(
+        word=_last_word(where),
+        found=got,
+        expected=readable_unit(dimensions),
+        fix=f"give a value such as {as_code(like)}",
+    )
+    allowed = f"a finite value in {unit_name(like)}, such as {as_code(like)}"
+    raise error(explain(where, got, allowed), details)
+
+
+def one_quantity(value: object) -> Quantity | None:
+    """Return a value as one finite quantity, if it is that."""
+    with suppress(TypeError, ValueError, OverflowError):
+        quantity = Quantity(value, dtype=np.float64)  # a whole number would be pickled as one
+        if quantity.shape == () and np.isfinite(float(np.asarray(quantity))):
+            return quantity
+    return None
 
 
 def _last_word(where: str) -> str:

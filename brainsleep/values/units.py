@@ -1,8 +1,7 @@
 """Units as text: their names, from dimensions alone, and units from what was written."""
 
-from __future__ import annotations
-
 import re
+from itertools import product
 
 from brian2 import Quantity, amp, farad, get_dimensions, second, siemens, volt
 from brian2.core.namespace import DEFAULT_UNITS
@@ -29,10 +28,7 @@ _FACTOR = re.compile(rf"([*/]?)\s*{_ONE}")
 def read_unit(text: str) -> Quantity | None:
     """Read a product of powers of units such as ``ms``, ``mV/ms``, ``volt**-1``; else None.
 
-    Raises
-    ------
-    SpecError
-        If there is no unit of such a name.
+    Raise `SpecError` if there is no unit of such a name.
     """
     if not _PRODUCT.fullmatch(text):
         return None
@@ -55,9 +51,9 @@ def unit_name(value: object) -> str:
     dim = get_dimensions(value)
     if dim is DIMENSIONLESS:
         return "1"
-    for product, ending in ((dim, ""), (dim * second.dim, "/second")):
+    for dimensions, ending in ((dim, ""), (dim * second.dim, "/second")):
         for name in _NAMED_UNITS:
-            if DEFAULT_UNITS[name].dim == product:
+            if DEFAULT_UNITS[name].dim == dimensions:
                 return name + ending
     powers = zip(_BASE_UNITS, base_powers(dim).values(), strict=True)
     return "*".join(name if power == 1 else f"{name}**{power:g}" for name, power in powers if power)
@@ -87,16 +83,15 @@ def readable_unit(dim: Dimension) -> str:
         return "1/second (hertz)"
     if "**" not in name:
         return name
-    for first in _COMMON_UNITS:
-        for second_ in _COMMON_UNITS:
-            one, other = DEFAULT_UNITS[first].dim, DEFAULT_UNITS[second_].dim
-            for product, text in (
-                (one * other, f"{first}**2" if first == second_ else f"{first}*{second_}"),
-                (one / other, f"{first}/{second_}"),
-                (one / other**2, f"{first}/{second_}**2"),
-            ):
-                if product is dim:
-                    return text
-            if one**-1 is dim:
-                return f"1/{first}"
+    for first, second_ in product(_COMMON_UNITS, repeat=2):
+        one, other = DEFAULT_UNITS[first].dim, DEFAULT_UNITS[second_].dim
+        written = {
+            f"{first}**2" if first == second_ else f"{first}*{second_}": one * other,
+            f"{first}/{second_}": one / other,
+            f"{first}/{second_}**2": one / other**2,
+            f"1/{second_}": other**-1,
+        }
+        for text, dimensions in written.items():
+            if dimensions is dim:
+                return text
     return name

@@ -659,7 +659,7 @@ GRIDS = [
     found = [f.text for f in examine(str(written(tmp_path, constructed))).mistakes]
     for words in (
         "alarms.saturation: got 2", "alarms.silence: got 10", "alarms.runaway: got 0",
-        "stop on 'runawy'", "initial weights: low", "initial weights: high",
+        "alarms.stop_on: got 'runawy'", "initial weights: low", "initial weights: high",
         "2.0..1.0", "incoming_sum: got -1", "initial_weights.result: got 3",
         "initial_weights.snapshot: got 4", "initial_weights.projections: got 'ee'",
         "grid one: seeds", "grid one: data.n_train", "backend 'cppp'", "grid two: data.n_test",

@@ -100,7 +100,7 @@ def test_the_test_has_the_weights_that_were_put_back(runs):
         ({"readout.fit_share": 0}, "more than 0 and at most 1"),
         ({"readout.beside": "(x)"}, "no population 'x'"),
         ({"readout.beside": "(input)"}, "takes the stimulus"),
-        ({"schedule.sleep.tolerance": 1}, "a fraction from 0"),
+        ({"schedule.sleep.tolerance": 1}, "at least 0 and less than 1"),
     ],
 )
 def test_what_does_not_fit_together_is_said(changes, message):

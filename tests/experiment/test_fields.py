@@ -195,9 +195,9 @@ def test_values_are_converted():
         ("lengths", (0,), "nap.lengths: got 0; expected a whole number of at least 1"),
         ("size", (1, 2, 3), "nap.size: got (1, 2, 3); expected a tuple of 2 whole numbers"),
         ("gates", 3, "nap.gates: got 3; expected {name: value}"),
-        ("gates", {"a": 2}, "nap.gates.a: got 2; expected a number from 0 to 1"),
+        ("gates", {"a": 2}, "nap.gates.a: got 2; expected a number of at least 0 and at most 1"),
         ("after", 3, "nap.after: got 3 (no unit); expected a time such as 300*ms"),
-        ("rate", 3 * ms, "nap.rate: got 3. ms; expected a value in hertz, such as 1*Hz"),
+        ("rate", 3 * ms, "nap.rate: got 3. ms; expected a finite value in hertz, such as 1*Hz"),
         ("rate", 0 * Hz, "nap.rate: got 0. Hz; expected more than 0. Hz"),
         (
             "stage",

@@ -202,7 +202,7 @@ def test_times_are_positive(value):
             lambda: table(1, sleep=sleep(decai=1)),
             ("schedule.sleep.gates", "no gate 'decai'", "did you mean 'decay'?"),
         ),
-        (lambda: wake(noise=2), ("wake.gates.noise", "got 2", "from 0 to 1")),
+        (lambda: wake(noise=2), ("wake.gates.noise", "got 2", "at least 0 and at most 1")),
         (lambda: wake(noise=float("nan")), ("wake.gates.noise", "got nan")),
         (lambda: wake(noise="1"), ("wake.gates.noise", "got '1'")),
         (lambda: Phase(kind="wakee", gates={}), ("'wakee'", "did you mean 'wake'?")),

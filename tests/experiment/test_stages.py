@@ -15,8 +15,8 @@ from rich.console import Console
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import ProtocolError, ScheduleError
 from brainsleep.experiment.protocol import load_protocol, run_id
-from brainsleep.experiment.schedule import MAX_STEPS, Schedule, SleepStage, nrem, rem, sleep
-from brainsleep.experiment.stages import cut
+from brainsleep.experiment.schedule import MAX_STEPS, Schedule, sleep
+from brainsleep.experiment.stages import SleepStage, cut, nrem, rem
 from brainsleep.models.lif import LIF
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.models.sleep import MEMBRANE_NOISE
@@ -203,20 +203,26 @@ def test_stages_change_neither_wake_nor_the_length_of_sleep(fraction, share, cyc
 @pytest.mark.parametrize(
     ("make", "parts"),
     [
-        (lambda: nrem(0), ("sleep.stages.nrem.share", "got 0", "above 0", "leave the stage out")),
+        (
+            lambda: nrem(0),
+            ("stages.nrem.share", "got 0", "more than 0", "leave the stage out"),
+        ),
         (lambda: rem(-1), ("sleep.stages.rem.share", "got -1")),
         (lambda: rem("0.2"), ("sleep.stages.rem.share", "got '0.2'")),
         (lambda: nrem(float("nan")), ("sleep.stages.nrem.share", "got nan")),
         (lambda: nrem(True), ("sleep.stages.nrem.share", "got True")),
         (lambda: SleepStage("N 3", 1), ("sleep stage: name", "got 'N 3'", "lower-case")),
         (lambda: SleepStage(3, 1), ("sleep stage: name", "got 3")),
-        (lambda: nrem(slow=2), ("sleep.stages.nrem.gates.slow", "got 2", "from 0 to 1")),
+        (
+            lambda: nrem(slow=2),
+            ("sleep.stages.nrem.gates.slow", "got 2", "at least 0 and at most 1"),
+        ),
         (lambda: SleepStage("n", 1, [1]), ("sleep.stages.n.gates", "got [1]", "{name: value}")),
-        (lambda: sleep(stages=nrem()), ("sleep.stages", "got a SleepStage", "(nrem(),) for one")),
-        (lambda: sleep(stages=("nrem",)), ("sleep.stages", "a tuple of SleepStage")),
+        (lambda: sleep(stages=nrem()), ("sleep.stages", "got a SleepStage", "(part,) for one")),
+        (lambda: sleep(stages=("nrem",)), ("sleep.stages", "got 'nrem'", "expected SleepStage")),
         (
             lambda: sleep(stages=(nrem(), rem(), nrem())),
-            ("sleep.stages", "two called 'nrem'", "distinct names", "set cycles"),
+            ("sleep.stages", "two parts are called 'nrem'", "another name"),
         ),
         (lambda: sleep(stages=(nrem(),), cycles=0), ("sleep.cycles", "got 0", "at least 1")),
         (lambda: sleep(stages=(nrem(),), cycles=1.5), ("sleep.cycles", "got 1.5", "whole number")),

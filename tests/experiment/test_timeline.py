@@ -88,7 +88,7 @@ def test_what_decides_is_in_the_id(changes):
     [
         (lambda: awake(0 * second), ("wake.duration", "more than 0 s")),
         (lambda: awake(3), ("wake.duration", "a time such as")),
-        (lambda: awake(1 * second, rate=-1 * Hz), ("wake.rate", "at least 0 Hz")),
+        (lambda: awake(1 * second, rate=-1 * Hz), ("wake.rate", "at least 0. Hz")),
         (lambda: awake(1 * second, rate=3), ("wake.rate", "got 3")),
         (lambda: asleep(1 * second, decay=2), ("sleep.gates", "decay")),
         (lambda: Period(kind="nap", duration=1 * second), ("'nap'", "wake", "sleep")),
@@ -97,7 +97,7 @@ def test_what_decides_is_in_the_id(changes):
         (lambda: Timeline(periods=TIMELINE.periods, times=0), ("timeline.times", "at least 1")),
         (
             lambda: PROTOCOL.override({"schedule": Timeline(periods=(asleep(1 * second, dec=1),))}),
-            ("number 0 (sleep)", "no gate 'dec'", "did you mean 'decay'?"),
+            ("timeline.periods: sleep", "no gate 'dec'", "did you mean 'decay'?"),
         ),
         (
             lambda: Timeline(periods=(awake(1.5 * ms),)).compile(NETWORK.gates, NETWORK.dt),
@@ -107,7 +107,7 @@ def test_what_decides_is_in_the_id(changes):
             lambda: Timeline(periods=(awake(1e6 * second),), slot=1 * ms).compile(
                 NETWORK.gates, NETWORK.dt
             ),
-            ("timeline: slots", "make slots longer"),
+            ("schedule: slots", "make slots longer"),
         ),
         (
             lambda: Protocol(name="x", network=NETWORK, schedule=Schedule()),

@@ -14,7 +14,8 @@ from fix_table import carry_out, command, rows
 import brainsleep.run.compare
 from brainsleep.backends.base import make_backend
 from brainsleep.experiment.protocol import load_protocol
-from brainsleep.experiment.schedule import SleepStage, nrem, rem, sleep
+from brainsleep.experiment.schedule import sleep
+from brainsleep.experiment.stages import SleepStage, nrem, rem
 from brainsleep.experiment.start import SavedWeights
 from brainsleep.models.lif import LIF
 from brainsleep.run.batch import check_alike
@@ -230,6 +231,8 @@ FIXES = [
                     "network.projections.ee.weights.incoming_sum", "encoder.size",
                     "network.projections.*.rules.*.lr", "record.alarms.runaway")
     ),
+    ("write True or False", lambda: TINY.override({"record.weights_at_phases": "soon"}),
+     lambda: TINY.override({"record.weights_at_phases": "False"})),
     (
         "name one as FILE.py:NAME or set one of its fields",
         lambda: tiny(network__projections__ee__rules__stdp_nearest_reversed=3),
@@ -257,9 +260,9 @@ FIXES = [
               tiny(schedule__sleep__cadence="time"))),
     ("leave the stage out instead of giving it nothing",
      lambda: sleep(0.2, stages=(nrem(0), rem(1))), lambda: sleep(0.2, stages=(rem(1),))),
-    ("write (nrem(0.8), rem(0.2)), or (nrem(),) for one", lambda: sleep(0.2, stages=nrem()),
-     lambda: (sleep(0.2, stages=(nrem(0.8), rem(0.2))), sleep(0.2, stages=(nrem(),)))),
-    ("set cycles to repeat the stages, or give one another name",
+    ("write ({},) for one", lambda: sleep(0.2, stages=nrem()),
+     lambda part: (sleep(0.2, stages=(nrem(0.8), rem(0.2))), sleep(0.2, stages=(nrem(),)))),
+    ("give one another name",
      lambda: sleep(0.2, stages=(nrem(), rem(), nrem())),
      lambda: (sleep(0.2, stages=(nrem(), rem()), cycles=2),
               sleep(0.2, stages=(nrem(), rem(), dataclasses.replace(nrem(), name="late"))))),
@@ -306,7 +309,8 @@ FIXES = [
     ("raise data.n_{}", lambda: of_tasks(data__n_readout=1),
      lambda part: of_tasks(**{f"data__n_{part}": 40})),
     # readouts
-    ("write (50,) for one", lambda: Readout(label_counts=50), lambda: Readout(label_counts=(50,))),
+    ("write ({},) for one", lambda: Readout(label_counts=50),
+     lambda count: Readout(label_counts=(int(count),))),
     ("set readout.fit_last to 0", lambda: layered(readout__fit_last=5),
      lambda: layered(readout__fit_last=0)),
     ("leave them out, or tasks.classes",

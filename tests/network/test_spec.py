@@ -258,16 +258,19 @@ def test_comments_in_code_are_not_names():
         ),
         (
             lambda: neuron(initial={"v": 3}),
-            ("neuron 'nn': initial v", "got 3 (no unit)", "a value in volt"),
+            ("neuron 'nn': initial v", "got 3 (no unit)", "a finite value in volt"),
         ),
-        (lambda: neuron(initial={"v": "tau"}), ("neuron 'nn': initial v", "a value in volt")),
+        (
+            lambda: neuron(initial={"v": "tau"}),
+            ("neuron 'nn': initial v", "a finite value in volt"),
+        ),
         (
             lambda: neuron().with_parameters(tau=3 * mV),
-            ("nn: parameter tau", "got 3. mV", "a value in second"),
+            ("nn: parameter tau", "got 3. mV", "a finite value in second"),
         ),
         (
             lambda: neuron().with_parameters(tau=3),
-            ("nn: parameter tau", "got 3 (no unit)", "a value in second"),
+            ("nn: parameter tau", "got 3 (no unit)", "a finite value in second"),
         ),
         (
             lambda: rule(on_pre="w = w + tau"),
@@ -420,7 +423,7 @@ def test_unit_name_reads_back():
         ),
         (
             lambda: neuron(initial={"v": [1, 2] * mV}),
-            ("neuron 'nn': initial v", "one finite number"),
+            ("neuron 'nn': initial v", "a finite value in volt"),
         ),
         (
             lambda: neuron(method="eurler"),
@@ -432,7 +435,7 @@ def test_unit_name_reads_back():
         ),
         (
             lambda: neuron().with_parameters(tau="3*ms"),
-            ("nn: parameter tau", "got '3*ms'", "one finite number"),
+            ("nn: parameter tau", "got '3*ms'", "a finite value in second"),
         ),
     ],
 )

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from brainsleep.errors import BrainsleepError, SpecError
 from brainsleep.experiment.protocol import Protocol, load_protocol, run_id
-from brainsleep.experiment.schedule import Phase, SleepPhase, nrem, rem, sleep, wake
+from brainsleep.experiment.schedule import Phase, SleepPhase, sleep, wake
+from brainsleep.experiment.stages import nrem, rem
 from brainsleep.files.load import load_module, shipped
 from brainsleep.network.models import KINDS, Model
 from brainsleep.network.spec import Network
@@ -149,7 +150,11 @@ def test_a_forged_description_is_an_error_or_a_protocol(data):
             assert "\n" not in str(error)
         else:
             assert_same(made)
-        assert isinstance(Protocol.outlined(found), Protocol)
+        if found.get("kind") == "Protocol":
+            assert isinstance(Protocol.outlined(found), Protocol)
+        else:
+            with pytest.raises(SpecError, match="kind: got .*; expected Protocol"):
+                Protocol.outlined(found)
 
 
 @pytest.mark.parametrize(

@@ -58,13 +58,13 @@ def seen(protocol, counts, fractions=()):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"saturation": 2}, ("alarms.saturation: got 2", "from 0 to 1")),
+        ({"saturation": 2}, ("alarms.saturation: got 2", "at least 0 and at most 1")),
         ({"saturation": "much"}, ("alarms.saturation",)),
         ({"silence": 10}, ("alarms.silence: got 10 (no unit)", "second")),
         ({"runaway": 3 * second}, ("alarms.runaway", "hertz")),
         ({"window": 0 * ms}, ("alarms.window", "more than 0")),
         ({"stop_on": "runaway"}, ("alarms.stop_on", "a tuple")),
-        ({"stop_on": ("runawy",)}, ("stop on 'runawy'", "did you mean 'runaway'?")),
+        ({"stop_on": ("runawy",)}, ("alarms.stop_on: got 'runawy'", "did you mean 'runaway'?")),
     ],
 )
 def test_limits_are_checked(changes, words):

@@ -112,8 +112,8 @@ def test_a_resumed_run_has_looked_as_often(tmp_path, monkeypatch):
     [
         ((MeanPotential(), MeanPotential(population="i")), ("record.observers", "potential")),
         ((3,), ("record.observers", "3")),
-        ((Nameless(),), ("record.observers", "'Nameless' has no name")),
-        ((Taken(),), ("record.observers", "'weights'", "another name")),
+        ((Nameless(),), ("record.observers", "'' of a Nameless", "write name = ")),
+        ((Taken(),), ("record.observers", "'weights'", "a name of its own")),
     ],
 )
 def test_mistakes_are_explained(observers, parts):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from brainsleep.errors import DataError, ProtocolError, ScheduleError
 from brainsleep.experiment.observer import View
 from brainsleep.experiment.protocol import load_protocol, run_id
-from brainsleep.experiment.schedule import Order, Schedule, sleep
+from brainsleep.experiment.schedule import Schedule, sleep
+from brainsleep.experiment.slots import Order
 from brainsleep.results.store import read_result
 from brainsleep.run.observers.recorder import Recorder
 from brainsleep.run.segment import Capacity, Recording

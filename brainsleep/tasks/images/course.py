@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...experiment.cadence import without_sleep
 from ...experiment.early_stopping import EarlyStopping
 from ...experiment.observer import Observer, View
 from ...experiment.protocol import Protocol
@@ -57,7 +56,7 @@ class ImagesCourse(Course):
             Responses(task, self.parts),
             TaskProbe(task, self.parts),
         ]
-        self.remark = without_sleep(schedule, self.table, protocol.network.dt)
+        self.remark = schedule.without_sleep(self.table, protocol.network.dt)
         self.read = {readout.population for readout in task.readouts}
         self.source = {
             "name": dataset.name,
