@@ -68,7 +68,7 @@ class Probed:
         """
         values = self.values(name)
         found = {"sleep": values[self.after] - values[self.before]}
-        if self.condition.protocol.record.probe_every == 1 and len(self.after) > 1:
+        if self.condition.images.probes.every == 1 and len(self.after) > 1:
             found["wake"] = values[self.before[1:]] - values[self.after[:-1]]
         return found
 
@@ -79,7 +79,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     Parameters
     ----------
     results : sequence of Result
-        One to four stored runs with probes (record.probe_images), one a condition.
+        One to four stored runs with probes (probes.images), one a condition.
     labels : sequence of str, optional
         Names of the conditions; default: from their settings.
 
@@ -137,7 +137,7 @@ def probed(condition: Condition) -> Probed:
     if "representation/after" not in condition.arrays:
         raise FigureError(
             f"figure {NAME}: result {run} has no probes; give runs that sleep, with "
-            "record.probe_images above 0"
+            "probes.images above 0"
         )
     after = condition.array("representation/after")
     expected = np.arange(len(after)) % 2 == 1
@@ -258,7 +258,7 @@ def _matrices(figure: Figure, grid, shown: Sequence[Probed]) -> Axes:
         ax.spines[:].set_visible(False)
         when = "after" if place % 2 else "before"
         time = f"{each.times[place]:.{0 if each.times[place] >= 100 else 1}f}"
-        every = each.condition.protocol.record.probe_every
+        every = each.condition.images.probes.every
         title = f"{when} sleep {place // 2 * every + 1}, {time} s"
         title = f"{textwrap.fill(each.condition.label, 26)}\n{title}" if len(shown) > 1 else title
         ax.set_title(title, fontsize=7)
@@ -281,7 +281,7 @@ def _moments(each: Probed, n: int) -> list[int]:
 def _classes(each: Probed, n: int) -> np.ndarray:
     """Return the names of the `n` classes among the images of a probe."""
     c = each.condition
-    found = np.unique(c.array("labels/test")[: c.protocol.record.probe_images])
+    found = np.unique(c.array("labels/test")[: c.images.probes.images])
     if len(found) != n:
         raise FigureError(
             explain(

@@ -26,8 +26,8 @@ COMPETITIVE = {
     "data.n_test": 500,
     "readout.label_counts": (),
     "record.weights_every": 0,
-    "record.probe_images": 100,
-    "record.probe_every": 25,
+    "probes.images": 100,
+    "probes.every": 25,
 }
 _NONE = {"schedule.sleep.fraction": 0.0}
 COMPETITIVE_CONDITIONS = {
@@ -58,7 +58,7 @@ GRIDS = [
         LAYERED,
         protocol="continual",
         model="sg_snn_decay",
-        changes={"record.probe_every": 5},
+        changes={"probes.every": 5},
     ),
     tasks(
         "competitive tasks",

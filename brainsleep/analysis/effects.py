@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DataError, MissingExtraError, explain
-from ..tasks.images.readout import interval
-from .statistics import effect_size, seed_spread
+from .statistics import effect_size, interval, seed_spread
 
 if TYPE_CHECKING:
     import pandas
@@ -56,62 +55,33 @@ def sleep_effects(
     """
     import pandas
 
-    table = _comparable(table, metric)
     lines = []
-    for (model, data), group in table.groupby(["model", "data"], sort=False):
-        reference = group[group["sleep_fraction"] == 0].set_index("seed")[metric]
+    for (model, data), group in _comparable(table, metric).groupby(["model", "data"], sort=False):
+        awake = group[group["sleep_fraction"] == 0].set_index("seed")[metric]
         for fraction, chosen in group.groupby("sleep_fraction"):
             own = chosen.set_index("seed")[metric]
-            spread = seed_spread(own.to_numpy())
+            seeds = own.index.intersection(awake.index) if fraction else own.index[:0]
+            one, other = own.loc[seeds].to_numpy(), awake.loc[seeds].to_numpy()
+            low, high = float("nan"), float("nan")
+            if len(seeds) > 1:
+                low, high = interval(one - other, resamples, np.random.default_rng(0))
+            spread, by_seed = seed_spread(own.to_numpy()), seed_spread(one - other)
             line = {"model": model, "data": data, "sleep_fraction": fraction}
             line |= {"n": spread.n, "mean": spread.mean, "sd": spread.sd}
-            seeds = own.index.intersection(reference.index) if fraction else own.index[:0]
-            lines.append(line | _difference(own, reference, seeds, resamples))
+            line |= {"difference": by_seed.mean, "low": low, "high": high}
+            line |= {"t_low": by_seed.low, "t_high": by_seed.high, "g": effect_size(one, other)}
+            lines.append(line | {"differences": (one - other).tolist(), "seeds": seeds.tolist()})
     return pandas.DataFrame(lines)
-
-
-def _difference(
-    own: pandas.Series, reference: pandas.Series, seeds: pandas.Index, resamples: int
-) -> dict:
-    one, other = own.loc[seeds].to_numpy(), reference.loc[seeds].to_numpy()
-    differences = one - other
-    nan = float("nan")
-    low, high = nan, nan
-    if len(seeds) > 1:
-        low, high = interval(differences, resamples, np.random.default_rng(0))
-    spread = seed_spread(differences)
-    return {
-        "difference": spread.mean,
-        "low": low,
-        "high": high,
-        "t_low": spread.low,
-        "t_high": spread.high,
-        "g": effect_size(one, other),
-        "differences": differences.tolist(),
-        "seeds": seeds.tolist(),
-    }
 
 
 @dataclass(frozen=True, eq=False)
 class BetaFit:
-    """A beta regression.
+    """A beta regression of `n` runs, by a formula.
 
-    Parameters
-    ----------
-    formula : str
-        What was fitted.
-    terms : pandas.DataFrame
-        Columns ``term``, ``estimate`` (log odds; of ``precision`` its logarithm), ``low``,
-        ``high`` (95 %) and ``p``. NaN for what the fit does not say: everything if it did not
-        converge; intervals and ``p`` if there are no more groups than terms of the mean.
-    n : int
-        Runs.
-    groups : int
-        Pairs of data set and seed.
-    converged : bool
-        Whether the optimiser did.
-    note : str
-        What the fit can and cannot say.
+    Its `terms` have columns ``term``, ``estimate`` (log odds; of ``precision`` its logarithm),
+    ``low``, ``high`` (95 %) and ``p``. NaN for what the fit does not say: everything if it did not
+    converge; intervals and ``p`` if there are no more `groups`, pairs of data set and seed, than
+    terms of the mean. The `note` is what the fit can and cannot say.
     """
 
     formula: str
@@ -176,29 +146,24 @@ def beta_regression(table: pandas.DataFrame, metric: str = "network_accuracy") -
     frame = table[[*NEEDED]].assign(accuracy=(values * (n - 1) + 0.5) / n)
     groups = pandas.factorize(frame["data"].astype(str) + " " + frame["seed"].astype(str))[0]
     model = BetaModel.from_formula(formula, frame)
-    if n <= model.exog.shape[1] + 1 or np.linalg.matrix_rank(model.exog) < model.exog.shape[1]:
+    n_groups, n_terms = int(groups.max()) + 1, model.exog.shape[1]
+    if n <= n_terms + 1 or np.linalg.matrix_rank(model.exog) < n_terms:
         raise DataError(
-            f"beta regression: {n} runs do not determine {model.exog.shape[1]} terms; every "
-            "fraction is needed for every model, and more than one seed"
+            f"beta regression: {n} runs do not determine {n_terms} terms; every fraction is "
+            "needed for every model, and more than one seed"
         )
-    several = groups.max() > 0
-    how = {"cov_type": "cluster", "cov_kwds": {"groups": groups}} if several else {}
+    how = {"cov_type": "cluster", "cov_kwds": {"groups": groups}} if n_groups > 1 else {}
     try:
         fit = model.fit(disp=0, **how)
     except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
         raise DataError(f"beta regression: it cannot be fitted ({error})") from error
-    n_groups, n_terms = int(groups.max()) + 1, model.exog.shape[1]
     converged = bool(fit.mle_retvals["converged"])
-    known = converged and n_groups > n_terms
-    bounds = np.asarray(fit.conf_int())
-    found = {"low": bounds[:, 0], "high": bounds[:, 1], "p": np.asarray(fit.pvalues)}
-    terms = pandas.DataFrame(
-        {
-            "term": list(fit.model.exog_names),
-            "estimate": np.asarray(fit.params) if converged else float("nan"),
-            **{name: values if known else float("nan") for name, values in found.items()},
-        }
-    )
+    terms = pandas.DataFrame({"term": fit.model.exog_names, "estimate": np.asarray(fit.params)})
+    terms[["low", "high"]], terms["p"] = np.asarray(fit.conf_int()), np.asarray(fit.pvalues)
+    if not converged:
+        terms["estimate"] = float("nan")
+    if not converged or n_groups <= n_terms:
+        terms[["low", "high", "p"]] = float("nan")
     return BetaFit(formula, terms, n, n_groups, converged, _note(n_groups, n_terms, converged))
 
 
@@ -254,8 +219,7 @@ def _apart(group: pandas.DataFrame) -> str:
     pairs = ["sleep_fraction", "seed"]
     n = len(group.drop_duplicates(pairs))
     for name in group:
-        counts = group[name].value_counts()
-        for value in counts.index[counts == n]:
-            if not group[group[name] == value].duplicated(pairs).any():
+        for value, count in group[name].value_counts().items():
+            if count == n and not group[group[name] == value].duplicated(pairs).any():
                 return f", for example {name}={value}"
     return ""

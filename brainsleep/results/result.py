@@ -175,10 +175,10 @@ class Result(Displayed):
         more = (str(found.get(name) or "") for name in UsedData._fields[1:])
         return UsedData(found["name"], *more)
 
-    @property
+    @cached_property
     def described(self) -> dict[str, Any]:
         """The protocol as plain data, from `Protocol.describe`."""
-        return self.info["protocol"]
+        return _protocols().upgraded(self.info["protocol"])
 
     @property
     def equations(self) -> dict[str, Any]:

@@ -268,7 +268,7 @@ TASKS = TINY.override(
         "data.n_train": 30,
         "record.raster": (),
         "record.snapshots": (),
-        "record.probe_images": 30,
+        "probes.images": 30,
     }
 )
 
@@ -310,7 +310,7 @@ def test_a_run_is_probed_before_and_after_every_sleep(learned):
 
 
 def test_looking_changes_nothing(learned, tmp_path):
-    blind = TASKS.override({"record.probe_images": 0, "tasks.classes": ((0, 1), (2, 3))})
+    blind = TASKS.override({"probes.images": 0, "tasks.classes": ((0, 1), (2, 3))})
     blind = blind.override({"tasks": TASKS.task.tasks})
     found = simulate(blind, seed=2, backend="numpy", out=tmp_path).arrays
     seen = learned.arrays
@@ -343,7 +343,7 @@ def test_an_interrupted_run_keeps_what_it_has_looked_at(learned, tmp_path, monke
 
 
 def test_probes_may_be_rarer(tmp_path):
-    rare = TASKS.override({"record.probe_every": 3, "data.n_train": 20})
+    rare = TASKS.override({"probes.every": 3, "data.n_train": 20})
     found = simulate(rare, seed=2, backend="numpy", out=tmp_path).arrays
     asleep = found["slots/phase"] == "sleep"
     n = np.sum(asleep & ~np.append(False, asleep[:-1]))
@@ -403,7 +403,7 @@ def test_a_network_that_does_not_learn_forgets_nothing(tmp_path):
         {
             "schedule.wake.gates.plasticity": 0,
             "schedule.sleep.fraction": 0,
-            "record.probe_images": 0,
+            "probes.images": 0,
         }
     )
     result = simulate(frozen, seed=2, backend="numpy", out=tmp_path)
@@ -415,13 +415,13 @@ def test_a_network_that_does_not_learn_forgets_nothing(tmp_path):
 
 def test_settings_that_are_as_they_always_were_do_not_change_the_id():
     plain = load_protocol("paper")
-    same = plain.override({"schedule.epochs": 1, "record.probe_every": 1, "tasks.mixed": False})
+    same = plain.override({"schedule.epochs": 1, "probes.every": 1, "tasks.mixed": False})
     assert run_id(same, 0, "cpp", "x") == run_id(plain, 0, "cpp", "x")
     for changes in (
         {"schedule.epochs": 2},
         {"tasks.classes": ((0, 1),)},
         {"schedule.sleep.duration": 1 * second},
-        {"record.probe_images": 10},
+        {"probes.images": 10},
     ):
         assert run_id(plain.override(changes), 0, "cpp", "x") != run_id(plain, 0, "cpp", "x")
 

@@ -42,20 +42,8 @@ IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0
 def read_idx(path: str | Path) -> np.ndarray:
     """Read one IDX file, plain or gzipped (told apart by content, not by name).
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    numpy.ndarray
-        The array it holds, in the machine's byte order.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, is not IDX, is too large, truncated or damaged.
+    The array is in the machine's byte order. A file that cannot be read, is not IDX, too large,
+    truncated or damaged raises `DataError`.
     """
     try:
         with open(path, "rb") as raw:
@@ -95,8 +83,8 @@ def idx_files(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[str, P
     for field, name in names.items():
         dotted = name.replace("-idx", ".idx")
         paths = [folder / n for n in (name, dotted, f"{name}.gz", f"{dotted}.gz")]
-        if found := next(filter(os.path.isfile, paths), None):
-            files[field] = found
+        if path := next(filter(os.path.isfile, paths), None):
+            files[field] = path
     return files
 
 
@@ -112,7 +100,7 @@ def read_idx_folder(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[
 
 def has_png_classes(folder: Path) -> bool:
     """Whether a folder has folders with PNG files in them."""
-    return any(_png_files(place) for place in _class_folders(folder))
+    return any(_png_classes(folder).values())
 
 
 def read_png_classes(folder: Path) -> tuple[np.ndarray, np.ndarray, list[Path]]:
@@ -120,29 +108,11 @@ def read_png_classes(folder: Path) -> tuple[np.ndarray, np.ndarray, list[Path]]:
 
     Classes are numbered, and images ordered, by name. Files that do not end in ``.png`` and
     names that start with a dot are ignored; links are followed. Files that cannot be read as
-    PNG are left out with a warning, up to `MAX_UNREADABLE` of all.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder that holds the classes' folders.
-
-    Returns
-    -------
-    images : array of uint8, shape (n_samples, height, width)
-        Grey values.
-    labels : array of int64, shape (n_samples,)
-        Class numbers, from 0.
-    skipped : list of Path
-        The files left out.
-
-    Raises
-    ------
-    DataError
-        If a class is empty, an image has another size than the others or is not grey, too many
-        files cannot be read, or they are too large together.
+    PNG are left out with a warning, up to `MAX_UNREADABLE` of all. Returns the images (uint8), the
+    labels, and what was left out; raises `DataError` if a class is empty, an image has another size
+    than the others or is not grey, too many files cannot be read, or they are too large together.
     """
-    classes = {place: _png_files(place) for place in _class_folders(folder)}
+    classes = _png_classes(folder)
     for place, files in classes.items():
         if not files:
             fix = "add the images of this class, or remove the folder"
@@ -173,12 +143,10 @@ def read_png_classes(folder: Path) -> tuple[np.ndarray, np.ndarray, list[Path]]:
     return images[: len(kept)], numbers[kept], skipped
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if os.path.isdir(path)]
-
-
-def _png_files(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.suffix.lower() == ".png"]
+def _png_classes(folder: Path) -> dict[Path, list[Path]]:
+    """Return the PNG files in every folder of a folder."""
+    classes = [path for path in _visible(folder) if os.path.isdir(path)]
+    return {c: [path for path in _visible(c) if path.suffix.lower() == ".png"] for c in classes}
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -196,9 +164,9 @@ def _read_png(path: Path, shape: tuple[int, ...] | None, n_files: int) -> np.nda
     with open(path, "rb") as stream:
         with Image.open(stream, formats=["PNG"]) as image:
             size = (image.height, image.width)
-            if image.mode not in ("1", "L") or image.has_transparency_data:
-                got = f"an image of mode {image.mode}"
-                got += ", partly transparent" if image.has_transparency_data else ""
+            transparent = ", partly transparent" if image.has_transparency_data else ""
+            if image.mode not in ("1", "L") or transparent:
+                got = f"an image of mode {image.mode}{transparent}"
                 fix = f"write {_to_grey(image)}.save(path)"
                 raise data_error(path, got, "grey, 8 or 1 bit", fix)
             if shape is not None and size != shape:
@@ -233,8 +201,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             if not {"images", "labels"} <= stored:
                 got, allowed = f"arrays {sorted(stored)}", "'images' and 'labels'"
                 raise data_error(path, got, allowed, "numpy.savez(path, images=..., labels=...)")
-            found = [field for field in IDX_FILES if field in stored]
-            return {f: read_npy(archive, f"{f}.npy", path, NUMBERS, MAX_BYTES) for f in found}
+            fields = [field for field in IDX_FILES if field in stored]
+            return {f: read_npy(archive, f"{f}.npy", path, NUMBERS, MAX_BYTES) for f in fields}
     except DataError:
         raise
     except Exception as error:  # zip, zlib and header parsing fail in too many ways to list

@@ -1,7 +1,7 @@
 """Labelled image sets, read from files that are checked before they are trusted.
 
 A `Dataset` is validated once, on construction, whatever its source; `split` draws from it the
-three disjoint parts of a run: plasticity training, readout fit and test.
+disjoint parts of a run.
 """
 
 from __future__ import annotations
@@ -70,7 +70,6 @@ class Dataset:
     citation: str = ""
 
     def __post_init__(self) -> None:
-        """Convert and check every array."""
         where = self.name if self.source == "memory" else f"{self.name} ({self.source})"
         if (self.test_images is None) != (self.test_labels is None):
             got, allowed = "one of test_images and test_labels", "both or neither"
@@ -105,10 +104,10 @@ class Dataset:
         if self.test_labels is None or not len(new := np.setdiff1d(self.test_labels, self.labels)):
             return ""
         number = int(np.isin(self.test_labels, new).sum())
-        named = ", ".join(map(str, new[:5])) + (", ..." if len(new) > 5 else "")
+        classes = ", ".join(map(str, new[:5])) + (", ..." if len(new) > 5 else "")
         return (
             f"{number} of {len(self.test_labels)} test images are of classes that no training "
-            f"image has ({named}); are both numbered in the same way?"
+            f"image has ({classes}); are both numbered in the same way?"
         )
 
     @cached_property
@@ -124,16 +123,9 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Some images of a data set, in the order they are shown.
+    """Some images of a data set (uint8), in the order they are shown, and their class numbers.
 
-    Parameters
-    ----------
-    images : array of uint8, shape (n_samples, height, width)
-        Grey values.
-    labels : array of int64, shape (n_samples,)
-        Class numbers.
-    index : array of int64, shape (n_samples,)
-        Position of each sample in the array it was taken from.
+    The `index` of each is its position in the array it was taken from, shape (n_samples,).
     """
 
     images: np.ndarray
@@ -149,16 +141,9 @@ class Samples:
 class Split:
     """The disjoint parts of a run.
 
-    Parameters
-    ----------
-    train : Samples
-        Shown while plasticity is on.
-    readout : Samples
-        Shown with weights frozen, to fit the readout.
-    test : Samples
-        Shown with weights frozen, to score the readout.
-    validation : Samples
-        Shown to a copy of the network while it learns, to tell when it is best.
+    Plasticity is on while `train` is shown. The readout is fitted on `readout` and scored on
+    `test`, with weights frozen. By `validation`, shown to a copy of the network while it learns,
+    one can tell when it is best.
     """
 
     train: Samples
@@ -197,11 +182,8 @@ def load_dataset(source: str | Path, root: str | Path | None = None) -> Dataset:
     head, _, settings = str(source).partition(":")
     if known_name(head) == "geometric":
         return _make_geometric(settings)
-    name = known_name(str(source))
-    if name == "digits":
-        return _load_digits()
-    if name:
-        return _load_known(name, root)
+    if name := known_name(str(source)):
+        return _load_digits() if name == "digits" else _load_known(name, root)
     path = Path(os.path.expanduser(source))
     if os.path.isdir(path):
         return _load_folder(path)
@@ -257,14 +239,14 @@ def split(
     counts |= {"n_validation": n_validation} if n_validation else {}
     for what, value in {**counts, "split_seed": split_seed}.items():
         check_whole(value, f"split: {what}", DataError)
-    n_images, held_out = len(dataset.labels), (dataset.images, dataset.labels)
+    source = held_out = dataset.images, dataset.labels
     if dataset.test_images is not None and dataset.test_labels is not None:
         held_out = (dataset.test_images, dataset.test_labels)
         _check_enough(dataset.name, {"n_test": counts.pop("n_test")}, len(held_out[1]), "test ")
-    _check_enough(dataset.name, counts, n_images)
+    _check_enough(dataset.name, counts, len(dataset.labels))
 
     order = np.random.default_rng(split_seed).permutation(len(held_out[1]))
-    rest = np.arange(n_images) if dataset.official_split else np.sort(order[n_test:])
+    rest = np.sort(order[n_test:]) if held_out is source else np.arange(len(dataset.labels))
     pool = rng.permutation(rest)
     back = len(pool) - n_readout
 
@@ -272,10 +254,10 @@ def split(
         return Samples(images[index], labels[index], index)
 
     return Split(
-        train=draw(pool[:n_train], dataset.images, dataset.labels),
-        readout=draw(pool[back:], dataset.images, dataset.labels),
+        train=draw(pool[:n_train], *source),
+        readout=draw(pool[back:], *source),
         test=draw(order[:n_test], *held_out),
-        validation=draw(pool[back - n_validation : back], dataset.images, dataset.labels),
+        validation=draw(pool[back - n_validation : back], *source),
     )
 
 
@@ -299,11 +281,7 @@ def _load_known(name: str, root: str | Path | None) -> Dataset:
     if known.adapt:
         arrays = known.adapt(arrays, folder)
     return Dataset(
-        name,
-        **arrays,
-        source=str(folder),
-        licence=known.licence,
-        citation=known.citation,
+        name, **arrays, source=str(folder), licence=known.licence, citation=known.citation
     )
 
 
@@ -321,21 +299,17 @@ def _load_folder(path: Path) -> Dataset:
 
 def _load_digits() -> Dataset:
     """Load scikit-learn's 8x8 digits, whose values 0..16 are scaled to 0..255."""
-    package = find_spec("sklearn")  # importing it takes half a second
-    try:
-        if package is None or package.origin is None:
-            raise OSError("no folder")
-        stored = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
-        table = np.loadtxt(stored, delimiter=",")
-        values, labels = table[:, :-1], table[:, -1].astype(int)
+    folder = Path(getattr(find_spec("sklearn"), "origin", None) or "").parent
+    try:  # importing scikit-learn takes half a second
+        table = np.loadtxt(folder / "datasets" / "data" / "digits.csv.gz", delimiter=",")
     except OSError:  # another release may keep it elsewhere
         from sklearn.datasets import load_digits
 
-        values, labels = load_digits(return_X_y=True)
+        table = np.column_stack(load_digits(return_X_y=True))
     return Dataset(
         "digits",
-        np.rint(values.reshape(-1, 8, 8) * 255 / 16).astype(np.uint8),
-        labels,
+        np.rint(table[:, :-1].reshape(-1, 8, 8) * 255 / 16).astype(np.uint8),
+        table[:, -1].astype(int),
         source="scikit-learn",
         licence="CC BY 4.0",
         citation="Alpaydin, Kaynak (1998), doi:10.24432/C50P49",

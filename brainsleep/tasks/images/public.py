@@ -34,22 +34,8 @@ TIMEOUT = 60
 def letters_a_to_j(arrays: dict[str, np.ndarray], folder: Path) -> dict[str, np.ndarray]:
     """Keep EMNIST's letters A to J as classes 0 to 9, and turn its images upright.
 
-    Parameters
-    ----------
-    arrays : dict of array
-        What EMNIST's files hold: images stored column by column, letters numbered from 1.
-    folder : Path
-        Where they were read, for error messages.
-
-    Returns
-    -------
-    dict of array
-        The images and labels kept.
-
-    Raises
-    ------
-    DataError
-        If the arrays are not images with letters.
+    They are stored column by column, and numbered from 1. What is not images with letters raises
+    `DataError`, which names the `folder`.
     """
     kept = {}
     for part in ("", "test_"):
@@ -69,20 +55,11 @@ def letters_a_to_j(arrays: dict[str, np.ndarray], folder: Path) -> dict[str, np.
 
 @dataclass(frozen=True, kw_only=True)
 class KnownSet:
-    """A data set with a name.
+    """A data set with a name: terms of use, what to cite, and where it is found.
 
-    Parameters
-    ----------
-    kind : str
-        Its class in torchvision, which is also its folder in torchvision's layout.
-    licence, citation : str
-        Terms of use and what to cite.
-    files : dict of str
-        Names of its IDX files, by the array they hold.
-    options : dict
-        What torchvision's class needs to be told.
-    adapt : callable, optional
-        Makes the arrays of this set from those in the files; also given the folder.
+    `kind` is its class in torchvision, which is also its folder in torchvision's layout, and
+    `options` what that class needs to be told; `files` are the names of its IDX files by the array
+    they hold; `adapt` makes the arrays of this set from those in the files of a folder.
     """
 
     kind: str
@@ -133,24 +110,9 @@ def known_name(source: str) -> str:
 
 
 def find_known(name: str, root: str | Path | None) -> Path:
-    """Find the folder with all IDX files of a known data set, or download it.
+    """Find the folder with all IDX files of one of `KNOWN_SETS`, first in `root`, or download it.
 
-    Parameters
-    ----------
-    name : str
-        One of `KNOWN_SETS`.
-    root : str or Path, optional
-        Folder searched first.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    DataError
-        If the files are nowhere and cannot be downloaded.
+    Raises `DataError` if the files are nowhere and cannot be downloaded.
     """
     files, places = KNOWN_SETS[name].files, _places(name, root)
     for folder in places:
@@ -195,40 +157,32 @@ def _download(name: str) -> Path:
     known = KNOWN_SETS[name]
     folder = _cache_root() / known.kind / "raw"
     by_hand = f"or put {', '.join(known.files.values())}, plain or .gz, in {folder}{_hint(name)}"
-    what, allowed = f"data set '{name}'", f"torchvision's {known.kind}"
+    what, got = f"data set '{name}'", "a torchvision that cannot be used"
+    fix = "pip install --force-reinstall 'brainsleep[vision]'"
     try:
         from torchvision import datasets
 
         make = getattr(datasets, known.kind)
-    except Exception as error:  # a torchvision that does not fit torch fails in its own ways
-        got = f"a torchvision that cannot be used ({_reason(error)})"
-        fix = f"pip install --force-reinstall 'brainsleep[vision]', {by_hand}"
-        raise data_error(what, got, allowed, fix) from error
-    try:
+        got, fix = "a failed download", "check the network and the free space, and try again"
         _cache_root().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=_cache_root()) as scratch:
             with _give_up_after(TIMEOUT), redirect_stdout(sys.stderr):
                 make(scratch, download=True, **known.options)
-            found = idx_files(Path(scratch, known.kind, "raw"), known.files)
-            if len(found) < len(known.files):
-                raise data_error(what, f"only {len(found)} files from torchvision", "four")
+            files = idx_files(Path(scratch, known.kind, "raw"), known.files)
+            if len(files) < len(known.files):
+                raise data_error(what, f"only {len(files)} files from torchvision", "four")
             folder.mkdir(parents=True, exist_ok=True)
-            for path in found.values():
+            for path in files.values():
                 os.replace(path, folder / path.name)
     except DataError:
         raise
-    except Exception as error:  # network, checksum, archive and disk errors alike
-        got = f"a failed download ({_reason(error)})"
-        fix = "check the network and the free space, and try again"
+    except Exception as error:  # import, network, checksum, archive and disk errors alike
         if "corrupted" in str(error):  # torchvision's word for a wrong checksum
-            got = f"a download with the wrong checksum ({_reason(error)})"
+            got = "a download with the wrong checksum"
             fix = "see whether a proxy or login page answers in its place, and try again"
-        raise data_error(what, got, allowed, f"{fix}, {by_hand}") from error
+        got = f"{got} ({type(error).__name__}: {error})"
+        raise data_error(what, got, f"torchvision's {known.kind}", f"{fix}, {by_hand}") from error
     return folder
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 @contextmanager

@@ -7,7 +7,6 @@ weights frozen. Other values read responses as others did, so that their numbers
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -19,9 +18,8 @@ from ...values.fields import Count, number, one_of, refusal, specification, whol
 if TYPE_CHECKING:
     from ...network.spec import Network
 
-# scikit-learn and scipy.stats take longer to import than a program to start: they are imported
-# where a readout is fitted, after the simulation.
-
+# scikit-learn takes longer to import than a program to start: it is imported where a readout is
+# fitted, after the simulation.
 
 #: Classifiers by name.
 CLASSIFIERS = {
@@ -87,28 +85,16 @@ class Readout:
     def check(self, network: Network, shown: int, tested: int, tasks: int) -> None:
         """Raise `ProtocolError` unless this readout fits a protocol.
 
-        Parameters
-        ----------
-        network : Network
-            The network.
-        shown, tested : int
-            Images that are shown while it learns, epochs together, and in the test.
-        tasks : int
-            Tasks that are learned one after the other, 0 without any.
+        So many images are `shown` while the network learns, epochs together, and `tested`; so many
+        `tasks` are learned one after the other, 0 without any.
         """
         for name in self.populations:
             read = network.population(name, "readout.population")
             if not read.spikes or read.name == network.input:
-                why = "which takes the stimulus, and whose spikes are not kept"
-                if not read.spikes:
-                    why = "whose neurons have no threshold and never spike"
-                raise ProtocolError(
-                    f"readout.population: got '{read.name}', {why}; expected a population that "
-                    "spikes"
-                )
+                got = f"'{read.name}', which has no threshold, or takes the stimulus"
+                raise refusal(self, "population", got, "a population whose spikes are kept")
         if self.fit_last and network.batch_size:
-            fix = "set readout.fit_last to 0"
-            allowed = "0 for a network that learns from batches"
+            allowed, fix = "0 for a network that learns from batches", "set readout.fit_last to 0"
             raise refusal(self, "fit_last", self.fit_last, allowed, fix)
         if (self.fit_last or self.score_last or self.merge) and tasks:
             raise ProtocolError(
@@ -124,59 +110,6 @@ class Readout:
     def populations(self) -> tuple[str, ...]:
         """All populations whose spike counts are read."""
         return (self.population, *self.beside)
-
-
-@dataclass(frozen=True)
-class Score:
-    """Accuracy of a readout on test samples.
-
-    Parameters
-    ----------
-    accuracy : float
-        Fraction correct.
-    interval : (float, float)
-        95 % bootstrap interval over test samples.
-    correct : ndarray of bool, shape (n_test,)
-        Which samples were right; two readouts of the same samples can be compared in pairs.
-    components : int
-        Principal components used (0: responses did not vary, the commonest label was guessed).
-    """
-
-    accuracy: float
-    interval: tuple[float, float]
-    correct: np.ndarray
-    components: int
-
-
-def fit_score(
-    fit: np.ndarray,
-    fit_labels: np.ndarray,
-    test: np.ndarray,
-    test_labels: np.ndarray,
-    readout: Readout,
-    rng: np.random.Generator,
-) -> Score:
-    """Fit the readout on one set of responses and score it on another.
-
-    Parameters
-    ----------
-    fit, fit_labels, test, test_labels, readout
-        As in `classify`.
-    rng : numpy.random.Generator
-        Draws the bootstrap resamples.
-
-    Returns
-    -------
-    Score
-        Accuracy with its interval.
-    """
-    correct, components = classify(fit, fit_labels, test, test_labels, readout)
-    return Score(
-        accuracy=float(correct.mean()),
-        interval=interval(correct, readout.resamples, rng),
-        correct=correct,
-        components=components,
-    )
 
 
 def classify(
@@ -211,21 +144,16 @@ def classify(
         together.
     """
     for what, x, labels in (("fit", fit, fit_labels), ("score", test, test_labels)):
+        where = f"readout: samples to {what}"
         if np.ndim(x) != 2 or len(x) != len(labels) or not len(x) or x.shape[1] != fit.shape[1]:
-            raise DataError(
-                explain(
-                    f"readout: samples to {what}",
-                    f"responses {np.shape(x)} and {len(labels)} labels",
-                    "(n_samples, n_features), a label each, at least one sample",
-                )
-            )
+            got = f"responses {np.shape(x)} and {len(labels)} labels"
+            allowed = "(n_samples, n_features), a label each, at least one sample"
+            raise DataError(explain(where, got, allowed))
         if not np.all(np.isfinite(x)):
-            raise DataError(f"readout: samples to {what}: got NaN or infinity; expected numbers")
-    if len(np.unique(fit_labels)) < 2:
-        raise DataError(
-            f"readout: got {len(np.unique(fit_labels))} class in {len(fit_labels)} samples to fit "
-            "on; expected at least 2; raise data.n_readout"
-        )
+            raise DataError(explain(where, "NaN or infinity", "numbers"))
+    if (n_classes := len(np.unique(fit_labels))) < 2:
+        got = f"{n_classes} class in {len(fit_labels)} samples to fit on"
+        raise DataError(explain("readout", got, "at least 2", "raise data.n_readout"))
     from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
 
@@ -286,7 +214,7 @@ def _quadratic():
 def merged(
     counts: np.ndarray, labels: np.ndarray, slots: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take neighbours of one class for one sample.
+    """Take neighbours of one class for one sample, the mean of their counts.
 
     Parameters
     ----------
@@ -296,38 +224,10 @@ def merged(
         Classes.
     slots : ndarray of int, shape (n_samples,)
         The slot of each sample, in order: those that do not follow each other are no neighbours.
-
-    Returns
-    -------
-    counts : ndarray, shape (n_merged, n_neurons)
-        Their means.
-    labels : ndarray, shape (n_merged,)
-        Their classes.
     """
     if not len(labels):
         return np.asarray(counts, dtype=float), labels
-    begins = np.flatnonzero(
-        np.concatenate([[True], (labels[1:] != labels[:-1]) | (np.diff(slots) > 1)])
-    )
+    apart = (labels[1:] != labels[:-1]) | (np.diff(slots) > 1)
+    begins = np.flatnonzero(np.append(True, apart))
     sizes = np.diff(np.append(begins, len(labels)))
     return np.add.reduceat(counts, begins).astype(float) / sizes[:, None], labels[begins]
-
-
-def interval(
-    values: np.ndarray, resamples: int, rng: np.random.Generator, level: float = 0.95
-) -> tuple[float, float]:
-    """Bootstrap interval of the mean of `values` (percentile method; Efron, 1979)."""
-    from scipy.stats import bootstrap
-
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2 or np.ptp(values) == 0:
-        return float(values.mean()), float(values.mean())
-    found = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=resamples,
-        confidence_level=level,
-        method="percentile",
-        rng=rng,
-    ).confidence_interval
-    return float(found.low), float(found.high)
