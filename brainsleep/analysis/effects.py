@@ -1,7 +1,6 @@
 """What sleep changes, from a table of runs: effects seed by seed, and a beta regression.
 
-Tables are those of `brainsleep.results.table.tabulate`. Runs of a model must differ in nothing but
-sleep, data and seed: anything else in a table has to be chosen first.
+Runs of a model in a `brainsleep.results.table.tabulate` must differ in sleep, data and seed only.
 """
 
 from __future__ import annotations
@@ -17,35 +16,21 @@ from .statistics import effect_size, interval, seed_spread
 if TYPE_CHECKING:
     import pandas
 
-#: Bootstrap resamples.
-RESAMPLES = 10_000
-
 #: What a table must have besides the metric.
 NEEDED = ("model", "data", "seed", "sleep_fraction")
 
 
 def sleep_effects(
-    table: pandas.DataFrame, metric: str = "network_accuracy", resamples: int = RESAMPLES
+    table: pandas.DataFrame, metric: str = "network_accuracy", resamples: int = 10_000
 ) -> pandas.DataFrame:
     """Compare every sleep fraction with no sleep, seed by seed.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row a run.
-    metric : str
-        Column to compare.
-    resamples : int
-        Bootstrap resamples.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each model, data set and fraction: ``n`` seeds, ``mean`` and ``sd``; over the
-        seeds that have both, the ``difference`` to no sleep, its bootstrap interval ``low`` to
-        ``high`` (percentile; too narrow for a handful of seeds), Student's ``t_low`` to
-        ``t_high``, Hedges' ``g``, and every difference in ``differences``, by ``seeds``. NaN for
-        no sleep itself, and where there is none to compare with.
+    The `table` has one row a run, and the `metric` in a column. Returned is a row for each model,
+    data set and fraction: ``n`` seeds, ``mean`` and ``sd``; over the seeds that have both, the
+    ``difference`` to no sleep, its bootstrap interval ``low`` to ``high`` (percentile; too narrow
+    for a handful of seeds), Student's ``t_low`` to ``t_high``, Hedges' ``g``, and every difference
+    in ``differences``, by ``seeds``. NaN for no sleep itself, and where there is none to compare
+    with.
 
     Raises
     ------
@@ -97,19 +82,8 @@ def beta_regression(table: pandas.DataFrame, metric: str = "network_accuracy") -
 
     Fractions are levels, compared with the smallest; data sets have levels of their own; runs of
     one data set and seed share images and start, so the covariance is clustered by them. Values
-    of 0 and 1, which a beta distribution excludes, are moved inside by half a run.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row a run.
-    metric : str
-        Column between 0 and 1.
-
-    Returns
-    -------
-    BetaFit
-        What was found.
+    of 0 and 1, which a beta distribution excludes, are moved inside by half a run. The `table` has
+    one row a run, and the `metric` in a column.
 
     Raises
     ------
@@ -170,11 +144,9 @@ def beta_regression(table: pandas.DataFrame, metric: str = "network_accuracy") -
 def _note(groups: int, terms: int, converged: bool) -> str:
     if not converged:
         return "NOT CONVERGED: the fit says nothing; more seeds help"
-    few = ""
+    few = ", too few for clustered intervals to be trusted" if groups < 20 else ""
     if groups <= terms:
         few = f", too few for intervals and p of {terms} terms: more seeds are needed"
-    elif groups < 20:
-        few = ", too few for clustered intervals to be trusted"
     return (
         f"{groups} groups of data set and seed{few}; data sets are fixed levels and seeds only "
         "widen the intervals: statsmodels fits no beta model with random intercepts (bambi does: "
@@ -184,15 +156,13 @@ def _note(groups: int, terms: int, converged: bool) -> str:
 
 def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:
     """Return the runs that have the metric; check that they can be compared."""
-    if missing := [name for name in (*NEEDED, metric) if name not in table]:
-        raise DataError(
-            explain("table: columns", f"none called {missing[0]}", ", ".join([*NEEDED, metric]))
-        )
+    columns = [*NEEDED, metric]
+    if missing := [name for name in columns if name not in table]:
+        raise DataError(explain("table: columns", f"none called {missing[0]}", ", ".join(columns)))
     if stopped := int(table["stopped_s"].notna().sum()) if "stopped_s" in table else 0:
-        raise DataError(
-            f"table: {stopped} of {len(table)} runs were stopped by an alarm before their end; let "
-            "them finish, or leave them out with --where stopped_s=nan"
-        )
+        got = f"{stopped} of {len(table)} runs were stopped by an alarm before their end"
+        fix = "let them finish, or leave them out with --where stopped_s=nan"
+        raise DataError(f"table: {got}; {fix}")
     table = table[table[metric].notna()]
     if not len(table):
         raise DataError(f"table: no run has a value of {metric}")
@@ -202,15 +172,12 @@ def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:
     for (model, data), group in table.groupby(["model", "data"]):
         for name in group:
             if str(name).startswith("set.") and group[name].nunique(dropna=False) > 1:
-                raise DataError(
-                    f"table: runs of {model} on {data} differ in {name}, too; choose with "
-                    f"--where {name}={group[name].iloc[0]}"
-                )
+                got = f"runs of {model} on {data} differ in {name}, too"
+                fix = f"choose with --where {name}={group[name].iloc[0]}"
+                raise DataError(f"table: {got}; {fix}")
         if group.duplicated(["sleep_fraction", "seed"]).any():
-            raise DataError(
-                f"table: more than one run of {model} on {data} with the same sleep and seed; "
-                f"choose with --where{_apart(group)}"
-            )
+            got = f"more than one run of {model} on {data} with the same sleep and seed"
+            raise DataError(f"table: {got}; choose with --where{_apart(group)}")
     return table
 
 

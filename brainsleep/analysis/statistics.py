@@ -43,9 +43,8 @@ def paired_difference(
     """
     one, two = np.asarray(correct, dtype=float), np.asarray(other, dtype=float)
     if one.ndim != 1 or one.shape != two.shape:
-        raise DataError(
-            explain("paired difference", f"{one.shape} and {two.shape}", "the same samples twice")
-        )
+        got = f"{one.shape} and {two.shape}"
+        raise DataError(explain("paired difference", got, "the same samples twice"))
     if not len(one):
         return float("nan"), (float("nan"), float("nan"))
     difference = one - two
@@ -79,11 +78,10 @@ def seed_spread(values: np.ndarray, level: float = 0.95) -> Spread:
     n, nan = x.size, float("nan")
     if not n:
         return Spread(0, *[nan] * 6)
-    mean, low, high = float(x.mean()), float(x.min()), float(x.max())
-    if n == 1:
-        return Spread(1, mean, nan, nan, nan, low, high)
-    sd = float(x.std(ddof=1)) if high > low else 0.0
-    half = float(student_t.ppf((1 + level) / 2, n - 1)) * sd / np.sqrt(n)
+    mean, low, high, sd, half = float(x.mean()), float(x.min()), float(x.max()), nan, nan
+    if n > 1:
+        sd = float(x.std(ddof=1)) if high > low else 0.0
+        half = float(student_t.ppf((1 + level) / 2, n - 1)) * sd / np.sqrt(n)
     return Spread(n, mean, sd, float(mean - half), float(mean + half), low, high)
 
 
@@ -115,9 +113,8 @@ def effect_size(a: np.ndarray, b: np.ndarray) -> float:
 def _accuracies(R: np.ndarray) -> np.ndarray:
     R = np.asarray(R, dtype=float)
     if R.ndim != 2 or R.shape[0] != R.shape[1]:
-        raise DataError(
-            explain("accuracy matrix", f"shape {R.shape}", "(n_tasks, n_tasks), after x on")
-        )
+        got, allowed = f"shape {R.shape}", "(n_tasks, n_tasks), after x on"
+        raise DataError(explain("accuracy matrix", got, allowed))
     return R
 
 

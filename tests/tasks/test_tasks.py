@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from brainsleep.errors import DataError, ProtocolError, ScheduleError
 from brainsleep.experiment.observer import View
-from brainsleep.experiment.protocol import load_protocol, run_id
+from brainsleep.experiment.protocol import Protocol, load_protocol, run_id
 from brainsleep.experiment.schedule import Order, Schedule, sleep
+from brainsleep.experiment.timeline import Timeline, awake
 from brainsleep.results.store import read_result
 from brainsleep.run.observers.recorder import Recorder
 from brainsleep.run.segment import Capacity, Recording
@@ -22,6 +23,8 @@ from brainsleep.tasks.images.continual import Tasks
 from brainsleep.tasks.images.datasets import Samples, Split
 from brainsleep.tasks.images.measure import accuracy_matrices, decisions, task_metrics
 from brainsleep.tasks.images.observers import TaskProbe
+from brainsleep.tasks.images.task import Images
+from brainsleep.values.plain import plain
 
 GATES = ("input", "plasticity", "noise", "decay")
 LABELS = np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 2, 4])
@@ -414,16 +417,32 @@ def test_a_network_that_does_not_learn_forgets_nothing(tmp_path):
 
 
 def test_settings_that_are_as_they_always_were_do_not_change_the_id():
-    plain = load_protocol("paper")
-    same = plain.override({"schedule.epochs": 1, "probes.every": 1, "tasks.mixed": False})
-    assert run_id(same, 0, "cpp", "x") == run_id(plain, 0, "cpp", "x")
+    paper = load_protocol("paper")
+    same = paper.override({"schedule.epochs": 1, "probes.every": 1, "tasks.mixed": False})
+    assert run_id(same, 0, "cpp", "x") == run_id(paper, 0, "cpp", "x")
     for changes in (
         {"schedule.epochs": 2},
         {"tasks.classes": ((0, 1),)},
         {"schedule.sleep.duration": 1 * second},
         {"probes.images": 10},
     ):
-        assert run_id(plain.override(changes), 0, "cpp", "x") != run_id(plain, 0, "cpp", "x")
+        assert run_id(paper.override(changes), 0, "cpp", "x") != run_id(paper, 0, "cpp", "x")
+    assert run_id(load_protocol("continual"), 3, "numpy", "abc") == "e7d859856b51ad5c"
+
+
+def test_results_whose_probes_are_settings_of_the_record_are_read(learned):
+    probes = {"probe_images": 30, "probe_every": 1}
+    described = {k: v for k, v in learned.described.items() if k != "probes"}
+    described["record"] = described["record"] | probes
+    result = dataclasses.replace(learned, info=learned.info | {"protocol": described})
+    assert result.described == learned.described
+    assert result.protocol == learned.protocol and result.protocol.task.probes.images == 30
+    assert run_id(result.protocol, 2, "numpy", learned.data.fingerprint) == learned.run_id
+    timeline = {
+        k: v for k, v in described.items() if k not in {f.name for f in dataclasses.fields(Images)}
+    }
+    timeline["schedule"] = plain(Timeline(periods=(awake(1 * second),)))
+    assert Protocol.from_dict(timeline).task is None
 
 
 def test_results_are_read_back(learned):

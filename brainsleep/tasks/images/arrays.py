@@ -1,7 +1,6 @@
 """Arrays of images and labels, whatever a source gives: converted, or refused with what to do.
 
-Grey values are whole numbers from 0 (black) to 255 (white). What is none of the kinds that can be
-converted without a doubt gets an error that says what it is and gives the expression that mends it.
+Grey values are whole numbers from 0 (black) to 255 (white). Errors give the expression that mends.
 """
 
 from __future__ import annotations

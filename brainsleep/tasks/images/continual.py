@@ -56,7 +56,7 @@ class Tasks:
         if not self.classes and (self.mixed or self.rehearsal):
             raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes first")
         if self.mixed and self.rehearsal:
-            raise ProtocolError("tasks: mixed and rehearsal exclude each other; set only one")
+            raise ProtocolError("tasks: mixed excludes rehearsal; set only one of them")
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -75,30 +75,12 @@ class Tasks:
         rng: np.random.Generator,
         identical_epochs: bool = False,
     ) -> Order:
-        """Say in which order training images with these classes are shown.
+        """Say in which order training images with these `labels`, shape (n_train,), are shown.
 
-        Parameters
-        ----------
-        labels : ndarray, shape (n_train,)
-            Classes of the training images.
-        epochs : int
-            How many times images are gone through; within each task, if there are tasks.
-        rng : numpy.random.Generator
-            Shuffles later epochs and draws what is replayed.
-        identical_epochs : bool
-            Whether later epochs are in the order of the first instead.
-
-        Returns
-        -------
-        Order
-            Without tasks, the first epoch is in the order of the images.
-
-        Raises
-        ------
-        DataError
-            If a task has no training image.
-        ProtocolError
-            If more images are shown than `brainsleep.experiment.slots.MAX_SHOWN`.
+        All are gone through in every epoch, within each task if there are tasks. The first is in
+        the order of the images; `rng` shuffles later ones, unless epochs are identical, and draws
+        what is replayed. Raises `DataError` if a task has no training image, and `ProtocolError` if
+        more images are shown than `brainsleep.experiment.slots.MAX_SHOWN`.
         """
         shown_at_most = len(labels) * epochs * (1 + self.rehearsal)
         if shown_at_most > MAX_SHOWN:

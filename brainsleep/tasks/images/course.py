@@ -36,8 +36,7 @@ class ImagesCourse(Course):
         ]
         self.remark = without_sleep(schedule, self.table, protocol.network.dt)
         self.read = {readout.population for readout in task.readouts}
-        about = ("name", "fingerprint", "source", "licence", "citation")
-        self.source = {name: getattr(dataset, name) for name in about}
+        self.source = {name: getattr(dataset, name) for name in self.source}
 
     def stimulus(self, first: int, last: int) -> np.ndarray:
         """Return the rates of the images of some slots, shape (n_slots, n_inputs)."""

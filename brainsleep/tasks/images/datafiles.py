@@ -1,7 +1,6 @@
-"""Arrays from the files that labelled image sets come in, checked before they are trusted.
+"""Arrays from the files of labelled image sets, which must end where their headers say.
 
-Headers are checked against the size of the file before anything is allocated, and every file
-must end where its header says.
+Headers are checked against the size of the file before anything is allocated.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ def idx_files(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[str, P
     return files
 
 
-def read_idx_folder(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[str, np.ndarray]:
+def read_idx_folder(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[str, Any]:
     """Read a folder of IDX files, in which both test files may be absent."""
     files = idx_files(folder, names)
     for field, name in names.items():
@@ -98,13 +97,16 @@ def read_idx_folder(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[
     return {field: read_idx(path) for field, path in files.items()}
 
 
-def has_png_classes(folder: Path) -> bool:
-    """Whether a folder has folders with PNG files in them."""
-    return any(_png_classes(folder).values())
+def png_classes(folder: Path) -> dict[Path, list[Path]]:
+    """Return the PNG files in every folder of a folder."""
+    classes = [path for path in _visible(folder) if os.path.isdir(path)]
+    return {c: [path for path in _visible(c) if path.suffix.lower() == ".png"] for c in classes}
 
 
-def read_png_classes(folder: Path) -> tuple[np.ndarray, np.ndarray, list[Path]]:
-    """Read a folder with one folder of PNG files per class, as notMNIST is distributed.
+def read_png_classes(
+    folder: Path, classes: Mapping[Path, list[Path]]
+) -> tuple[np.ndarray, np.ndarray, list[Path]]:
+    """Read the `png_classes` of a folder, as notMNIST is distributed.
 
     Classes are numbered, and images ordered, by name. Files that do not end in ``.png`` and
     names that start with a dot are ignored; links are followed. Files that cannot be read as
@@ -112,7 +114,6 @@ def read_png_classes(folder: Path) -> tuple[np.ndarray, np.ndarray, list[Path]]:
     labels, and what was left out; raises `DataError` if a class is empty, an image has another size
     than the others or is not grey, too many files cannot be read, or they are too large together.
     """
-    classes = _png_classes(folder)
     for place, files in classes.items():
         if not files:
             fix = "add the images of this class, or remove the folder"
@@ -141,12 +142,6 @@ def read_png_classes(folder: Path) -> tuple[np.ndarray, np.ndarray, list[Path]]:
         text = f"{folder}: left out {len(skipped)} of {len(paths)} files, unreadable: {names}"
         warnings.warn(text, stacklevel=2)
     return images[: len(kept)], numbers[kept], skipped
-
-
-def _png_classes(folder: Path) -> dict[Path, list[Path]]:
-    """Return the PNG files in every folder of a folder."""
-    classes = [path for path in _visible(folder) if os.path.isdir(path)]
-    return {c: [path for path in _visible(c) if path.suffix.lower() == ".png"] for c in classes}
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -193,7 +188,7 @@ def _to_grey(image: Image.Image) -> str:
     return "image.convert('L')"
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Path) -> dict[str, Any]:
     """Read the data set's arrays from a zip of .npy files."""
     try:
         with zipfile.ZipFile(path) as archive:

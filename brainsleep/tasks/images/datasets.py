@@ -1,8 +1,4 @@
-"""Labelled image sets, read from files that are checked before they are trusted.
-
-A `Dataset` is validated once, on construction, whatever its source; `split` draws from it the
-disjoint parts of a run.
-"""
+"""Labelled image sets, checked once whatever their source, and the disjoint parts of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,8 +16,8 @@ from ...values.quantities import check_whole
 from .arrays import as_images, as_labels, data_error
 from .datafiles import (
     IDX_FILES,
-    has_png_classes,
     idx_files,
+    png_classes,
     read_idx_folder,
     read_npz,
     read_png_classes,
@@ -133,7 +128,6 @@ class Samples:
     index: np.ndarray
 
     def __len__(self) -> int:
-        """Return the number of samples."""
         return len(self.labels)
 
 
@@ -188,8 +182,7 @@ def load_dataset(source: str | Path, root: str | Path | None = None) -> Dataset:
     if os.path.isdir(path):
         return _load_folder(path)
     if os.path.isfile(path) and path.suffix == ".npz":
-        parts: dict[str, Any] = read_npz(path)
-        return Dataset(path.stem, **parts, source=str(path))
+        return Dataset(path.stem, **read_npz(path), source=str(path))
     got = f"'{source}'" if os.path.exists(path) else f"'{source}', which does not exist"
     allowed = "an .npz file, a folder with IDX files or with PNG files by class, or a name"
     raise data_error("data set", got, allowed, nearest(str(source), (*BUILT_IN, *KNOWN_SETS)))
@@ -204,31 +197,13 @@ def split(
     split_seed: int = 0,
     n_validation: int = 0,
 ) -> Split:
-    """Draw disjoint training, readout, test and validation samples.
+    """Draw disjoint training, readout, test and validation samples, so many of each, or none.
 
     The test samples depend on `split_seed` only, so that every run is scored on the same
     images: they are taken from the official test set, or held out where there is none. The
     others come from what is left, and their choice and order from `rng`: training samples
     from the front of one random order and readout samples from its back, so that changing
     the number of one leaves the other as it was. Validation samples come before the readout's.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Where to draw from.
-    n_train, n_readout, n_test : int
-        Number of samples in each part; each may be 0.
-    rng : numpy.random.Generator
-        The run's random stream for data.
-    split_seed : int
-        Chooses the test samples.
-    n_validation : int
-        Number of validation samples.
-
-    Returns
-    -------
-    Split
-        The parts.
 
     Raises
     ------
@@ -289,10 +264,10 @@ def _load_folder(path: Path) -> Dataset:
     """Load a folder of IDX files, or of one folder of PNG files per class."""
     *_, parent, name = ("", "", *path.resolve().parts)
     name = parent if name == "raw" else name  # torchvision's NAME/raw
-    if idx_files(path) or not has_png_classes(path):
-        parts: dict[str, Any] = read_idx_folder(path)
-        return Dataset(name, **parts, source=str(path))
-    images, labels, skipped = read_png_classes(path)
+    classes = {} if idx_files(path) else png_classes(path)
+    if not any(classes.values()):
+        return Dataset(name, **read_idx_folder(path), source=str(path))
+    images, labels, skipped = read_png_classes(path, classes)
     note = f" (unreadable files left out: {len(skipped)})" if skipped else ""
     return Dataset(name, images, labels, source=f"{path}{note}")
 

@@ -36,18 +36,10 @@ def make_geometric(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw filled figures of jittered position, size and orientation, and add pixel noise.
 
-    The same seed gives the same figures whatever the noise, and the first samples of a larger
-    set are those of a smaller one.
-
-    Parameters
-    ----------
-    n : int
-        Number of samples, a multiple of four: every class has the same number.
-    noise : float
-        Standard deviation of the Gaussian noise of every pixel, as a fraction of the
-        brightness of a figure; the sum is clipped to black and white.
-    seed : int
-        Chooses figures and noise.
+    There are `n` of them, a multiple of four: every class has the same number. `noise` is the
+    standard deviation of the Gaussian noise of every pixel, as a fraction of the brightness of a
+    figure; the sum is clipped to black and white. The same seed gives the same figures whatever the
+    noise, and the first samples of a larger set are those of a smaller one.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,36 +17,29 @@ from .datasets import Split
 from .readout import Readout, classify, merged
 from .task import Images
 
-_PLUGIN = ", not corrected for the finite number of samples"
-
 #: What `representation` measures, in this order, of spikes (n_samples, n_neurons), labels, seconds
 #: a sample and a generator; its unit, and what it is.
 REPRESENTATION: dict[str, tuple[Callable[..., Any], str, str]] = {
-    "participation_ratio": (
-        lambda counts, *_: responses.participation_ratio(counts), "1",
+    "participation_ratio": (lambda counts, *_: responses.participation_ratio(counts), "1",
         "dimension of the test responses: (Σλ)² / Σλ² of their covariance's eigenvalues λ, "
         "corrected for the finite number of samples"),
     "participation_ratio_plugin": (
         lambda counts, *_: responses.participation_ratio(counts, corrected=False), "1",
-        f"participation ratio{_PLUGIN}"),
-    "effective_rank": (
-        lambda counts, *_: responses.effective_rank(counts), "1",
+        "participation ratio, not corrected for the finite number of samples"),
+    "effective_rank": (lambda counts, *_: responses.effective_rank(counts), "1",
         "exponential of the entropy of the responses' singular values, cross-validated"),
     "effective_rank_plugin": (
         lambda counts, *_: responses.effective_rank(counts, corrected=False), "1",
-        f"effective rank{_PLUGIN}"),
-    "selectivity": (
-        lambda counts, labels, *_: responses.class_selectivity(counts, labels), "1",
+        "effective rank, not corrected for the finite number of samples"),
+    "selectivity": (lambda counts, labels, *_: responses.class_selectivity(counts, labels), "1",
         "(μ - μ₀)/(μ + μ₀), with μ a neuron's mean response to its preferred class and μ₀ that to "
         "the others; mean over neurons"),
     "selectivity_adjusted": (
         lambda counts, labels, _, rng: responses.adjusted_selectivity(counts, labels, rng), "1",
         "class selectivity s less chance: (s - s₀)/(1 - s₀), with s₀ that of shuffled labels"),
-    "phi": (
-        lambda counts, labels, *_: responses.phi(counts, labels), "fraction",
+    "phi": (lambda counts, labels, *_: responses.phi(counts, labels), "fraction",
         "1 - within/total variance of the responses' PCA scores (η² of the classes)"),
-    "dead": (
-        lambda counts, _, seconds, rng: metrics.dead_fraction(counts, seconds), "fraction",
+    "dead": (lambda counts, _, seconds, rng: metrics.dead_fraction(counts, seconds), "fraction",
         "neurons above 1 Hz in no test image"),
     "similarity": (
         lambda counts, labels, *_: _off_diagonal(responses.class_similarity(counts, labels)), "1",
@@ -131,48 +124,29 @@ def _samples(
     return merged(x, labels, slots) if readout.merge else (x, labels)
 
 
-@dataclass(frozen=True)
-class Score:
-    """Accuracy of a readout on test samples, as a fraction, and its 95 % bootstrap interval.
-
-    `correct` says which samples were right, shape (n_test,): two readouts of the same samples can
-    be compared in pairs. `components` are the principal components used (0: none were needed).
-    """
-
-    accuracy: float
-    interval: tuple[float, float]
-    correct: np.ndarray
-    components: int
-
-    @classmethod
-    def of(
-        cls, correct: np.ndarray, components: int, resamples: int, rng: np.random.Generator
-    ) -> Score:
-        """Sum up what `classify` returns; `rng` draws the bootstrap resamples."""
-        return cls(
-            float(correct.mean()), statistics.interval(correct, resamples, rng), correct, components
-        )
-
-
-def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Score], dict[str, float]]:
+def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Score the readouts of the responses, and one of the raw pixels.
 
-    The scores are by the names of the readouts. ``"pixels"`` is logistic regression on the images
-    that the responses of a held-out readout are fitted on, if there are any. A network with an
-    output neuron a class decides by itself (the class whose neuron spikes most): ``"network"`` is
-    that, and the readout of its responses is called as their population. Besides,
-    ``"network_accuracy_50"`` is the mean accuracy over random subsets of 50 labels, the same
-    subsets for all, for every number in ``readout.label_counts``.
+    ``"pixels"`` is logistic regression on the images that the responses of a held-out readout are
+    fitted on, if there are any. A network with an output neuron a class decides by itself (the
+    class whose neuron spikes most): ``"network"`` is that, and the readout of its responses is
+    called as their population. Returns metrics by name: the accuracy of each, with its 95 %
+    bootstrap interval, and the principal components used (0: none were needed); and
+    ``"network_accuracy_50"``, the mean accuracy over random subsets of 50 labels, the same subsets
+    for all, for every number in ``readout.label_counts``. Besides, which test samples each readout
+    got right: two of the same samples can be compared in pairs.
     """
     recorder, table, seed = seen.recorder, seen.table, seen.seed
     output, test_labels = seen.protocol.network.output, parts.test.labels
     counts = {name: each[table.stage == "test"] for name, each in recorder.counts.items()}
-    scored: dict[str, Score] = {}
+    whole: dict[str, Any] = {}
     few: dict[str, float] = {}
+    right: dict[str, np.ndarray] = {}
 
     def score(name: str, correct: np.ndarray, components: int, readout: Readout) -> None:
-        rng = stream(seed, "bootstrap")
-        scored[name] = Score.of(correct, components, readout.resamples, rng)
+        spread = statistics.interval(correct, readout.resamples, stream(seed, "bootstrap"))
+        whole[f"{name}_accuracy"], whole[f"{name}_interval"] = float(correct.mean()), list(spread)
+        whole[f"{name}_components"], right[name] = components, correct
 
     if output:
         score("network", decisions(counts[output]) == test_labels, 0, task.readout)
@@ -195,7 +169,7 @@ def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Score], di
                 correct, _ = classify(x[chosen], fit_labels[chosen], test, labels, readout)
                 accuracies.append(correct.mean())
             few[f"{name}_accuracy_{n}"] = float(np.mean(accuracies))
-    return scored, few
+    return few | whole, right
 
 
 def decisions(counts: np.ndarray) -> np.ndarray:

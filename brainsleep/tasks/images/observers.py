@@ -1,8 +1,4 @@
-"""What is looked at while a network learns images, on a copy of it, and how it is scored.
-
-A backend is a pure function of the state, so that images can be shown between two segments, in
-the test phase, and the run goes on as if nothing had been.
-"""
+"""What is looked at while a network learns images, on a copy of it, and how it is scored."""
 
 from __future__ import annotations
 
@@ -25,7 +21,6 @@ from .datasets import Split
 from .measure import (
     OF_TASKS,
     REPRESENTATION,
-    Score,
     accuracy_matrices,
     decisions,
     representation,
@@ -37,8 +32,6 @@ from .measure import (
 from .presentation import responses
 from .readout import classify
 from .task import Images, images_of
-
-STAGES = ("train", "readout", "test")
 
 
 class _OfImages(Observer):
@@ -214,27 +207,25 @@ class Validation(_OfImages):
         return {"accuracy": np.array((yield from self._accuracy(view)))}
 
     def _accuracy(self, view: View) -> Steps[float]:
-        protocol, parts, readout = view.protocol, self.parts, self.task.readout
+        parts, readout, output = self.parts, self.task.readout, view.protocol.network.output
         labels, whole = parts.validation.labels, replace(readout, score_last=0)
-        _, schedule = images_of(protocol)
+        _, schedule = images_of(view.protocol)
         gates = schedule.test.gates
         if readout.fit_last:  # fitted on responses awake: shown as awake, but nothing is learned
             gates = {**schedule.wake.gates, "plasticity": 0.0}
         key = ("validation", view.slot)
         counts = yield from responses(view, parts.validation.images, key, gates)
-        if protocol.network.output:
-            return float(np.mean(decisions(counts[protocol.network.output]) == labels))
-        rng = stream(view.seed, "fit", readout.name)
+        if output:
+            return float(np.mean(decisions(counts[output]) == labels))
         if readout.fit_last:
-            before = view.recorder.until(view.slot)
-            table = view.table.until(view.slot)
+            before, table = view.recorder.until(view.slot), view.table.until(view.slot)
+            rng = stream(view.seed, "fit", readout.name)
             fit = samples_to_fit(readout, before.counts, table, before.ran, parts, rng)
         else:
             key = ("readout", view.slot)
             answers = yield from responses(view, parts.readout.images, key, gates)
             fit = samples_to_score(whole, answers, parts.readout.labels)
-        score = samples_to_score(whole, counts, labels)
-        correct, _ = classify(*fit, *score, readout)
+        correct, _ = classify(*fit, *samples_to_score(whole, counts, labels), readout)
         return float(correct.mean())
 
     @staticmethod
@@ -293,17 +284,14 @@ class Responses(_OfImages):
         values = representation(counts, labels, seconds, stream(seen.seed, "shuffles"))
         metrics: dict[str, Any] = {f"silent_{name}": defined(silent_fraction(counts))}
         metrics |= {f"{key}_{name}": defined(value) for key, value in values.items()}
-        self._scored: dict[str, Score] = {}
+        self._right: dict[str, np.ndarray] = {}
         if self._can_score(seen):
-            self._scored, few = scores(seen, self.task, self.parts)
-            metrics |= few
-            for who, score in self._scored.items():
-                metrics[f"{who}_accuracy"] = score.accuracy
-                metrics[f"{who}_interval"] = list(score.interval)
-                metrics[f"{who}_components"] = score.components
+            scored, self._right = scores(seen, self.task, self.parts)
+            metrics |= scored
         return metrics
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
         """Return ``labels/STAGE`` of all images, and ``correct/READOUT`` of those in the test."""
-        labels = {f"labels/{stage}": getattr(self.parts, stage).labels for stage in STAGES}
-        return labels | {f"correct/{who}": score.correct for who, score in self._scored.items()}
+        stages = ("train", "readout", "test")
+        labels = {f"labels/{stage}": getattr(self.parts, stage).labels for stage in stages}
+        return labels | {f"correct/{who}": right for who, right in self._right.items()}

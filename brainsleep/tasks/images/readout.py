@@ -1,13 +1,9 @@
-"""How well a classifier reads the label from responses.
-
-The default is the field's usual frozen readout: fitted on the responses to held-out images with
-weights frozen. Other values read responses as others did, so that their numbers can be compared.
-"""
+"""How well a classifier reads the label from responses, by default with weights frozen."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -121,27 +117,10 @@ def classify(
 ) -> tuple[np.ndarray, int]:
     """Fit the readout on one set of responses and classify another.
 
-    Parameters
-    ----------
-    fit, test : ndarray, shape (n_samples, n_features)
-        Responses: spike counts, or pixels.
-    fit_labels, test_labels : ndarray, shape (n_samples,)
-        Classes.
-    readout : Readout
-        Settings.
-
-    Returns
-    -------
-    correct : ndarray of bool, shape (n_test,)
-        Which samples were classified right.
-    components : int
-        Principal components used.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than two classes to fit, nothing to score, or the arrays do not fit
-        together.
+    Responses `fit` and `test`, shape (n_samples, n_features), are spike counts or pixels, with a
+    class each. Returns which of the test were classified right, shape (n_test,), and how many
+    principal components were used. If there are fewer than two classes to fit, nothing to score, or
+    arrays that do not fit together, it raises `DataError`.
     """
     for what, x, labels in (("fit", fit, fit_labels), ("score", test, test_labels)):
         where = f"readout: samples to {what}"
@@ -154,52 +133,41 @@ def classify(
     if (n_classes := len(np.unique(fit_labels))) < 2:
         got = f"{n_classes} class in {len(fit_labels)} samples to fit on"
         raise DataError(explain("readout", got, "at least 2", "raise data.n_readout"))
+    from sklearn.decomposition import PCA
     from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
+    model: Any = DummyClassifier(strategy="most_frequent")
     varies = np.std(fit, axis=0).max(initial=0) > 0
-    model = _pipeline(readout) if varies else DummyClassifier(strategy="most_frequent")
+    if varies:
+        axes = PCA(n_components=readout.variance, whiten=True, svd_solver="full")
+        model = make_pipeline(StandardScaler(), axes, _classifier(readout))
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
             model.fit(fit.astype(float), fit_labels)
         except ConvergenceWarning as error:
-            raise DataError(
-                f"readout: logistic regression did not converge in {readout.max_iter} iterations; "
-                "raise readout.max_iter"
-            ) from error
+            got = f"logistic regression did not converge in {readout.max_iter} iterations"
+            raise DataError(f"readout: {got}; raise readout.max_iter") from error
         except (ValueError, np.linalg.LinAlgError) as error:  # a class with one sample, say
-            name = CLASSIFIERS[readout.classifier]
-            raise DataError(
-                f"readout: {name} cannot be fitted ({one_line(error)}); fit it on more images"
-            ) from error
+            got = f"{CLASSIFIERS[readout.classifier]} cannot be fitted ({one_line(error)})"
+            raise DataError(f"readout: {got}; fit it on more images") from error
     correct = model.predict(test.astype(float)) == test_labels
     return correct, int(model[1].n_components_) if varies else 0
 
 
-def _pipeline(readout: Readout):
-    """Make what a readout fits: standardised responses, principal components, its classifier."""
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+def _classifier(readout: Readout) -> Any:
+    """Make the classifier: logistic regression, or a quadratic discriminant.
 
-    linear = readout.classifier == "logistic"
-    return make_pipeline(
-        StandardScaler(),
-        PCA(n_components=readout.variance, whiten=True, svd_solver="full"),
-        LogisticRegression(max_iter=readout.max_iter) if linear else _quadratic(),
-    )
-
-
-def _quadratic():
-    """Make the quadratic discriminant: regularised covariances, of full rank in a small class, too.
-
-    scikit-learn's own ``reg_param`` is the same where a class has more samples than there are
-    features, and refuses any other.
+    The covariances of that are regularised, of full rank in a small class, too. scikit-learn's own
+    ``reg_param`` is the same where a class has more samples than there are features, and refuses
+    any other.
     """
     from sklearn.covariance import EmpiricalCovariance
     from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
 
     class Regularised(EmpiricalCovariance):
         def fit(self, X, y=None):
@@ -208,22 +176,18 @@ def _quadratic():
             self._set_covariance((1 - _QDA_SHRINKAGE) * self.covariance_ + _QDA_SHRINKAGE * unit)
             return self
 
+    if readout.classifier == "logistic":
+        return LogisticRegression(max_iter=readout.max_iter)
     return QuadraticDiscriminantAnalysis(solver="eigen", covariance_estimator=Regularised())
 
 
 def merged(
     counts: np.ndarray, labels: np.ndarray, slots: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take neighbours of one class for one sample, the mean of their counts.
+    """Take neighbours of one class for one sample, the mean of their counts; return it with labels.
 
-    Parameters
-    ----------
-    counts : ndarray, shape (n_samples, n_neurons)
-        Spike counts.
-    labels : ndarray, shape (n_samples,)
-        Classes.
-    slots : ndarray of int, shape (n_samples,)
-        The slot of each sample, in order: those that do not follow each other are no neighbours.
+    `counts` have shape (n_samples, n_neurons); `slots` are those of the samples, in order: samples
+    whose slots do not follow each other are no neighbours.
     """
     if not len(labels):
         return np.asarray(counts, dtype=float), labels
