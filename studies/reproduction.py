@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from search import INHIBITION, NEURON, SUBTRACTIVE, naps, spontaneous
+from search import INHIBITION, SUBTRACTIVE, THETA, naps, spontaneous
 
 from brainsleep.files.load import load_module
 from brainsleep.run.compare import Condition
@@ -74,8 +74,6 @@ NEW_FEW = NEW[:FEW_SEEDS]
 #: Other naps than "naps", which are every 4 images for 20 % of wake: fractions by images. A nap
 #: longer than these changes nothing: what is scaled has long been at its baseline.
 NAPS = {1: (0.1, 0.2, 0.4), 4: (0.1, 0.4), 16: (0.1, 0.2), 64: (0.1,)}
-
-THETA = f"{NEURON}.theta_spike"
 
 FROZEN_INPUT = "network.projections.input_e.weights.incoming_sum"
 
