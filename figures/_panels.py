@@ -211,11 +211,11 @@ def _one_histogram(
 
 
 def _different(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    found: list[np.ndarray] = []
+    different: list[np.ndarray] = []
     for array in arrays:
-        if not any(np.array_equal(array, other) for other in found):
-            found.append(array)
-    return found
+        if not any(np.array_equal(array, other) for other in different):
+            different.append(array)
+    return different
 
 
 def raster(axes: Axes, condition: Condition, size: float = 0.55) -> None:

@@ -67,10 +67,10 @@ class Probed:
         Wake is left out if only some sleeps were probed, as others lie in between.
         """
         values = self.values(name)
-        found = {"sleep": values[self.after] - values[self.before]}
+        changed = {"sleep": values[self.after] - values[self.before]}
         if self.condition.images.probes.every == 1 and len(self.after) > 1:
-            found["wake"] = values[self.before[1:]] - values[self.after[:-1]]
-        return found
+            changed["wake"] = values[self.before[1:]] - values[self.after[:-1]]
+        return changed
 
 
 def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figure:
@@ -243,12 +243,12 @@ def _name_tasks(
 def _matrices(figure: Figure, grid, shown: Sequence[Probed]) -> Axes:
     """Draw the similarity of classes at some probes on one scale; return the first axes."""
     moments = [(each, place) for each in shown for place in _moments(each, len(shown))]
-    found = [each.values("similarities")[place] for each, place in moments]
-    known = np.concatenate([matrix[~np.isnan(matrix)] for matrix in found])
-    lowest = np.floor(100 * known.min(initial=0.99) + 1e-9) / 100
+    matrices = [each.values("similarities")[place] for each, place in moments]
+    defined = np.concatenate([matrix[~np.isnan(matrix)] for matrix in matrices])
+    lowest = np.floor(100 * defined.min(initial=0.99) + 1e-9) / 100
     colours = colormaps["viridis"].with_extremes(bad=style.BEFORE)
     axes = [figure.add_subplot(grid[k // 4, k % 4]) for k in range(len(moments))]
-    for ax, (each, place), matrix in zip(axes, moments, found, strict=True):
+    for ax, (each, place), matrix in zip(axes, moments, matrices, strict=True):
         image = ax.imshow(matrix, cmap=colours, norm=Normalize(lowest, 1), interpolation="nearest")
         names = _classes(each, len(matrix))
         step = -(-len(names) // 5)
@@ -281,16 +281,16 @@ def _moments(each: Probed, n: int) -> list[int]:
 def _classes(each: Probed, n: int) -> np.ndarray:
     """Return the names of the `n` classes among the images of a probe."""
     c = each.condition
-    found = np.unique(c.array("labels/test")[: c.images.probes.images])
-    if len(found) != n:
+    classes = np.unique(c.array("labels/test")[: c.images.probes.images])
+    if len(classes) != n:
         raise FigureError(
             explain(
                 f"figure {NAME}: classes of result {c.result.run_id}",
-                f"{len(found)} in labels/test",
+                f"{len(classes)} in labels/test",
                 f"{n}, as in representation/similarities",
             )
         )
-    return found
+    return classes
 
 
 def _handles(shown: Sequence[Probed]) -> list[Artist]:

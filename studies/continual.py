@@ -40,10 +40,10 @@ COMPETITIVE_CONDITIONS = {
 }
 
 
-def tasks(name: str, found: list[Condition], **more) -> Grid:
+def tasks(name: str, chosen: list[Condition], **more) -> Grid:
     """Make a grid over data sets."""
     over = {"data.source": tuple(DATA.values())}
-    return Grid(name=name, conditions=found, over=over, seeds=SEEDS, **more)
+    return Grid(name=name, conditions=chosen, over=over, seeds=SEEDS, **more)
 
 
 #: Mixed images and rehearsal without sleep only. Every fifth sleep is looked at, from before and

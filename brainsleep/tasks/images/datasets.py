@@ -251,12 +251,12 @@ def _make_geometric(settings: str) -> Dataset:
 
 def _load_known(name: str, root: str | Path | None) -> Dataset:
     """Load a data set that is a folder of IDX files somewhere."""
-    known, folder = KNOWN_SETS[name], find_known(name, root)
-    arrays = read_idx_folder(folder, known.files)
-    if known.adapt:
-        arrays = known.adapt(arrays, folder)
+    chosen, folder = KNOWN_SETS[name], find_known(name, root)
+    arrays = read_idx_folder(folder, chosen.files)
+    if chosen.adapt:
+        arrays = chosen.adapt(arrays, folder)
     return Dataset(
-        name, **arrays, source=str(folder), licence=known.licence, citation=known.citation
+        name, **arrays, source=str(folder), licence=chosen.licence, citation=chosen.citation
     )
 
 

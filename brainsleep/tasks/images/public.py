@@ -147,15 +147,15 @@ def _download(name: str) -> Path:
     torchvision leaves what it could not finish where it wrote it, and later takes any file of
     the right name for the data: so it writes to a scratch folder, which is always removed.
     """
-    known = KNOWN_SETS[name]
-    folder = _cache_root() / known.kind / "raw"
-    by_hand = f"or put {', '.join(known.files.values())}, plain or .gz, in {folder}{known.by_hand}"
+    chosen = KNOWN_SETS[name]
+    folder, names = _cache_root() / chosen.kind / "raw", chosen.files
+    by_hand = f"or put {', '.join(names.values())}, plain or .gz, in {folder}{chosen.by_hand}"
     what, got = f"data set '{name}'", "a torchvision that cannot be used"
     fix = "pip install --force-reinstall 'brainsleep[vision]'"
     try:
         from torchvision import datasets
 
-        make = getattr(datasets, known.kind)
+        make = getattr(datasets, chosen.kind)
         got, fix = "a failed download", "check the network and the free space, and try again"
         _cache_root().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=_cache_root()) as scratch:
@@ -163,9 +163,9 @@ def _download(name: str) -> Path:
                 stack.enter_context(redirect_stdout(sys.stderr))
                 stack.callback(socket.setdefaulttimeout, socket.getdefaulttimeout())
                 socket.setdefaulttimeout(TIMEOUT)  # torchvision has no setting for it
-                make(scratch, download=True, **known.options)
-            files = idx_files(Path(scratch, known.kind, "raw"), known.files)
-            if len(files) < len(known.files):
+                make(scratch, download=True, **chosen.options)
+            files = idx_files(Path(scratch, chosen.kind, "raw"), names)
+            if len(files) < len(names):
                 raise data_error(what, f"only {len(files)} files from torchvision", "four")
             folder.mkdir(parents=True, exist_ok=True)
             for path in files.values():
@@ -177,5 +177,5 @@ def _download(name: str) -> Path:
             got = "a download with the wrong checksum"
             fix = "see whether a proxy or login page answers in its place, and try again"
         got = f"{got} ({type(error).__name__}: {error})"
-        raise data_error(what, got, f"torchvision's {known.kind}", f"{fix}, {by_hand}") from error
+        raise data_error(what, got, f"torchvision's {chosen.kind}", f"{fix}, {by_hand}") from error
     return folder
