@@ -225,21 +225,9 @@ class Protocol(Displayed):
 def nested(described: Mapping[str, Any]) -> dict[str, Any]:
     """Put the settings of a task, which stand beside those of the protocol, into a part of it."""
     own = {f.name for f in dataclasses.fields(Protocol)} | {"kind"}
-    described = upgraded(described)
     of_task = {name: value for name, value in described.items() if name not in own}
     rest = {name: value for name, value in described.items() if name in own}
     return rest | ({"task": of_task} if of_task else {})
-
-
-def upgraded(described: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a description with its settings where they are now: probes were of the record."""
-    record = described.get("record")
-    if not isinstance(record, Mapping) or "probe_images" not in record:
-        return described
-    rest = {k: v for k, v in record.items() if k not in ("probe_images", "probe_every")}
-    probes = {"images": record["probe_images"], "every": record.get("probe_every", 1)}
-    of_images = {"probes": {"kind": "Probes", **probes}} if "encoder" in described else {}
-    return {**described, "record": rest, **of_images}
 
 
 def _parts(spec: Any) -> dict[str, Any]:

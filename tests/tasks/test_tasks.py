@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from brainsleep.errors import DataError, ProtocolError, ScheduleError
 from brainsleep.experiment.observer import View
-from brainsleep.experiment.protocol import Protocol, load_protocol, run_id
+from brainsleep.experiment.protocol import load_protocol, run_id
 from brainsleep.experiment.schedule import Order, Schedule, sleep
 from brainsleep.experiment.timeline import Timeline, awake
 from brainsleep.results.store import read_result
@@ -442,7 +442,8 @@ def test_results_whose_probes_are_settings_of_the_record_are_read(learned):
         k: v for k, v in described.items() if k not in {f.name for f in dataclasses.fields(Images)}
     }
     timeline["schedule"] = plain(Timeline(periods=(awake(1 * second),)))
-    assert Protocol.from_dict(timeline).task is None
+    result = dataclasses.replace(learned, info=learned.info | {"protocol": timeline})
+    assert result.protocol.task is None
 
 
 def test_results_are_read_back(learned):
