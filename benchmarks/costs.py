@@ -213,11 +213,11 @@ def replicas() -> None:
         middle = time.perf_counter()
         protocols, seeds = zip(*pairs, strict=True)
         out = Path(folder) / "together"
-        found = simulate(protocols, seed=seeds, backend="cpp", out=out, batch=True)
-        alone, together = middle - begun, time.perf_counter() - middle
-    biological = sum(result.info["timings"]["biological_s"] for result in found)
+        stored = simulate(protocols, seed=seeds, backend="cpp", out=out, batch=True)
+        single, together = middle - begun, time.perf_counter() - middle
+    biological = sum(result.info["timings"]["biological_s"] for result in stored)
     print(
-        f"| cpp | {n_train} | {alone:.1f} | {together:.1f} | {alone / together:.2f} "
+        f"| cpp | {n_train} | {single:.1f} | {together:.1f} | {single / together:.2f} "
         f"| {biological / together:.0f} |"
     )
 

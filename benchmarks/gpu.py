@@ -57,10 +57,10 @@ def measure(backend, spec: NetworkSpec, size: str, replicas: int) -> dict:
     walls, kernels, rates = [], [], []
     for repeat in range(REPEATS + 1):
         begun = time.perf_counter()
-        found = backend.advance_batch(states, segments, list(range(repeat, repeat + replicas)))
+        measured = backend.advance_batch(states, segments, list(range(repeat, repeat + replicas)))
         walls.append((time.perf_counter() - begun) / seconds)
         kernels.append(getattr(backend, "kernel_seconds", 0.0) / seconds)
-        rates.append(np.mean([r.counts["e"].mean() for _, r in found]))
+        rates.append(np.mean([r.counts["e"].mean() for _, r in measured]))
     return {"wall": walls[1:], "kernel": kernels[1:], "rate": float(np.mean(rates[1:]))}
 
 
@@ -124,10 +124,13 @@ def bytes_a_step(size: str, drive: str, precision: str) -> float:
 
 def report() -> str:
     """Write Markdown tables of what was measured."""
-    found = json.loads(RESULTS.read_text())
-    card = found["machine"]["gpu"]
+    measured = json.loads(RESULTS.read_text())
+    card = measured["machine"]["gpu"]
     speed = next((b for name, b in BANDWIDTH.items() if name in card), 1e12)
-    lines = [f"Measured on {card}, {found['machine']['nvcc']}, {found['machine']['processor']}", ""]
+    lines = [
+        f"Measured on {card}, {measured['machine']['nvcc']}, {measured['machine']['processor']}",
+        "",
+    ]
     lines += ["| network, precision | replicas | 2 Hz: call, ms/s | kernel | floor | 60 Hz: call |"]
     lines[-1] += " kernel | floor |"
     lines += ["|---|---:|" + "---:|" * 6]
@@ -136,7 +139,7 @@ def report() -> str:
             for replicas in many:
                 cells = []
                 for drive in DRIVES:
-                    row = found["rows"].get(f"{size}|{drive}|{precision}|cuda {replicas}")
+                    row = measured["rows"].get(f"{size}|{drive}|{precision}|cuda {replicas}")
                     floor = replicas * bytes_a_step(size, drive, precision) / speed
                     steps = 1 / float(network(SIZES[size], drive).dt)
                     cells += [_ms(row, "wall"), _ms(row, "kernel"), f"{1e3 * floor * steps:.2g}"]
@@ -146,13 +149,15 @@ def report() -> str:
         "| C++, of one replica | cores | 2 Hz, ms/s | 60 Hz, ms/s |",
         "|---|---:|---:|---:|",
     ]
-    for key in dict.fromkeys(k.split("|")[0] + "|" + k.split()[-1] for k in found["rows"]
+    for key in dict.fromkeys(k.split("|")[0] + "|" + k.split()[-1] for k in measured["rows"]
                              if "cpp" in k):  # fmt: skip
         size, cores = key.split("|")
-        cells = [_ms(found["rows"].get(f"{size}|{d}|float64|cpp {cores}"), "wall") for d in DRIVES]
+        cells = [
+            _ms(measured["rows"].get(f"{size}|{d}|float64|cpp {cores}"), "wall") for d in DRIVES
+        ]
         lines.append(f"| {size} | {cores} | " + " | ".join(cells) + " |")
     lines += ["", "| sweep of 55 rows | cores | wall, s | simulation, s |", "|---|---:|---:|---:|"]
-    for name, row in found["sweep"].items():
+    for name, row in measured["sweep"].items():
         backend, cores = name.split()
         lines.append(f"| {backend} | {cores} | {row['wall']:.1f} | {row['simulate']:.1f} |")
     return "\n".join(lines)
@@ -164,13 +169,13 @@ def _ms(row: dict | None, what: str) -> str:
 
 def run(console: Console, sizes: list[str]) -> None:
     """Measure everything; write it after every row."""
-    found = {"machine": machine() | {"gpu": gpu()[0], "nvcc": describe_nvcc()}}
-    found |= {"rows": {}, "sweep": {}}
+    measured = {"machine": machine() | {"gpu": gpu()[0], "nvcc": describe_nvcc()}}
+    measured |= {"rows": {}, "sweep": {}}
     cores = usable_cores()
     for backend, used in (("cuda", cores), ("cpp", cores), ("cpp", 2)):
         row = measure_sweep(backend, used)
-        found["sweep"][f"{backend} {used}"] = row
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        measured["sweep"][f"{backend} {used}"] = row
+        RESULTS.write_text(json.dumps(measured, indent=1) + "\n")
         console.print(f"sweep, {backend}, {used} cores: {row}", highlight=False)
     for size in sizes:
         for drive in DRIVES:
@@ -181,20 +186,20 @@ def run(console: Console, sizes: list[str]) -> None:
                 built = time.perf_counter() - begun
                 for replicas in REPLICAS[size]:
                     row = measure(backend, spec, size, replicas) | {"build": built}
-                    _keep(console, found, f"{size}|{drive}|{precision}|cuda {replicas}", row)
+                    _keep(console, measured, f"{size}|{drive}|{precision}|cuda {replicas}", row)
             spec = network(SIZES[size], drive)
             for used in (1, 2, cores) if size == "200+50" else (1,):
                 row = measure_cores(spec, size, used, 4 if size == "200+50" else 1)
-                _keep(console, found, f"{size}|{drive}|float64|cpp {used}", row)
+                _keep(console, measured, f"{size}|{drive}|float64|cpp {used}", row)
 
 
-def _keep(console: Console, found: dict, name: str, row: dict) -> None:
-    found["rows"][name] = row
+def _keep(console: Console, measured: dict, name: str, row: dict) -> None:
+    measured["rows"][name] = row
     wall = 1e3 * statistics.median(row["wall"])
     kernel = 1e3 * statistics.median(row.get("kernel", [0]))
     console.print(f"{name}: {wall:.4g} ms/s, kernel {kernel:.4g}, E {row['rate']:.3g} Hz",
                   highlight=False)  # fmt: skip
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(measured, indent=1) + "\n")
 
 
 def main() -> None:

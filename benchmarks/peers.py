@@ -212,15 +212,15 @@ def main() -> None:
     state, rates = start(spec), image_rates(size)
     watch = Watch()
     watch.start()
-    found = PEERS[args.peer](spec, state, rates, args)
-    found["spikes"] = {k: float(v) for k, v in found["spikes"].items()}
-    found["events"] = sum(
+    measured = PEERS[args.peer](spec, state, rates, args)
+    measured["spikes"] = {k: float(v) for k, v in measured["spikes"].items()}
+    measured["events"] = sum(
         len(state.weights(p.name))
-        * sum(found["spikes"][end] / spec.population(end).size for end in (p.source, p.target))
+        * sum(measured["spikes"][end] / spec.population(end).size for end in (p.source, p.target))
         for p in spec.projections
     )
-    found["memory"] = watch.peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps(found))
+    measured["memory"] = watch.peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":

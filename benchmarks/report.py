@@ -32,13 +32,13 @@ _LOOKS = {
 
 def row(results: dict, size: str, drive: str, peer: str) -> dict | None:
     """Return one row of the results, or None if it was not measured."""
-    found = results["rows"].get(f"{size}|{drive}|{peer}")
-    return found if found and "wall" in found else None
+    measured = results["rows"].get(f"{size}|{drive}|{peer}")
+    return measured if measured and "wall" in measured else None
 
 
-def wall_ms(found: dict) -> float:
+def wall_ms(measured: dict) -> float:
     """Return the median of the repeats in ms of wall time per biological second."""
-    return 1e3 * statistics.median(found["wall"])
+    return 1e3 * statistics.median(measured["wall"])
 
 
 def tables(results: dict) -> str:
@@ -59,13 +59,15 @@ def _line(results: dict, size: str, peer: str) -> str | None:
     cells = [peer]
     last = None
     for drive in DRIVES:
-        found, floor = (row(results, size, drive, name) for name in (peer, FLOOR))
-        if found is None:
+        measured, floor = (row(results, size, drive, name) for name in (peer, FLOOR))
+        if measured is None:
             cells += ["-", "-"]
             continue
-        last = found
-        cells.append(f"{wall_ms(found):.3g}" if wall_ms(found) < 1000 else f"{wall_ms(found):.0f}")
-        cells.append(f"{wall_ms(found) / wall_ms(floor):.2f}" if floor else "-")
+        last = measured
+        cells.append(
+            f"{wall_ms(measured):.3g}" if wall_ms(measured) < 1000 else f"{wall_ms(measured):.0f}"
+        )
+        cells.append(f"{wall_ms(measured) / wall_ms(floor):.2f}" if floor else "-")
     if last is None:
         return None
     low = row(results, size, "low", peer)
@@ -82,9 +84,11 @@ def draw(results: dict) -> Path:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, (drive, rate) in zip(panels, DRIVES.items(), strict=True):
             for peer, (colour, dash) in _LOOKS.items():
-                found = {n: row(results, size, drive, peer) for size, n in neurons.items()}
-                found = {n: wall_ms(each) for n, each in found.items() if each}
-                axes.plot(found.keys(), found.values(), dash, color=colour, marker="o", label=peer)
+                measured = {n: row(results, size, drive, peer) for size, n in neurons.items()}
+                measured = {n: wall_ms(each) for n, each in measured.items() if each}
+                axes.plot(
+                    measured.keys(), measured.values(), dash, color=colour, marker="o", label=peer
+                )
             axes.axhline(1000, color=style.REFERENCE, linewidth=0.7, zorder=0)
             axes.set(xscale="log", yscale="log", xlabel="neurons")
             axes.set_title(f"excitatory neurons at about {rate} Hz")

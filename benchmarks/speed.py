@@ -43,14 +43,14 @@ def machine() -> dict:
         if line.startswith("model name"):
             model = line.split(":", 1)[1].strip()
             break
-    found = {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
-    found |= {"python": platform.python_version(), "compiler": describe_compiler()}
+    about = {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
+    about |= {"python": platform.python_version(), "compiler": describe_compiler()}
     for package in ("brian2", "numpy", "nest-simulator", "bindsnet"):
         try:
-            found[package] = version(package)
+            about[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "absent"
-    return found
+            about[package] = "absent"
+    return about
 
 
 def measure(peer: str, size: str, drive: str, cache: str, repeats: int) -> dict:
@@ -70,10 +70,10 @@ def merged(rows: list[dict]) -> dict:
     good = [row for row in rows if "wall" in row]
     if not good:
         return rows[0]
-    found = dict(good[-1])
-    found["wall"] = [value for row in good for value in row["wall"]]
-    found["builds"] = [row["build"] for row in good]
-    return found
+    whole = dict(good[-1])
+    whole["wall"] = [value for row in good for value in row["wall"]]
+    whole["builds"] = [row["build"] for row in good]
+    return whole
 
 
 def run(sizes: list[str], peers: list[str], console: Console) -> None:
@@ -100,8 +100,8 @@ def run(sizes: list[str], peers: list[str], console: Console) -> None:
                         rows.setdefault(peer, []).append(row)
                         text = row.get("error") or f"{1e3 * statistics.median(row['wall']):.4g}"
                         console.print(f"{size} {drive} {peer}: {text}", highlight=False)
-                for peer, found in rows.items():
-                    results["rows"][f"{size}|{drive}|{peer}"] = merged(found)
+                for peer, one_row in rows.items():
+                    results["rows"][f"{size}|{drive}|{peer}"] = merged(one_row)
                 temporary = RESULTS.with_suffix(".writing")
                 temporary.write_text(json.dumps(results, indent=1) + "\n")
                 temporary.replace(RESULTS)

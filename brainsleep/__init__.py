@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .tasks.images.continual import Tasks
     from .tasks.images.encoders import RateEncoder
     from .tasks.images.readout import Readout
-    from .tasks.images.task import Data, Images
+    from .tasks.images.task import Data, Images, Probes
 
 __version__ = "0.1.0"
 
@@ -52,7 +52,7 @@ _GIVEN = {
     "experiment.early_stopping": "EarlyStopping",
     "experiment.record": "Record Alarms",
     "experiment.observer": "Observer Metric",
-    "tasks.images.task": "Images Data",
+    "tasks.images.task": "Images Data Probes",
     "tasks.images.encoders": "RateEncoder",
     "tasks.images.readout": "Readout",
     "tasks.images.continual": "Tasks",

@@ -211,11 +211,11 @@ def _one_histogram(
 
 
 def _different(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    found: list[np.ndarray] = []
+    different: list[np.ndarray] = []
     for array in arrays:
-        if not any(np.array_equal(array, other) for other in found):
-            found.append(array)
-    return found
+        if not any(np.array_equal(array, other) for other in different):
+            different.append(array)
+    return different
 
 
 def raster(axes: Axes, condition: Condition, size: float = 0.55) -> None:
@@ -254,39 +254,34 @@ def raster(axes: Axes, condition: Condition, size: float = 0.55) -> None:
         kept = (t >= start) & (t < end) & (spikes[:, 1] % every == 0)
         count = -(-population.size // every)
         axes.scatter(
-            t[kept],
-            -rows - spikes[kept, 1] // every,
-            s=size,
-            linewidths=0,
-            marker="o",
-            color=style.POPULATIONS[k % len(style.POPULATIONS)],
-            rasterized=True,
+            t[kept], -rows - spikes[kept, 1] // every, s=size, linewidths=0, marker="o",
+            color=style.POPULATIONS[k % len(style.POPULATIONS)], rasterized=True,
             gid=population.name,
-        )
+        )  # fmt: skip
         ticks.append(-rows - (count - 1) / 2)
         of = f" of {population.size}" if every > 1 else ""
         names.append(f"{population_name(population.name)}\n{count}{of}")
         rows += count + 5
-    spans = [(a, b) for a, b in condition.sleeps() if b > start and a < end]
-    style.shade_sleep(axes, spans)
-    for a, b in spans:
-        axes.annotate(
-            "sleep",
-            ((max(a, start) + min(b, end)) / 2, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 1),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=7,
-            color=style.REFERENCE,
-        )
+    _name_sleeps(axes, [(a, b) for a, b in condition.sleeps() if b > start and a < end], start, end)
     axes.set_yticks(ticks, names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-rows + 4, 3)
     axes.set_xlim(start, end)
     axes.set_xlabel("time (s)")
+
+
+def _name_sleeps(
+    axes: Axes, spans: Sequence[tuple[float, float]], start: float, end: float
+) -> None:
+    """Shade sleeps, and write what they are above the part of them that is shown."""
+    style.shade_sleep(axes, spans)
+    for a, b in spans:
+        axes.annotate(
+            "sleep", ((max(a, start) + min(b, end)) / 2, 1), ha="center", va="bottom",
+            xycoords=("data", "axes fraction"), xytext=(0, 1), textcoords="offset points",
+            fontsize=7, color=style.REFERENCE,
+        )  # fmt: skip
 
 
 def rows(axes: Axes, n: int) -> np.ndarray:

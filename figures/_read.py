@@ -230,10 +230,10 @@ def weight_floor(shown: Sequence[Condition], projection: Any) -> float:
     It is never below a ten-thousandth of the hard bound.
     """
     name, lowest = projection.name, 1e-4 * projection.w_max
-    found = [c.statistic(name, "q05") for c in shown if c.trained]
-    found += [c.magnitudes("trained", name) for c in shown]
-    found += [c.magnitudes("initial", name) for c in shown if c.trained]
-    positive = [values[values > 0] for values in found]
+    lows = [c.statistic(name, "q05") for c in shown if c.trained]
+    lows += [c.magnitudes("trained", name) for c in shown]
+    lows += [c.magnitudes("initial", name) for c in shown if c.trained]
+    positive = [values[values > 0] for values in lows]
     return max(
         lowest, min((float(np.quantile(v, 0.01)) for v in positive if len(v)), default=lowest)
     )

@@ -106,23 +106,23 @@ def runs(
     return [Run(result, name) for result, name in zip(results, names, strict=True)]
 
 
-def by_data(found: Iterable[Run]) -> dict[str, list[Run]]:
+def by_data(all_runs: Iterable[Run]) -> dict[str, list[Run]]:
     """Group runs by data set, in the order in which they first occur."""
     groups: dict[str, list[Run]] = {}
-    for run in found:
+    for run in all_runs:
         groups.setdefault(run.data, []).append(run)
     return groups
 
 
-def groups_of(found: Iterable[Run]) -> list[str]:
+def groups_of(all_runs: Iterable[Run]) -> list[str]:
     """Return the names of the conditions in the order in which they first occur."""
-    return list(dict.fromkeys(run.group for run in found))
+    return list(dict.fromkeys(run.group for run in all_runs))
 
 
 def known_data(name: str) -> str:
     """Return which well-known data set `name` is or is some images of, as in mnist_8k; else ''."""
-    found = re.fullmatch(r"([a-z-]+?)([_-]\d+k?)?", name.lower())
-    return found[1] if found and found[1] in DATA_NAMES else ""
+    match = re.fullmatch(r"([a-z-]+?)([_-]\d+k?)?", name.lower())
+    return match[1] if match and match[1] in DATA_NAMES else ""
 
 
 def data_title(name: str) -> str:
@@ -132,14 +132,14 @@ def data_title(name: str) -> str:
 
 
 def check_once(
-    found: Iterable[Run], *, fractions: bool = False, value: Mapping[Run, float] | None = None
+    all_runs: Iterable[Run], *, fractions: bool = False, value: Mapping[Run, float] | None = None
 ) -> None:
     """Raise `FigureError` if a seed occurs twice under one condition: it would count twice.
 
     A condition at several sleep `fractions`, or at several values of a setting, is one for each.
     """
     seen: set[tuple] = set()
-    for run in found:
+    for run in all_runs:
         at = run.fraction if fractions else value[run] if value else None
         key = (run.data, run.group, at, run.seed)
         if key in seen:
@@ -197,25 +197,25 @@ def settings(part: object, key: str = "") -> dict[str, object]:
         part = {p["name"]: p for p in part}
     if not isinstance(part, dict):
         return {key: part}
-    found: dict[str, object] = {}
+    flat: dict[str, object] = {}
     for name, value in part.items():
-        found |= settings(value, f"{key}.{name}" if key else name)
-    return found
+        flat |= settings(value, f"{key}.{name}" if key else name)
+    return flat
 
 
-def different(found: Sequence[Run], ignored: Sequence[str]) -> str:
+def different(all_runs: Sequence[Run], ignored: Sequence[str]) -> str:
     """Return the first setting in which runs differ, as 'key is a and b', or ''.
 
     Parameters
     ----------
-    found : sequence of Run
+    all_runs : sequence of Run
         Runs.
     ignored : sequence of str
         Regular expressions; keys that one of them matches as a whole do not count.
     """
-    first = settings(found[0].result.described)
-    for run in found[1:]:
-        if run.result.described == found[0].result.described:
+    first = settings(all_runs[0].result.described)
+    for run in all_runs[1:]:
+        if run.result.described == all_runs[0].result.described:
             continue
         other = settings(run.result.described)
         for key in [*first, *(k for k in other if k not in first)]:
@@ -227,9 +227,9 @@ def different(found: Sequence[Run], ignored: Sequence[str]) -> str:
 
 def spread(values: Sequence[float]) -> tuple[Spread, np.ndarray]:
     """Return the spread over seeds and the length of the error bar to either side of its mean."""
-    found = seed_spread(np.array(values))
-    half = 0.0 if np.isnan(found.low) else found.high - found.mean
-    return found, np.array([half])
+    summary = seed_spread(np.array(values))
+    half = 0.0 if np.isnan(summary.low) else summary.high - summary.mean
+    return summary, np.array([half])
 
 
 def accuracy_line(axes: Axes, value: float, kind: str, *, vertical: bool = False) -> None:
@@ -245,16 +245,16 @@ def accuracy_line(axes: Axes, value: float, kind: str, *, vertical: bool = False
     )
 
 
-def references(found: Sequence[Run]) -> dict[str, float]:
+def references(all_runs: Sequence[Run]) -> dict[str, float]:
     """Return the accuracy in per cent of the readout on raw pixels, and of chance."""
-    arrays = found[0].result.arrays
+    arrays = all_runs[0].result.arrays
     if "labels/test" not in arrays:
         raise FigureError(
-            f"figure: result {found[0].result.run_id} has no array 'labels/test'; "
+            f"figure: result {all_runs[0].result.run_id} has no array 'labels/test'; "
             "run it again with --force"
         )
     return {
-        "raw pixels": float(np.mean([run.percent("pixels_accuracy") for run in found])),
+        "raw pixels": float(np.mean([run.percent("pixels_accuracy") for run in all_runs])),
         "chance": 100 / len(np.unique(arrays["labels/test"])),
     }
 
@@ -317,7 +317,7 @@ def curve(
         axes.transData + ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
         for points in (beside, beside + 1.8)
     )
-    pairs = [(x, value) for x, found in values.items() for value in found]
+    pairs = [(x, value) for x, group in values.items() for value in group]
     axes.scatter(
         *zip(*pairs, strict=True),
         s=5,
@@ -328,7 +328,7 @@ def curve(
         transform=seeds,
         gid=f"{name}: seeds",
     )
-    spreads = [spread(found) for found in values.values()]
+    spreads = [spread(group) for group in values.values()]
     axes.errorbar(
         list(values),
         [each.mean for each, _ in spreads],
@@ -342,9 +342,9 @@ def curve(
     )
 
 
-def curve_handles(found: Sequence[Run], looks: Mapping[str, dict[str, str]]) -> list[Artist]:
+def curve_handles(all_runs: Sequence[Run], looks: Mapping[str, dict[str, str]]) -> list[Artist]:
     """Return the legend handles of conditions, of raw pixels, and of seeds."""
     curves = [Line2D([], [], markersize=3.2, label=name, **look) for name, look in looks.items()]
     pixels = Line2D([], [], color=style.REFERENCE, label="raw pixels")
-    several = len({(run.group, run.data) for run in found}) < len(found)
+    several = len({(run.group, run.data) for run in all_runs}) < len(all_runs)
     return [*curves, pixels, *seed_handles(bars="|" if several else "")]

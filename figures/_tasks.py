@@ -74,7 +74,7 @@ def place(result: Result) -> tuple[int, int, float]:
     return WAYS.index(way(protocol)), OFFLINE.index(offline(protocol)), fraction
 
 
-def condition_looks(found: Sequence[Run], figure: str) -> dict[str, dict]:
+def condition_looks(all_runs: Sequence[Run], figure: str) -> dict[str, dict]:
     """Return colour, marker and line of every condition.
 
     What learns alike with and without sleep has one colour; without sleep the line is dashed and
@@ -82,7 +82,7 @@ def condition_looks(found: Sequence[Run], figure: str) -> dict[str, dict]:
 
     Parameters
     ----------
-    found : sequence of Run
+    all_runs : sequence of Run
         Runs.
     figure : str
         Name of the figure.
@@ -94,7 +94,7 @@ def condition_looks(found: Sequence[Run], figure: str) -> dict[str, dict]:
     """
     colours: list[tuple] = []
     taken, looks = set(), {}
-    for run in found:
+    for run in all_runs:
         if run.group in looks:
             continue
         between = offline(run.protocol)
@@ -108,7 +108,7 @@ def condition_looks(found: Sequence[Run], figure: str) -> dict[str, dict]:
         if k == len(style.CONDITIONS):
             allowed = f"at most {k}, with and without sleep counting as one"
             raise FigureError(
-                explain(f"figure {figure}: conditions", len(groups_of(found)), allowed)
+                explain(f"figure {figure}: conditions", len(groups_of(all_runs)), allowed)
             )
         looks[run.group] = {
             "color": style.CONDITIONS[k],
@@ -124,5 +124,5 @@ def task_spans(condition: Condition) -> list[tuple[float, float]]:
     if len(condition.images.tasks) < 2 or way(condition.protocol) == "mixed":
         return []
     task, starts = condition.array("slots/task"), condition.starts()
-    found = [np.flatnonzero(task == k) for k in range(task.max(initial=-1) + 1)]
-    return [(float(starts[s[0]]), float(starts[s[-1] + 1])) for s in found if len(s)]
+    slots = [np.flatnonzero(task == k) for k in range(task.max(initial=-1) + 1)]
+    return [(float(starts[s[0]]), float(starts[s[-1] + 1])) for s in slots if len(s)]

@@ -88,14 +88,14 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         given twice.
     """
     check(results, labels)
-    found = runs(results, labels, [_rule(result) for result in results])
-    _check(found, labelled=labels is not None)
-    panels = by_data(found)
-    colours = _colours(groups_of(found))
+    all_runs = runs(results, labels, [_rule(result) for result in results])
+    _check(all_runs, labelled=labels is not None)
+    panels = by_data(all_runs)
+    colours = _colours(groups_of(all_runs))
     with data_panels(panels, "sleep (% of wake)", 2.05) as (figure, axes):
         for ax, shown in zip(axes, panels.values(), strict=True):
             _panel(ax, shown, colours)
-        style.legend(figure, _handles(found, colours))
+        style.legend(figure, _handles(all_runs, colours))
     return figure
 
 
@@ -124,37 +124,37 @@ def _rule(result: Result) -> str:
     network = result.stored_protocol.network
     if loss := getattr(network, "loss", ""):
         return LOSSES.get(loss, loss)
-    found = {rule.name for p in network.projections for rule in p.rules}
-    return ", ".join(sorted(RULES.get(name, name) for name in found)) or "no plasticity"
+    names = {rule.name for p in network.projections for rule in p.rules}
+    return ", ".join(sorted(RULES.get(name, name) for name in names)) or "no plasticity"
 
 
-def _check(found: Sequence[Run], labelled: bool) -> None:
-    for run in found:
-        network, first = _network(run), _network(found[0])
+def _check(all_runs: Sequence[Run], labelled: bool) -> None:
+    for run in all_runs:
+        network, first = _network(run), _network(all_runs[0])
         what = f"figure accuracy: network of result {run.result.run_id}"
         if network not in NETWORKS:
             allowed = f"one of the paper's: {', '.join(NETWORKS)}"
             raise FigureError(explain(what, network, allowed))
         if network != first:
             raise FigureError(explain(what, network, f"{first}, as the first; draw them apart"))
-    for group in groups_of(found):
-        curves = [run for run in found if run.group == group]
+    for group in groups_of(all_runs):
+        curves = [run for run in all_runs if run.group == group]
         _check_same(curves, (*FREE, SIZES))
         for panel in by_data(curves).values():
             _check_same(panel, FREE)
     if not labelled:
-        _check_same(found, (*FREE, SIZES, *RULE_KEYS))
-        for panel in by_data(found).values():
+        _check_same(all_runs, (*FREE, SIZES, *RULE_KEYS))
+        for panel in by_data(all_runs).values():
             _check_same(panel, (*FREE, *RULE_KEYS))
-    check_once(found, fractions=True)
+    check_once(all_runs, fractions=True)
 
 
 def _network(run: Run) -> str:
     return run.protocol.network.name
 
 
-def _check_same(found: Sequence[Run], free: Sequence[str]) -> None:
-    if difference := different(found, free):
+def _check_same(all_runs: Sequence[Run], free: Sequence[str]) -> None:
+    if difference := different(all_runs, free):
         raise FigureError(
             f"figure accuracy: {difference} in results of one comparison; draw them apart, or "
             "give each curve a label of its own"
@@ -255,13 +255,13 @@ def _limit(run: Run) -> tuple[float, float]:
     return 100 * longest / period, longest
 
 
-def _handles(found: Sequence[Run], colours: dict[str, str]) -> list:
+def _handles(all_runs: Sequence[Run], colours: dict[str, str]) -> list:
     handles = [
         Line2D([], [], color=colour, marker="o", markersize=3.2, label=name)
         for name, colour in colours.items()
     ]
-    network = _network(found[0])
-    theirs = any(len(authors_values(name, network)) for name in by_data(found))
+    network = _network(all_runs[0])
+    theirs = any(len(authors_values(name, network)) for name in by_data(all_runs))
     if theirs:
         handles.append(
             Line2D(
@@ -274,5 +274,5 @@ def _handles(found: Sequence[Run], colours: dict[str, str]) -> list:
                 label=AUTHORS,
             )
         )
-    several = theirs or len({(r.group, r.data, r.fraction) for r in found}) < len(found)
+    several = theirs or len({(r.group, r.data, r.fraction) for r in all_runs}) < len(all_runs)
     return [*handles, *seed_handles(bars="|" if several else "")]

@@ -124,11 +124,11 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         If a run learned no tasks, the runs of a condition or the tasks of a column differ, a seed
         occurs twice, or there are too many conditions or columns.
     """
-    found = _read(results, labels)
-    looks = condition_looks([each.run for each in found], NAME)
-    columns = _columns(found)
-    kinds = [kind for kind in READOUTS if any(kind in each.forgetting for each in found)]
-    several = len({(*each.column, each.run.group) for each in found}) < len(found)
+    learned = _read(results, labels)
+    looks = condition_looks([each.run for each in learned], NAME)
+    columns = _columns(learned)
+    kinds = [kind for kind in READOUTS if any(kind in each.forgetting for each in learned)]
+    several = len({(*each.column, each.run.group) for each in learned}) < len(learned)
     names = [textwrap.fill(name, 24) for name in looks]
     lines = max(name.count("\n") + 1 for name in names)
     bottom = 0.5 + len(names) * max(0.19, 0.1 * len(kinds), 0.12 * lines)
@@ -182,11 +182,11 @@ def learned(run: Run) -> Learned:
     )
 
 
-def _columns(found: Sequence[Learned]) -> dict[tuple[str, str], list[Learned]]:
+def _columns(learned: Sequence[Learned]) -> dict[tuple[str, str], list[Learned]]:
     """Group runs by network and data set, sorted by name; check that they can be compared."""
     order = list(DATA_NAMES)
     columns: dict[tuple[str, str], list[Learned]] = {}
-    for each in found:
+    for each in learned:
         columns.setdefault(each.column, []).append(each)
     if len(columns) > MOST:
         got = ", ".join(f"{network} on {data}" for network, data in sorted(columns))
@@ -205,8 +205,8 @@ def _columns(found: Sequence[Learned]) -> dict[tuple[str, str], list[Learned]]:
 
     def printed(column: tuple[str, str]) -> tuple:
         network, data = column
-        known = known_data(data)
-        return network, order.index(known) if known else len(order), data
+        dataset = known_data(data)
+        return network, order.index(dataset) if dataset else len(order), data
 
     return {column: columns[column] for column in sorted(columns, key=printed)}
 
@@ -313,10 +313,10 @@ def _titles(axes: np.ndarray, columns: Sequence[tuple[str, str]]) -> None:
 
 def _limits(axes: np.ndarray, columns: Mapping[tuple[str, str], Sequence[Learned]]) -> None:
     """Scale all columns alike; the participation ratio, columns of the same network."""
-    found = [each for mine in columns.values() for each in mine]
+    learned = [each for mine in columns.values() for each in mine]
     for ax in axes[:3].ravel():
-        ax.set_xlim(0.6, max(len(each.so_far) for each in found) + 0.4)
-    accuracies = [each.so_far for each in found], [each.first for each in found]
+        ax.set_xlim(0.6, max(len(each.so_far) for each in learned) + 0.4)
+    accuracies = [each.so_far for each in learned], [each.first for each in learned]
     for row, values in zip(axes[:2], accuracies, strict=True):
         lowest = 10 * np.floor(np.nanmin(np.concatenate(values)) / 10 - 0.3)
         for ax in row:
@@ -324,7 +324,7 @@ def _limits(axes: np.ndarray, columns: Mapping[tuple[str, str], Sequence[Learned
     before = ""
     ends = np.array([ax.get_xlim() for ax in axes[3]])
     for column, (network, _) in zip(axes.T, columns, strict=True):
-        same = [each.dimension for each in found if each.column[0] == network]
+        same = [each.dimension for each in learned if each.column[0] == network]
         column[2].set_ylim(0, 1.08 * np.nanmax(np.concatenate(same), initial=1))
         column[3].set_xlim(max(ends[:, 0].min(), -30), min(ends[:, 1].max(), 100))
         for ax in column[: 3 if network == before else 2] if before else ():

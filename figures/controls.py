@@ -57,9 +57,9 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         Without results, if they lack a metric, or if a seed occurs twice under one condition.
     """
     check(results, labels)
-    found = runs(results, labels, [default_label(result) for result in results])
-    check_once(found)
-    groups, panels = groups_of(found), by_data(found)
+    all_runs = runs(results, labels, [default_label(result) for result in results])
+    check_once(all_runs)
+    groups, panels = groups_of(all_runs), by_data(all_runs)
     width = "single" if len(panels) == 1 else "double"
     names = [textwrap.fill(group, LINES[width]) for group in groups]
     with style.figure(width, 1.0 + len(groups) * _row_height(names)) as figure:
@@ -68,10 +68,10 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         )[0]
         for k, (name, shown) in enumerate(panels.items()):
             _accuracy(axes[2 * k], shown, groups)
-            _rates(axes[2 * k + 1], shown, groups, [run.rate for run in found])
+            _rates(axes[2 * k + 1], shown, groups, [run.rate for run in all_runs])
             axes[2 * k].set_title(data_title(name), loc="left", pad=12)
         axes[0].set_yticks(range(len(groups)), names, fontsize=7, linespacing=0.95)
-        style.legend(figure, _handles(len(groups) * len(panels) < len(found)))
+        style.legend(figure, _handles(len(groups) * len(panels) < len(all_runs)))
     return figure
 
 

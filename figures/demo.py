@@ -67,10 +67,10 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
 
 def _excitatory(shown: Sequence[Condition]) -> list[dict]:
     """Return the plastic excitatory projections onto the readout population, at most two."""
-    known = projections(shown)
+    names = projections(shown)
     target = shown[0].images.readout.population
-    chosen = [p for p in known if getattr(p, "sign", 0) > 0 and p.rules and p.target == target]
-    return (chosen or known)[:2]
+    chosen = [p for p in names if getattr(p, "sign", 0) > 0 and p.rules and p.target == target]
+    return (chosen or names)[:2]
 
 
 def _weights(figure: Figure, grid, shown: Sequence[Condition], chosen: Sequence[dict]) -> None:

@@ -54,13 +54,13 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         condition, or if there are more conditions than colours.
     """
     check(results, labels)
-    found = runs(results, labels, [default_label(result) for result in results])
-    check_once(found)
-    looks, panels = curve_looks(groups_of(found), NAME), by_data(found)
+    all_runs = runs(results, labels, [default_label(result) for result in results])
+    check_once(all_runs)
+    looks, panels = curve_looks(groups_of(all_runs), NAME), by_data(all_runs)
     with data_panels(panels, "labels the readout is fitted on", 2.25) as (figure, axes):
         for ax, shown in zip(axes, panels.values(), strict=True):
             _panel(ax, shown, looks)
-        style.legend(figure, curve_handles(found, looks))
+        style.legend(figure, curve_handles(all_runs, looks))
     return figure
 
 
@@ -89,11 +89,11 @@ def label_counts(run: Run) -> dict[int, str]:
 
 def _by_count(shown: Sequence[Run], who: str) -> dict[int, list[float]]:
     """Return the accuracies in per cent, one a run, of 'network' or 'pixels' by labels."""
-    found: dict[int, list[float]] = {}
+    by_count: dict[int, list[float]] = {}
     for run in shown:
         for count, end in label_counts(run).items():
-            found.setdefault(count, []).append(run.percent(f"{who}_accuracy{end}"))
-    return dict(sorted(found.items()))
+            by_count.setdefault(count, []).append(run.percent(f"{who}_accuracy{end}"))
+    return dict(sorted(by_count.items()))
 
 
 def _panel(axes: Axes, shown: Sequence[Run], looks: Mapping[str, dict[str, str]]) -> None:

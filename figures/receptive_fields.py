@@ -72,8 +72,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
             image = ax.imshow(images[neuron], cmap=colours, norm=norm, interpolation="nearest")
             ax.set_gid(f"neuron {neuron}")
         for k, ax in enumerate(axes.ravel()):
-            ax.set_xticks([])
-            ax.set_yticks([])
+            ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
             ax.set_axis_on() if k < len(chosen) else ax.set_axis_off()
         bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, aspect=32)
@@ -86,11 +85,8 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
             fontsize=8,
         )
         if gaps:
-            figure.legend(
-                handles=[Patch(color=UNCONNECTED, label="no synapse")],
-                loc="outside lower center",
-                fontsize=7.5,
-            )
+            patch = Patch(color=UNCONNECTED, label="no synapse")
+            figure.legend(handles=[patch], loc="outside lower center", fontsize=7.5)
     return figure
 
 

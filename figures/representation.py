@@ -67,10 +67,10 @@ class Probed:
         Wake is left out if only some sleeps were probed, as others lie in between.
         """
         values = self.values(name)
-        found = {"sleep": values[self.after] - values[self.before]}
-        if self.condition.protocol.record.probe_every == 1 and len(self.after) > 1:
-            found["wake"] = values[self.before[1:]] - values[self.after[:-1]]
-        return found
+        changed = {"sleep": values[self.after] - values[self.before]}
+        if self.condition.images.probes.every == 1 and len(self.after) > 1:
+            changed["wake"] = values[self.before[1:]] - values[self.after[:-1]]
+        return changed
 
 
 def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figure:
@@ -79,7 +79,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     Parameters
     ----------
     results : sequence of Result
-        One to four stored runs with probes (record.probe_images), one a condition.
+        One to four stored runs with probes (probes.images), one a condition.
     labels : sequence of str, optional
         Names of the conditions; default: from their settings.
 
@@ -137,7 +137,7 @@ def probed(condition: Condition) -> Probed:
     if "representation/after" not in condition.arrays:
         raise FigureError(
             f"figure {NAME}: result {run} has no probes; give runs that sleep, with "
-            "record.probe_images above 0"
+            "probes.images above 0"
         )
     after = condition.array("representation/after")
     expected = np.arange(len(after)) % 2 == 1
@@ -243,12 +243,12 @@ def _name_tasks(
 def _matrices(figure: Figure, grid, shown: Sequence[Probed]) -> Axes:
     """Draw the similarity of classes at some probes on one scale; return the first axes."""
     moments = [(each, place) for each in shown for place in _moments(each, len(shown))]
-    found = [each.values("similarities")[place] for each, place in moments]
-    known = np.concatenate([matrix[~np.isnan(matrix)] for matrix in found])
-    lowest = np.floor(100 * known.min(initial=0.99) + 1e-9) / 100
+    matrices = [each.values("similarities")[place] for each, place in moments]
+    defined = np.concatenate([matrix[~np.isnan(matrix)] for matrix in matrices])
+    lowest = np.floor(100 * defined.min(initial=0.99) + 1e-9) / 100
     colours = colormaps["viridis"].with_extremes(bad=style.BEFORE)
     axes = [figure.add_subplot(grid[k // 4, k % 4]) for k in range(len(moments))]
-    for ax, (each, place), matrix in zip(axes, moments, found, strict=True):
+    for ax, (each, place), matrix in zip(axes, moments, matrices, strict=True):
         image = ax.imshow(matrix, cmap=colours, norm=Normalize(lowest, 1), interpolation="nearest")
         names = _classes(each, len(matrix))
         step = -(-len(names) // 5)
@@ -258,7 +258,7 @@ def _matrices(figure: Figure, grid, shown: Sequence[Probed]) -> Axes:
         ax.spines[:].set_visible(False)
         when = "after" if place % 2 else "before"
         time = f"{each.times[place]:.{0 if each.times[place] >= 100 else 1}f}"
-        every = each.condition.protocol.record.probe_every
+        every = each.condition.images.probes.every
         title = f"{when} sleep {place // 2 * every + 1}, {time} s"
         title = f"{textwrap.fill(each.condition.label, 26)}\n{title}" if len(shown) > 1 else title
         ax.set_title(title, fontsize=7)
@@ -281,16 +281,16 @@ def _moments(each: Probed, n: int) -> list[int]:
 def _classes(each: Probed, n: int) -> np.ndarray:
     """Return the names of the `n` classes among the images of a probe."""
     c = each.condition
-    found = np.unique(c.array("labels/test")[: c.protocol.record.probe_images])
-    if len(found) != n:
+    classes = np.unique(c.array("labels/test")[: c.images.probes.images])
+    if len(classes) != n:
         raise FigureError(
             explain(
                 f"figure {NAME}: classes of result {c.result.run_id}",
-                f"{len(found)} in labels/test",
+                f"{len(classes)} in labels/test",
                 f"{n}, as in representation/similarities",
             )
         )
-    return found
+    return classes
 
 
 def _handles(shown: Sequence[Probed]) -> list[Artist]:

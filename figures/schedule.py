@@ -73,12 +73,12 @@ def _names(condition: Condition) -> list[str]:
     plain = np.full(len(phases), "")
     stages = condition.arrays.get("slots/sleep_stage", plain)
     purposes = condition.arrays.get("slots/stage", plain)
-    found = []
+    kinds = []
     for phase, stage, purpose in zip(phases, stages, purposes, strict=True):
         asleep = f"sleep: {stage}" if stage else "sleep"
         tested = "readout" if purpose == "readout" else "test"
-        found.append({"wake": "wake", "sleep": asleep}.get(str(phase), tested))
-    return found
+        kinds.append({"wake": "wake", "sleep": asleep}.get(str(phase), tested))
+    return kinds
 
 
 def _spans(names: Sequence[str], starts: np.ndarray) -> list[tuple[str, float, float]]:
@@ -99,9 +99,9 @@ def _gates(condition: Condition) -> dict[str, dict[str, float]]:
     schedule = condition.protocol.schedule
     if not hasattr(schedule.sleep, "gates"):
         raise FigureError(f"figure schedule: result {condition.result.run_id} names no gates")
-    found = {kind: dict(getattr(schedule, kind).gates) for kind in ("wake", "sleep", "test")}
+    kinds = {kind: dict(getattr(schedule, kind).gates) for kind in ("wake", "sleep", "test")}
     stages = {f"sleep: {name}": gates for name, gates in schedule.sleep.stage_gates().items()}
-    return found | stages | {"readout": found["test"]}
+    return kinds | stages | {"readout": kinds["test"]}
 
 
 def _importance(gate: str) -> tuple[int, str]:

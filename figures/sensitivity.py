@@ -64,20 +64,20 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         or if there are more conditions than colours.
     """
     check(results, labels)
-    found = runs(results, labels, [default_label(result) for result in results])
-    key, values = varied(found)
-    check_once(found, value=values)
-    looks, panels = curve_looks(groups_of(found), NAME), by_data(found)
-    scale, symbol = unit([values[run] for run in found], key, found[0])
+    all_runs = runs(results, labels, [default_label(result) for result in results])
+    key, values = varied(all_runs)
+    check_once(all_runs, value=values)
+    looks, panels = curve_looks(groups_of(all_runs), NAME), by_data(all_runs)
+    scale, symbol = unit([values[run] for run in all_runs], key, all_runs[0])
     name = f"{key.rsplit('.', 1)[-1].replace('_', ' ')}{symbol}"
     with data_panels(panels, name, 2.25) as (figure, axes):
         for ax, shown in zip(axes, panels.values(), strict=True):
             _panel(ax, shown, {run: scale * values[run] for run in shown}, looks)
-        style.legend(figure, curve_handles(found, looks))
+        style.legend(figure, curve_handles(all_runs, looks))
     return figure
 
 
-def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
+def varied(all_runs: Sequence[Run]) -> tuple[str, dict[Run, float]]:
     """Return the key of the setting that was varied, and its value in every run.
 
     Raises
@@ -85,10 +85,10 @@ def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
     FigureError
         If there is not exactly one, or it is not a number.
     """
-    flat = {run: settings(run.result.described) for run in found}
+    flat = {run: settings(run.result.described) for run in all_runs}
     keys: list[str] = []
-    for group in groups_of(found):
-        mine = [flat[run] for run in found if run.group == group]
+    for group in groups_of(all_runs):
+        mine = [flat[run] for run in all_runs if run.group == group]
         every = dict.fromkeys(key for one in mine for key in one if key not in IGNORED)
         keys += [
             k for k in every if k not in keys and any(one.get(k) != mine[0].get(k) for one in mine)
@@ -102,9 +102,9 @@ def varied(found: Sequence[Run]) -> tuple[str, dict[Run, float]]:
                 "give what else differs as --label" if keys else "give runs that differ in one",
             )
         )
-    numbers = {run: read_quantity(str(flat[run].get(keys[0]))) for run in found}
+    numbers = {run: read_quantity(str(flat[run].get(keys[0]))) for run in all_runs}
     if any(number is None for number in numbers.values()):
-        got = sorted({str(flat[run].get(keys[0])) for run in found})[0]
+        got = sorted({str(flat[run].get(keys[0])) for run in all_runs})[0]
         raise FigureError(explain(f"figure sensitivity: {keys[0]}", got, "a number"))
     return keys[0], {run: float(n) for run, n in numbers.items() if n is not None}
 

@@ -47,16 +47,16 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     shown = conditions(results, labels)
     if len(shown) > MOST:
         raise FigureError(explain("figure similarity: results", len(shown), f"at most {MOST}"))
-    found = [_similarity(c) for c in shown]
-    known = np.concatenate([matrix[~np.isnan(matrix)] for _, matrix in found])
-    lowest = np.floor(10 * known.min(initial=0.9) + 1e-9) / 10
+    matrices = [_similarity(c) for c in shown]
+    defined = np.concatenate([matrix[~np.isnan(matrix)] for _, matrix in matrices])
+    lowest = np.floor(10 * defined.min(initial=0.9) + 1e-9) / 10
     colours = colormaps["viridis"].with_extremes(bad=style.BEFORE)
     norm = Normalize(lowest, 1)
     n = len(shown)
     with style.figure("single" if n == 1 else "double", (2.8, 3.2, 2.55, 2.1)[n - 1]) as figure:
         figure.set_layout_engine("compressed")
         axes = figure.subplots(1, n, squeeze=False)[0]
-        for ax, c, (classes, matrix) in zip(axes, shown, found, strict=True):
+        for ax, c, (classes, matrix) in zip(axes, shown, matrices, strict=True):
             image = ax.imshow(matrix, cmap=colours, norm=norm, interpolation="nearest")
             each = -(-len(classes) // 13)  # labels that fit
             ax.set_xticks(np.arange(len(classes))[::each], classes[::each])

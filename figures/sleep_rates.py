@@ -91,7 +91,7 @@ def phase_rates(condition: Condition, population: str, phase: str) -> tuple[np.n
     totals = totals / images  # a batch has the spikes of all its images
     period = float(condition.protocol.schedule.period)
     size = condition.protocol.network.population(population).size
-    first, found = 0, []
+    first, rows = 0, []
     for last in range(1, len(kinds) + 1):
         whole = last == len(kinds) or kinds[last] != kinds[first]
         if not whole and starts[last] - starts[first] < period - 0.5 * condition.dt:
@@ -99,11 +99,11 @@ def phase_rates(condition: Condition, population: str, phase: str) -> tuple[np.n
         duration = starts[last] - starts[first]
         if kinds[first] == phase and duration > 0:
             middle = (starts[first] + starts[last]) / 2
-            found.append((duration, duration * middle, totals[first:last].sum()))
+            rows.append((duration, duration * middle, totals[first:last].sum()))
         first = last
-    if not found:
+    if not rows:
         return np.empty(0), np.empty(0)
-    table = np.array(found)
+    table = np.array(rows)
     pooled = np.add.reduceat(table, np.arange(0, len(table), -(-len(table) // MOST)))
     return pooled[:, 1] / pooled[:, 0], pooled[:, 2] / (size * pooled[:, 0])
 

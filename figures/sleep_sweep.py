@@ -61,21 +61,21 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         twice.
     """
     check(results, labels)
-    found = runs(results, labels, [result.stored_protocol.network.name for result in results])
-    for curve_name in groups_of(found):
-        mine = [run for run in found if run.group == curve_name]
+    all_runs = runs(results, labels, [result.stored_protocol.network.name for result in results])
+    for curve_name in groups_of(all_runs):
+        mine = [run for run in all_runs if run.group == curve_name]
         for panel in by_data(mine).values():
             if difference := different(panel, FREE):
                 raise FigureError(
                     f"figure {NAME}: {difference} in runs of '{curve_name}'; draw them apart, or "
                     "give each curve a label of its own"
                 )
-    check_once(found, fractions=True)
-    looks, panels = curve_looks(groups_of(found), NAME), by_data(found)
-    paired = any(_differences(found).values())
+    check_once(all_runs, fractions=True)
+    looks, panels = curve_looks(groups_of(all_runs), NAME), by_data(all_runs)
+    paired = any(_differences(all_runs).values())
     rows: list[tuple[str, Callable]] = [("test accuracy (%)", _accuracy)]
     rows += [("gain over no sleep,\nsame seed (points)", _difference)] if paired else []
-    populations = {population_name(run.images.readout.population) for run in found}
+    populations = {population_name(run.images.readout.population) for run in all_runs}
     who = populations.pop() if len(populations) == 1 else "readout"
     rows += [(f"{who} rate in test (Hz)", _rate)]
     width = "single" if len(panels) == 1 else "double"
@@ -89,11 +89,11 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         for ax, (label, _) in zip(axes[:, 0], rows, strict=True):
             ax.set_ylabel(label)
         axes[0, 0].set_ylim(0, 100)
-        axes[-1, 0].set_ylim(0, 1.15 * max(1.0, *(run.rate for run in found)))
+        axes[-1, 0].set_ylim(0, 1.15 * max(1.0, *(run.rate for run in all_runs)))
         if paired:
             axes[1, 0].set_ylim(*_room(panels))
         figure.align_ylabels()
-        style.legend(figure, curve_handles(found, looks))
+        style.legend(figure, curve_handles(all_runs, looks))
     return figure
 
 

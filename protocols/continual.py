@@ -20,7 +20,7 @@ each new image; and the network as it is born, which forgets nothing.
 
 import dataclasses
 
-from brainsleep import Condition, Data, Images, Protocol, Record, Schedule, Tasks, sleep
+from brainsleep import Condition, Data, Images, Probes, Protocol, Record, Schedule, Tasks, sleep
 from brainsleep.models.homeostasis import NORMALISE
 from brainsleep.models.sg_snn import SG_SNN_DECAY
 from brainsleep.protocols.controls import NETWORK, NORMALISE_ONLY, REST
@@ -33,9 +33,10 @@ PROTOCOL = Protocol(
     task=Images(
         data=Data(source="mnist", n_train=2000, n_readout=500, n_test=500),
         tasks=Tasks(classes=((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))),
+        probes=Probes(images=100),
     ),
     schedule=Schedule(sleep=sleep(0.2, noise=1, decay=1)),
-    record=Record(weights_at_phases=False, weights_every=100, probe_images=100),
+    record=Record(weights_at_phases=False, weights_every=100),
     references=("arXiv:2601.08447", "arXiv:1706.08840", "doi:10.1038/s42256-022-00568-3"),
 )
 

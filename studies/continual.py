@@ -26,8 +26,8 @@ COMPETITIVE = {
     "data.n_test": 500,
     "readout.label_counts": (),
     "record.weights_every": 0,
-    "record.probe_images": 100,
-    "record.probe_every": 25,
+    "probes.images": 100,
+    "probes.every": 25,
 }
 _NONE = {"schedule.sleep.fraction": 0.0}
 COMPETITIVE_CONDITIONS = {
@@ -40,10 +40,10 @@ COMPETITIVE_CONDITIONS = {
 }
 
 
-def tasks(name: str, found: list[Condition], **more) -> Grid:
+def tasks(name: str, chosen: list[Condition], **more) -> Grid:
     """Make a grid over data sets."""
     over = {"data.source": tuple(DATA.values())}
-    return Grid(name=name, conditions=found, over=over, seeds=SEEDS, **more)
+    return Grid(name=name, conditions=chosen, over=over, seeds=SEEDS, **more)
 
 
 #: Mixed images and rehearsal without sleep only. Every fifth sleep is looked at, from before and
@@ -58,7 +58,7 @@ GRIDS = [
         LAYERED,
         protocol="continual",
         model="sg_snn_decay",
-        changes={"record.probe_every": 5},
+        changes={"probes.every": 5},
     ),
     tasks(
         "competitive tasks",

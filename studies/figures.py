@@ -51,13 +51,13 @@ def described() -> dict[tuple[str, str, str], dict]:
 
     An input that is scaled to match a rate is as before scaling.
     """
-    found = {}
+    by_place = {}
     for grid in (*GRIDS, *LAYERED):
         for row in grid.rows():
             place = row.grid, row.condition, Path(row.protocol.source).stem
-            if place not in found:
-                found[place] = row.protocol.describe()
-    return found
+            if place not in by_place:
+                by_place[place] = row.protocol.describe()
+    return by_place
 
 
 def result(row: Mapping) -> TableResult:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from search import INHIBITION, NEURON, SUBTRACTIVE, naps, spontaneous
+from search import INHIBITION, SUBTRACTIVE, THETA, naps, spontaneous
 
 from brainsleep.files.load import load_module
 from brainsleep.run.compare import Condition
@@ -75,8 +75,6 @@ NEW_FEW = NEW[:FEW_SEEDS]
 #: longer than these changes nothing: what is scaled has long been at its baseline.
 NAPS = {1: (0.1, 0.2, 0.4), 4: (0.1, 0.4), 16: (0.1, 0.2), 64: (0.1,)}
 
-THETA = f"{NEURON}.theta_spike"
-
 FROZEN_INPUT = "network.projections.input_e.weights.incoming_sum"
 
 
@@ -91,13 +89,13 @@ def of(protocol: str) -> dict[str, Condition]:
 
 
 def study(
-    name: str, protocol: str, found: Iterable[Condition], seeds: Iterable[int], data: Iterable[str]
+    name: str, protocol: str, chosen: Iterable[Condition], seeds: Iterable[int], data: Iterable[str]
 ) -> Grid:
     """Make a grid over data sets."""
     return Grid(
         name=name,
         protocol=protocol,
-        conditions=list(found),
+        conditions=list(chosen),
         over={"data.source": list(data)},
         seeds=list(seeds),
         backend="cpp",
@@ -122,10 +120,10 @@ def controls() -> dict[str, dict]:
     """No sleep, and 10 and 20 % of it taken apart; frozen networks at the rates of either."""
     parts = of("controls")
     named = {"sleep": {}, **{name: dict(parts[name].changes) for name in CONTROLS}}
-    found = {"no sleep": {FRACTION: 0.0}}
+    changes_of = {"no sleep": {FRACTION: 0.0}}
     for fraction in (0.1, 0.2):
-        found |= {f"{n}, {fraction:.0%}": c | {FRACTION: fraction} for n, c in named.items()}
-    return found
+        changes_of |= {f"{n}, {fraction:.0%}": c | {FRACTION: fraction} for n, c in named.items()}
+    return changes_of
 
 
 #: What is compared with sleep at the same fraction; names as in the protocol `controls`.
@@ -174,23 +172,23 @@ def of_the_paper() -> list[Grid]:
 
 def competitive() -> dict[str, dict]:
     """Conditions of the competitive network: its own, other naps, other sleep."""
-    found = {name: c.changes for name, c in of("competitive").items()}
+    changes_of = {name: c.changes for name, c in of("competitive").items()}
     for images, fractions in NAPS.items():
         for fraction in fractions:
-            found[f"naps every {images}, {fraction:.0%}"] = naps(images, fraction)
+            changes_of[f"naps every {images}, {fraction:.0%}"] = naps(images, fraction)
         if images > 1:  # the moment's work of a nap without its time
-            found[f"scaled every {images} images"] = {
+            changes_of[f"scaled every {images} images"] = {
                 "schedule.period": f"{0.25 * images}*second",
                 "schedule.sleep.max_duration": "1*ms",
                 "schedule.sleep.gates.scaling": None,
                 "schedule.sleep.gates.normalise": 1,
             }
-    found["naps that subtract"] = SUBTRACTIVE
+    changes_of["naps that subtract"] = SUBTRACTIVE
     for rho in (2, 10):
-        found[f"naps, inputs at {rho} Hz"] = spontaneous(rho)
-    frozen = next(changes for name, changes in found.items() if "frozen" in name)
-    found["frozen, input as large as reads out best"] = frozen | {FROZEN_INPUT: 350.0}
-    return found
+        changes_of[f"naps, inputs at {rho} Hz"] = spontaneous(rho)
+    frozen = next(changes for name, changes in changes_of.items() if "frozen" in name)
+    changes_of["frozen, input as large as reads out best"] = frozen | {FROZEN_INPUT: 350.0}
+    return changes_of
 
 
 def at_thresholds(thetas: Iterable[float]) -> dict[str, dict]:

@@ -66,8 +66,8 @@ TASKS = ("sg_snn tasks", "competitive tasks")
 def updated(text: str, table: pd.DataFrame) -> str:
     """Return a page's text with every table in it made anew from the runs in `table`."""
 
-    def fill(found: re.Match) -> str:
-        start, group, data, _, end = found.groups()
+    def fill(match: re.Match) -> str:
+        start, group, data, _, end = match.groups()
         if group == "authors":
             return f"{start}\n{beside_authors(table, data)}\n{end}"
         if group == "networks":
@@ -99,14 +99,14 @@ def tabulate(rows: pd.DataFrame, reference: str) -> str:
     same = " (or of the same share)" if any(map(_share, rows["condition"])) else ""
     heads += [f"less '{reference}'{same}, same seed", "g"] if several and reference else []
     heads += [*(f"{c} labels" for c in few), "saturated %", "E Hz in test"]
-    known = set(rows["condition"])
+    names = set(rows["condition"])
     means = rows.groupby("condition", sort=False)["network_accuracy"].mean()
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for condition in means.sort_values(ascending=False, kind="stable").index:
         chosen = rows[rows["condition"] == condition]
         cells = [condition, *_accuracy(chosen["network_accuracy"], several)]
         if several and reference:
-            own = _reference(condition, reference, known)
+            own = _reference(condition, reference, names)
             compared = rows[rows["condition"] == own].set_index("seed")["network_accuracy"]
             cells += _effect(chosen, compared) if condition != own else ["", ""]
         cells += [f"{100 * chosen[f'network_accuracy_{c}'].mean():.1f}" for c in few]
@@ -123,14 +123,14 @@ def tabulate(rows: pd.DataFrame, reference: str) -> str:
 
 def _share(condition: str) -> str:
     """Return the share of sleep that a condition ends with, such as ``10%``; '' for none."""
-    found = re.search(r", (?:\w+ of )?(\d+%)$", condition)
-    return found[1] if found else ""
+    match = re.search(r", (?:\w+ of )?(\d+%)$", condition)
+    return match[1] if match else ""
 
 
-def _reference(condition: str, reference: str, known: set[str]) -> str:
+def _reference(condition: str, reference: str, names: set[str]) -> str:
     """Return what a condition is compared with."""
     own = f"{reference.partition(', ')[0]}, {_share(condition)}"
-    return own if own in known else reference
+    return own if own in names else reference
 
 
 def beside_authors(runs: pd.DataFrame, data: str) -> str:
@@ -193,9 +193,9 @@ def networks(runs: pd.DataFrame, data: str) -> str:
 
 def _spread(values: pd.Series, factor: float = 100, digits: int = 1) -> str:
     """Return mean and standard deviation."""
-    found = factor * values.to_numpy(float)
-    sd = f", {found.std(ddof=1):.{digits}f}" if len(found) > 1 else ""
-    return f"{found.mean():.{digits}f}{sd}"
+    scaled = factor * values.to_numpy(float)
+    sd = f", {scaled.std(ddof=1):.{digits}f}" if len(scaled) > 1 else ""
+    return f"{scaled.mean():.{digits}f}{sd}"
 
 
 def against_sleep(rows: pd.DataFrame, group: str, data: str) -> str:

@@ -1,7 +1,6 @@
 """What sleep changes, from a table of runs: effects seed by seed, and a beta regression.
 
-Tables are those of `brainsleep.results.table.tabulate`. Runs of a model must differ in nothing but
-sleep, data and seed: anything else in a table has to be chosen first.
+Runs of a model in a `brainsleep.results.table.tabulate` must differ in sleep, data and seed only.
 """
 
 from __future__ import annotations
@@ -12,41 +11,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DataError, MissingExtraError, explain
-from ..tasks.images.readout import interval
-from .statistics import effect_size, seed_spread
+from .statistics import effect_size, interval, seed_spread
 
 if TYPE_CHECKING:
     import pandas
-
-#: Bootstrap resamples.
-RESAMPLES = 10_000
 
 #: What a table must have besides the metric.
 NEEDED = ("model", "data", "seed", "sleep_fraction")
 
 
 def sleep_effects(
-    table: pandas.DataFrame, metric: str = "network_accuracy", resamples: int = RESAMPLES
+    table: pandas.DataFrame, metric: str = "network_accuracy", resamples: int = 10_000
 ) -> pandas.DataFrame:
     """Compare every sleep fraction with no sleep, seed by seed.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row a run.
-    metric : str
-        Column to compare.
-    resamples : int
-        Bootstrap resamples.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each model, data set and fraction: ``n`` seeds, ``mean`` and ``sd``; over the
-        seeds that have both, the ``difference`` to no sleep, its bootstrap interval ``low`` to
-        ``high`` (percentile; too narrow for a handful of seeds), Student's ``t_low`` to
-        ``t_high``, Hedges' ``g``, and every difference in ``differences``, by ``seeds``. NaN for
-        no sleep itself, and where there is none to compare with.
+    The `table` has one row a run, and the `metric` in a column. Returned is a row for each model,
+    data set and fraction: ``n`` seeds, ``mean`` and ``sd``; over the seeds that have both, the
+    ``difference`` to no sleep, its bootstrap interval ``low`` to ``high`` (percentile; too narrow
+    for a handful of seeds), Student's ``t_low`` to ``t_high``, Hedges' ``g``, and every difference
+    in ``differences``, by ``seeds``. NaN for no sleep itself, and where there is none to compare
+    with.
 
     Raises
     ------
@@ -56,62 +40,33 @@ def sleep_effects(
     """
     import pandas
 
-    table = _comparable(table, metric)
     lines = []
-    for (model, data), group in table.groupby(["model", "data"], sort=False):
-        reference = group[group["sleep_fraction"] == 0].set_index("seed")[metric]
+    for (model, data), group in _comparable(table, metric).groupby(["model", "data"], sort=False):
+        awake = group[group["sleep_fraction"] == 0].set_index("seed")[metric]
         for fraction, chosen in group.groupby("sleep_fraction"):
             own = chosen.set_index("seed")[metric]
-            spread = seed_spread(own.to_numpy())
+            seeds = own.index.intersection(awake.index) if fraction else own.index[:0]
+            one, other = own.loc[seeds].to_numpy(), awake.loc[seeds].to_numpy()
+            low, high = float("nan"), float("nan")
+            if len(seeds) > 1:
+                low, high = interval(one - other, resamples, np.random.default_rng(0))
+            spread, by_seed = seed_spread(own.to_numpy()), seed_spread(one - other)
             line = {"model": model, "data": data, "sleep_fraction": fraction}
             line |= {"n": spread.n, "mean": spread.mean, "sd": spread.sd}
-            seeds = own.index.intersection(reference.index) if fraction else own.index[:0]
-            lines.append(line | _difference(own, reference, seeds, resamples))
+            line |= {"difference": by_seed.mean, "low": low, "high": high}
+            line |= {"t_low": by_seed.low, "t_high": by_seed.high, "g": effect_size(one, other)}
+            lines.append(line | {"differences": (one - other).tolist(), "seeds": seeds.tolist()})
     return pandas.DataFrame(lines)
-
-
-def _difference(
-    own: pandas.Series, reference: pandas.Series, seeds: pandas.Index, resamples: int
-) -> dict:
-    one, other = own.loc[seeds].to_numpy(), reference.loc[seeds].to_numpy()
-    differences = one - other
-    nan = float("nan")
-    low, high = nan, nan
-    if len(seeds) > 1:
-        low, high = interval(differences, resamples, np.random.default_rng(0))
-    spread = seed_spread(differences)
-    return {
-        "difference": spread.mean,
-        "low": low,
-        "high": high,
-        "t_low": spread.low,
-        "t_high": spread.high,
-        "g": effect_size(one, other),
-        "differences": differences.tolist(),
-        "seeds": seeds.tolist(),
-    }
 
 
 @dataclass(frozen=True, eq=False)
 class BetaFit:
-    """A beta regression.
+    """A beta regression of `n` runs, by a formula.
 
-    Parameters
-    ----------
-    formula : str
-        What was fitted.
-    terms : pandas.DataFrame
-        Columns ``term``, ``estimate`` (log odds; of ``precision`` its logarithm), ``low``,
-        ``high`` (95 %) and ``p``. NaN for what the fit does not say: everything if it did not
-        converge; intervals and ``p`` if there are no more groups than terms of the mean.
-    n : int
-        Runs.
-    groups : int
-        Pairs of data set and seed.
-    converged : bool
-        Whether the optimiser did.
-    note : str
-        What the fit can and cannot say.
+    Its `terms` have columns ``term``, ``estimate`` (log odds; of ``precision`` its logarithm),
+    ``low``, ``high`` (95 %) and ``p``. NaN for what the fit does not say: everything if it did not
+    converge; intervals and ``p`` if there are no more `groups`, pairs of data set and seed, than
+    terms of the mean. The `note` is what the fit can and cannot say.
     """
 
     formula: str
@@ -127,19 +82,8 @@ def beta_regression(table: pandas.DataFrame, metric: str = "network_accuracy") -
 
     Fractions are levels, compared with the smallest; data sets have levels of their own; runs of
     one data set and seed share images and start, so the covariance is clustered by them. Values
-    of 0 and 1, which a beta distribution excludes, are moved inside by half a run.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row a run.
-    metric : str
-        Column between 0 and 1.
-
-    Returns
-    -------
-    BetaFit
-        What was found.
+    of 0 and 1, which a beta distribution excludes, are moved inside by half a run. The `table` has
+    one row a run, and the `metric` in a column.
 
     Raises
     ------
@@ -176,40 +120,33 @@ def beta_regression(table: pandas.DataFrame, metric: str = "network_accuracy") -
     frame = table[[*NEEDED]].assign(accuracy=(values * (n - 1) + 0.5) / n)
     groups = pandas.factorize(frame["data"].astype(str) + " " + frame["seed"].astype(str))[0]
     model = BetaModel.from_formula(formula, frame)
-    if n <= model.exog.shape[1] + 1 or np.linalg.matrix_rank(model.exog) < model.exog.shape[1]:
+    n_groups, n_terms = int(groups.max()) + 1, model.exog.shape[1]
+    if n <= n_terms + 1 or np.linalg.matrix_rank(model.exog) < n_terms:
         raise DataError(
-            f"beta regression: {n} runs do not determine {model.exog.shape[1]} terms; every "
-            "fraction is needed for every model, and more than one seed"
+            f"beta regression: {n} runs do not determine {n_terms} terms; every fraction is "
+            "needed for every model, and more than one seed"
         )
-    several = groups.max() > 0
-    how = {"cov_type": "cluster", "cov_kwds": {"groups": groups}} if several else {}
+    how = {"cov_type": "cluster", "cov_kwds": {"groups": groups}} if n_groups > 1 else {}
     try:
         fit = model.fit(disp=0, **how)
     except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
         raise DataError(f"beta regression: it cannot be fitted ({error})") from error
-    n_groups, n_terms = int(groups.max()) + 1, model.exog.shape[1]
     converged = bool(fit.mle_retvals["converged"])
-    known = converged and n_groups > n_terms
-    bounds = np.asarray(fit.conf_int())
-    found = {"low": bounds[:, 0], "high": bounds[:, 1], "p": np.asarray(fit.pvalues)}
-    terms = pandas.DataFrame(
-        {
-            "term": list(fit.model.exog_names),
-            "estimate": np.asarray(fit.params) if converged else float("nan"),
-            **{name: values if known else float("nan") for name, values in found.items()},
-        }
-    )
+    terms = pandas.DataFrame({"term": fit.model.exog_names, "estimate": np.asarray(fit.params)})
+    terms[["low", "high"]], terms["p"] = np.asarray(fit.conf_int()), np.asarray(fit.pvalues)
+    if not converged:
+        terms["estimate"] = float("nan")
+    if not converged or n_groups <= n_terms:
+        terms[["low", "high", "p"]] = float("nan")
     return BetaFit(formula, terms, n, n_groups, converged, _note(n_groups, n_terms, converged))
 
 
 def _note(groups: int, terms: int, converged: bool) -> str:
     if not converged:
         return "NOT CONVERGED: the fit says nothing; more seeds help"
-    few = ""
+    few = ", too few for clustered intervals to be trusted" if groups < 20 else ""
     if groups <= terms:
         few = f", too few for intervals and p of {terms} terms: more seeds are needed"
-    elif groups < 20:
-        few = ", too few for clustered intervals to be trusted"
     return (
         f"{groups} groups of data set and seed{few}; data sets are fixed levels and seeds only "
         "widen the intervals: statsmodels fits no beta model with random intercepts (bambi does: "
@@ -219,15 +156,13 @@ def _note(groups: int, terms: int, converged: bool) -> str:
 
 def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:
     """Return the runs that have the metric; check that they can be compared."""
-    if missing := [name for name in (*NEEDED, metric) if name not in table]:
-        raise DataError(
-            explain("table: columns", f"none called {missing[0]}", ", ".join([*NEEDED, metric]))
-        )
+    columns = [*NEEDED, metric]
+    if missing := [name for name in columns if name not in table]:
+        raise DataError(explain("table: columns", f"none called {missing[0]}", ", ".join(columns)))
     if stopped := int(table["stopped_s"].notna().sum()) if "stopped_s" in table else 0:
-        raise DataError(
-            f"table: {stopped} of {len(table)} runs were stopped by an alarm before their end; let "
-            "them finish, or leave them out with --where stopped_s=nan"
-        )
+        got = f"{stopped} of {len(table)} runs were stopped by an alarm before their end"
+        fix = "let them finish, or leave them out with --where stopped_s=nan"
+        raise DataError(f"table: {got}; {fix}")
     table = table[table[metric].notna()]
     if not len(table):
         raise DataError(f"table: no run has a value of {metric}")
@@ -237,15 +172,12 @@ def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:
     for (model, data), group in table.groupby(["model", "data"]):
         for name in group:
             if str(name).startswith("set.") and group[name].nunique(dropna=False) > 1:
-                raise DataError(
-                    f"table: runs of {model} on {data} differ in {name}, too; choose with "
-                    f"--where {name}={group[name].iloc[0]}"
-                )
+                got = f"runs of {model} on {data} differ in {name}, too"
+                fix = f"choose with --where {name}={group[name].iloc[0]}"
+                raise DataError(f"table: {got}; {fix}")
         if group.duplicated(["sleep_fraction", "seed"]).any():
-            raise DataError(
-                f"table: more than one run of {model} on {data} with the same sleep and seed; "
-                f"choose with --where{_apart(group)}"
-            )
+            got = f"more than one run of {model} on {data} with the same sleep and seed"
+            raise DataError(f"table: {got}; choose with --where{_apart(group)}")
     return table
 
 
@@ -254,8 +186,7 @@ def _apart(group: pandas.DataFrame) -> str:
     pairs = ["sleep_fraction", "seed"]
     n = len(group.drop_duplicates(pairs))
     for name in group:
-        counts = group[name].value_counts()
-        for value in counts.index[counts == n]:
-            if not group[group[name] == value].duplicated(pairs).any():
+        for value, count in group[name].value_counts().items():
+            if count == n and not group[group[name] == value].duplicated(pairs).any():
                 return f", for example {name}={value}"
     return ""

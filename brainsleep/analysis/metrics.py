@@ -1,8 +1,8 @@
 """Measures of weights and firing: pure functions on arrays.
 
-What is not defined (no sample, no weight) is NaN, never a warning. Dimension and classes of
-responses are measured in `brainsleep.analysis.responses`; samples, seeds and tasks are compared in
-`brainsleep.analysis.statistics`.
+What is not defined (no sample, no weight) is NaN, never a warning. `counts` are spikes, shape
+(n_samples, n_neurons); `seconds` is how long each sample, or slot, lasted, in s, shape
+(n_samples,); `w` are magnitudes of weights, shape (n_synapses,).
 """
 
 from __future__ import annotations
@@ -24,20 +24,7 @@ def saturation(w: np.ndarray, w_max: float, tolerance: float = 0.01) -> float:
 
 
 def weight_statistics(w: np.ndarray, w_max: float) -> np.ndarray:
-    """Summarise weights.
-
-    Parameters
-    ----------
-    w : ndarray, shape (n_synapses,)
-        Magnitudes.
-    w_max : float
-        Upper hard bound.
-
-    Returns
-    -------
-    ndarray, shape (9,)
-        Values of `WEIGHT_STATISTICS`, in that order.
-    """
+    """Return the values of `WEIGHT_STATISTICS`, in that order, shape (9,)."""
     q05, median, q95 = np.quantile(w, [0.05, 0.5, 0.95])
     return np.array(
         [w.mean(), w.std(), w.min(), q05, median, q95, w.max(), w.sum(), saturation(w, w_max)]
@@ -45,45 +32,20 @@ def weight_statistics(w: np.ndarray, w_max: float) -> np.ndarray:
 
 
 def mean_rate(counts: np.ndarray, seconds: np.ndarray) -> float:
-    """Return the mean firing rate in Hz a neuron.
-
-    Parameters
-    ----------
-    counts : ndarray, shape (n_slots, n_neurons)
-        Spikes.
-    seconds : ndarray, shape (n_slots,)
-        Duration of each slot in s.
-
-    Returns
-    -------
-    float
-        Rate in Hz; NaN without any slot.
-    """
+    """Return the mean firing rate in Hz a neuron; NaN without any slot."""
     total = float(np.sum(seconds))
     return float(np.sum(counts) / (total * counts.shape[1])) if total > 0 else float("nan")
 
 
 def silent_fraction(counts: np.ndarray) -> float:
-    """Return the fraction of neurons without a single spike in `counts` (n_slots, n_neurons)."""
+    """Return the fraction of neurons without a single spike."""
     return float(np.mean(np.sum(counts, axis=0) == 0)) if len(counts) else float("nan")
 
 
 def dead_fraction(counts: np.ndarray, seconds: np.ndarray, rate: float = 1.0) -> float:
-    """Return the fraction of neurons that fire above a rate in no sample.
+    """Return the fraction of neurons that fire above `rate` (1 Hz) in no sample.
 
-    Parameters
-    ----------
-    counts : ndarray, shape (n_samples, n_neurons)
-        Spikes.
-    seconds : ndarray, shape (n_samples,)
-        Duration of each sample in s; samples of no duration do not count.
-    rate : float
-        Rate in Hz that a living neuron exceeds at least once; 0 is the silent fraction.
-
-    Returns
-    -------
-    float
-        NaN without any sample.
+    At a rate of 0 it is the silent fraction. Samples of no duration do not count.
     """
     ran = np.asarray(seconds) > 0
     if not np.any(ran):
@@ -92,26 +54,12 @@ def dead_fraction(counts: np.ndarray, seconds: np.ndarray, rate: float = 1.0) ->
     return float(np.mean(~alive))
 
 
-# -- weights -----------------------------------------------------------------------------------
-
-
 def growth_slope(times: np.ndarray, sums: np.ndarray) -> tuple[float, float]:
-    """Fit a straight line to the summed weight over time by least squares.
+    """Fit a straight line to the summed weight over time by least squares: slope and its error.
 
-    Parameters
-    ----------
-    times : ndarray, shape (n_times,)
-        Times in s.
-    sums : ndarray, shape (n_times,)
-        Summed weight at these times.
-
-    Returns
-    -------
-    slope : float
-        Growth per s; NaN without two different times.
-    error : float
-        Standard error of the slope; NaN with fewer than three times. It takes residuals as
-        independent: under sleep, which makes the sum a saw-tooth, it is a lower bound.
+    Both are per s, `times` in s, shape (n_times,) as the `sums`. The slope is NaN without two
+    different times, its standard error with fewer than three. That takes residuals as independent:
+    under sleep, which makes the sum a saw-tooth, it is a lower bound.
     """
     t, y = np.asarray(times, dtype=float), np.asarray(sums, dtype=float)
     if t.ndim != 1 or t.shape != y.shape:
@@ -135,25 +83,10 @@ def weight_entropy(
 ) -> float:
     """Return the entropy of the weights' histogram, divided by that of equally filled bins.
 
-    The bins are equally wide on a logarithmic axis between the hard bounds. The plug-in estimate
-    is low by about ``(bins - 1)/(2*n_synapses*log(bins))`` (Miller, 1955).
-
-    Parameters
-    ----------
-    w : ndarray, shape (n_synapses,)
-        Magnitudes.
-    w_min, w_max : float or ndarray, shape (n_synapses,)
-        Hard bounds.
-    bins : int
-        Number of bins.
-    floor : float
-        The axis begins at the greater of `w_min` and ``floor*w_max``; what is below, zero
-        included, is in the first bin.
-
-    Returns
-    -------
-    float
-        0 if all weights share a bin, 1 if they fill all bins equally; NaN without weights.
+    The bins are equally wide on a logarithmic axis between the hard bounds `w_min` and `w_max`. It
+    begins at ``floor*w_max`` at least; what is below, zero included, is in the first bin. It is 0
+    if all weights share a bin, 1 if they fill all bins equally; NaN without weights. The plug-in
+    estimate is low by about ``(bins - 1)/(2*n_synapses*log(bins))`` (Miller, 1955).
     """
     w, high = np.asarray(w, dtype=float), np.asarray(w_max, dtype=float)
     low = np.maximum(w_min, floor * high)

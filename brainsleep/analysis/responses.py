@@ -1,8 +1,9 @@
 """Dimension and classes of responses: pure functions on arrays.
 
-Responses have shape (n_samples, n_neurons). Where something is known to be biased when samples
-are few, ``corrected=True`` gives an estimate that is not, or less. What is not defined (responses
-that do not vary, no spike, one class only) is NaN, never a warning.
+`responses` are spike counts or rates, shape (n_samples, n_neurons); `labels` are the classes of
+the samples, shape (n_samples,). Where something is known to be biased when samples are few,
+``corrected=True`` gives an estimate that is not, or less. What is not defined (responses that do
+not vary, no spike, one class only) is NaN, never a warning.
 """
 
 from __future__ import annotations
@@ -35,24 +36,12 @@ def participation_ratio(responses: np.ndarray, corrected: bool = True) -> float:
     ``((x_a - x_b).(x_c - x_d))^2 / 4`` over all sets of four different samples, in closed form.
     Noise from trial to trial is variance, too: it adds dimensions in either estimate.
 
-    Parameters
-    ----------
-    responses : ndarray, shape (n_samples, n_neurons)
-        Spike counts, or rates.
-    corrected : bool
-        Whether to correct for the finite number of samples.
+    It is between 1 and the number of neurons that vary (the plug-in: at most n_samples - 1). NaN
+    where responses do not vary, and corrected with fewer than four samples or where all but one are
+    the same.
 
-    Returns
-    -------
-    float
-        Between 1 and the number of neurons that vary (the plug-in: at most n_samples - 1).
-        NaN where responses do not vary, and corrected with fewer than four samples or where all
-        but one are the same.
-
-    References
-    ----------
-    Gao et al. (2017), doi:10.1101/214262: the measure. Chun et al. (2025), arXiv:2509.26560:
-    the correction.
+    Gao et al. (2017), doi:10.1101/214262: the measure. Chun et al. (2025), arXiv:2509.26560: the
+    correction.
     """
     x = _centred(responses)
     n, neurons = x.shape
@@ -75,29 +64,16 @@ def effective_rank(responses: np.ndarray, corrected: bool = True, folds: int = 5
 
     Of few samples the plug-in estimate is too low, since sampling spreads the singular values.
     The corrected one is cross-validated: principal axes come from all folds but one, variances
-    along them from that fold, summed over folds. Axes from other samples cannot sort out chance,
-    so the error that is left is smaller, and upward unless the variances are all alike: of 100
-    samples with variances 1, 1/2, ..., 1/50 the plug-in gives 39.9, the corrected one 44.8, and
-    the truth is 43.4. Variance outside the sampled axes (fewer samples than neurons) is shared
-    out evenly, which makes it an upper estimate.
+    along them from that fold, summed over folds (sample i is in fold ``i % folds``: the order of
+    samples must have no such period). Axes from other samples cannot sort out chance, so the error
+    that is left is smaller, and upward unless the variances are all alike: of 100 samples with
+    variances 1, 1/2, ..., 1/50 the plug-in gives 39.9, the corrected one 44.8, and the truth is
+    43.4. Variance outside the sampled axes (fewer samples than neurons) is shared out evenly, which
+    makes it an upper estimate.
 
-    Parameters
-    ----------
-    responses : ndarray, shape (n_samples, n_neurons)
-        Spike counts, or rates; their means are taken off.
-    corrected : bool
-        Whether to correct for the finite number of samples.
-    folds : int
-        Sample i is in fold ``i % folds``: the order of samples must have no such period.
+    It is between 1 and the number of neurons that vary (the plug-in: at most n_samples - 1). NaN
+    where responses do not vary, and corrected with fewer than two samples a fold.
 
-    Returns
-    -------
-    float
-        Between 1 and the number of neurons that vary (the plug-in: at most n_samples - 1).
-        NaN where responses do not vary, and corrected with fewer than two samples a fold.
-
-    References
-    ----------
     Roy & Vetterli (2007), EUSIPCO: the measure, on singular values. Lam (2016),
     doi:10.1214/15-AOS1393: eigenvalues from split samples.
     """
@@ -114,38 +90,26 @@ def effective_rank(responses: np.ndarray, corrected: bool = True, folds: int = 5
 
 def _held_out_variances(x: np.ndarray, folds: int) -> np.ndarray:
     """Sum over folds the squares of held-out samples along the others' axes, (n_neurons,)."""
-    found = np.zeros(x.shape[1])
+    variances = np.zeros(x.shape[1])
     fold = np.arange(len(x)) % folds
     for k in range(folds):
         rest = x[fold != k]
-        held = x[fold == k] - rest.mean(axis=0)
+        held_out = x[fold == k] - rest.mean(axis=0)
         axes = np.linalg.svd(rest - rest.mean(axis=0), full_matrices=False)[2][: len(rest) - 1]
-        along = np.sum((held @ axes.T) ** 2, axis=0)
-        found[: len(along)] += along
-        if len(along) < len(found):
-            outside = max(0.0, float(np.sum(held**2) - along.sum()))
-            found[len(along) :] += outside / (len(found) - len(along))
-    return found
+        along = np.sum((held_out @ axes.T) ** 2, axis=0)
+        n = len(along)
+        variances[:n] += along
+        if n < len(variances):
+            outside = max(0.0, float(np.sum(held_out**2) - along.sum()))
+            variances[n:] += outside / (len(variances) - n)
+    return variances
 
 
 # -- classes -----------------------------------------------------------------------------------
 
 
 def class_means(responses: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the mean response to each class.
-
-    Parameters
-    ----------
-    responses : ndarray, shape (n_samples, n_neurons)
-        Spike counts, or rates.
-    labels : ndarray, shape (n_samples,)
-        Classes.
-
-    Returns
-    -------
-    ndarray, shape (n_classes, n_neurons)
-        In the order of the sorted labels that occur.
-    """
+    """Return the mean response to each class, shape (n_classes, n_neurons), by sorted labels."""
     x = np.asarray(responses, dtype=float)
     if x.ndim != 2 or len(x) != len(labels):
         got = f"responses {x.shape}, {len(labels)} labels"
@@ -159,24 +123,11 @@ def class_selectivity(responses: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return how much more each neuron responds to its preferred class than to the others.
 
     (mu_max - mu_rest) / (mu_max + mu_rest), with mu_max the mean response to the class of
-    largest mean and mu_rest that to the other classes. Chance alone makes one class the largest,
+    largest mean and mu_rest that to the other classes, shape (n_neurons,): between 0 and 1, NaN
+    for neurons without a spike and with one class only. Chance alone makes one class the largest,
     the more so the fewer the spikes: compare networks of different rates by
     `adjusted_selectivity`.
 
-    Parameters
-    ----------
-    responses : ndarray, shape (n_samples, n_neurons)
-        Spike counts, or rates; not negative.
-    labels : ndarray, shape (n_samples,)
-        Classes.
-
-    Returns
-    -------
-    ndarray, shape (n_neurons,)
-        Between 0 and 1; NaN for neurons without a spike and with one class only.
-
-    References
-    ----------
     Morcos et al. (2018), arXiv:1803.06959.
     """
     if np.min(responses, initial=0) < 0:
@@ -196,39 +147,23 @@ def adjusted_selectivity(
 ) -> np.ndarray:
     """Return class selectivity adjusted for chance: (s - s_chance) / (1 - s_chance).
 
-    s_chance is the mean selectivity of the same responses with shuffled labels.
-
-    Parameters
-    ----------
-    responses : ndarray, shape (n_samples, n_neurons)
-        Spike counts, or rates; not negative.
-    labels : ndarray, shape (n_samples,)
-        Classes.
-    rng : numpy.random.Generator
-        Shuffles the labels.
-    shuffles : int
-        How often.
-
-    Returns
-    -------
-    ndarray, shape (n_neurons,)
-        At most 1; 0 on average for neurons that do not care about the class. NaN for neurons
-        that spike in one sample at most and with one class only.
+    s_chance is the mean selectivity of the same responses with labels that `rng` has shuffled. The
+    shape is (n_neurons,); 1 at most, and 0 on average for neurons that do not care about the class.
+    NaN for neurons that spike in one sample at most and with one class only.
     """
-    labels, x = np.asarray(labels), np.asarray(responses)
-    found = class_selectivity(x, labels)
-    chance = np.mean(
-        [class_selectivity(x, rng.permutation(labels)) for _ in range(shuffles)], axis=0
-    )
-    known = chance < 1 - 1e-9
-    return np.where(known, (found - chance) / np.where(known, 1 - chance, 1), np.nan)
+    x, labels = np.asarray(responses), np.asarray(labels)
+    own = class_selectivity(x, labels)
+    by_chance = [class_selectivity(x, rng.permutation(labels)) for _ in range(shuffles)]
+    chance = np.mean(by_chance, axis=0)
+    defined = chance < 1 - 1e-9
+    return np.where(defined, (own - chance) / np.where(defined, 1 - chance, 1), np.nan)
 
 
 def mean_known(values: np.ndarray) -> float:
     """Return the mean of the values that are not NaN; NaN if there is none."""
     values = np.asarray(values, dtype=float)
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float("nan")
 
 
 def phi(
@@ -236,27 +171,12 @@ def phi(
 ) -> float:
     """Return eta squared of the classes: 1 - within/total sum of squares of the PCA scores.
 
-    Parameters
-    ----------
-    responses : ndarray, shape (n_samples, n_neurons)
-        Spike counts, or rates.
-    labels : ndarray, shape (n_samples,)
-        Classes.
-    variance : float
-        Fraction of the variance that the components kept explain (as few as do; not whitened).
-    corrected : bool
-        Whether to divide the sums by their degrees of freedom (epsilon squared). Without,
-        responses that have nothing to do with the class give (n_classes - 1)/(n_samples - 1) on
-        average; with, 0.
+    As few components are kept, not whitened, as explain that fraction of the `variance`. Responses
+    that have nothing to do with the class give (n_classes - 1)/(n_samples - 1) on average.
+    Corrected, where the sums are divided by their degrees of freedom (epsilon squared), they give
+    0. It is between 0 and 1, corrected at most 1. NaN with one class only, where responses do not
+    vary, and corrected without more samples than classes.
 
-    Returns
-    -------
-    float
-        Between 0 and 1, corrected at most 1. NaN with one class only, where responses do not
-        vary, and corrected without more samples than classes.
-
-    References
-    ----------
     Kelley (1935), doi:10.1073/pnas.21.9.554: both forms.
     """
     class_means(responses, labels)  # checks the shapes
@@ -274,29 +194,18 @@ def phi(
 
 
 def class_similarity(responses: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Correlate the mean responses to every pair of classes over neurons.
+    """Return Pearson's correlation, over neurons, of the mean responses to every two classes.
 
-    Parameters
-    ----------
-    responses : ndarray, shape (n_samples, n_neurons)
-        Spike counts, or rates.
-    labels : ndarray, shape (n_samples,)
-        Classes.
-
-    Returns
-    -------
-    ndarray, shape (n_classes, n_classes)
-        Pearson's correlation, in the order of the sorted labels; NaN in the rows and columns of
-        a class to which all neurons respond alike.
+    Shape (n_classes, n_classes), in the order of the sorted labels. NaN in the rows and columns of
+    a class to which all neurons respond alike.
     """
     means = class_means(responses, labels)
     if not means.size:
         return np.full((len(means), len(means)), np.nan)
     flat = np.ptp(means, axis=1) == 0
     means = means - means.mean(axis=1, keepdims=True)
-    length = np.where(flat, 1, np.linalg.norm(means, axis=1))
-    unit = means / length[:, None]
-    found = np.clip(unit @ unit.T, -1, 1)
-    np.fill_diagonal(found, 1)
-    found[flat], found[:, flat] = np.nan, np.nan
-    return found
+    unit = means / np.where(flat, 1, np.linalg.norm(means, axis=1))[:, None]
+    similar = np.clip(unit @ unit.T, -1, 1)
+    np.fill_diagonal(similar, 1)
+    similar[flat], similar[:, flat] = np.nan, np.nan
+    return similar

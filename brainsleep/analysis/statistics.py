@@ -1,4 +1,7 @@
-"""Accuracies over samples, seeds and tasks: intervals, effect sizes, forgetting."""
+"""Accuracies over samples, seeds and tasks: intervals, effect sizes, forgetting.
+
+`R` holds the accuracy on task j after training on task i at ``R[i, j]``, shape (n_tasks, n_tasks).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import gammaln
+from scipy.stats import bootstrap
 from scipy.stats import t as student_t
 
 from ..errors import DataError, explain
-from ..tasks.images.readout import interval
+
+
+def interval(
+    values: np.ndarray, resamples: int, rng: np.random.Generator, level: float = 0.95
+) -> tuple[float, float]:
+    """Bootstrap interval of the mean of `values` (percentile method; Efron, 1979)."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2 or np.ptp(values) == 0:
+        return float(values.mean()), float(values.mean())
+    how = {"n_resamples": resamples, "confidence_level": level, "method": "percentile", "rng": rng}
+    low, high = bootstrap((values,), np.mean, **how).confidence_interval
+    return float(low), float(high)
 
 
 def paired_difference(
@@ -21,31 +36,15 @@ def paired_difference(
 ) -> tuple[float, tuple[float, float]]:
     """Return the difference of two accuracies on the same samples, and its bootstrap interval.
 
-    Samples are drawn in pairs, so what makes a sample hard for both drops out.
-
-    Parameters
-    ----------
-    correct, other : ndarray of bool, shape (n_samples,)
-        Which samples each readout got right.
-    resamples : int
-        Bootstrap resamples.
-    rng : numpy.random.Generator
-        Draws them.
-    level : float
-        Level of the interval.
-
-    Returns
-    -------
-    difference : float
-        Accuracy of `correct` minus that of `other`.
-    interval : (float, float)
-        Percentile interval; without width if all pairs differ alike. All are NaN without samples.
+    Which samples each readout got right is `correct` and `other`, shape (n_samples,). Samples are
+    drawn by `rng`, so many `resamples`, in pairs: what makes a sample hard for both drops out. The
+    interval of that `level` (percentile) has no width if all pairs differ alike. All are NaN
+    without samples.
     """
     one, two = np.asarray(correct, dtype=float), np.asarray(other, dtype=float)
     if one.ndim != 1 or one.shape != two.shape:
-        raise DataError(
-            explain("paired difference", f"{one.shape} and {two.shape}", "the same samples twice")
-        )
+        got = f"{one.shape} and {two.shape}"
+        raise DataError(explain("paired difference", got, "the same samples twice"))
     if not len(one):
         return float("nan"), (float("nan"), float("nan"))
     difference = one - two
@@ -54,18 +53,10 @@ def paired_difference(
 
 @dataclass(frozen=True)
 class Spread:
-    """How a value varies from seed to seed.
+    """How a value varies over `n` seeds.
 
-    Parameters
-    ----------
-    n : int
-        Seeds.
-    mean, sd : float
-        Mean and sample standard deviation.
-    low, high : float
-        Interval of the mean from Student's t.
-    min, max : float
-        Extremes.
+    Its mean, sample standard deviation, interval of the mean from Student's t (`low` to `high`),
+    and extremes.
     """
 
     n: int
@@ -78,31 +69,19 @@ class Spread:
 
 
 def seed_spread(values: np.ndarray, level: float = 0.95) -> Spread:
-    """Summarise one value per seed.
+    """Summarise one value a seed, shape (n_seeds,); the interval is of that level.
 
-    The interval is Student's: a bootstrap of a handful of seeds is too narrow.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_seeds,)
-        One value a seed.
-    level : float
-        Level of the interval.
-
-    Returns
-    -------
-    Spread
-        With one seed `sd` and interval are NaN, without any everything is.
+    It is Student's: a bootstrap of a handful of seeds is too narrow. With one seed `sd` and
+    interval are NaN, without any everything is.
     """
     x = np.asarray(values, dtype=float)
     n, nan = x.size, float("nan")
     if not n:
-        return Spread(0, nan, nan, nan, nan, nan, nan)
-    mean, low, high = float(x.mean()), float(x.min()), float(x.max())
-    if n == 1:
-        return Spread(1, mean, nan, nan, nan, low, high)
-    sd = float(x.std(ddof=1)) if high > low else 0.0
-    half = float(student_t.ppf((1 + level) / 2, n - 1)) * sd / np.sqrt(n)
+        return Spread(0, *[nan] * 6)
+    mean, low, high, sd, half = float(x.mean()), float(x.min()), float(x.max()), nan, nan
+    if n > 1:
+        sd = float(x.std(ddof=1)) if high > low else 0.0
+        half = float(student_t.ppf((1 + level) / 2, n - 1)) * sd / np.sqrt(n)
     return Spread(n, mean, sd, float(mean - half), float(mean + half), low, high)
 
 
@@ -110,21 +89,10 @@ def effect_size(a: np.ndarray, b: np.ndarray) -> float:
     """Return Hedges' g: the difference of means in pooled standard deviations, unbiased.
 
     Cohen's d is on average too large for few values; the factor that corrects it is exact for
-    normal values.
+    normal values. `a` and `b`, shapes (n_a,) and (n_b,), are values of two conditions, for example
+    one a seed. It is positive if `a` is larger, 0 if neither varies and both are the same; NaN if
+    neither varies and they differ, and with fewer than two degrees of freedom.
 
-    Parameters
-    ----------
-    a, b : ndarray, shapes (n_a,) and (n_b,)
-        Values of two conditions, for example one a seed.
-
-    Returns
-    -------
-    float
-        Positive if `a` is larger. 0 if neither varies and both are the same; NaN if neither
-        varies and they differ, and with fewer than two degrees of freedom.
-
-    References
-    ----------
     Hedges (1981), doi:10.3102/10769986006002107.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
@@ -145,27 +113,14 @@ def effect_size(a: np.ndarray, b: np.ndarray) -> float:
 def _accuracies(R: np.ndarray) -> np.ndarray:
     R = np.asarray(R, dtype=float)
     if R.ndim != 2 or R.shape[0] != R.shape[1]:
-        raise DataError(
-            explain("accuracy matrix", f"shape {R.shape}", "(n_tasks, n_tasks), after x on")
-        )
+        got, allowed = f"shape {R.shape}", "(n_tasks, n_tasks), after x on"
+        raise DataError(explain("accuracy matrix", got, allowed))
     return R
 
 
 def average_accuracy(R: np.ndarray) -> float:
-    """Return the mean accuracy on all tasks after the last one.
+    """Return the mean accuracy on all tasks after the last one; NaN without tasks.
 
-    Parameters
-    ----------
-    R : ndarray, shape (n_tasks, n_tasks)
-        Accuracy on task j after training on task i at ``R[i, j]``.
-
-    Returns
-    -------
-    float
-        NaN without tasks.
-
-    References
-    ----------
     Lopez-Paz & Ranzato (2017), arXiv:1706.08840.
     """
     R = _accuracies(R)
@@ -175,19 +130,9 @@ def average_accuracy(R: np.ndarray) -> float:
 def backward_transfer(R: np.ndarray) -> float:
     """Return the mean change of accuracy on a task from when it was learned to the end.
 
-    Parameters
-    ----------
-    R : ndarray, shape (n_tasks, n_tasks)
-        Accuracy on task j after training on task i at ``R[i, j]``.
+    The mean of ``R[-1, j] - R[j, j]`` over all tasks but the last: negative if they were forgotten,
+    NaN with fewer than two tasks.
 
-    Returns
-    -------
-    float
-        Mean of ``R[-1, j] - R[j, j]`` over all tasks but the last; negative if they were
-        forgotten. NaN with fewer than two tasks.
-
-    References
-    ----------
     Lopez-Paz & Ranzato (2017), arXiv:1706.08840.
     """
     R = _accuracies(R)
@@ -197,20 +142,10 @@ def backward_transfer(R: np.ndarray) -> float:
 def forgetting(R: np.ndarray) -> float:
     """Return the mean loss of accuracy on a task from its best to the end.
 
-    Parameters
-    ----------
-    R : ndarray, shape (n_tasks, n_tasks)
-        Accuracy on task j after training on task i at ``R[i, j]``; NaN above the diagonal where
-        a task was not tried before it was learned.
+    The mean of ``max(R[:-1, j]) - R[-1, j]`` over all tasks but the last: negative if they still
+    improved with the last one, NaN with fewer than two tasks. `R` is NaN above the diagonal where a
+    task was not tried before it was learned.
 
-    Returns
-    -------
-    float
-        Mean of ``max(R[:-1, j]) - R[-1, j]`` over all tasks but the last; negative if they
-        still improved with the last one. NaN with fewer than two tasks.
-
-    References
-    ----------
     Chaudhry et al. (2018), arXiv:1801.10112.
     """
     R = _accuracies(R)

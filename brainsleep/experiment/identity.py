@@ -18,12 +18,8 @@ LATER: dict[str, dict[str, Any]] = {
     "DenseProjection": {"bias": False},
     "SpontaneousActivity": {"equations": ""},
     "Schedule": {"epochs": 1, "identical_epochs": False},
-    "Record": {
-        "probe_images": 0,
-        "probe_every": 1,
-        "alarms": Alarms.deciding(plain(Alarms())),
-        "observers": [],
-    },
+    "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
+    "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
     "GroupPlan": {"on_spike": ""},
     "Readout": {
@@ -39,6 +35,7 @@ LATER: dict[str, dict[str, Any]] = {
         "more_readouts": [],
         "early_stopping": plain(EarlyStopping()),
         "tasks": plain(Tasks()),
+        "probes": {"kind": "Probes"},
         "initial_weights": SavedWeights.deciding(plain(SavedWeights())),
     },
 }
@@ -60,6 +57,14 @@ def deciding(described: dict[str, Any]) -> dict[str, Any]:
         content.pop(key)
     for key in ("source", "root"):
         content.get("data", {}).pop(key, None)
+    return content
+
+
+def hashed(described: dict[str, Any]) -> dict[str, Any]:
+    """Return what run ids are made of: what decides, the probes in the record as at first."""
+    content = deciding(described)
+    probes = content.pop("probes", {})
+    content["record"] |= {f"probe_{k}": v for k, v in probes.items() if k != "kind"}
     return content
 
 

@@ -16,7 +16,7 @@ from ..values.displayed import Displayed
 from ..values.fields import fields_of, specification
 from ..values.frozen import show_value
 from ..values.plain import from_plain, outlined, plain
-from .identity import deciding, without_later
+from .identity import hashed, without_later
 from .override import UnknownKeyError, replace_at
 from .record import Record
 from .schedule import Schedule
@@ -210,7 +210,7 @@ def run_id(protocol: Protocol, seed: int, backend: str, fingerprint: str) -> str
     of the data does.
     """
     content = {
-        "protocol": deciding(protocol.describe()),
+        "protocol": hashed(protocol.describe()),
         "equations": without_later(protocol.equations()),
         "seed": int(seed),
         "backend": backend,

@@ -6,7 +6,7 @@ from typing import Annotated
 from brian2 import Hz, Quantity, second
 
 from ..errors import ProtocolError
-from ..values.fields import Count, Share, one_of, positive, refusal, specification
+from ..values.fields import Share, one_of, positive, refusal, specification
 from ..values.frozen import default
 from .observer import Observer
 
@@ -89,12 +89,6 @@ class Record:
     raster : tuple of int
         First and last slot (exclusive) in which single spikes are recorded (of a batch, those of
         its first image); empty for none.
-    probe_images : int
-        Test images (at most as many as there are) that a copy of the network is shown, weights
-        frozen, before and after sleeps, to follow its representation (see
-        `brainsleep.tasks.images.observers.SleepProbe`); 0 for none.
-    probe_every : int
-        Probe at the first sleep, and then at every so many.
     alarms : Alarms
         When the run gives an alarm, and which alarms end it.
     observers : tuple of Observer
@@ -105,8 +99,6 @@ class Record:
     weights_at_phases: bool = True
     snapshots: tuple[int, ...] = ()
     raster: tuple[int, ...] = ()
-    probe_images: int = 0
-    probe_every: Count = 1
     alarms: Alarms = field(default_factory=Alarms)
     observers: tuple[Observer, ...] = ()
 

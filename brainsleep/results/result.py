@@ -114,6 +114,17 @@ def _protocols() -> Any:
     return import_module("brainsleep.experiment.protocol")
 
 
+def _upgraded(described: dict[str, Any]) -> dict[str, Any]:
+    """Return a description with its settings where they are now: probes were of the record."""
+    record = described.get("record")
+    if not isinstance(record, dict) or "probe_images" not in record:
+        return described
+    rest = {k: v for k, v in record.items() if k not in ("probe_images", "probe_every")}
+    probes = {"images": record["probe_images"], "every": record.get("probe_every", 1)}
+    of_images = {"probes": {"kind": "Probes", **probes}} if "encoder" in described else {}
+    return {**described, "record": rest, **of_images}
+
+
 @dataclass(frozen=True, eq=False)
 class Result(Displayed):
     """A stored run.
@@ -175,10 +186,10 @@ class Result(Displayed):
         more = (str(found.get(name) or "") for name in UsedData._fields[1:])
         return UsedData(found["name"], *more)
 
-    @property
+    @cached_property
     def described(self) -> dict[str, Any]:
         """The protocol as plain data, from `Protocol.describe`."""
-        return self.info["protocol"]
+        return _upgraded(self.info["protocol"])
 
     @property
     def equations(self) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def settings(protocol: Mapping[str, Any]) -> Table:
     """Tabulate the settings of a described protocol that no other table has."""
     rows = []
     for name in ("data", "encoder", "readout", "early_stopping", "record", "tasks",
-                 "initial_weights"):  # fmt: skip
+                 "probes", "initial_weights"):  # fmt: skip
         for key, value in (protocol.get(name) or {}).items():
             if key != "kind":
                 rows.append((f"{name}.{key}", text(value)))

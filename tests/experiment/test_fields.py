@@ -28,7 +28,7 @@ from brainsleep.tasks.images.datasets import Dataset, split
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.geometric import make_geometric
 from brainsleep.tasks.images.readout import Readout
-from brainsleep.tasks.images.task import Data
+from brainsleep.tasks.images.task import Data, Probes
 from brainsleep.values import fields
 from brainsleep.values.fields import (
     Count,
@@ -61,7 +61,11 @@ COUNTS = {
     },
     **{
         f"record.{name}": lambda n, name=name: getattr(Record(**{name: n}), name)
-        for name in ("weights_every", "probe_images", "probe_every")
+        for name in ("weights_every",)
+    },
+    **{
+        f"probes.{name}": lambda n, name=name: getattr(Probes(**{name: n}), name)
+        for name in ("images", "every")
     },
     "record.snapshots": lambda n: Record(snapshots=(n,)).snapshots[0],
     **{

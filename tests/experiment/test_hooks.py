@@ -368,7 +368,7 @@ def test_the_time_is_that_of_the_run(tmp_path):
     def note(label):
         return lambda groups, t: seen[label].append(t)
 
-    protocol = TINY.override({"data.n_train": 8, "data.n_test": 4, "record.probe_images": 4})
+    protocol = TINY.override({"data.n_train": 8, "data.n_test": 4, "probes.images": 4})
     result = simulate(
         hooked(protocol, **{name: note(name) for name in seen}),
         seed=1,

@@ -309,7 +309,7 @@ def test_a_population_that_never_spikes_cannot_be_read():
         lambda: PROTOCOL.override({"network": network, "readout": Readout(population="i")}),
         "readout.population",
         "'i'",
-        "never spike;",
+        "no threshold",
     )
 
 

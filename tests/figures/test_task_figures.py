@@ -44,7 +44,8 @@ class Learner:
                 "wake": {"gates": {"input": 1.0, "plasticity": wake}},
                 "sleep": {"fraction": fraction, "gates": gates, "stages": more.pop("stages", [])},
             },
-            "record": {"raster": [], "probe_images": 20, "probe_every": more.pop("every", 1)},
+            "record": {"raster": []},
+            "probes": {"images": 20, "every": more.pop("every", 1)},
         }
         arrays, metrics = accuracies(rng, len(tasks["classes"]), own)
         if probes and fraction:
@@ -357,8 +358,8 @@ def test_measures_that_are_not_known_are_gaps(make):
 def test_representation_refuses_what_it_cannot_show(make):
     assert_fails(representation, [], "no results")
     assert_fails(representation, [make()] * 5, "results: got 5; expected at most 4")
-    assert_fails(representation, [make(), make(fraction=0.0)], "no probes.*record.probe_images")
-    assert_fails(representation, [make(probes=False)], "no probes.*record.probe_images")
+    assert_fails(representation, [make(), make(fraction=0.0)], "no probes.*probes.images")
+    assert_fails(representation, [make(probes=False)], "no probes.*probes.images")
     after = {"representation/after": np.array([False, True, True, False, False, True])}
     assert_fails(representation, [make(arrays=after)], "not one before and one after every sleep")
     for name in ("representation/dead", "representation/times_s", "slots/task"):

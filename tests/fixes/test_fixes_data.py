@@ -285,7 +285,7 @@ FIXES = [
     *(
         (fix, lambda error=error: downloading(error), lambda *_: downloading(None))
         for fix, error in (
-            ("pip install --force-reinstall 'brainsleep[vision]', {}", ImportError("no")),
+            ("pip install --force-reinstall 'brainsleep[vision]'", ImportError("no")),
             ("check the network and the free space, and try again", OSError("no route")),
             ("see whether a proxy or login page answers in its place, and try again",
              RuntimeError("File corrupted")),

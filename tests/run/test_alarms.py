@@ -331,7 +331,7 @@ def test_a_probe_with_values_that_are_not_numbers(tmp_path, monkeypatch):
         raise NotFiniteError("3 of 30 values of e.v", "e", 3)
 
     monkeypatch.setattr(SleepProbe, "look", broken)
-    probed = SHORT.override({"data.n_train": 4, "data.n_test": 2, "record.probe_images": 2})
+    probed = SHORT.override({"data.n_train": 4, "data.n_test": 2, "probes.images": 2})
     with pytest.raises(NotFiniteError, match=r"a probe before slot 5, from [\d.]+ s on; run"):
         simulate(probed, seed=1, backend=QUICK, out=tmp_path)
     kept = probed.override({"record.alarms.stop_on": ("nan",)})

@@ -41,7 +41,7 @@ from brainsleep.run.state import initial_state
 CHANGES = (
     {},
     {"schedule.sleep.fraction": 0.0, "data.n_train": 6},
-    {"schedule.sleep.fraction": 1.0, "record.probe_images": 20},
+    {"schedule.sleep.fraction": 1.0, "probes.images": 20},
     {"network.populations.e.model.tau_m": 20 * ms, "encoder.total": 20.0},
     {"schedule.period": 50 * ms, "schedule.sleep.trigger": 1.02},
     {"schedule.sleep.until_initial": True, "schedule.sleep.check_every": 10 * ms},
@@ -50,7 +50,7 @@ CHANGES = (
         "data.n_train": 20,
         "data.n_readout": 100,
         "data.n_test": 100,
-        "record.probe_images": 10,
+        "probes.images": 10,
     },
 )
 SEEDS = (0, 0, 1, 2, 0, 1, 3)
@@ -60,7 +60,7 @@ BRIEF = TINY.override({"data.n_train": 8, "record.raster": ()})
 BRIEF_CHANGES = (
     {},
     {"schedule.sleep.fraction": 0.0},
-    {"network.populations.e.model.tau_m": 20 * ms, "record.probe_images": 10, "data.n_train": 4},
+    {"network.populations.e.model.tau_m": 20 * ms, "probes.images": 10, "data.n_train": 4},
 )
 
 #: One replica that fails: its decay divides by zero.

@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.stats import binom
 
+from brainsleep.analysis.statistics import interval
 from brainsleep.errors import DataError, ProtocolError
-from brainsleep.tasks.images.readout import Readout, fit_score, interval
+from brainsleep.tasks.images.readout import Readout, classify
 
 READOUT = Readout(resamples=200)
 
@@ -19,8 +22,13 @@ def clusters(n, seed, *, n_classes=4, n_features=12, spread=0.3):
 
 
 def score(fit, fit_labels, test, test_labels, readout=READOUT, seed=0):
-    rng = np.random.default_rng(seed)
-    return fit_score(fit, fit_labels, test, test_labels, readout, rng)
+    correct, components = classify(fit, fit_labels, test, test_labels, readout)
+    return SimpleNamespace(
+        accuracy=correct.mean(),
+        interval=interval(correct, readout.resamples, np.random.default_rng(seed)),
+        correct=correct,
+        components=components,
+    )
 
 
 def test_separable_responses_are_read_perfectly():

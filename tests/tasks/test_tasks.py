@@ -15,6 +15,7 @@ from brainsleep.experiment.observer import View
 from brainsleep.experiment.protocol import load_protocol, run_id
 from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.experiment.slots import Order
+from brainsleep.experiment.timeline import Timeline, awake
 from brainsleep.results.store import read_result
 from brainsleep.run.observers.recorder import Recorder
 from brainsleep.run.segment import Capacity, Recording
@@ -23,6 +24,8 @@ from brainsleep.tasks.images.continual import Tasks
 from brainsleep.tasks.images.datasets import Samples, Split
 from brainsleep.tasks.images.measure import accuracy_matrices, decisions, task_metrics
 from brainsleep.tasks.images.observers import TaskProbe
+from brainsleep.tasks.images.task import Images
+from brainsleep.values.plain import plain
 
 GATES = ("input", "plasticity", "noise", "decay")
 LABELS = np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 2, 4])
@@ -269,7 +272,7 @@ TASKS = TINY.override(
         "data.n_train": 30,
         "record.raster": (),
         "record.snapshots": (),
-        "record.probe_images": 30,
+        "probes.images": 30,
     }
 )
 
@@ -311,7 +314,7 @@ def test_a_run_is_probed_before_and_after_every_sleep(learned):
 
 
 def test_looking_changes_nothing(learned, tmp_path):
-    blind = TASKS.override({"record.probe_images": 0, "tasks.classes": ((0, 1), (2, 3))})
+    blind = TASKS.override({"probes.images": 0, "tasks.classes": ((0, 1), (2, 3))})
     blind = blind.override({"tasks": TASKS.task.tasks})
     found = simulate(blind, seed=2, backend=QUICK, out=tmp_path).arrays
     seen = learned.arrays
@@ -344,7 +347,7 @@ def test_an_interrupted_run_keeps_what_it_has_looked_at(learned, tmp_path, monke
 
 
 def test_probes_may_be_rarer(tmp_path):
-    rare = TASKS.override({"record.probe_every": 3, "data.n_train": 20})
+    rare = TASKS.override({"probes.every": 3, "data.n_train": 20})
     found = simulate(rare, seed=2, backend=QUICK, out=tmp_path).arrays
     asleep = found["slots/phase"] == "sleep"
     n = np.sum(asleep & ~np.append(False, asleep[:-1]))
@@ -404,7 +407,7 @@ def test_a_network_that_does_not_learn_forgets_nothing(tmp_path):
         {
             "schedule.wake.gates.plasticity": 0,
             "schedule.sleep.fraction": 0,
-            "record.probe_images": 0,
+            "probes.images": 0,
         }
     )
     result = simulate(frozen, seed=2, backend=QUICK, out=tmp_path)
@@ -415,16 +418,33 @@ def test_a_network_that_does_not_learn_forgets_nothing(tmp_path):
 
 
 def test_settings_that_are_as_they_always_were_do_not_change_the_id():
-    plain = load_protocol("paper")
-    same = plain.override({"schedule.epochs": 1, "record.probe_every": 1, "tasks.mixed": False})
-    assert run_id(same, 0, "cpp", "x") == run_id(plain, 0, "cpp", "x")
+    paper = load_protocol("paper")
+    same = paper.override({"schedule.epochs": 1, "probes.every": 1, "tasks.mixed": False})
+    assert run_id(same, 0, "cpp", "x") == run_id(paper, 0, "cpp", "x")
     for changes in (
         {"schedule.epochs": 2},
         {"tasks.classes": ((0, 1),)},
         {"schedule.sleep.duration": 1 * second},
-        {"record.probe_images": 10},
+        {"probes.images": 10},
     ):
-        assert run_id(plain.override(changes), 0, "cpp", "x") != run_id(plain, 0, "cpp", "x")
+        assert run_id(paper.override(changes), 0, "cpp", "x") != run_id(paper, 0, "cpp", "x")
+    assert run_id(load_protocol("continual"), 3, "numpy", "abc") == "e7d859856b51ad5c"
+
+
+def test_results_whose_probes_are_settings_of_the_record_are_read(learned):
+    probes = {"probe_images": 30, "probe_every": 1}
+    described = {k: v for k, v in learned.described.items() if k != "probes"}
+    described["record"] = described["record"] | probes
+    result = dataclasses.replace(learned, info=learned.info | {"protocol": described})
+    assert result.described == learned.described
+    assert result.protocol == learned.protocol and result.protocol.task.probes.images == 30
+    assert run_id(result.protocol, 2, "numpy", learned.data.fingerprint) == learned.run_id
+    timeline = {
+        k: v for k, v in described.items() if k not in {f.name for f in dataclasses.fields(Images)}
+    }
+    timeline["schedule"] = plain(Timeline(periods=(awake(1 * second),)))
+    result = dataclasses.replace(learned, info=learned.info | {"protocol": timeline})
+    assert result.protocol.task is None
 
 
 def test_results_are_read_back(learned):

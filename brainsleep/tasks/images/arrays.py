@@ -1,7 +1,6 @@
 """Arrays of images and labels, whatever a source gives: converted, or refused with what to do.
 
-Grey values are whole numbers from 0 (black) to 255 (white). What is none of the kinds that can be
-converted without a doubt gets an error that says what it is and gives the expression that mends it.
+Grey values are whole numbers from 0 (black) to 255 (white). Errors give the expression that mends.
 """
 
 from __future__ import annotations
@@ -24,24 +23,11 @@ def data_error(what: object, got: object, allowed: object, fix: str = "") -> Dat
 
 
 def as_images(values: np.ndarray, what: str) -> np.ndarray:
-    """Convert images to grey values.
+    """Convert images to grey values, uint8 of shape (n_samples, height, width), read-only.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n_samples, height, width) or (n_samples, side * side)
-        Integers from 0 to 255, or floats or truth values from 0 to 1.
-    what : str
-        Named in error messages.
-
-    Returns
-    -------
-    array of uint8, shape (n_samples, height, width)
-        Read-only.
-
-    Raises
-    ------
-    DataError
-        If they are of another type, shape or range, or all but black.
+    They are integers from 0 to 255, or floats or truth values from 0 to 1, in that shape or in
+    (n_samples, side * side). Those of another type, shape or range, or all but black, raise
+    `DataError`, which calls them `what`.
     """
     _check_not_masked(values, what, "images.filled(0), where 0 is black")
     values = _in_shape(np.asarray(values), what)
@@ -101,24 +87,9 @@ def _in_shape(values: np.ndarray, what: str) -> np.ndarray:
 
 
 def as_labels(values: np.ndarray, what: str) -> np.ndarray:
-    """Convert labels to class numbers.
+    """Convert labels, shape (n_samples,), to class numbers from 0, int64 and read-only.
 
-    Parameters
-    ----------
-    values : ndarray of int, shape (n_samples,)
-        Class numbers, from 0.
-    what : str
-        Named in error messages.
-
-    Returns
-    -------
-    array of int64, shape (n_samples,)
-        Read-only.
-
-    Raises
-    ------
-    DataError
-        If they are of another type, shape or range.
+    Those of another type, shape or range raise `DataError`, which calls them `what`.
     """
     _check_not_masked(values, what, "labels.compressed(), and leave out those images")
     values = np.asarray(values)

@@ -56,19 +56,17 @@ class Tasks:
         if not self.classes and (self.mixed or self.rehearsal):
             raise ProtocolError("tasks: mixed and rehearsal are of tasks; set tasks.classes first")
         if self.mixed and self.rehearsal:
-            raise ProtocolError(
-                "tasks: mixed and rehearsal exclude each other; set only one of them"
-            )
+            raise ProtocolError("tasks: mixed excludes rehearsal; set only one of them")
 
     def __len__(self) -> int:
         return len(self.classes)
 
     def of(self, labels: np.ndarray) -> np.ndarray:
         """Return the task of every label, -1 for none, shape (n_samples,)."""
-        found = np.full(len(labels), -1)
+        tasks = np.full(len(labels), -1)
         for task, members in enumerate(self.classes):
-            found[np.isin(labels, members)] = task
-        return found
+            tasks[np.isin(labels, members)] = task
+        return tasks
 
     def order(
         self,
@@ -77,45 +75,24 @@ class Tasks:
         rng: np.random.Generator,
         identical_epochs: bool = False,
     ) -> Order:
-        """Say in which order images are shown.
+        """Say in which order training images with these `labels`, shape (n_train,), are shown.
 
-        Parameters
-        ----------
-        labels : ndarray, shape (n_train,)
-            Classes of the training images.
-        epochs : int
-            How many times images are gone through; within each task, if there are tasks.
-        rng : numpy.random.Generator
-            Shuffles later epochs and draws what is replayed.
-        identical_epochs : bool
-            Whether later epochs are in the order of the first instead.
-
-        Returns
-        -------
-        Order
-            Without tasks, the first epoch is in the order of the images.
-
-        Raises
-        ------
-        DataError
-            If a task has no training image.
-        ProtocolError
-            If more images are shown than `brainsleep.experiment.slots.MAX_SHOWN`.
+        All are gone through in every epoch, within each task if there are tasks. The first is in
+        the order of the images; `rng` shuffles later ones, unless epochs are identical, and draws
+        what is replayed. Raises `DataError` if a task has no training image, and `ProtocolError` if
+        more images are shown than `brainsleep.experiment.slots.MAX_SHOWN`.
         """
         shown_at_most = len(labels) * epochs * (1 + self.rehearsal)
         if shown_at_most > MAX_SHOWN:
             what = "images shown, epochs and rehearsal together"
             raise ProtocolError(explain(what, f"{shown_at_most:.3g}", f"at most {MAX_SHOWN}"))
-        if not len(self):
-            parts = [np.arange(len(labels))]
-        else:
+        parts = [np.arange(len(labels))]
+        if len(self):
             task_of = self.of(labels)
             parts = [np.flatnonzero(task_of == task) for task in range(len(self))]
             if self.mixed:
                 parts = np.array_split(np.flatnonzero(task_of >= 0), len(self))
-        shown: list[np.ndarray] = []
-        tasks: list[int] = []
-        epoch_of: list[int] = []
+        blocks = [Order.epochs(0)]
         for task, images in enumerate(parts):
             if len(self) and len(labels) and not len(images):
                 raise DataError(
@@ -126,18 +103,12 @@ class Tasks:
                 new = images if epoch == 0 or identical_epochs else rng.permutation(images)
                 if self.rehearsal and task:
                     new = self._with_replay(new, parts[:task], labels, rng)
-                shown.append(new)
-                tasks += [task] * len(new)
-                epoch_of += [epoch] * len(new)
-        image = np.concatenate([np.empty(0, np.int64), *shown]).astype(np.int64)
-        return Order(image, np.array(tasks, np.int64), np.array(epoch_of, np.int64))
+                blocks.append(Order(new, np.full_like(new, task), np.full_like(new, epoch)))
+        columns = zip(*((b.image, b.task, b.epoch) for b in blocks), strict=True)
+        return Order(*map(np.concatenate, columns))
 
     def _with_replay(
-        self,
-        new: np.ndarray,
-        earlier: list[np.ndarray],
-        labels: np.ndarray,
-        rng: np.random.Generator,
+        self, new: np.ndarray, earlier: list[np.ndarray], labels: np.ndarray, rng: Any
     ) -> np.ndarray:
         """Mix stored images of earlier tasks into new ones, at random places."""
         past = np.concatenate(earlier)

@@ -9,62 +9,33 @@ from ...experiment.observer import Observer, View
 from ...experiment.protocol import Protocol
 from ...experiment.task import Course, Ending
 from ...run.segment import Batch
-from ...run.state import State, stream
+from ...run.state import stream
 from .datasets import Dataset, split
 from .observers import Responses, SleepProbe, TaskProbe, Validation
 from .task import Images, images_of
 
 
 class ImagesCourse(Course):
-    """A run, laid out.
-
-    Parameters
-    ----------
-    task : Images
-        What is done.
-    protocol : Protocol
-        What it is part of.
-    seed : int
-        Seed of the run.
-    dataset : Dataset
-        All images.
-    """
+    """A run, laid out."""
 
     def __init__(self, task: Images, protocol: Protocol, seed: int, dataset: Dataset):
         data, (self.task, schedule) = task.data, images_of(protocol)
-        self.parts = split(
-            dataset,
-            data.n_train,
-            data.n_readout,
-            data.n_test,
-            stream(seed, "data"),
-            data.split_seed,
-            data.n_validation,
-        )
-        self.order = task.tasks.order(
-            self.parts.train.labels,
-            schedule.epochs,
-            stream(seed, "order"),
-            schedule.identical_epochs,
-        )
+        numbers = data.n_train, data.n_readout, data.n_test
+        rng = stream(seed, "data")
+        self.parts = split(dataset, *numbers, rng, data.split_seed, data.n_validation)
+        self.order = task.order(self.parts.train.labels, schedule, stream(seed, "order"))
         self._batches = bool(protocol.network.batch_size)
         self.table = task.slots(protocol.network, schedule, self.order)
         self._validation = Validation(task, self.parts, self.table, self.order)
         self.observers: list[Observer] = [
-            SleepProbe(task, self.parts, protocol.record),
+            SleepProbe(task, self.parts),
             self._validation,
             Responses(task, self.parts),
             TaskProbe(task, self.parts),
         ]
         self.remark = schedule.without_sleep(self.table, protocol.network.dt)
         self.read = {readout.population for readout in task.readouts}
-        self.source = {
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "source": dataset.source,
-            "licence": dataset.licence,
-            "citation": dataset.citation,
-        }
+        self.source = {name: getattr(dataset, name) for name in self.source}
 
     def stimulus(self, first: int, last: int) -> np.ndarray:
         """Return the rates of the images of some slots, shape (n_slots, n_inputs)."""
@@ -85,10 +56,12 @@ class ImagesCourse(Course):
 
     def ending(self, view: View) -> Ending | None:
         """Return whether training ends: when the validation images say so, or with its best."""
-        looks = view.recorder.looks.get(self._validation.name, {})
+        looks, state = view.recorder.looks.get(self._validation.name, {}), view.state
         accuracies = self._validation.accuracies(looks, view.slot)
         if view.slot in looks and EarlyStopping.best(accuracies) == len(accuracies) - 1:
-            view.recorder.best = _synapses(view.state)
+            view.recorder.best = {
+                k: v for k, v in state.arrays.items() if k.partition(".")[0] in state.synapses
+            }
         stopping, end = self.task.early_stopping, view.table.trained
         if view.slot < end and stopping.ends(accuracies):
             text = f"training ended early, after {len(accuracies)} epochs"
@@ -96,8 +69,3 @@ class ImagesCourse(Course):
         if view.slot == end and accuracies and stopping.restore == "always":
             return Ending(view.recorder.best)
         return None
-
-
-def _synapses(state: State) -> dict[str, np.ndarray]:
-    """Return the arrays of a state that belong to projections."""
-    return {k: v for k, v in state.arrays.items() if k.partition(".")[0] in state.synapses}

@@ -1,7 +1,6 @@
-"""Arrays from the files that labelled image sets come in, checked before they are trusted.
+"""Arrays from the files of labelled image sets, which must end where their headers say.
 
-Headers are checked against the size of the file before anything is allocated, and every file
-must end where its header says.
+Headers are checked against the size of the file before anything is allocated.
 """
 
 from __future__ import annotations
@@ -42,20 +41,8 @@ IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0
 def read_idx(path: str | Path) -> np.ndarray:
     """Read one IDX file, plain or gzipped (told apart by content, not by name).
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    numpy.ndarray
-        The array it holds, in the machine's byte order.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, is not IDX, is too large, truncated or damaged.
+    The array is in the machine's byte order. A file that cannot be read, is not IDX, too large,
+    truncated or damaged raises `DataError`.
     """
     try:
         with open(path, "rb") as raw:
@@ -95,12 +82,12 @@ def idx_files(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[str, P
     for field, name in names.items():
         dotted = name.replace("-idx", ".idx")
         paths = [folder / n for n in (name, dotted, f"{name}.gz", f"{dotted}.gz")]
-        if found := next(filter(os.path.isfile, paths), None):
-            files[field] = found
+        if path := next(filter(os.path.isfile, paths), None):
+            files[field] = path
     return files
 
 
-def read_idx_folder(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[str, np.ndarray]:
+def read_idx_folder(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[str, Any]:
     """Read a folder of IDX files, in which both test files may be absent."""
     files = idx_files(folder, names)
     for field, name in names.items():
@@ -110,39 +97,23 @@ def read_idx_folder(folder: Path, names: Mapping[str, str] = IDX_FILES) -> dict[
     return {field: read_idx(path) for field, path in files.items()}
 
 
-def has_png_classes(folder: Path) -> bool:
-    """Whether a folder has folders with PNG files in them."""
-    return any(_png_files(place) for place in _class_folders(folder))
+def png_classes(folder: Path) -> dict[Path, list[Path]]:
+    """Return the PNG files in every folder of a folder."""
+    classes = [path for path in _visible(folder) if os.path.isdir(path)]
+    return {c: [path for path in _visible(c) if path.suffix.lower() == ".png"] for c in classes}
 
 
-def read_png_classes(folder: Path) -> tuple[np.ndarray, np.ndarray, list[Path]]:
-    """Read a folder with one folder of PNG files per class, as notMNIST is distributed.
+def read_png_classes(
+    folder: Path, classes: Mapping[Path, list[Path]]
+) -> tuple[np.ndarray, np.ndarray, list[Path]]:
+    """Read the `png_classes` of a folder, as notMNIST is distributed.
 
     Classes are numbered, and images ordered, by name. Files that do not end in ``.png`` and
     names that start with a dot are ignored; links are followed. Files that cannot be read as
-    PNG are left out with a warning, up to `MAX_UNREADABLE` of all.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder that holds the classes' folders.
-
-    Returns
-    -------
-    images : array of uint8, shape (n_samples, height, width)
-        Grey values.
-    labels : array of int64, shape (n_samples,)
-        Class numbers, from 0.
-    skipped : list of Path
-        The files left out.
-
-    Raises
-    ------
-    DataError
-        If a class is empty, an image has another size than the others or is not grey, too many
-        files cannot be read, or they are too large together.
+    PNG are left out with a warning, up to `MAX_UNREADABLE` of all. Returns the images (uint8), the
+    labels, and what was left out; raises `DataError` if a class is empty, an image has another size
+    than the others or is not grey, too many files cannot be read, or they are too large together.
     """
-    classes = {place: _png_files(place) for place in _class_folders(folder)}
     for place, files in classes.items():
         if not files:
             fix = "add the images of this class, or remove the folder"
@@ -173,14 +144,6 @@ def read_png_classes(folder: Path) -> tuple[np.ndarray, np.ndarray, list[Path]]:
     return images[: len(kept)], numbers[kept], skipped
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if os.path.isdir(path)]
-
-
-def _png_files(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.suffix.lower() == ".png"]
-
-
 def _visible(folder: Path) -> list[Path]:
     """List a folder by name, without what is hidden: some systems add files such as ._A.png."""
     try:
@@ -196,9 +159,9 @@ def _read_png(path: Path, shape: tuple[int, ...] | None, n_files: int) -> np.nda
     with open(path, "rb") as stream:
         with Image.open(stream, formats=["PNG"]) as image:
             size = (image.height, image.width)
-            if image.mode not in ("1", "L") or image.has_transparency_data:
-                got = f"an image of mode {image.mode}"
-                got += ", partly transparent" if image.has_transparency_data else ""
+            transparent = ", partly transparent" if image.has_transparency_data else ""
+            if image.mode not in ("1", "L") or transparent:
+                got = f"an image of mode {image.mode}{transparent}"
                 fix = f"write {_to_grey(image)}.save(path)"
                 raise data_error(path, got, "grey, 8 or 1 bit", fix)
             if shape is not None and size != shape:
@@ -225,7 +188,7 @@ def _to_grey(image: Image.Image) -> str:
     return "image.convert('L')"
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Path) -> dict[str, Any]:
     """Read the data set's arrays from a zip of .npy files."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -233,8 +196,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             if not {"images", "labels"} <= stored:
                 got, allowed = f"arrays {sorted(stored)}", "'images' and 'labels'"
                 raise data_error(path, got, allowed, "numpy.savez(path, images=..., labels=...)")
-            found = [field for field in IDX_FILES if field in stored]
-            return {f: read_npy(archive, f"{f}.npy", path, NUMBERS, MAX_BYTES) for f in found}
+            fields = [field for field in IDX_FILES if field in stored]
+            return {f: read_npy(archive, f"{f}.npy", path, NUMBERS, MAX_BYTES) for f in fields}
     except DataError:
         raise
     except Exception as error:  # zip, zlib and header parsing fail in too many ways to list

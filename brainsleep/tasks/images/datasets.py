@@ -1,8 +1,4 @@
-"""Labelled image sets, read from files that are checked before they are trusted.
-
-A `Dataset` is validated once, on construction, whatever its source; `split` draws from it the
-three disjoint parts of a run: plasticity training, readout fit and test.
-"""
+"""Labelled image sets, checked once whatever their source, and the disjoint parts of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,8 +16,8 @@ from ...values.quantities import check_whole
 from .arrays import as_images, as_labels, data_error
 from .datafiles import (
     IDX_FILES,
-    has_png_classes,
     idx_files,
+    png_classes,
     read_idx_folder,
     read_npz,
     read_png_classes,
@@ -70,7 +65,6 @@ class Dataset:
     citation: str = ""
 
     def __post_init__(self) -> None:
-        """Convert and check every array."""
         where = self.name if self.source == "memory" else f"{self.name} ({self.source})"
         if (self.test_images is None) != (self.test_labels is None):
             got, allowed = "one of test_images and test_labels", "both or neither"
@@ -105,10 +99,10 @@ class Dataset:
         if self.test_labels is None or not len(new := np.setdiff1d(self.test_labels, self.labels)):
             return ""
         number = int(np.isin(self.test_labels, new).sum())
-        named = ", ".join(map(str, new[:5])) + (", ..." if len(new) > 5 else "")
+        classes = ", ".join(map(str, new[:5])) + (", ..." if len(new) > 5 else "")
         return (
             f"{number} of {len(self.test_labels)} test images are of classes that no training "
-            f"image has ({named}); are both numbered in the same way?"
+            f"image has ({classes}); are both numbered in the same way?"
         )
 
     @cached_property
@@ -124,16 +118,9 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Some images of a data set, in the order they are shown.
+    """Some images of a data set (uint8), in the order they are shown, and their class numbers.
 
-    Parameters
-    ----------
-    images : array of uint8, shape (n_samples, height, width)
-        Grey values.
-    labels : array of int64, shape (n_samples,)
-        Class numbers.
-    index : array of int64, shape (n_samples,)
-        Position of each sample in the array it was taken from.
+    The `index` of each is its position in the array it was taken from, shape (n_samples,).
     """
 
     images: np.ndarray
@@ -141,7 +128,6 @@ class Samples:
     index: np.ndarray
 
     def __len__(self) -> int:
-        """Return the number of samples."""
         return len(self.labels)
 
 
@@ -149,16 +135,9 @@ class Samples:
 class Split:
     """The disjoint parts of a run.
 
-    Parameters
-    ----------
-    train : Samples
-        Shown while plasticity is on.
-    readout : Samples
-        Shown with weights frozen, to fit the readout.
-    test : Samples
-        Shown with weights frozen, to score the readout.
-    validation : Samples
-        Shown to a copy of the network while it learns, to tell when it is best.
+    Plasticity is on while `train` is shown. The readout is fitted on `readout` and scored on
+    `test`, with weights frozen. By `validation`, shown to a copy of the network while it learns,
+    one can tell when it is best.
     """
 
     train: Samples
@@ -197,17 +176,13 @@ def load_dataset(source: str | Path, root: str | Path | None = None) -> Dataset:
     head, _, settings = str(source).partition(":")
     if known_name(head) == "geometric":
         return _make_geometric(settings)
-    name = known_name(str(source))
-    if name == "digits":
-        return _load_digits()
-    if name:
-        return _load_known(name, root)
+    if name := known_name(str(source)):
+        return _load_digits() if name == "digits" else _load_known(name, root)
     path = Path(os.path.expanduser(source))
     if os.path.isdir(path):
         return _load_folder(path)
     if os.path.isfile(path) and path.suffix == ".npz":
-        parts: dict[str, Any] = read_npz(path)
-        return Dataset(path.stem, **parts, source=str(path))
+        return Dataset(path.stem, **read_npz(path), source=str(path))
     got = f"'{source}'" if os.path.exists(path) else f"'{source}', which does not exist"
     allowed = "an .npz file, a folder with IDX files or with PNG files by class, or a name"
     raise data_error("data set", got, allowed, nearest(str(source), (*BUILT_IN, *KNOWN_SETS)))
@@ -222,31 +197,13 @@ def split(
     split_seed: int = 0,
     n_validation: int = 0,
 ) -> Split:
-    """Draw disjoint training, readout, test and validation samples.
+    """Draw disjoint training, readout, test and validation samples, so many of each, or none.
 
     The test samples depend on `split_seed` only, so that every run is scored on the same
     images: they are taken from the official test set, or held out where there is none. The
     others come from what is left, and their choice and order from `rng`: training samples
     from the front of one random order and readout samples from its back, so that changing
     the number of one leaves the other as it was. Validation samples come before the readout's.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Where to draw from.
-    n_train, n_readout, n_test : int
-        Number of samples in each part; each may be 0.
-    rng : numpy.random.Generator
-        The run's random stream for data.
-    split_seed : int
-        Chooses the test samples.
-    n_validation : int
-        Number of validation samples.
-
-    Returns
-    -------
-    Split
-        The parts.
 
     Raises
     ------
@@ -257,14 +214,14 @@ def split(
     counts |= {"n_validation": n_validation} if n_validation else {}
     for what, value in {**counts, "split_seed": split_seed}.items():
         check_whole(value, f"split: {what}", DataError)
-    n_images, held_out = len(dataset.labels), (dataset.images, dataset.labels)
+    source = held_out = dataset.images, dataset.labels
     if dataset.test_images is not None and dataset.test_labels is not None:
         held_out = (dataset.test_images, dataset.test_labels)
         _check_enough(dataset.name, {"n_test": counts.pop("n_test")}, len(held_out[1]), "test ")
-    _check_enough(dataset.name, counts, n_images)
+    _check_enough(dataset.name, counts, len(dataset.labels))
 
     order = np.random.default_rng(split_seed).permutation(len(held_out[1]))
-    rest = np.arange(n_images) if dataset.official_split else np.sort(order[n_test:])
+    rest = np.sort(order[n_test:]) if held_out is source else np.arange(len(dataset.labels))
     pool = rng.permutation(rest)
     back = len(pool) - n_readout
 
@@ -272,10 +229,10 @@ def split(
         return Samples(images[index], labels[index], index)
 
     return Split(
-        train=draw(pool[:n_train], dataset.images, dataset.labels),
-        readout=draw(pool[back:], dataset.images, dataset.labels),
+        train=draw(pool[:n_train], *source),
+        readout=draw(pool[back:], *source),
         test=draw(order[:n_test], *held_out),
-        validation=draw(pool[back - n_validation : back], dataset.images, dataset.labels),
+        validation=draw(pool[back - n_validation : back], *source),
     )
 
 
@@ -294,16 +251,12 @@ def _make_geometric(settings: str) -> Dataset:
 
 def _load_known(name: str, root: str | Path | None) -> Dataset:
     """Load a data set that is a folder of IDX files somewhere."""
-    known, folder = KNOWN_SETS[name], find_known(name, root)
-    arrays = read_idx_folder(folder, known.files)
-    if known.adapt:
-        arrays = known.adapt(arrays, folder)
+    chosen, folder = KNOWN_SETS[name], find_known(name, root)
+    arrays = read_idx_folder(folder, chosen.files)
+    if chosen.adapt:
+        arrays = chosen.adapt(arrays, folder)
     return Dataset(
-        name,
-        **arrays,
-        source=str(folder),
-        licence=known.licence,
-        citation=known.citation,
+        name, **arrays, source=str(folder), licence=chosen.licence, citation=chosen.citation
     )
 
 
@@ -311,31 +264,27 @@ def _load_folder(path: Path) -> Dataset:
     """Load a folder of IDX files, or of one folder of PNG files per class."""
     *_, parent, name = ("", "", *path.resolve().parts)
     name = parent if name == "raw" else name  # torchvision's NAME/raw
-    if idx_files(path) or not has_png_classes(path):
-        parts: dict[str, Any] = read_idx_folder(path)
-        return Dataset(name, **parts, source=str(path))
-    images, labels, skipped = read_png_classes(path)
+    classes = {} if idx_files(path) else png_classes(path)
+    if not any(classes.values()):
+        return Dataset(name, **read_idx_folder(path), source=str(path))
+    images, labels, skipped = read_png_classes(path, classes)
     note = f" (unreadable files left out: {len(skipped)})" if skipped else ""
     return Dataset(name, images, labels, source=f"{path}{note}")
 
 
 def _load_digits() -> Dataset:
     """Load scikit-learn's 8x8 digits, whose values 0..16 are scaled to 0..255."""
-    package = find_spec("sklearn")  # importing it takes half a second
-    try:
-        if package is None or package.origin is None:
-            raise OSError("no folder")
-        stored = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
-        table = np.loadtxt(stored, delimiter=",")
-        values, labels = table[:, :-1], table[:, -1].astype(int)
+    folder = Path(getattr(find_spec("sklearn"), "origin", None) or "").parent
+    try:  # importing scikit-learn takes half a second
+        table = np.loadtxt(folder / "datasets" / "data" / "digits.csv.gz", delimiter=",")
     except OSError:  # another release may keep it elsewhere
         from sklearn.datasets import load_digits
 
-        values, labels = load_digits(return_X_y=True)
+        table = np.column_stack(load_digits(return_X_y=True))
     return Dataset(
         "digits",
-        np.rint(values.reshape(-1, 8, 8) * 255 / 16).astype(np.uint8),
-        labels,
+        np.rint(table[:, :-1].reshape(-1, 8, 8) * 255 / 16).astype(np.uint8),
+        table[:, -1].astype(int),
         source="scikit-learn",
         licence="CC BY 4.0",
         citation="Alpaydin, Kaynak (1998), doi:10.24432/C50P49",

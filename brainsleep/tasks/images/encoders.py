@@ -70,27 +70,21 @@ class RateEncoder:
         Parameters
         ----------
         images : array of uint8, shape (n_samples, height, width)
-            Grey values.
+            Grey values; others raise `DataError`.
 
         Returns
         -------
         array of float, shape (n_samples, n_inputs)
             Grey values in [0, 1].
-
-        Raises
-        ------
-        DataError
-            If `images` has another type or shape.
         """
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 3 or 0 in images.shape[1:]:
             got = f"{images.dtype} of shape {images.shape}"
             raise DataError(explain("images", got, "uint8 of shape (n_samples, height, width)"))
-        width_height = self.size[::-1]
         resized = np.empty((len(images), *self.size), np.uint8)
-        for source, target in zip(images, resized, strict=True):
+        for target, source in zip(resized, images, strict=True):
             image = Image.fromarray(np.ascontiguousarray(source))
-            target[:] = np.asarray(image.resize(width_height, Image.Resampling.BILINEAR))
+            target[:] = np.asarray(image.resize(self.size[::-1], Image.Resampling.BILINEAR))
         return resized.reshape(len(images), self.n_inputs) / 255
 
     def rates(self, images: np.ndarray) -> np.ndarray:
@@ -99,17 +93,12 @@ class RateEncoder:
         Parameters
         ----------
         images : array of uint8, shape (n_samples, height, width)
-            Grey values.
+            Grey values; others raise `DataError`.
 
         Returns
         -------
         array of float, shape (n_samples, n_inputs)
             Rates in Hz, from 0 to `max_rate`; zeros for an image that is black everywhere.
-
-        Raises
-        ------
-        DataError
-            If `images` has another type or shape.
         """
         values = self.pixels(images)
         if self.total is not None:

@@ -36,18 +36,10 @@ def make_geometric(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw filled figures of jittered position, size and orientation, and add pixel noise.
 
-    The same seed gives the same figures whatever the noise, and the first samples of a larger
-    set are those of a smaller one.
-
-    Parameters
-    ----------
-    n : int
-        Number of samples, a multiple of four: every class has the same number.
-    noise : float
-        Standard deviation of the Gaussian noise of every pixel, as a fraction of the
-        brightness of a figure; the sum is clipped to black and white.
-    seed : int
-        Chooses figures and noise.
+    There are `n` of them, a multiple of four: every class has the same number. `noise` is the
+    standard deviation of the Gaussian noise of every pixel, as a fraction of the brightness of a
+    figure; the sum is clipped to black and white. The same seed gives the same figures whatever the
+    noise, and the first samples of a larger set are those of a smaller one.
 
     Returns
     -------
@@ -81,22 +73,9 @@ def make_geometric(
 
 
 def parse_settings(text: str) -> dict[str, Any]:
-    """Read the part of ``geometric:n=4000,noise=0.3,seed=1`` after the colon.
+    """Read the part of ``geometric:n=4000,noise=0.3,seed=1`` after the colon, for `make_geometric`.
 
-    Parameters
-    ----------
-    text : str
-        Settings of `make_geometric`, separated by commas; empty for the defaults.
-
-    Returns
-    -------
-    dict
-        The values by name.
-
-    Raises
-    ------
-    DataError
-        If a name is unknown or repeated, or a value is not a number.
+    Raises `DataError` if a name is unknown or repeated, or a value is not a number.
     """
     kinds = {"n": int, "noise": float, "seed": int}
     settings: dict[str, Any] = {}
@@ -122,7 +101,7 @@ def _draw(labels: np.ndarray, jitter: np.ndarray) -> np.ndarray:
     cos, sin = np.cos(turn)[:, None, None], np.sin(turn)[:, None, None]
     x, y = cos * x + sin * y, cos * y - sin * x
     grey = np.empty_like(x)
-    for label, figure in enumerate((_circle, _square, _triangle, _cross)):
+    for label, figure in enumerate((_circle, _square, _triangle, _cross)):  # as in FIGURES
         mine = labels == label
         outside = figure(x[mine], y[mine], size[mine, None, None])
         grey[mine] = np.clip(0.5 - outside, 0, 1)  # edges one pixel wide

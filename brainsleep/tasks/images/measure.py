@@ -2,81 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ...analysis.metrics import dead_fraction
-from ...analysis.responses import (
-    adjusted_selectivity,
-    class_selectivity,
-    class_similarity,
-    effective_rank,
-    mean_known,
-    participation_ratio,
-    phi,
-)
-from ...analysis.statistics import average_accuracy, backward_transfer, forgetting
+from ...analysis import metrics, responses, statistics
 from ...experiment.observer import Seen
 from ...experiment.slots import SlotTable
 from ...run.observers.weights import defined
 from ...run.state import stream
 from .datasets import Split
-from .readout import Readout, Score, classify, fit_score, interval, merged
+from .readout import Readout, classify, merged
 from .task import Images
 
-#: What `representation` measures, in this order.
-REPRESENTATION = (
-    "participation_ratio",
-    "participation_ratio_plugin",
-    "effective_rank",
-    "effective_rank_plugin",
-    "selectivity",
-    "selectivity_adjusted",
-    "phi",
-    "dead",
-    "similarity",
-)
+#: What `representation` measures, in this order, of spikes (n_samples, n_neurons), labels, seconds
+#: a sample and a generator; its unit, and what it is.
+REPRESENTATION: dict[str, tuple[Callable[..., Any], str, str]] = {
+    "participation_ratio": (lambda counts, *_: responses.participation_ratio(counts), "1",
+        "dimension of the test responses: (Σλ)² / Σλ² of their covariance's eigenvalues λ, "
+        "corrected for the finite number of samples"),
+    "participation_ratio_plugin": (
+        lambda counts, *_: responses.participation_ratio(counts, corrected=False), "1",
+        "participation ratio, not corrected for the finite number of samples"),
+    "effective_rank": (lambda counts, *_: responses.effective_rank(counts), "1",
+        "exponential of the entropy of the responses' singular values, cross-validated"),
+    "effective_rank_plugin": (
+        lambda counts, *_: responses.effective_rank(counts, corrected=False), "1",
+        "effective rank, not corrected for the finite number of samples"),
+    "selectivity": (lambda counts, labels, *_: responses.class_selectivity(counts, labels), "1",
+        "(μ - μ₀)/(μ + μ₀), with μ a neuron's mean response to its preferred class and μ₀ that to "
+        "the others; mean over neurons"),
+    "selectivity_adjusted": (
+        lambda counts, labels, _, rng: responses.adjusted_selectivity(counts, labels, rng), "1",
+        "class selectivity s less chance: (s - s₀)/(1 - s₀), with s₀ that of shuffled labels"),
+    "phi": (lambda counts, labels, *_: responses.phi(counts, labels), "fraction",
+        "1 - within/total variance of the responses' PCA scores (η² of the classes)"),
+    "dead": (lambda counts, _, seconds, rng: metrics.dead_fraction(counts, seconds), "fraction",
+        "neurons above 1 Hz in no test image"),
+    "similarity": (
+        lambda counts, labels, *_: _off_diagonal(responses.class_similarity(counts, labels)), "1",
+        "mean correlation of the mean responses to two classes"),
+}  # fmt: skip
+
+#: What `task_metrics` measures of matrices of accuracies, and what it is.
+OF_TASKS = {
+    "accuracy": (statistics.average_accuracy, "mean accuracy over all tasks after the last"),
+    "backward_transfer": (
+        statistics.backward_transfer,
+        "mean change of a task's accuracy from when it was learned to the end, over all tasks but "
+        "the last,",
+    ),
+    "forgetting": (
+        statistics.forgetting,
+        "mean loss of a task's accuracy from its best to the end, over all tasks but the last,",
+    ),
+}
 
 
 def representation(
     counts: np.ndarray, labels: np.ndarray, seconds: np.ndarray | float, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Measure how a population represents classes.
+    """Measure how a population represents classes, by the names of `REPRESENTATION`.
 
-    Parameters
-    ----------
-    counts : ndarray, shape (n_samples, n_neurons)
-        Spikes.
-    labels : ndarray, shape (n_samples,)
-        Classes.
-    seconds : ndarray, shape (n_samples,), or float
-        Duration of each sample in s.
-    rng : numpy.random.Generator
-        Shuffles labels.
-
-    Returns
-    -------
-    dict of str to float
-        By name, as in `REPRESENTATION`: dimension (corrected for few samples, and the plug-in
-        estimate), mean selectivity (as defined, and adjusted for chance), phi, neurons above 1 Hz
-        in no sample (``dead``), and the mean correlation of the mean responses to two classes
-        (``similarity``). NaN where something is not defined.
+    `counts` are spikes, shape (n_samples, n_neurons); `seconds` is how long each sample lasted;
+    `rng` shuffles labels. The mean over neurons; NaN where something is not defined.
     """
-    similar = class_similarity(counts, labels)
-    values = (
-        participation_ratio(counts),
-        participation_ratio(counts, corrected=False),
-        effective_rank(counts),
-        effective_rank(counts, corrected=False),
-        mean_known(class_selectivity(counts, labels)),
-        mean_known(adjusted_selectivity(counts, labels, rng)),
-        phi(counts, labels),
-        dead_fraction(counts, np.broadcast_to(seconds, len(counts))),
-        mean_known(similar[~np.eye(len(similar), dtype=bool)]),
-    )
-    return dict(zip(REPRESENTATION, values, strict=True))
+    of = counts, labels, np.broadcast_to(seconds, len(counts)), rng
+    measured = {name: measure(*of) for name, (measure, *_) in REPRESENTATION.items()}
+    return {name: responses.mean_known(values) for name, values in measured.items()}
+
+
+def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    return matrix[~np.eye(len(matrix), dtype=bool)]
+
+
+# -- readouts ----------------------------------------------------------------------------------
 
 
 def samples_to_fit(
@@ -85,20 +87,8 @@ def samples_to_fit(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return the responses that a readout is fitted on, and their labels.
 
-    Parameters
-    ----------
-    readout : Readout
-        Its populations, and which responses it is fitted on.
-    counts : mapping of str to ndarray, shape (n_slots, n_neurons)
-        Spike counts by population.
-    table : SlotTable
-        What the slots were.
-    ran : ndarray, shape (n_slots,)
-        Steps of each that were run.
-    parts : Split
-        Labels.
-    rng : numpy.random.Generator
-        Draws the share of them that is used.
+    `counts` are spikes by population, shape (n_slots, n_neurons); `ran` is how many steps of each
+    slot were run, shape (n_slots,); `rng` draws the share of the samples that is used.
     """
     if readout.fit_last:
         shown = (table.stage == "train") & (table.image >= 0) & (ran > 0)
@@ -114,6 +104,18 @@ def samples_to_fit(
     return x[chosen], labels[chosen]
 
 
+def samples_to_score(
+    readout: Readout, counts: Mapping[str, np.ndarray], labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the responses that a readout is scored on, and their labels.
+
+    `counts` are spikes by population, shape (n_images, n_neurons), of images that were shown one
+    after the other; `labels` are their classes.
+    """
+    slots = np.arange(len(labels))[-readout.score_last :]  # 0: all
+    return _samples(readout, counts, slots, labels[slots])
+
+
 def _samples(
     readout: Readout, counts: Mapping[str, np.ndarray], slots: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -122,79 +124,56 @@ def _samples(
     return merged(x, labels, slots) if readout.merge else (x, labels)
 
 
-def samples_to_score(
-    readout: Readout, counts: Mapping[str, np.ndarray], labels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the responses that a readout is scored on, and their labels.
-
-    Parameters
-    ----------
-    readout : Readout
-        Its populations, and which responses it is scored on.
-    counts : mapping of str to ndarray, shape (n_images, n_neurons)
-        Responses to images that were shown one after the other, by population.
-    labels : ndarray, shape (n_images,)
-        Their classes.
-    """
-    slots = np.arange(len(labels))[-readout.score_last :]  # 0: all
-    return _samples(readout, counts, slots, labels[slots])
-
-
-def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Score], dict[str, float]]:
+def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Score the readouts of the responses, and one of the raw pixels.
 
-    Returns
-    -------
-    scores : dict of str to Score
-        By the names of the readouts, and ``"pixels"``: logistic regression on the images that the
-        responses of a held-out readout are fitted on, if there are any. A network with an output
-        neuron a class decides by itself (the class whose neuron spikes most): ``"network"`` is
-        that, and the readout of its responses is called as their population.
-    few : dict of str to float
-        ``"network_accuracy_50"``: mean accuracy over random subsets of 50 labels, the same
-        subsets for all, for every number in ``readout.label_counts``.
+    ``"pixels"`` is logistic regression on the images that the responses of a held-out readout are
+    fitted on, if there are any. A network with an output neuron a class decides by itself (the
+    class whose neuron spikes most): ``"network"`` is that, and the readout of its responses is
+    called as their population. Returns metrics by name: the accuracy of each, with its 95 %
+    bootstrap interval, and the principal components used (0: none were needed); and
+    ``"network_accuracy_50"``, the mean accuracy over random subsets of 50 labels, the same subsets
+    for all, for every number in ``readout.label_counts``. Besides, which test samples each readout
+    got right: two of the same samples can be compared in pairs.
     """
     recorder, table, seed = seen.recorder, seen.table, seen.seed
-    output, tested = seen.protocol.network.output, table.stage == "test"
-    test_labels = parts.test.labels
-    counts = {name: each[tested] for name, each in recorder.counts.items()}
-    found: dict[str, Score] = {}
+    output, test_labels = seen.protocol.network.output, parts.test.labels
+    counts = {name: each[table.stage == "test"] for name, each in recorder.counts.items()}
+    whole: dict[str, Any] = {}
     few: dict[str, float] = {}
+    right: dict[str, np.ndarray] = {}
+
+    def score(name: str, correct: np.ndarray, components: int, readout: Readout) -> None:
+        spread = statistics.interval(correct, readout.resamples, stream(seed, "bootstrap"))
+        whole[f"{name}_accuracy"], whole[f"{name}_interval"] = float(correct.mean()), list(spread)
+        whole[f"{name}_components"], right[name] = components, correct
+
     if output:
-        correct = decisions(counts[output]) == test_labels
-        spread = interval(correct, task.readout.resamples, stream(seed, "bootstrap"))
-        found["network"] = Score(float(correct.mean()), spread, correct, 0)
+        score("network", decisions(counts[output]) == test_labels, 0, task.readout)
     sets: dict[str, tuple[Readout, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {}
     for readout in task.readouts:
         name = readout.population if output and readout is task.readout else readout.name
         rng = stream(seed, "fit", readout.name)
-        x, labels = samples_to_fit(readout, recorder.counts, table, recorder.ran, parts, rng)
-        sets[name] = readout, x, labels, *samples_to_score(readout, counts, test_labels)
+        fit = samples_to_fit(readout, recorder.counts, table, recorder.ran, parts, rng)
+        sets[name] = readout, *fit, *samples_to_score(readout, counts, test_labels)
     if len(parts.readout.labels):
-        pixels = [task.encoder.pixels(part.images) for part in (parts.readout, parts.test)]
+        fitted, tested = (task.encoder.pixels(part.images) for part in (parts.readout, parts.test))
         plainly = replace(task.readout, classifier="logistic")
-        sets["pixels"] = plainly, pixels[0], parts.readout.labels, pixels[1], test_labels
-    for name, (readout, fit, fit_labels, test, labels) in sets.items():
-        rng = stream(seed, "bootstrap")
-        found[name] = fit_score(fit, fit_labels, test, labels, readout, rng)
+        sets["pixels"] = plainly, fitted, parts.readout.labels, tested, test_labels
+    for name, (readout, x, fit_labels, test, labels) in sets.items():
+        score(name, *classify(x, fit_labels, test, labels, readout), readout)
         for n in readout.label_counts:
             accuracies = []
             for draw in range(readout.label_draws):
-                chosen = stream(seed, "labels", n, draw).permutation(len(fit))[:n]
-                correct, _ = classify(fit[chosen], fit_labels[chosen], test, labels, readout)
+                chosen = stream(seed, "labels", n, draw).permutation(len(x))[:n]
+                correct, _ = classify(x[chosen], fit_labels[chosen], test, labels, readout)
                 accuracies.append(correct.mean())
             few[f"{name}_accuracy_{n}"] = float(np.mean(accuracies))
-    return found, few
+    return few | whole, right
 
 
 def decisions(counts: np.ndarray) -> np.ndarray:
-    """Return the neuron that spikes most in every sample; the first of several.
-
-    Parameters
-    ----------
-    counts : ndarray, shape (n_samples, n_classes)
-        Spikes of output neurons.
-    """
+    """Return the output neuron that spikes most in each of (n_samples, n_classes), or the first."""
     return np.argmax(counts, axis=1)
 
 
@@ -204,65 +183,47 @@ def decisions(counts: np.ndarray) -> np.ndarray:
 def accuracy_matrices(
     stages: list[dict[str, np.ndarray]], task: Images, output: str, parts: Split
 ) -> dict[str, np.ndarray]:
-    """Score every task after every task.
+    """Score every task after every task: matrices of shape (n_tasks, n_tasks) by name.
 
-    Parameters
-    ----------
-    stages : list of dict of str to ndarray
-        After each task, spike counts of all readout and test images: ``fit/POPULATION`` and
-        ``test/POPULATION``, shape (n_samples, n_neurons).
-    task : Images
-        Its tasks and readout.
-    output : str
-        Population of the network's own output neurons; "" for none.
-    parts : Split
-        Labels.
+    After each task, `stages` has the spike counts of all readout and test images:
+    ``fit/POPULATION`` and ``test/POPULATION``, shape (n_samples, n_neurons). `output` is the
+    population of the network's own output neurons, "" for none.
 
-    Returns
-    -------
-    dict of str to ndarray, shape (n_tasks, n_tasks)
-        Accuracy on task j after task i, NaN where j comes after i, or where there is but one class
-        to choose from: ``refitted``, of a readout
-        fitted after task i on the classes of all tasks so far; ``fixed``, of a readout that was
-        fitted after task j on the classes of task j only, and left alone; ``own``, of the
-        network's own output neurons among all classes, if it has them.
+    At (i, j) is the accuracy on task j after task i, NaN where j comes after i, or where there is
+    but one class to choose from. It is that of a readout fitted after task i on the classes of all
+    tasks so far (``refitted``); of one fitted after task j on the classes of task j only, and left
+    alone (``fixed``); of the network's own output neurons among all classes (``own``).
     """
     tasks, readout, n = task.tasks, task.readout, len(stages)
-    fit_task, test_task = tasks.of(parts.readout.labels), tasks.of(parts.test.labels)
+    labels, test_labels = parts.readout.labels, parts.test.labels
+    fit_task, test_task = tasks.of(labels), tasks.of(test_labels)
     fit, test = f"fit/{readout.population}", f"test/{readout.population}"
-    kinds = ["refitted", "fixed"]
-    found = {kind: np.full((n, n), np.nan) for kind in [*kinds, *(["own"] if output else [])]}
+    kinds = ("refitted", "fixed", "own") if output else ("refitted", "fixed")
+    matrices = {kind: np.full((n, n), np.nan) for kind in kinds}
 
     def score(fitted: int, which: np.ndarray, now: int, tested: np.ndarray) -> np.ndarray:
-        if len(np.unique(parts.readout.labels[which])) < 2:
+        if len(np.unique(labels[which])) < 2:
             return np.full(tested.sum(), np.nan)  # nothing to tell apart
-        correct, _ = classify(
-            stages[fitted][fit][which],
-            parts.readout.labels[which],
-            stages[now][test][tested],
-            parts.test.labels[tested],
-            readout,
-        )
-        return correct
+        to_fit = stages[fitted][fit][which], labels[which]
+        return classify(*to_fit, stages[now][test][tested], test_labels[tested], readout)[0]
 
     for i in range(n):
         so_far = (test_task >= 0) & (test_task <= i)
         correct = score(i, (fit_task >= 0) & (fit_task <= i), i, so_far)
         for j in range(i + 1):
             mine = test_task == j
-            found["refitted"][i, j] = correct[mine[so_far]].mean()
-            found["fixed"][i, j] = score(j, fit_task == j, i, mine).mean()
+            matrices["refitted"][i, j] = correct[mine[so_far]].mean()
+            matrices["fixed"][i, j] = score(j, fit_task == j, i, mine).mean()
             if output:
                 decided = decisions(stages[i][f"test/{output}"][mine])
-                found["own"][i, j] = np.mean(decided == parts.test.labels[mine])
-    return found
+                matrices["own"][i, j] = np.mean(decided == test_labels[mine])
+    return matrices
 
 
 def task_metrics(matrices: dict[str, np.ndarray]) -> dict[str, float | None]:
     """Summarise accuracy matrices: average accuracy, backward transfer, forgetting of each."""
-    found = {}
-    for name, R in matrices.items():
-        found[f"tasks_{name}_accuracy"] = defined(average_accuracy(R))
-        found[f"tasks_{name}_backward_transfer"] = defined(backward_transfer(R))
-        found[f"tasks_{name}_forgetting"] = defined(forgetting(R))
-    return found
+    return {
+        f"tasks_{kind}_{name}": defined(measure(R))
+        for kind, R in matrices.items()
+        for name, (measure, _) in OF_TASKS.items()
+    }

@@ -1,8 +1,4 @@
-"""What is looked at while a network learns images, on a copy of it, and how it is scored.
-
-A backend is a pure function of the state, so that images can be shown between two segments, in
-the test phase, and the run goes on as if nothing had been.
-"""
+"""What is looked at while a network learns images, on a copy of it, and how it is scored."""
 
 from __future__ import annotations
 
@@ -17,13 +13,13 @@ from ...analysis.responses import class_similarity
 from ...errors import DataError
 from ...experiment.early_stopping import EarlyStopping
 from ...experiment.observer import Looks, Metric, Observer, Seen, View
-from ...experiment.record import Record
 from ...experiment.slots import Order, SlotTable
 from ...run.observers.weights import defined
 from ...run.request import Steps
 from ...run.state import stream
 from .datasets import Split
 from .measure import (
+    OF_TASKS,
     REPRESENTATION,
     accuracy_matrices,
     decisions,
@@ -34,90 +30,75 @@ from .measure import (
     task_metrics,
 )
 from .presentation import responses
-from .readout import Score, classify
+from .readout import classify
 from .task import Images, images_of
-
-STAGES = ("train", "readout", "test")
 
 
 class _OfImages(Observer):
-    """An observer of a task with images.
-
-    Parameters
-    ----------
-    task : Images
-        What is done.
-    parts : Split
-        The images of the run.
-    """
+    """An observer of a task, with the images of the run."""
 
     def __init__(self, task: Images, parts: Split):
         self.task, self.parts = task, parts
 
-    def _seconds(self, seen: Seen | View) -> float:
-        return float(images_of(seen.protocol)[1].image_duration)
+    def _represented(self, seen: Seen | View, counts: np.ndarray) -> dict[str, float]:
+        """Return the representation of the first test images in responses of equal length."""
+        seconds = float(images_of(seen.protocol)[1].image_duration)
+        labels = self.parts.test.labels[: len(counts)]
+        return representation(counts, labels, seconds, stream(seen.seed, "shuffles"))
+
+    def _can_score(self, seen: Seen) -> bool:
+        """Return whether there are images to fit every readout on, and images to score it on."""
+        data = self.task.data
+        fits = all(data.n_readout or readout.fit_last for readout in self.task.readouts)
+        return bool(data.n_test and fits and not seen.stopped)
 
 
 class SleepProbe(_OfImages):
-    """The representation of test images before and after sleeps, see `Record`."""
+    """The representation of test images before and after sleeps, see `Probes`."""
 
     name = "representation"
 
-    def __init__(self, task: Images, parts: Split, record: Record):
-        super().__init__(task, parts)
-        self._record = record
-
     def slots(self, table: SlotTable) -> Collection[int]:
         """Return the slots before which a sleep begins, or is over."""
-        return self._sleeps(table)
-
-    def _sleeps(self, table: SlotTable) -> dict[int, bool]:
-        """Return the slots, and whether a sleep is over."""
-        if not self._record.probe_images or not self.task.data.n_test:
-            return {}
-        asleep = (table.stage == "train") & (table.phase == "sleep")
-        begins = np.flatnonzero(asleep & ~np.append(False, asleep[:-1]))
-        sleeps = list(zip(begins, table.ends_of("sleep"), strict=True))[:: self._record.probe_every]
-        return {
-            int(slot): over
-            for pair in sleeps
-            for slot, over in zip(pair, (False, True), strict=True)
-        }
+        probes = self.task.probes
+        if not probes.images or not self.task.data.n_test:
+            return ()
+        borders = _onsets(table), table.ends_of("sleep")
+        return np.concatenate([slots[:: probes.every] for slots in borders]).tolist()
 
     def look(self, view: View) -> Steps[dict[str, np.ndarray]]:
         """Show test images; return the values of `REPRESENTATION`, and how similar classes are."""
-        images = self.parts.test.images[: self._record.probe_images]
-        labels = self.parts.test.labels[: len(images)]
-        counts = yield from responses(view, images, ("sleep", view.slot))
-        seen = counts[self.task.readout.population]
-        rng = stream(view.seed, "shuffles")
-        values = representation(seen, labels, self._seconds(view), rng)
+        images = self.parts.test.images[: self.task.probes.images]
+        responded = yield from responses(view, images, ("sleep", view.slot))
+        counts = responded[self.task.readout.population]
         return {
-            "values": np.array([values[name] for name in REPRESENTATION]),
-            "similarity": class_similarity(seen, labels),
+            "values": np.array([*self._represented(view, counts).values()]),
+            "similarity": class_similarity(counts, self.parts.test.labels[: len(images)]),
         }
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
-        """Return the representation over time, before and after sleeps.
+        """Return the representation over time, before and after sleeps; nothing without probes.
 
-        Returns
-        -------
-        dict of str to ndarray
-            ``representation/times_s`` (n,); ``representation/after`` (n,): False before a sleep,
-            True after it; ``representation/NAME`` (n,) for every name of `REPRESENTATION`;
-            ``representation/similarities``, (n, n_classes, n_classes). Nothing without probes.
+        ``representation/times_s`` (n,); ``representation/after`` (n,): False before a sleep, True
+        after it; ``representation/NAME`` (n,) for every name of `REPRESENTATION`;
+        ``representation/similarities`` (n, n_classes, n_classes).
         """
         looks = seen.looks(self.name)
         if not looks:
             return {}
-        over = self._sleeps(seen.table)
-        found = {
+        arrays = {
             "times_s": seen.times_s(self.name),
-            "after": np.array([over.get(slot, True) for slot in looks]),
+            "after": ~np.isin([*looks], _onsets(seen.table)),
             "similarities": seen.series(self.name, "similarity"),
             **dict(zip(REPRESENTATION, seen.series(self.name, "values").T, strict=True)),
         }
-        return {f"{self.name}/{key}": value for key, value in found.items()}
+        return {f"{self.name}/{key}": value for key, value in arrays.items()}
+
+
+def _onsets(table: SlotTable) -> np.ndarray:
+    """Return the slots with which a sleep begins, while learning."""
+    asleep = (table.stage == "train") & (table.phase == "sleep")
+    return np.flatnonzero(asleep & ~np.append(False, asleep[:-1]))
 
 
 class TaskProbe(_OfImages):
@@ -131,22 +112,18 @@ class TaskProbe(_OfImages):
             "fixed": "of a readout fitted once after each task on its classes, then left alone",
             "own": "of the network's own output neurons",
         }.items()
-        for name, text in {
-            "accuracy": "mean accuracy over all tasks after the last",
-            "backward_transfer": "mean change of a task's accuracy from when it was learned to the "
-            "end, over all tasks but the last,",
-            "forgetting": "mean loss of a task's accuracy from its best to the end, over all tasks "
-            "but the last,",
-        }.items()
+        for name, (_, text) in OF_TASKS.items()
     )
 
     def __init__(self, task: Images, parts: Split):
         super().__init__(task, parts)
         self._scored = bool(len(task.tasks) and task.data.n_readout and task.data.n_test)
+        if not self._scored:
+            return
         for what, part in (("readout", parts.readout), ("test", parts.test)):
-            of = task.tasks.of(part.labels) if self._scored else ()
-            for number, classes in enumerate(task.tasks.classes if self._scored else ()):
-                if number not in of:
+            tasks = task.tasks.of(part.labels)
+            for number, classes in enumerate(task.tasks.classes):
+                if number not in tasks:
                     raise DataError(
                         f"tasks: no {what} image of task {number}, classes {classes}; raise "
                         f"data.n_{what}"
@@ -160,11 +137,11 @@ class TaskProbe(_OfImages):
 
     def look(self, view: View) -> Steps[dict[str, np.ndarray]]:
         """Return ``fit/POPULATION`` and ``test/POPULATION``: spike counts of held-out images."""
-        found: dict[str, np.ndarray] = {}
+        counts: dict[str, np.ndarray] = {}
         for name, part in (("fit", self.parts.readout), ("test", self.parts.test)):
-            counts = yield from responses(view, part.images, (name, view.slot))
-            found |= {f"{name}/{k}": counts[k] for k in self._populations(view)}
-        return found
+            responded = yield from responses(view, part.images, (name, view.slot))
+            counts |= {f"{name}/{k}": responded[k] for k in self._populations(view)}
+        return counts
 
     def _populations(self, seen: Seen | View) -> set[str]:
         return {self.task.readout.population, seen.protocol.network.output} - {""}
@@ -172,13 +149,13 @@ class TaskProbe(_OfImages):
     def _stages(self, seen: Seen) -> list[dict[str, np.ndarray]]:
         """Return the responses after every task; none unless there were at least two."""
         looks = list(seen.looks(self.name).values())
-        if not looks or not can_score(self.task, seen):
+        if not looks or not self._can_score(seen):
             return []
-        last = {}
-        for population in self._populations(seen):
-            counts = seen.recorder.counts[population]
-            for name, stage in (("fit", "readout"), ("test", "test")):
-                last[f"{name}/{population}"] = counts[seen.table.stage == stage]
+        last = {
+            f"{name}/{population}": seen.recorder.counts[population][seen.table.stage == stage]
+            for population in self._populations(seen)
+            for name, stage in (("fit", "readout"), ("test", "test"))
+        }
         return [*looks, last]
 
     def measure(self, seen: Seen) -> dict[str, Any]:
@@ -189,19 +166,13 @@ class TaskProbe(_OfImages):
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
         """Return ``tasks/KIND``, see `accuracy_matrices`, and ``tasks/representation/NAME``."""
-        stages = self._stages(seen)
-        if not stages:
-            return {}
         tested = f"test/{self.task.readout.population}"
-        seconds, labels = self._seconds(seen), self.parts.test.labels
-        each = [
-            representation(stage[tested], labels, seconds, stream(seen.seed, "shuffles"))
-            for stage in stages
-        ]
-        found = {f"tasks/{name}": R for name, R in self._matrices.items()}
-        for name in REPRESENTATION:
-            found[f"tasks/representation/{name}"] = np.array([values[name] for values in each])
-        return found
+        each = [self._represented(seen, stage[tested]) for stage in self._stages(seen)]
+        names = REPRESENTATION if each else ()
+        return {f"tasks/{kind}": R for kind, R in self._matrices.items()} | {
+            f"tasks/representation/{name}": np.array([values[name] for values in each])
+            for name in names
+        }
 
 
 class Validation(_OfImages):
@@ -233,31 +204,28 @@ class Validation(_OfImages):
 
     def look(self, view: View) -> Steps[dict[str, np.ndarray]]:
         """Return the accuracy of the readout, or of the output neurons."""
-        accuracy = yield from self._accuracy(view)
-        return {"accuracy": np.array(accuracy)}
+        return {"accuracy": np.array((yield from self._accuracy(view)))}
 
     def _accuracy(self, view: View) -> Steps[float]:
-        protocol, parts, readout = view.protocol, self.parts, self.task.readout
+        parts, readout, output = self.parts, self.task.readout, view.protocol.network.output
         labels, whole = parts.validation.labels, replace(readout, score_last=0)
-        _, schedule = images_of(protocol)
+        _, schedule = images_of(view.protocol)
         gates = schedule.test.gates
         if readout.fit_last:  # fitted on responses awake: shown as awake, but nothing is learned
             gates = {**schedule.wake.gates, "plasticity": 0.0}
         key = ("validation", view.slot)
         counts = yield from responses(view, parts.validation.images, key, gates)
-        if protocol.network.output:
-            return float(np.mean(decisions(counts[protocol.network.output]) == labels))
-        rng = stream(view.seed, "fit", readout.name)
+        if output:
+            return float(np.mean(decisions(counts[output]) == labels))
         if readout.fit_last:
-            before = view.recorder.until(view.slot)
-            table = view.table.until(view.slot)
+            before, table = view.recorder.until(view.slot), view.table.until(view.slot)
+            rng = stream(view.seed, "fit", readout.name)
             fit = samples_to_fit(readout, before.counts, table, before.ran, parts, rng)
         else:
             key = ("readout", view.slot)
             answers = yield from responses(view, parts.readout.images, key, gates)
             fit = samples_to_score(whole, answers, parts.readout.labels)
-        score = samples_to_score(whole, counts, labels)
-        correct, _ = classify(*fit, *score, readout)
+        correct, _ = classify(*fit, *samples_to_score(whole, counts, labels), readout)
         return float(correct.mean())
 
     @staticmethod
@@ -267,22 +235,19 @@ class Validation(_OfImages):
 
     def measure(self, seen: Seen) -> dict[str, Any]:
         """Return how long it was trained, and how good it was at its best."""
-        found = self.accuracies(seen.looks(self.name), len(seen.table))
-        if not found:
+        accuracies = self.accuracies(seen.looks(self.name), len(seen.table))
+        if not accuracies:
             return {}
         return {
-            "epochs_trained": len(found),
-            "best_epoch": 1 + EarlyStopping.best(found),
-            "validation_accuracy": max(found),
+            "epochs_trained": len(accuracies),
+            "best_epoch": 1 + EarlyStopping.best(accuracies),
+            "validation_accuracy": max(accuracies),
         }
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
         """Return ``validation``: the accuracy after every epoch."""
-        found = self.accuracies(seen.looks(self.name), len(seen.table))
-        return {"validation": np.array(found)} if found else {}
-
-
-_PLUGIN = ", not corrected for the finite number of samples"
+        accuracies = self.accuracies(seen.looks(self.name), len(seen.table))
+        return {"validation": np.array(accuracies)} if accuracies else {}
 
 
 class Responses(_OfImages):
@@ -292,24 +257,9 @@ class Responses(_OfImages):
     metrics = (
         Metric("rates", r"silent_(?P<where>\w+)", "fraction", "neurons silent in the test"),
         *(
-            Metric("representation", rf"{pattern}_(?P<where>\w+)", unit, text)
-            for pattern, unit, text in (
-                ("participation_ratio_plugin", "1", f"participation ratio{_PLUGIN}"),
-                ("participation_ratio", "1", "dimension of the test responses: (Σλ)² / Σλ² of "
-                 "their covariance's eigenvalues λ, corrected for the finite number of samples"),
-                ("effective_rank_plugin", "1", f"effective rank{_PLUGIN}"),
-                ("effective_rank", "1", "exponential of the entropy of the responses' "
-                 "singular values, cross-validated"),
-                ("selectivity_adjusted", "1", "class selectivity s less chance: (s - s₀)/(1 - s₀), "
-                 "with s₀ that of shuffled labels"),
-                ("selectivity", "1", "(μ - μ₀)/(μ + μ₀), with μ a neuron's mean response to its "
-                 "preferred class and μ₀ that to the others; mean over neurons"),
-                ("phi", "fraction", "1 - within/total variance of the responses' PCA scores (η² of "
-                 "the classes)"),
-                ("dead", "fraction", "neurons above 1 Hz in no test image"),
-                ("similarity", "1", "mean correlation of the mean responses to two classes"),
-            )
-        ),
+            Metric("representation", rf"{name}_(?P<where>\w+)", *unit_and_text)
+            for name, (_, *unit_and_text) in sorted(REPRESENTATION.items(), reverse=True)
+        ),  # the longer of two names that begin alike first
         Metric("accuracy", "network_accuracy", "fraction", "test images classified correctly, "
                "weights frozen: by the readout of the responses, or by the network's own output "
                "neurons if it has any"),
@@ -329,29 +279,19 @@ class Responses(_OfImages):
     def measure(self, seen: Seen) -> dict[str, Any]:
         """Measure the test responses of the readout population, and score all readouts."""
         name, tested = self.task.readout.population, seen.table.stage == "test"
-        counts = seen.recorder.counts[name][tested]
-        found: dict[str, Any] = {f"silent_{name}": silent_fraction(counts) if len(counts) else None}
-        seconds = seen.recorder.ran[tested] * seen.dt
-        labels = self.parts.test.labels[: len(seconds)]  # a run that was stopped has shown fewer
+        counts, seconds = seen.recorder.counts[name][tested], seen.recorder.ran[tested] * seen.dt
+        labels = self.parts.test.labels[: len(counts)]  # a run that was stopped has shown fewer
         values = representation(counts, labels, seconds, stream(seen.seed, "shuffles"))
-        found |= {f"{key}_{name}": defined(value) for key, value in values.items()}
-        self._scored: dict[str, Score] = {}
-        if can_score(self.task, seen):
-            self._scored, few = scores(seen, self.task, self.parts)
-            found |= few
-            for who, score in self._scored.items():
-                found[f"{who}_accuracy"] = score.accuracy
-                found[f"{who}_interval"] = list(score.interval)
-                found[f"{who}_components"] = score.components
-        return found
+        metrics: dict[str, Any] = {f"silent_{name}": defined(silent_fraction(counts))}
+        metrics |= {f"{key}_{name}": defined(value) for key, value in values.items()}
+        self._right: dict[str, np.ndarray] = {}
+        if self._can_score(seen):
+            scored, self._right = scores(seen, self.task, self.parts)
+            metrics |= scored
+        return metrics
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
         """Return ``labels/STAGE`` of all images, and ``correct/READOUT`` of those in the test."""
-        found = {f"labels/{stage}": getattr(self.parts, stage).labels for stage in STAGES}
-        return found | {f"correct/{who}": score.correct for who, score in self._scored.items()}
-
-
-def can_score(task: Images, seen: Seen) -> bool:
-    """Return whether there are images to fit every readout on, and images to score it on."""
-    fits = all(task.data.n_readout or readout.fit_last for readout in task.readouts)
-    return bool(task.data.n_test and fits and not seen.stopped)
+        stages = ("train", "readout", "test")
+        labels = {f"labels/{stage}": getattr(self.parts, stage).labels for stage in stages}
+        return labels | {f"correct/{who}": right for who, right in self._right.items()}

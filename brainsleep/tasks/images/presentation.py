@@ -17,21 +17,12 @@ from ...run.state import initial_state, stream
 from .task import images_of
 
 
-def shown(
+def _segments(
     protocol: Protocol, images: np.ndarray, room: int, gates: Mapping[str, float] | None = None
 ) -> Iterator[tuple[int, Segment]]:
-    """Yield segments that show images in the test phase, each with the number of its first.
+    """Yield segments that show images (uint8) in the test phase, each with the number of its first.
 
-    Parameters
-    ----------
-    protocol : Protocol
-        Its schedule, encoder and network.
-    images : ndarray of uint8, shape (n_images, height, width)
-        What is shown.
-    room : int
-        Images in a segment at most.
-    gates : mapping of str to float, optional
-        Gates that are open instead of those of the test phase.
+    A segment has `room` images at most; `gates` take the place of those of the test phase.
     """
     network, (task, schedule) = protocol.network, images_of(protocol)
     if gates is not None:
@@ -46,57 +37,36 @@ def shown(
 def responses(
     view: View, images: np.ndarray, key: tuple[str, int], gates: Mapping[str, float] | None = None
 ) -> Steps[dict[str, np.ndarray]]:
-    """Show images to a copy of the network as it is.
+    """Show images to a copy of the network as it is; the time of the run stands still meanwhile.
 
-    Parameters
-    ----------
-    view : View
-        The run; its time stands still meanwhile.
-    images : ndarray of uint8, shape (n_images, height, width)
-        What is shown.
-    key : (str, int)
-        Names the random numbers.
-    gates : mapping of str to float, optional
-        As of `shown`.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (n_images, n_neurons)
-        Spike counts of all populations.
+    `key` names the random numbers, `gates` are as of `_segments`. Returns the spike counts of all
+    populations, each of shape (n_images, n_neurons).
     """
     protocol, state, capacity = view.protocol, view.state, view.capacity
     _, schedule = images_of(protocol)
     steps = round(float(schedule.image_duration / protocol.network.dt))
     room = max(1, min(capacity.slots, capacity.steps // steps))
-    found: dict[str, list[np.ndarray]] = {}
-    for first, segment in shown(protocol, images, room, gates):
+    counts: dict[str, list[np.ndarray]] = {}
+    for first, segment in _segments(protocol, images, room, gates):
         seed = int(stream(view.seed, "probe", *key, first).integers(2**32))
         state, recording = yield Request(state, replace(segment, start=view.step), seed)
-        for name, counts in recording.counts.items():
-            found.setdefault(name, []).append(counts)
-    return {name: np.concatenate(counts) for name, counts in found.items()}
+        for name, each in recording.counts.items():
+            counts.setdefault(name, []).append(each)
+    return {name: np.concatenate(parts) for name, parts in counts.items()}
 
 
 def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray) -> float:
-    """Return the mean rate in Hz of the readout population while an untrained network sees images.
+    """Return the mean rate in Hz of the readout population of an untrained network in the test.
 
-    Parameters
-    ----------
-    protocol : Protocol
-        The network and its encoder; only its test phase is used.
-    seed : int
-        Seed of connectivity, weights and input.
-    backend : str
-        Name of the backend.
-    images : ndarray of uint8, shape (n_images, height, width)
-        Images to show.
+    It is shown `images` (uint8) in the protocol's test phase; `seed` is that of connectivity,
+    weights and input.
     """
     network, (task, _) = protocol.network, images_of(protocol)
     population = task.readout.population
     program = make_backend(backend, network)
     state = initial_state(network, seed, protocol.initial_weights.weights())
     spikes = steps = 0
-    for first, segment in shown(protocol, images, program.capacity.slots // 2):
+    for first, segment in _segments(protocol, images, program.capacity.slots // 2):
         key = int(stream(seed, "calibration", first).integers(2**32))
         state, recording = program.advance(state, segment, key)
         spikes += int(recording.counts[population].sum())

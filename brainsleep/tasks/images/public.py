@@ -6,8 +6,8 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,22 +34,8 @@ TIMEOUT = 60
 def letters_a_to_j(arrays: dict[str, np.ndarray], folder: Path) -> dict[str, np.ndarray]:
     """Keep EMNIST's letters A to J as classes 0 to 9, and turn its images upright.
 
-    Parameters
-    ----------
-    arrays : dict of array
-        What EMNIST's files hold: images stored column by column, letters numbered from 1.
-    folder : Path
-        Where they were read, for error messages.
-
-    Returns
-    -------
-    dict of array
-        The images and labels kept.
-
-    Raises
-    ------
-    DataError
-        If the arrays are not images with letters.
+    They are stored column by column, and numbered from 1. What is not images with letters raises
+    `DataError`, which names the `folder`.
     """
     kept = {}
     for part in ("", "test_"):
@@ -67,22 +53,14 @@ def letters_a_to_j(arrays: dict[str, np.ndarray], folder: Path) -> dict[str, np.
     return kept
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class KnownSet:
-    """A data set with a name.
+    """A data set with a name: terms of use, what to cite, and where it is found.
 
-    Parameters
-    ----------
-    kind : str
-        Its class in torchvision, which is also its folder in torchvision's layout.
-    licence, citation : str
-        Terms of use and what to cite.
-    files : dict of str
-        Names of its IDX files, by the array they hold.
-    options : dict
-        What torchvision's class needs to be told.
-    adapt : callable, optional
-        Makes the arrays of this set from those in the files; also given the folder.
+    `kind` is its class in torchvision, which is also its folder in torchvision's layout, and
+    `options` what that class needs to be told; `files` are the names of its IDX files by the array
+    they hold; `adapt` makes the arrays of this set from those in the files of a folder; `by_hand`
+    says another way to get them.
     """
 
     kind: str
@@ -90,35 +68,31 @@ class KnownSet:
     citation: str
     files: Mapping[str, str] = field(default_factory=lambda: IDX_FILES)
     options: Mapping[str, object] = field(default_factory=dict)
+    by_hand: str = ""
     adapt: Callable[[dict[str, np.ndarray], Path], dict[str, np.ndarray]] | None = None
 
 
 #: The data sets that are files, by name.
 KNOWN_SETS = {
     "mnist": KnownSet(
-        kind="MNIST",
-        licence="CC BY-SA 3.0 (MNIST database by LeCun, Cortes, Burges)",
-        citation="LeCun, Bottou, Bengio, Haffner (1998), doi:10.1109/5.726791",
+        "MNIST",
+        "CC BY-SA 3.0 (MNIST database by LeCun, Cortes, Burges)",
+        "LeCun, Bottou, Bengio, Haffner (1998), doi:10.1109/5.726791",
     ),
-    "kmnist": KnownSet(
-        kind="KMNIST",
-        licence="CC BY-SA 4.0",
-        citation="Clanuwat et al. (2018), arXiv:1812.01718",
-    ),
+    "kmnist": KnownSet("KMNIST", "CC BY-SA 4.0", "Clanuwat et al. (2018), arXiv:1812.01718"),
     "fashion-mnist": KnownSet(
-        kind="FashionMNIST",
-        licence="MIT",
-        citation="Xiao, Rasul, Vollgraf (2017), arXiv:1708.07747",
+        "FashionMNIST",
+        "MIT",
+        "Xiao, Rasul, Vollgraf (2017), arXiv:1708.07747",
+        by_hand=", or install Debian's dataset-fashion-mnist",
     ),
     # The letters of notMNIST, which torchvision does not have, but handwritten. The download is
     # over 500 MB and needs about 3 GB of free space until the letters (0.1 GB) are moved out.
     "emnist-letters-aj": KnownSet(
-        kind="EMNIST",
-        licence="none stated (derived from NIST Special Database 19)",
-        citation="Cohen, Afshar, Tapson, van Schaik (2017), arXiv:1702.05373",
-        files={
-            key: "emnist-letters-" + name.replace("t10k", "test") for key, name in IDX_FILES.items()
-        },
+        "EMNIST",
+        "none stated (derived from NIST Special Database 19)",
+        "Cohen, Afshar, Tapson, van Schaik (2017), arXiv:1702.05373",
+        {key: "emnist-letters-" + name.replace("t10k", "test") for key, name in IDX_FILES.items()},
         options={"split": "letters"},
         adapt=letters_a_to_j,
     ),
@@ -133,39 +107,20 @@ def known_name(source: str) -> str:
 
 
 def find_known(name: str, root: str | Path | None) -> Path:
-    """Find the folder with all IDX files of a known data set, or download it.
+    """Find the folder with all IDX files of one of `KNOWN_SETS`, first in `root`, or download it.
 
-    Parameters
-    ----------
-    name : str
-        One of `KNOWN_SETS`.
-    root : str or Path, optional
-        Folder searched first.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    DataError
-        If the files are nowhere and cannot be downloaded.
+    Raises `DataError` if the files are nowhere and cannot be downloaded.
     """
-    files, places = KNOWN_SETS[name].files, _places(name, root)
+    files, by_hand, places = KNOWN_SETS[name].files, KNOWN_SETS[name].by_hand, _places(name, root)
     for folder in places:
         if len(idx_files(folder, files)) == len(files):
             return folder
     if find_spec("torchvision"):
         return _download(name)
     got = f"no folder with all four IDX files among {', '.join(map(str, places))}"
-    fix = f"put the files there, or pip install 'brainsleep[vision]' to download them{_hint(name)}"
+    fix = f"put the files there, or pip install 'brainsleep[vision]' to download them{by_hand}"
     allowed = f"{', '.join(files.values())}, plain or .gz, in one of them"
     raise data_error(f"data set '{name}'", got, allowed, fix)
-
-
-def _hint(name: str) -> str:
-    return ", or install Debian's dataset-fashion-mnist" if name == "fashion-mnist" else ""
 
 
 def _cache_root() -> Path:
@@ -192,51 +147,35 @@ def _download(name: str) -> Path:
     torchvision leaves what it could not finish where it wrote it, and later takes any file of
     the right name for the data: so it writes to a scratch folder, which is always removed.
     """
-    known = KNOWN_SETS[name]
-    folder = _cache_root() / known.kind / "raw"
-    by_hand = f"or put {', '.join(known.files.values())}, plain or .gz, in {folder}{_hint(name)}"
-    what, allowed = f"data set '{name}'", f"torchvision's {known.kind}"
+    chosen = KNOWN_SETS[name]
+    folder, names = _cache_root() / chosen.kind / "raw", chosen.files
+    by_hand = f"or put {', '.join(names.values())}, plain or .gz, in {folder}{chosen.by_hand}"
+    what, got = f"data set '{name}'", "a torchvision that cannot be used"
+    fix = "pip install --force-reinstall 'brainsleep[vision]'"
     try:
         from torchvision import datasets
 
-        make = getattr(datasets, known.kind)
-    except Exception as error:  # a torchvision that does not fit torch fails in its own ways
-        got = f"a torchvision that cannot be used ({_reason(error)})"
-        fix = f"pip install --force-reinstall 'brainsleep[vision]', {by_hand}"
-        raise data_error(what, got, allowed, fix) from error
-    try:
+        make = getattr(datasets, chosen.kind)
+        got, fix = "a failed download", "check the network and the free space, and try again"
         _cache_root().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=_cache_root()) as scratch:
-            with _give_up_after(TIMEOUT), redirect_stdout(sys.stderr):
-                make(scratch, download=True, **known.options)
-            found = idx_files(Path(scratch, known.kind, "raw"), known.files)
-            if len(found) < len(known.files):
-                raise data_error(what, f"only {len(found)} files from torchvision", "four")
+            with ExitStack() as stack:
+                stack.enter_context(redirect_stdout(sys.stderr))
+                stack.callback(socket.setdefaulttimeout, socket.getdefaulttimeout())
+                socket.setdefaulttimeout(TIMEOUT)  # torchvision has no setting for it
+                make(scratch, download=True, **chosen.options)
+            files = idx_files(Path(scratch, chosen.kind, "raw"), names)
+            if len(files) < len(names):
+                raise data_error(what, f"only {len(files)} files from torchvision", "four")
             folder.mkdir(parents=True, exist_ok=True)
-            for path in found.values():
+            for path in files.values():
                 os.replace(path, folder / path.name)
     except DataError:
         raise
-    except Exception as error:  # network, checksum, archive and disk errors alike
-        got = f"a failed download ({_reason(error)})"
-        fix = "check the network and the free space, and try again"
+    except Exception as error:  # import, network, checksum, archive and disk errors alike
         if "corrupted" in str(error):  # torchvision's word for a wrong checksum
-            got = f"a download with the wrong checksum ({_reason(error)})"
+            got = "a download with the wrong checksum"
             fix = "see whether a proxy or login page answers in its place, and try again"
-        raise data_error(what, got, allowed, f"{fix}, {by_hand}") from error
+        got = f"{got} ({type(error).__name__}: {error})"
+        raise data_error(what, got, f"torchvision's {chosen.kind}", f"{fix}, {by_hand}") from error
     return folder
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def _give_up_after(seconds: float) -> Iterator[None]:
-    """Let no network connection wait longer, torchvision having no setting for it."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -1,14 +1,9 @@
-"""How well a classifier reads the label from responses.
-
-The default is the field's usual frozen readout: fitted on the responses to held-out images with
-weights frozen. Other values read responses as others did, so that their numbers can be compared.
-"""
+"""How well a classifier reads the label from responses, by default with weights frozen."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -19,9 +14,8 @@ from ...values.fields import Count, number, one_of, refusal, specification, whol
 if TYPE_CHECKING:
     from ...network.spec import Network
 
-# scikit-learn and scipy.stats take longer to import than a program to start: they are imported
-# where a readout is fitted, after the simulation.
-
+# scikit-learn takes longer to import than a program to start: it is imported where a readout is
+# fitted, after the simulation.
 
 #: Classifiers by name.
 CLASSIFIERS = {
@@ -87,28 +81,16 @@ class Readout:
     def check(self, network: Network, shown: int, tested: int, tasks: int) -> None:
         """Raise `ProtocolError` unless this readout fits a protocol.
 
-        Parameters
-        ----------
-        network : Network
-            The network.
-        shown, tested : int
-            Images that are shown while it learns, epochs together, and in the test.
-        tasks : int
-            Tasks that are learned one after the other, 0 without any.
+        So many images are `shown` while the network learns, epochs together, and `tested`; so many
+        `tasks` are learned one after the other, 0 without any.
         """
         for name in self.populations:
             read = network.population(name, "readout.population")
             if not read.spikes or read.name == network.input:
-                why = "which takes the stimulus, and whose spikes are not kept"
-                if not read.spikes:
-                    why = "whose neurons have no threshold and never spike"
-                raise ProtocolError(
-                    f"readout.population: got '{read.name}', {why}; expected a population that "
-                    "spikes"
-                )
+                got = f"'{read.name}', which has no threshold, or takes the stimulus"
+                raise refusal(self, "population", got, "a population whose spikes are kept")
         if self.fit_last and network.batch_size:
-            fix = "set readout.fit_last to 0"
-            allowed = "0 for a network that learns from batches"
+            allowed, fix = "0 for a network that learns from batches", "set readout.fit_last to 0"
             raise refusal(self, "fit_last", self.fit_last, allowed, fix)
         if (self.fit_last or self.score_last or self.merge) and tasks:
             raise ProtocolError(
@@ -126,59 +108,6 @@ class Readout:
         return (self.population, *self.beside)
 
 
-@dataclass(frozen=True)
-class Score:
-    """Accuracy of a readout on test samples.
-
-    Parameters
-    ----------
-    accuracy : float
-        Fraction correct.
-    interval : (float, float)
-        95 % bootstrap interval over test samples.
-    correct : ndarray of bool, shape (n_test,)
-        Which samples were right; two readouts of the same samples can be compared in pairs.
-    components : int
-        Principal components used (0: responses did not vary, the commonest label was guessed).
-    """
-
-    accuracy: float
-    interval: tuple[float, float]
-    correct: np.ndarray
-    components: int
-
-
-def fit_score(
-    fit: np.ndarray,
-    fit_labels: np.ndarray,
-    test: np.ndarray,
-    test_labels: np.ndarray,
-    readout: Readout,
-    rng: np.random.Generator,
-) -> Score:
-    """Fit the readout on one set of responses and score it on another.
-
-    Parameters
-    ----------
-    fit, fit_labels, test, test_labels, readout
-        As in `classify`.
-    rng : numpy.random.Generator
-        Draws the bootstrap resamples.
-
-    Returns
-    -------
-    Score
-        Accuracy with its interval.
-    """
-    correct, components = classify(fit, fit_labels, test, test_labels, readout)
-    return Score(
-        accuracy=float(correct.mean()),
-        interval=interval(correct, readout.resamples, rng),
-        correct=correct,
-        components=components,
-    )
-
-
 def classify(
     fit: np.ndarray,
     fit_labels: np.ndarray,
@@ -188,90 +117,57 @@ def classify(
 ) -> tuple[np.ndarray, int]:
     """Fit the readout on one set of responses and classify another.
 
-    Parameters
-    ----------
-    fit, test : ndarray, shape (n_samples, n_features)
-        Responses: spike counts, or pixels.
-    fit_labels, test_labels : ndarray, shape (n_samples,)
-        Classes.
-    readout : Readout
-        Settings.
-
-    Returns
-    -------
-    correct : ndarray of bool, shape (n_test,)
-        Which samples were classified right.
-    components : int
-        Principal components used.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than two classes to fit, nothing to score, or the arrays do not fit
-        together.
+    Responses `fit` and `test`, shape (n_samples, n_features), are spike counts or pixels, with a
+    class each. Returns which of the test were classified right, shape (n_test,), and how many
+    principal components were used. If there are fewer than two classes to fit, nothing to score, or
+    arrays that do not fit together, it raises `DataError`.
     """
     for what, x, labels in (("fit", fit, fit_labels), ("score", test, test_labels)):
+        where = f"readout: samples to {what}"
         if np.ndim(x) != 2 or len(x) != len(labels) or not len(x) or x.shape[1] != fit.shape[1]:
-            raise DataError(
-                explain(
-                    f"readout: samples to {what}",
-                    f"responses {np.shape(x)} and {len(labels)} labels",
-                    "(n_samples, n_features), a label each, at least one sample",
-                )
-            )
+            got = f"responses {np.shape(x)} and {len(labels)} labels"
+            allowed = "(n_samples, n_features), a label each, at least one sample"
+            raise DataError(explain(where, got, allowed))
         if not np.all(np.isfinite(x)):
-            raise DataError(f"readout: samples to {what}: got NaN or infinity; expected numbers")
-    if len(np.unique(fit_labels)) < 2:
-        raise DataError(
-            f"readout: got {len(np.unique(fit_labels))} class in {len(fit_labels)} samples to fit "
-            "on; expected at least 2; raise data.n_readout"
-        )
+            raise DataError(explain(where, "NaN or infinity", "numbers"))
+    if (n_classes := len(np.unique(fit_labels))) < 2:
+        got = f"{n_classes} class in {len(fit_labels)} samples to fit on"
+        raise DataError(explain("readout", got, "at least 2", "raise data.n_readout"))
+    from sklearn.decomposition import PCA
     from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
+    model: Any = DummyClassifier(strategy="most_frequent")
     varies = np.std(fit, axis=0).max(initial=0) > 0
-    model = _pipeline(readout) if varies else DummyClassifier(strategy="most_frequent")
+    if varies:
+        axes = PCA(n_components=readout.variance, whiten=True, svd_solver="full")
+        model = make_pipeline(StandardScaler(), axes, _classifier(readout))
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
             model.fit(fit.astype(float), fit_labels)
         except ConvergenceWarning as error:
-            raise DataError(
-                f"readout: logistic regression did not converge in {readout.max_iter} iterations; "
-                "raise readout.max_iter"
-            ) from error
+            got = f"logistic regression did not converge in {readout.max_iter} iterations"
+            raise DataError(f"readout: {got}; raise readout.max_iter") from error
         except (ValueError, np.linalg.LinAlgError) as error:  # a class with one sample, say
-            name = CLASSIFIERS[readout.classifier]
-            raise DataError(
-                f"readout: {name} cannot be fitted ({one_line(error)}); fit it on more images"
-            ) from error
+            got = f"{CLASSIFIERS[readout.classifier]} cannot be fitted ({one_line(error)})"
+            raise DataError(f"readout: {got}; fit it on more images") from error
     correct = model.predict(test.astype(float)) == test_labels
     return correct, int(model[1].n_components_) if varies else 0
 
 
-def _pipeline(readout: Readout):
-    """Make what a readout fits: standardised responses, principal components, its classifier."""
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+def _classifier(readout: Readout) -> Any:
+    """Make the classifier: logistic regression, or a quadratic discriminant.
 
-    linear = readout.classifier == "logistic"
-    return make_pipeline(
-        StandardScaler(),
-        PCA(n_components=readout.variance, whiten=True, svd_solver="full"),
-        LogisticRegression(max_iter=readout.max_iter) if linear else _quadratic(),
-    )
-
-
-def _quadratic():
-    """Make the quadratic discriminant: regularised covariances, of full rank in a small class, too.
-
-    scikit-learn's own ``reg_param`` is the same where a class has more samples than there are
-    features, and refuses any other.
+    The covariances of that are regularised, of full rank in a small class, too. scikit-learn's own
+    ``reg_param`` is the same where a class has more samples than there are features, and refuses
+    any other.
     """
     from sklearn.covariance import EmpiricalCovariance
     from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
 
     class Regularised(EmpiricalCovariance):
         def fit(self, X, y=None):
@@ -280,54 +176,22 @@ def _quadratic():
             self._set_covariance((1 - _QDA_SHRINKAGE) * self.covariance_ + _QDA_SHRINKAGE * unit)
             return self
 
+    if readout.classifier == "logistic":
+        return LogisticRegression(max_iter=readout.max_iter)
     return QuadraticDiscriminantAnalysis(solver="eigen", covariance_estimator=Regularised())
 
 
 def merged(
     counts: np.ndarray, labels: np.ndarray, slots: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take neighbours of one class for one sample.
+    """Take neighbours of one class for one sample, the mean of their counts; return it with labels.
 
-    Parameters
-    ----------
-    counts : ndarray, shape (n_samples, n_neurons)
-        Spike counts.
-    labels : ndarray, shape (n_samples,)
-        Classes.
-    slots : ndarray of int, shape (n_samples,)
-        The slot of each sample, in order: those that do not follow each other are no neighbours.
-
-    Returns
-    -------
-    counts : ndarray, shape (n_merged, n_neurons)
-        Their means.
-    labels : ndarray, shape (n_merged,)
-        Their classes.
+    `counts` have shape (n_samples, n_neurons); `slots` are those of the samples, in order: samples
+    whose slots do not follow each other are no neighbours.
     """
     if not len(labels):
         return np.asarray(counts, dtype=float), labels
-    begins = np.flatnonzero(
-        np.concatenate([[True], (labels[1:] != labels[:-1]) | (np.diff(slots) > 1)])
-    )
+    apart = (labels[1:] != labels[:-1]) | (np.diff(slots) > 1)
+    begins = np.flatnonzero(np.append(True, apart))
     sizes = np.diff(np.append(begins, len(labels)))
     return np.add.reduceat(counts, begins).astype(float) / sizes[:, None], labels[begins]
-
-
-def interval(
-    values: np.ndarray, resamples: int, rng: np.random.Generator, level: float = 0.95
-) -> tuple[float, float]:
-    """Bootstrap interval of the mean of `values` (percentile method; Efron, 1979)."""
-    from scipy.stats import bootstrap
-
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2 or np.ptp(values) == 0:
-        return float(values.mean()), float(values.mean())
-    found = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=resamples,
-        confidence_level=level,
-        method="percentile",
-        rng=rng,
-    ).confidence_interval
-    return float(found.low), float(found.high)

@@ -15,7 +15,7 @@ from ...experiment.schedule import Schedule
 from ...experiment.slots import MAX_SHOWN, Order, SlotTable
 from ...experiment.task import Material, Task
 from ...network.spec import Network
-from ...values.fields import specification, whole
+from ...values.fields import Count, specification, whole
 from ...values.frozen import check_distinct
 from .continual import Tasks
 from .datasets import load_dataset
@@ -63,6 +63,24 @@ class Data:
     split_seed: int = 0
 
 
+@specification("probes.", ProtocolError)
+class Probes:
+    """Test images that a copy of the network is shown before and after sleeps, weights frozen.
+
+    They follow how it represents the classes: ``representation/NAME`` in results.
+
+    Parameters
+    ----------
+    images : int
+        How many, at most as many as there are; 0 for none.
+    every : int
+        Probe at the first sleep, and then at every so many.
+    """
+
+    images: int = 0
+    every: Count = 1
+
+
 @specification("protocol: ", ProtocolError)
 class Images(Task):
     """Images that a network learns from, and a readout that tells them apart.
@@ -81,6 +99,8 @@ class Images(Task):
         Whether training ends when a validation set says so; it does not by default.
     tasks : Tasks
         Classes learned one after the other; none by default.
+    probes : Probes
+        What is shown before and after sleeps; nothing by default.
 
     Raises
     ------
@@ -94,6 +114,7 @@ class Images(Task):
     more_readouts: tuple[Readout, ...] = ()
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     tasks: Tasks = field(default_factory=Tasks)
+    probes: Probes = field(default_factory=Probes)
 
     def __post_init__(self):
         check_distinct([readout.name for readout in self.readouts], "readouts")
@@ -143,9 +164,13 @@ class Images(Task):
         """Lay out a run whose training images are spread evenly over the classes."""
         network, (_, schedule) = protocol.network, images_of(protocol)
         classes = [label for task in self.tasks.classes for label in task] or [0]
-        labels, rng = np.resize(classes, self.data.n_train), np.random.default_rng(0)
-        order = self.tasks.order(labels, schedule.epochs, rng, schedule.identical_epochs)
+        labels = np.resize(classes, self.data.n_train)
+        order = self.order(labels, schedule, np.random.default_rng(0))
         return self.slots(network, schedule, order)
+
+    def order(self, labels: np.ndarray, schedule: Schedule, rng: np.random.Generator) -> Order:
+        """Return the order in which training images of these classes are shown."""
+        return self.tasks.order(labels, schedule.epochs, rng, schedule.identical_epochs)
 
     def slots(self, network: Network, schedule: Schedule, order: Order) -> SlotTable:
         """Lay out the slots of a run that shows training images in an order."""
@@ -154,18 +179,12 @@ class Images(Task):
 
     def course(self, protocol: Protocol, seed: int, material: Material) -> ImagesCourse:
         """Lay out a run."""
-        made = import_module(f"{__package__}.course")  # it is built on this module
-        return made.ImagesCourse(self, protocol, seed, material.content)
+        course = import_module(f"{__package__}.course")  # it is built on this module
+        return course.ImagesCourse(self, protocol, seed, material.content)
 
 
 def images_of(protocol: Protocol) -> tuple[Images, Schedule]:
-    """Return the images that a protocol is about, and its schedule.
-
-    Raises
-    ------
-    ProtocolError
-        If it is about something else.
-    """
+    """Return the images a protocol is about, and its schedule; raise `ProtocolError` without."""
     task, schedule = protocol.task, protocol.schedule
     if not isinstance(task, Images) or not isinstance(schedule, Schedule):
         got = "no task" if task is None else f"a task of kind {type(task).__name__}"
