@@ -509,7 +509,7 @@ def test_a_method_that_cannot_integrate_the_equations_is_refused(method, right, 
     def make(method):
         return neuron(f"dv/dt = {right} : 1", method=method, parameters={"tau": 10 * ms})
 
-    with pytest.raises(SpecError, match=f"got '{method}' .*; write method='{mended}'") as caught:
+    with pytest.raises(SpecError, match=f"method '{method}' .*; write method='{mended}'") as caught:
         make(method)
     assert "\n" not in str(caught.value)
     assert np.isfinite(run("numpy", make(mended), x=[0.0])["v"]).all()

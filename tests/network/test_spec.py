@@ -148,7 +148,7 @@ def assert_refused(make, *parts):
         ),
         (
             lambda: neuron(on_step="v = rectify(v)"),
-            ("neuron 'nn': on_step", "undefined name 'rectify'"),
+            ("neuron 'nn': on_step", "unknown function 'rectify'"),
         ),
         (
             lambda: synapse("v_post += w*jumpp", parameters={}),

@@ -10,7 +10,8 @@ from brian2.stateupdaters.base import StateUpdateMethod, UnsupportedEquationsExc
 from brian2.stateupdaters.exact import get_linear_system
 
 from ... import mistakes
-from ...errors import Details, SpecError, closest, explain, nearest, one_line
+from ...errors import SpecError, one_line
+from .diagnose import mistake, unknown
 
 #: Methods that never refuse equations without noise.
 _EXPLICIT = ("euler", "heun", "milstein", "rk2", "rk4")
@@ -21,39 +22,20 @@ _EXACT = ("exact", "linear")
 
 @mistakes.going_on()
 def check_method(method: str, equations: Equations, known: Mapping, where: str) -> None:
-    """Refuse a method that is unknown, or cannot integrate the equations.
-
-    Parameters
-    ----------
-    method : str
-        Brian2's name of the method.
-    equations : Equations
-        What it is to integrate.
-    known : mapping of str to Variable
-        All that they use.
-    where : str
-        Named in error messages.
-
-    Raises
-    ------
-    SpecError
-        With the reason, and methods that can.
-    """
+    """Refuse a method that is unknown, or cannot integrate equations of `known` variables."""
     # those of the GNU Scientific Library need it installed, and are not there on every backend
     methods = [name for name in StateUpdateMethod.stateupdaters if not name.startswith("gsl")]
     if method not in methods:
-        details = Details(word=method, close=closest(method, methods))
-        raise SpecError(f"{where}: unknown method '{method}'; {nearest(method, methods)}", details)
-    reason = _refusal(method, equations, known)
-    if reason:
+        raise unknown(f"{where}: unknown method", method, methods)
+    if reason := _refusal(method, equations, known):
         other = "heun" if _refusal("euler", equations, known) else "euler"  # which takes any noise
-        fix = f"write method='{other}'"
-        allowed = "a method that can integrate the equations"
-        brief = f"method '{method}' cannot integrate the equations: {reason}"
-        details = Details(where=where, brief=brief, word=method, fix=fix)
-        raise SpecError(
-            explain(f"{where}: method", f"'{method}' ({reason})", allowed, fix), details
-        )
+        raise _cannot(method, reason, other, where)
+
+
+def _cannot(method: str, reason: str, other: str, where: str) -> SpecError:
+    fix = f"write method='{other}'"
+    brief = f"method '{method}' cannot integrate the equations: {reason}"
+    return mistake(where, brief, fix, word=method)
 
 
 def _refusal(method: str, equations: Equations, known: Mapping) -> str:
@@ -74,26 +56,10 @@ def _refusal(method: str, equations: Equations, known: Mapping) -> str:
 
 
 def solve(method: str, equations: Equations, known: Mapping, where: str) -> None:
-    """Solve equations whose method does so, which takes seconds: some linear ones cannot be.
-
-    Parameters
-    ----------
-    method, equations, known, where
-        As of `check_method`, which they passed.
-
-    Raises
-    ------
-    SpecError
-        With the reason, and a method that can.
-    """
-    if method not in _EXACT:
-        return
+    """Solve equations whose method does so, which takes seconds: some linear ones cannot be."""
     try:
-        variables = {**DEFAULT_FUNCTIONS, **known}
-        StateUpdateMethod.apply_stateupdater(equations, variables, method)
+        if method in _EXACT:
+            variables = {**DEFAULT_FUNCTIONS, **known}
+            StateUpdateMethod.apply_stateupdater(equations, variables, method)
     except Exception as error:  # of many kinds
-        fix = "write method='euler'"
-        got = f"'{method}' ({one_line(error).rstrip('.')})"
-        details = Details(word=method, fix=fix)
-        message = explain(f"{where}: method", got, "equations that can be solved", fix)
-        raise SpecError(message, details) from error
+        raise _cannot(method, one_line(error).rstrip("."), "euler", where) from error
