@@ -67,14 +67,13 @@ class Model(Displayed):
     """What every model with parameters can do."""
 
     name: str
-    equations: str
     parameters: Mapping[str, Quantity]
     references: tuple[str, ...]
 
     @property
     def variables(self) -> Equations:
-        """The parsed equations of a neuron, activity or weight process, by variable name."""
-        return checks.parse_equations(self.equations, place(self))
+        """The parsed equations, by variable name; none of a synapse or a rule."""
+        return checks.parse_equations(getattr(self, "equations", ""), place(self))
 
     def with_parameters(self, **changes: Quantity | float) -> Self:
         """Return a copy with some parameters changed.

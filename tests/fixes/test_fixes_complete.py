@@ -100,7 +100,6 @@ NO_FIX = {
     "others compile nothing beforehand",
     "it was stopped",
     "population '{}' has {} neurons",
-    "did you mean",
     "import {}",
     "import {}.{}",
     r"did you mean '(\w+)'\?",

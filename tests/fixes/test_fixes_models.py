@@ -226,9 +226,9 @@ FIXES = [
         lambda names: neuron(parameters={k: v for k, v in TAU.items() if k in names}),
     ),
     (
-        "remove it or use it (misspelt in an equation? names used: none)",
+        "remove it or use it (misspelt in an equation? names used: {})",
         lambda: process("", parameters={"k": 2}),
-        lambda: process(""),
+        lambda names: process(names.replace("none", "")),
     ),
     (
         "write '{}_post', which is '{}' of the postsynaptic neuron",

@@ -714,7 +714,7 @@ CLOCKED = {"on_step": "v += hand*sd*randn()\nhand = 1 - hand", "equations": "han
         ),
         (
             lambda: activity(**CLOCKED | {"on_step": "v += hand*sd*randn()\nsd = 1*mV"}),
-            ("'sd'", "not for it to change"),
+            ("'sd'", "not for this code to change"),
         ),
     ],
 )

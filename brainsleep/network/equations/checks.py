@@ -366,10 +366,12 @@ def check_equations(
 
 def check_all_used(parameters: Iterable[str], used: set[str], where: str) -> None:
     """Raise `SpecError` if a parameter appears in none of the identifiers `used`."""
-    listed = f"(misspelt in an equation? names used: {', '.join(sorted(used)) or 'none'})"
-    wrong = []
+    names, wrong = ", ".join(sorted(used)) or "none", []
     for name in sorted(set(parameters) - used):
-        brief, fix = f"parameter '{name}' is used by no equation", "remove it or use it"
-        message = f"{where}: {brief}; remove it or use it {listed}"
+        brief = f"parameter '{name}' is used by no equation"
+        message = (
+            f"{where}: {brief}; remove it or use it (misspelt in an equation? names used: {names})"
+        )
+        fix = "remove it or use it"
         wrong.append(mistake(where, brief, fix, message=message, kind="unused", word=name))
     mistakes.raise_all(wrong)

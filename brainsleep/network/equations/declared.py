@@ -105,7 +105,8 @@ def check_declared_only(equations: Equations, where: str, *, rates: bool = False
         allowed = (PARAMETER, DIFFERENTIAL_EQUATION) if rates else (PARAMETER,)
         if eq.type not in allowed or eq.flags or eq.var_type != "float":
             rate = f"'d{name}/dt = -{name}/tau : 1' or " if rates else ""
-            brief = f"'{name}' has a flag, a type or an equation that is not allowed here"
+            what = f"trace '{name}'" if rates else f"'{name}'"
+            brief = f"{what} has a flag, a type or an equation that is not allowed here"
             mistakes.report(mistake(where, brief, word=name, expected=f"{rate}'{name} : 1'"))
 
 
