@@ -32,8 +32,7 @@ from ..run.compare import Condition
 from ..sweep.grid import Grid
 from .locate import Region, Source, Span
 from .python_errors import python_details
-from .remarks import remarks
-from .summary import summary
+from .remarks import remarks, summary
 
 #: The argument that a message such as "schedule.period: got ..." is about.
 _ARGUMENT = re.compile(r"([a-z]\w*): got ")
@@ -171,10 +170,14 @@ class _Examination:
         source = self._source(self.file)
         if source.error:
             return
+
+        def notice(error: BrainsleepError) -> None:
+            self._note(error, inspect.stack(0)[::-1])
+
         with contextlib.ExitStack() as stack:
             sys.modules[self.module.__name__] = self.module  # for neighbours that import it
             stack.callback(forget, self.package)
-            stack.enter_context(mistakes.collecting(self._notice))
+            stack.enter_context(mistakes.collecting(notice))
             for node in source.tree.body:
                 names = _bound(node)
                 self.places.update(dict.fromkeys(names, source.span(node)))
@@ -237,9 +240,6 @@ class _Examination:
             return
         details = python_details(error, self.names)
         self._note(ProtocolError(details.brief, details), frames)
-
-    def _notice(self, error: BrainsleepError) -> None:
-        self._note(error, inspect.stack(0)[::-1])
 
     def _note(self, error: BrainsleepError, frames: Sequence[inspect.FrameInfo]) -> None:
         """Keep a mistake with the place in the user's files that led to it."""

@@ -26,8 +26,12 @@ _MISSING = re.compile(r"(\w+)(?:\.__init__)?\(\) missing \d+ required .*argument
 def python_details(error: BaseException, namespace: Mapping) -> Details:
     """Describe what a file raised that is no error of this package; it had defined `namespace`."""
     match error:
-        case SyntaxError():
-            return _syntax(error.msg.rstrip("."))
+        case SyntaxError(msg=message) if "forgot a comma" in message:
+            return Details(brief="Python cannot read this", fix="a comma is missing")
+        case SyntaxError(msg=message) if "never closed" in message:
+            return Details(brief=message.rstrip("."), fix="close the bracket")
+        case SyntaxError(msg=message):
+            return Details(brief=f"Python cannot read this: {message.rstrip('.')}")
         case NameError():
             return _name(str(error.name), namespace)
         case ModuleNotFoundError():
@@ -51,14 +55,6 @@ def python_details(error: BaseException, namespace: Mapping) -> Details:
 def _as_called(module: str) -> str:
     """Return the name of a module as a user's file calls it."""
     return module.partition(".")[2] if module.startswith(PREFIX) else module
-
-
-def _syntax(message: str) -> Details:
-    if "forgot a comma" in message:
-        return Details(brief="Python cannot read this", fix="a comma is missing")
-    if "never closed" in message:
-        return Details(brief=message, fix="close the bracket")
-    return Details(brief=f"Python cannot read this: {message}")
 
 
 def _name(name: str, namespace: Mapping) -> Details:

@@ -24,7 +24,7 @@ from ..values import quantities
 from ..values.displayed import Displayed
 from ..values.fields import GROWS, Time, place, specification, text
 from ..values.frozen import Frozen, check_distinct, default, show_value
-from .equations import checks, declared, integration
+from .equations import checks, declared
 from .equations.diagnose import mistake, unknown
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -178,7 +178,7 @@ class NeuronModel(Model):
         usable = self._usable(equations)
         used = checks.check_equations(equations, usable, where, self.equations)
         used |= checks.identifiers(*self._codes)
-        integration.check_method(self.method, equations, usable, where)
+        declared.check_method(self.method, equations, usable, where)
         spiking = {label: getattr(self, label).strip() for label in ("reset", "refractory")}
         for label, code in spiking.items():
             if code and not self.threshold.strip():
@@ -243,7 +243,7 @@ class NeuronModel(Model):
             If they are linear, and cannot be solved all the same.
         """
         equations = self.variables
-        integration.solve(self.method, equations, self._usable(equations), place(self))
+        declared.solve(self.method, equations, self._usable(equations), place(self))
 
 
 @specification("synapse '{name}': ")

@@ -156,12 +156,8 @@ def _given(names: set[str], variables: Mapping) -> dict[str, Any]:
 Meant = Callable[[str], str]
 
 
-def _nothing(name: str) -> str:
-    return ""
-
-
 def _resolve(
-    given: str, names: set[str], variables: Mapping, where: str, meant: Meant = _nothing
+    given: str, names: set[str], variables: Mapping, where: str, meant: Meant = lambda name: ""
 ) -> dict[str, Any]:
     """Describe all that code of some names uses; raise mistakes of those that it cannot use."""
     known, wrong = _given(names, variables), []
@@ -230,7 +226,7 @@ def check_statements(
     *,
     writes: Iterable[str],
     deferred: Iterable[str] = (),
-    meant: Meant = _nothing,
+    meant: Meant = lambda name: "",
     ours: Iterable[str] = (),
 ) -> None:
     """Check statements that use `variables`, and may assign to `writes` and to new local names.
