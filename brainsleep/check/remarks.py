@@ -46,38 +46,34 @@ def remarks(
     `own` are the names that the file assigns, `conditions` those of its protocol, and `tree` is its
     syntax tree.
     """
-    names = {id(value): name for name, value in own.items()}
-    remarks = {}
-    for name, value in own.items():
-        variants, doubts = list[Protocol](), list[Doubt]()
-        if isinstance(value, Protocol):
-            variants = [value]
-            if name == "PROTOCOL":
-                variants += [value.override(condition.changes) for condition in conditions]
-                doubts += _unused(own, tree)
-        for about, doubt in (*doubts, *_doubts(value, own, variants)):
-            remarks[doubt.details] = names.get(id(about), name), doubt
-    return list(remarks.values())
-
-
-def _doubts(value: object, own: Mapping[str, object], variants: list[Protocol]) -> Iterator[Doubt]:
-    """Yield what is doubtful in one object of a file, whose `variants` are its conditions."""
-    values = own.values()
+    networks = [v.network if isinstance(v, Protocol) else v for v in own.values()]
+    models = [v for v in own.values() if isinstance(v, NeuronModel)]
+    models += [p.model for n in networks if isinstance(n, NetworkSpec) for p in n.populations]
+    neurons = {name for model in models for name in model.variables}
+    # a surrogate-gradient network keeps its weights bounded
+    layered = [n for n in networks if isinstance(n, SurrogateNetwork)]
+    bounded = [rule for n in layered for p in n.projections for rule in p.rules]
+    wrong_side = partial(_wrong_side, neurons=neurons)
+    no_bounds = partial(_no_bounds, bounded=bounded)
     rules: dict[type, tuple[Callable[[Any], Iterator[Doubt]], ...]] = {
         NeuronModel: (_unlikely_values, _noise_in_equations, _starts_above_threshold),
-        PlasticityRule: (
-            *(_unread_traces, partial(_wrong_side, neurons=_neuron_variables(values))),
-            partial(_no_bounds, bounded=_kept_within_bounds(values)),
-        ),
+        PlasticityRule: (_unread_traces, wrong_side, no_bounds),
         NetworkSpec: (_of_network,),
-        Protocol: (partial(_of_protocol, variants=variants),),
     }
-    for kind, each in rules.items():
-        if isinstance(value, kind):
-            for rule in each:
-                yield from rule(value)
-    if isinstance(value, Protocol):
-        yield from _doubts(value.network, own, [])
+    names, remarks = {id(value): name for name, value in own.items()}, {}
+    for name, value in own.items():
+        doubts, parts = list[Doubt](), [value]
+        if isinstance(value, Protocol):
+            variants = [value.override(c.changes) for c in conditions if name == "PROTOCOL"]
+            doubts += _unused(own, tree) if name == "PROTOCOL" else ()
+            doubts += _of_protocol(value, [value, *variants])
+            parts.append(value.network)
+        for part, (kind, each) in itertools.product(parts, rules.items()):
+            if isinstance(part, kind):
+                doubts += itertools.chain.from_iterable(rule(part) for rule in each)
+        for about, doubt in doubts:
+            remarks[doubt.details] = names.get(id(about), name), doubt
+    return list(remarks.values())
 
 
 def _unused(own: Mapping[str, object], tree: ast.Module) -> Iterator[Doubt]:
@@ -87,25 +83,6 @@ def _unused(own: Mapping[str, object], tree: ast.Module) -> Iterator[Doubt]:
         if isinstance(value, Model | Network) and name not in read:
             brief = f"'{name}' is defined, but nothing in this file uses it"
             yield value, mistake("", brief, "put it into the network, or remove it", word=name)
-
-
-def _networks(values: Iterable[object]) -> list[object]:
-    return [value.network if isinstance(value, Protocol) else value for value in values]
-
-
-def _neuron_variables(values: Iterable[object]) -> set[str]:
-    """Names of the variables of all neurons among models, networks and protocols."""
-    models = [value for value in values if isinstance(value, NeuronModel)]
-    for network in _networks(values):
-        if isinstance(network, NetworkSpec):
-            models += [population.model for population in network.populations]
-    return {name for model in models for name in model.variables}
-
-
-def _kept_within_bounds(values: Iterable[object]) -> list[PlasticityRule]:
-    """Rules that need no `clip`: a surrogate-gradient network keeps its weights bounded."""
-    layered = [n for n in _networks(values) if isinstance(n, SurrogateNetwork)]
-    return [rule for n in layered for p in n.projections for rule in p.rules]
 
 
 def _unlikely_values(model: NeuronModel) -> Iterator[Doubt]:
@@ -260,7 +237,7 @@ def _too_fast(
         yield model, mistake(place(model), brief, code=code, span=span)
 
 
-def _of_protocol(protocol: Protocol, *, variants: list[Protocol]) -> Iterator[Doubt]:
+def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[Doubt]:
     """Yield what only shows in a protocol; `variants` are its conditions, and itself."""
     if not any(not isinstance(v.task, Images) or v.task.data.n_train for v in variants):
         return  # networks are only tested

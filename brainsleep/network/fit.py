@@ -34,19 +34,19 @@ def check_network(spec: NetworkSpec) -> None:
         where = f"population '{group.name}'"
         equations = groups[group.name] = checks.parse_equations(group.equations, where)
         may = may_set[group.name] = set(group.state) - {"lastspike"}
-        known = checks.variables_of(equations)
+        usable = checks.variables_of(equations)
         for activity in group.activities:
             label = f"{where}: activity '{activity.gate}'"
-            checks.check_statements(activity.code, known, label, writes=may)
+            checks.check_statements(activity.code, usable, label, writes=may)
         for part, code, own in _parts(sound, sound.population(group.name)):
-            _check_new_names(code, set(known) - own, f"{where}: {part}")
+            _check_new_names(code, set(usable) - own, f"{where}: {part}")
         for label in ("reset", "on_step"):  # names that two of its parts give to different things
             code, place = getattr(group, label), f"{where}: {label}"
             writes = may | _OF_NEURONS
-            checks.check_statements(code, known, place, writes=writes, ours=_OF_NEURONS)
+            checks.check_statements(code, usable, place, writes=writes, ours=_OF_NEURONS)
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
-        known = {
+        usable = {
             **checks.variables_of(checks.parse_equations(synapse.equations, where)),
             **checks.variables_of(groups[synapse.source], "_pre"),
             **checks.variables_of(groups[synapse.target], "_post"),
@@ -61,10 +61,10 @@ def check_network(spec: NetworkSpec) -> None:
             ),
         ]
         for label, code, writes in codes:
-            place, meant = f"{where}: {label}", partial(_other_end, known)
+            place, meant = f"{where}: {label}", partial(_other_end, usable)
             _check_computed(code, groups[synapse.target], place)
             checks.check_statements(
-                code, known, place, writes=writes, ours=_OF_SYNAPSES, meant=meant
+                code, usable, place, writes=writes, ours=_OF_SYNAPSES, meant=meant
             )
 
 
@@ -110,11 +110,11 @@ def _check_new_names(code: str, taken: set[str], where: str) -> None:
         raise mistake(where, brief, f"choose another name, such as '{name}_own'", word=name)
 
 
-def _other_end(known: Iterable[str], name: str) -> str:
+def _other_end(usable: Iterable[str], name: str) -> str:
     """Name the trace of a rule that is read from the neuron at the wrong end."""
     stem, _, end = name.rpartition("_")
     other = {"pre": "post", "post": "pre"}.get(end)
-    is_trace = any(each.endswith(f"_{other}_{stem}_{other}") for each in known)
+    is_trace = any(each.endswith(f"_{other}_{stem}_{other}") for each in usable)
     return f"did you mean '{stem}_{other}'?" if other and is_trace else ""
 
 

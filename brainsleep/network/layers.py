@@ -1,6 +1,6 @@
 """Layered networks of leaky neurons that learn by surrogate gradients, as frozen descriptions.
 
-Nothing here needs torch, as what runs them does. Such a network is a `Network` like any other, but
+Nothing here needs torch; what runs them does. Such a network is a `Network` like any other, but
 its neurons are snnTorch's `Leaky`, every neuron of a layer is connected to every neuron of the
 next, a weight has a sign of its own, and awake it learns labels of images by gradient descent.
 """

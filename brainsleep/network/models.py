@@ -195,8 +195,8 @@ class NeuronModel(Model):
                 checks.check_expression(self.refractory, usable, label, unit=second)
         writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
         for label, more in (("reset", {}), ("on_slot", _in(Hz, "stimulus")), ("on_step", {})):
-            code, known = getattr(self, label), {**usable, **more}
-            checks.check_statements(code, known, f"{where}: {label}", writes=writes)
+            code, variables = getattr(self, label), {**usable, **more}
+            checks.check_statements(code, variables, f"{where}: {label}", writes=writes)
         used |= self._check_initial(equations, where)
         checks.check_all_used(self.parameters, used, where)
 

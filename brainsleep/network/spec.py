@@ -222,12 +222,6 @@ class Network(Displayed):
         check_distinct([part.name for part in (*self.populations, *self.projections)], place(self))
         clocks = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
         check_distinct([*self.activity_names, *self.process_names, *clocks], place(self))
-        for name in self.process_names:
-            owners = {q.name: float(p.period) for q, p in self.weight_processes() if p.name == name}
-            if len(set(owners.values())) > 1:
-                projections = ", ".join(map(repr, owners))
-                reason = f"weight processes '{name}' of {projections} have different periods"
-                raise SpecError(f"{place(self)}: {reason}; expected one period a name")
 
 
 @specification("network '{name}': ")
@@ -282,6 +276,12 @@ class NetworkSpec(Network):
                 self._check_reciprocal(projection)
         with mistakes.going_on():
             self._check_input(where)
+        for name in self.process_names:
+            owners = {q.name: float(p.period) for q, p in self.weight_processes() if p.name == name}
+            if len(set(owners.values())) > 1:
+                projections = ", ".join(map(repr, owners))
+                reason = f"weight processes '{name}' of {projections} have different periods"
+                mistakes.report(SpecError(f"{where}: {reason}; expected one period a name"))
         check_network(self)
 
     def _check_reciprocal(self, projection: Projection) -> None:

@@ -160,7 +160,7 @@ def _resolve(
     given: str, names: set[str], variables: Mapping, where: str, meant: Meant = lambda name: ""
 ) -> dict[str, Any]:
     """Describe all that code of some names uses; raise mistakes of those that it cannot use."""
-    known, wrong = _given(names, variables), []
+    usable, wrong = _given(names, variables), []
     if "t" in names and "t" not in variables:
         fix = (
             "a run is split into segments that each start at t = 0; "
@@ -169,10 +169,10 @@ def _resolve(
         span = diagnose.name_at("t", given)
         brief = "absolute time 't' cannot be used"
         wrong.append(mistake(where, brief, fix, code=given, span=span))
-    for name in sorted(names - set(known) - {"t"}):
+    for name in sorted(names - set(usable) - {"t"}):
         wrong.append(diagnose.undefined(name, given, variables, where, meant(name)))
     mistakes.raise_all(wrong)
-    return known
+    return usable
 
 
 def check_expression(
@@ -185,16 +185,16 @@ def check_expression(
     mistakes.raise_all(wrong_letters(code, where))
     given, code = code, settle.expression(code, whole_names(variables))
     names, shown = identifiers(code), repr(code.strip())
-    known, span = _resolve(given, names, variables, where), diagnose.whole(given)
-    if unit is not None and get_dimensions(unit) is second.dim and _type(code, known) == "boolean":
+    usable, span = _resolve(given, names, variables, where), diagnose.whole(given)
+    if unit is not None and get_dimensions(unit) is second.dim and _type(code, usable) == "boolean":
         fix = "write a time, such as t_ref with parameters={'t_ref': 2*ms}"
         expected = "a time, not a condition"
         raise mistake(where, "not a time", fix, code=given, span=span, expected=expected)
     try:
-        dim = get_dimensions(parse_expression_dimensions(code, known))
-        condition = bool(names) and is_boolean_expression(code, known)  # "1" is a value
+        dim = get_dimensions(parse_expression_dimensions(code, usable))
+        condition = bool(names) and is_boolean_expression(code, usable)  # "1" is a value
     except Exception as error:  # DimensionMismatchError, SyntaxError, TypeError, ...
-        details = replace(diagnose.expression(given, known), where=where)
+        details = replace(diagnose.expression(given, usable), where=where)
         raise SpecError(f"{where}: {one_line(error)} in {shown}", details) from error
     if boolean and not condition:
         fix = "compare with something, such as v > v_threshold"
@@ -205,15 +205,15 @@ def check_expression(
         expected = "a value, not a condition"
         raise mistake(where, "not a value", code=given, span=span, expected=expected)
     if unit is not None and dim is not get_dimensions(unit):
-        details = diagnose.wrong_unit(given, dim, get_dimensions(unit), known)
+        details = diagnose.wrong_unit(given, dim, get_dimensions(unit), usable)
         message = explain(f"{where}: units of {shown}", unit_name(dim), unit_name(unit))
         raise SpecError(message, replace(details, where=where))
 
 
-def _type(code: str, known: Mapping) -> str:
+def _type(code: str, usable: Mapping) -> str:
     """Return Brian2's type of an expression, whatever its units; '' if it has none."""
     try:
-        return brian_ast(code.strip(), {**DEFAULT_FUNCTIONS, **known}).dtype
+        return brian_ast(code.strip(), {**DEFAULT_FUNCTIONS, **usable}).dtype
     except Exception:  # of many kinds, and said by other checks
         return ""
 
@@ -242,25 +242,25 @@ def check_statements(
     variables = {**dimensionless(*deferred), **variables}
     reserved = RESERVED - set(ours)
     mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant, reserved))
-    known = _given(names, variables)
+    usable = _given(names, variables)
     try:
         # Brian2 hashes all it is given: give few
-        used = {k: v for k, v in known.items() if k in names and k not in DEFAULT_UNITS}
+        used = {k: v for k, v in usable.items() if k in names and k not in DEFAULT_UNITS}
         new, *others = analyse_identifiers(code, used)
     except Exception as error:
-        mistakes.raise_all(wrong_types(code, known, where, given))
+        mistakes.raise_all(wrong_types(code, usable, where, given))
         message = f"{where}: cannot read the statement {_shown(code)} ({one_line(error)})"
-        raise _first(message, where, diagnose.statements(given, known), error) from error
-    known = _resolve(given, names - set(new), variables, where, meant)
-    mistakes.raise_all(wrong_types(code, known, where, given))
+        raise _first(message, where, diagnose.statements(given, usable), error) from error
+    usable = _resolve(given, names - set(new), variables, where, meant)
+    mistakes.raise_all(wrong_types(code, usable, where, given))
     mistakes.raise_all(_cancelled(names - set().union(new, *others), where, given))
     if deferred:
         return
     try:
-        check_units_statements(code, known)
+        check_units_statements(code, usable)
     except Exception as error:
         message = f"{where}: {one_line(error)} in {_shown(code)}"
-        raise _first(message, where, diagnose.statements(given, known), error) from error
+        raise _first(message, where, diagnose.statements(given, usable), error) from error
 
 
 def _first(message: str, where: str, wrong: list[Details], cause: Exception) -> SpecError:
@@ -335,9 +335,9 @@ def check_equations(
     used: set[str] = set()
     read = identifiers(*(eq.expr.code for eq in equations.values() if eq.expr))
     idle = {name: variables[name] for name in variables if name not in read}
-    known = {**idle, **variables_of(equations), **variables}  # a fix names an idle one first
+    usable = {**idle, **variables_of(equations), **variables}  # a fix names an idle one first
     for symbol in equations.stochastic_variables:
-        known[symbol] = Variable(name=symbol, dimensions=(second**-0.5).dim)
+        usable[symbol] = Variable(name=symbol, dimensions=(second**-0.5).dim)
     for name, eq in equations.items():
         if eq.expr is None:
             continue
@@ -349,9 +349,9 @@ def check_equations(
         with mistakes.going_on():
             try:
                 wanted = None if boolean else unit
-                check_expression(code, known, label, unit=wanted, boolean=boolean)
+                check_expression(code, usable, label, unit=wanted, boolean=boolean)
                 whole = eq.var_type == "integer" and eq.type == SUBEXPRESSION
-                if whole and _type(code, known) != "integer":
+                if whole and _type(code, usable) != "integer":
                     fix = f"write {name} = int({code}) : integer, or the unit 1 as its type"
                     raise mistake(label, f"'{name}' is no whole number", fix, word=name)
             except SpecError as error:

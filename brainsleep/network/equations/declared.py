@@ -138,33 +138,33 @@ def whole_names(variables: Mapping) -> set[str]:
 _NOT_OF = {"integer": ("/=",), "boolean": ("+=", "-=", "*=", "/=")}
 
 
-def wrong_types(code: str, known: Mapping, where: str, given: str) -> list[SpecError]:
+def wrong_types(code: str, usable: Mapping, where: str, given: str) -> list[SpecError]:
     """List what settled `code` assigns to an integer or a boolean, and is none.
 
     Mistakes are marked in the statements as they were `given`.
     """
-    wrong, known, new = [], dict(known), set[str]()
+    wrong, usable, new = [], dict(usable), set[str]()
     several = False  # whether a number of each neuron's own was set already
     for name, operator, value in settle.read(code) or ():
         try:
-            tree = brian_ast(value, known)
+            tree = brian_ast(value, usable)
         except Exception:  # of many kinds, and said by other checks
             continue
-        if name not in known:
-            known[name] = Variable(name=name, dtype=TYPES[tree.dtype], scalar=tree.scalar)
+        if name not in usable:
+            usable[name] = Variable(name=name, dtype=TYPES[tree.dtype], scalar=tree.scalar)
             new.add(name)
             several = several or not tree.scalar
             continue
-        wanted, fix = kind(known[name]), f"set a new name, such as 'next_{name}', instead"
+        wanted, fix = kind(usable[name]), f"set a new name, such as 'next_{name}', instead"
         brief = allowed = ""
         if wanted != "float" and (tree.dtype != wanted or operator in _NOT_OF[wanted]):
             brief, allowed = f"'{name}' is of type {wanted}", f"a value of type {wanted}"
             if name not in new:
                 fix = f"write {name} = {'int(...)' if wanted == 'integer' else 'x > 0'}"
-        elif name in new and known[name].scalar and (several or not tree.scalar):
+        elif name in new and usable[name].scalar and (several or not tree.scalar):
             brief = f"'{name}' is one number for all, and cannot be set again"
             allowed = f"'{name}' as it was set, one number for all"
-        several = several or not known[name].scalar
+        several = several or not usable[name].scalar
         if brief:
             texts = {"found": repr(f"{name} {operator} {value}"), "expected": allowed}
             wrong.append(mistake(where, brief, fix, code=given, word=name, **texts))
@@ -179,14 +179,14 @@ _EXACT = ("exact", "linear")
 
 
 @mistakes.going_on()
-def check_method(method: str, equations: Equations, known: Mapping, where: str) -> None:
-    """Refuse a method that is unknown, or cannot integrate equations of `known` variables."""
+def check_method(method: str, equations: Equations, usable: Mapping, where: str) -> None:
+    """Refuse a method that is unknown, or cannot integrate equations of `usable` variables."""
     # those of the GNU Scientific Library need it installed, and are not there on every backend
     methods = [name for name in StateUpdateMethod.stateupdaters if not name.startswith("gsl")]
     if method not in methods:
         raise unknown(f"{where}: unknown method", method, methods)
-    if reason := _refusal(method, equations, known):
-        other = "heun" if _refusal("euler", equations, known) else "euler"  # which takes any noise
+    if reason := _refusal(method, equations, usable):
+        other = "heun" if _refusal("euler", equations, usable) else "euler"  # which takes any noise
         raise _cannot(method, reason, other, where)
 
 
@@ -196,11 +196,11 @@ def _cannot(method: str, reason: str, other: str, where: str) -> SpecError:
     return mistake(where, brief, fix, word=method)
 
 
-def _refusal(method: str, equations: Equations, known: Mapping) -> str:
+def _refusal(method: str, equations: Equations, usable: Mapping) -> str:
     """Say why a method cannot integrate equations; nothing if it can."""
     if method in _EXPLICIT and not equations.is_stochastic:
         return ""
-    variables = {**DEFAULT_FUNCTIONS, **known}
+    variables = {**DEFAULT_FUNCTIONS, **usable}
     try:
         if method in _EXACT and not equations.is_stochastic:
             get_linear_system(equations, variables)  # solving it takes seconds
@@ -213,11 +213,11 @@ def _refusal(method: str, equations: Equations, known: Mapping) -> str:
     return ""
 
 
-def solve(method: str, equations: Equations, known: Mapping, where: str) -> None:
+def solve(method: str, equations: Equations, usable: Mapping, where: str) -> None:
     """Solve equations whose method does so, which takes seconds: some linear ones cannot be."""
     try:
         if method in _EXACT:
-            variables = {**DEFAULT_FUNCTIONS, **known}
+            variables = {**DEFAULT_FUNCTIONS, **usable}
             StateUpdateMethod.apply_stateupdater(equations, variables, method)
     except Exception as error:  # of many kinds
         raise _cannot(method, one_line(error).rstrip("."), "euler", where) from error

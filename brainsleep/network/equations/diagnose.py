@@ -1,6 +1,6 @@
 """Where a mistake in an equation string is, and what would mend it: details for `SpecError`.
 
-Called once something is known to be wrong. Brian2 says what; here the smallest piece of code that
+Called once something is usable to be wrong. Brian2 says what; here the smallest piece of code that
 it refuses is looked for, its units are put beside those that were expected, and a fix is guessed.
 """
 
@@ -107,41 +107,41 @@ def undefined(
     )
 
 
-def expression(code: str, known: Mapping) -> Details:
+def expression(code: str, usable: Mapping) -> Details:
     """Describe what is wrong in an expression that Brian2 refuses."""
     try:
         tree = ast.parse(joined(f"({code})"), mode="eval").body
     except (SyntaxError, ValueError):
         return syntax(code)
-    node, error = _refused(tree, known) or (tree, ValueError("cannot be read"))
+    node, error = _refused(tree, usable) or (tree, ValueError("cannot be read"))
     details = Details(code=code, span=_span(node, code))
     match node:
         case ast.BinOp(op=ast.BitXor() | ast.BitAnd() | ast.BitOr()):
             return syntax(code)
         case ast.Call():
-            return _wrong_call(node, known, details, error)
+            return _wrong_call(node, usable, details, error)
         case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mod(), left=left, right=right):
-            return _different(left, right, known, details, "added or subtracted")
+            return _different(left, right, usable, details, "added or subtracted")
         case ast.Compare(left=left, comparators=[right, *_]):
-            return _different(left, right, known, details, "compared")
+            return _different(left, right, usable, details, "compared")
     return replace(details, brief=one_line(error))
 
 
-def _refused(node: ast.expr, known: Mapping) -> tuple[ast.expr, Exception] | None:
+def _refused(node: ast.expr, usable: Mapping) -> tuple[ast.expr, Exception] | None:
     """Find the innermost part of an expression that has no dimensions."""
     inner = node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node)
     for part in inner:
-        if isinstance(part, ast.expr) and (refused := _refused(part, known)):
+        if isinstance(part, ast.expr) and (refused := _refused(part, usable)):
             return refused
     try:
-        parse_expression_dimensions(node, known)
+        parse_expression_dimensions(node, usable)
     except Exception as error:  # of many kinds
         return node, error
     return None
 
 
-def _dimensions(code: str | ast.expr, known: Mapping) -> Dimension:
-    return get_dimensions(parse_expression_dimensions(code, known))
+def _dimensions(code: str | ast.expr, usable: Mapping) -> Dimension:
+    return get_dimensions(parse_expression_dimensions(code, usable))
 
 
 def _span(node: ast.expr, code: str) -> tuple[int, int]:
@@ -149,9 +149,9 @@ def _span(node: ast.expr, code: str) -> tuple[int, int]:
     return max(node.col_offset - 1, 0), min((node.end_col_offset or 0) - 1, len(code))
 
 
-def _wrong_call(node: ast.Call, known: Mapping, details: Details, error: Exception) -> Details:
+def _wrong_call(node: ast.Call, usable: Mapping, details: Details, error: Exception) -> Details:
     name = getattr(node.func, "id", "?")
-    function = known.get(name)
+    function = usable.get(name)
     if function is None or not hasattr(function, "_arg_units"):
         return replace(details, brief=one_line(error), word=name)
     count = len(function._arg_units)
@@ -160,7 +160,7 @@ def _wrong_call(node: ast.Call, known: Mapping, details: Details, error: Excepti
     if len(node.args) != count:
         brief, given, fix = f"'{name}' takes {count} values", f"{len(node.args)}", f"write {usage}"
         return replace(details, brief=brief, found=given, expected=usage, fix=fix, word=name)
-    dims = [_dimensions(part, known) for part in node.args]
+    dims = [_dimensions(part, usable) for part in node.args]
     for part, dim, wanted in zip(node.args, dims, function._arg_units, strict=True):
         if isinstance(wanted, str):  # the units of another argument
             expected = dims[function._arg_names.index(wanted)]
@@ -169,45 +169,45 @@ def _wrong_call(node: ast.Call, known: Mapping, details: Details, error: Excepti
         if wanted is not None and wanted is not bool and dim is not expected:
             details = replace(details, span=_span(part, details.code))
             brief = f"wrong units in a call of '{name}'"
-            return replace(_units(details, dim, expected, known), brief=brief)
+            return replace(_units(details, dim, expected, usable), brief=brief)
     return replace(details, brief=one_line(error))
 
 
 def _different(
-    left: ast.expr, right: ast.expr, known: Mapping, details: Details, verb: str
+    left: ast.expr, right: ast.expr, usable: Mapping, details: Details, verb: str
 ) -> Details:
     """Describe a sum or comparison of different units, at the side that is likely wrong."""
-    dims = [_dimensions(side, known) for side in (left, right)]
+    dims = [_dimensions(side, usable) for side in (left, right)]
     wrong = 0 if dims[0] is DIMENSIONLESS else 1
     node = (left, right)[wrong]
     details = replace(details, span=_span(node, details.code))
-    details = _units(details, dims[wrong], dims[1 - wrong], known)
+    details = _units(details, dims[wrong], dims[1 - wrong], usable)
     if isinstance(node, ast.Constant):
         unit = readable_unit(dims[1 - wrong])
         details = replace(details, fix=f"give the number a unit: make it a parameter in {unit}")
     return replace(details, brief=f"different units are {verb}")
 
 
-def _units(details: Details, dim: Dimension, expected: Dimension, known: Mapping) -> Details:
+def _units(details: Details, dim: Dimension, expected: Dimension, usable: Mapping) -> Details:
     """Add the units that are there and should be, and what would turn one into the other."""
     piece = details.code[slice(*details.span)] if details.span else ""
-    fix, name = _without_unit(piece, dim, expected, known) or _conversion(dim, expected, known)
+    fix, name = _without_unit(piece, dim, expected, usable) or _conversion(dim, expected, usable)
     there, wanted = readable_unit(dim), readable_unit(expected)
     return replace(details, found=there, expected=wanted, fix=fix, close=name)
 
 
 def _without_unit(
-    piece: str, dim: Dimension, expected: Dimension, known: Mapping
+    piece: str, dim: Dimension, expected: Dimension, usable: Mapping
 ) -> tuple[str, str] | None:
     """Name the one parameter in a piece of code that would mend it if it had a unit."""
     names = set(re.findall(r"[A-Za-z_]\w*", blanked(piece))) - {"dt", *DEFAULT_CONSTANTS}
     mended = []
-    for name in sorted(names & set(known)):
-        parameter = known[name]
+    for name in sorted(names & set(usable)):
+        parameter = usable[name]
         if not isinstance(parameter, Constant) or parameter.dim is not DIMENSIONLESS:
             continue
         for unit in (dim / expected, expected / dim):
-            changed = {**known, name: Constant(name, dimensions=unit, value=1.0)}
+            changed = {**usable, name: Constant(name, dimensions=unit, value=1.0)}
             with contextlib.suppress(Exception):  # of many kinds
                 if _dimensions(piece.strip(), changed) is expected:
                     mended.append((name, f"{parameter.value:g}*{unit_name(unit)}"))
@@ -217,10 +217,10 @@ def _without_unit(
     return f"parameter '{name}' has no unit: give it one, such as {given}", name
 
 
-def _conversion(dim: Dimension, expected: Dimension, known: Mapping) -> tuple[str, str]:
+def _conversion(dim: Dimension, expected: Dimension, usable: Mapping) -> tuple[str, str]:
     """Say what to multiply or divide by, and which parameter has the right units if one has."""
     aside = {"dt", *DEFAULT_UNITS, *DEFAULT_CONSTANTS}
-    constants = {k: v.dim for k, v in known.items() if isinstance(v, Constant) and k not in aside}
+    constants = {k: v.dim for k, v in usable.items() if isinstance(v, Constant) and k not in aside}
     for text, wanted in (
         ("divide by {kind} such as {name}", dim / expected),
         ("multiply by {kind} such as {name}", expected / dim),
@@ -234,10 +234,10 @@ def _conversion(dim: Dimension, expected: Dimension, known: Mapping) -> tuple[st
     return f"multiply by a parameter in {readable_unit(expected / dim)}", ""
 
 
-def wrong_unit(code: str, dim: Dimension, expected: Dimension, known: Mapping) -> Details:
+def wrong_unit(code: str, dim: Dimension, expected: Dimension, usable: Mapping) -> Details:
     """Describe an expression whose units are consistent, but not those it must have."""
     details = Details(code=code, span=whole(code), brief="wrong units")
-    return _units(details, dim, expected, known)
+    return _units(details, dim, expected, usable)
 
 
 def syntax(code: str) -> Details:
@@ -259,9 +259,9 @@ def syntax(code: str) -> Details:
     return Details(brief=brief, code=code, span=span)
 
 
-def statements(code: str, known: Mapping) -> list[Details]:
+def statements(code: str, usable: Mapping) -> list[Details]:
     """Describe every line of a block of statements that Brian2 refuses."""
-    known, vague = dict(known), set[str]()
+    usable, vague = dict(usable), set[str]()
     wrong: list[Details] = []
     for start, line in lines(code):
         match = _STATEMENT.match(line)
@@ -276,26 +276,26 @@ def statements(code: str, known: Mapping) -> list[Details]:
             vague.add(target)
             continue
         try:
-            dim = _dimensions(value if sign == "=" else f"{target} {sign[0]} ({value})", known)
+            dim = _dimensions(value if sign == "=" else f"{target} {sign[0]} ({value})", usable)
         except Exception:  # of many kinds
-            wrong.append(shifted(_statement(value, target, known), code, start + at))
-            vague |= {target} - set(known)
+            wrong.append(shifted(_statement(value, target, usable), code, start + at))
+            vague |= {target} - set(usable)
             continue
-        if target not in known:
-            known[target] = Variable(name=target, dimensions=dim)
-        elif dim is not get_dimensions(known[target]):
-            details = wrong_unit(value, dim, get_dimensions(known[target]), known)
+        if target not in usable:
+            usable[target] = Variable(name=target, dimensions=dim)
+        elif dim is not get_dimensions(usable[target]):
+            details = wrong_unit(value, dim, get_dimensions(usable[target]), usable)
             wrong.append(shifted(details, code, start + at))
     return wrong
 
 
-def _statement(value: str, target: str, known: Mapping) -> Details:
+def _statement(value: str, target: str, usable: Mapping) -> Details:
     """Describe a wrong value, or a right one that cannot be added to what it is added to."""
     try:
-        dim = _dimensions(value, known)
+        dim = _dimensions(value, usable)
     except Exception:  # of many kinds
-        return expression(value, known)
-    return wrong_unit(value, dim, get_dimensions(known[target]), known)
+        return expression(value, usable)
+    return wrong_unit(value, dim, get_dimensions(usable[target]), usable)
 
 
 def lines(code: str) -> list[tuple[int, str]]:

@@ -42,14 +42,11 @@ def joined(code: str) -> str:
 
     A line goes on inside brackets and after a backslash.
     """
-    letters, depth = list(blanked(code)), 0
-    for at, letter in enumerate(letters):
+    code = re.sub(r"\\[ \t\r]*\n", lambda end: " " * len(end[0]), blanked(code))
+    letters, depth = list[str](), 0
+    for letter in code:
         depth = max(depth + (letter in "([{") - (letter in ")]}"), 0)
-        if letter == "\\" and "".join(letters[at + 1 :]).lstrip(" \t\r")[:1] == "\n":
-            letters[at] = " "
-            letters[letters.index("\n", at)] = " "
-        elif letter == "\n" and depth:
-            letters[at] = " "
+        letters.append(" " if letter == "\n" and depth else letter)
     return "".join(letters)
 
 
