@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import bisect
+import itertools
 import re
 import tokenize
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ _NAMED = (
     *((ast.Attribute, "attr"), (ast.alias, "name"), (ast.ImportFrom, "module")),
 )
 
+#: First letter of a text that is meant, from 0, and the one after the last.
+Span = tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Region:
@@ -29,142 +33,100 @@ class Region:
     end_line: int
     end_column: int
 
-    def holds(self, other: Region) -> bool:
-        """Tell whether `other` lies within."""
-        begin, end = (self.line, self.column), (self.end_line, self.end_column)
-        return begin <= (other.line, other.column) and (other.end_line, other.end_column) <= end
-
-
-def source_text(path: Path, *, strict: bool = True) -> str:
-    """Read a Python file in the encoding that it declares, as Python does.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    strict : bool
-        Whether letters that cannot be read are an error, or are replaced.
-
-    Raises
-    ------
-    SyntaxError, OSError, UnicodeDecodeError
-        If it cannot be read; if not `strict`, only OSError.
-    """
-    try:
-        with path.open("rb") as file:
-            encoding, _ = tokenize.detect_encoding(file.readline)
-    except SyntaxError:
-        if strict:
-            raise
-        encoding = "utf-8"
-    return path.read_text(encoding=encoding, errors="strict" if strict else "replace")
-
 
 class Source:
-    """A Python file and its syntax tree.
+    """A Python file and its syntax tree, or the `error` of one that cannot be parsed.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Raises
-    ------
-    SyntaxError, OSError, UnicodeDecodeError
-        If it cannot be read or parsed.
+    Raises `OSError` or `ValueError` if it cannot be read.
     """
 
     def __init__(self, path: Path):
-        self.path = path
-        self.text = source_text(path)
+        self.text = path.read_text("utf-8", errors="replace")
+        self.tree, self.error = ast.Module([], []), None
+        try:
+            with tokenize.open(path) as file:
+                self.text = file.read()
+            self.tree = ast.parse(self.text, str(path))
+        except SyntaxError as error:
+            self.error = error
         self.lines = self.text.split("\n")
-        self.tree = ast.parse(self.text, str(path))
+        self._starts = [*itertools.accumulate((len(line) + 1 for line in self.lines), initial=0)]
+        constants = [node for node in ast.walk(self.tree) if isinstance(node, ast.Constant)]
+        self._texts = [(node, node.value) for node in constants if isinstance(node.value, str)]
 
-    def region(self, node: ast.stmt | ast.expr) -> Region:
+    def span(self, node: ast.stmt | ast.expr | ast.keyword | ast.alias) -> Span:
         """Give the place of a node of the tree."""
-        begin, end = node.lineno, node.end_lineno or node.lineno
-        last = node.end_col_offset or node.col_offset
-        return Region(begin, self._column(begin, node.col_offset), end, self._column(end, last))
+        last, byte = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+        return self._at(node.lineno, node.col_offset), self._at(last, byte)
 
-    def _column(self, line: int, byte: int) -> int:
-        """Turn a column in bytes, from 0, into one in letters, from 1."""
+    def _at(self, line: int, byte: int) -> int:
         text = self.lines[line - 1] if line <= len(self.lines) else ""
-        return len(text.encode()[:byte].decode(errors="replace")) + 1
+        letters = len(text.encode()[:byte].decode(errors="replace"))
+        return self._starts[min(line - 1, len(self.lines))] + letters
 
-    def of_call(self, positions: tuple) -> Region | None:
+    def of_call(self, positions: Any) -> Span | None:
         """Give the place that Python keeps for an instruction."""
-        line, end_line, column, end_column = positions
-        if None in positions or end_line > len(self.lines):
+        if not positions or None in positions or positions.end_lineno > len(self.lines):
             return None
-        begin, end = self._column(line, column), self._column(end_line, end_column)
-        return Region(line, begin, end_line, end)
+        begin = self._at(positions.lineno, positions.col_offset)
+        return begin, self._at(positions.end_lineno, positions.end_col_offset)
 
-    def statement(self, line: int) -> Region | None:
-        """Give the top-level statement that a line belongs to."""
-        regions = (self.region(node) for node in self.tree.body)
-        return next((r for r in regions if r.line <= line <= r.end_line), None)
+    def of_error(self, error: SyntaxError) -> Span:
+        """Give the place of a syntax error, which is at least one letter."""
+        line, column = error.lineno or 1, error.offset or 1
+        end_line, end_column = error.end_lineno or line, error.end_offset or column + 1
+        lines = [min(each - 1, len(self.lines) - 1) for each in (line, end_line)]
+        begin, end = (self._starts[each] - 1 for each in lines)
+        return begin + column, max(end + end_column, begin + column + 1)
 
-    def place(self, details: Details, within: Region | None, guess: str = "") -> Region:
-        """Find what `details` mark.
+    def place(self, details: Details, within: Span | None, guess: str = "") -> Region:
+        """Find what `details` mark; where nothing can be found, the first line of `within`.
 
-        Parameters
-        ----------
-        details : Details
-            Code and span, or a word.
-        within : Region or None
-            Where the object with the mistake is made; looked through first.
-        guess : str
-            Name of the argument that is probably wrong, if `details` say nothing.
-
-        Returns
-        -------
-        Region
-            The place; where nothing can be found, the first line of `within`.
+        The object with the mistake is made `within`, which is looked through first. `guess` is an
+        argument that is probably wrong, if the details say nothing.
         """
-        found = None
+        span = within if self.error else None  # in a file that cannot be parsed
         if details.code and details.span:
-            found = self._in_code(details.code, *details.span, within)
-        if found is None and details.word:
-            found = self._word(details.word, within)
-        return found or self._argument(guess, within) or self._first_line(within)
+            span = self._in_code(details.code, *details.span, within)
+        if span is None and details.word:
+            span = self._word(details.word, within)
+        span = span or self._argument(guess, within) or self._first_line(within)
+        return Region(*self._position(span[0]), *self._position(span[1]))
 
-    def _argument(self, name: str, within: Region | None) -> Region | None:
-        """Find an argument of a call inside a region by its name."""
+    def _position(self, at: int) -> tuple[int, int]:
+        line = bisect.bisect(self._starts, at)
+        return line, at - self._starts[line - 1] + 1
+
+    def _argument(self, name: str, within: Span | None) -> Span | None:
+        """Find an argument of a call inside a place by its name."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.keyword) and node.arg == name and within:
-                line, column = node.lineno, self._column(node.lineno, node.col_offset)
-                place = Region(line, column, line, column + len(name))
-                if within.holds(place):
-                    return place
+                begin = self.span(node)[0]
+                if _holds(within, (begin, begin + len(name))):
+                    return begin, begin + len(name)
         return None
 
-    def _first_line(self, within: Region | None) -> Region:
-        line = within.line if within else 1
-        text = self.lines[line - 1]
-        begin = within.column if within else len(text) - len(text.lstrip()) + 1
-        end = within.end_column if within and within.end_line == line else len(text.rstrip()) + 1
-        return Region(line, begin, line, max(end, begin + 1))
+    def _first_line(self, within: Span | None) -> Span:
+        first = self.lines[0]
+        begin, end = within or (len(first) - len(first.lstrip()), len(first))
+        line = self.text[begin:end].partition("\n")[0].rstrip()
+        return begin, begin + max(len(line), 1)
 
-    @cached_property
-    def _texts(self) -> list[tuple[ast.Constant, str]]:
-        """All strings of the file, with their values."""
-        nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Constant)]
-        return [(node, node.value) for node in nodes if isinstance(node.value, str)]
+    def _closest[Node: ast.expr](self, nodes: list[Node], within: Span | None) -> Node:
+        """Choose a node inside a place, else in its statement, else the nearest one."""
+        begin = within[0] if within else 0
+        statements = map(self.span, self.tree.body)
+        around = next((place for place in statements if place[0] <= begin < place[1]), (0, 0))
 
-    def _closest[Node: ast.expr](self, nodes: list[Node], within: Region | None) -> Node:
-        """Choose a node inside a region, else in its statement, else the one with the next line."""
-        around = within and self.statement(within.line)
-
-        def distance(node: ast.expr) -> tuple[int, int]:
-            if not within:
-                return 0, node.lineno
-            place = self.region(node)
-            ring = 0 if within.holds(place) else 1 if around and around.holds(place) else 2
-            return ring, node.lineno if ring < 2 else abs(node.lineno - within.line)
+        def distance(node: ast.expr) -> Span:
+            place = self.span(node)
+            if not within or _holds(within, place):
+                return 0, place[0]
+            return (1, place[0]) if _holds(around, place) else (2, abs(place[0] - begin))
 
         return min(nodes, key=distance)
 
-    def _in_code(self, code: str, begin: int, end: int, within: Region | None) -> Region | None:
+    def _in_code(self, code: str, begin: int, end: int, within: Span | None) -> Span | None:
         """Find a part of an equation string: in the same string, by its line, or by itself."""
         if same := [node for node, value in self._texts if value == code]:
             return self._in_text(self._closest(same, within), begin, end)
@@ -178,58 +140,49 @@ class Source:
             return self._in_text(node, at, at + end - begin)
         return self._mentioned(code[begin:end], within)
 
-    def _mentioned(self, piece: str, within: Region | None) -> Region | None:
+    def _mentioned(self, piece: str, within: Span | None) -> Span | None:
         """Find a name or a piece of code inside a string."""
         derivative = r"(?:d(?=\w+\s*/\s*dt))?" if piece.isidentifier() else ""
         pattern = re.compile(rf"(?<!\w){derivative}({re.escape(piece)})(?!\w)")
-        found = {node: m for node, value in self._texts if (m := pattern.search(value))}
-        if not piece or not found:
+        places = {node: m.span(1) for node, value in self._texts if (m := pattern.search(value))}
+        if not piece or not places:
             return None
-        node = self._closest(list(found), within)
-        return self._in_text(node, *found[node].span(1))
+        node = self._closest(list(places), within)
+        return self._in_text(node, *places[node])
 
-    def _in_text(self, node: ast.Constant, begin: int, end: int) -> Region:
+    def _in_text(self, node: ast.Constant, begin: int, end: int) -> Span:
         """Turn a place in a string's value into one in the file."""
-        place = self.region(node)
-        raw = ast.get_source_segment(self.text, node) or ""
+        place, value = self.span(node), str(node.value)
+        raw = self.text[slice(*place)]
         quotes = _QUOTES.match(raw)
         offset = quotes.end() if quotes else 0
-        value = str(node.value)
-        inner = raw[offset : len(raw) - (len(quotes[1]) if quotes else 0)]
-        if inner != value:  # escapes, or several strings in a row
-            piece = value[begin:end]
-            at = raw.find(piece) if piece else -1
-            if at < 0:
+        if raw[offset : len(raw) - (len(quotes[1]) if quotes else 0)] != value:
+            piece = value[begin:end]  # of several strings in a row, or with escapes
+            begin, offset = raw.find(piece) if piece else -1, 0
+            if begin < 0:
                 return self._first_line(place)
-            begin, end, offset = at, at + len(piece), 0
-        before = raw[: offset + begin]
-        line = place.line + before.count("\n")
-        column = len(before.rpartition("\n")[2]) + (place.column if line == place.line else 1)
-        marked = raw[offset + begin : offset + end]
-        end_line = line + marked.count("\n")
-        tail = marked.rpartition("\n")[2]
-        end_column = len(tail) + (column if end_line == line else 1)
-        return Region(line, column, end_line, end_column)
+            end = begin + len(piece)
+        return place[0] + offset + begin, place[0] + offset + end
 
-    def _word(self, word: str, within: Region | None) -> Region | None:
+    def _word(self, word: str, within: Span | None) -> Span | None:
         """Find a name as a text, the name of an argument, a variable or an attribute."""
-        named: list[Any] = [node for node in ast.walk(self.tree) if _spelt(node) == word]
+        named: list[Any] = [node for node in ast.walk(self.tree) if _spells(node, word)]
         if not named:
             return self._mentioned(word, within)
         node = self._closest(named, within)
-        place = self.region(node)
+        begin, end = self.span(node)
         if isinstance(node, ast.Constant):
-            return place
+            return begin, end
         if isinstance(node, ast.Attribute):
-            begin = place.end_column - len(word)
-            return Region(place.end_line, begin, place.end_line, place.end_column)
-        begin = self.lines[place.line - 1].find(word, place.column - 1) + 1 or place.column
-        return Region(place.line, begin, place.line, begin + len(word))
+            return end - len(word), end
+        begin = max(begin, self.text.find(word, begin, end))
+        return begin, begin + len(word)
 
 
-def _spelt(node: ast.AST) -> object:
-    """Give the name that a node of the tree spells, if it spells one."""
-    for kind, label in _NAMED:
-        if isinstance(node, kind):
-            return getattr(node, label)
-    return None
+def _holds(span: Span, other: Span) -> bool:
+    return span[0] <= other[0] and other[1] <= span[1]
+
+
+def _spells(node: ast.AST, word: str) -> bool:
+    """Tell whether a node of the tree is of a kind that has a name, and that is `word`."""
+    return any(isinstance(node, kind) and getattr(node, label) == word for kind, label in _NAMED)

@@ -1,24 +1,23 @@
 """From a `NetworkSpec` to the final source of every Brian2 object, as plain data.
 
-This is the one place that decides what Brian2 is given: which shared variables hold parameters and
-gates, where traces live, how the plasticity gate closes. ``brainsleep show`` prints these plans,
-`brainsleep.network.fit` checks them, and `brainsleep.backends.brian.network` builds exactly them.
-
-Names: a part's own names get its name as prefix where parts could clash (``stdp_nearest_lr``,
+A part's own names get its name as prefix where parts could clash (``stdp_nearest_lr``,
 ``ou_decay_w_target``); traces also carry their role (``stdp_nearest_pre_x``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from brian2 import Equations, Quantity
 from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
-from ..errors import Details, SpecError, closest
+from ..errors import SpecError, one_line
 from .equations import checks, settle
+from .equations.diagnose import unknown
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
 from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
 
@@ -34,48 +33,68 @@ def assemble(spec: NetworkSpec) -> NetworkPlan:
     )
 
 
-def _declare(parameters: dict[str, Quantity]) -> list[str]:
-    return [
-        f"{name} : {checks.unit_name(value)} (shared, constant)"
-        for name, value in parameters.items()
-    ]
+class _Kept:
+    """What the parts of a population or projection keep: equations, state, parameters."""
+
+    def __init__(self, owner: str, lines: list[str], state: list[str], parameters: Mapping):
+        self.owner, self.lines, self.state = owner, lines, state
+        self.parameters: dict[str, Quantity] = dict(parameters)
+
+    def add(self, declared: Equations, parameters: Mapping, names: Mapping[str, str]) -> None:
+        """Add what a part declares, and its parameters, under their final names."""
+        for name, eq in declared.items():
+            self.lines.append(f"{names[name]} : {checks.unit_name(eq.dim)}")
+            self.state.append(names[name])
+        for name, value in parameters.items():
+            before = self.parameters.setdefault(names[name], value)
+            if before.dim != value.dim or float(before) != float(value):
+                raise SpecError(
+                    f"'{self.owner}': two parameters end up with the name '{names[name]}' and "
+                    "different values; rename one, or the activity, rule or process it belongs to"
+                )
+
+    @property
+    def equations(self) -> str:
+        units = {name: checks.unit_name(value) for name, value in self.parameters.items()}
+        declared = (f"{name} : {unit} (shared, constant)" for name, unit in units.items())
+        return _joined([*self.lines, *declared])
+
+
+def _joined(codes: Iterable[str]) -> str:
+    return "\n".join(filter(None, codes))
+
+
+def rules_at(spec: NetworkSpec, population: Population) -> Iterator[tuple[PlasticityRule, str]]:
+    """Yield the rules of a population's synapses, and its role in each: ``"pre"`` or ``"post"``."""
+    for projection in spec.projections:
+        for rule in projection.rules:
+            for role, end in (("pre", projection.source), ("post", projection.target)):
+                if end == population.name:
+                    yield rule, role
 
 
 def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     model = population.model
-    parameters = dict(model.parameters)
     whole = settle.whole_variables(model.variables)
+    reset, step = [settle.statements(model.reset, whole)], list[str]()
+    state = [name for name, eq in model.variables.items() if eq.type != SUBEXPRESSION]
     lines = [settle.equations(model.equations)]
-    reset = [settle.statements(model.reset, whole)]
-    step, state = [], list(_stored(model.variables))
+    kept = _Kept(population.name, lines, state, model.parameters)
 
     for prefix, rule, role in _traces_on(spec, population):
         traces = rule.traces(role)
-        constants = {f"{rule.name}_{k}": v for k, v in _trace_parameters(rule, role).items()}
-        names = {k: f"{prefix}_{k}" for k in traces}
-        names |= {k: f"{rule.name}_{k}" for k in rule.parameters}
-        lines += [
-            f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}" for k, eq in traces.items()
-        ]
+        names = {k: f"{prefix}_{k}" for k in traces} | _prefixed(rule.name, rule.parameters)
+        kept.add(traces, _trace_parameters(rule, role), names)
         step.append(exact_update(traces, rule, names))
         reset.append(settle.statements(word_substitute(getattr(rule, f"{role}_spike"), names)))
-        _merge(parameters, constants, population)
-        state += [names[k] for k in traces]
 
     activities = []
     for activity in population.activities:
-        declared = activity.variables
-        names = {k: f"{activity.name}_{k}" for k in (*declared, *activity.parameters)}
-        _check_free(activity, names, [*model.variables, *parameters, *state], population)
-        lines += [
-            f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}"
-            for k, eq in declared.items()
-        ]
-        state += [names[k] for k in declared]
+        names = _prefixed(activity.name, [*activity.variables, *activity.parameters])
+        _check_free(activity, names, [*model.variables, *kept.parameters, *state], population)
+        kept.add(activity.variables, activity.parameters, names)
         code = settle.statements(word_substitute(activity.on_step, names), whole)
         activities.append(ActivityPlan(activity.name, code))
-        own = {names[k]: v for k, v in activity.parameters.items()}
-        _merge(parameters, own, population)
 
     processes = [(p, w) for p, w in spec.weight_processes() if p.target == population.name]
     lines += _process_variables(processes)
@@ -89,7 +108,6 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
 
     step.append(settle.statements(model.on_step, whole))
     gates = _gates_needed(spec, population)
-    intervals = list(dict.fromkeys(process.name for _, process in processes))
     lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
     lines += ["slot_index : integer (shared)"]
     if model.threshold:
@@ -100,31 +118,37 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     return GroupPlan(
         name=population.name,
         size=int(population.size),
-        equations="\n".join(filter(None, [*lines, *_declare(parameters)])),
+        equations=kept.equations,
         method=model.method,
         threshold=settle.expression(model.threshold, whole).strip(),
-        reset="\n".join(filter(None, reset)) if model.threshold else "",
+        reset=_joined(reset) if model.threshold else "",
         refractory=settle.expression(model.refractory, whole).strip(),
-        on_slot=_on_slot(model, gates, intervals),
-        on_step="\n".join(filter(None, step)),
+        on_slot=_on_slot(model, gates, dict.fromkeys(process.name for _, process in processes)),
+        on_step=_joined(step),
         on_spike="spiking = 1" if asked and model.threshold else "",
         activities=tuple(activities),
-        parameters=parameters,
-        initial=_initial(model),
+        parameters=kept.parameters,
+        initial={
+            name: Quantity(model.parameters[value] if isinstance(value, str) else value)
+            for name, value in model.initial.items()
+        },
         state=tuple(state),
         gates=gates,
     )
 
 
+def _prefixed(prefix: str, names: Iterable[str]) -> dict[str, str]:
+    return {name: f"{prefix}_{name}" for name in names}
+
+
 def _check_free(activity: SpontaneousActivity, names: dict, taken: list[str], owner) -> None:
     """Refuse a variable of `activity` that would hide or double one of the neuron's."""
     for name in activity.variables:
-        for used in (name, names[name]):
-            if used in taken:
-                raise SpecError(
-                    f"population '{owner.name}': activity '{activity.name}': variable '{name}' "
-                    f"(in full '{names[name]}') clashes with '{used}' of the neuron; rename it"
-                )
+        for used in {name, names[name]} & set(taken):
+            raise SpecError(
+                f"population '{owner.name}': activity '{activity.name}': variable '{name}' "
+                f"(in full '{names[name]}') clashes with '{used}' of the neuron; rename it"
+            )
 
 
 def _process_variables(processes: list[tuple[Projection, WeightProcess]]) -> list[str]:
@@ -138,26 +162,18 @@ def _process_variables(processes: list[tuple[Projection, WeightProcess]]) -> lis
     return list(dict.fromkeys(lines))
 
 
-def _on_slot(model: NeuronModel, gates: tuple[str, ...], intervals: list[str]) -> str:
+def _on_slot(model: NeuronModel, gates: Iterable[str], intervals: Iterable[str]) -> str:
     """Compose what happens at the start of a slot: take its values, then the model's own code."""
-    lines = ["slot_index = slot_index + 1"]
-    lines += [f"{gate}_gate = {gate}_gate_by_slot(slot_index*slot_unit)" for gate in gates]
-    lines += [f"{k}_interval = {k}_interval_by_slot(slot_index*slot_unit)" for k in intervals]
+    taken = [*(f"{gate}_gate" for gate in gates), *(f"{name}_interval" for name in intervals)]
     stimulus = {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}
     whole = settle.whole_variables(model.variables)
-    lines.append(settle.statements(word_substitute(model.on_slot, stimulus), whole))
-    return "\n".join(filter(None, lines))
-
-
-def _stored(equations: Equations) -> list[str]:
-    return [name for name, eq in equations.items() if eq.type != "subexpression"]
-
-
-def _initial(model: NeuronModel) -> dict[str, Quantity]:
-    return {
-        name: Quantity(model.parameters[value] if isinstance(value, str) else value)
-        for name, value in model.initial.items()
-    }
+    return _joined(
+        [
+            "slot_index = slot_index + 1",
+            *(f"{name} = {name}_by_slot(slot_index*slot_unit)" for name in taken),
+            settle.statements(word_substitute(model.on_slot, stimulus), whole),
+        ]
+    )
 
 
 def _spikes_asked_for(spec: NetworkSpec, population: Population) -> list[str]:
@@ -168,71 +184,56 @@ def _spikes_asked_for(spec: NetworkSpec, population: Population) -> list[str]:
     """
     used = {
         name.removesuffix(f"_{role}")
-        for projection in spec.projections
-        for rule in projection.rules
-        for role, end in (("pre", projection.source), ("post", projection.target))
-        if end == population.name
+        for rule, role in rules_at(spec, population)
         for name in checks.identifiers(rule.on_pre, rule.on_post)
         if name in SPIKING and name.endswith(f"_{role}")
     }
     return ["spiking", "spiked"] if "spiked" in used else sorted(used)
 
 
-def _traces_on(spec: NetworkSpec, population: Population):
+def _traces_on(
+    spec: NetworkSpec, population: Population
+) -> Iterator[tuple[str, PlasticityRule, str]]:
     """Yield (prefix, rule, role) for every distinct trace set this population carries."""
     seen: dict[str, tuple] = {}
-    for projection in spec.projections:
-        for rule in projection.rules:
-            for role, end in (("pre", projection.source), ("post", projection.target)):
-                if end != population.name or not rule.traces(role):
-                    continue
-                prefix = f"{rule.name}_{role}"
-                content = (
-                    getattr(rule, f"{role}_equations"),
-                    getattr(rule, f"{role}_spike"),
-                    {k: float(v) for k, v in _trace_parameters(rule, role).items()},
-                )
-                if seen.setdefault(prefix, content) != content:
-                    raise SpecError(
-                        f"population '{population.name}': two plasticity rules called "
-                        f"'{rule.name}' with different traces; give one another name"
-                    )
-                if content is seen[prefix]:
-                    yield prefix, rule, role
+    for rule, role in rules_at(spec, population):
+        prefix = f"{rule.name}_{role}"
+        parameters = {k: float(v) for k, v in _trace_parameters(rule, role).items()}
+        content = (*_trace_code(rule, role), parameters)
+        if not rule.traces(role):
+            continue
+        if seen.setdefault(prefix, content) != content:
+            raise SpecError(
+                f"population '{population.name}': two plasticity rules called "
+                f"'{rule.name}' with different traces; give one another name"
+            )
+        if content is seen[prefix]:
+            yield prefix, rule, role
+
+
+def _trace_code(rule: PlasticityRule, role: str) -> tuple[str, str]:
+    return getattr(rule, f"{role}_equations"), getattr(rule, f"{role}_spike")
 
 
 def _trace_parameters(rule: PlasticityRule, role: str) -> dict[str, Quantity]:
     """Parameters that the traces of `role` use."""
-    used = checks.identifiers(getattr(rule, f"{role}_equations"), getattr(rule, f"{role}_spike"))
+    used = checks.identifiers(*_trace_code(rule, role))
     return {k: v for k, v in rule.parameters.items() if k in used}
 
 
-def _merge(parameters: dict[str, Quantity], more: dict[str, Quantity], owner) -> None:
-    """Add parameters; refuse two of one name that differ."""
-    for name, value in more.items():
-        have = parameters.setdefault(name, value)
-        if have.dim != value.dim or float(have) != float(value):
-            raise SpecError(
-                f"'{owner.name}': two parameters end up with the name '{name}' and different "
-                "values; rename one, or the activity, rule or process it belongs to"
-            )
-
-
-def exact_update(traces: Equations, rule, names: dict[str, str]) -> str:
+def exact_update(traces: Equations, rule: PlasticityRule, names: Mapping[str, str]) -> str:
     """Brian2's exact update of the linear trace equations, in final names."""
-    variables = {
-        **checks.variables_of(traces),
-        **checks.constants_of(rule.parameters),
-        **DEFAULT_FUNCTIONS,
-    }
-    if not any(eq.type == "differential equation" for eq in traces.values()):
+    if not any(eq.type == DIFFERENTIAL_EQUATION for eq in traces.values()):
         return ""
+    usable = {**checks.variables_of(traces), **checks.constants_of(rule.parameters)}
     try:
-        code = StateUpdateMethod.apply_stateupdater(traces, variables, "exact")
+        code = StateUpdateMethod.apply_stateupdater(
+            traces, {**usable, **DEFAULT_FUNCTIONS}, "exact"
+        )
     except Exception as error:
         raise SpecError(
             f"plasticity rule '{rule.name}': trace equations cannot be integrated exactly "
-            f"({' '.join(str(error).split())}); write them linear in the traces"
+            f"({one_line(error)}); write them linear in the traces"
         ) from error
     names = {**names, **{f"_{k}": f"next_{v}" for k, v in names.items()}}
     return settle.tidy(word_substitute(code, names))
@@ -240,147 +241,106 @@ def exact_update(traces: Equations, rule, names: dict[str, str]) -> str:
 
 def _sum_plans(projection: Projection, process: WeightProcess) -> list[SumPlan]:
     plans = []
-    names = _process_names(process)
+    used = {label: checks.identifiers(getattr(process, f"on_{label}")) for label in _WHEN}
     for name, expression in process.sums.items():
         variable = f"{projection.name}_{process.name}_{name}"
-        when = tuple(
-            label
-            for label, code in (("onset", process.on_onset), ("update", process.on_update))
-            if {f"{name}_post", f"{name}_total"} & checks.identifiers(code)
-        )
-        total = any(
-            f"{name}_total" in checks.identifiers(code)
-            for code in (process.on_onset, process.on_update)
-        )
-        plans.append(
-            SumPlan(
-                variable,
-                settle.expression(word_substitute(expression, names)),
-                f"{variable}_total" if total else "",
-                when,
-            )
-        )
+        code = settle.expression(word_substitute(expression, _process_names(process)))
+        when = tuple(k for k, names in used.items() if {f"{name}_post", f"{name}_total"} & names)
+        total = any(f"{name}_total" in names for names in used.values())
+        plans.append(SumPlan(variable, code, f"{variable}_total" if total else "", when))
     return plans
 
 
+#: When a weight process changes weights.
+_WHEN = ("onset", "update")
+
+
 def _process_names(process: WeightProcess) -> dict[str, str]:
-    own = [*process.parameters, *checks.parse_equations(process.equations, process.name)]
-    return {k: f"{process.name}_{k}" for k in own}
+    return _prefixed(process.name, [*process.parameters, *process.variables])
 
 
 def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     """Gates whose value some code of, or at, this population reads."""
-    used = checks.identifiers(
-        "\n".join(
-            (
-                population.model.equations,
-                population.model.threshold,
-                population.model.reset,
-                population.model.on_slot,
-                population.model.on_step,
-                *(a.on_step for a in population.activities),
-            )
-        )
-    )
+    model = population.model
+    codes = (model.equations, model.threshold, model.reset, model.on_slot, model.on_step)
+    used = checks.identifiers(*codes, *(activity.on_step for activity in population.activities))
     if any(p.target == population.name and p.rules for p in spec.projections):
         used.add("plasticity_gate")
-    unknown = {g for g in used if g.endswith("_gate")} - {f"{g}_gate" for g in spec.gates}
-    if unknown:
-        name, known = min(unknown), [f"{gate}_gate" for gate in spec.gates]
-        raise SpecError(
-            f"population '{population.name}': no gate '{name}'; gates are {', '.join(known)}",
-            Details(word=name, close=closest(name, known)),
-        )
+    gates = [f"{gate}_gate" for gate in spec.gates]
+    for name in sorted({name for name in used if name.endswith("_gate")} - set(gates)):
+        raise unknown(f"population '{population.name}': no gate", name, gates)
     return tuple(g for g in spec.gates if f"{g}_gate" in used)
 
 
 def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     synapse = projection.synapse
     whole = _whole_at_ends(spec, projection)
-    lines, state = ["w : 1"], ["w"]
-    parameters = {k: Quantity(v) for k, v in synapse.parameters.items()}
-    on_pre, on_post = [settle.statements(synapse.on_pre, whole)], []
-    learn_pre, learn_post = [], []
+    kept = _Kept(projection.name, ["w : 1"], ["w"], synapse.parameters)
+    on_pre, on_post = [settle.statements(synapse.on_pre, whole)], list[str]()
+    learn: dict[str, list[str]] = {"pre": [], "post": []}
     for rule in projection.rules:
-        names = {k: f"{rule.name}_{k}" for k in rule.parameters}
+        names = _prefixed(rule.name, rule.parameters)
         on_neurons: set[str] = set()
-        for role in ("pre", "post"):
+        for role in learn:
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}
-            held = _trace_parameters(rule, role)  # the neurons have these: read theirs
-            names |= {k: f"{rule.name}_{k}_{role}" for k in held}
-            on_neurons |= set(held)
-        used = checks.identifiers(rule.on_pre) | checks.identifiers(rule.on_post)
-        own = {names[k]: v for k, v in rule.parameters.items() if k in used - on_neurons}
-        _merge(parameters, own, projection)
-        learn_pre.append(settle.statements(word_substitute(rule.on_pre, names), whole))
-        learn_post.append(settle.statements(word_substitute(rule.on_post, names), whole))
+            of_traces = _trace_parameters(rule, role)  # the neurons have these: read theirs
+            names |= {k: f"{rule.name}_{k}_{role}" for k in of_traces}
+            on_neurons |= set(of_traces)
+        used = checks.identifiers(rule.on_pre, rule.on_post) - on_neurons
+        own = {k: v for k, v in rule.parameters.items() if k in used}
+        kept.add(Equations(""), own, names)
+        for role, codes in learn.items():
+            code = word_substitute(getattr(rule, f"on_{role}"), names)
+            codes.append(settle.statements(code, whole))
     changed = [
         settle.statements(word_substitute(process.on_change, _process_names(process)))
         for process in projection.processes
     ]
-    on_pre += _gated(learn_pre, changed)
-    on_post += _gated(learn_post, changed)
+    on_pre += _gated(learn["pre"], changed)
+    on_post += _gated(learn["post"], changed)
 
     processes = []
     for process in projection.processes:
         names = _process_names(process)
-        declared = checks.parse_equations(process.equations, process.name)
-        lines += [
-            f"{names[k]} : {checks.unit_name(Quantity(1, dim=eq.dim))}"
-            for k, eq in declared.items()
-        ]
-        state += [names[k] for k in declared]
-        own = {names[k]: v for k, v in process.parameters.items()}
-        _merge(parameters, own, projection)
+        kept.add(process.variables, process.parameters, names)
         names["interval"] = f"{process.name}_interval_post"
         sums = _sum_plans(projection, process)
         for name, plan in zip(process.sums, sums, strict=True):
             names[f"{name}_post"] = f"{plan.variable}_post"
             names[f"{name}_total"] = f"{plan.total}_post"
-        processes.append(
-            ProcessPlan(
-                process.name,
-                _followed(settle.statements(word_substitute(process.on_onset, names)), changed),
-                _followed(settle.statements(word_substitute(process.on_update, names)), changed),
-                tuple(sums),
-                process.period,
-            )
-        )
+        codes = [
+            settle.statements(word_substitute(code, names))
+            for code in (process.on_onset, process.on_update)
+        ]
+        onset, update = (_joined([code, *changed]) if code else "" for code in codes)
+        processes.append(ProcessPlan(process.name, onset, update, tuple(sums), process.period))
 
-    code = "\n".join(
-        [*on_pre, *on_post, *(c for p in processes for c in (p.on_onset, p.on_update))]
-    )
+    codes = [*on_pre, *on_post, *(code for p in processes for code in (p.on_onset, p.on_update))]
     if any(total.total for process in processes for total in process.sums):
-        lines.append("zero_index : integer (constant)")
+        kept.lines.append("zero_index : integer (constant)")
     standard = {"w_min": projection.w_min, "w_max": projection.w_max, "w_sign": projection.sign}
-    used = checks.identifiers(code)
-    parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
+    used = checks.identifiers(*codes)
+    kept.parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
     return SynapsePlan(
         name=projection.name,
         source=projection.source,
         target=projection.target,
-        equations="\n".join([*lines, *_declare(parameters)]),
-        on_pre="\n".join(filter(None, on_pre)),
-        on_post="\n".join(filter(None, on_post)),
+        equations=kept.equations,
+        on_pre=_joined(on_pre),
+        on_post=_joined(on_post),
         processes=tuple(processes),
-        parameters=parameters,
-        state=tuple(state),
+        parameters=kept.parameters,
+        state=tuple(kept.state),
     )
 
 
 def _whole_at_ends(spec: NetworkSpec, projection: Projection) -> set[str]:
     """Return the names, in the synapses, of whole numbers of the neurons at both ends."""
-    ends = (("pre", projection.source), ("post", projection.target))
     return {
         f"{name}_{role}"
-        for role, end in ends
+        for role, end in (("pre", projection.source), ("post", projection.target))
         for name in settle.whole_variables(spec.population(end).model.variables)
     }
-
-
-def _followed(code: str, changed: list[str]) -> str:
-    """Add what must hold after every change of ``w``; nothing to code that is empty."""
-    return "\n".join(filter(None, [code, *changed])) if code else ""
 
 
 def _gated(codes: list[str], changed: list[str]) -> list[str]:

@@ -11,8 +11,9 @@ from brian2 import Equations
 from brian2.equations.equations import SUBEXPRESSION
 
 from .. import mistakes
-from ..errors import Details, SpecError
+from .assemble import rules_at
 from .equations import checks, settle
+from .equations.diagnose import mistake
 
 if TYPE_CHECKING:
     from .spec import NetworkSpec, Population
@@ -22,52 +23,48 @@ _OF_NEURONS, _OF_SYNAPSES = {"spike_count", "spiking", "spiked"}, {"w_before"}
 
 
 def check_network(spec: NetworkSpec) -> None:
-    """Check every final equation and statement of `spec` against the populations it joins.
-
-    Raises
-    ------
-    SpecError
-        For an undefined name, inconsistent units, or an activity that is stated for another time
-        step, naming the part it is in.
-    """
+    """Check every final equation and statement of `spec` against the populations it joins."""
     for population in spec.populations:
         for drive in population.activities:
             drive.check_step(spec.dt, f"population '{population.name}'")
     sound = _sound(spec)
     plan = sound.plan
-    groups, may_set = {}, {}
+    groups, may_set = dict[str, Equations](), dict[str, set[str]]()
     for group in plan.groups:
         where = f"population '{group.name}'"
-        groups[group.name] = checks.parse_equations(group.equations, where)
-        may_set[group.name] = {name for name in group.state if name != "lastspike"}
-        known = checks.variables_of(groups[group.name])
+        equations = groups[group.name] = checks.parse_equations(group.equations, where)
+        may = may_set[group.name] = set(group.state) - {"lastspike"}
+        usable = checks.variables_of(equations)
         for activity in group.activities:
             label = f"{where}: activity '{activity.gate}'"
-            checks.check_statements(activity.code, known, label, writes=may_set[group.name])
+            checks.check_statements(activity.code, usable, label, writes=may)
         for part, code, own in _parts(sound, sound.population(group.name)):
-            _check_new_names(code, set(known) - own, f"{where}: {part}")
-        may = may_set[group.name] | _OF_NEURONS
+            _check_new_names(code, set(usable) - own, f"{where}: {part}")
         for label in ("reset", "on_step"):  # names that two of its parts give to different things
             code, place = getattr(group, label), f"{where}: {label}"
-            checks.check_statements(code, known, place, writes=may, ours=_OF_NEURONS)
+            writes = may | _OF_NEURONS
+            checks.check_statements(code, usable, place, writes=writes, ours=_OF_NEURONS)
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
-        known = {
+        usable = {
             **checks.variables_of(checks.parse_equations(synapse.equations, where)),
             **checks.variables_of(groups[synapse.source], "_pre"),
             **checks.variables_of(groups[synapse.target], "_post"),
         }
-        writes = {"w", *(f"{name}_post" for name in may_set[synapse.target])}
-        codes = {label: (getattr(synapse, label), writes) for label in ("on_pre", "on_post")}
-        for process in synapse.processes:
-            for label in ("on_onset", "on_update"):
-                code = getattr(process, label)
-                codes[f"{process.name}: {label}"] = code, set(synapse.state)
-        for label, (code, may) in codes.items():
-            place = f"{where}: {label}"
+        of_spikes = {"w", *(f"{name}_post" for name in may_set[synapse.target])}
+        codes = [
+            *((label, getattr(synapse, label), of_spikes) for label in ("on_pre", "on_post")),
+            *(
+                (f"{process.name}: {label}", getattr(process, label), set(synapse.state))
+                for process in synapse.processes
+                for label in ("on_onset", "on_update")
+            ),
+        ]
+        for label, code, writes in codes:
+            place, meant = f"{where}: {label}", partial(_other_end, usable)
             _check_computed(code, groups[synapse.target], place)
             checks.check_statements(
-                code, known, place, writes=may, ours=_OF_SYNAPSES, meant=partial(_other_end, known)
+                code, usable, place, writes=writes, ours=_OF_SYNAPSES, meant=meant
             )
 
 
@@ -75,18 +72,15 @@ def check_network(spec: NetworkSpec) -> None:
 def _check_computed(code: str, equations: Equations, where: str) -> None:
     """Refuse code of synapses that sets a variable, and reads what neurons compute from it.
 
-    Raises
-    ------
-    SpecError
-        Since it would read the value of before, or that of another synapse.
+    It would read the value of before, or that of another synapse.
     """
     wrote = {name for name, _, _ in settle.read(code) or ()}
     computed = {name: eq.identifiers for name, eq in equations.items() if eq.type == SUBEXPRESSION}
     for name in checks.identifiers(code):
-        neurons, end = name.removesuffix("_post").removesuffix("_pre"), name.rpartition("_")[2]
-        if end not in ("pre", "post") or neurons not in computed:
+        stem, end = name.removesuffix("_post").removesuffix("_pre"), name.rpartition("_")[2]
+        if end not in ("pre", "post") or stem not in computed:
             continue
-        needs, more = set[str](), {neurons}
+        needs, more = set[str](), {stem}
         while more:
             needs |= more
             more = set().union(*(computed.get(each, set()) for each in more)) - needs
@@ -94,8 +88,7 @@ def _check_computed(code: str, equations: Equations, where: str) -> None:
         if changed:
             brief = f"'{name}' depends on '{changed[0]}', which the same code sets"
             fix = f"write out its equation in place of '{name}'"
-            details = Details(where=where, code=code, word=name, brief=brief, fix=fix)
-            raise SpecError(f"{where}: {brief}; {fix}", details)
+            raise mistake(where, brief, fix, word=name)
 
 
 def _parts(spec: NetworkSpec, population: Population) -> Iterator[tuple[str, str, set[str]]]:
@@ -103,36 +96,25 @@ def _parts(spec: NetworkSpec, population: Population) -> Iterator[tuple[str, str
     model = population.model
     for label in ("reset", "on_slot", "on_step"):
         yield f"neuron '{model.name}': {label}", getattr(model, label), set(model.variables)
-    for projection in spec.projections:
-        for rule in projection.rules:
-            for role, end in (("pre", projection.source), ("post", projection.target)):
-                if end == population.name:
-                    code, own = getattr(rule, f"{role}_spike"), set(rule.traces(role))
-                    yield f"plasticity rule '{rule.name}': {role}_spike", code, own
+    for rule, role in rules_at(spec, population):
+        code, own = getattr(rule, f"{role}_spike"), set(rule.traces(role))
+        yield f"plasticity rule '{rule.name}': {role}_spike", code, own
 
 
 @mistakes.going_on()
 def _check_new_names(code: str, taken: set[str], where: str) -> None:
-    """Refuse a new name in code that is a variable of another part of these neurons.
-
-    Raises
-    ------
-    SpecError
-        If the code would set that variable.
-    """
+    """Refuse a new name in code that is a variable of another part: the code would set that."""
     names = {name for name, _, _ in settle.read(settle.statements(code)) or ()}
     for name in sorted(names & taken):
         brief = f"the new name '{name}' is a variable of another part, which it would set"
-        fix = f"choose another name, such as '{name}_own'"
-        details = Details(where=where, code=code, word=name, brief=brief, fix=fix)
-        raise SpecError(f"{where}: {brief}; {fix}", details)
+        raise mistake(where, brief, f"choose another name, such as '{name}_own'", word=name)
 
 
-def _other_end(known: Iterable[str], name: str) -> str:
+def _other_end(usable: Iterable[str], name: str) -> str:
     """Name the trace of a rule that is read from the neuron at the wrong end."""
     stem, _, end = name.rpartition("_")
     other = {"pre": "post", "post": "pre"}.get(end)
-    is_trace = any(each.endswith(f"_{other}_{stem}_{other}") for each in known)
+    is_trace = any(each.endswith(f"_{other}_{stem}_{other}") for each in usable)
     return f"did you mean '{stem}_{other}'?" if other and is_trace else ""
 
 

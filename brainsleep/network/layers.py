@@ -1,10 +1,8 @@
 """Layered networks of leaky neurons that learn by surrogate gradients, as frozen descriptions.
 
-Nothing here needs torch: what runs them is ``brainsleep.backends.torch.backend``. Such a network is
-a `Network` like any other, with populations, projections, rules and weight processes, so protocols,
-schedules, sleeps, results and figures are the same. What differs: its neurons are snnTorch's
-`Leaky`, every neuron of a layer is connected to every neuron of the next, a weight has a sign of
-its own, and awake it learns the labels of a batch of images by gradient descent.
+Nothing here needs torch; what runs them does. Such a network is a `Network` like any other, but
+its neurons are snnTorch's `Leaky`, every neuron of a layer is connected to every neuron of the
+next, a weight has a sign of its own, and awake it learns labels of images by gradient descent.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from brian2 import ms
 
 from ..errors import SpecError
 from ..values.fields import Count, Positive, Time, number, one_of, place, refusal, specification
-from ..values.frozen import check_distinct, default
+from ..values.frozen import default
 from .equations import checks
 from .models import PlasticityRule, SpontaneousActivity, WeightProcess
 from .spec import PRECISIONS, Network
@@ -36,22 +34,8 @@ DERIVATIVES = {
 LOSSES = ("ce_count_loss", "ce_rate_loss", "ce_step_loss")
 
 
-class Layer:
-    """Neurons of one kind: a `CurrentInput` or a `LeakyPopulation`."""
-
-    name: str
-    size: int
-    spikes: ClassVar[bool]
-    activities: tuple[SpontaneousActivity, ...]
-
-    @property
-    def equations(self) -> str:
-        """What a neuron does in a step, as text."""
-        raise NotImplementedError
-
-
 @specification("population '{name}': ")
-class CurrentInput(Layer):
+class CurrentInput:
     """Inputs that inject a constant current for as long as an image is shown; they never spike.
 
     Parameters
@@ -69,7 +53,7 @@ class CurrentInput(Layer):
     gain: float = 1.0
 
     spikes = False
-    activities: ClassVar[tuple[SpontaneousActivity, ...]] = ()  # type: ignore[misc]
+    activities: ClassVar[tuple[SpontaneousActivity, ...]] = ()
 
     @property
     def equations(self) -> str:
@@ -78,7 +62,7 @@ class CurrentInput(Layer):
 
 
 @specification("population '{name}': ")
-class LeakyPopulation(Layer):
+class LeakyPopulation:
     """Leaky integrate-and-fire neurons of snnTorch (`snntorch.Leaky`), without unit.
 
     A step is ``v = beta*v + current - v_threshold*spiked_before``; a spike is ``v > v_threshold``.
@@ -117,12 +101,12 @@ class LeakyPopulation(Layer):
     spikes = True
 
     def __post_init__(self):
-        where = place(self, "activities")
         for activity in self.activities:
             own = activity.variables
             names = checks.dimensionless("v", f"{activity.name}_gate")
             names |= checks.constants_of(activity.parameters) | checks.variables_of(own)
-            label = f"{where}: {activity.name}: on_step (these neurons' v has no unit)"
+            field = f"activities: {activity.name}: on_step (these neurons' v has no unit)"
+            label = place(self, field)
             for name in sorted({"i", "t", "xi"} & checks.identifiers(activity.on_step)):
                 raise SpecError(f"{label}: got '{name}'; expected v, its parameters, its variables")
             checks.check_statements(activity.on_step, names, label, writes={"v", *own})
@@ -182,11 +166,11 @@ class DenseProjection:
 
     def __post_init__(self):
         for rule in self.rules:
-            known = {f"{name}_{role}" for role in ("pre", "post") for name in rule.traces(role)}
-            known |= {"spiking_pre", "spiking_post"}
-            used = checks.identifiers(rule.on_pre, rule.on_post) - set(rule.parameters) - known
+            own = {f"{name}_{role}" for role in ("pre", "post") for name in rule.traces(role)}
+            own |= {"spiking_pre", "spiking_post"}
+            used = checks.identifiers(rule.on_pre, rule.on_post) - set(rule.parameters) - own
             for name in sorted(n for n in used if n.endswith(("_pre", "_post"))):
-                expected = f"only its own traces and who spikes: {', '.join(sorted(known))}"
+                expected = f"only its own traces and who spikes: {', '.join(sorted(own))}"
                 raise refusal(self, f"rule '{rule.name}' uses", f"'{name}'", expected)
 
 
@@ -238,7 +222,7 @@ class SurrogateNetwork(Network):
     """
 
     name: Annotated[str, checks.name("network")]
-    populations: tuple[Layer, ...]
+    populations: tuple[CurrentInput | LeakyPopulation, ...]
     projections: tuple[DenseProjection, ...]
     learning_rate: float = 5e-4
     batch_size: Count = 128
@@ -251,19 +235,13 @@ class SurrogateNetwork(Network):
     kind = "surrogate-gradient"
 
     def __post_init__(self):
-        where = place(self)
-        names = [p.name for p in self.populations] + [p.name for p in self.projections]
-        check_distinct(names, where)
+        self._check_names()
         self._check_chain()
-        names = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
-        check_distinct([*self.activity_names, *self.process_names, *names], where)
 
     def _check_chain(self) -> None:
         layers = self.populations
         kinds = [CurrentInput, *[LeakyPopulation] * (len(layers) - 1)]
-        if len(layers) < 2 or any(
-            not isinstance(layer, kind) for layer, kind in zip(layers, kinds, strict=True)
-        ):
+        if len(layers) < 2 or not all(map(isinstance, layers, kinds)):
             got = ", ".join(type(layer).__name__ for layer in layers)
             allowed = "a CurrentInput, then at least one LeakyPopulation"
             raise refusal(self, "populations", got, allowed)
@@ -280,7 +258,7 @@ class SurrogateNetwork(Network):
         return tuple(layer for layer in self.populations if isinstance(layer, LeakyPopulation))
 
     @property
-    def input(self) -> str:
+    def input(self) -> str:  # type: ignore[override]
         """Name of the population that takes the stimulus."""
         return self.populations[0].name
 

@@ -1,7 +1,7 @@
 """Models of single parts: neurons, synapses, plasticity, what sleep does. Equations as strings.
 
 A model holds Brian2 equation strings and parameters with units. It is checked when it is made:
-names, identifiers, units, unused parameters. Parts of a network are in `brainsleep.network.spec`.
+names, identifiers, units, unused parameters.
 (The module is long because every field of every model is documented where it is declared.)
 """
 
@@ -19,12 +19,13 @@ from brian2.core.variables import Variable
 from brian2.equations.equations import SUBEXPRESSION
 
 from .. import mistakes
-from ..errors import BrainsleepError, Details, SpecError, closest, explain, nearest
+from ..errors import BrainsleepError, Details, SpecError, closest, explain
 from ..values import quantities
 from ..values.displayed import Displayed
 from ..values.fields import GROWS, Time, place, specification, text
 from ..values.frozen import Frozen, check_distinct, default, show_value
-from .equations import checks, declared, integration
+from .equations import checks, declared
+from .equations.diagnose import mistake, unknown
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
 STANDARD_GATES = ("input", "plasticity")
@@ -43,12 +44,12 @@ def _parameters(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
     """Keep the parameters that are one finite quantity each."""
     if not isinstance(value, Mapping):
         raise error(explain(where, show_value(value), "{name: value}"))
-    where, found = where.removesuffix("s"), {}
+    where, kept = where.removesuffix("s"), {}
     for name, each in value.items():
         checks.check_name(name, where)
         with mistakes.going_on():
-            found[name] = quantities.check_quantity(each, f"{where} {name}", error)
-    return Frozen(found)
+            kept[name] = quantities.check_quantity(each, f"{where} {name}", error)
+    return Frozen(kept)
 
 
 def _code(value: Any, where: str, error: type[BrainsleepError]) -> str:
@@ -69,6 +70,11 @@ class Model(Displayed):
     parameters: Mapping[str, Quantity]
     references: tuple[str, ...]
 
+    @property
+    def variables(self) -> Equations:
+        """The parsed equations, by variable name; none of a synapse or a rule."""
+        return checks.parse_equations(getattr(self, "equations", ""), place(self))
+
     def with_parameters(self, **changes: Quantity | float) -> Self:
         """Return a copy with some parameters changed.
 
@@ -79,23 +85,37 @@ class Model(Displayed):
         """
         for name, value in changes.items():
             if name not in self.parameters:
-                raise SpecError(
-                    f"{self.name}: no parameter '{name}'; {nearest(name, self.parameters)}",
-                    Details(word=name, close=closest(name, self.parameters)),
-                )
+                raise unknown(f"{self.name}: no parameter", name, self.parameters)
             quantities.check_units(value, self.parameters[name], f"{self.name}: parameter {name}")
         changed: Any = self
         return dataclasses.replace(changed, parameters={**self.parameters, **changes})
 
 
-def _at_end(name: str, known: Iterable[str], what: str) -> str:
+def _check_names(model: Model, names: Iterable[str], what: str) -> None:
+    """Check the names of variables, and that parameters have others."""
+    for name in names:
+        checks.check_name(name, f"{place(model)}: {what}")
+    with mistakes.going_on():
+        check_distinct([*names, *model.parameters], place(model))
+
+
+def _at_end(name: str, choices: Iterable[str], what: str) -> str:
     """Say how a trace or sum is written in a synapse, if `name` is one without its ending."""
-    names = [end for end in known if end.rpartition("_")[0] == name]
+    names = [end for end in choices if end.rpartition("_")[0] == name]
     return f"write {' or '.join(map(repr, names))} for the {what} '{name}'" if names else ""
 
 
-def _gates_in(names: set[str]) -> dict:
+def _ends(names: set[str]) -> set[str]:
+    """Return the names that are of neurons, in the code of synapses."""
+    return {name for name in names if name.endswith(("_pre", "_post"))}
+
+
+def _gates_in(names: set[str]) -> dict[str, Variable]:
     return checks.dimensionless(*(name for name in names if name.endswith("_gate")))
+
+
+def _in(unit: Quantity, name: str) -> dict[str, Variable]:
+    return {name: Variable(name=name, dimensions=unit.dim, dtype=np.float64)}
 
 
 @specification("neuron '{name}': ")
@@ -152,51 +172,45 @@ class NeuronModel(Model):
     references: tuple[str, ...] = ()
 
     def __post_init__(self):
-        where = place(self)
-        equations = checks.parse_equations(self.equations, where)
-        for name in equations:
-            checks.check_name(name, f"{where}: variable")
-        with mistakes.going_on():
-            check_distinct([*equations, *self.parameters], where)
+        where, equations = place(self), self.variables
+        _check_names(self, equations, "variable")
         declared.check_flags(equations, where)
-        codes = (self.threshold, self.reset, self.on_slot, self.on_step, self.refractory)
-        gates = _gates_in(checks.identifiers(self.equations, *codes))
-        known = {
-            **checks.variables_of(equations),
-            **checks.constants_of(self.parameters),
-            **gates,
-        }
-        used = checks.check_equations(equations, known, where, self.equations)
-        used |= checks.identifiers(*codes)
-        integration.check_method(self.method, equations, known, where)
-        self._check_spiking(where)
-        writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
+        usable = self._usable(equations)
+        used = checks.check_equations(equations, usable, where, self.equations)
+        used |= checks.identifiers(*self._codes)
+        declared.check_method(self.method, equations, usable, where)
+        spiking = {label: getattr(self, label).strip() for label in ("reset", "refractory")}
+        for label, code in spiking.items():
+            if code and not self.threshold.strip():
+                fix = "write a threshold, such as threshold='v > v_threshold'"
+                brief = f"{label} without a threshold"
+                texts = {"found": repr(code), "expected": "none, as there are no spikes"}
+                mistakes.report(mistake(where, brief, fix, word=label, **texts))
         with mistakes.going_on():
             if self.threshold:
-                checks.check_expression(self.threshold, known, f"{where}: threshold", boolean=True)
-        if self.refractory:
-            checks.check_duration(self.refractory, known, f"{where}: refractory")
-        stimulus = {"stimulus": Variable(name="stimulus", dimensions=Hz.dim, dtype=np.float64)}
-        for label, more in (("reset", {}), ("on_slot", stimulus), ("on_step", {})):
-            checks.check_statements(
-                getattr(self, label),
-                {**known, **more},
-                f"{where}: {label}",
-                writes=writes,
-            )
+                checks.check_expression(self.threshold, usable, f"{where}: threshold", boolean=True)
+        with mistakes.going_on():
+            if self.refractory:
+                label = f"{where}: refractory"
+                checks.check_expression(self.refractory, usable, label, unit=second)
+        writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
+        for label, more in (("reset", {}), ("on_slot", _in(Hz, "stimulus")), ("on_step", {})):
+            code, variables = getattr(self, label), {**usable, **more}
+            checks.check_statements(code, variables, f"{where}: {label}", writes=writes)
         used |= self._check_initial(equations, where)
         checks.check_all_used(self.parameters, used, where)
 
-    @mistakes.going_on()
-    def _check_spiking(self, where: str) -> None:
-        """Refuse what is to happen at spikes of a neuron that has none."""
-        for label in ("reset", "refractory"):
-            code = getattr(self, label).strip()
-            if code and not self.threshold.strip():
-                fix = "write a threshold, such as threshold='v > v_threshold'"
-                got, allowed = f"{code!r} without a threshold", "none, as there are no spikes"
-                details = Details(where=where, word=label, brief=f"{label} without a threshold")
-                raise SpecError(explain(f"{where}: {label}", got, allowed, fix), details)
+    @property
+    def _codes(self) -> tuple[str, ...]:
+        return self.threshold, self.reset, self.on_slot, self.on_step, self.refractory
+
+    def _usable(self, equations: Equations) -> dict[str, Variable]:
+        """Describe what all of its code may use: variables, parameters, gates."""
+        return {
+            **checks.variables_of(equations),
+            **checks.constants_of(self.parameters),
+            **_gates_in(checks.identifiers(self.equations, *self._codes)),
+        }
 
     def _check_initial(self, equations: Equations, where: str) -> set[str]:
         """Check and freeze the values at the start; return the parameters they name."""
@@ -209,22 +223,16 @@ class NeuronModel(Model):
                     allowed = f"a variable ({', '.join(stored)}) and a quantity or parameter name"
                     if name in equations and name not in stored:
                         allowed += f"; '{name}' is computed by its equation"
-                    wrong, known = (value, self.parameters) if name in stored else (name, stored)
-                    raise SpecError(
-                        explain(f"{where}: initial", f"{name}={value!r}", allowed),
-                        Details(word=str(wrong), close=closest(str(wrong), known)),
-                    )
+                    wrong, names = (value, self.parameters) if name in stored else (name, stored)
+                    message = explain(f"{where}: initial", f"{name}={value!r}", allowed)
+                    details = Details(word=str(wrong), close=closest(str(wrong), names))
+                    raise SpecError(message, details)
                 unit = Quantity(1, dim=equations[name].dim)
                 quantities.check_units(source, unit, f"{where}: initial {name}")
                 declared.check_start(equations[name], source, f"{where}: initial {name}")
                 initial[name] = value if isinstance(value, str) else Quantity(value)
         object.__setattr__(self, "initial", Frozen(initial))
         return {value for value in initial.values() if isinstance(value, str)}
-
-    @property
-    def variables(self) -> Equations:
-        """The parsed equations, by variable name."""
-        return checks.parse_equations(self.equations, f"neuron '{self.name}'")
 
     def solve(self) -> None:
         """Solve the equations if the method does so, which takes seconds.
@@ -234,12 +242,8 @@ class NeuronModel(Model):
         SpecError
             If they are linear, and cannot be solved all the same.
         """
-        known = {
-            **checks.variables_of(self.variables),
-            **checks.constants_of(self.parameters),
-            **_gates_in(checks.identifiers(self.equations)),
-        }
-        integration.solve(self.method, self.variables, known, f"neuron '{self.name}'")
+        equations = self.variables
+        declared.solve(self.method, equations, self._usable(equations), place(self))
 
 
 @specification("synapse '{name}': ")
@@ -269,14 +273,13 @@ class SynapseModel(Model):
     def __post_init__(self):
         where = place(self)
         names = checks.identifiers(self.on_pre)
-        ends = {name for name in names if name.endswith(("_pre", "_post"))}
-        known = {
-            **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
-            **checks.constants_of(self.parameters),
-        }
+        ends = _ends(names)
         checks.check_statements(
             self.on_pre,
-            known,
+            {
+                **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
+                **checks.constants_of(self.parameters),
+            },
             f"{where}: on_pre",
             writes={name for name in ends if name.endswith("_post")},
             deferred=ends,
@@ -332,48 +335,37 @@ class PlasticityRule(Model):
     def __post_init__(self):
         where = place(self)
         constants = checks.constants_of(self.parameters)
-        used: set[str] = set()
-        traces = {}
+        used, traces = set[str](), dict[str, Variable]()
         for role in ("pre", "post"):
-            equations, found = self._check_traces(role, constants, where)
-            used |= found
-            traces.update(checks.variables_of(equations, f"_{role}"))
+            used |= self._check_traces(role, constants, where)
+            traces |= checks.variables_of(self.traces(role), f"_{role}")
+        usable = {**checks.dimensionless("w", "w_min", "w_max", *SPIKING), **constants, **traces}
         for label in ("on_pre", "on_post"):
             code = getattr(self, label)
             names = checks.identifiers(code)
-            known = {
-                **checks.dimensionless("w", "w_min", "w_max", *SPIKING),
-                **constants,
-                **traces,
-            }
-            ends = {name for name in names if name.endswith(("_pre", "_post"))}
             checks.check_statements(
                 code,
-                known,
+                usable,
                 f"{where}: {label}",
                 writes={"w"},
-                deferred=ends - set(known),
+                deferred=_ends(names) - set(usable),
                 meant=lambda name: _at_end(name, traces, "trace"),
             )
             used |= names
         checks.check_all_used(self.parameters, used, where)
 
-    def _check_traces(
-        self, role: str, constants: Mapping, where: str
-    ) -> tuple[Equations, set[str]]:
-        """Check the traces of ``"pre"`` or ``"post"``; return them and the names they use."""
+    def _check_traces(self, role: str, constants: Mapping, where: str) -> set[str]:
+        """Check the traces of ``"pre"`` or ``"post"``; return the names they use."""
         text, spike = getattr(self, f"{role}_equations"), getattr(self, f"{role}_spike")
-        equations = checks.parse_equations(text, f"{where}: {role}_equations")
-        for name in equations:
-            checks.check_name(name, f"{where}: trace")
-        declared.check_traces(equations, where)
-        with mistakes.going_on():
-            check_distinct([*equations, *self.parameters], where)
-        own = {**checks.variables_of(equations), **constants}
-        used = checks.check_equations(equations, own, f"{where}: {role}_equations", text)
+        label = f"{where}: {role}_equations"
+        equations = checks.parse_equations(text, label)
+        declared.check_declared_only(equations, where, rates=True)
+        _check_names(self, equations, "trace")
+        usable = {**checks.variables_of(equations), **constants}
+        used = checks.check_equations(equations, usable, label, text)
         checks.check_statements(
             spike,
-            own,
+            usable,
             f"{where}: {role}_spike",
             writes=set(equations),
             meant=lambda name: (
@@ -382,7 +374,7 @@ class PlasticityRule(Model):
                 else ""
             ),
         )
-        return equations, used | checks.identifiers(spike)
+        return used | checks.identifiers(spike)
 
     def traces(self, role: str) -> Equations:
         """Return the parsed trace equations of ``"pre"`` or ``"post"``."""
@@ -426,31 +418,20 @@ class SpontaneousActivity(Model):
     dt: Time | None = None
 
     def __post_init__(self):
-        where = place(self)
+        where, own = place(self), self.variables
         names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
-        declared.check_declared_only(self.variables, where, "an activity")
-        own = list(self.variables)
-        for name in own:
-            checks.check_name(name, f"{where}: variable")
-        check_distinct([*own, *self.parameters], where)
-        variables = {  # of the neuron, known only to the network
-            name
-            for name in names - checks.RESERVED - set(constants) - set(own)
-            if not name.endswith("_gate")
-        }
+        declared.check_declared_only(own, where)
+        _check_names(self, own, "variable")
+        free = names - checks.RESERVED - set(constants) - set(own)
+        of_neuron = {name for name in free if not name.endswith("_gate")}  # the network knows them
         checks.check_statements(
             self.on_step,
-            {**constants, **_gates_in(names), **checks.variables_of(self.variables)},
+            {**constants, **_gates_in(names), **checks.variables_of(own)},
             f"{where}: on_step",
-            writes={*variables, *own},
-            deferred=variables,
+            writes={*of_neuron, *own},
+            deferred=of_neuron,
         )
-        checks.check_all_used({**self.parameters, **dict.fromkeys(own)}, names, where)
-
-    @property
-    def variables(self) -> Equations:
-        """The parsed declarations, by variable name."""
-        return checks.parse_equations(self.equations, f"activity '{self.name}'")
+        checks.check_all_used([*self.parameters, *own], names, where)
 
     @mistakes.going_on()
     def check_step(self, dt: Quantity, where: str) -> None:
@@ -504,42 +485,32 @@ class WeightProcess(Model):
     references: tuple[str, ...] = ()
 
     def __post_init__(self):
-        where = place(self)
-        equations = checks.parse_equations(self.equations, where)
-        declared.check_declared_only(equations, where, "a weight process")
-        variables = [*equations, *self.sums]
-        for name in variables:
-            checks.check_name(name, f"{where}: variable")
-        check_distinct([*variables, *self.parameters], where)
-        constants = checks.constants_of(self.parameters)
+        where, equations = place(self), self.variables
+        declared.check_declared_only(equations, where)
+        _check_names(self, [*equations, *self.sums], "variable")
         own = {
             **checks.dimensionless("w", "w_min", "w_max"),
             **checks.variables_of(equations),
-            **constants,
+            **checks.constants_of(self.parameters),
         }
-        used: set[str] = set()
+        used = checks.identifiers(*self.sums.values())
         for name, expression in self.sums.items():
-            used |= checks.identifiers(expression)
             with mistakes.going_on():
                 checks.check_expression(expression, own, f"{where}: sum {name}", unit=1)
-        own["interval"] = Variable(name="interval", dimensions=second.dim, dtype=np.float64)
-        sums = checks.dimensionless(
-            *(name + end for name in self.sums for end in ("_post", "_total"))
-        )
+        ends = [f"{name}_{end}" for name in self.sums for end in ("post", "total")]
+        more = {**_in(second, "interval"), **checks.dimensionless(*ends)}
         for label in ("on_onset", "on_update", "on_change"):
-            local = {**own, **sums}
-            if label == "on_change":  # runs at spikes too, where there is no interval and no sum
-                local = {k: v for k, v in own.items() if k != "interval"}
-            used |= checks.identifiers(getattr(self, label))
+            code = getattr(self, label)
+            used |= checks.identifiers(code)
             checks.check_statements(
-                getattr(self, label),
-                local,
+                code,
+                own if label == "on_change" else {**own, **more},  # which runs at spikes too
                 f"{where}: {label}",
                 writes={"w", *equations},
-                meant=lambda name: _at_end(name, sums, "sum"),
+                meant=lambda name: _at_end(name, ends, "sum"),
             )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
-        checks.check_all_used({**self.parameters, **dict.fromkeys(idle)}, used, where)
+        checks.check_all_used([*self.parameters, *idle], used, where)
 
 
 #: Kinds of models, and what a reader calls them.

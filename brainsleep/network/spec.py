@@ -1,13 +1,12 @@
 """Frozen descriptions of a network: populations, projections, and the models in them.
 
-A specification holds no Brian2 objects and touches no device. The models
-(`brainsleep.network.models`) can be imported from here too; `NetworkSpec` checks the parts against
-each other.
+A specification holds no Brian2 objects and touches no device. The models can be imported from here
+too; `NetworkSpec` checks the parts against each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Any
@@ -15,16 +14,16 @@ from typing import Annotated, Any
 from brian2 import Quantity, ms
 
 from .. import mistakes
-from ..errors import Details, SpecError, closest, explain, nearest
+from ..errors import Details, SpecError, explain
 from ..values.displayed import Displayed
 from ..values.fields import Count, Time, number, one_of, place, refusal, specification
 from ..values.frozen import check_distinct, default
 from .assemble import assemble
 from .equations import checks
+from .equations.diagnose import unknown
 from .fit import check_network
 from .models import (
     STANDARD_GATES,
-    Model,
     NeuronModel,
     PlasticityRule,
     SpontaneousActivity,
@@ -32,21 +31,6 @@ from .models import (
     WeightProcess,
 )
 from .plan import NetworkPlan
-
-__all__ = [
-    "Connectivity",
-    "InitialWeights",
-    "Model",
-    "Network",
-    "NetworkSpec",
-    "NeuronModel",
-    "PlasticityRule",
-    "Population",
-    "Projection",
-    "SpontaneousActivity",
-    "SynapseModel",
-    "WeightProcess",
-]
 
 #: Floating-point numbers a network can be simulated with.
 PRECISIONS = ("float64", "float32")
@@ -174,21 +158,16 @@ class Projection:
             raise refusal(self, "weights", got, f"within [{self.w_min}, {self.w_max}]")
 
 
-def _named(parts: Iterable[Any], name: str, missing: str) -> Any:
-    """Return the part called `name`; raise `SpecError` saying what is missing otherwise."""
-    known = {part.name: part for part in parts}
-    if name in known:
-        return known[name]
-    details = Details(word=name, close=closest(str(name), known))
-    raise SpecError(f"{missing} '{name}'; {nearest(name, known)}", details)
-
-
 class Network(Displayed):
     """Populations and projections by name, and the gates their parts have."""
 
     name: str
+    #: Name of the population that takes the stimulus.
+    input: str
     populations: tuple[Any, ...]
     projections: tuple[Any, ...]
+    #: What is computed, as data.
+    plan: Any
     dt: Quantity
     precision: str
 
@@ -199,27 +178,23 @@ class Network(Displayed):
     batch_size = 0
 
     @property
-    def input(self) -> str:
-        """Name of the population that takes the stimulus."""
-        raise NotImplementedError
-
-    @property
     def output(self) -> str:
         """Population whose spikes are the network's decision, one neuron a class; '' for none."""
         return ""
 
-    @property
-    def plan(self) -> Any:
-        """What is computed, as data."""
-        raise NotImplementedError
-
     def population(self, name: str, where: str = "") -> Any:
         """Return the population called `name`; raise `SpecError` if there is none."""
-        return _named(self.populations, name, f"{where or 'population'}: no population")
+        return self._part("population", name, f"{where or 'population'}: ")
 
     def projection(self, name: str) -> Any:
         """Return the projection called `name`; raise `SpecError` if there is none."""
-        return _named(self.projections, name, "no projection")
+        return self._part("projection", name, "")
+
+    def _part(self, kind: str, name: str, where: str) -> Any:
+        parts = {part.name: part for part in getattr(self, f"{kind}s")}
+        if name in parts:
+            return parts[name]
+        raise unknown(f"{where}no {kind}", name, parts)
 
     def weight_processes(self) -> Iterator[tuple[Any, WeightProcess]]:
         """Go through all weight processes with the projection each acts on."""
@@ -241,6 +216,12 @@ class Network(Displayed):
     def gates(self) -> tuple[str, ...]:
         """Names of all gates."""
         return (*STANDARD_GATES, *self.activity_names, *self.process_names)
+
+    def _check_names(self) -> None:
+        """Check that every part has a name, and every activity and process a gate of its own."""
+        check_distinct([part.name for part in (*self.populations, *self.projections)], place(self))
+        clocks = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
+        check_distinct([*self.activity_names, *self.process_names, *clocks], place(self))
 
 
 @specification("network '{name}': ")
@@ -285,8 +266,7 @@ class NetworkSpec(Network):
 
     def __post_init__(self):
         where = place(self)
-        names = [p.name for p in self.populations] + [p.name for p in self.projections]
-        check_distinct(names, where)
+        self._check_names()
         for projection in self.projections:
             for end in ("source", "target"):
                 with mistakes.checking(projection):
@@ -294,9 +274,14 @@ class NetworkSpec(Network):
                     self.population(getattr(projection, end), label)
             with mistakes.checking(projection):
                 self._check_reciprocal(projection)
-        for check in (self._check_input, self._check_gates):
-            with mistakes.going_on():
-                check(where)
+        with mistakes.going_on():
+            self._check_input(where)
+        for name in self.process_names:
+            owners = {q.name: float(p.period) for q, p in self.weight_processes() if p.name == name}
+            if len(set(owners.values())) > 1:
+                projections = ", ".join(map(repr, owners))
+                reason = f"weight processes '{name}' of {projections} have different periods"
+                mistakes.report(SpecError(f"{where}: {reason}; expected one period a name"))
         check_network(self)
 
     def _check_reciprocal(self, projection: Projection) -> None:
@@ -318,17 +303,4 @@ class NetworkSpec(Network):
                     f"{where}: input is '{self.input}', and on_slot of model '{model.name}' of "
                     f"population '{population.name}' {'does not use' if takes else 'uses'} "
                     "'stimulus'; expected the input population, and only it, to use it"
-                )
-
-    def _check_gates(self, where: str) -> None:
-        """Check that every activity and process can have a gate and clocks of its own name."""
-        names = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
-        check_distinct([*self.activity_names, *self.process_names, *names], where)
-        periods: dict[str, float] = {}
-        for projection, process in self.weight_processes():
-            period = float(process.period)
-            if periods.setdefault(process.name, period) != period:
-                raise SpecError(
-                    f"{where}: projection '{projection.name}': weight processes called "
-                    f"'{process.name}' have different periods; expected one period a name"
                 )

@@ -263,7 +263,7 @@ MISTAKES = {
         "noise=1", "nosie=1", "nosie", "the network has no gate 'nosie'", "did you mean 'noise'?",
     ),
     "misspelt gate in an equation": (
-        "= -u/tau_u", "= -slep_gate*u/tau_u", "slep_gate", "no gate 'slep_gate'", "gates are",
+        "= -u/tau_u", "= -slep_gate*u/tau_u", "slep_gate", "no gate 'slep_gate'", "one of",
     ),
     "misspelt population": (
         'source="input"', 'source="inptu"', '"inptu"', "source: no population 'inptu'",

@@ -19,9 +19,6 @@ ELSEWHERE = {
         "test_settled.py::test_synapses_do_not_read_what_they_change_by_way_of_an_equation"
     ),
     "write {}.save(path)": "test_png_classes.py::test_png_that_is_not_grey",
-    "write method='euler'": (
-        "test_settled.py::test_linear_equations_that_cannot_be_solved_are_told_by_check"
-    ),
     "mend or remove this file": (
         "test_uncaught.py::test_preferences_that_cannot_be_read_are_an_error_of_one_line"
     ),
@@ -103,7 +100,6 @@ NO_FIX = {
     "others compile nothing beforehand",
     "it was stopped",
     "population '{}' has {} neurons",
-    "did you mean",
     "import {}",
     "import {}.{}",
     r"did you mean '(\w+)'\?",

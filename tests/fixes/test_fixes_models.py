@@ -167,7 +167,7 @@ FIXES = [
     ("rename it", lambda: drift("v"), lambda: drift("other")),
     # types, and what is computed
     (
-        "write {} = int({}) : integer, or the unit 1 in place of the type",
+        "write {} = int({}) : integer, or the unit 1 as its type",
         lambda: with_line("s = v/2 : integer"),
         lambda name, code: (
             with_line(f"{name} = int({code}) : integer"),
@@ -226,9 +226,9 @@ FIXES = [
         lambda names: neuron(parameters={k: v for k, v in TAU.items() if k in names}),
     ),
     (
-        "remove it or use it (misspelt in an equation? names used: none)",
+        "remove it or use it (misspelt in an equation? names used: {})",
         lambda: process("", parameters={"k": 2}),
-        lambda: process(""),
+        lambda names: process(names.replace("none", "")),
     ),
     (
         "write '{}_post', which is '{}' of the postsynaptic neuron",
@@ -298,15 +298,14 @@ FIXES = [
         ),
     ),
     (
-        "use a state variable with its own equation",
+        "use a state variable with its own equation, such as dphase/dt = f : 1",
         lambda: neuron("dv/dt = (sin(t/tau) - v)/tau : 1"),
-        lambda: neuron("dv/dt = (sin(q) - v)/tau : 1\ndq/dt = 1/tau : 1"),
-    ),
-    (
-        "{}, such as dphase/dt = f : 1",
-        lambda: neuron("dv/dt = (sin(t/tau) - v)/tau : 1"),
-        lambda _: neuron(
-            "dv/dt = (sin(phase) - v)/tau : 1\ndphase/dt = f : 1", parameters={**TAU, "f": 1 / ms}
+        lambda: (
+            neuron("dv/dt = (sin(q) - v)/tau : 1\ndq/dt = 1/tau : 1"),
+            neuron(
+                "dv/dt = (sin(phase) - v)/tau : 1\ndphase/dt = f : 1",
+                parameters={**TAU, "f": 1 / ms},
+            ),
         ),
     ),
     ("write {}", lambda: reset("v = clip(v, 0)"), lambda call: reset(

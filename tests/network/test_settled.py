@@ -340,7 +340,7 @@ def test_flags_and_types_of_traces_activities_and_processes_are_refused(line):
         ("n /= 2", "a value of type integer", "n = int(n/2)"),
         ("b = x", "a value of type boolean", "b = x > 0"),
         ("b += 1", "a value of type boolean", "b = x > 0"),
-        ("s = 3", "not for it to change", "y = 3"),
+        ("s = 3", "not for this code to change", "y = 3"),
         ("y = y + x - x + 1", "'x' cancels out", "y = y + 1"),
         ("y = y*int(p > 0*mV)", "'mV' cancels out", "next_y = y*int(p > 0*mV)\ny = next_y"),
     ],
@@ -509,7 +509,7 @@ def test_a_method_that_cannot_integrate_the_equations_is_refused(method, right, 
     def make(method):
         return neuron(f"dv/dt = {right} : 1", method=method, parameters={"tau": 10 * ms})
 
-    with pytest.raises(SpecError, match=f"got '{method}' .*; write method='{mended}'") as caught:
+    with pytest.raises(SpecError, match=f"method '{method}' .*; write method='{mended}'") as caught:
         make(method)
     assert "\n" not in str(caught.value)
     assert np.isfinite(run("numpy", make(mended), x=[0.0])["v"]).all()

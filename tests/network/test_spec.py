@@ -148,7 +148,7 @@ def assert_refused(make, *parts):
         ),
         (
             lambda: neuron(on_step="v = rectify(v)"),
-            ("neuron 'nn': on_step", "undefined name 'rectify'"),
+            ("neuron 'nn': on_step", "unknown function 'rectify'"),
         ),
         (
             lambda: synapse("v_post += w*jumpp", parameters={}),
@@ -717,7 +717,7 @@ CLOCKED = {"on_step": "v += hand*sd*randn()\nhand = 1 - hand", "equations": "han
         ),
         (
             lambda: activity(**CLOCKED | {"on_step": "v += hand*sd*randn()\nsd = 1*mV"}),
-            ("'sd'", "not for it to change"),
+            ("'sd'", "not for this code to change"),
         ),
     ],
 )

@@ -2,7 +2,6 @@
 
 Brian2's own parsers do the work; this module gives them the variables an equation may use and
 turns what they find into one-line `SpecError` messages. Nothing here creates Brian2 objects.
-(The module is long because every check says what it is given and what it refuses.)
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from brian2 import Equations, Quantity, get_dimensions, second
@@ -19,17 +18,20 @@ from brian2.codegen.translation import STANDARD_IDENTIFIERS, analyse_identifiers
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Constant, Variable
+from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.equations.unitcheck import check_units_statements
+from brian2.parsing.bast import brian_ast
 from brian2.parsing.expressions import is_boolean_expression, parse_expression_dimensions
 from brian2.utils.stringtools import get_identifiers
 
 from ... import mistakes
-from ...errors import Details, SpecError, closest, explain, nearest, one_line
+from ...errors import Details, SpecError, closest, explain, one_line
 from ...values.fields import Check, Kind
 from ...values.units import readable_unit, unit_name
 from . import diagnose, settle
 from . import text as equation_text
-from .declared import TYPES, check_whole, is_condition, whole_names, wrong_letters, wrong_types
+from .declared import TYPES, whole_names, wrong_letters, wrong_types
+from .diagnose import mistake
 
 _OWN = """
 t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
@@ -55,14 +57,13 @@ _ASSIGNMENT = re.compile(r"(\w+)\s*([-+*/%]*)=(?!=)")
 
 def check_name(name: object, where: str, *, reserved: Iterable[str] = RESERVED) -> None:
     """Raise `SpecError` unless `name` is a lower-case identifier that is free to use."""
-    word, fix = str(name), ""
+    word, reason = str(name), ""
     if not isinstance(name, str) or not _NAME.match(name):
         allowed = "lower-case letters, digits and underscores, a letter first"
         reason, lower = "names are lower-cased for CUDA, where two could become one", word.lower()
-        if _NAME.match(lower):
-            fix = f"write '{_free(lower, reserved)}'"
+        fix = f"write '{_free(lower, reserved)}'" if _NAME.match(lower) else ""
     elif name in reserved:
-        allowed, reason = "a name that Brian2, brainsleep, Python or C++ does not use itself", ""
+        allowed = "a name that Brian2, brainsleep, Python or C++ does not use itself"
         fix = f"choose another name, such as '{_free(name, reserved)}'"
     elif name.endswith(_ENDINGS) or "__" in name:
         allowed = "no ending _pre, _post, _gate or _total and no double underscore"
@@ -142,118 +143,79 @@ def dimensionless(*names: str) -> dict[str, Variable]:
     return {name: Variable(name=name, dtype=np.float64) for name in names}
 
 
-def surroundings() -> dict[str, object]:
-    """Everything any equation may use besides its own variables and parameters."""
-    known: dict[str, object] = {**DEFAULT_FUNCTIONS, **DEFAULT_CONSTANTS}
-    known["dt"] = Constant("dt", dimensions=second.dim, value=1e-3)
-    known["i"] = Variable(name="i", dtype=np.int32)
-    return known
-
-
-def _units(names: set[str]) -> dict[str, object]:
-    return {
-        name: Constant(name, dimensions=DEFAULT_UNITS[name].dim, value=float(DEFAULT_UNITS[name]))
-        for name in names & set(DEFAULT_UNITS)
-    }
+def _given(names: set[str], variables: Mapping) -> dict[str, Any]:
+    """Describe all that code with some names may use besides its own variables and parameters."""
+    given = {**DEFAULT_FUNCTIONS, **DEFAULT_CONSTANTS}
+    given["dt"] = Constant("dt", dimensions=second.dim, value=1e-3)
+    given["i"] = Variable(name="i", dtype=np.int32)
+    units = {name: DEFAULT_UNITS[name] for name in names if name in DEFAULT_UNITS}
+    return {**given, **constants_of(units), **variables}
 
 
 #: Says of a name that nothing defines what to write instead, or nothing.
 Meant = Callable[[str], str]
 
 
-def _nothing(name: str) -> str:
-    return ""
-
-
-def _undefined(
-    name: str, code: str, variables: Iterable[str], where: str, given: str, meant: Meant
-) -> SpecError:
-    variables, own_name = list(variables), meant(name)
-    sure = own_name and (not variables or own_name.startswith("did you mean"))
-    known = "" if sure else f"{nearest(name, variables)}; "
-    fix = own_name or "define it as a variable or a parameter"
-    return SpecError(
-        f"{where}: undefined name '{name}' in {code.strip()!r}; {known}{fix}",
-        replace(diagnose.undefined(name, given, variables, own_name), where=where),
-    )
-
-
 def _resolve(
-    code: str, names: set[str], variables: Mapping, where: str, given: str, meant: Meant = _nothing
-) -> dict:
-    known = {**surroundings(), **variables}
-    known.update(_units(names - set(known)))
-    wrong = []
+    given: str, names: set[str], variables: Mapping, where: str, meant: Meant = lambda name: ""
+) -> dict[str, Any]:
+    """Describe all that code of some names uses; raise mistakes of those that it cannot use."""
+    usable, wrong = _given(names, variables), []
     if "t" in names and "t" not in variables:
-        wrong.append(SpecError(*diagnose.absolute_time(code, where, given)))
-    unknown = sorted(names - set(known) - {"t"})
-    wrong += [_undefined(name, code, variables, where, given, meant) for name in unknown]
+        fix = (
+            "a run is split into segments that each start at t = 0; "
+            "use a state variable with its own equation, such as dphase/dt = f : 1"
+        )
+        span = diagnose.name_at("t", given)
+        brief = "absolute time 't' cannot be used"
+        wrong.append(mistake(where, brief, fix, code=given, span=span))
+    for name in sorted(names - set(usable) - {"t"}):
+        wrong.append(diagnose.undefined(name, given, variables, where, meant(name)))
     mistakes.raise_all(wrong)
-    return known
+    return usable
 
 
 def check_expression(
     code: str, variables: Mapping, where: str, *, unit: object = None, boolean: bool = False
-) -> set[str]:
-    """Check an expression and return its identifiers.
+) -> None:
+    """Check an expression of `variables`: it must have the dimensions of `unit`, or be a condition.
 
-    Parameters
-    ----------
-    code : str
-        The expression.
-    variables : mapping of str to Variable
-        What it may use, besides functions, constants, units, ``dt`` and ``i``.
-    where : str
-        Named in error messages.
-    unit : Quantity or Dimension, optional
-        The dimensions it must have.
-    boolean : bool
-        Whether it must be a condition.
-
-    Raises
-    ------
-    SpecError
-        For an undefined name, inconsistent units, or an expression of the wrong kind.
+    It may use functions, constants, units, ``dt`` and ``i`` as well.
     """
     mistakes.raise_all(wrong_letters(code, where))
     given, code = code, settle.expression(code, whole_names(variables))
-    names = identifiers(code)
-    known = _resolve(code, names, variables, where, given)
-    try:
-        dim = get_dimensions(parse_expression_dimensions(code, known))
-        is_condition = bool(names) and is_boolean_expression(code, known)  # "1" is a value
-    except Exception as error:  # DimensionMismatchError, SyntaxError, TypeError, ...
-        message = f"{where}: {one_line(error)} in {code.strip()!r}"
-        details = replace(diagnose.expression(given, known), where=where)
-        raise SpecError(message, details) from error
-    if boolean != is_condition:
-        kind = "a condition such as 'v > v_threshold'" if boolean else "a value, not a condition"
-        got = f"a value ({readable_unit(dim)})" if boolean else "a condition"
-        details = replace(diagnose.not_a(kind.partition(" such")[0], given, got), where=where)
-        raise SpecError(explain(where, repr(code.strip()), kind), details)
-    if unit is not None and dim is not get_dimensions(unit):
-        raise SpecError(
-            explain(f"{where}: units of {code.strip()!r}", unit_name(dim), unit_name(unit)),
-            replace(diagnose.wrong_unit(given, dim, get_dimensions(unit), known), where=where),
-        )
-    return names
-
-
-@mistakes.going_on()
-def check_duration(code: str, variables: Mapping, where: str) -> None:
-    """Check an expression for a time, such as a refractory period.
-
-    Raises
-    ------
-    SpecError
-        As `check_expression`; and for a condition, which is no time.
-    """
-    if is_condition(code, variables):
+    names, shown = identifiers(code), repr(code.strip())
+    usable, span = _resolve(given, names, variables, where), diagnose.whole(given)
+    if unit is not None and get_dimensions(unit) is second.dim and _type(code, usable) == "boolean":
         fix = "write a time, such as t_ref with parameters={'t_ref': 2*ms}"
-        details = replace(diagnose.not_a("a time", code, "a condition"), where=where, fix=fix)
-        allowed = "a time, not a condition"
-        raise SpecError(explain(where, repr(code.strip()), allowed, fix), details)
-    check_expression(code, variables, where, unit=second)
+        expected = "a time, not a condition"
+        raise mistake(where, "not a time", fix, code=given, span=span, expected=expected)
+    try:
+        dim = get_dimensions(parse_expression_dimensions(code, usable))
+        condition = bool(names) and is_boolean_expression(code, usable)  # "1" is a value
+    except Exception as error:  # DimensionMismatchError, SyntaxError, TypeError, ...
+        details = replace(diagnose.expression(given, usable), where=where)
+        raise SpecError(f"{where}: {one_line(error)} in {shown}", details) from error
+    if boolean and not condition:
+        fix = "compare with something, such as v > v_threshold"
+        got, expected = f"a value ({readable_unit(dim)})", "a condition such as 'v > v_threshold'"
+        texts = {"found": got, "expected": expected}
+        raise mistake(where, "not a condition", fix, code=given, span=span, **texts)
+    if condition and not boolean:
+        expected = "a value, not a condition"
+        raise mistake(where, "not a value", code=given, span=span, expected=expected)
+    if unit is not None and dim is not get_dimensions(unit):
+        details = diagnose.wrong_unit(given, dim, get_dimensions(unit), usable)
+        message = explain(f"{where}: units of {shown}", unit_name(dim), unit_name(unit))
+        raise SpecError(message, replace(details, where=where))
+
+
+def _type(code: str, usable: Mapping) -> str:
+    """Return Brian2's type of an expression, whatever its units; '' if it has none."""
+    try:
+        return brian_ast(code.strip(), {**DEFAULT_FUNCTIONS, **usable}).dtype
+    except Exception:  # of many kinds, and said by other checks
+        return ""
 
 
 @mistakes.going_on()
@@ -264,33 +226,13 @@ def check_statements(
     *,
     writes: Iterable[str],
     deferred: Iterable[str] = (),
-    meant: Meant = _nothing,
+    meant: Meant = lambda name: "",
     ours: Iterable[str] = (),
 ) -> None:
-    """Check a block of statements.
+    """Check statements that use `variables`, and may assign to `writes` and to new local names.
 
-    Parameters
-    ----------
-    code : str
-        Statements such as ``w = clip(w + lr*x_pre, w_min, w_max)``, one a line.
-    variables : mapping of str to Variable
-        What they may use.
-    where : str
-        Named in error messages.
-    writes : iterable of str
-        The variables they may assign to, besides new local names.
-    deferred : iterable of str
-        Names of which nothing is known yet (variables of neurons that only the network
-        knows). With any, units are left to a later check.
-    meant : callable
-        Says of a name that nothing defines what to write instead, or nothing.
-    ours : iterable of str
-        Reserved names that this package itself sets in the block.
-
-    Raises
-    ------
-    SpecError
-        For a syntax error, an undefined name, inconsistent units, or a forbidden assignment.
+    `deferred` are variables of neurons that only the network knows: with any, units are left to a
+    later check. `ours` are reserved names that this package itself sets.
     """
     mistakes.raise_all(wrong_letters(code, where))
     given, code = code, settle.statements(code, whole_names(variables))
@@ -300,46 +242,42 @@ def check_statements(
     variables = {**dimensionless(*deferred), **variables}
     reserved = RESERVED - set(ours)
     mistakes.raise_all(_wrong_assignments(given, variables, where, set(writes), meant, reserved))
+    usable = _given(names, variables)
     try:
-        there = {**surroundings(), **variables}  # Brian2 hashes all it is given: give few
-        used = {k: v for k, v in there.items() if k in names}
+        # Brian2 hashes all it is given: give few
+        used = {k: v for k, v in usable.items() if k in names and k not in DEFAULT_UNITS}
         new, *others = analyse_identifiers(code, used)
     except Exception as error:
-        mistakes.raise_all(wrong_types(code, {**there, **_units(names)}, where, given))
+        mistakes.raise_all(wrong_types(code, usable, where, given))
         message = f"{where}: cannot read the statement {_shown(code)} ({one_line(error)})"
-        wrong = diagnose.statements(given, {**there, **_units(names)})
-        _raise_each(message, where, wrong, error)
-    known = _resolve(code, names - set(new), variables, where, given, meant)
-    mistakes.raise_all(wrong_types(code, known, where, given))
+        raise _first(message, where, diagnose.statements(given, usable), error) from error
+    usable = _resolve(given, names - set(new), variables, where, meant)
+    mistakes.raise_all(wrong_types(code, usable, where, given))
     mistakes.raise_all(_cancelled(names - set().union(new, *others), where, given))
     if deferred:
         return
     try:
-        check_units_statements(code, known)
+        check_units_statements(code, usable)
     except Exception as error:
         message = f"{where}: {one_line(error)} in {_shown(code)}"
-        _raise_each(message, where, diagnose.statements(given, known), error)
+        raise _first(message, where, diagnose.statements(given, usable), error) from error
 
 
-def _raise_each(message: str, where: str, wrong: list[Details], cause: Exception) -> NoReturn:
-    """Raise one mistake for each of the places that are wrong, of which Brian2 says the first."""
-    errors = [SpecError(message, replace(d, where=where)) for d in wrong] or [SpecError(message)]
-    for error in errors:
+def _first(message: str, where: str, wrong: list[Details], cause: Exception) -> SpecError:
+    """Return one mistake, and report others: Brian2 says the first of the places that are wrong."""
+    errors = [SpecError(message, replace(details, where=where)) for details in wrong]
+    for error in errors[:-1]:
         error.__cause__ = cause
-    mistakes.raise_all(errors)
-    raise AssertionError("there is always one")
+        mistakes.report(error)
+    return errors[-1] if errors else SpecError(message)
 
 
 def _cancelled(names: set[str], where: str, given: str) -> list[SpecError]:
     """List the names that Brian2 simplifies away in statements, where it then misses them."""
-    wrong = []
-    for name in sorted(names - STANDARD_IDENTIFIERS):
-        brief = f"'{name}' cancels out of a statement that changes a variable by itself"
-        fix = "leave it out, or set a new name first: 'next_v = ...', then 'v = next_v'"
-        span = diagnose.name_at(name, given)
-        details = Details(where=where, brief=brief, code=given, span=span, word=name, fix=fix)
-        wrong.append(SpecError(f"{where}: {brief}, in {_shown(given)}; {fix}", details))
-    return wrong
+    fix = "leave it out, or set a new name first: 'next_v = ...', then 'v = next_v'"
+    cancels = "cancels out of a statement that changes a variable by itself"
+    wrong = sorted(names - STANDARD_IDENTIFIERS)
+    return [mistake(where, f"'{name}' {cancels}", fix, code=given, word=name) for name in wrong]
 
 
 def _shown(code: str) -> str:
@@ -355,44 +293,35 @@ def _wrong_assignments(
     reserved: frozenset[str],
 ) -> list[SpecError]:
     """List assignments to what code must not set, or to a name that nothing reads."""
-    fixed = ({*surroundings(), *variables}) - writes
+    fixed = {*_given(set(), variables)} - writes
     may = f"it may set {', '.join(sorted(writes)) or 'nothing'}"
     code = settle.joined(given)
     local: set[str] = set()
     wrong = []
     for at, line in diagnose.lines(given):
-        at, line = at + len(line) - len(line.lstrip()), line.strip()
         match = _ASSIGNMENT.match(line)
         if not match or match[1] in writes | local:
             continue
-        name = match[1]
-        span = (at, at + len(name))
-        details = Details(where=where, code=given, span=span, word=name, expected=may)
+        name, fix, more = match[1], "", {}
         if name in fixed:
-            message = f"{line!r} assigns to '{name}', which is not for it to change; {may}"
-            details = replace(details, brief=f"'{name}' is not for this code to change")
+            brief = f"'{name}' is not for this code to change"
         elif name in reserved or name in _FREE or name.startswith("_"):
             brief = f"'{name}' is a name that Brian2, brainsleep, Python or C++ uses itself"
             fix = f"choose another name, such as '{name.strip('_')}_own'"
-            message = f"{line!r}: {brief}; {fix}"
-            details = replace(details, brief=brief, fix=fix)
         elif match[2]:
-            wrong.append(_undefined(name, line, writes, where, given, meant))
+            wrong.append(diagnose.undefined(name, given, writes, where, meant(name)))
             continue
         elif len(re.findall(rf"\b{name}\b", code)) == 1:
+            brief = f"sets the undefined name '{name}', which nothing reads"
             close = closest(name, writes)
             guess = f"did you mean '{close}'?" if close else "read it, or remove it"
-            fix = meant(name)
-            message = (
-                f"{line!r} sets the undefined name '{name}', which nothing reads; {may}; "
-                f"{fix or nearest(name, writes)}"
-            )
-            brief, fix = f"sets the undefined name '{name}', which nothing reads", fix or guess
-            details = replace(details, kind="undefined", brief=brief, close=close, fix=fix)
+            fix, more = meant(name) or guess, {"kind": "undefined", "close": close}
         else:
             local.add(name)
             continue
-        wrong.append(SpecError(f"{where}: {message}", details))
+        said = "; ".join(filter(None, (f"{where}: {line!r}: {brief}", may, fix)))
+        place = {"code": given, "span": (at, at + len(name)), "word": name}
+        wrong.append(mistake(where, brief, fix, message=said, expected=may, **place, **more))
     return wrong
 
 
@@ -401,43 +330,30 @@ def check_equations(
 ) -> set[str]:
     """Check every right-hand side of `equations`; return the identifiers used.
 
-    Parameters
-    ----------
-    equations : Equations
-        The parsed equations.
-    variables : mapping of str to Variable
-        What they may use besides each other.
-    where : str
-        Named in error messages.
-    text : str
-        What they were parsed from, to mark mistakes in.
-
-    Raises
-    ------
-    SpecError
-        For an undefined name or a right-hand side of the wrong units.
+    They may use `variables` and each other. Mistakes are marked in the `text` they come from.
     """
     used: set[str] = set()
     read = identifiers(*(eq.expr.code for eq in equations.values() if eq.expr))
     idle = {name: variables[name] for name in variables if name not in read}
-    known = {**idle, **variables_of(equations), **variables}  # a fix names an idle one first
+    usable = {**idle, **variables_of(equations), **variables}  # a fix names an idle one first
     for symbol in equations.stochastic_variables:
-        known[symbol] = Variable(name=symbol, dimensions=(second**-0.5).dim)
+        usable[symbol] = Variable(name=symbol, dimensions=(second**-0.5).dim)
     for name, eq in equations.items():
         if eq.expr is None:
             continue
-        code = eq.expr.code
-        differential = eq.type == "differential equation"
-        unit = Quantity(1.0, dim=eq.dim) / second if differential else Quantity(1.0, dim=eq.dim)
+        code, boolean = eq.expr.code, eq.var_type == "boolean"
+        differential = eq.type == DIFFERENTIAL_EQUATION
+        unit = Quantity(1.0, dim=eq.dim) / (second if differential else 1)
         label = f"{where}: d{name}/dt" if differential else f"{where}: {name}"
-        boolean = eq.var_type == "boolean"
         used |= identifiers(code)
         with mistakes.going_on():
             try:
-                check_expression(
-                    code, known, label, unit=None if boolean else unit, boolean=boolean
-                )
-                check_whole(name, eq, known, label)
+                wanted = None if boolean else unit
+                check_expression(code, usable, label, unit=wanted, boolean=boolean)
+                whole = eq.var_type == "integer" and eq.type == SUBEXPRESSION
+                if whole and _type(code, usable) != "integer":
+                    fix = f"write {name} = int({code}) : integer, or the unit 1 as its type"
+                    raise mistake(label, f"'{name}' is no whole number", fix, word=name)
             except SpecError as error:
                 error.details = equation_text.in_equation(error.details, text, name)
                 raise
@@ -446,19 +362,12 @@ def check_equations(
 
 def check_all_used(parameters: Iterable[str], used: set[str], where: str) -> None:
     """Raise `SpecError` if a parameter appears in none of the identifiers `used`."""
-    mistakes.raise_all(
-        [
-            SpecError(
-                f"{where}: parameter '{name}' is used by no equation; remove it or use it "
-                f"(misspelt in an equation? names used: {', '.join(sorted(used)) or 'none'})",
-                Details(
-                    kind="unused",
-                    where=where,
-                    brief=f"parameter '{name}' is used by no equation",
-                    word=name,
-                    fix="remove it or use it",
-                ),
-            )
-            for name in sorted(set(parameters) - used)
-        ]
-    )
+    names, wrong = ", ".join(sorted(used)) or "none", []
+    for name in sorted(set(parameters) - used):
+        brief = f"parameter '{name}' is used by no equation"
+        message = (
+            f"{where}: {brief}; remove it or use it (misspelt in an equation? names used: {names})"
+        )
+        fix = "remove it or use it"
+        wrong.append(mistake(where, brief, fix, message=message, kind="unused", word=name))
+    mistakes.raise_all(wrong)

@@ -1,8 +1,8 @@
-"""What equations declare of their variables, types and flags, and what follows from it."""
+"""What equations declare of variables, types and flags, and the method that integrates them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from brian2 import Equations
@@ -15,10 +15,13 @@ from brian2.equations.equations import (
     SingleEquation,
 )
 from brian2.parsing.bast import brian_ast, brian_dtype_from_dtype
+from brian2.stateupdaters.base import StateUpdateMethod, UnsupportedEquationsException
+from brian2.stateupdaters.exact import get_linear_system
 
 from ... import mistakes
-from ...errors import Details, SpecError, explain
-from . import diagnose, settle
+from ...errors import SpecError, explain, one_line
+from . import settle
+from .diagnose import mistake, unknown
 
 #: NumPy's type of a variable, by Brian2's name of it.
 TYPES = {"boolean": np.dtype(bool), "integer": np.dtype(np.int32), "float": np.dtype(np.float64)}
@@ -58,51 +61,38 @@ _WHY_NOT = {
 
 
 def check_flags(equations: Equations, where: str) -> None:
-    """Refuse flags of a neuron's equations that networks do not, or cannot, heed.
-
-    Raises
-    ------
-    SpecError
-        For a flag that the kind of equation cannot have: why, and what to write instead.
-    """
+    """Refuse flags of a neuron's equations that networks do not, or cannot, heed."""
     for name, eq in equations.items():
-        allowed = _NEURON_FLAGS[eq.type]
-        for flag in eq.flags:
-            if flag in allowed:
-                continue
-            reason, fix = _WHY_NOT.get(flag, ("there is no such flag", "take the flag off"))
-            fix = fix.format(name=name)
-            can = f"{', '.join(f'({one})' for one in allowed)}, or no flag ({reason})"
-            brief = f"'{name}' cannot be ({flag}): {reason}"
-            details = Details(where=where, brief=brief, word=name, fix=fix)
-            got = f"the flag ({flag}) of '{name}'"
-            mistakes.report(SpecError(explain(where, got, can, fix), details))
-        drawn = sorted(eq.identifiers & _DRAWS)
-        if eq.type == SUBEXPRESSION and drawn and "constant over dt" not in eq.flags:
-            brief = f"'{name}' would be drawn anew wherever it is read, since it uses {drawn[0]}()"
-            fix = f"write ({', '.join([*eq.flags, 'constant over dt'])}) after it"
-            details = Details(where=where, brief=brief, word=name, fix=fix)
-            mistakes.report(SpecError(f"{where}: {brief}; {fix}: one draw a step", details))
-        if "shared" in eq.flags and eq.type == SUBEXPRESSION:
-            own = sorted(eq.identifiers & {"i", *_not_shared(equations)})
-            if own:
-                brief = f"'{name}' cannot be (shared): every neuron has its own '{own[0]}'"
-                details = Details(where=where, brief=brief, word=name, fix="take the flag off")
-                mistakes.report(SpecError(f"{where}: {brief}; take the flag off", details))
+        for brief, fix in _wrong_flags(name, eq, equations):
+            mistakes.report(mistake(where, brief, fix, word=name))
 
 
-def _not_shared(equations: Equations) -> set[str]:
-    return {name for name, eq in equations.items() if "shared" not in eq.flags}
+def _wrong_flags(name: str, eq: SingleEquation, equations: Equations) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the flags of an equation, and what to write instead."""
+    allowed = _NEURON_FLAGS[eq.type]
+    for flag in [flag for flag in eq.flags if flag not in allowed]:
+        reason, fix = _WHY_NOT.get(flag, ("there is no such flag", "take the flag off"))
+        brief = f"'{name}' cannot be ({flag}), only ({'), ('.join(allowed)}): {reason}"
+        yield brief, fix.format(name=name)
+    if eq.type != SUBEXPRESSION:
+        return
+    drawn = sorted(eq.identifiers & _DRAWS)
+    if drawn and "constant over dt" not in eq.flags:
+        yield (
+            f"'{name}' uses {drawn[0]}(), which is drawn not once a step, but wherever it is read",
+            f"write ({', '.join([*eq.flags, 'constant over dt'])}) after it",
+        )
+    each = {other for other, one in equations.items() if "shared" not in one.flags}
+    own = sorted(eq.identifiers & {"i", *each})
+    if own and "shared" in eq.flags:
+        yield (
+            f"'{name}' cannot be (shared): every neuron has its own '{own[0]}'",
+            "take the flag off",
+        )
 
 
 def check_start(eq: SingleEquation, value: object, where: str) -> None:
-    """Refuse a value at the start that a variable's type does not hold.
-
-    Raises
-    ------
-    SpecError
-        If an integer would start between two whole numbers, or a boolean at neither 0 nor 1.
-    """
+    """Refuse a value at the start that an integer or a boolean does not hold."""
     number = float(np.asarray(value))
     allowed = {"integer": "a whole number", "boolean": "0 or 1"}.get(eq.var_type, "")
     fits = number in (0, 1) if eq.var_type == "boolean" else number.is_integer()
@@ -112,69 +102,25 @@ def check_start(eq: SingleEquation, value: object, where: str) -> None:
         raise SpecError(explain(where, f"{number:g}", allowed))
 
 
-def check_declared_only(equations: Equations, where: str, what: str) -> None:
-    """Refuse equations, flags and types where numbers are only declared.
-
-    Raises
-    ------
-    SpecError
-        For anything but declarations such as ``x : 1``.
-    """
+def check_declared_only(equations: Equations, where: str, *, rates: bool = False) -> None:
+    """Refuse types, flags and equations, or where `rates` are allowed all but differential ones."""
     for name, eq in equations.items():
-        if eq.type != PARAMETER or eq.flags or eq.var_type != "float":
-            brief = f"'{name}' has an equation, a flag or a type"
-            reason = f"{what} keeps one number for each, which its statements set"
-            message = f"{where}: {brief}; expected declarations such as '{name} : 1' ({reason})"
-            mistakes.report(SpecError(message, Details(where=where, brief=brief, word=name)))
-
-
-def check_traces(equations: Equations, where: str) -> None:
-    """Refuse subexpressions, flags and types in the equations of traces.
-
-    Raises
-    ------
-    SpecError
-        For anything but differential equations and declarations of numbers.
-    """
-    for name, eq in equations.items():
-        if eq.type == SUBEXPRESSION or eq.flags or eq.var_type != "float":
-            message = (
-                f"{where}: trace '{name}' has a flag or a type, or is a subexpression; expected "
-                f"'d{name}/dt = -{name}/tau : 1' or '{name} : 1' (traces are integrated exactly "
-                "in every step, whatever their flags)"
-            )
-            mistakes.report(SpecError(message, Details(word=name)))
+        allowed = (PARAMETER, DIFFERENTIAL_EQUATION) if rates else (PARAMETER,)
+        if eq.type not in allowed or eq.flags or eq.var_type != "float":
+            rate = f"'d{name}/dt = -{name}/tau : 1' or " if rates else ""
+            what = f"trace '{name}'" if rates else f"'{name}'"
+            brief = f"{what} has a flag, a type or an equation that is not allowed here"
+            mistakes.report(mistake(where, brief, word=name, expected=f"{rate}'{name} : 1'"))
 
 
 def wrong_letters(code: str, where: str) -> list[SpecError]:
     """List the letters of code that Brian2 and Python, or their readers, take for others."""
-    plain = settle.blanked(code)
-    strange = [at for at, letter in enumerate(plain) if letter > "~" and not letter.isspace()]
-    if not strange:
-        return []
-    at = strange[0]
-    letter = plain[at]
-    brief = f"the letter {letter!r} ({ascii(letter)[1:-1]}) cannot stand in code"
-    fix = "write names with the letters a to z, and numbers with the digits 0 to 9"
-    details = Details(where=where, brief=brief, code=code, span=(at, at + 1), fix=fix)
-    return [SpecError(f"{where}: {brief}; {fix}", details)]
-
-
-def check_whole(name: str, eq: SingleEquation, known: Mapping, where: str) -> None:
-    """Refuse a subexpression of type integer whose value is none.
-
-    Raises
-    ------
-    SpecError
-        With the way to make it whole.
-    """
-    if eq.type != SUBEXPRESSION or eq.var_type != "integer":
-        return
-    if brian_ast(eq.expr.code, {**DEFAULT_FUNCTIONS, **known}).dtype != "integer":
-        fix = f"write {name} = int({eq.expr.code}) : integer, or the unit 1 in place of the type"
-        details = Details(where=where, word=name, fix=fix, brief=f"'{name}' is no whole number")
-        got, allowed = repr(eq.expr.code), "a value of type integer, which it has"
-        raise SpecError(explain(where, got, allowed, fix), details)
+    for at, letter in enumerate(settle.blanked(code)):
+        if letter > "~" and not letter.isspace():
+            brief = f"the letter {letter!r} ({ascii(letter)[1:-1]}) cannot stand in code"
+            fix = "write names with the letters a to z, and numbers with the digits 0 to 9"
+            return [mistake(where, brief, fix, code=code, span=(at, at + 1))]
+    return []
 
 
 def kind(variable: object) -> str:
@@ -188,70 +134,90 @@ def whole_names(variables: Mapping) -> set[str]:
     return {name for name, variable in variables.items() if kind(variable) == "integer"}
 
 
-def is_condition(code: str, known: Mapping) -> bool:
-    """Tell whether an expression is a condition, whatever its units."""
-    try:
-        tree = brian_ast(settle.expression(code).strip(), {**DEFAULT_FUNCTIONS, **known})
-    except Exception:  # of many kinds, and said by other checks
-        return False
-    return tree.dtype == "boolean"
+#: Operators that make something else of a value of a type.
+_NOT_OF = {"integer": ("/=",), "boolean": ("+=", "-=", "*=", "/=")}
 
 
-def wrong_types(code: str, known: Mapping, where: str, given: str) -> list[SpecError]:
+def wrong_types(code: str, usable: Mapping, where: str, given: str) -> list[SpecError]:
     """List what settled `code` assigns to an integer or a boolean, and is none.
 
-    Parameters
-    ----------
-    code : str
-        Settled statements.
-    known : mapping of str to Variable
-        All that they use.
-    where : str
-        Named in error messages.
-    given : str
-        The statements as they were written, to mark mistakes in.
-
-    Returns
-    -------
-    list of SpecError
-        One for each wrong assignment.
+    Mistakes are marked in the statements as they were `given`.
     """
-    wrong, known, new = [], dict(known), set[str]()
+    wrong, usable, new = [], dict(usable), set[str]()
     several = False  # whether a number of each neuron's own was set already
     for name, operator, value in settle.read(code) or ():
         try:
-            tree = brian_ast(value, known)
+            tree = brian_ast(value, usable)
         except Exception:  # of many kinds, and said by other checks
             continue
-        if name not in known:
-            known[name] = Variable(name=name, dtype=TYPES[tree.dtype], scalar=tree.scalar)
+        if name not in usable:
+            usable[name] = Variable(name=name, dtype=TYPES[tree.dtype], scalar=tree.scalar)
             new.add(name)
             several = several or not tree.scalar
             continue
-        wanted, fix = kind(known[name]), f"set a new name, such as 'next_{name}', instead"
+        wanted, fix = kind(usable[name]), f"set a new name, such as 'next_{name}', instead"
         brief = allowed = ""
         if wanted != "float" and (tree.dtype != wanted or operator in _NOT_OF[wanted]):
-            allowed = f"a value of type {wanted}, which '{name}' has"
-            brief = f"'{name}' is of type {wanted}"
+            brief, allowed = f"'{name}' is of type {wanted}", f"a value of type {wanted}"
             if name not in new:
                 fix = f"write {name} = {'int(...)' if wanted == 'integer' else 'x > 0'}"
-        elif name in new and known[name].scalar and (several or not tree.scalar):
+        elif name in new and usable[name].scalar and (several or not tree.scalar):
             brief = f"'{name}' is one number for all, and cannot be set again"
             allowed = f"'{name}' as it was set, one number for all"
-        several = several or not known[name].scalar
+        several = several or not usable[name].scalar
         if brief:
-            details = Details(
-                where=where,
-                code=given,
-                span=diagnose.name_at(name, given),
-                word=name,
-                brief=brief,
-                fix=fix,
-            )
-            got = repr(f"{name} {operator} {value}")
-            wrong.append(SpecError(explain(where, got, allowed, fix), details))
+            texts = {"found": repr(f"{name} {operator} {value}"), "expected": allowed}
+            wrong.append(mistake(where, brief, fix, code=given, word=name, **texts))
     return wrong
 
 
-#: Operators that make something else of a value of a type.
-_NOT_OF = {"integer": ("/=",), "boolean": ("+=", "-=", "*=", "/=")}
+#: Methods that never refuse equations without noise.
+_EXPLICIT = ("euler", "heun", "milstein", "rk2", "rk4")
+
+#: Methods that solve the equations instead of stepping along them.
+_EXACT = ("exact", "linear")
+
+
+@mistakes.going_on()
+def check_method(method: str, equations: Equations, usable: Mapping, where: str) -> None:
+    """Refuse a method that is unknown, or cannot integrate equations of `usable` variables."""
+    # those of the GNU Scientific Library need it installed, and are not there on every backend
+    methods = [name for name in StateUpdateMethod.stateupdaters if not name.startswith("gsl")]
+    if method not in methods:
+        raise unknown(f"{where}: unknown method", method, methods)
+    if reason := _refusal(method, equations, usable):
+        other = "heun" if _refusal("euler", equations, usable) else "euler"  # which takes any noise
+        raise _cannot(method, reason, other, where)
+
+
+def _cannot(method: str, reason: str, other: str, where: str) -> SpecError:
+    fix = f"write method='{other}'"
+    brief = f"method '{method}' cannot integrate the equations: {reason}"
+    return mistake(where, brief, fix, word=method)
+
+
+def _refusal(method: str, equations: Equations, usable: Mapping) -> str:
+    """Say why a method cannot integrate equations; nothing if it can."""
+    if method in _EXPLICIT and not equations.is_stochastic:
+        return ""
+    variables = {**DEFAULT_FUNCTIONS, **usable}
+    try:
+        if method in _EXACT and not equations.is_stochastic:
+            get_linear_system(equations, variables)  # solving it takes seconds
+        else:
+            StateUpdateMethod.apply_stateupdater(equations, variables, method)
+    except UnsupportedEquationsException as error:
+        return one_line(error).rstrip(".")
+    except Exception:  # of many kinds: equations that other checks refuse
+        return ""
+    return ""
+
+
+def solve(method: str, equations: Equations, usable: Mapping, where: str) -> None:
+    """Solve equations whose method does so, which takes seconds: some linear ones cannot be."""
+    try:
+        if method in _EXACT:
+            variables = {**DEFAULT_FUNCTIONS, **usable}
+            StateUpdateMethod.apply_stateupdater(equations, variables, method)
+    except Exception as error:  # of many kinds
+        raise _cannot(method, one_line(error).rstrip("."), "euler", where) from error

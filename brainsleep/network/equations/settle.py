@@ -1,18 +1,15 @@
 """Code as it is run: comments, joined lines, semicolons and whole numbers settled, once.
 
-The checks look at what these functions return, and `brainsleep.network.assemble` composes networks
-of it, so what is checked is what is run. Specifications keep the text as it was written.
-
-Brian2 cuts statements at every line end and semicolon, in comments and brackets too, and computes
-with 32-bit integers where no floating-point number is in sight. Code that it reads as it is meant
-comes back as it is, since the code is part of a run's id; anything else is written anew.
+Brian2 cuts statements at every line end and semicolon, and computes with 32-bit integers where no
+floating-point number is in sight. Code that it reads as it is meant comes back as it is.
 """
 
 from __future__ import annotations
 
 import ast
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from brian2 import Equations, Quantity
@@ -45,14 +42,11 @@ def joined(code: str) -> str:
 
     A line goes on inside brackets and after a backslash.
     """
-    letters, depth = list(blanked(code)), 0
-    for at, letter in enumerate(letters):
+    code = re.sub(r"\\[ \t\r]*\n", lambda end: " " * len(end[0]), blanked(code))
+    letters, depth = list[str](), 0
+    for letter in code:
         depth = max(depth + (letter in "([{") - (letter in ")]}"), 0)
-        if letter == "\\" and "".join(letters[at + 1 :]).lstrip(" \t\r")[:1] == "\n":
-            letters[at] = " "
-            letters[letters.index("\n", at)] = " "
-        elif letter == "\n" and depth:
-            letters[at] = " "
+        letters.append(" " if letter == "\n" and depth else letter)
     return "".join(letters)
 
 
@@ -62,72 +56,44 @@ def tidy(code: str) -> str:
 
 
 def statements(code: str, whole: Iterable[str] = ()) -> str:
-    """Settle a block of statements.
+    """Settle statements, which lines or semicolons part; `whole` names integers besides `INDICES`.
 
-    Parameters
-    ----------
-    code : str
-        Statements, one a line or separated by semicolons.
-    whole : iterable of str
-        Names of variables that are whole numbers, besides `INDICES`.
-
-    Returns
-    -------
-    str
-        What Brian2 reads as these statements. Of a block that cannot be read only the lines are
-        settled.
+    Of a block that Brian2 cannot read only the lines are settled.
     """
-    plain = _one_a_line(code)
+    parts = (" ".join(part.split()) for part in re.split(r"[;\n]", joined(code)))
+    plain = "\n".join(filter(None, parts))
     meant = read(plain)
     if meant is None:
         return plain
     names, settled = {*INDICES, *whole}, list[Statement]()
-    for name, operator, value in meant:
-        found = _in_floats(value, names, exact=False)
-        if found != value and name in names and _is_whole(value, names):
-            found = f"int({found})"
-        if operator[:-1] in ("**", "//", "%"):  # C++ has no such operators, or not for all numbers
-            operator, found = "=", f"{name} {operator[:-1]} ({found})"
-        if operator == "=" and _is_whole(found, names):
+    for name, sign, value in meant:
+        new = _in_floats(value, names)
+        if new != value and name in names and _is_integer(_typed(value, names)):
+            new = f"int({new})"
+        if sign[:-1] in ("**", "//", "%"):  # C++ has no such operators, or not for all numbers
+            sign, new = "=", f"{name} {sign[:-1]} ({new})"
+        if sign == "=" and _is_integer(_typed(new, names)):
             names.add(name)
-        settled.append((name, operator, found))
+        settled.append((name, sign, new))
     if settled != meant:
         return "\n".join(" ".join(statement) for statement in settled)
     written = tidy(code)
     return written if read(written) == meant else plain
 
 
-def _one_a_line(code: str) -> str:
-    parts = (" ".join(part.split()) for part in re.split(r"[;\n]", joined(code)))
-    return "\n".join(filter(None, parts))
-
-
 def read(code: str) -> list[Statement] | None:
     """Read statements as Brian2 does; return None if it cannot."""
     try:
-        found = [parse_statement(line) for line in re.split(r"[;\n]", code) if line]
+        parts = [parse_statement(line) for line in re.split(r"[;\n]", code) if line]
     except Exception:  # of many kinds
         return None
-    return [(name, operator, " ".join(value.split())) for name, operator, value, _ in found]
+    return [(name, sign, " ".join(value.split())) for name, sign, value, _ in parts]
 
 
 def expression(code: str, whole: Iterable[str] = ()) -> str:
-    """Settle an expression, which may go over several lines.
-
-    Parameters
-    ----------
-    code : str
-        The expression.
-    whole : iterable of str
-        As of `statements`.
-
-    Returns
-    -------
-    str
-        The expression in one line.
-    """
+    """Settle an expression, which may go over several lines; `whole` as of `statements`."""
     plain = code if not {"#", "\n", "\\"} & set(code) else " ".join(joined(code).split())
-    return _in_floats(plain, {*INDICES, *whole}, exact=False)
+    return _in_floats(plain, {*INDICES, *whole})
 
 
 def equations(text: str) -> str:
@@ -148,7 +114,6 @@ def equations(text: str) -> str:
 
 
 def _equation(name: str, eq: SingleEquation, code: str) -> str:
-    """Write one equation."""
     if eq.var_type == "integer" and eq.expr and code != eq.expr.code:
         code = f"int({code})"
     left = f"d{name}/dt" if eq.type == "differential equation" else name
@@ -162,10 +127,6 @@ def whole_variables(parsed: Equations) -> set[str]:
     return {name for name, eq in parsed.items() if eq.var_type == "integer"}
 
 
-# --------------------------------------------------------------------------------------------
-# Whole numbers
-
-
 def _typed(code: str, whole: Iterable[str]) -> ast.expr | None:
     """Parse an expression, with Brian2's type of every part of it; None if it cannot be read."""
     numbers = {name: Variable(name=name, dtype=np.int32) for name in whole}
@@ -175,71 +136,51 @@ def _typed(code: str, whole: Iterable[str]) -> ast.expr | None:
         return None
 
 
-def _is_whole(code: str, whole: Iterable[str]) -> bool:
-    return getattr(_typed(code, whole), "dtype", "") == "integer"
-
-
-def _in_floats(code: str, whole: set[str], *, exact: bool) -> str:
+def _in_floats(code: str, whole: set[str], *, exact: bool = False) -> str:
     """Have an expression compute in floating-point numbers where integers would be wrong.
 
-    Parameters
-    ----------
-    code : str
-        The expression.
-    whole : set of str
-        Names of whole numbers.
-    exact : bool
-        Whether numbers that stand by themselves are computed exactly, as those in differential
-        equations are.
-
-    Returns
-    -------
-    str
-        The expression, as it was if there is nothing to change.
+    `exact`: numbers that stand by themselves are computed exactly, as in differential equations.
     """
     tree = None if "\n" in code else _typed(code.strip(), whole)
     if tree is None:
         return code
     floats = _Floats(exact)
     new = floats.visit(tree)
-    return ast.unparse(new) if floats.changed else code
+    return ast.unparse(new) if floats.made else code
 
 
 class _Floats(ast.NodeTransformer):
-    """Write parts of an expression anew, so that they are computed in floating-point numbers."""
+    """Change parts of an expression, so that they are computed in floating-point numbers."""
 
     def __init__(self, exact: bool):
-        self._exact, self._made = exact, list[ast.expr]()
-
-    @property
-    def changed(self) -> bool:
-        """Whether any part was written anew."""
-        return bool(self._made)
+        self.exact, self.made = exact, list[ast.expr]()
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        constant = _is_constant(node)
-        if constant and self._exact:
+        kinds = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+        constant = all(isinstance(part, kinds) for part in ast.walk(node))
+        if constant and self.exact:
             return node
+        power = isinstance(node.op, ast.Pow)
+        natural = isinstance(node.right, ast.Constant) or _is_truth(node.right)
         wrong = (_is_integer(node.left) and _is_integer(node.right)) and (
-            (isinstance(node.op, ast.Pow) and not _is_natural(node.right))  # 10**-3 is cut to 0
+            (power and not natural)  # 10**-3 is cut to 0
             or (not constant and _size(node) >= _TOO_LARGE)
         )
         self.generic_visit(node)
         if wrong:
             node.left = self._as_float(node.left)
-            if not isinstance(node.op, ast.Pow):
-                node.right = self._as_float(node.right)
-            self._made.append(node)
+            node.right = node.right if power else self._as_float(node.right)
+            self.made.append(node)
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Keep bounds of an integer as they are: compiled code makes them integers, too."""
         self.generic_visit(node)
         match node:
-            case ast.Call(func=ast.Name(id="clip"), args=[value, *bounds]) if _is_integer(value):
-                if not all(map(_is_integer, bounds)):
+            case ast.Call(func=ast.Name(id="clip"), args=[value, *bounds]):
+                if _is_integer(value) and not all(map(_is_integer, bounds)):
                     node.args[0] = self._as_float(value)
-                    self._made.append(node)
+                    self.made.append(node)
         return node
 
     def _as_float(self, node: ast.expr) -> ast.expr:
@@ -247,23 +188,12 @@ class _Floats(ast.NodeTransformer):
         match node:
             case ast.Constant(value=int(value)) if value < 2**53:
                 return ast.Constant(float(value))
-        if any(node is made for made in self._made):
-            return node
-        return ast.Call(ast.Name("floor"), [node], [])
+        made = any(node is one for one in self.made)
+        return node if made else ast.Call(ast.Name("floor"), [node], [])
 
 
-def _is_integer(node: ast.expr) -> bool:
+def _is_integer(node: ast.expr | None) -> bool:
     return getattr(node, "dtype", "") == "integer"
-
-
-def _is_constant(node: ast.expr) -> bool:
-    """Tell whether a part is made of numbers alone."""
-    kinds = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
-    return all(isinstance(part, kinds) for part in ast.walk(node))
-
-
-def _is_natural(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) or _is_truth(node)
 
 
 def _is_truth(node: ast.expr) -> bool:
@@ -272,6 +202,17 @@ def _is_truth(node: ast.expr) -> bool:
         case ast.Call(func=ast.Name(id="int"), args=[value]):
             return getattr(value, "dtype", "") == "boolean"
     return False
+
+
+#: How large, at most, an operation makes two integers of some size.
+_SIZES: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Mult: operator.mul,
+    ast.Add: operator.add,
+    ast.Sub: operator.add,
+    ast.Pow: lambda left, right: left ** min(right, 64),
+    ast.Mod: lambda left, right: right,
+    ast.FloorDiv: lambda left, right: left,
+}
 
 
 def _size(node: ast.expr) -> float:
@@ -283,14 +224,6 @@ def _size(node: ast.expr) -> float:
             return _MOST_NEURONS
         case ast.UnaryOp(operand=operand):
             return _size(operand)
-        case ast.BinOp(op=ast.Mult(), left=left, right=right):
-            return _size(left) * _size(right)
-        case ast.BinOp(op=ast.Add() | ast.Sub(), left=left, right=right):
-            return _size(left) + _size(right)
-        case ast.BinOp(op=ast.Pow(), left=left, right=right):
-            return _size(left) ** min(_size(right), 64)
-        case ast.BinOp(op=ast.Mod(), right=right):
-            return _size(right)
-        case ast.BinOp(op=ast.FloorDiv(), left=left):
-            return _size(left)
+        case ast.BinOp(op=op, left=left, right=right) if type(op) in _SIZES:
+            return _SIZES[type(op)](_size(left), _size(right))
     return 1 if _is_truth(node) else _USUAL
