@@ -12,15 +12,9 @@ import numpy as np
 from ...errors import BrainsleepError
 from ...network.spec import NetworkSpec
 from ...run.request import Answer
-from ...run.segment import (
-    Capacity,
-    Recording,
-    Segment,
-    check_complete,
-    counts_of_slots,
-    timing,
-)
-from ...run.state import State, finished_arrays
+from ...run.segment import Capacity, Segment, timing
+from ...run.state import State
+from ..brian.backend import answer_of
 from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
 from . import cache, exchange, standalone
@@ -49,7 +43,6 @@ class CppBackend(CompiledBackend):
         return build(self.spec, self.capacity, self._report)
 
     def _started(self, synapses: Synapses) -> Program:
-        """Start the program."""
         self._check_whole()
         return Program(self.directory, self._layout, synapses)
 
@@ -79,43 +72,15 @@ class CppBackend(CompiledBackend):
 
     def _taken(self, state: State, segment: Segment, out: dict[str, np.ndarray]) -> Answer:
         """Make state and recording of the arrays that a segment ends with."""
-        check_complete(int(out["steps"][0]), segment)
-        duration = float(segment.starts[-1] * self.spec.dt)
-        arrays = {name: out[name].astype(float, copy=False) for name in state.arrays}
-        arrays = finished_arrays(arrays, duration)
-        counts, spikes = {}, {}
-        for group in (p.name for p in self.spec.populations if p.spikes):
-            size = self.spec.population(group).size
-            recorded = out[f"{group}:counts"].reshape(-1, size)
-            counts[group] = counts_of_slots(recorded, out[f"{group}.spike_count"])
-            at = np.rint(out[f"{group}:t"] / float(self.spec.dt)).astype(np.int64)
-            spikes[group] = (at, out[f"{group}:i"])
-        return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
+        return answer_of(self.spec, state, segment, int(out["steps"][0]), out.__getitem__)
 
 
 def build(
     spec: NetworkSpec, capacity: Capacity, report: Callable[[str], None] = lambda message: None
 ) -> Path:
-    """Compile the C++ program of `spec`, or find it in the cache.
+    """Compile the C++ program of `spec`, or find it in the cache; return its folder.
 
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    capacity : Capacity
-        Largest segment it must run.
-    report : callable
-        Told when something is compiled.
-
-    Returns
-    -------
-    Path
-        Folder with the program ``main`` and ``layout.json``.
-
-    Raises
-    ------
-    BackendError
-        If the code does not compile, or the cache cannot be written.
+    Raises `BackendError` if the code does not compile, or the cache cannot be written.
     """
 
     def make(folder: Path) -> dict:

@@ -10,13 +10,7 @@ from . import cache
 
 
 class CompiledBackend(Backend):
-    """A standalone program, compiled once for a network and called for every segment.
-
-    Attributes
-    ----------
-    directory : Path
-        Folder with the program ``main``.
-    """
+    """A standalone program: `directory` holds ``main``, compiled once for a network."""
 
     no_hooks = (
         "a standalone program cannot call Python; use --backend cython or numpy, or write the hook "

@@ -117,54 +117,33 @@ std::_Exit(0);
 
 
 def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
-    """Write the C++ for a network.
+    """Write the C++ for a network, made on Brian2's C++ standalone device.
 
-    Parameters
-    ----------
-    network : BrianNetwork
-        The network, made on the standalone device.
-    device : Device
-        Brian2's C++ standalone device.
-
-    Returns
-    -------
-    layout : dict
-        ``synapses``, ``inputs``, ``outputs``: lists of (key, dtype) in the order of the files.
-    load, before_run, save : str
-        C++ for the places ``main`` (after the network is set up), ``before_network_run`` and
-        ``before_end``.
+    Returns the layout, (key, dtype) in the order of the files ``synapses``, ``inputs`` and
+    ``outputs``, and C++ for ``main`` (after the network is set up), ``before_network_run`` and
+    ``before_end``.
     """
-    files = _Files(device)
+    files = _Files(network, device)
     for plan in network.plan.groups:
-        variables = network.groups[plan.name].variables
-        for name in plan.parameters:
-            files.read_fixed(f"{plan.name}.{name}", variables[name], 1)
-        for name in plan.state:
-            files.read_fixed(f"{plan.name}.{name}", variables[name], plan.size)
-            files.write_fixed(f"{plan.name}.{name}", variables[name], plan.size)
-        files.load.append(f"{files.name_of(variables['slot_index'])}[0] = -1;")
-        if plan.threshold:
-            _recordings(files, network, plan)
+        files.add_group(plan)
     for part in network.plan.synapses:
-        _synapses(files, network, part)
+        files.add_synapses(part)
     for name, clock in network.event_clocks.items():
         files.inputs.append((f"clock:{name}", "float64"))
         files.load.append(f"read_times({clock.name});")
     for name, array in network.slot_values.items():
         files.inputs.append((f"slots:{name}", "float64"))
         files.load.append(f'read_fixed({name}_values, {array.values.size}, false, "{name}");')
-    files.load.append("fclose(given);")
-    files.save.append(_SAVE_EPILOGUE)
     layout = {"synapses": files.synapses, "inputs": files.inputs, "outputs": files.outputs}
-    load = [_PROLOGUE, *files.connect, "fclose(given);", _WAIT, *files.load]
-    return layout, "\n".join(load), _STOP, "\n".join(files.save)
+    load = [_PROLOGUE, *files.connect, "fclose(given);", _WAIT, *files.load, "fclose(given);"]
+    return layout, "\n".join(load), _STOP, "\n".join([*files.save, _SAVE_EPILOGUE])
 
 
 class _Files:
     """The C++ of all files as it is put together, and the order of what is in them."""
 
-    def __init__(self, device):
-        self._device = device
+    def __init__(self, network: BrianNetwork, device):
+        self._network, self._device = network, device
         self.synapses: list[tuple[str, str]] = []
         self.inputs: list[tuple[str, str]] = [("run", "int64")]
         self.outputs: list[tuple[str, str]] = [("steps", "int64")]
@@ -177,83 +156,77 @@ class _Files:
         ]
         self.save = [_SAVE_PROLOGUE, "write_values(step_clock.timestep, sizeof(int64_t), 1);"]
 
-    def name_of(self, variable) -> str:
-        """Name a variable's array in C++."""
-        return self._device.get_array_name(variable, access_data=False)
+    def _array(self, key: str) -> str:
+        """Name an array in C++."""
+        return self._device.get_array_name(self._network.variable(key), access_data=False)
 
-    def read_fixed(self, key: str, variable, size: int, exactly: bool = True) -> None:
-        """Read an array of a size that is compiled in, or at most that size."""
-        self.inputs.append((key, np.dtype(variable.dtype).name))
-        name = self.name_of(variable)
-        self.load.append(f'read_fixed({name}, {size}, {str(exactly).lower()}, "{key}");')
+    def _typed(self, key: str) -> tuple[str, str]:
+        return key, np.dtype(self._network.variable(key).dtype).name
 
-    def read_connectivity(self, key: str, variable) -> None:
-        """Read an array of indices, once for all segments."""
-        self.synapses.append((key, np.dtype(variable.dtype).name))
-        self.connect.append(f"read_vector({self.name_of(variable)});")
+    def _read(self, key: str, size: int | None) -> None:
+        """Read an array of a size that is compiled in, or of any."""
+        self.inputs.append(self._typed(key))
+        target = self._array(key)
+        fixed = f'read_fixed({target}, {size}, true, "{key}");'
+        self.load.append(f"read_vector({target});" if size is None else fixed)
 
-    def read_vector(self, key: str, variable) -> None:
-        """Read an array of any size."""
-        self.inputs.append((key, np.dtype(variable.dtype).name))
-        self.load.append(f"read_vector({self.name_of(variable)});")
+    def _write(self, key: str, size: int | None) -> None:
+        """Write an array of a size that is compiled in, or of any."""
+        self.outputs.append(self._typed(key))
+        pointer, count = self._array(key), str(size)
+        if size is None:
+            pointer, count = f"{pointer}.data()", f"{pointer}.size()"
+        self.save.append(f"write_values({pointer}, sizeof(*({pointer})), {count});")
 
-    def write_fixed(self, key: str, variable, size: int) -> None:
-        """Write an array of a size that is compiled in."""
-        self._write(key, variable, self.name_of(variable), str(size))
-
-    def write_vector(self, key: str, variable) -> None:
-        """Write an array of any size."""
-        vector = self.name_of(variable)
-        self._write(key, variable, f"{vector}.data()", f"{vector}.size()")
-
-    def write_rows(self, key: str, variable) -> None:
-        """Write a two-dimensional array of any size, whose rows lie apart."""
-        self.outputs.append((key, np.dtype(variable.dtype).name))
-        rows = self.name_of(variable)
+    def add_group(self, plan: GroupPlan) -> None:
+        """Exchange the arrays of neurons, and what is recorded of them."""
+        for name in plan.parameters:
+            self._read(f"{plan.name}.{name}", 1)
+        for name in plan.state:
+            self._read(f"{plan.name}.{name}", plan.size)
+            self._write(f"{plan.name}.{name}", plan.size)
+        self.load.append(f"{self._array(f'{plan.name}.slot_index')}[0] = -1;")
+        if not plan.threshold:
+            return
+        self._write(f"{plan.name}.spike_count", plan.size)
+        key = f"{plan.name}:counts.spike_count"  # two-dimensional, and its rows lie apart
+        self.outputs.append(self._typed(key))
+        rows = self._array(key)
         self.save.append(
             f"write_count((size_t){rows}.n*{rows}.m); "
             f"for (int r = 0; r < {rows}.n; r++) "
             f"write_some(&{rows}(r, 0), sizeof({rows}(r, 0)), {rows}.m);"
         )
+        for name in ("i", "t"):
+            self._write(f"{plan.name}:raster.{name}", None)
 
-    def _write(self, key: str, variable, pointer: str, count: str) -> None:
-        self.outputs.append((key, np.dtype(variable.dtype).name))
-        self.save.append(f"write_values({pointer}, sizeof(*({pointer})), {count});")
-
-
-def _recordings(files: _Files, network: BrianNetwork, plan: GroupPlan) -> None:
-    count = network.groups[plan.name].variables["spike_count"]
-    files.write_fixed(f"{plan.name}.spike_count", count, plan.size)
-    recorded = network.counters[plan.name].variables["spike_count"]
-    files.write_rows(f"{plan.name}:counts", recorded)
-    raster = network.rasters[plan.name].variables
-    for name in ("i", "t"):
-        files.write_vector(f"{plan.name}:{name}", raster[name])
-
-
-def _synapses(files: _Files, network: BrianNetwork, plan: SynapsePlan) -> None:
-    variables = network.groups[plan.name].variables
-    for name in plan.parameters:
-        files.read_fixed(f"{plan.name}.{name}", variables[name], 1)
-    for name in ("_synaptic_pre", "_synaptic_post"):
-        files.read_connectivity(f"{plan.name}.{name}", variables[name])
-    for name in plan.state:
-        files.read_vector(f"{plan.name}.{name}", variables[name])
-    pre, post = (files.name_of(variables[f"_synaptic_{end}"]) for end in ("pre", "post"))
-    outgoing, incoming = (files.name_of(variables[f"N_{end}"]) for end in ("outgoing", "incoming"))
-    files.connect += [
-        f'check_order({pre}, {post}, "{plan.name}");',
-        f"{files.name_of(variables['N'])}[0] = {pre}.size();",
-        f"std::fill({outgoing}.begin(), {outgoing}.end(), 0);",
-        f"std::fill({incoming}.begin(), {incoming}.end(), 0);",
-        f"for (int k : {pre}) {outgoing}[k]++;",
-        f"for (int k : {post}) {incoming}[k]++;",
-    ]
-    for path in network.groups[plan.name]._pathways:
-        files.connect.append(f"{path.name}.count();")
-        if path.prepost == "post":
-            files.connect.append(f"{path.name}.list({pre});")
-    if "zero_index" in variables:
-        files.connect.append(f"{files.name_of(variables['zero_index'])}.assign({pre}.size(), 0);")
-    for name in plan.state:
-        files.write_vector(f"{plan.name}.{name}", variables[name])
+    def add_synapses(self, plan: SynapsePlan) -> None:
+        """Read the connectivity, once for all segments; exchange the arrays of synapses."""
+        for name in plan.parameters:
+            self._read(f"{plan.name}.{name}", 1)
+        for name in plan.state:
+            self._read(f"{plan.name}.{name}", None)
+            self._write(f"{plan.name}.{name}", None)
+        ends = [f"{plan.name}._synaptic_{end}" for end in ("pre", "post")]
+        pre, post = map(self._array, ends)
+        self.synapses += map(self._typed, ends)
+        self.connect += [f"read_vector({pre});", f"read_vector({post});"]
+        outgoing, incoming, number = (
+            self._array(f"{plan.name}.{name}") for name in ("N_outgoing", "N_incoming", "N")
+        )
+        self.connect += [
+            f'check_order({pre}, {post}, "{plan.name}");',
+            f"{number}[0] = {pre}.size();",
+            f"std::fill({outgoing}.begin(), {outgoing}.end(), 0);",
+            f"std::fill({incoming}.begin(), {incoming}.end(), 0);",
+            f"for (int k : {pre}) {outgoing}[k]++;",
+            f"for (int k : {post}) {incoming}[k]++;",
+        ]
+        synapses = self._network.groups[plan.name]
+        for path in synapses._pathways:
+            self.connect.append(f"{path.name}.count();")
+            if path.prepost == "post":
+                self.connect.append(f"{path.name}.list({pre});")
+        if "zero_index" in synapses.variables:
+            index = self._array(f"{plan.name}.zero_index")
+            self.connect.append(f"{index}.assign({pre}.size(), 0);")

@@ -31,25 +31,11 @@ def words(size: int) -> int:
 
 @dataclass(frozen=True)
 class Array:
-    """An array in the memory of a replica.
+    """An array in the memory of a replica, ``"e.v"`` or ``"slots:stimulus_by_slot"``.
 
-    Parameters
-    ----------
-    key : str
-        What it holds, such as ``"e.v"`` or ``"slots:stimulus_by_slot"``.
-    dtype : str
-        NumPy's name of the type.
-    buffer : {"fixed", "state", "segment", "record"}
-        Connectivity; what a segment starts from and ends with; its stimuli and times; what is
-        recorded.
-    rows : str
-        What its number of rows depends on, such as ``"slots"`` or ``"synapses:ee"``; ``""`` for
-        one.
-    columns : int
-        Values a row.
-    offset : int
-        Where it begins, in bytes, if that is known when compiling: with one row. Others come
-        after these, where they have room at run time.
+    Its number of `rows` depends on ``"slots"`` or ``"synapses:ee"``; ``""`` is one row. The offset
+    in bytes is known when compiling with one row. Others come after these, where they have room at
+    run time.
     """
 
     key: str

@@ -35,11 +35,6 @@ class TorchBackend(Backend):
     On the CPU one thread is used: the same sums in the same order everywhere, and several runs side
     by side. Replicas run one after the other: layers are matrices already, and a batch of images
     fills them.
-
-    Raises
-    ------
-    BackendError
-        If there is no such device here.
     """
 
     spec: SurrogateNetwork
