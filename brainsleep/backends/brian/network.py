@@ -1,8 +1,7 @@
 """The only module that creates Brian2 groups: a `NetworkSpec` as one Brian2 network.
 
-The network runs one segment from t = 0 to its end. Code that a gate can switch off runs on a
-`SegmentClock` of its own, whose times are set for every segment; with the gate closed there are
-none, on every backend.
+It runs one segment from t = 0 to its end. Code that a gate can switch off runs on a clock of its
+own whose times are set for every segment; with the gate closed there are none, on every backend.
 """
 
 from __future__ import annotations
@@ -116,6 +115,7 @@ class BrianNetwork:
             self._slot_array(f"{gate}_gate", capacity.slots)
         for name in spec.process_names:
             self._slot_array(f"{name}_interval", capacity.slots, brian2.second)
+        self._namespace = {"slot_unit": _SLOT_UNIT, **self.slot_values}
         for group in self.plan.groups:
             self._add_group(group)
         for part in self.plan.synapses:
@@ -146,9 +146,6 @@ class BrianNetwork:
             self.event_clocks[name] = EventClock(room, name=f"{name}_clock")
         return self.event_clocks[name]
 
-    def _namespace(self) -> dict:
-        return {"slot_unit": _SLOT_UNIT, **self.slot_values}
-
     @staticmethod
     def _knowing_all(group):
         """Tell Brian2 what a subexpression depends on by way of others.
@@ -170,7 +167,7 @@ class BrianNetwork:
             reset=plan.reset or None,
             refractory=plan.refractory or False,
             clock=self.clock,
-            namespace=self._namespace(),
+            namespace=self._namespace,
             name=plan.name,
         )
         self.groups[plan.name] = self._knowing_all(group)
@@ -221,7 +218,7 @@ class BrianNetwork:
             **code,
             delay={k.removeprefix("on_"): 0 * brian2.ms for k in code},
             clock=self.clock,
-            namespace=self._namespace(),
+            namespace=self._namespace,
             name=plan.name,
         )
         if plan.on_post:  # all of it is gated: with the gate closed it need not run

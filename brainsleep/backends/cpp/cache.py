@@ -1,9 +1,7 @@
 """The cache of compiled programs: found by key, stored in one step, shared by processes, bounded.
 
-A program is a folder ``programs/KEY`` of the cache. It is made beside its place and renamed;
-processes that want the same program at once wait for the first. What has the name is whole unless
-something happened to it since: it is checked against its checksums, and made again if they differ.
-Programs that somebody else could have put there are not run.
+A program is a folder ``programs/KEY``, made beside its place and renamed; it is checked against its
+checksums, and made again if they differ. What somebody else could have put there is not run.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """C++ by which a standalone program reads segments and writes states.
 
-The program reads ``synapses.bin`` from its results folder, once, and for every segment
-``segment.bin``; it writes ``state.bin`` there: arrays one after the other in a fixed order (the
-layout), each as a 64-bit count and its values. Brian2's own writing of every array to a file of
-its own is skipped.
+A file holds arrays one after the other in a fixed order (the layout), each as a 64-bit count and
+its values. Brian2's own writing of every array to a file of its own is skipped.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""A standalone program that waits for segments, and several of them side by side.
+"""Backends whose network is a standalone program, compiled once, that waits for segments.
 
-It is started once, reads the connectivity, and for every segment makes a copy of itself (a fork)
-that reads ``segment.bin``, runs, writes ``state.bin`` and ends. A segment starts from what it is
-given and from nothing that happened before; starting a process and indexing synapses is paid once.
+It reads the connectivity, and makes a copy of itself (a fork) for every segment, which starts from
+what it is given and from nothing that happened before: start and indexing of synapses is paid once.
 """
 
 from __future__ import annotations
@@ -13,26 +12,51 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from multiprocessing.connection import wait
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ...errors import BackendError, SimulationError, explain
 from ...run.state import same_synapses
+from ..base import Backend
+from . import cache
 
 #: Free bytes a memory-backed folder must have to be used for the files of a program.
 _ROOM = 2**28
 
 Synapses = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
-
 #: Name, type and number of values of arrays in a file; -1 where the number stands before them.
 Order = Iterable[tuple[str, Any, int]]
+
+
+class CompiledBackend(Backend):
+    """A standalone program: `directory` holds ``main``, compiled once for a network."""
+
+    no_hooks = (
+        "a standalone program cannot call Python; use --backend cython or numpy, or write the hook "
+        "as equations"
+    )
+
+    def _build(self) -> None:
+        """Find the program in the cache, or compile it."""
+        started = time.perf_counter()
+        self.directory = self._obtain()
+        self.build_seconds += time.perf_counter() - started
+        self._layout = cache.layout(self.directory)
+
+    def _obtain(self) -> Path:
+        """Return the folder of the program."""
+        raise NotImplementedError
+
+    def _check_whole(self) -> None:
+        """Compile the program again if somebody cleared the cache meanwhile."""
+        if not cache.is_whole(self.directory):
+            CompiledBackend._build(self)
 
 
 class Process:
@@ -184,94 +208,17 @@ def _counted(order: Iterable, given: Mapping[str, np.ndarray]) -> Iterator[Any]:
         yield array.data if array.size else b""
 
 
-class Job(NamedTuple):
-    """One segment for a program: what makes the arrays it starts from, and an answer of the end."""
-
-    synapses: Synapses
-    steps: int
-    given: Callable[[], Mapping[str, np.ndarray]]
-    taken: Callable[[dict[str, np.ndarray]], Any]
-
-
-class Programs:
-    """Running programs of one network, for one connectivity or several.
-
-    A program serves every job of its connectivity, one at a time; it is kept from one call of
-    `run` to the next.
-    """
-
-    def __init__(self) -> None:
-        self.idle: list[Program] = []
-
-    def run(self, jobs: Sequence[Job], start: Callable[[Synapses], Program]) -> list[Any]:
-        """Run jobs side by side, not more at once than there are `cores`, long ones first.
-
-        Returns the answer of every job, or the `SimulationError` that came instead. Anything else,
-        an interrupt for example, ends all programs; those that serve none of the jobs are ended.
-        """
-        answers: list[Any] = [None] * len(jobs)
-        waiting = deque(sorted(range(len(jobs)), key=lambda k: -jobs[k].steps))
-        busy: dict[Program, int] = {}
-        before, self.idle, room = self.idle, [], cores()
-        try:
-            while waiting or busy:
-                if waiting and len(busy) < room:
-                    k = waiting.popleft()
-                    with _instead(answers, k):
-                        program = self._serving(jobs[k].synapses, before, start)
-                        busy[program] = k
-                        program.begin_with(jobs[k].given())
-                else:
-                    ready: list[Any] = wait(list[Any](busy))
-                    for program in ready:
-                        k = busy[program]
-                        with _instead(answers, k):
-                            arrays = program.arrays_at_end()
-                            self.idle.append(program)
-                            answers[k] = jobs[k].taken(arrays)
-                busy = {program: k for program, k in busy.items() if answers[k] is None}
-        except BaseException:
-            before += [*busy, *self.idle]
-            self.idle = []
-            raise
-        finally:
-            for program in before:
-                program.close()
-        return answers
-
-    def _serving(
-        self, synapses: Synapses, before: list[Program], start: Callable[[Synapses], Program]
-    ) -> Program:
-        """Return a program that has nothing to do, or a new one."""
-        for programs in (self.idle, before):
-            for place, program in enumerate(programs):
-                if program.serves(synapses):
-                    return programs.pop(place)
-        return start(synapses)
-
-
-@contextlib.contextmanager
-def _instead(answers: list[Any], k: int) -> Iterator[None]:
-    """Take an error of job `k` as its answer."""
-    try:
-        yield
-    except SimulationError as error:
-        answers[k] = error
-
-
 def cores() -> int:
     """Return how many programs may be at work at once: ``BRAINSLEEP_CORES``, or those to be had.
 
     Raises `BackendError` if that is not a whole number of at least 1.
     """
-    said = os.environ.get("BRAINSLEEP_CORES", "")
-    if said and not (said.isdigit() and int(said)):
-        raise BackendError(explain("BRAINSLEEP_CORES", repr(said), "a whole number of at least 1"))
-    if said:
-        return int(said)
+    given = os.environ.get("BRAINSLEEP_CORES", "")
+    if given and not (given.isdigit() and int(given)):
+        raise BackendError(explain("BRAINSLEEP_CORES", repr(given), "a whole number of at least 1"))
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return int(given or len(os.sched_getaffinity(0)))
+    return int(given or os.cpu_count() or 1)
 
 
 def _end(process: subprocess.Popen, folder: str, owner: int) -> None:

@@ -1,9 +1,7 @@
 """Brian2's C++ standalone device, with templates of its own for the parts that cost time.
 
-Brian2 still turns equations and statements into C++. Some of its templates, the frames around that
-code, are replaced (``brainsleep/backends/cpp/templates/``): the main loop, synapses (an index by
-neuron in place of queues, since there are no delays), thresholds, and the frame that lets all code
-be compiled as one file. ``docs/performance.md`` says what each is worth.
+Those are the main loop, synapses (an index by neuron in place of queues), thresholds, and the frame
+that lets all code be compiled as one file: ``docs/performance.md`` says what each is worth.
 """
 
 from __future__ import annotations

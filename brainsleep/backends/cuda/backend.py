@@ -1,8 +1,7 @@
 """CUDA: segments of many replicas of a network at once, on a GPU.
 
-The program is compiled once for a network (`brainsleep.backends.cuda.source`) and called again and
-again. How many replicas there are, their connectivity, states, parameters and segments are given to
-it at run time, as one image of memory a replica.
+Replicas, their connectivity, states, parameters and segments are given to the program as one image
+of memory a replica.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ import numpy as np
 from ...errors import BackendError, BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
 from ...run.request import Answer
-from ...run.segment import Capacity, Recording, Segment, counts_of_slots, events
-from ...run.state import State, finished_arrays
+from ...run.segment import Capacity, Segment, events
+from ...run.state import State
+from ..brian.backend import answer_of
 from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
 from ..cpp import cache
 from ..cpp.build import build_key, generator
-from ..cpp.compiled import CompiledBackend
-from ..cpp.process import Process
-from .memory import BUFFERS, RETURNED, Array, Connections, Plan
+from ..cpp.process import CompiledBackend, Process
+from .memory import BUFFERS, RETURNED, Array, Connections, Plan, words
 from .toolkit import (
     ENVIRONMENT,
     FLAGS,
@@ -185,53 +184,38 @@ class CudaBackend(CompiledBackend):
     ) -> list[Answer | BrainsleepError]:
         """Take states and recordings from the memory of all replicas."""
         arrays = {array.key: array for array in self._arrays if array.buffer in RETURNED}
-
-        def view(key: str, rows: int = 1) -> np.ndarray:
-            array = arrays[key]
-            return plan.view(out[array.buffer], array, rows * array.columns)
-
-        whole = {
-            key: view(key, plan.rows[array.rows]).astype(float)
+        views = {
+            key: plan.view(out[array.buffer], array, plan.rows[array.rows] * array.columns)
             for key, array in arrays.items()
-            if key in states[0].arrays
         }
-        spiking = [p.name for p in self.spec.populations if p.spikes]
-        final = {name: view(f"{name}.spike_count") for name in spiking}
-        counted = {name: view(f"counts:{name}", plan.rows["slots"]) for name in spiking}
-        rasters = {name: view(f"raster:{name}", plan.rows["raster"]) for name in spiking}
-        slots_run = view("slots_run")
         answers: list[Answer | BrainsleepError] = []
         for r, (state, segment) in enumerate(zip(states, segments, strict=True)):
-            shown = segment.part(0, int(slots_run[r, 0]))
-            back = self._connected[r].back
-            after = dict(state.arrays)  # what nothing uses stays
-            for key, values in whole.items():
-                projection = arrays[key].projection
-                after[key] = values[r][back[projection]] if projection else values[r]
+            shown = segment.part(0, int(views["slots_run"][r, 0]))
+            values = dict(state.arrays)  # what nothing uses stays
+            for key, array in arrays.items():
+                back = self._connected[r].back.get(array.projection, slice(None))
+                values[key] = views[key][r][back]
+            for name, size in ((p.name, p.size) for p in self.spec.populations if p.spikes):
+                recorded = values[f"counts:{name}"].reshape(-1, size)
+                values[f"{name}:counts.spike_count"] = recorded[: len(shown)]
+                steps, neurons = _spikes(values[f"raster:{name}"], size, shown)
+                values[f"{name}:raster.t"] = steps * float(self.spec.dt)
+                values[f"{name}:raster.i"] = neurons
             try:
-                after = finished_arrays(after, float(shown.starts[-1] * self.spec.dt))
+                end = int(shown.starts[-1])
+                answers.append(answer_of(self.spec, state, shown, end, values.__getitem__))
             except SimulationError as error:
                 answers.append(error)
-                continue
-            counts, spikes = {}, {}
-            for name in spiking:
-                recorded = counted[name][r].reshape(plan.rows["slots"], -1)[: len(shown)]
-                counts[name] = counts_of_slots(recorded, final[name][r])
-                words = rasters[name][r].reshape(-1, arrays[f"raster:{name}"].columns)
-                spikes[name] = _spikes(words, final[name].shape[1], shown)
-            recording = Recording(counts, spikes)
-            answers.append((State(after, state.parameters, state.synapses), recording))
         return answers
 
 
-def _spikes(words: np.ndarray, size: int, segment: Segment) -> tuple[np.ndarray, np.ndarray]:
+def _spikes(raster: np.ndarray, size: int, segment: Segment) -> tuple[np.ndarray, np.ndarray]:
     """Return steps and neurons of single spikes: a bit each, a row a step that was recorded."""
     steps = segment.steps_where(segment.raster)
-    if not len(steps):
-        return np.empty(0, np.int64), np.empty(0, np.int32)
-    rows = np.ascontiguousarray(words[: len(steps)]).view(np.uint8)
-    row, neuron = np.nonzero(np.unpackbits(rows, axis=1, count=size, bitorder="little"))
-    return steps[row].astype(np.int64), neuron.astype(np.int32)
+    rows = raster.reshape(-1, words(size))[: len(steps)]
+    fired = np.unpackbits(rows.view(np.uint8), axis=1, count=size, bitorder="little")
+    row, neuron = np.nonzero(fired)
+    return steps[row], neuron.astype(np.int32)
 
 
 class _Process(Process):

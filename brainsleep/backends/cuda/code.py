@@ -1,8 +1,7 @@
 """Brian2's equations as CUDA statements, by way of brian2cuda's code generator.
 
-Where Brian2 puts the statements of an object into a template, this device keeps the statements
-themselves (`Piece`): `brainsleep.backends.cuda.source` joins them to one kernel. Importing this
-module needs brian2cuda, which pins the version of Brian2.
+Statements are kept as they are (`Piece`), not put into Brian2's templates. Importing this module
+needs brian2cuda, which pins the version of Brian2.
 """
 
 from __future__ import annotations

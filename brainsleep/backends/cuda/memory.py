@@ -1,8 +1,4 @@
-"""Memory of the replicas of a network on a GPU: what lies where.
-
-A replica has four blocks of memory, each an image of which Python writes or reads the bytes: its
-connectivity, the state, what a segment is given, and what is recorded.
-"""
+"""Memory of the replicas of a network on a GPU: what lies where, in four blocks of bytes each."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ import numpy as np
 from ...errors import BackendError, explain
 from ...network.spec import NetworkSpec
 
-#: Blocks of memory in the order in which the program takes them, and those it gives back.
+#: Connectivity, the state, what a segment is given, and what is recorded: the order in which the
+#: program takes them; and those it gives back.
 BUFFERS, RETURNED = ("fixed", "state", "segment", "record"), ("state", "record")
 
 #: Every array begins at a multiple of so many bytes.

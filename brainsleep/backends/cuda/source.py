@@ -1,23 +1,7 @@
 """From the statements of a network's objects to one CUDA kernel that runs whole segments.
 
-A kernel launch and a wait for it cost more than a time step of a thousand neurons. Here a segment
-is one launch. Every replica of the network has a team of thread blocks, one for small networks,
-that goes through the time steps by itself, with clocks, gates and stimuli of its own:
-
-- A warp owns shares of populations, 8 or 32 neurons each, and the synapses onto them. What is
-  done to neurons, at spikes and by weight processes touches what the warp owns, and besides reads
-  traces and spikes of presynaptic neurons. So a step has two points where a team waits for all of
-  its warps: after the thresholds and before the resets.
-- Spikes of a step are one bit a neuron. A thread goes through the presynaptic spikes of its neuron
-  in their order, as C++ does: sums of input are the same on any number of threads, without atomic
-  operations.
-- Shared variables (gates, intervals) are kept by every thread, and what depends on parameters alone
-  is computed once a segment.
-- A random number is a function of seed, step, place in the code and element: nothing is drawn that
-  is not used.
-
-Synapses lie in the order of their postsynaptic neurons; `brainsleep.backends.cuda.backend` puts
-them there. The CUDA around the statements is in the templates ``kernel.cuh`` and ``objects.cuh``.
+``docs/gpu.md`` says how threads share the work. Synapses lie in the order of their postsynaptic
+neurons; the CUDA around the statements is in the templates ``kernel.cuh`` and ``objects.cuh``.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ...network.layers import DenseProjection
 from ...run.segment import Recording, Segment
 from ...run.state import MOMENTS, State, check_finite, variable_name
 from .layer import loss
-from .tensor_code import TensorProcess, TensorRule, changes_in_copies, see_spikes
+from .tensor_code import TensorProcess, changes_in_copies, see_spikes
 
 
 class Planned(NamedTuple):
@@ -57,10 +57,9 @@ class Run:
         """Show images side by side, weights as they are."""
         gates = _values(segment, first)
         self._rest()
-        if last - first == 1:
-            plan = self._plan(segment, first)
-            self._carry_out("on_onset", plan)
-            self._carry_out("on_update", plan)
+        plan = self._plan(segment, first)  # with several images no process runs
+        self._carry_out("on_onset", plan)
+        self._carry_out("on_update", plan)
         with torch.no_grad():
             spikes = self._forward(segment.stimulus[first:last], int(segment.steps[first]), gates)
         for k in range(first, last):
@@ -121,8 +120,7 @@ class Run:
                     self._plasticity(p, before, spiked[0], gates["plasticity"])
                 fired[p.target].append(spiked)
                 before = spiked[0]
-        for rule, role, name, key in self._traces():
-            self.values[key] = rule.traces[role][name]
+        self.values |= {key: traces[name] for traces, name, key in self._traces()}
         self.values |= {f"{name}.v": each[0] for name, each in v.items()}
         self._keep_variables()
         self._record(segment, k, {name: torch.stack(s) for name, s in fired.items()})
@@ -172,17 +170,17 @@ class Run:
             if after:
                 drive = self._drive(after, spiked)
 
-    def _traces(self) -> Iterator[tuple[TensorRule, str, str, str]]:
-        """Give every trace: its rule and end, its name there and in the state."""
+    def _traces(self) -> Iterator[tuple[dict[str, torch.Tensor], str, str]]:
+        """Give every trace: where it is, its name there and in the state."""
         for p in self.spec.projections:
             for rule in self.backend.rules[p.name]:
                 for role, names in rule.names.items():
                     for name in names:
                         key = variable_name(p.name, f"{rule.rule.name}_{role}", name)
-                        yield rule, role, name, key
+                        yield rule.traces[role], name, key
 
     def _variables(self) -> Iterator[tuple[dict[str, torch.Tensor], str, str]]:
-        """Give everything that an activity keeps: where, its name there and in the state."""
+        """Give everything that activities keep, likewise."""
         for layer in self.backend.layers:
             for activity, (_, _, variables) in layer.activities.items():
                 for name in variables:
@@ -194,9 +192,9 @@ class Run:
 
         Membranes have a row a copy, or one; traces have no rows without copies.
         """
-        for rule, role, name, key in self._traces():
+        for traces, name, key in self._traces():
             trace = self.values[key]
-            rule.traces[role][name] = trace.repeat(copies, 1) if copies else trace.clone()
+            traces[name] = trace.repeat(copies, 1) if copies else trace.clone()
         for variables, name, key in self._variables():
             variables[name] = self.values[key].repeat(copies or 1, 1)
         names = [layer.spec.name for layer in self.backend.layers]

@@ -1,8 +1,6 @@
 """Brian2 statements carried out on torch tensors, so that a model is written down once.
 
-The plasticity rules, weight processes and activities of `brainsleep.network.models` are strings.
-Brian2 turns them into C++ or NumPy code for its synapses; here the same strings act on weight
-matrices of shape ``(n_post, n_pre)``.
+The strings of models act on weight matrices of shape ``(n_post, n_pre)``.
 """
 
 from __future__ import annotations
