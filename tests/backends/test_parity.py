@@ -297,13 +297,14 @@ def test_a_segment_that_was_stopped_is_not_taken_for_a_whole_one(small_backends,
     state = initial_state(small_network, 7)
     segment = make_segment(small_network, np.full((2, 30), 200.0), [50, 50])
     backend.advance(state, segment, 1)
-    run = backend._network.net.run
+    (network,) = backend._networks
+    run = network.net.run
 
     def stop_early(duration, **kwargs):
         run(duration / 2, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backend._network.net, "run", stop_early)
+        patch.setattr(network.net, "run", stop_early)
         with pytest.raises(SimulationError, match="got 50 steps run; expected 100"):
             backend.advance(state, segment, 1)
     assert brian2.prefs.core.stop_on_keyboard_interrupt  # the user's preference is back

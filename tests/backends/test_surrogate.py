@@ -203,7 +203,7 @@ def test_without_a_fraction_there_is_no_sleep():
 def test_a_protocol_takes_another_model():
     stdp, layered = load_protocol("paper"), load_protocol("paper", "sg_snn_decay")
     assert layered.network == SG_SNN_DECAY
-    assert layered.data == stdp.data
+    assert layered.task.data == stdp.task.data
     assert layered.schedule.sleep.gates == stdp.schedule.sleep.gates
     with pytest.raises(ProtocolError, match=r"no 'sg_sn' in its MODELS; did you mean 'sg_snn'\?"):
         load_protocol("paper", "sg_sn")
