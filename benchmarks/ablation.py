@@ -32,7 +32,7 @@ VARIANTS: dict[str, dict[str, list[tuple[str | None, str]]]] = {
             f"backends/cpp/templates/{name}.cpp": [(None, "")]
             for name in ("synapses", "synapses_classes", "synapses_push_spikes")
         },
-        "backends/cpp/exchange.py": [('files.connect.append(f"{path.name}.count();")', "continue")],
+        "backends/cpp/templates/exchange.cpp": [("in synapses._pathways", "in []")],
         "backends/cpp/standalone.py": [
             (r'if not re.search(r"_push_spikes(_\d+)?\);$", line)', "if True"),
             (' if f != "brianlib/spikequeue.cpp"', ""),

@@ -31,21 +31,8 @@ from .cpp.build import find_compiler
 class Backend:
     """What runs a network.
 
-    A subclass says how one replica is advanced (`_answer`), or how several are at once
-    (`_answers`).
-
-    Parameters
-    ----------
-    name : str
-        Its name in `BACKENDS`.
-    spec : Network
-        The network.
-    capacity : Capacity
-        Largest segment it must run.
-    hooks : mapping of str to callable
-        Python functions that it calls within segments.
-    report : callable
-        Told when there is something to wait for.
+    `make_backend` makes it. A subclass says how one replica is advanced (`_answer`), or how several
+    are at once (`_answers`).
 
     Attributes
     ----------
@@ -61,11 +48,6 @@ class Backend:
         Room that it has at least, whatever is asked for.
     no_hooks : str
         Why it cannot call Python within segments, and what to do about that; '' if it can.
-
-    Raises
-    ------
-    BackendError
-        If there are hooks, and it cannot call them.
     """
 
     watches: ClassVar[bool] = False
@@ -143,9 +125,8 @@ class Backend:
         BackendError
             If these are not the states, segments and seeds of replicas, or there are hooks.
         """
-        numbers = tuple(len(given) for given in (states, segments, seeds))
-        if len(set(numbers)) > 1:
-            got = "{} states, {} segments and {} seeds".format(*numbers)
+        if not len(states) == len(segments) == len(seeds):
+            got = f"{len(states)} states, {len(segments)} segments and {len(seeds)} seeds"
             raise BackendError(explain("batch", got, "as many of each, one a replica"))
         if self._hooks and len(states) > 1:
             got = f"Python hooks ({', '.join(sorted(self._hooks))})"
@@ -182,13 +163,11 @@ class Entry:
         Kind of network that it runs, see `brainsleep.network.spec.Network`.
     place : str
         Module in this folder and class, ``"cpp.backend:CppBackend"``.
-    extra : str
-        Extra of this package that it needs; '' for none.
-    packages : tuple of str
-        Packages that its results depend on besides those that all do.
+    extra, packages : str, tuple of str
+        Extra of this package that it needs, or '', and packages that only its results depend on.
     random_numbers : str
         Which sequence of random numbers it draws, where it is not that of Brian2 or torch: another
-        one gives other results for the same seed, so it is part of a run's address.
+        gives other results for the same seed, so it is part of a run's address.
     """
 
     kind: str
@@ -274,13 +253,13 @@ def make_backend(
     MissingExtraError
         If torch or snntorch are not installed.
     """
-    known = [each for each, entry in BACKENDS.items() if entry.kind == spec.kind]
+    choices = [each for each, entry in BACKENDS.items() if entry.kind == spec.kind]
     if name not in BACKENDS:
-        raise BackendError(f"backend: unknown '{name}'; {nearest(name, known)}")
-    if name not in known:
+        raise BackendError(f"backend: unknown '{name}'; {nearest(name, choices)}")
+    if name not in choices:
         raise BackendError(
             f"backend: '{name}' cannot run '{spec.name}', a {spec.kind} network; "
-            f"{nearest(name, known)}"
+            f"{nearest(name, choices)}"
         )
     backend = BACKENDS[name].load()
     return backend(name, spec, capacity or Capacity(), hooks or {}, report)

@@ -460,7 +460,7 @@ from test_cuda import *
 network = lone_neurons(LIF, 40)
 program = emulated(network)
 
-def killed(self, read):
+def killed(self, order):
     print(self._folder, flush=True)
     os.kill(os.getpid(), 9)
 
@@ -664,18 +664,14 @@ def test_a_program_that_fails_says_so_and_is_replaced(backend, replicas, monkeyp
     backend._process._process.kill()
     backend._process._process.wait()
     assert [bits(one) for one in backend.advance_batch(*replicas)] == expected
-    path = backend._process._path("segment.bin")
-    begin = backend._process.begin
+    write = backend._process._write
 
-    def truncated(write):
-        def cut():
-            write()
-            with open(path, "r+b") as file:
-                file.truncate(100)
+    def truncated(name, parts):
+        write(name, parts)
+        with open(backend._process._path(name), "r+b") as file:
+            file.truncate(100)
 
-        begin(cut)
-
-    monkeypatch.setattr(backend._process, "begin", truncated)
+    monkeypatch.setattr(backend._process, "_write", truncated)
     with pytest.raises(SimulationError, match=r"cuda: .*code 3.*truncated"):
         backend.advance_batch(*replicas)
     monkeypatch.undo()

@@ -41,24 +41,24 @@ def call(small_network, backend):
 
 def test_one_process_serves_all_segments_and_remembers_none(backend, call):
     first = call(seed=1)
-    pid = backend._programs.idle[0]._process.pid
+    pid = backend.idle[0]._process.pid
     assert call(seed=2) != first
     assert call(seed=1) == first
-    assert backend._programs.idle[0]._process.pid == pid
+    assert backend.idle[0]._process.pid == pid
 
 
 def test_other_connectivity_gets_another_process(backend, call):
     first = call()
-    pid = backend._programs.idle[0]._process.pid
+    pid = backend.idle[0]._process.pid
     assert call(network_seed=2) != first
-    assert backend._programs.idle[0]._process.pid != pid
+    assert backend.idle[0]._process.pid != pid
     assert call() == first
 
 
 def test_a_process_that_was_killed_is_replaced(backend, call):
     first = call()
-    os.kill(backend._programs.idle[0]._process.pid, signal.SIGKILL)
-    backend._programs.idle[0]._process.wait()
+    os.kill(backend.idle[0]._process.pid, signal.SIGKILL)
+    backend.idle[0]._process.wait()
     assert call() == first
 
 
@@ -71,7 +71,7 @@ def test_killed_within_a_segment(small_network, call, who):
     first = call()
     short = make_segment(small_network, np.zeros((1, 30)), [5])
     backend.advance(state, short, 1)
-    (program,) = backend._programs.idle
+    (program,) = backend.idle
     os.kill(program._process.pid, signal.SIGSTOP)  # the segment waits until it is killed
 
     def kill():
@@ -98,7 +98,7 @@ def test_files_and_process_go_with_the_backend(small_network):
     backend = make_backend("cpp", small_network, capacity=SMALL_CAPACITY)
     segment = make_segment(small_network, np.zeros((1, 30)), [5])
     backend.advance(initial_state(small_network, 1), segment, 1)
-    folder, pid = Path(backend._programs.idle[0]._folder), backend._programs.idle[0]._process.pid
+    folder, pid = Path(backend.idle[0]._folder), backend.idle[0]._process.pid
     assert folder.is_dir()
     del backend
     gc.collect()
@@ -117,7 +117,7 @@ from brainsleep.models.massey2026 import PAPER
 from brainsleep.run.state import initial_state
 backend = make_backend("cpp", PAPER)
 backend.advance(initial_state(PAPER, 1), make_segment(PAPER, np.zeros((1, 225)), [5]), 1)
-print(backend._programs.idle[0]._folder, flush=True)
+print(backend.idle[0]._folder, flush=True)
 time.sleep(60)
 """
 
@@ -141,7 +141,7 @@ def _advance_in_fork(backend, state, segment, queue):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_fork_of_python_starts_its_own(small_network, backend, call):
-    first, pid = call(), backend._programs.idle[0]._process.pid
+    first, pid = call(), backend.idle[0]._process.pid
     segment = make_segment(small_network, np.full((3, 30), 200.0), [20, 30, 40])
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()
@@ -151,4 +151,4 @@ def test_a_fork_of_python_starts_its_own(small_network, backend, call):
     assert queue.get() == first
     fork.join()
     assert fork.exitcode == 0
-    assert call() == first and backend._programs.idle[0]._process.pid == pid
+    assert call() == first and backend.idle[0]._process.pid == pid

@@ -468,8 +468,9 @@ def test_adam_is_torchs(backend):
     from brainsleep.backends.torch.segment import Run
 
     run = Run(backend, initial_state(SMALL, 0), 0)
-    optimiser = torch.optim.Adam(run.w.values(), lr=SMALL.learning_rate)
-    for w in run.w.values():
+    weights = {p.name: run.values[f"{p.name}.w"] for p in SMALL.projections}
+    optimiser = torch.optim.Adam(weights.values(), lr=SMALL.learning_rate)
+    for w in weights.values():
         w.requires_grad_(True)
     torch.set_num_threads(1)
     for _ in range(2):
@@ -478,7 +479,7 @@ def test_adam_is_torchs(backend):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    for name, w in run.w.items():
+    for name, w in weights.items():
         expected = w.detach().T.numpy().ravel()
         np.testing.assert_allclose(state.arrays[f"{name}.w"], expected, rtol=0, atol=1e-6)
 

@@ -17,6 +17,7 @@ from brian2 import ms
 from conftest import TESTS, TINY, make_segment, needs_compiler
 
 from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp import backend as cpp_backend
 from brainsleep.backends.cpp import process as process_module
 from brainsleep.backends.cpp.build import find_compiler
 from brainsleep.errors import (
@@ -447,7 +448,7 @@ def bits(answer):
 
 
 def running(backend):
-    return {program._process.pid for program in backend._programs.idle}
+    return {program._process.pid for program in backend.idle}
 
 
 @needs_compiler
@@ -482,9 +483,7 @@ def test_programs_are_kept_by_connectivity(backend, cores, monkeypatch):
 def test_a_program_that_is_killed_is_one_answer(backend, monkeypatch):
     monkeypatch.setenv("BRAINSLEEP_CORES", "2")
     expected = backend.advance_batch(*jobs(1, 2, 3))
-    victim = next(
-        p for p in backend._programs.idle if p.serves(initial_state(TINY.network, 2).synapses)
-    )
+    victim = next(p for p in backend.idle if p.serves(initial_state(TINY.network, 2).synapses))
     os.kill(victim._process.pid, signal.SIGSTOP)
 
     def kill():
@@ -505,20 +504,20 @@ def test_a_program_that_is_killed_is_one_answer(backend, monkeypatch):
 @pytest.mark.standalone
 def test_an_interrupt_ends_all_programs(backend, monkeypatch):
     monkeypatch.setenv("BRAINSLEEP_CORES", "2")
-    seen, wait = [], process_module.wait
+    seen, wait = [], cpp_backend.wait
 
     def interrupt(programs):
         seen.extend(programs)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(process_module, "wait", interrupt)
+        patch.setattr(cpp_backend, "wait", interrupt)
         with pytest.raises(KeyboardInterrupt):
             backend.advance_batch(*jobs(1, 2, 3, steps=5_000_000))
-    assert len(seen) == 2 and not backend._programs.idle
+    assert len(seen) == 2 and not backend.idle
     for program in seen:
         assert program._process.poll() is not None and not Path(program._folder).exists()
-    assert process_module.wait is wait
+    assert cpp_backend.wait is wait
     backend.advance_batch(*jobs(1, 2))
 
 

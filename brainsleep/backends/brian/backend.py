@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import brian2
 import numpy as np
@@ -60,15 +60,14 @@ class RuntimeBackend(Backend):
             network.net.t_ = 0.0
             with numpy_seed(seed), older_objects_kept():
                 network.net.run(duration * brian2.second, namespace={})
-            check_complete(round(network.net.t_ / float(self.spec.dt)), segment)
-            arrays = {
-                name: np.array(network.groups[g].variables[v].get_value(), dtype=float)
-                for name in state.arrays
-                for g, v in [name.split(".", 1)]
-            }
-            recording = self._recorded(network)
-        arrays = finished_arrays(arrays, duration)
-        return State(arrays, state.parameters, state.synapses), recording
+            steps = round(network.net.t_ / float(self.spec.dt))
+            return answer_of(
+                self.spec,
+                state,
+                segment,
+                steps,
+                lambda k: np.array(network.variable(k).get_value()),
+            )
 
     def _prepare(self, state: State) -> BrianNetwork:
         """Return the Brian2 network with these synapses."""
@@ -90,28 +89,36 @@ class RuntimeBackend(Backend):
         for name, array in network.slot_values.items():
             array.values[: len(segment)] = values[name]
         for name, value in {**state.arrays, **state.parameters}.items():
-            group, variable = name.split(".", 1)
-            network.groups[group].variables[variable].set_value(np.asarray(value))
+            network.variable(name).set_value(np.asarray(value))
         for plan in network.plan.groups:
-            variables = network.groups[plan.name].variables
-            variables["slot_index"].set_value(-1)
+            network.variable(f"{plan.name}.slot_index").set_value(-1)
             if plan.threshold:
-                variables["spike_count"].set_value(0)
-                network.counters[plan.name].resize(0)
-                network.rasters[plan.name].resize(0)
-                network.rasters[plan.name].variables["N"].set_value(0)
+                network.variable(f"{plan.name}.spike_count").set_value(0)
                 if plan.refractory:  # Brian2 recomputes it from `lastspike` at every step
-                    variables["not_refractory"].set_value(True)
+                    network.variable(f"{plan.name}.not_refractory").set_value(True)
+        for name, monitor in network.monitors.items():
+            monitor.resize(0)
+            if name.endswith(":raster"):
+                monitor.variables["N"].set_value(0)
 
-    def _recorded(self, network: BrianNetwork) -> Recording:
-        """Take what the monitors recorded."""
-        counts, spikes = {}, {}
-        for name, monitor in network.counters.items():
-            recorded = np.asarray(monitor.variables["spike_count"].get_value())
-            final = np.asarray(network.groups[name].variables["spike_count"].get_value())
-            counts[name] = counts_of_slots(recorded, final)
-            raster = network.rasters[name].variables
-            at = np.rint(np.asarray(raster["t"].get_value()) / float(self.spec.dt))
-            neurons = np.array(raster["i"].get_value(), dtype=np.int32)
-            spikes[name] = (at.astype(np.int64), neurons)
-        return Recording(counts, spikes)
+
+def answer_of(
+    spec: NetworkSpec,
+    state: State,
+    segment: Segment,
+    steps: int,
+    value: Callable[[str], np.ndarray],
+) -> Answer:
+    """Make state and recording of what `value` gives by name, after `steps` steps of a segment."""
+    check_complete(steps, segment)
+    duration = float(segment.starts[-1] * spec.dt)
+    arrays = finished_arrays(
+        {k: value(k).astype(float, copy=False) for k in state.arrays}, duration
+    )
+    counts, spikes = {}, {}
+    for group in (p for p in spec.populations if p.spikes):
+        recorded = value(f"{group.name}:counts.spike_count").reshape(-1, group.size)
+        counts[group.name] = counts_of_slots(recorded, value(f"{group.name}.spike_count"))
+        at = np.rint(value(f"{group.name}:raster.t") / float(spec.dt)).astype(np.int64)
+        spikes[group.name] = (at, value(f"{group.name}:raster.i"))
+    return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)

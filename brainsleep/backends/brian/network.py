@@ -1,13 +1,13 @@
 """The only module that creates Brian2 groups: a `NetworkSpec` as one Brian2 network.
 
-The network runs one segment from t = 0 to its end. Code that a gate can switch off runs on a
-`SegmentClock` of its own, whose times are set for every segment; with the gate closed there are
-none, on every backend.
+It runs one segment from t = 0 to its end. Code that a gate can switch off runs on a clock of its
+own whose times are set for every segment; with the gate closed there are none, on every backend.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import brian2
 import numpy as np
@@ -88,18 +88,9 @@ class PreparedNetwork(brian2.Network):
 class BrianNetwork:
     """The Brian2 objects of a network, and what a segment sets in them.
 
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    capacity : Capacity
-        Largest segment.
-    synapses : mapping of str to (ndarray, ndarray), optional
-        Pre- and postsynaptic indices. Without it every projection gets one synapse: a
-        standalone program loads its connectivity at run time.
-    hooks : mapping of str to callable, optional
-        Python functions ``hook(groups, t)`` for ``on_wake``, ``on_sleep``, ``on_segment``; ``t`` is
-        the time of the run, that of the segment after the `start` steps that it has had before.
+    Without `synapses` every projection gets one: a standalone program loads its connectivity at run
+    time. Hooks ``hook(groups, t)`` are called with the time of the run, that of the segment after
+    the `start` steps that the run has had before.
     """
 
     def __init__(
@@ -116,38 +107,35 @@ class BrianNetwork:
         self.event_clocks: dict[str, EventClock] = {}
         self.slot_values: dict[str, brian2.TimedArray] = {}
         self.groups: dict[str, brian2.Group] = {}
-        self.counters: dict[str, brian2.StateMonitor] = {}
-        self.rasters: dict[str, brian2.SpikeMonitor] = {}
+        self.monitors: dict[str, brian2.Group] = {}
         self._objects: list = []
 
-        self._add_slot_values()
+        self._slot_array("stimulus", (capacity.slots, spec.population(spec.input).size), brian2.Hz)
+        for gate in sorted({gate for group in self.plan.groups for gate in group.gates}):
+            self._slot_array(f"{gate}_gate", capacity.slots)
+        for name in spec.process_names:
+            self._slot_array(f"{name}_interval", capacity.slots, brian2.second)
+        self._namespace = {"slot_unit": _SLOT_UNIT, **self.slot_values}
         for group in self.plan.groups:
             self._add_group(group)
         for part in self.plan.synapses:
             self._add_synapses(part, None if synapses is None else synapses[part.name])
         for name, function in (hooks or {}).items():
             self._add_hook(name, function)
-        self.net = PreparedNetwork(
-            self.groups.values(),
-            self.counters.values(),
-            self.rasters.values(),
-            self._objects,
-            name="network",
-        )
+        everything = (self.groups.values(), self.monitors.values(), self._objects)
+        self.net = PreparedNetwork(*everything, name="network")
 
     def connects(self, synapses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bool:
         """Tell whether its synapses are these."""
         return self._connectivity is not None and same_synapses(synapses, self._connectivity)
 
-    def _add_slot_values(self) -> None:
-        n_inputs = self.spec.population(self.spec.input).size
-        self._slot_array("stimulus_by_slot", (self.capacity.slots, n_inputs), brian2.Hz)
-        for gate in sorted({gate for group in self.plan.groups for gate in group.gates}):
-            self._slot_array(f"{gate}_gate_by_slot", self.capacity.slots)
-        for name in self.spec.process_names:
-            self._slot_array(f"{name}_interval_by_slot", self.capacity.slots, brian2.second)
+    def variable(self, key: str) -> Any:
+        """Return a variable by its name in a state, or by that of a monitor ``e:raster.t``."""
+        owner, name = key.split(".", 1)
+        return (self.monitors if ":" in owner else self.groups)[owner].variables[name]
 
     def _slot_array(self, name: str, shape, unit=1) -> None:
+        name = f"{name}_by_slot"
         self.slot_values[name] = brian2.TimedArray(np.zeros(shape) * unit, dt=_SLOT_UNIT, name=name)
 
     def _event_clock(self, name: str, per_step: bool = False) -> EventClock:
@@ -157,9 +145,6 @@ class BrianNetwork:
                 room = 0  # a program makes room for what it is given
             self.event_clocks[name] = EventClock(room, name=f"{name}_clock")
         return self.event_clocks[name]
-
-    def _namespace(self) -> dict:
-        return {"slot_unit": _SLOT_UNIT, **self.slot_values}
 
     @staticmethod
     def _knowing_all(group):
@@ -173,8 +158,8 @@ class BrianNetwork:
             variable.identifiers = set(variable.identifiers) | names
         return group
 
-    def _neurons(self, plan: GroupPlan) -> brian2.NeuronGroup:
-        return brian2.NeuronGroup(
+    def _add_group(self, plan: GroupPlan) -> None:
+        group = brian2.NeuronGroup(
             plan.size,
             plan.equations,
             method=plan.method,
@@ -182,28 +167,20 @@ class BrianNetwork:
             reset=plan.reset or None,
             refractory=plan.refractory or False,
             clock=self.clock,
-            namespace=self._namespace(),
+            namespace=self._namespace,
             name=plan.name,
         )
-
-    def _add_group(self, plan: GroupPlan) -> None:
-        group = self.groups[plan.name] = self._knowing_all(self._neurons(plan))
+        self.groups[plan.name] = self._knowing_all(group)
         slots = self._event_clock("slot")
-        group.run_regularly(
-            plan.on_slot, clock=slots, when="start", order=SLOT, name=f"{plan.name}_on_slot"
-        )
+        regular = [("on_slot", plan.on_slot, slots, "start", SLOT)]
         for activity in plan.activities:
             clock = self._event_clock(activity.gate, per_step=True)
-            name = f"{plan.name}_{activity.gate}"
-            group.run_regularly(activity.code, clock=clock, when="groups", order=1, name=name)
+            regular.append((activity.gate, activity.code, clock, "groups", 1))
         if plan.on_step:
-            group.run_regularly(
-                plan.on_step,
-                clock=self.clock,
-                when="groups",
-                order=2,
-                name=f"{plan.name}_on_step",
-            )
+            regular.append(("on_step", plan.on_step, self.clock, "groups", 2))
+        for name, code, clock, when, order in regular:
+            name = f"{plan.name}_{name}"
+            group.run_regularly(code, clock=clock, when=when, order=order, name=name)
         if plan.on_spike:
             self._objects.append(
                 CodeRunner(
@@ -218,26 +195,22 @@ class BrianNetwork:
                 )
             )
         if plan.threshold:
-            self._add_counter(plan.name)
+            self.monitors[f"{plan.name}:counts"] = brian2.StateMonitor(
+                group,
+                "spike_count",  # so far, at the start of every slot
+                record=True,
+                clock=slots,
+                when="start",
+                order=SLOT - 1,
+                name=f"{plan.name}_counts",
+            )
             raster = brian2.SpikeMonitor(group, name=f"{plan.name}_raster")
             raster._clock = self._event_clock("raster", per_step=True)
-            self.rasters[plan.name] = raster
+            self.monitors[f"{plan.name}:raster"] = raster
 
-    def _add_counter(self, name: str) -> None:
-        """Record how many spikes each neuron has fired so far, at the start of every slot."""
-        self.counters[name] = brian2.StateMonitor(
-            self.groups[name],
-            "spike_count",
-            record=True,
-            clock=self._event_clock("slot"),
-            when="start",
-            order=SLOT - 1,
-            name=f"{name}_counts",
-        )
-
-    def _synapses(self, plan: SynapsePlan, pairs) -> brian2.Synapses:
-        code = {"on_pre": plan.on_pre, "on_post": plan.on_post}
-        code = {k: v for k, v in code.items() if v}
+    def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
+        sides = {"on_pre": plan.on_pre, "on_post": plan.on_post}
+        code = {side: statements for side, statements in sides.items() if statements}
         synapses = brian2.Synapses(
             self.groups[plan.source],
             self.groups[plan.target],
@@ -245,7 +218,7 @@ class BrianNetwork:
             **code,
             delay={k.removeprefix("on_"): 0 * brian2.ms for k in code},
             clock=self.clock,
-            namespace=self._namespace(),
+            namespace=self._namespace,
             name=plan.name,
         )
         if plan.on_post:  # all of it is gated: with the gate closed it need not run
@@ -253,10 +226,7 @@ class BrianNetwork:
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
-        return synapses
-
-    def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
-        synapses = self.groups[plan.name] = self._knowing_all(self._synapses(plan, pairs))
+        self.groups[plan.name] = self._knowing_all(synapses)
         for position, process in enumerate(plan.processes):
             self._add_process(synapses, plan, process, position)
 
@@ -308,11 +278,7 @@ class BrianNetwork:
             step = self.start + round(clock.variables["t"].get_value().item() / float(self.spec.dt))
             function(self.groups, step * self.spec.dt)
 
-        operation = brian2.NetworkOperation(
-            call,
-            when="start",
-            order=-1,
-            name=f"hook_{name}",
-            clock=clock,
+        hook = brian2.NetworkOperation(
+            call, when="start", order=-1, name=f"hook_{name}", clock=clock
         )
-        self._objects.append(operation)
+        self._objects.append(hook)

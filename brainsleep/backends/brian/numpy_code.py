@@ -1,12 +1,8 @@
-"""NumPy code in which every variable has values of its own, and whole numbers do not overflow.
+"""NumPy code that gives what C++ does, where Brian2's does not.
 
-Synapses that write the same neuron are carried out one after the other wherever that matters.
-
-In Brian2's, ``old = x`` makes `old` another name of the same array, so that ``x += 1`` changes both
-(a plasticity gate could not put back what ``w += lr`` had added); what is set to an integer becomes
-one; ``floor`` and ``ceil`` return integers of 32 bits; and ``x_post += 1`` is carried out for all
-synapses before the next statement reads `x_post`, or `x_pre` of the same neurons. In C++ none of
-this is so.
+In Brian2's, ``old = x`` makes `old` another name of the same array, which ``x += 1`` changes, too;
+what is set to an integer becomes one; ``floor`` and ``ceil`` return integers of 32 bits; and
+``x_post += 1`` is carried out for all synapses before the next statement reads `x_post`.
 """
 
 from __future__ import annotations
@@ -28,7 +24,6 @@ _FUNCTIONS = {
     "floor": lambda value: np.float64(np.floor(value)),
     "ceil": lambda value: np.float64(np.ceil(value)),
 }
-
 
 #: Operators that give the same in any order.
 _COMMUTE = ({"+=", "-="}, {"*=", "/="})

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import BrainsleepError
+from ...errors import BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
 from ...run.request import Answer
-from ...run.segment import (
-    Capacity,
-    Recording,
-    Segment,
-    check_complete,
-    counts_of_slots,
-    timing,
-)
-from ...run.state import State, finished_arrays
+from ...run.segment import Capacity, Segment, timing
+from ...run.state import State
+from ..brian.backend import answer_of
 from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
 from . import cache, exchange, standalone
 from .build import build_key, compile_program, describe_compiler, find_compiler
-from .compiled import CompiledBackend
-from .process import Job, Program, Programs, Synapses
+from .process import CompiledBackend, Program, Synapses, cores
 
 #: Steps after which a standalone program would end by itself: a segment ends before.
 _ENDLESS = 2**40
@@ -35,7 +30,8 @@ _ENDLESS = 2**40
 class CppBackend(CompiledBackend):
     """A C++ standalone program; replicas run side by side, a process each.
 
-    As many are at work at once as there are cores (`brainsleep.backends.cpp.process.cores`).
+    A process serves every replica of its connectivity, one at a time, and is kept from one call to
+    the next.
     """
 
     spec: NetworkSpec
@@ -43,30 +39,59 @@ class CppBackend(CompiledBackend):
     def _build(self) -> None:
         super()._build()
         self.compiler = describe_compiler()
-        self._programs = Programs()
+        self.idle: list[Program] = []
 
     def _obtain(self) -> Path:
         return build(self.spec, self.capacity, self._report)
 
-    def _started(self, synapses: Synapses) -> Program:
-        """Start the program."""
-        self._check_whole()
-        return Program(self.directory, self._layout, synapses)
-
     def _answers(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
     ) -> list[Answer | BrainsleepError]:
+        """Advance replicas, not more at once than there are `cores`, long ones first.
+
+        A `SimulationError` is a replica's answer. Anything else, an interrupt for example, ends all
+        programs; those that serve none of the replicas are ended.
+        """
         cache.touch(self.directory)
-        jobs = [
-            Job(
-                state.synapses,
-                int(segment.starts[-1]),
-                partial(self._given, state, segment, seed),
-                partial(self._taken, state, segment),
-            )
-            for state, segment, seed in zip(states, segments, seeds, strict=True)
-        ]
-        return self._programs.run(jobs, self._started)
+        answers: list[Any] = [None] * len(states)
+        waiting = deque(sorted(range(len(states)), key=lambda k: -int(segments[k].starts[-1])))
+        busy: dict[Program, int] = {}
+        before, self.idle, room = self.idle, [], cores()
+        try:
+            while waiting or busy:
+                if waiting and len(busy) < room:
+                    k = waiting.popleft()
+                    with _instead(answers, k):
+                        program = self._serving(states[k].synapses, before)
+                        busy[program] = k
+                        program.begin_with(self._given(states[k], segments[k], seeds[k]))
+                else:
+                    ready: list[Any] = wait(list[Any](busy))
+                    for program in ready:
+                        k = busy[program]
+                        with _instead(answers, k):
+                            arrays = program.arrays_at_end()
+                            self.idle.append(program)
+                            given, steps = (states[k], segments[k]), int(arrays["steps"][0])
+                            answers[k] = answer_of(self.spec, *given, steps, arrays.__getitem__)
+                busy = {program: k for program, k in busy.items() if answers[k] is None}
+        except BaseException:
+            before += [*busy, *self.idle]
+            self.idle = []
+            raise
+        finally:
+            for program in before:
+                program.close()
+        return answers
+
+    def _serving(self, synapses: Synapses, before: list[Program]) -> Program:
+        """Return a program that has nothing to do, or a new one."""
+        for programs in (self.idle, before):
+            for place, program in enumerate(programs):
+                if program.serves(synapses):
+                    return programs.pop(place)
+        self._check_whole()
+        return Program(self.directory, self._layout, synapses)
 
     def _given(self, state: State, segment: Segment, seed: int) -> dict[str, np.ndarray]:
         """Return all arrays that a segment starts from."""
@@ -77,45 +102,22 @@ class CppBackend(CompiledBackend):
         given["run"] = np.array([seed % 2**32, segment.starts[-1]], dtype=np.int64)
         return given
 
-    def _taken(self, state: State, segment: Segment, out: dict[str, np.ndarray]) -> Answer:
-        """Make state and recording of the arrays that a segment ends with."""
-        check_complete(int(out["steps"][0]), segment)
-        duration = float(segment.starts[-1] * self.spec.dt)
-        arrays = {name: out[name].astype(float, copy=False) for name in state.arrays}
-        arrays = finished_arrays(arrays, duration)
-        counts, spikes = {}, {}
-        for group in (p.name for p in self.spec.populations if p.spikes):
-            size = self.spec.population(group).size
-            recorded = out[f"{group}:counts"].reshape(-1, size)
-            counts[group] = counts_of_slots(recorded, out[f"{group}.spike_count"])
-            at = np.rint(out[f"{group}:t"] / float(self.spec.dt)).astype(np.int64)
-            spikes[group] = (at, out[f"{group}:i"])
-        return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
+
+@contextlib.contextmanager
+def _instead(answers: list[Any], k: int) -> Iterator[None]:
+    """Take an error of replica `k` as its answer."""
+    try:
+        yield
+    except SimulationError as error:
+        answers[k] = error
 
 
 def build(
     spec: NetworkSpec, capacity: Capacity, report: Callable[[str], None] = lambda message: None
 ) -> Path:
-    """Compile the C++ program of `spec`, or find it in the cache.
+    """Compile the C++ program of `spec`, or find it in the cache; return its folder.
 
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    capacity : Capacity
-        Largest segment it must run.
-    report : callable
-        Told when something is compiled.
-
-    Returns
-    -------
-    Path
-        Folder with the program ``main`` and ``layout.json``.
-
-    Raises
-    ------
-    BackendError
-        If the code does not compile, or the cache cannot be written.
+    Raises `BackendError` if the code does not compile, or the cache cannot be written.
     """
 
     def make(folder: Path) -> dict:

@@ -32,21 +32,15 @@ def find_compiler() -> str | None:
 
 
 def need_compiler(backend: str = "cpp") -> str:
-    """Return the path of the C++ compiler, which `backend` cannot do without.
-
-    Raises
-    ------
-    BackendError
-        If there is none.
-    """
-    found = find_compiler()
-    if not found:
+    """Return the path of the C++ compiler; raise `BackendError` if there is none."""
+    compiler = find_compiler()
+    if not compiler:
         raise BackendError(
             f"backend {backend}: no C++ compiler found (looked for $CXX, g++, c++, clang++); "
             "install one (Debian: apt install g++, macOS: xcode-select --install) "
             "or use --backend numpy"
         )
-    return found
+    return compiler
 
 
 def describe_compiler() -> str:
@@ -76,14 +70,7 @@ def code_of(spec: Network) -> dict:
 def build_key(spec: Network, capacity: Capacity, tool: Mapping | None = None) -> str:
     """Hash everything a compiled program depends on.
 
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    capacity : Capacity
-        Largest segment it must run.
-    tool : mapping, optional
-        What else it depends on: generator, compiler, flags, processor. Default: those of C++.
+    `tool` says what besides the network: by default generator, compiler, flags, processor of C++.
     """
     tool = tool or {
         "numpy": version("numpy"),
@@ -92,12 +79,7 @@ def build_key(spec: Network, capacity: Capacity, tool: Mapping | None = None) ->
         "flags": FLAGS,
         "cpu": _cpu(),
     }
-    content = {
-        **code_of(spec),
-        "slots": capacity.slots,
-        "brian2": version("brian2"),
-        **tool,
-    }
+    content = {**code_of(spec), "slots": capacity.slots, "brian2": version("brian2"), **tool}
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
@@ -128,10 +110,7 @@ def _cpu() -> str:
 def compile_program(folder: Path) -> None:
     """Compile the two units side by side, code that runs once with less effort, and link them.
 
-    Raises
-    ------
-    BackendError
-        If the code does not compile.
+    Raises `BackendError` if the code does not compile.
     """
     compiler = need_compiler()
     units = {"hot": FLAGS, "cold": (*FLAGS, "-O1")}

@@ -1,9 +1,7 @@
 """The cache of compiled programs: found by key, stored in one step, shared by processes, bounded.
 
-A program is a folder ``programs/KEY`` of the cache. It is made beside its place and renamed;
-processes that want the same program at once wait for the first. What has the name is whole unless
-something happened to it since: it is checked against its checksums, and made again if they differ.
-Programs that somebody else could have put there are not run.
+A program is a folder ``programs/KEY``, made beside its place and renamed; it is checked against its
+checksums, and made again if they differ. What somebody else could have put there is not run.
 """
 
 from __future__ import annotations
@@ -17,8 +15,8 @@ import shutil
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ...errors import BackendError, explain
 from ...files.atomic import content_hash, file_hash, read_checked, written_folder
@@ -41,20 +39,10 @@ _BUILDING = "building-"
 _MAX_LAYOUT, _SUM = 16 * 2**20, "main_sha256"
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A compiled program in the cache.
+class Entry(NamedTuple):
+    """A compiled program in the cache; times are seconds since the epoch.
 
-    Parameters
-    ----------
-    path : Path
-        Its folder, named by its key.
-    network : str
-        Name of the network it was made for.
-    size : int
-        Bytes on disk.
-    built, used : float
-        Seconds since the epoch: when it was compiled, and when a run last took it.
+    It was `used` when a run last took it.
     """
 
     path: Path
@@ -94,42 +82,18 @@ def touch(folder: Path) -> None:
 
 
 def layout(folder: Path) -> dict:
-    """Return the layout of the files that a program exchanges.
-
-    Raises
-    ------
-    OSError, ValueError
-        If it is missing or damaged.
-    """
-    found = read_checked(folder / _LAYOUT, _MAX_LAYOUT)
-    return {key: value for key, value in found.items() if key not in (_SUM, "checksum")}
+    """Return the layout of the files that a program exchanges."""
+    content = read_checked(folder / _LAYOUT, _MAX_LAYOUT)
+    return {key: value for key, value in content.items() if key not in (_SUM, "checksum")}
 
 
 def obtain(
     key: str, make: Callable[[Path], dict], network: str, report: Callable[[str], None]
 ) -> Path:
-    """Find the program `key`, or make it.
+    """Return the folder of the program `key`, which `make` makes if need be; list it by `network`.
 
-    Parameters
-    ----------
-    key : str
-        Hash of everything the program depends on.
-    make : callable
-        Makes the program in an empty folder and returns its layout.
-    network : str
-        Name to list it by.
-    report : callable
-        Told when there is something to wait for.
-
-    Returns
-    -------
-    Path
-        Folder with the program ``main``.
-
-    Raises
-    ------
-    BackendError
-        If the cache cannot be written, or somebody else can write it.
+    `make` is given an empty folder for ``main`` and returns a layout. Raises `BackendError` if the
+    cache cannot be written, or somebody else can write it.
     """
     folder = programs() / key
     try:
@@ -176,31 +140,31 @@ def _make(folder: Path, make: Callable[[Path], dict], network: str) -> None:
 def _check_own(*paths: Path) -> None:
     """Raise `BackendError` if somebody else could have written what is about to be run."""
     for path in paths:
-        found = path.stat()
-        if found.st_uid not in (0, os.getuid()):
-            got = f"{path}, which belongs to user {found.st_uid}"
-        elif found.st_mode & stat.S_IWOTH:
+        status = path.stat()
+        if status.st_uid not in (0, os.getuid()):
+            got = f"{path}, which belongs to user {status.st_uid}"
+        elif status.st_mode & stat.S_IWOTH:
             got = f"{path}, which everybody can write"
-        elif found.st_mode & stat.S_IWGRP and _has_others(found.st_gid):
-            got = f"{path}, which group {found.st_gid} can write"
+        elif status.st_mode & stat.S_IWGRP and _has_others(status.st_gid):
+            got = f"{path}, which group {status.st_gid} can write"
         else:
             continue
         fix = "set BRAINSLEEP_CACHE to a folder of your own, since programs in it are run"
         raise BackendError(explain("build cache", got, "a folder that only you can write", fix))
 
 
-def _has_others(group: int) -> bool:
+def _has_others(number: int) -> bool:
     """Tell whether a group may have others in it: all but one of this user's name and own."""
     try:
-        found, user = grp.getgrgid(group), pwd.getpwuid(os.getuid()).pw_name
+        group, user = grp.getgrgid(number), pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return True
-    return found.gr_name != user or not {user}.issuperset(found.gr_mem)
+    return group.gr_name != user or not {user}.issuperset(group.gr_mem)
 
 
 def entries() -> list[Entry]:
     """Return the programs in the cache, the one used last first."""
-    found = []
+    listed = []
     for path in programs().glob("[0-9a-f]*"):
         if path.name.startswith(_BUILDING):
             continue
@@ -210,17 +174,14 @@ def entries() -> list[Entry]:
             size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         except (OSError, ValueError):
             network, size, built, used = "(damaged)", 0, 0.0, 0.0
-        found.append(Entry(path, network, size, built, used))
-    return sorted(found, key=lambda entry: -entry.used)
+        listed.append(Entry(path, network, size, built, used))
+    return sorted(listed, key=lambda entry: -entry.used)
 
 
 def limit() -> int:
     """Return the size in bytes that the cache is kept below.
 
-    Raises
-    ------
-    BackendError
-        If ``BRAINSLEEP_CACHE_MB`` is not a number of at least 0.
+    Raises `BackendError` if ``BRAINSLEEP_CACHE_MB`` is not a number of at least 0.
     """
     text = os.environ.get("BRAINSLEEP_CACHE_MB") or str(LIMIT_MB)
     with contextlib.suppress(ValueError):

@@ -1,8 +1,7 @@
-"""A standalone program that waits for segments.
+"""Backends whose network is a standalone program, compiled once, that waits for segments.
 
-It is started once, reads the connectivity, and for every segment makes a copy of itself (a fork)
-that reads ``segment.bin``, runs, writes ``state.bin`` and ends. A segment starts from what it is
-given and from nothing that happened before; starting a process and indexing synapses is paid once.
+It reads the connectivity, and makes a copy of itself (a fork) for every segment, which starts from
+what it is given and from nothing that happened before: start and indexing of synapses is paid once.
 """
 
 from __future__ import annotations
@@ -13,66 +12,77 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import wait
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ...errors import BackendError, SimulationError, explain
 from ...run.state import same_synapses
+from ..base import Backend
+from . import cache
 
 #: Free bytes a memory-backed folder must have to be used for the files of a program.
 _ROOM = 2**28
 
-#: Names of the index arrays, by place in a pair.
-_ENDS = ((0, "_synaptic_pre"), (1, "_synaptic_post"))
-
 Synapses = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+#: Name, type and number of values of arrays in a file; -1 where the number stands before them.
+Order = Iterable[tuple[str, Any, int]]
+
+
+class CompiledBackend(Backend):
+    """A standalone program: `directory` holds ``main``, compiled once for a network."""
+
+    no_hooks = (
+        "a standalone program cannot call Python; use --backend cython or numpy, or write the hook "
+        "as equations"
+    )
+
+    def _build(self) -> None:
+        """Find the program in the cache, or compile it."""
+        started = time.perf_counter()
+        self.directory = self._obtain()
+        self.build_seconds += time.perf_counter() - started
+        self._layout = cache.layout(self.directory)
+
+    def _obtain(self) -> Path:
+        """Return the folder of the program."""
+        raise NotImplementedError
+
+    def _check_whole(self) -> None:
+        """Compile the program again if somebody cleared the cache meanwhile."""
+        if not cache.is_whole(self.directory):
+            CompiledBackend._build(self)
 
 
 class Process:
-    """A program that was started once and takes segments one after the other.
+    """A program that was started once in its folder and takes segments one after the other.
 
-    Parameters
-    ----------
-    backend : str
-        Name of the backend, for messages.
-    directory : Path
-        Folder with the program ``main``.
-    environment : mapping of str to str, optional
-        Environment variables that it gets besides those of this process.
-
-    Raises
-    ------
-    SimulationError
-        If it cannot be started or ends before its time.
+    Raises `SimulationError` if it cannot be started, ends before its time, or files are in trouble.
     """
 
     def __init__(self, backend: str, directory: Path, environment: Mapping[str, str] | None = None):
         self.backend, self.directory = backend, directory
         self._owner = os.getpid()
-        with self._files():
+        with self._files(), contextlib.ExitStack() as undone:
             self._folder = tempfile.mkdtemp(prefix="brainsleep-", dir=_scratch())
-            try:
-                self._prepare()
-                with open(self._path("errors.txt"), "wb") as errors:
-                    process = subprocess.Popen(
-                        ["./main", "--results_dir", self._folder + os.sep],
-                        cwd=directory,
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        stderr=errors,
-                        start_new_session=True,  # Ctrl-C reaches Python, which ends the program
-                        env={**os.environ, **(environment or {})},
-                    )
-            except BaseException:
-                shutil.rmtree(self._folder, ignore_errors=True)
-                raise
+            undone.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            self._prepare()
+            with open(self._path("errors.txt"), "wb") as errors:
+                process = subprocess.Popen(
+                    ["./main", "--results_dir", self._folder + os.sep],
+                    cwd=directory,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    start_new_session=True,  # Ctrl-C reaches Python, which ends the program
+                    env={**os.environ, **(environment or {})},
+                )
+            undone.pop_all()
         assert process.stdin and process.stdout  # they are pipes
         self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
         self.close = weakref.finalize(self, _end, process, self._folder, self._owner)
@@ -85,35 +95,25 @@ class Process:
         """Whether it runs, for this process."""
         return self.close.alive and self._owner == os.getpid() and self._process.poll() is None
 
-    def begin(self, write: Callable[[], None]) -> None:
-        """Write a segment with `write` and let it run; `end` follows, others may be begun before.
-
-        Raises
-        ------
-        SimulationError
-            If files cannot be written.
-        """
+    def begin(self, parts: Iterable[Any]) -> None:
+        """Write a segment and let it run; `end` follows, others may be begun before."""
         with self._whole():
-            write()
+            self._write("segment.bin", parts)
             with contextlib.suppress(BrokenPipeError):  # that it has ended is seen in `end`
                 self._stdin.write(b"\n")
                 self._stdin.flush()
 
-    def end[T](self, read: Callable[[], T]) -> T:
-        """Wait for the end of the segment that was begun, and return what `read` finds.
-
-        Raises
-        ------
-        SimulationError
-            If the program fails, or files cannot be read.
-        """
+    def end(self, order: Order) -> dict[str, np.ndarray]:
+        """Wait for the end of the segment that was begun, and return its arrays."""
         with self._whole():
-            code = self._wait()
+            answer = self._stdout.readline().split()
+            self.said = answer[1:]
+            code = int(answer[0] if answer else self._process.wait())  # negative for a signal
             if code == -signal.SIGINT:
                 raise KeyboardInterrupt
             if code or os.path.getsize(self._path("errors.txt")):
                 raise self._error(code)
-            return read()
+            return self._read("state.bin", order)
 
     def fileno(self) -> int:
         """Return the file that can be read once a segment has ended, as `select` asks for it."""
@@ -137,26 +137,27 @@ class Process:
             f"{self.backend}: the standalone program ended with code {code}{first}"
         )
 
-    def _wait(self) -> int:
-        """Return the exit code of a segment, negative for a signal; keep what else is `said`."""
-        answer = self._stdout.readline().split()
-        self.said = answer[1:]
-        return int(answer[0] if answer else self._process.wait())
-
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
 
-    def _overwrite(self, name: str) -> BinaryIO:
-        """Open a file to be written over its last pages."""
+    def _write(self, name: str, parts: Iterable[Any]) -> None:
+        """Write a file over its last pages."""
         path = self._path(name)
-        return open(path, "r+b" if os.path.exists(path) else "wb")
+        with open(path, "r+b" if os.path.exists(path) else "wb") as file:
+            for part in parts:
+                file.write(part)
 
-    def _values(self, file: BinaryIO, key: str, dtype: Any, count: int) -> np.ndarray:
-        """Read an array; raise `SimulationError` if the file ends before."""
-        values = np.fromfile(file, dtype=dtype, count=count)
-        if values.size != count:
-            raise SimulationError(f"{self.backend}: truncated output at '{key}' (disk full?)")
-        return values
+    def _read(self, name: str, order: Order) -> dict[str, np.ndarray]:
+        arrays = {}
+        with open(self._path(name), "rb") as file:
+            for key, dtype, number in order:
+                count = int(np.frombuffer(file.read(8), np.int64)[0]) if number < 0 else number
+                arrays[key] = np.fromfile(file, dtype=dtype, count=count)
+                if arrays[key].size != count:
+                    raise SimulationError(
+                        f"{self.backend}: truncated output at '{key}' (disk full?)"
+                    )
+        return arrays
 
     @contextlib.contextmanager
     def _files(self):
@@ -172,25 +173,19 @@ class Process:
 
 
 class Program(Process):
-    """A C++ standalone program with the connectivity of a network.
-
-    Parameters
-    ----------
-    directory : Path
-        Folder with the program ``main``.
-    layout : dict
-        Order and types of the arrays in its files.
-    synapses : mapping of str to (ndarray, ndarray)
-        Pre- and postsynaptic indices by projection.
-    """
+    """A C++ standalone program with the connectivity of a network."""
 
     def __init__(self, directory: Path, layout: dict, synapses: Synapses):
         self.synapses, self._layout = synapses, layout
         super().__init__("cpp", directory)
 
     def _prepare(self) -> None:
-        given = {f"{n}.{end}": ends[k] for n, ends in self.synapses.items() for k, end in _ENDS}
-        self._write("synapses.bin", self._layout["synapses"], given)
+        ends = {
+            f"{name}.{end}": indices
+            for name, pair in self.synapses.items()
+            for end, indices in zip(("_synaptic_pre", "_synaptic_post"), pair, strict=True)
+        }
+        self._write("synapses.bin", _counted(self._layout["synapses"], ends))
 
     def serves(self, synapses: Synapses) -> bool:
         """Tell whether it runs, for this process, with these synapses."""
@@ -198,146 +193,32 @@ class Program(Process):
 
     def begin_with(self, given: Mapping[str, np.ndarray]) -> None:
         """Hand over the arrays of a segment and let it run."""
-        self.begin(lambda: self._write("segment.bin", self._layout["inputs"], given))
+        self.begin(_counted(self._layout["inputs"], given))
 
     def arrays_at_end(self) -> dict[str, np.ndarray]:
         """Wait for the end of the segment, and take back its arrays."""
-        return self.end(lambda: self._read("state.bin", self._layout["outputs"]))
-
-    def _write(self, name: str, order: Iterable, given: Mapping[str, np.ndarray]) -> None:
-        with self._overwrite(name) as file:
-            for key, dtype in order:
-                array = np.ascontiguousarray(given[key], dtype=dtype)
-                file.write(np.int64(array.size).tobytes())
-                file.write(array.data if array.size else b"")
-
-    def _read(self, name: str, order: Iterable) -> dict[str, np.ndarray]:
-        out = {}
-        with open(self._path(name), "rb") as file:
-            for key, dtype in order:
-                size = int(np.frombuffer(file.read(8), dtype=np.int64)[0])
-                out[key] = self._values(file, key, dtype, size)
-        return out
+        return self.end((key, dtype, -1) for key, dtype in self._layout["outputs"])
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One segment for a program.
-
-    Parameters
-    ----------
-    synapses : Synapses
-        Connectivity of the network it is for.
-    steps : int
-        How long it is.
-    given : callable
-        ``given()`` makes the arrays that it starts from.
-    taken : callable
-        ``taken(arrays)`` makes an answer of those that it ends with.
-    """
-
-    synapses: Synapses
-    steps: int
-    given: Callable[[], Mapping[str, np.ndarray]]
-    taken: Callable[[dict[str, np.ndarray]], Any]
-
-
-class Programs:
-    """Running programs of one network, for one connectivity or several.
-
-    A program serves every job of its connectivity, one at a time; it is kept from one call of
-    `run` to the next.
-    """
-
-    def __init__(self) -> None:
-        self.idle: list[Program] = []
-
-    def run(self, jobs: Sequence[Job], start: Callable[[Synapses], Program]) -> list[Any]:
-        """Run jobs side by side, not more at once than there are `cores`, long ones first.
-
-        Programs that serve none of the jobs are ended.
-
-        Parameters
-        ----------
-        jobs : sequence of Job
-            What to run.
-        start : callable
-            ``start(synapses)`` starts another program.
-
-        Returns
-        -------
-        list
-            The answer of every job, or the `SimulationError` that came instead. Anything else, an
-            interrupt for example, ends all programs.
-        """
-        answers: list[Any] = [None] * len(jobs)
-        waiting = deque(sorted(range(len(jobs)), key=lambda k: -jobs[k].steps))
-        busy: dict[Program, int] = {}
-        before, self.idle, room = self.idle, [], cores()
-        try:
-            while waiting or busy:
-                if waiting and len(busy) < room:
-                    k = waiting.popleft()
-                    with _instead(answers, k):
-                        program = self._serving(jobs[k].synapses, before, start)
-                        busy[program] = k
-                        program.begin_with(jobs[k].given())
-                else:
-                    ready: list[Any] = wait(list[Any](busy))
-                    for program in ready:
-                        k = busy[program]
-                        with _instead(answers, k):
-                            found = program.arrays_at_end()
-                            self.idle.append(program)
-                            answers[k] = jobs[k].taken(found)
-                busy = {program: k for program, k in busy.items() if answers[k] is None}
-        except BaseException:
-            before += [*busy, *self.idle]
-            self.idle = []
-            raise
-        finally:
-            for program in before:
-                program.close()
-        return answers
-
-    def _serving(
-        self, synapses: Synapses, before: list[Program], start: Callable[[Synapses], Program]
-    ) -> Program:
-        """Return a program that has nothing to do, or a new one."""
-        for programs in (self.idle, before):
-            for place, program in enumerate(programs):
-                if program.serves(synapses):
-                    return programs.pop(place)
-        return start(synapses)
-
-
-@contextlib.contextmanager
-def _instead(answers: list[Any], k: int) -> Iterator[None]:
-    """Take an error of job `k` as its answer."""
-    try:
-        yield
-    except SimulationError as error:
-        answers[k] = error
+def _counted(order: Iterable, given: Mapping[str, np.ndarray]) -> Iterator[Any]:
+    """Give arrays in an order of keys and types, each after the number of its values."""
+    for key, dtype in order:
+        array = np.ascontiguousarray(given[key], dtype=dtype)
+        yield np.int64(array.size).tobytes()
+        yield array.data if array.size else b""
 
 
 def cores() -> int:
-    """Return how many programs may be at work at once: the cores this process may use.
+    """Return how many programs may be at work at once: ``BRAINSLEEP_CORES``, or those to be had.
 
-    ``BRAINSLEEP_CORES`` says another number.
-
-    Raises
-    ------
-    BackendError
-        If it is not a whole number of at least 1.
+    Raises `BackendError` if that is not a whole number of at least 1.
     """
-    said = os.environ.get("BRAINSLEEP_CORES", "")
-    if said and not (said.isdigit() and int(said)):
-        raise BackendError(explain("BRAINSLEEP_CORES", repr(said), "a whole number of at least 1"))
-    if said:
-        return int(said)
+    given = os.environ.get("BRAINSLEEP_CORES", "")
+    if given and not (given.isdigit() and int(given)):
+        raise BackendError(explain("BRAINSLEEP_CORES", repr(given), "a whole number of at least 1"))
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return int(given or len(os.sched_getaffinity(0)))
+    return int(given or os.cpu_count() or 1)
 
 
 def _end(process: subprocess.Popen, folder: str, owner: int) -> None:
@@ -347,10 +228,9 @@ def _end(process: subprocess.Popen, folder: str, owner: int) -> None:
     with contextlib.suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        with contextlib.suppress(OSError):
+            pipe.close()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,9 +1,7 @@
 """Brian2's C++ standalone device, with templates of its own for the parts that cost time.
 
-Brian2 still turns equations and statements into C++. Some of its templates, the frames around that
-code, are replaced (``brainsleep/backends/cpp/templates/``): the main loop, synapses (an index by
-neuron in place of queues, since there are no delays), thresholds, and the frame that lets all code
-be compiled as one file. ``docs/performance.md`` says what each is worth.
+Those are the main loop, synapses (an index by neuron in place of queues), thresholds, and the frame
+that lets all code be compiled as one file: ``docs/performance.md`` says what each is worth.
 """
 
 from __future__ import annotations
@@ -34,17 +32,8 @@ def listed(lines: list[str]) -> list[str]:
 def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
     """Turn every call of rand() and randn() in a loop into a look at what was drawn before it.
 
-    Parameters
-    ----------
-    lines : list of str
-        C++ of one pass.
-
-    Returns
-    -------
-    kinds : list of {"uniform", "normal"}
-        What to draw, one a call.
-    lines : list of str
-        The C++, with ``_draws_0[_idx - _begin]`` for the first call and so on.
+    Returns what to draw, ``"uniform"`` or ``"normal"``, one a call, and the C++ with
+    ``_draws_0[_idx - _begin]`` for the first call and so on.
     """
     kinds = []
 
@@ -103,20 +92,8 @@ class SegmentDevice(CPPStandaloneDevice):
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
         for name in ("random.h", "vector_math.h", "aligned_new.h"):
             (folder / name).write_text((TEMPLATES / name).read_text())
-        headers = [
-            "<algorithm>",
-            "<cstring>",
-            "<cmath>",
-            "<climits>",
-            "<ctime>",
-            "<fstream>",
-            "<iostream>",
-            "<string>",
-            "<cerrno>",
-            "<csignal>",
-            "<sys/wait.h>",
-            "<unistd.h>",
-        ]
+        names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
+        headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]
         headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
         for unit, files in (("hot", sorted(hot)), ("cold", cold)):

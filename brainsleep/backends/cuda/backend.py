@@ -1,8 +1,7 @@
 """CUDA: segments of many replicas of a network at once, on a GPU.
 
-The program is compiled once for a network (`brainsleep.backends.cuda.source`) and called again and
-again. How many replicas there are, their connectivity, states, parameters and segments are given to
-it at run time, as one image of memory a replica.
+Replicas, their connectivity, states, parameters and segments are given to the program as one image
+of memory a replica.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ import numpy as np
 from ...errors import BackendError, BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
 from ...run.request import Answer
-from ...run.segment import Capacity, Recording, Segment, counts_of_slots, events
-from ...run.state import State, finished_arrays
+from ...run.segment import Capacity, Segment, events
+from ...run.state import State
+from ..brian.backend import answer_of
 from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
 from ..cpp import cache
 from ..cpp.build import build_key, generator
-from ..cpp.compiled import CompiledBackend
-from ..cpp.process import Process
-from .memory import BUFFERS, RETURNED, Array, Connections, Plan
+from ..cpp.process import CompiledBackend, Process
+from .memory import BUFFERS, RETURNED, Array, Connections, Plan, words
 from .toolkit import (
     ENVIRONMENT,
     FLAGS,
@@ -42,25 +41,19 @@ _LONG = 2**30
 #: No step: ends a list of times.
 _NEVER = np.iinfo(np.int32).max
 
-TEMPLATES = Path(__file__).parent / "templates"
+#: The part of the program that is the same for every network.
 _FILES = ("segments.cu", "random.cuh")
 
 
 def generate(spec: NetworkSpec, folder: Path) -> dict:
     """Write the CUDA sources of `spec` to `folder`; return their layout.
 
-    Needs brian2cuda, but neither a compiler nor a GPU.
-
-    Raises
-    ------
-    MissingExtraError
-        If brian2cuda is not installed.
-    BackendError
-        If the network uses something that CUDA cannot run.
+    Needs brian2cuda (`MissingExtraError`), but neither a compiler nor a GPU. Raises `BackendError`
+    if the network uses something that CUDA cannot run.
     """
     check_extra()
     from . import code  # imports brian2cuda
-    from .source import Source
+    from .source import TEMPLATES, Source
 
     with standalone_device(code.NAME, spec, folder) as device:
         network = BrianNetwork(spec, Capacity(1, 1))
@@ -74,15 +67,7 @@ def generate(spec: NetworkSpec, folder: Path) -> dict:
 
 
 class CudaBackend(CompiledBackend):
-    """A CUDA program; replicas run at the same time.
-
-    Raises
-    ------
-    BackendError
-        If there is no GPU, or no program and nothing to compile one with.
-    MissingExtraError
-        If there is no program and brian2cuda is not installed.
-    """
+    """A CUDA program; replicas run at the same time."""
 
     spec: NetworkSpec
     watches = True
@@ -111,18 +96,16 @@ class CudaBackend(CompiledBackend):
             {**self._inputs(state, segment), "settings": np.array([seed, segment.starts[-1]])}
             for state, segment, seed in zip(states, segments, seeds, strict=True)
         ]
-        known = len(states) == len(self._connected) and all(
-            mine.synapses is state.synapses
-            for mine, state in zip(self._connected, states, strict=True)
-        )
-        if not known:
-            before = {id(c.synapses): c for c in self._connected}
-            self._connected = [
-                before.get(id(s.synapses)) or Connections(self.spec, s.synapses) for s in states
-            ]
+        connections = {id(each.synapses): each for each in self._connected}
+        for state in states:
+            if id(state.synapses) not in connections:
+                connections[id(state.synapses)] = Connections(self.spec, state.synapses)
+        connected = [connections[id(state.synapses)] for state in states]
+        same = connected == self._connected
+        self._connected = connected
         plan = self._planned(segments, given)
         try:
-            out = self._process.run(plan, self._images(plan, given, known), given)
+            out = self._process.run(plan, self._images(plan, given, same), given)
         except BaseException:
             self._connected = []
             raise
@@ -140,8 +123,8 @@ class CudaBackend(CompiledBackend):
         for array in self._arrays:
             if array.rows.startswith("times:"):
                 rows[array.rows] = max(len(mine[array.key]) for mine in given)
-        known = self._layout["sizes_known"]
-        return Plan(self._arrays, known, rows, self._blocks(len(segments)))
+        sizes = self._layout["sizes_known"]
+        return Plan(self._arrays, sizes, rows, self._blocks(len(segments)))
 
     def _blocks(self, replicas: int) -> tuple[int, int]:
         """Return how many blocks a replica gets, and the warps of each."""
@@ -173,22 +156,23 @@ class CudaBackend(CompiledBackend):
                 given[array.key] = np.append(times, _NEVER)
         return given
 
-    def _images(self, plan: Plan, given: Sequence[Mapping], known: bool) -> dict[str, np.ndarray]:
-        """Return the memory of all replicas, by buffer."""
+    def _images(self, plan: Plan, given: Sequence[Mapping], same: bool) -> dict[str, np.ndarray]:
+        """Return the memory of all replicas by buffer; without connectivity that is the same."""
         images = {
             name: np.zeros((len(given), plan.sizes[name]), np.uint8)
-            for name in BUFFERS
-            if name != "record" and not (known and name == "fixed")
+            for name in ("state", "segment", *(() if same else ("fixed",)))
         }
-        for array in (array for array in self._arrays if array.buffer in images):
+        for array in self._arrays:
+            if array.buffer not in images:
+                continue
             if array.buffer == "fixed":
                 values = [connections.fixed[array.key] for connections in self._connected]
             elif array.key.endswith(".not_refractory"):
                 values = [np.ones(array.columns)] * len(given)
-            elif array.key not in given[0]:
-                continue
-            else:
+            elif array.key in given[0]:
                 values = [mine[array.key] for mine in given]
+            else:
+                continue
             if projection := array.projection:
                 both = zip(values, self._connected, strict=True)
                 values = [value[connections.order[projection]] for value, connections in both]
@@ -200,67 +184,38 @@ class CudaBackend(CompiledBackend):
     ) -> list[Answer | BrainsleepError]:
         """Take states and recordings from the memory of all replicas."""
         arrays = {array.key: array for array in self._arrays if array.buffer in RETURNED}
-
-        def view(key: str, rows: int = 1) -> np.ndarray:
-            array = arrays[key]
-            return plan.view(out[array.buffer], array, rows * array.columns)
-
-        whole = {
-            key: view(key, plan.rows[array.rows]).astype(float)
+        views = {
+            key: plan.view(out[array.buffer], array, plan.rows[array.rows] * array.columns)
             for key, array in arrays.items()
-            if key in states[0].arrays
         }
-        spiking = [p.name for p in self.spec.populations if p.spikes]
-        final = {name: view(f"{name}.spike_count") for name in spiking}
-        counted = {name: view(f"counts:{name}", plan.rows["slots"]) for name in spiking}
-        rasters = {name: view(f"raster:{name}", plan.rows["raster"]) for name in spiking}
-        slots_run = view("slots_run")
         answers: list[Answer | BrainsleepError] = []
         for r, (state, segment) in enumerate(zip(states, segments, strict=True)):
-            n_slots = int(slots_run[r, 0])
-            back = self._connected[r].back
-            found = dict(state.arrays)  # what nothing uses stays
-            for key, values in whole.items():
-                projection = arrays[key].projection
-                found[key] = values[r][back[projection]] if projection else values[r]
+            shown = segment.part(0, int(views["slots_run"][r, 0]))
+            values = dict(state.arrays)  # what nothing uses stays
+            for key, array in arrays.items():
+                back = self._connected[r].back.get(array.projection, slice(None))
+                values[key] = views[key][r][back]
+            for name, size in ((p.name, p.size) for p in self.spec.populations if p.spikes):
+                recorded = values[f"counts:{name}"].reshape(-1, size)
+                values[f"{name}:counts.spike_count"] = recorded[: len(shown)]
+                steps, neurons = _spikes(values[f"raster:{name}"], size, shown)
+                values[f"{name}:raster.t"] = steps * float(self.spec.dt)
+                values[f"{name}:raster.i"] = neurons
             try:
-                found = finished_arrays(found, float(segment.starts[n_slots] * self.spec.dt))
+                end = int(shown.starts[-1])
+                answers.append(answer_of(self.spec, state, shown, end, values.__getitem__))
             except SimulationError as error:
                 answers.append(error)
-                continue
-            recording = Recording(
-                {
-                    name: counts_of_slots(
-                        counted[name][r].reshape(plan.rows["slots"], -1)[:n_slots],
-                        final[name][r],
-                    )
-                    for name in spiking
-                },
-                {
-                    name: _spikes(
-                        rasters[name][r],
-                        plan.rows["raster"],
-                        final[name].shape[1],
-                        segment.part(0, n_slots),
-                    )
-                    for name in spiking
-                },
-            )
-            answers.append((State(found, state.parameters, state.synapses), recording))
         return answers
 
 
-def _spikes(
-    raster: np.ndarray, rows: int, size: int, segment: Segment
-) -> tuple[np.ndarray, np.ndarray]:
+def _spikes(raster: np.ndarray, size: int, segment: Segment) -> tuple[np.ndarray, np.ndarray]:
     """Return steps and neurons of single spikes: a bit each, a row a step that was recorded."""
-    shown = segment.steps_where(segment.raster)
-    if not len(shown):
-        return np.empty(0, np.int64), np.empty(0, np.int32)
-    words = np.ascontiguousarray(raster.reshape(rows, -1)[: len(shown)])
-    fired = np.unpackbits(words.view(np.uint8), axis=1, count=size, bitorder="little")
+    steps = segment.steps_where(segment.raster)
+    rows = raster.reshape(-1, words(size))[: len(steps)]
+    fired = np.unpackbits(rows.view(np.uint8), axis=1, count=size, bitorder="little")
     row, neuron = np.nonzero(fired)
-    return shown[row].astype(np.int64), neuron.astype(np.int32)
+    return steps[row], neuron.astype(np.int32)
 
 
 class _Process(Process):
@@ -295,56 +250,22 @@ class _Process(Process):
         offsets = np.array(list(plan.offsets.values()), np.int64)
         header = np.array([len(given), blocks, 32 * warps, "fixed" in images, *sizes], np.int64)
 
-        def write() -> None:
-            with self._overwrite("segment.bin") as file:
-                file.write(header.tobytes() + offsets.tobytes())
-                for name in BUFFERS:
-                    if name in images:
-                        file.write(images[name].data)
-
-        def read() -> dict[str, np.ndarray]:
-            out = {}
-            with open(self._path("state.bin"), "rb") as file:
-                for name in RETURNED:
-                    count = len(given) * plan.sizes[name]
-                    values = self._values(file, name, np.uint8, count)
-                    out[name] = values.reshape(len(given), -1)
-            return out
-
-        self.begin(write)
-        return self.end(read)
+        read = [(name, np.uint8, len(given) * plan.sizes[name]) for name in RETURNED]
+        sent = [images[name].data for name in BUFFERS if name in images]
+        self.begin([header.tobytes() + offsets.tobytes(), *sent])
+        return {k: v.reshape(len(given), -1) for k, v in self.end(read).items()}
 
 
 def build(spec: NetworkSpec, capability: str, report=lambda message: None) -> Path:
     """Compile the CUDA program of `spec`, or find it in the cache.
 
     A program that was compiled elsewhere, by the same versions of this package and Brian2, is found
-    in a copy of that cache: then neither a compiler nor brian2cuda is needed.
-
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    capability : str
-        Compute capability of the GPU, such as ``"9.0"``. No GPU is needed to compile.
-    report : callable
-        Told when something is compiled.
-
-    Returns
-    -------
-    Path
-        Folder with the program ``main`` and ``layout.json``.
-
-    Raises
-    ------
-    BackendError
-        If there is no compiler, it cannot compile for this capability, or the code does not
-        compile.
-    MissingExtraError
-        If brian2cuda is not installed.
+    in a copy of that cache: then neither a compiler nor brian2cuda is needed, and no GPU ever.
+    Raises `MissingExtraError` without brian2cuda, and `BackendError` if there is no compiler, it
+    cannot compile for a capability such as ``"9.0"``, or the code does not compile.
     """
     check_capability(capability)
-    names = ("backend", "code", "memory", "objects", "source", "text")
+    names = ("backend", "code", "memory", "source", "text")
     parts = ("brian/context", "brian/network", *(f"cuda/{name}" for name in names))
     tool = {"generator": generator(*parts), "flags": FLAGS, "capability": capability}
 

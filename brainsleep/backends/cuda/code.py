@@ -1,8 +1,7 @@
 """Brian2's equations as CUDA statements, by way of brian2cuda's code generator.
 
-Where Brian2 puts the statements of an object into a template, this device keeps the statements
-themselves (`Piece`): `brainsleep.backends.cuda.source` joins them to one kernel. Importing this
-module needs brian2cuda, which pins the version of Brian2.
+Statements are kept as they are (`Piece`), not put into Brian2's templates. Importing this module
+needs brian2cuda, which pins the version of Brian2.
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import brian2cuda  # noqa: F401  registers the preferences that its generator reads
-from brian2.codegen.generators.cpp_generator import c_data_type
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
-from brian2.core.variables import ArrayVariable, Constant
+from brian2.core.variables import ArrayVariable, Constant, DynamicArrayVariable
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
@@ -42,22 +40,11 @@ UNIVERSAL = (
 
 @dataclass(frozen=True)
 class Piece:
-    """The statements of one Brian2 object.
+    """The statements of one Brian2 object of a kind, ``"stateupdate"``, ``"threshold"``...
 
-    Parameters
-    ----------
-    kind : str
-        Brian2's name for what the object is: ``"stateupdate"``, ``"threshold"``, ``"synapses"``...
-    scalar, vector : list of str
-        Statements carried out once, and for every element.
-    arrays : dict of str to ArrayVariable
-        The arrays that they use, by the name of the pointer in the code.
-    constants : dict of str to Constant
-        Numbers that are part of the code.
-    support : list of str
-        Functions that it calls, in CUDA.
-    given : dict
-        What else Brian2 hands to a template of this kind.
+    `scalar` statements are carried out once, `vector` for every element. They use `arrays` by the
+    names of their pointers, numbers (`constants`), and functions in CUDA (`support`). `given` is
+    what else Brian2 hands to a template.
     """
 
     kind: str
@@ -142,28 +129,22 @@ class SegmentCudaDevice(CPPStandaloneDevice):
     def pieces(self) -> list[tuple[str, Piece]]:
         """Return the objects of the network in the order they run, with their clocks' names."""
         lines = next(given[1] for kind, given in self.main_queue if kind == "run_network")
-        found = [re.match(r"\w+\.add\(&(\w+), _run_(\w+)\);", line) for line in lines]
-        return [(m[1], self._piece(m[2])) for m in found if m]
+        added = re.findall(r"^\w+\.add\(&(\w+), _run_(\w+)\);", "\n".join(lines), re.MULTILINE)
+        return [(clock, self._piece(name)) for clock, name in added]
 
     def _piece(self, name: str) -> Piece:
         code_object = self.code_objects[name]
-        given = code_object.code
-        variables = code_object.variables
+        given, variables = code_object.code, code_object.variables
         arrays = {
             SegmentCodeGenerator.get_array_name(v): v
             for v in variables.values()
-            if isinstance(v, ArrayVariable) and getattr(v, "ndim", 1) == 1
+            if isinstance(v, ArrayVariable)
+            and not (isinstance(v, DynamicArrayVariable) and v.ndim > 1)
         }
         constants = {k: v for k, v in variables.items() if isinstance(v, Constant)}
-        return Piece(
-            code_object.template_name,
-            _lines(given["scalar"]),
-            _lines(given["vector"]),
-            arrays,
-            constants,
-            given["support"],
-            given,
-        )
+        scalar, vector, support = _lines(given["scalar"]), _lines(given["vector"]), given["support"]
+        kind = code_object.template_name
+        return Piece(kind, scalar, vector, arrays, constants, support, given)
 
 
 def _lines(code: str | list[str]) -> list[str]:
@@ -177,15 +158,7 @@ def slot_function(array: TimedArray) -> str:
     return name
 
 
-def c_type(variable) -> str:
-    """Return the C type of a variable's values."""
-    return c_data_type(variable.dtype)
-
-
-for _name in (
-    "rand",
-    "randn",
-):  # replaced by draws that know their place (brainsleep.backends.cuda.source)
+for _name in ("rand", "randn"):  # `text.drawn` puts draws that know their place there
     DEFAULT_FUNCTIONS[_name].implementations.add_implementation(
         SegmentCudaCodeObject, code="", name=f"_{_name}"
     )

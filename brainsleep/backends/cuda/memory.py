@@ -1,8 +1,4 @@
-"""Memory of the replicas of a network on a GPU: what lies where.
-
-A replica has four blocks of memory, each an image of which Python writes or reads the bytes: its
-connectivity, the state, what a segment is given, and what is recorded.
-"""
+"""Memory of the replicas of a network on a GPU: what lies where, in four blocks of bytes each."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ import numpy as np
 from ...errors import BackendError, explain
 from ...network.spec import NetworkSpec
 
-#: Blocks of memory in the order in which the program takes them, and those it gives back.
+#: Connectivity, the state, what a segment is given, and what is recorded: the order in which the
+#: program takes them; and those it gives back.
 BUFFERS, RETURNED = ("fixed", "state", "segment", "record"), ("state", "record")
 
 #: Every array begins at a multiple of so many bytes.
@@ -31,25 +28,11 @@ def words(size: int) -> int:
 
 @dataclass(frozen=True)
 class Array:
-    """An array in the memory of a replica.
+    """An array in the memory of a replica, ``"e.v"`` or ``"slots:stimulus_by_slot"``.
 
-    Parameters
-    ----------
-    key : str
-        What it holds, such as ``"e.v"`` or ``"slots:stimulus_by_slot"``.
-    dtype : str
-        NumPy's name of the type.
-    buffer : {"fixed", "state", "segment", "record"}
-        Connectivity; what a segment starts from and ends with; its stimuli and times; what is
-        recorded.
-    rows : str
-        What its number of rows depends on, such as ``"slots"`` or ``"synapses:ee"``; ``""`` for
-        one.
-    columns : int
-        Values a row.
-    offset : int
-        Where it begins, in bytes, if that is known when compiling: with one row. Others come
-        after these, where they have room at run time.
+    Its number of `rows` depends on ``"slots"`` or ``"synapses:ee"``; ``""`` is one row. The offset
+    in bytes is known when compiling with one row. Others come after these, where they have room at
+    run time.
     """
 
     key: str

@@ -1,51 +1,14 @@
-"""Lines of CUDA code: small changes to what brian2cuda writes, and how parts are joined."""
+"""Lines of CUDA code: small changes to what brian2cuda writes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
 from .code import Piece
-
-
-@dataclass(frozen=True)
-class Part:
-    """The code of one object: for the words that a warp owns, between what all threads do."""
-
-    population: str
-    loop: str
-    looks: bool  # at neurons that other warps own
-    head: str
-    before: list[str]
-    inside: list[str]
-    after: list[str]
-    once: bool  # `before` or `after` must be carried out whatever the warp owns
-
-
-def joined(parts: list[Part]) -> list[str]:
-    """Join parts that need not wait for each other: population by population, in one loop each.
-
-    This rests on what models are allowed (`brainsleep.network.models`): but for statements at
-    spikes, code reads and writes what belongs to one population or to the synapses onto it.
-    """
-    lines: list[str] = []
-    for population in dict.fromkeys(part.population for part in parts):
-        together: list[str] = []
-        loop = ""
-        for part in (p for p in parts if p.population == population):
-            loop = part.loop
-            if not part.once:
-                together += [part.head, *part.before, *part.inside, "}"]
-                continue
-            lines += [loop, *together, "}"] if together else []
-            together = []
-            inside = [loop, *part.inside, "}"] if part.inside else []
-            lines += [part.head, *part.before, *inside, *part.after, "}"]
-        lines += [loop, *together, "}"] if together else []
-    return lines
 
 
 def with_names(code: str, names: Mapping[str, str]) -> str:
@@ -55,18 +18,15 @@ def with_names(code: str, names: Mapping[str, str]) -> str:
 
 def drawn(scalar: list[str], vector: list[str]) -> tuple[list[str], list[str]]:
     """Give every call of rand() and randn() a number of its own."""
-    number = -1
+    numbers = count()
 
-    def replace(match: re.Match) -> str:
-        nonlocal number
-        number += 1
+    def draw(match: re.Match) -> str:
         kind = "normal" if match[1] else "uniform"
-        return f"_draws.{kind}({number}, _vectorisation_idx)"
+        return f"_draws.{kind}({next(numbers)}, _vectorisation_idx)"
 
     call = re.compile(r"\b_rand(n?)\(_vectorisation_idx\)")
-    return [call.sub(replace, line) for line in scalar], [
-        call.sub(replace, line) for line in vector
-    ]
+    scalar = [call.sub(draw, line) for line in scalar]
+    return scalar, [call.sub(draw, line) for line in vector]
 
 
 def literal(variable) -> str:
@@ -79,13 +39,10 @@ def literal(variable) -> str:
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def held(code: list[str]) -> tuple[list[str], list[str], list[str]]:
-    """Keep what is known of the postsynaptic neuron in registers while its spikes are gone through.
+def kept_in_registers(code: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Keep what is read of a postsynaptic neuron in registers while its spikes are gone through.
 
-    Returns
-    -------
-    load, code, store : list of str
-        What is read before, what is left, and what is written after.
+    Returns what is read before, what is left, and what is written after.
     """
     read = re.compile(r"(?:const )?\w+ (\w+) = (_ptr\w+)\[_postsynaptic_idx\];$")
     write = re.compile(r"(_ptr\w+)\[_postsynaptic_idx\] = (\w+);$")
@@ -96,17 +53,10 @@ def held(code: list[str]) -> tuple[list[str], list[str], list[str]]:
 
 
 def indexed(code: list[str], piece: Piece) -> list[str]:
-    """Put the numbers of neurons in place of the array that holds them, which no memory has."""
+    """Put numbers of neurons in place of the arrays that hold them, which no memory has."""
+    look_up = re.compile(r"\b_ptr_array_\w+__synaptic_(pre|post)\[_idx\]")
+    code = [look_up.sub(r"_\1", line) for line in code]
     for pointer, variable in piece.arrays.items():
         if variable.name == "i":
-            look_up = re.compile(rf"\b{pointer}\[(\w+)\]")
-            code = [look_up.sub(r"\1", line) for line in code]
-    return code
-
-
-def ends(code: list[str], pre: str) -> list[str]:
-    """Put the neurons at the ends of a synapse in place of the arrays that hold them."""
-    for end, value in (("pre", pre), ("post", "_post")):
-        look_up = re.compile(rf"\b_ptr_array_\w+__synaptic_{end}\[_idx\]")
-        code = [look_up.sub(value, line) for line in code]
+            code = [re.sub(rf"\b{pointer}\[(\w+)\]", r"\1", line) for line in code]
     return code

@@ -56,24 +56,18 @@ def need_nvcc() -> str:
 
 def describe_nvcc() -> str:
     """Return the line of the compiler's version that says its release, or an empty text."""
-    nvcc = find_nvcc()
-    if not nvcc:
+    if not (nvcc := find_nvcc()):
         return ""
     done = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=False)
-    lines = [line for line in done.stdout.splitlines() if "release" in line]
-    return f"nvcc: {lines[0].strip()}" if lines else "nvcc"
+    line = re.search(r".*\brelease\b.*", done.stdout)
+    return f"nvcc: {line[0].strip()}" if line else "nvcc"
 
 
 def gpu() -> tuple[str, str]:
     """Return the name and compute capability of the GPU that programs run on.
 
     It is the first of ``CUDA_VISIBLE_DEVICES``, or the first of the machine, in the order of
-    nvidia-smi (`ENVIRONMENT` makes it that of programs).
-
-    Raises
-    ------
-    BackendError
-        If there is no driver, or it finds no GPU.
+    nvidia-smi (`ENVIRONMENT` makes it that of programs). Raises `BackendError` if there is none.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
     ask = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
@@ -85,16 +79,14 @@ def gpu() -> tuple[str, str]:
             "backend cuda: no NVIDIA driver (nvidia-smi does not run); install the driver of the "
             f"GPU, {_ELSEWHERE}"
         ) from error
-    found = [line.rsplit(",", 1) for line in done.stdout.splitlines() if line.count(",")]
-    known = [(name.strip(), capability.strip()) for name, capability in found]
-    known = [each for each in known if re.fullmatch(r"\d+\.\d", each[1])]
-    if done.returncode or not known:
+    first = re.search(r"^\s*(.*\S)\s*,\s*(\d+\.\d)\s*$", done.stdout, re.MULTILINE)
+    if done.returncode or not first:
         said = (done.stdout + done.stderr).strip().splitlines()
         raise BackendError(
             f"backend cuda: the driver finds no GPU ({said[0] if said else 'nvidia-smi failed'}); "
             f"look at nvidia-smi, {_ELSEWHERE}"
         )
-    return known[0]
+    return first[1], first[2]
 
 
 def check_capability(capability: str) -> None:
@@ -108,26 +100,18 @@ def check_capability(capability: str) -> None:
 def architecture(capability: str) -> str:
     """Return nvcc's number of a compute capability, ``"90"`` for ``"9.0"``.
 
-    Raises
-    ------
-    BackendError
-        If there is no compiler, or it cannot compile for it.
+    Raises `BackendError` if there is no compiler, or it cannot compile for it.
     """
     ask = [need_nvcc(), "--list-gpu-arch"]
     listed = subprocess.run(ask, capture_output=True, text=True, check=False).stdout
-    known = re.findall(r"compute_(\d+)\b", listed)
+    choices = re.findall(r"compute_(\d+)\b", listed)
     number = capability.replace(".", "")
-    if known and number not in known:
-        allowed = ", ".join(f"{n[:-1]}.{n[-1]}" for n in known)
+    if choices and number not in choices:
         release = re.search(r"release [\d.]+", describe_nvcc())
-        raise BackendError(
-            explain(
-                "compute capability",
-                capability,
-                f"one that nvcc {release[0] if release else ''} compiles for: {allowed}",
-                "use another toolkit for other GPUs",
-            )
-        )
+        numbers = ", ".join(f"{n[:-1]}.{n[-1]}" for n in choices)
+        allowed = f"one that nvcc {release[0] if release else ''} compiles for: {numbers}"
+        fix = "use another toolkit for other GPUs"
+        raise BackendError(explain("compute capability", capability, allowed, fix))
     return number
 
 

@@ -1,12 +1,4 @@
-"""The backend of surrogate-gradient networks: `SurrogateNetwork` on torch, CPU or GPU.
-
-Like every backend it is a pure function of state, segment and seed. Awake and in the test every
-image begins with all membranes at rest. Awake, a batch of images is shown and the weights take one
-step of gradient descent, then weight processes follow whose gates are open. A sleep begins at rest:
-the network, or `sleeping_copies` of it side by side, runs without input, with the activities,
-plasticity rules and weight processes whose gates are open. In the test, images are shown side by
-side.
-"""
+"""The backend of surrogate-gradient networks: `SurrogateNetwork` on torch, CPU or GPU."""
 
 from __future__ import annotations
 
@@ -32,14 +24,13 @@ _TOGETHER = 128
 class TorchBackend(Backend):
     """A surrogate-gradient network, run by torch on one device.
 
+    Awake and in the test every image begins with all membranes at rest. Awake, a batch of images is
+    shown and the weights take a step of gradient descent, then open weight processes follow. A
+    sleep begins at rest: the network, or copies of it side by side, runs without input.
+
     On the CPU one thread is used: the same sums in the same order everywhere, and several runs side
     by side. Replicas run one after the other: layers are matrices already, and a batch of images
     fills them.
-
-    Raises
-    ------
-    BackendError
-        If there is no such device here.
     """
 
     spec: SurrogateNetwork

@@ -21,13 +21,13 @@ class Leaky:
 
     def __init__(self, spec: LeakyPopulation, dt: float):
         self.spec, self.dt = spec, dt
-        self._derivative = Statements(f"found = {DERIVATIVES[spec.surrogate]}")
+        self._derivative = Statements(f"result = {DERIVATIVES[spec.surrogate]}")
         self._steepness = {SURROGATES[spec.surrogate]: spec.steepness}
         self.activities = {
             a.name: (Statements(a.on_step), si(a.parameters), tuple(a.variables))
             for a in spec.activities
         }
-        self.variables: dict[str, dict[str, torch.Tensor]] = {}
+        self.variables: dict[str, dict[str, torch.Tensor]] = {name: {} for name in self.activities}
 
     def rest(self, v: torch.Tensor) -> None:
         """Set what activities keep a neuron to 0, for membranes of the shape of `v`."""
@@ -78,7 +78,7 @@ class Leaky:
         """Return what stands for the derivative of a spike by the membrane."""
         names: dict[str, Any] = {**self._steepness, "x": v - self.spec.v_threshold}
         self._derivative(names, v)
-        return names["found"]
+        return names["result"]
 
     def _moved(self, current: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """Return membranes after a step: leak, current, and the reset of who spiked before it."""
@@ -138,14 +138,14 @@ class _Steps(torch.autograd.Function):
     def backward(ctx, gradient: torch.Tensor):
         (v,), layer = ctx.saved_tensors, ctx.layer
         by_v = torch.zeros_like(v[0])
-        found = torch.zeros_like(by_v) if ctx.constant else torch.empty_like(v)
+        by_current = torch.zeros_like(by_v) if ctx.constant else torch.empty_like(v)
         for k in reversed(range(len(v))):
             by_v.mul_(layer.spec.beta).addcmul_(gradient[k], layer.derivative(v[k]))
             if ctx.constant:
-                found += by_v
+                by_current += by_v
             else:
-                found[k] = by_v
-        return found, None, None
+                by_current[k] = by_v
+        return by_current, None, None
 
 
 def loss(name: str, spikes: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

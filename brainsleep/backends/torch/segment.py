@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,68 +13,40 @@ from ...network.layers import DenseProjection
 from ...run.segment import Recording, Segment
 from ...run.state import MOMENTS, State, check_finite, variable_name
 from .layer import loss
-from .tensor_code import TensorProcess, TensorRule, changes_in_copies, see_spikes
+from .tensor_code import TensorProcess, changes_in_copies, see_spikes
 
 
-@dataclass(frozen=True, eq=False)
-class Planned:
-    """What a weight process does in a slot: at which steps, and the time of an update in s."""
+class Planned(NamedTuple):
+    """What a weight process does in a slot: by code, at which steps, each for how many seconds."""
 
     projection: DenseProjection
     process: TensorProcess
-    variables: dict[str, torch.Tensor]
-    onset: list[int]
-    updates: list[int]
-    interval: float
+    due: dict[str, tuple[list[int], float]]
 
 
 class Run:
-    """One segment under way."""
+    """One segment under way; `values` is the state, by the names of its arrays."""
 
     def __init__(self, backend, state: State, seed: int):
         self.backend, self.spec, self.before = backend, backend.spec, state
         self.rng = torch.Generator(backend.device).manual_seed(int(seed))
-        self.w: dict[str, torch.Tensor] = {}
-        self.bias: dict[str, torch.Tensor] = {}
-        self.variables: dict[str, list[dict[str, torch.Tensor]]] = {}
+        self._shapes: dict[str, tuple[int, int]] = {}  # of what is kept a synapse: (n_pre, n_post)
+        sizes = {p.name: p.size for p in self.spec.populations}
         for p in self.spec.projections:
-            self.w[p.name] = self._matrix(f"{p.name}.w")
-            if p.bias:
-                self.bias[p.name] = self._vector(f"{p.name}.bias")
-            self.variables[p.name] = [
-                {
-                    name: self._matrix(variable_name(p.name, each.process.name, name))
-                    for name in each.variables
-                }
-                for each in backend.processes[p.name]
-            ]
-        self.moments = {
-            f"{p.name}.{name}": self._matrix(f"{p.name}.{name}")
-            for p in self.spec.projections
-            for name in MOMENTS
-        }
-        self.moments |= {
-            f"{p}.bias_{name}": self._vector(f"{p}.bias_{name}")
-            for p in self.bias
-            for name in MOMENTS
-        }
-        self.rows: dict[str, torch.Tensor] = {}
-        others = {"adam.step", *self._matrices(), *self._vectors()}
-        self.rows = {name: self._vector(name) for name in state.arrays if name not in others}
-        self.adam_step = float(state.arrays["adam.step"][0])
-        spiking = [p for p in self.spec.populations if p.spikes]
-        self.counts: dict[str, list[np.ndarray]] = {p.name: [] for p in spiking}
-        self.spikes: dict[str, list[np.ndarray]] = {p.name: [] for p in spiking}
-
-    def _matrix(self, name: str) -> torch.Tensor:
-        """Return a state array, which is in the order of synapses, as (n_post, n_pre)."""
-        projection = self.spec.projection(name.split(".")[0])
-        shape = [self.spec.population(end).size for end in (projection.source, projection.target)]
-        return self._tensor(self.before.arrays[name].reshape(shape).copy()).T
-
-    def _vector(self, name: str) -> torch.Tensor:
-        """Return a state array as it is, a copy."""
-        return self._tensor(self.before.arrays[name].copy())
+            names = [f"{p.name}.{name}" for name in ("w", *MOMENTS)]
+            for process in backend.processes[p.name]:
+                own = process.process.name
+                names += [variable_name(p.name, own, name) for name in process.variables]
+            self._shapes |= dict.fromkeys(names, (sizes[p.source], sizes[p.target]))
+        self.values: dict[str, torch.Tensor] = {}
+        for name, array in state.arrays.items():
+            if shape := self._shapes.get(name):  # in the order of synapses; here (n_post, n_pre)
+                self.values[name] = self._tensor(array.reshape(shape).copy()).T
+            else:
+                self.values[name] = self._tensor(array.copy())
+        spiking = [p.name for p in self.spec.populations if p.spikes]
+        self.counts: dict[str, list[np.ndarray]] = {name: [] for name in spiking}
+        self.spikes: dict[str, list[np.ndarray]] = {name: [] for name in spiking}
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(values).to(self.backend.device, self.backend.dtype)
@@ -85,10 +57,9 @@ class Run:
         """Show images side by side, weights as they are."""
         gates = _values(segment, first)
         self._rest()
-        if last - first == 1:
-            plan = self._plan(segment, first)
-            self._onsets(plan)
-            self._updates(plan)
+        plan = self._plan(segment, first)  # with several images no process runs
+        self._carry_out("on_onset", plan)
+        self._carry_out("on_update", plan)
         with torch.no_grad():
             spikes = self._forward(segment.stimulus[first:last], int(segment.steps[first]), gates)
         for k in range(first, last):
@@ -100,20 +71,26 @@ class Run:
         assert batch is not None  # `check_segment` has seen to it
         self._rest()
         plan = self._plan(segment, 0)
-        self._onsets(plan)
+        self._carry_out("on_onset", plan)
         learning = gates["plasticity"] > 0
+        parameters = [
+            name
+            for p in self.spec.projections
+            for name in (f"{p.name}.w", f"{p.name}.bias")
+            if name in self.values
+        ]
         with torch.set_grad_enabled(learning):
-            for parameter in (*self.w.values(), *self.bias.values()):
-                parameter.requires_grad_(learning)
+            for name in parameters:
+                self.values[name].requires_grad_(learning)
             spikes = self._forward(batch.stimulus, int(segment.steps[0]), gates)
             if learning:
                 labels = torch.as_tensor(batch.labels).to(self.backend.device)
-                self._descend(spikes[self.spec.output], labels, gates["plasticity"])
-        self.bias = {name: bias.detach() for name, bias in self.bias.items()}
+                rate = self.spec.learning_rate * gates["plasticity"]
+                self._descend(parameters, spikes[self.spec.output], labels, rate)
+        self.values |= {name: self.values[name].detach() for name in parameters}
         for p in self.spec.projections:
-            self.w[p.name] = self.w[p.name].detach()
             self._changed(p)
-        self._updates(plan)
+        self._carry_out("on_update", plan)
         self._record(segment, 0, {name: s.detach() for name, s in spikes.items()})
 
     def sleep(self, segment: Segment, k: int) -> None:
@@ -129,50 +106,54 @@ class Run:
         gates = _values(segment, k)
         current = self._current(segment.stimulus[k : k + 1], gates)
         v = self._recall()
-        found: dict[str, list[torch.Tensor]] = {name: [] for name in v}
+        fired: dict[str, list[torch.Tensor]] = {name: [] for name in v}
         plan = self._plan(segment, k)
-        due = {step for each in plan for step in (*each.onset, *each.updates)}
+        due = {step for each in plan for steps, _ in each.due.values() for step in steps}
         for step in range(int(segment.steps[k])):
             if step in due:
-                self._onsets(plan, step)
-                self._updates(plan, step)
+                self._carry_out("on_onset", plan, step)
+                self._carry_out("on_update", plan, step)
             drive = self._drive(self.spec.projections[0], current)
             before = torch.zeros_like(current[0])
             for p, spiked in self._step(drive, v, gates):
                 if self.backend.rules[p.name]:
                     self._plasticity(p, before, spiked[0], gates["plasticity"])
-                found[p.target].append(spiked)
+                fired[p.target].append(spiked)
                 before = spiked[0]
-        self._keep(v)
-        self._record(segment, k, {name: torch.stack(s) for name, s in found.items()})
+        self.values |= {key: traces[name] for traces, name, key in self._traces()}
+        self.values |= {f"{name}.v": each[0] for name, each in v.items()}
+        self._keep_variables()
+        self._record(segment, k, {name: torch.stack(s) for name, s in fired.items()})
 
     def _sleep_in_copies(self, segment: Segment, k: int) -> None:
         """Run copies from rest; change once, by the mean of what rules would do in them."""
         gates, copies = _values(segment, k), self.spec.sleeping_copies
         self._rest()
         plan = self._plan(segment, k)
-        self._onsets(plan)
+        self._carry_out("on_onset", plan)
         current = self._current(segment.stimulus[k : k + 1], gates).expand(copies, -1)
         drive = self._drive(self.spec.projections[0], current)
         v = self._recall(copies)
-        found: dict[str, list[torch.Tensor]] = {name: [] for name in v}
+        fired: dict[str, list[torch.Tensor]] = {name: [] for name in v}
         rules = self.backend.rules if gates["plasticity"] else {}
-        changes = {name: torch.zeros_like(self.w[name]) for name, each in rules.items() if each}
+        w = {p.name: self.values[f"{p.name}.w"] for p in self.spec.projections}
+        changes = {name: torch.zeros_like(w[name]) for name, each in rules.items() if each}
         for _ in range(int(segment.steps[k])):
             before = torch.zeros_like(current)
             for p, spiked in self._step(drive, v, gates):
                 if p.name in changes:
-                    mine, w = rules[p.name], self.w[p.name]
-                    changes[p.name] += changes_in_copies(mine, w, before, spiked, self.rng)
-                found[p.target].append(spiked[:1])
+                    changes[p.name] += changes_in_copies(
+                        rules[p.name], w[p.name], before, spiked, self.rng
+                    )
+                fired[p.target].append(spiked[:1])
                 before = spiked
         for p in self.spec.projections:
             if p.name in changes:
-                self.w[p.name] = self.w[p.name] + gates["plasticity"] * changes[p.name]
+                self.values[f"{p.name}.w"] = w[p.name] + gates["plasticity"] * changes[p.name]
                 self._changed(p)
-        self._updates(plan)
+        self._carry_out("on_update", plan)
         self._keep_variables()
-        self._record(segment, k, {name: torch.stack(s) for name, s in found.items()})
+        self._record(segment, k, {name: torch.stack(s) for name, s in fired.items()})
 
     def _step(
         self, drive: torch.Tensor, v: dict[str, torch.Tensor], gates: dict[str, float]
@@ -189,54 +170,45 @@ class Run:
             if after:
                 drive = self._drive(after, spiked)
 
+    def _traces(self) -> Iterator[tuple[dict[str, torch.Tensor], str, str]]:
+        """Give every trace: where it is, its name there and in the state."""
+        for p in self.spec.projections:
+            for rule in self.backend.rules[p.name]:
+                for role, names in rule.names.items():
+                    for name in names:
+                        key = variable_name(p.name, f"{rule.rule.name}_{role}", name)
+                        yield rule.traces[role], name, key
+
+    def _variables(self) -> Iterator[tuple[dict[str, torch.Tensor], str, str]]:
+        """Give everything that activities keep, likewise."""
+        for layer in self.backend.layers:
+            for activity, (_, _, variables) in layer.activities.items():
+                for name in variables:
+                    key = variable_name(layer.spec.name, activity, name)
+                    yield layer.variables[activity], name, key
+
     def _recall(self, copies: int = 0) -> dict[str, torch.Tensor]:
         """Take membranes, traces and what activities keep from the state, the same in all copies.
 
         Membranes have a row a copy, or one; traces have no rows without copies.
         """
-
-        def row(name: str, copies: int) -> torch.Tensor:
-            return self.rows[name].repeat(copies, 1) if copies else self.rows[name].clone()
-
-        for p in self.spec.projections:
-            for rule in self.backend.rules[p.name]:
-                for role, names in rule.names.items():
-                    rule.traces[role] = {n: row(_trace(p, rule, role, n), copies) for n in names}
-        v = {}
-        for layer in self.backend.layers:
-            name, several = layer.spec.name, copies or 1
-            v[name] = row(f"{name}.v", several)
-            for activity, (_, _, variables) in layer.activities.items():
-                layer.variables[activity] = {
-                    k: row(variable_name(name, activity, k), several) for k in variables
-                }
-        return v
-
-    def _keep(self, v: dict[str, torch.Tensor]) -> None:
-        """Put them back."""
-        for p in self.spec.projections:
-            for rule in self.backend.rules[p.name]:
-                for role, traces in rule.traces.items():
-                    self.rows |= {_trace(p, rule, role, n): t for n, t in traces.items()}
-        self.rows |= {f"{name}.v": each[0] for name, each in v.items()}
-        self._keep_variables()
+        for traces, name, key in self._traces():
+            trace = self.values[key]
+            traces[name] = trace.repeat(copies, 1) if copies else trace.clone()
+        for variables, name, key in self._variables():
+            variables[name] = self.values[key].repeat(copies or 1, 1)
+        names = [layer.spec.name for layer in self.backend.layers]
+        return {name: self.values[f"{name}.v"].repeat(copies or 1, 1) for name in names}
 
     def _keep_variables(self) -> None:
         """Put back what activities keep, of copies the first one's."""
-        for layer in self.backend.layers:
-            name = layer.spec.name
-            for activity, values in layer.variables.items():
-                self.rows |= {variable_name(name, activity, k): x[0] for k, x in values.items()}
+        self.values |= {key: variables[name][0] for variables, name, key in self._variables()}
 
     def _rest(self) -> None:
         """Forget membranes and traces: awake, every image begins at rest."""
-        kept = {
-            variable_name(layer.spec.name, activity, k)
-            for layer in self.backend.layers
-            for activity, (_, _, variables) in layer.activities.items()
-            for k in variables
-        }
-        self.rows = {k: v if k in kept else torch.zeros_like(v) for k, v in self.rows.items()}
+        membranes = [f"{layer.spec.name}.v" for layer in self.backend.layers]
+        for key in (*membranes, *(key for *_, key in self._traces())):
+            self.values[key] = torch.zeros_like(self.values[key])
 
     # -- parts ---------------------------------------------------------------------------------
 
@@ -250,98 +222,87 @@ class Run:
     ) -> dict[str, torch.Tensor]:
         """Return the spikes of every layer, shape (n_steps, n_images, n_neurons)."""
         flow: torch.Tensor = self._current(stimulus, gates)
-        found = {}
+        spikes = {}
         for p, layer in zip(self.spec.projections, self.backend.layers, strict=True):
             drive = self._drive(p, flow)  # of the constant input once, of spikes every step
-            flow = found[p.target] = layer.steps(drive, steps, gates, self.rng)
-        return found
+            flow = spikes[p.target] = layer.steps(drive, steps, gates, self.rng)
+        return spikes
 
     def _drive(self, p: DenseProjection, flow: torch.Tensor) -> torch.Tensor:
         """Return the current that a projection gives its target."""
-        return linear(flow, self.w[p.name].contiguous(), self.bias.get(p.name))
-
-    def _descend(self, output: torch.Tensor, labels: torch.Tensor, opening: float) -> None:
-        parameters = {f"{name}.": w for name, w in self.w.items()}
-        parameters |= {f"{name}.bias_": bias for name, bias in self.bias.items()}
-        adam = torch.optim.Adam(
-            parameters.values(), lr=self.spec.learning_rate * opening, fused=True
+        return linear(
+            flow, self.values[f"{p.name}.w"].contiguous(), self.values.get(f"{p.name}.bias")
         )
-        for name, parameter in parameters.items():
-            adam.state[parameter] = {
-                "step": torch.tensor(self.adam_step, device=self.backend.device),
-                "exp_avg": self.moments[f"{name}adam_mean"],
-                "exp_avg_sq": self.moments[f"{name}adam_square"],
-            }
+
+    def _descend(
+        self, parameters: list[str], output: torch.Tensor, labels: torch.Tensor, rate: float
+    ) -> None:
+        """Change parameters by a step of Adam, whose moments are in the state."""
+        tensors = {name: self.values[name] for name in parameters}
+        adam = torch.optim.Adam(tensors.values(), lr=rate, fused=True)
+        for name, tensor in tensors.items():
+            prefix = name.replace(".bias", ".bias_").removesuffix("w")
+            mean, square = (self.values[prefix + moment] for moment in MOMENTS)
+            step = torch.tensor(float(self.values["adam.step"]), device=self.backend.device)
+            adam.state[tensor] = {"step": step, "exp_avg": mean, "exp_avg_sq": square}
         loss(self.spec.loss, output, labels).backward()
         adam.step()
-        self.adam_step += 1
+        self.values["adam.step"] += 1
 
-    def _changed(self, p) -> None:
+    def _changed(self, p: DenseProjection) -> None:
         """Keep weights within their bounds, and what processes want to hold after any change."""
-        w = self.w[p.name].clamp(-p.w_max, p.w_max)
-        for process, variables in self._processes_of(p):
+        self.values[f"{p.name}.w"] = self.values[f"{p.name}.w"].clamp(-p.w_max, p.w_max)
+        for process in self.backend.processes[p.name]:
             if process.process.on_change:
-                w = _signed(w, process.run("on_change", w.abs(), variables, self.rng))
-        self.w[p.name] = w
+                self._act("on_change", p, process)
 
-    def _plasticity(self, p, pre: torch.Tensor, post: torch.Tensor, opening: float) -> None:
+    def _act(
+        self, moment: str, p: DenseProjection, process: TensorProcess, interval: float = 0.0
+    ) -> None:
+        """Let a process change the magnitudes of weights."""
+        w = self.values[f"{p.name}.w"]
+        keys = {
+            name: variable_name(p.name, process.process.name, name) for name in process.variables
+        }
+        own = {name: self.values[key] for name, key in keys.items()}
+        magnitude = process.run(moment, w.abs(), own, self.rng, interval)
+        self.values |= {key: own[name] for name, key in keys.items()}
+        self.values[f"{p.name}.w"] = torch.where(w < 0, -magnitude, magnitude)
+
+    def _plasticity(
+        self, p: DenseProjection, pre: torch.Tensor, post: torch.Tensor, opening: float
+    ) -> None:
         """Let rules see the spikes of a step."""
-        before = self.w[p.name]
+        before = self.values[f"{p.name}.w"]
         after = before.clone()
         see_spikes(self.backend.rules[p.name], after, pre, post, self.rng, bool(opening))
         if opening:
-            self.w[p.name] = after if opening == 1 else before + opening * (after - before)
+            whole = opening == 1
+            self.values[f"{p.name}.w"] = after if whole else before + opening * (after - before)
             self._changed(p)
-
-    def _processes_of(self, p) -> Iterator[tuple[TensorProcess, dict[str, torch.Tensor]]]:
-        yield from zip(self.backend.processes[p.name], self.variables[p.name], strict=True)
 
     def _plan(self, segment: Segment, k: int) -> list[Planned]:
         """Return what every weight process does in a slot, in the order of their code."""
         slot, dt = segment.part(k, k + 1), float(self.spec.dt)
         plan = []
         for p in self.spec.projections:
-            for process, variables in self._processes_of(p):
+            for process in self.backend.processes[p.name]:
                 name, period = process.process.name, round(float(process.process.period) / dt)
-                onset = slot.onset_times(name).tolist()
                 updates, interval = slot.update_times(name, max(1, period))
-                seconds = float(interval[0]) * dt
-                plan.append(Planned(p, process, variables, onset, updates.tolist(), seconds))
+                due = {
+                    "on_onset": (slot.onset_times(name).tolist(), 0.0),
+                    "on_update": (updates.tolist(), float(interval[0]) * dt),
+                }
+                plan.append(Planned(p, process, due))
         return plan
 
-    def _onsets(self, plan: list[Planned], step: int | None = None) -> None:
-        """Carry out the onset code of processes: all of the slot, or what is due at a step."""
+    def _carry_out(self, moment: str, plan: list[Planned], step: int | None = None) -> None:
+        """Carry out onsets or updates of processes: all of the slot, or what is due at a step."""
         for each in plan:
-            for _ in range(len(each.onset) if step is None else each.onset.count(step)):
-                self._carry_out("on_onset", each, 0.0)
-
-    def _updates(self, plan: list[Planned], step: int | None = None) -> None:
-        """Carry out the updates of processes: all of the slot, or those due at a step."""
-        for each in plan:
-            for _ in range(len(each.updates) if step is None else each.updates.count(step)):
-                self._carry_out("on_update", each, each.interval)
-
-    def _carry_out(self, label: str, each: Planned, interval: float) -> None:
-        w = self.w[each.projection.name]
-        found = each.process.run(label, w.abs(), each.variables, self.rng, interval)
-        self.w[each.projection.name] = _signed(w, found)
-        self._changed(each.projection)
-
-    def _matrices(self) -> dict[str, torch.Tensor]:
-        """Return everything that is kept a synapse, by its name in the state."""
-        found = {name: each for name, each in self.moments.items() if each.ndim == 2}
-        for p in self.spec.projections:
-            found[f"{p.name}.w"] = self.w[p.name]
-            for process, variables in self._processes_of(p):
-                found |= {
-                    variable_name(p.name, process.process.name, k): v for k, v in variables.items()
-                }
-        return found
-
-    def _vectors(self) -> dict[str, torch.Tensor]:
-        """Return everything that is kept a neuron, by its name in the state."""
-        found = {name: each for name, each in self.moments.items() if each.ndim == 1}
-        return found | {f"{p}.bias": bias for p, bias in self.bias.items()} | self.rows
+            steps, interval = each.due[moment]
+            for _ in range(len(steps) if step is None else steps.count(step)):
+                self._act(moment, each.projection, each.process, interval)
+                self._changed(each.projection)
 
     # -- results -------------------------------------------------------------------------------
 
@@ -358,28 +319,18 @@ class Run:
 
     def end(self, segment: Segment) -> tuple[State, Recording]:
         """Return the next state and what was recorded."""
-        arrays = {"adam.step": np.array([self.adam_step])}
-        arrays |= {k: v.cpu().numpy().astype(float) for k, v in self._vectors().items()}
-        for name, value in self._matrices().items():
-            arrays[name] = value.T.cpu().numpy().astype(float).ravel()
+        arrays = {
+            name: (value.T if name in self._shapes else value).cpu().numpy().astype(float).ravel()
+            for name, value in self.values.items()
+        }
         check_finite(arrays, "; lower learning_rate")
-        counts = {name: np.stack(found) for name, found in self.counts.items()}
+        counts = {name: np.stack(counted) for name, counted in self.counts.items()}
         none = np.empty((0, 2), np.int64)
         spikes = {
-            name: tuple(np.concatenate([none, *found]).T) for name, found in self.spikes.items()
+            name: tuple(np.concatenate([none, *parts]).T) for name, parts in self.spikes.items()
         }
-        return State(arrays, self.before.parameters, self.before.synapses), Recording(
-            counts, spikes
-        )
-
-
-def _trace(projection: DenseProjection, rule: TensorRule, role: str, name: str) -> str:
-    """Name the state array of a rule's trace; every projection has its own."""
-    return variable_name(projection.name, f"{rule.rule.name}_{role}", name)
-
-
-def _signed(w: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:
-    return torch.where(w < 0, -magnitude, magnitude)
+        state = State(arrays, self.before.parameters, self.before.synapses)
+        return state, Recording(counts, spikes)
 
 
 def _values(segment: Segment, k: int) -> dict[str, float]:

@@ -1,0 +1,158 @@
+{# How a program reads segments and writes states: brainsleep.backends.cpp.exchange.
+
+   A file holds arrays one after the other in a fixed order (the layout), each as a 64-bit count and
+   its values. The parts stand in `main` after the network is set up, before and after the run. #}
+{% macro load() %}
+FILE* given = nullptr;
+auto open_given = [&](const char* name) {
+    given = fopen((brian::results_dir + name).c_str(), "rb");
+    if (!given) { std::cerr << "cannot open " << name << std::endl; std::_Exit(3); }
+};
+auto read_count = [&]() -> size_t {
+    int64_t count = -1;
+    if (fread(&count, sizeof(count), 1, given) != 1 || count < 0) {
+        std::cerr << "the file given is truncated" << std::endl; std::_Exit(3);
+    }
+    return (size_t)count;
+};
+auto read_values = [&](void* target, size_t size, size_t count) {
+    if (count && fread(target, size, count, given) != count) {
+        std::cerr << "the file given is truncated" << std::endl; std::_Exit(3);
+    }
+};
+auto read_fixed = [&](auto* target, size_t room, bool exactly, const char* name) {
+    const size_t count = read_count();
+    if (exactly ? count != room : count > room) {
+        std::cerr << name << ": got " << count << " values, room for " << room << std::endl;
+        std::_Exit(3);
+    }
+    read_values(target, sizeof(*target), count);
+};
+auto read_vector = [&](auto& target) {
+    target.resize(read_count());
+    read_values(target.data(), sizeof(target[0]), target.size());
+};
+auto read_times = [&](auto& clock) {
+    const size_t count = read_count();
+    double* times = new double[count + 1];
+    read_values(times, sizeof(double), count);
+    times[count] = INFINITY;
+    clock.times = times;
+    clock.n_times = count + 1;
+};
+auto check_order = [&](const auto& pre, const auto& post, const char* name) {
+    for (size_t k = 1; k < pre.size(); k++)
+        if (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] <= post[k - 1])) {
+            std::cerr << name << ": synapses are not in the order of their neurons" << std::endl;
+            std::_Exit(3);
+        }
+};
+static int64_t run_settings[2];  // seed, number of steps
+
+open_given("synapses.bin");
+{% for plan in network.plan.synapses %}
+{% set synapses, pre, post = network.groups[plan.name], c_name(plan.name ~ "._synaptic_pre"), c_name(plan.name ~ "._synaptic_post") %}
+{% set outgoing, incoming = c_name(plan.name ~ ".N_outgoing"), c_name(plan.name ~ ".N_incoming") %}
+read_vector({{ pre }});
+read_vector({{ post }});
+check_order({{ pre }}, {{ post }}, "{{ plan.name }}");
+{{ c_name(plan.name ~ ".N") }}[0] = {{ pre }}.size();
+std::fill({{ outgoing }}.begin(), {{ outgoing }}.end(), 0);
+std::fill({{ incoming }}.begin(), {{ incoming }}.end(), 0);
+for (int k : {{ pre }}) {{ outgoing }}[k]++;
+for (int k : {{ post }}) {{ incoming }}[k]++;
+{% for path in synapses._pathways %}
+{{ path.name }}.count();
+{% if path.prepost == "post" %}
+{{ path.name }}.list({{ pre }});
+{% endif %}
+{% endfor %}
+{% if "zero_index" in synapses.variables %}
+{{ c_name(plan.name ~ ".zero_index") }}.assign({{ pre }}.size(), 0);
+{% endif %}
+{% endfor %}
+fclose(given);
+
+{# Wait for lines, and let a copy of the process run each segment. #}
+signal(SIGPIPE, SIG_IGN);  // whoever started it may be gone: then there is still to clean up
+for (std::string line;;) {
+    if (!std::getline(std::cin, line)) {  // nobody is there any more
+        for (const char* name : {"synapses.bin", "segment.bin", "state.bin", "errors.txt"})
+            unlink((brian::results_dir + name).c_str());
+        rmdir(brian::results_dir.c_str());
+        std::_Exit(0);
+    }
+    const pid_t copy = fork();
+    if (copy == 0) break;
+    int status = 0;
+    while (copy > 0 && waitpid(copy, &status, 0) < 0 && errno == EINTR) {}
+    const int code = copy < 0 ? 5 : WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+    std::cout << code << std::endl;
+}
+open_given("segment.bin");
+
+read_fixed(run_settings, 2, true, "run");
+for (size_t k = 0; k < _random_generators.size(); k++) _random_generators[k].seed((unsigned long)run_settings[0] + k);
+brainsleep::random_numbers.seed(run_settings[0]);
+{% for array in inputs %}
+{% if array.size %}
+read_fixed({{ array.name }}, {{ array.size }}, true, "{{ array.key }}");
+{% else %}
+read_vector({{ array.name }});
+{% endif %}
+{% endfor %}
+{% for plan in network.plan.groups %}
+{{ c_name(plan.name ~ ".slot_index") }}[0] = -1;
+{% endfor %}
+{% for clock in network.event_clocks.values() %}
+read_times({{ clock.name }});
+{% endfor %}
+{% for name, array in network.slot_values.items() %}
+read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
+{% endfor %}
+fclose(given);
+{% endmacro %}
+
+{% macro stop() %}
+network.add(&step_clock, []() {
+    if (step_clock.timestep[0] + 1 >= run_settings[1]) Network::_globally_stopped = true;
+});
+{% endmacro %}
+
+{% macro save() %}
+{
+using namespace brian;
+FILE* state_file = fopen((results_dir + "state.bin").c_str(), "r+b");  // over the last one's pages
+if (!state_file) state_file = fopen((results_dir + "state.bin").c_str(), "wb");
+if (!state_file) { std::cerr << "cannot write state.bin" << std::endl; std::_Exit(4); }
+auto write_some = [&](const void* source, size_t size, size_t count) {
+    if (count && fwrite(source, size, count, state_file) != count) {
+        std::cerr << "cannot write state.bin (disk full?)" << std::endl; std::_Exit(4);
+    }
+};
+auto write_count = [&](size_t count) {
+    const int64_t header = (int64_t)count;
+    write_some(&header, sizeof(header), 1);
+};
+auto write_values = [&](const void* source, size_t size, size_t count) {
+    write_count(count);
+    write_some(source, size, count);
+};
+
+write_values(step_clock.timestep, sizeof(int64_t), 1);
+{% for array in outputs %}
+{% if array.size %}
+write_values({{ array.name }}, sizeof(*({{ array.name }})), {{ array.size }});
+{% elif ":counts." in array.key %}{# two-dimensional, and its rows lie apart #}
+write_count((size_t){{ array.name }}.n*{{ array.name }}.m);
+for (int r = 0; r < {{ array.name }}.n; r++) write_some(&{{ array.name }}(r, 0), sizeof({{ array.name }}(r, 0)), {{ array.name }}.m);
+{% else %}
+write_values({{ array.name }}.data(), sizeof(*({{ array.name }}.data())), {{ array.name }}.size());
+{% endif %}
+{% endfor %}
+
+if (fclose(state_file)) { std::cerr << "cannot write state.bin" << std::endl; std::_Exit(4); }
+std::cout << std::flush;
+std::_Exit(0);
+}
+{% endmacro %}
