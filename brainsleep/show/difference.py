@@ -204,7 +204,7 @@ def difference(a: Side, b: Side) -> Difference:
     if a.facts and b.facts:
         changes += _differing("run", a.facts, b.facts)
     else:  # nobody has looked at the data: the names must do
-        sources = [{"data.source": s.described["data"]["source"]} for s in (a, b)]
+        sources = [{"data.source": s.described.get("data", {}).get("source")} for s in (a, b)]
         changes += _differing("data", *sources)
     if a.circumstances and b.circumstances:
         aside += _differing("versions", a.circumstances, b.circumstances)

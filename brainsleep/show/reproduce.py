@@ -45,7 +45,8 @@ def command(result: Result) -> tuple[str, bool]:
                 return _written(name, model, changes, result), True
         except (BrainsleepError, TypeError, ValueError):
             continue  # such as a network without the parts that the settings are of
-    source = {"data.source": str(result.described["data"]["source"])}
+    data = result.described.get("data")  # there is none without a task
+    source = {"data.source": str(data["source"])} if data else {}
     return _written("MY_PROTOCOL.py", "", source, result), False
 
 
