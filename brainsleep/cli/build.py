@@ -14,7 +14,6 @@ from .console import (
     ModelName,
     Settings,
     Source,
-    import_brian2,
     protocol_with,
     rich_table,
     stderr,
@@ -50,7 +49,6 @@ def build(
 
     A program for CUDA can be compiled without a GPU, and run where there is no compiler.
     """
-    import_brian2()
     from ..backends.base import BACKENDS
     from ..run.segment import Capacity
 
@@ -59,27 +57,23 @@ def build(
         fix = "others compile nothing beforehand"
         raise BackendError(explain("build: backend", repr(backend), "cpp or cuda", fix))
     if backend == "cpp" and capability is not None:
-        raise BackendError(
-            explain("build: --compute-capability", capability, "none with --backend cpp")
-        )
+        allowed = "none with --backend cpp"
+        raise BackendError(explain("build: --compute-capability", capability, allowed))
     if chosen.network.kind != BACKENDS[backend].kind:
         raise BackendError(f"build: '{chosen.network.name}' runs on torch: nothing to compile")
     if out is not None:
         os.environ["BRAINSLEEP_CACHE"] = str(out.resolve())
-
-    def report(message: str) -> None:
-        stderr.print(message)
 
     if backend == "cuda":
         from ..backends.cuda import backend as cuda_backend
         from ..backends.cuda import toolkit as cuda_toolkit
 
         capability = capability or cuda_toolkit.gpu()[1]
-        print(cuda_backend.build(chosen.network, capability, report))
+        print(cuda_backend.build(chosen.network, capability, stderr.print))
     else:
         from ..backends.cpp import backend as cpp_backend
 
-        print(cpp_backend.build(chosen.network, Capacity(), report))
+        print(cpp_backend.build(chosen.network, Capacity(), stderr.print))
 
 
 @programs.command("list")

@@ -17,26 +17,15 @@ _FILES = {
     "study_protocol.py.txt": "{name}.py",
     "study_readme.md": "README.md",
 }
+#: Modules that a study of the same name would hide.
+_IMPORTED = frozenset({"brian2", "brainsleep", "numpy", "scipy", "matplotlib", "models", "input"})
 
 
 def new_study(folder: str | Path) -> list[Path]:
-    """Write a small study; the folder appears whole or not at all.
+    """Write a small study and return its files; the folder appears whole or not at all.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Where; its last part is the name of the study.
-
-    Returns
-    -------
-    list of Path
-        The files written.
-
-    Raises
-    ------
-    ProtocolError
-        If the name cannot be one of a Python module and a model, the folder is not empty, or it
-        cannot be written.
+    The last part of its path is the name of the study. Raises `ProtocolError` if that cannot be the
+    name of a Python module and a model, the folder is not empty, or it cannot be written.
     """
     folder = Path(folder).expanduser()
     name = folder.resolve().name
@@ -69,7 +58,3 @@ def _check_name(name: str) -> None:
     if name in _IMPORTED:
         allowed = "a name that is no Python package the study imports"
         raise ProtocolError(explain("new: study name", repr(name), allowed))
-
-
-#: Modules that a study of the same name would hide.
-_IMPORTED = frozenset({"brian2", "brainsleep", "numpy", "scipy", "matplotlib", "models", "input"})

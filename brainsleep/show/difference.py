@@ -17,8 +17,8 @@ from ..experiment.identity import deciding
 from ..experiment.protocol import load_protocol
 from ..results.result import Result
 from ..results.store import as_stored, read_result
-from ..results.table import flatten
-from .facts import text
+from .facts import by_key, text
+from .sources import sources
 
 #: Sections of settings, by how their keys begin; the first that fits.
 _SECTIONS = (
@@ -31,12 +31,8 @@ _SECTIONS = (
     ("hooks", "hooks"),
     ("", "network"),
 )
+_ORDER = "equations,parameters,network,schedule,data,readout and record,run,hooks".split(",")
 _OF_MODELS = (".model.", ".synapse.", ".rules.", ".processes.", ".activities.")
-#: What of a plan is no code, or is among the settings.
-_NO_CODE = frozenset(
-    {"kind", "name", "gate", "variable", "source", "target", "size", "parameters", "initial"}
-    | {"period", "gates", "state", "when"}
-)
 
 
 @dataclass(frozen=True)
@@ -164,24 +160,18 @@ def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
         raise ProtocolError(f"diff: {source} is a result, whose settings are what they were")
     result = read_result(path)
     with as_stored(result):
-        found = _of_result(source, result)
-        difference(found, replace(found, facts={}))  # what looks at it later finds all of it
-    return found
+        stored = _of_result(source, result)
+        difference(stored, replace(stored, facts={}))  # what looks at it later finds all of it
+    return stored
 
 
 def _of_result(source: str, result: Result) -> Side:
-    versions = {f"version of {name}": value for name, value in result.versions.items()}
     facts = {"seed": result.seed, "backend": result.backend}
     facts["fingerprint"] = result.data.fingerprint
     aside = {"compiler": result.compiler, "machine": result.machine, "stopped": result.stopped}
-    return Side(
-        source,
-        result.described,
-        result.equations,
-        facts,
-        {key: value for key, value in aside.items() if value} | versions,
-        dict(result.metrics),
-    )
+    around = {key: value for key, value in aside.items() if value}
+    around |= {f"version of {name}": value for name, value in result.versions.items()}
+    return Side(source, result.described, result.equations, facts, around, dict(result.metrics))
 
 
 def difference(a: Side, b: Side) -> Difference:
@@ -198,28 +188,22 @@ def difference(a: Side, b: Side) -> Difference:
         `same` as the ids of their runs would be, as far as both sides say what decides them.
     """
     code = tuple(_code_changes(a.equations, b.equations))
-    settings = _settings(a), _settings(b)
+    settings = (by_key(deciding(each.described)) for each in (a, b))
     changes = [_placed(c) for c in _differing("", *settings) if not (code and _is_code(c))]
-    aside = [c for c in _differing("names", _names(a), _names(b)) if c.a and c.b]
+    names = ({key: each.described.get(key) for key in ("name", "description")} for each in (a, b))
+    aside = [change for change in _differing("names", *names) if change.a and change.b]
     if a.facts and b.facts:
         changes += _differing("run", a.facts, b.facts)
     else:  # nobody has looked at the data: the names must do
-        sources = [{"data.source": s.described.get("data", {}).get("source")} for s in (a, b)]
-        changes += _differing("data", *sources)
+        data = (each.described.get("data", {}) for each in (a, b))
+        changes += _differing("data", *({"data.source": each.get("source")} for each in data))
     if a.circumstances and b.circumstances:
         aside += _differing("versions", a.circumstances, b.circumstances)
     if a.metrics and b.metrics:
         aside += _differing("metrics", a.metrics, b.metrics)
     same = deciding(a.described) == deciding(b.described) and not (code or changes)
-    return Difference(same, code, tuple(sorted(changes, key=_rank)), tuple(aside))
-
-
-def _settings(side: Side) -> dict[str, Any]:
-    return flatten(deciding(side.described))
-
-
-def _names(side: Side) -> dict[str, Any]:
-    return {key: side.described.get(key) for key in ("name", "description")}
+    changes.sort(key=lambda change: _ORDER.index(change.section))
+    return Difference(same, code, tuple(changes), tuple(aside))
 
 
 def _differing(section: str, a: Mapping, b: Mapping) -> list[Change]:
@@ -243,48 +227,14 @@ def _placed(change: Change) -> Change:
     return Change(section, change.key, change.a, change.b)
 
 
-_ORDER = ("equations", "parameters", "network", "schedule", "data", "readout and record", "run")
-
-
-def _rank(change: Change) -> int:
-    return _ORDER.index(change.section) if change.section in _ORDER else len(_ORDER)
-
-
 def _code_changes(a: dict[str, Any], b: dict[str, Any]) -> Iterator[CodeChange]:
     """Compare the final source of two networks, part by part."""
-    parts = dict(_parts(a)), dict(_parts(b))
+    parts = [{source.name: source.code for source in sources(each)} for each in (a, b)]
     for part in dict.fromkeys([*parts[0], *parts[1]]):
-        codes = [dict(_codes(side.get(part, {}))) for side in parts]
+        codes = [side.get(part, {}) for side in parts]
         for label in dict.fromkeys([*codes[0], *codes[1]]):
             before, after = (code.get(label, "").splitlines() for code in codes)
             if before != after:
                 lines = difflib.unified_diff(before, after, n=1, lineterm="")
                 shown = [line for line in lines if line[:3] not in ("---", "+++", "@@ ")]
                 yield CodeChange(part, label, tuple(shown))
-
-
-def _parts(equations: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield populations and projections of a plan by name, and what else it holds."""
-    for key, value in equations.items():
-        if key == "groups":
-            yield from ((f"population {part['name']}", part) for part in value)
-        elif key == "synapses" and isinstance(value, list):
-            yield from ((f"projection {part['name']}", part) for part in value)
-        elif key not in _NO_CODE:
-            yield key, {key: value}
-
-
-def _codes(part: Any, label: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the pieces of code in a plan, with what they are; parameters are among the settings."""
-    if isinstance(part, str):
-        lines = (line for line in part.splitlines() if "(shared, constant)" not in line)
-        yield label, "\n".join(lines)
-    elif isinstance(part, dict):
-        for key, value in part.items():
-            if key not in _NO_CODE:
-                yield from _codes(value, f"{label}: {key}" if label else key)
-    elif isinstance(part, list):
-        for each in part:
-            if isinstance(each, dict):
-                own = next((each[key] for key in ("name", "gate", "variable") if key in each), "")
-                yield from _codes(each, f"{label} {own}".strip())

@@ -23,18 +23,8 @@ def command(result: Result) -> tuple[str, bool]:
     Nothing in the result is run: only protocols that come with the package are tried, with the
     settings of the result, until one has its settings and equations.
 
-    Parameters
-    ----------
-    result : Result
-        A stored run.
-
-    Returns
-    -------
-    command : str
-        For a shell.
-    exact : bool
-        False if none of the package's protocols has its settings and equations: it is of one of
-        the user's own, or of another version.
+    It does not if none of the package's protocols has the settings and equations of the result:
+    it is of one of the user's own, or of another version.
     """
     wanted, name = flatten(result.described), str(result.described["name"])
     for model in _models(name):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, get_origin, get_type_hints
+from typing import get_origin, get_type_hints
 
-from ..errors import SpecError, StoreError, explain
+from ..errors import StoreError, explain
 from ..network.models import KINDS, Model
 from ..network.spec import Network
-from ..values.plain import outlined
 
 #: Longest piece of code, and most parameters, that are shown.
 LONGEST, MOST = 10_000, 500
@@ -21,38 +20,18 @@ LONGEST, MOST = 10_000, 500
 
 def models(network: Network) -> Iterator[tuple[Model, list[str]]]:
     """Yield every different model of a network, and the names of those that have it."""
-    found: list[tuple[Model, list[str]]] = []
+    users: list[tuple[Model, list[str]]] = []
     for part in (*network.populations, *network.projections):
         own = [getattr(part, name, None) for name in ("model", "synapse")]
         for label in ("activities", "rules", "processes"):
             own += getattr(part, label, ())
         for model in map(_showable, filter(None, own)):
-            users = next((users for other, users in found if other == model), None)
-            if users is None:
-                found.append((model, [part.name]))
+            same = next((names for other, names in users if other == model), None)
+            if same is None:
+                users.append((model, [part.name]))
             else:
-                users.append(part.name)
-    order = list(KINDS)
-    yield from sorted(found, key=lambda each: order.index(type(each[0])))
-
-
-def model(described: dict[str, Any]) -> Model:
-    """Return a model that can be shown.
-
-    Parameters
-    ----------
-    described : dict
-        From `brainsleep.values.plain.plain`.
-
-    Raises
-    ------
-    StoreError
-        If it is no description of a model.
-    """
-    try:
-        return _showable(outlined(Model, described))
-    except SpecError as error:
-        raise StoreError(f"described model: {error}") from error
+                same.append(part.name)
+    yield from sorted(users, key=lambda each: list(KINDS).index(type(each[0])))
 
 
 def _showable(model: Model) -> Model:
@@ -75,8 +54,8 @@ def _showable(model: Model) -> Model:
 
 def source(shown: Model) -> str:
     """Return all code of a model as text, for one that cannot be read any better."""
-    found = {name: getattr(shown, name) for name in _texts(type(shown))}
-    return "\n".join(f"{name}: {text}" for name, text in found.items() if text)
+    texts = {name: getattr(shown, name) for name in _texts(type(shown))}
+    return "\n".join(f"{name}: {text}" for name, text in texts.items() if text)
 
 
 def _texts(kind: type[Model]) -> list[str]:
