@@ -57,15 +57,13 @@ def models() -> None:
     from ..network.models import Model
     from ..network.spec import Network
 
-    kinds = (Model, Network, SleepStage)
     rows = []
     for source in shipped("model"):
         module = load_module(source, "model")
-        for label, value in vars(module).items():
-            own = getattr(value, "name", None)
-            if isinstance(value, kinds) and label.isupper() and _defined_in(module, label):
+        for label in filter(str.isupper, _assigned(module)):
+            if isinstance(value := getattr(module, label), Model | Network | SleepStage):
                 references = ", ".join(getattr(value, "references", ()))
-                rows.append((f"{source}:{label}", type(value).__name__, own, references))
+                rows.append((f"{source}:{label}", type(value).__name__, value.name, references))
     stdout.print(rich_table(("reference", "kind", "name", "source"), rows))
 
 
@@ -73,10 +71,8 @@ def protocols() -> None:
     """List the protocols that come with the package."""
     from ..files.load import load_module, shipped
 
-    rows = []
-    for source in shipped("protocol"):
-        module = load_module(source, "protocol")
-        rows.append((source, getattr(getattr(module, "PROTOCOL", None), "description", "")))
+    modules = ((source, load_module(source, "protocol")) for source in shipped("protocol"))
+    rows = [(source, module.PROTOCOL.description) for source, module in modules]
     stdout.print(rich_table(("protocol", "what it is"), rows))
 
 
@@ -93,11 +89,11 @@ def _part(source: str) -> Any:
     return part if isinstance(part, Model | Network) else None
 
 
-def _defined_in(module: Any, name: str) -> bool:
-    """Tell whether a module assigns `name` itself instead of importing it."""
+def _assigned(module: Any) -> list[str]:
+    """Return the names that a module assigns itself instead of importing them."""
     import ast
     import inspect
 
     tree = ast.parse(inspect.getsource(module))
     targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
-    return any(isinstance(t, ast.Name) and t.id == name for t in targets)
+    return [target.id for target in targets if isinstance(target, ast.Name)]

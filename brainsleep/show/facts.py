@@ -14,9 +14,7 @@ from brian2 import Quantity
 from ..errors import SpecError
 from ..experiment.observer import Metric
 from ..experiment.protocol import Protocol
-from ..experiment.schedule import Schedule
 from ..experiment.start import SavedWeights
-from ..experiment.timeline import Timeline
 from ..network.spec import Network
 from ..results.result import Result
 from ..results.table import flatten
@@ -81,29 +79,21 @@ def populations(network: Network) -> Table:
 
 def projections(network: Network, start: SavedWeights | None = None) -> Table:
     """Tabulate the projections of a network that starts with weights of another run, if any."""
-    rows = []
-    for p in network.projections:
-        sign = {1: "excitatory", -1: "inhibitory"}.get(getattr(p, "sign", 0), "either")
-        rows.append(
-            (
-                p.name,
-                f"{p.source} → {p.target}",
-                sign,
-                connected(p, start),
-                weights_at_start(p, start),
-                f"{text(p.w_min)} to {text(p.w_max)}",
-                _names(p.rules),
-                _names(p.processes),
-            )
-        )
+    signs = {1: "excitatory", -1: "inhibitory"}
+    rows = [
+        (p.name, f"{p.source} → {p.target}", signs.get(getattr(p, "sign", 0), "either"),
+         _connected(p, start), _weights_at_start(p, start), f"{text(p.w_min)} to {text(p.w_max)}",
+         _names(p.rules), _names(p.processes))
+        for p in network.projections
+    ]  # fmt: skip
     columns = ("name", "from, to", "sign", "p", "|w| at start", "bounds of |w|", "plasticity",
                "weight processes")  # fmt: skip
     return Table("Projections", columns, rows)
 
 
-def connected(projection: Any, start: SavedWeights | None) -> str:
+def _connected(projection: Any, start: SavedWeights | None) -> str:
     """Say who is connected to whom in a projection: with which probability, but whom."""
-    if taken_over(projection, start):
+    if _taken_over(projection, start):
         return "as in that run"
     drawn = getattr(projection, "connectivity", None)
     if drawn is None:
@@ -112,9 +102,9 @@ def connected(projection: Any, start: SavedWeights | None) -> str:
     return text(drawn.p) + (f", not where {other} connects back" if other else "")
 
 
-def weights_at_start(projection: Any, start: SavedWeights | None) -> str:
+def _weights_at_start(projection: Any, start: SavedWeights | None) -> str:
     """Say how the weights of a projection are drawn, or which run they are from."""
-    if taken := taken_over(projection, start):
+    if taken := _taken_over(projection, start):
         return taken
     weights = getattr(projection, "weights", None)
     if weights is None:
@@ -124,7 +114,7 @@ def weights_at_start(projection: Any, start: SavedWeights | None) -> str:
     return drawn if total is None else f"{drawn}, scaled to a sum of {text(total)}"
 
 
-def taken_over(projection: Any, start: SavedWeights | None) -> str:
+def _taken_over(projection: Any, start: SavedWeights | None) -> str:
     """Say which run the weights of a projection are from; nothing if they are drawn."""
     chosen = start and start.result and projection.name in (start.projections or [projection.name])
     return f"from run {Path(start.result).name}, {start.snapshot}" if start and chosen else ""
@@ -135,14 +125,13 @@ def schedule(protocol: Protocol) -> list[Table]:
     rows = list(schedule_text(protocol.schedule).items())
     if isinstance(protocol.task, Images) and len(protocol.task.tasks):
         rows.append(("tasks", "; ".join(text(task) for task in protocol.task.tasks.classes)))
-    return [Table("Schedule", ("what", "value"), rows), _gates(protocol.schedule)]
-
-
-def _gates(plan: Schedule | Timeline) -> Table:
-    phases = plan.phase_gates()
+    phases = protocol.schedule.phase_gates()
     names = list(dict.fromkeys(name for gates in phases.values() for name in gates))
-    rows = [(kind, *(f"{gates.get(g, 0):g}" for g in names)) for kind, gates in phases.items()]
-    return Table("Gates (0 closed, 1 open)", ("phase", *names), rows)
+    gates = [(kind, *(f"{opened.get(g, 0):g}" for g in names)) for kind, opened in phases.items()]
+    return [
+        Table("Schedule", ("what", "value"), rows),
+        Table("Gates (0 closed, 1 open)", ("phase", *names), gates),
+    ]
 
 
 def settings(protocol: Mapping[str, Any]) -> Table:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from ..errors import ProtocolError
 from ..results.result import Result
@@ -31,7 +31,14 @@ def alarms(result: Result) -> list[Finding]:
 
 def stored(result: Result) -> list[Finding]:
     """Return the alarms that were given while a result was made."""
-    return [Finding(str(a["kind"]), str(a["where"]), _said(a), _when(a)) for a in result.alarms]
+    given = []
+    for alarm in result.alarms:
+        kind, until = str(alarm["kind"]), alarm.get("until_s")
+        end = "on" if until is None else f"to {until:.4g} s"
+        text = str(alarm["text"]).removeprefix(f"{kind}: ")  # which stands before it
+        when = f"from {alarm['time_s']:.4g} s {end}"
+        given.append(Finding(kind, str(alarm["where"]), text, when))
+    return given
 
 
 def limits(result: Result) -> str:
@@ -52,15 +59,6 @@ def _limits(result: Result) -> Alarms:
         return Alarms(saturation=given.saturation, runaway=given.runaway)
     except ProtocolError:  # written by hand
         return Alarms()
-
-
-def _said(alarm: Mapping[str, Any]) -> str:
-    return str(alarm["text"]).removeprefix(f"{alarm['kind']}: ")  # which stands before it
-
-
-def _when(alarm: Mapping[str, Any]) -> str:
-    until = alarm.get("until_s")
-    return f"from {alarm['time_s']:.4g} s " + ("on" if until is None else f"to {until:.4g} s")
 
 
 def _in_metrics(result: Result) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from ..results.table import results_in
 from ..tasks.images.task import Images
 from . import facts, health, markup
 from .pictures import OF_ONE, Picture, pictures
-from .reproduce import command as command_of
+from .reproduce import command
 from .sources import sources
 from .table import Table
 
@@ -65,53 +65,37 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
         raise StoreError(explain("report file", path.name, "a name ending .html"))
     results = [read_result(source)] if single else results_in(source)  # before folders are made
     check_writable(path.parent)  # before what takes long
-    page = of_result(results[0]) if single else _of_results(whole.name, results)
+    page = of_result(results[0]) if single else of_folder(source)
     with written_for("report file", path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
 
 
 def of_result(result: Result) -> str:
-    """Return the page of one result.
-
-    Raises
-    ------
-    StoreError
-        If it is damaged, or not of a network under a schedule.
-    """
+    """Return the page of one result; raises `StoreError` if it holds what no run stores."""
     with as_stored(result):  # it may be of any form, which is no reason for a traceback
         return _page("report.html", **_of_one(result))
 
 
 def of_folder(folder: str | Path) -> str:
-    """Return the page of all whole results in a folder.
-
-    Raises
-    ------
-    StoreError
-        If there is none, or one is not of a network under a schedule.
-    """
-    return _of_results(Path(folder).resolve().name, results_in(folder))
-
-
-def _of_results(name: str, results: list[Result]) -> str:
+    """Return the page of all whole results in a folder; raises `StoreError` as `of_result`."""
+    results = results_in(folder)
     with as_stored(*results):
-        return _page("overview.html", **_of_many(name, results))
+        return _page("overview.html", **_of_many(Path(folder).resolve().name, results))
 
 
 def _page(template: str, **values: Any) -> str:
     css = (Path(__file__).parent / "templates" / "report.css").read_text()
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    style = markup.Markup(css)
-    version = versions()["brainsleep"]
-    return markup.render(template, css=style, css_hash=digest, version=version, **values)
+    values |= {"css": markup.Markup(css), "css_hash": digest, "version": versions()["brainsleep"]}
+    return markup.render(template, **values)
 
 
 # -- one result ----------------------------------------------------------------------------------
 
 
 def _of_one(result: Result) -> dict[str, Any]:
-    equations, (command, exact) = result.equations, command_of(result)
+    equations, (to_type, exact) = result.equations, command(result)
     protocol, metrics = result.stored_protocol, facts.metrics(result)
     mine = [table for table in metrics if table.title in ("Observed", "Other")]
     page = {
@@ -129,7 +113,7 @@ def _of_one(result: Result) -> dict[str, Any]:
         "settings": facts.settings(result.described),
         "models": markup.parts(protocol.network, equations),
         "sources": list(sources(equations)),
-        "command": command,
+        "command": to_type,
         "exact": exact,
         "provenance": facts.provenance(result),
     }  # fmt: skip

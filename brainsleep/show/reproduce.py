@@ -35,8 +35,7 @@ def command(result: Result) -> tuple[str, bool]:
                 return _written(name, model, changes, result), True
         except (BrainsleepError, TypeError, ValueError):
             continue  # such as a network without the parts that the settings are of
-    data = result.described.get("data")  # there is none without a task
-    source = {"data.source": str(data["source"])} if data else {}
+    source = {key: str(wanted[key]) for key in ("data.source",) if key in wanted}
     return _written("MY_PROTOCOL.py", "", source, result), False
 
 
@@ -62,10 +61,8 @@ def _changes(base: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
 def _gives(protocol: Protocol, changes: dict[str, str], result: Result) -> bool:
     """Tell whether a protocol, changed, has the settings and the equations of a result.
 
-    Raises
-    ------
-    ProtocolError
-        If a setting names an object of a file: a result is data, and loads no code.
+    Raises `ProtocolError` if a setting names an object of a file: a result is data, and loads no
+    code.
     """
     for key, value in changes.items():
         if ":" in value and key != "data.source":  # as any name of an object has

@@ -38,14 +38,13 @@ def _showable(model: Model) -> Model:
     """Return a model if it is short enough to be shown; raise `StoreError` otherwise."""
     texts, hints = _texts(type(model)), get_type_hints(type(model))
     for item in dataclasses.fields(model):  # type: ignore[arg-type]
-        value, where = getattr(model, item.name, ""), f"described model: {item.name}"
-        codes = [value] if item.name in texts else []
-        if get_origin(hints[item.name]) is Mapping:
-            if not isinstance(value, Mapping) or len(value) > MOST:
-                allowed = f"a mapping of at most {MOST}"
-                raise StoreError(explain(where, type(value).__name__, allowed))
-            codes = list(value.values()) if item.name == "sums" else []
-        for code in codes:
+        where = f"described model: {item.name}"
+        value: Any = getattr(model, item.name, "")
+        mapping = get_origin(hints[item.name]) is Mapping
+        if mapping and (not isinstance(value, Mapping) or len(value) > MOST):
+            raise StoreError(explain(where, type(value).__name__, f"a mapping of at most {MOST}"))
+        codes = list(value.values()) if item.name == "sums" else []
+        for code in [value] if item.name in texts else codes:
             if not isinstance(code, str) or len(code) > LONGEST:
                 allowed = f"text of at most {LONGEST} characters"
                 raise StoreError(explain(where, f"a {type(code).__name__}", allowed))
