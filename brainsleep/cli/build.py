@@ -10,15 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import BackendError, explain
-from .console import (
-    ModelName,
-    Settings,
-    Source,
-    protocol_with,
-    rich_table,
-    stderr,
-    stdout,
-)
+from .console import ModelName, Settings, Source, protocol_with, rich_table, stderr, stdout
 
 programs = typer.Typer(help="Compiled programs: what is kept, and how to be rid of it.")
 

@@ -30,8 +30,7 @@ BackendName = Annotated[
     ),
 ]
 ModelName = Annotated[
-    str,
-    typer.Option("--model", help="another network: of the protocol's MODELS, or FILE.py:NAME"),
+    str, typer.Option("--model", help="another network: of the protocol's MODELS, or FILE.py:NAME")
 ]
 StopOn = Annotated[
     list[str] | None,

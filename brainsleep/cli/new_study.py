@@ -29,9 +29,14 @@ def new_study(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder).expanduser()
     name = folder.resolve().name
-    _check_name(name)
-    occupied = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
-    if occupied:
+    try:
+        checks.check_name(name, "new: study")
+    except SpecError as error:
+        raise ProtocolError(str(error), error.details) from error
+    if name in _IMPORTED:
+        allowed = "a name that is no Python package the study imports"
+        raise ProtocolError(explain("new: study name", repr(name), allowed))
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         got = f"'{folder}', which exists and is not an empty folder"
         raise ProtocolError(explain("new: folder", got, "a new one", "choose another name"))
     files = {template: file.format(name=name) for template, file in _FILES.items()}
@@ -47,14 +52,3 @@ def new_study(folder: str | Path) -> list[Path]:
         fix = "choose another place"
         raise ProtocolError(explain(f"new: folder {folder}", reason, "a new one", fix)) from error
     return [folder / file for file in files.values()]
-
-
-def _check_name(name: str) -> None:
-    """Refuse a name that models, gates and Python modules cannot have."""
-    try:
-        checks.check_name(name, "new: study")
-    except SpecError as error:
-        raise ProtocolError(str(error), error.details) from error
-    if name in _IMPORTED:
-        allowed = "a name that is no Python package the study imports"
-        raise ProtocolError(explain("new: study name", repr(name), allowed))

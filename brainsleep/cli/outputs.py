@@ -107,9 +107,10 @@ def statistics(
             f"{100 * effect.sleep_fraction:.3g}",
             effect.n,
             f"{100 * effect.mean:.1f}",
-            f"{_signed(effect.difference)} {_between(effect.low, effect.high)}",
-            _signed(effect.g / 100),
-            " ".join(_signed(each) for each in effect.differences),
+            f"{_signed('{:+.1f}', effect.difference)} "
+            + _signed("({:+.1f} to {:+.1f})", effect.low, effect.high),
+            _finite("{:+.1f}", effect.g, otherwise=""),
+            " ".join(_signed("{:+.1f}", each) for each in effect.differences),
         )
         for effect in sleep_effects(frame, metric).itertuples()
     ]
@@ -125,13 +126,9 @@ def statistics(
     stdout.print(fit.note, markup=False)
 
 
-def _finite(layout: str, *values: float) -> str:
-    return layout.format(*values) if all(map(math.isfinite, values)) else "-"
+def _finite(layout: str, *values: float, otherwise: str = "-") -> str:
+    return layout.format(*values) if all(map(math.isfinite, values)) else otherwise
 
 
-def _signed(value: float) -> str:
-    return f"{100 * value:+.1f}" if math.isfinite(value) else ""
-
-
-def _between(low: float, high: float) -> str:
-    return f"({_signed(low)} to {_signed(high)})" if math.isfinite(low) else ""
+def _signed(layout: str, *shares: float) -> str:
+    return _finite(layout, *(100 * share for share in shares), otherwise="")

@@ -21,17 +21,12 @@ from .facts import by_key, text
 from .sources import sources
 
 #: Sections of settings, by how their keys begin; the first that fits.
-_SECTIONS = (
-    ("schedule.", "schedule"),
-    ("data.", "data"),
-    ("encoder.", "data"),
-    ("readout.", "readout and record"),
-    ("record.", "readout and record"),
-    ("tasks.", "data"),
-    ("hooks", "hooks"),
-    ("", "network"),
-)
+_SECTIONS = {"schedule.": "schedule", "hooks": "hooks"}
+_SECTIONS |= dict.fromkeys(("data.", "encoder.", "tasks."), "data")
+_SECTIONS |= dict.fromkeys(("readout.", "record."), "readout and record") | {"": "network"}
 _ORDER = "equations,parameters,network,schedule,data,readout and record,run,hooks".split(",")
+#: Settings that are the hash of a model's equations.
+_HASHED = (".equations",)
 _OF_MODELS = (".model.", ".synapse.", ".rules.", ".processes.", ".activities.")
 
 
@@ -122,14 +117,9 @@ class Difference:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {
-            "same": self.same,
-            "equations": [
-                {"part": c.part, "code": c.label, "lines": list(c.lines)} for c in self.code
-            ],
-            "changes": [vars(change) for change in self.changes],
-            "aside": [vars(change) for change in self.aside],
-        }
+        code = [{"part": c.part, "code": c.label, "lines": list(c.lines)} for c in self.code]
+        changes, aside = ([vars(c) for c in each] for each in (self.changes, self.aside))
+        return {"same": self.same, "equations": code, "changes": changes, "aside": aside}
 
 
 def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
@@ -189,7 +179,8 @@ def difference(a: Side, b: Side) -> Difference:
     """
     code = tuple(_code_changes(a.equations, b.equations))
     settings = (by_key(deciding(each.described)) for each in (a, b))
-    changes = [_placed(c) for c in _differing("", *settings) if not (code and _is_code(c))]
+    hidden = _HASHED if code else ()  # they are shown themselves
+    changes = [_placed(c) for c in _differing("", *settings) if not c.key.endswith(hidden)]
     names = ({key: each.described.get(key) for key in ("name", "description")} for each in (a, b))
     aside = [change for change in _differing("names", *names) if change.a and change.b]
     if a.facts and b.facts:
@@ -211,17 +202,12 @@ def _differing(section: str, a: Mapping, b: Mapping) -> list[Change]:
     return [Change(section, k, a.get(k), b.get(k)) for k in keys if a.get(k) != b.get(k)]
 
 
-def _is_code(change: Change) -> bool:
-    """Tell whether a setting is the hash of a model's equations, which are shown themselves."""
-    return change.key.endswith(".equations")
-
-
 def _placed(change: Change) -> Change:
     """Give a setting its section; say of equations that no line of them differs."""
-    if _is_code(change):
+    if change.key.endswith(_HASHED):
         text = "other spacing, comments or unused code"
         return Change("equations", change.key, None, text)
-    section = next(name for start, name in _SECTIONS if change.key.startswith(start))
+    section = next(name for start, name in _SECTIONS.items() if change.key.startswith(start))
     if section == "network" and any(part in change.key for part in _OF_MODELS):
         section = "parameters"
     return Change(section, change.key, change.a, change.b)

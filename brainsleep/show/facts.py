@@ -54,9 +54,9 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def percent(value: float | None, digits: int = 1) -> str:
+def percent(value: float | None) -> str:
     """Return a fraction in per cent."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 # -- networks and protocols ----------------------------------------------------------------------
@@ -162,10 +162,8 @@ def _told(observers: list[dict[str, Any]]) -> list[str]:
 def headline(result: Result) -> dict[str, str]:
     """Return what a result is, in few words, by name."""
     protocol, task = result.stored_protocol, result.stored_protocol.task
-    told: dict[str, Any] = {
-        "name": protocol.name,
-        "description": protocol.description or protocol.network.name,
-    }
+    told: dict[str, Any] = {"name": protocol.name}
+    told["description"] = protocol.description or protocol.network.name
     learns = True
     if isinstance(task, Images):
         learns = bool(task.data.n_train)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from ..errors import StoreError, explain
 from ..network.models import KINDS, Model

@@ -16,8 +16,7 @@ from brainsleep.experiment.start import SavedWeights
 from brainsleep.files.load import load, load_module, shipped
 from brainsleep.network.models import Model, NeuronModel
 from brainsleep.show.latex import mathml
-from brainsleep.show.latex_text import WIDTH, escaped
-from brainsleep.show.methods import methods
+from brainsleep.show.methods import WIDTH, escaped, methods
 
 PARSER = MathTextParser("path")
 PROTOCOLS = [name for name in shipped("protocol") if find_spec("torch") or name != "sg"]
