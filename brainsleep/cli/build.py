@@ -73,13 +73,10 @@ def list_programs() -> None:
     """List the compiled programs, the one used last first."""
     from ..backends.cpp import cache
 
-    entries = cache.entries()
-    rows = [
-        (e.path.name, e.network, f"{e.size / 1e6:.1f}", _when(e.built), _when(e.used))
-        for e in entries
-    ]
+    entries = [(e, f"{e.size / 1e6:.1f}") for e in cache.entries()]
+    rows = [(e.path.name, e.network, mb, _when(e.built), _when(e.used)) for e, mb in entries]
     stdout.print(rich_table(("program", "network", "MB", "compiled", "last used"), rows))
-    total = sum(entry.size for entry in entries) / 1e6
+    total = sum(entry.size for entry, _ in entries) / 1e6
     stdout.print(f"{total:.1f} MB of at most {cache.limit() / 1e6:g} MB in {cache.programs()}")
 
 

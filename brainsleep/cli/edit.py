@@ -116,8 +116,7 @@ def _shown(finding: Finding, kind: str, colour: str) -> Text:
         text.append(f"  {'':>{width}} | ", style="dim")
         text.append(" " * (begin - 1) + "^" * max(end - begin, 1) + "\n", style=f"bold {colour}")
     for label in ("found", "expected", "fix"):
-        value = getattr(details, label)
-        if value:
+        if value := getattr(details, label):
             text.append(f"    {label + ':':<10}", style="dim").append(f"{value}\n")
     return text
 

@@ -44,10 +44,9 @@ def run(
     from ..run.simulate import simulate
 
     chosen = protocol_with(protocol, settings, data, model, stop_on)
+    how: dict[str, Any] = {"seed": seed, "backend": backend, "out": out, "force": force}
     with _progress() as bar:
-        result = simulate(
-            chosen, seed=seed, backend=backend, out=out, force=force, progress=bar(chosen.name)
-        )
+        result = simulate(chosen, progress=bar(chosen.name), **how)
     _say_stopped(result)
     print(result.path)
 
@@ -79,10 +78,9 @@ def compare(
     if figure is not None:
         check_file(figure)
         drawing = figure_of(module, chosen.name)
+    how: dict[str, Any] = {"seed": seed, "backend": backend, "out": out, "force": force}
     with _progress() as bar:
-        results = run_all(
-            chosen, conditions, seed=seed, backend=backend, out=out, force=force, progress=bar
-        )
+        results = run_all(chosen, conditions, progress=bar, **how)
     frame = table(results)
     rows = frame.itertuples(index=False)
     stdout.print(rich_table(frame.columns, rows, chosen.description, compact=True))
@@ -113,10 +111,8 @@ def _progress() -> Iterator[Any]:
 
         def start(name: str) -> Any:
             task = bar.add_task(name, total=None, text="")
-
-            def update(done: int, total: int, text: str) -> None:
-                bar.update(task, completed=done, total=total, text=text)
-
-            return update
+            return lambda done, total, text: bar.update(
+                task, completed=done, total=total, text=text
+            )
 
         yield start

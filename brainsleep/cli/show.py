@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Annotated, Any
 
 import typer
@@ -60,7 +62,7 @@ def models() -> None:
     rows = []
     for source in shipped("model"):
         module = load_module(source, "model")
-        for label in filter(str.isupper, _assigned(module)):
+        for label in re.findall(r"(?m)^([A-Z][A-Z\d_]*) =", inspect.getsource(module)):
             if isinstance(value := getattr(module, label), Model | Network | SleepStage):
                 references = ", ".join(getattr(value, "references", ()))
                 rows.append((f"{source}:{label}", type(value).__name__, value.name, references))
@@ -87,13 +89,3 @@ def _part(source: str) -> Any:
         return None
     part = load(source)
     return part if isinstance(part, Model | Network) else None
-
-
-def _assigned(module: Any) -> list[str]:
-    """Return the names that a module assigns itself instead of importing them."""
-    import ast
-    import inspect
-
-    tree = ast.parse(inspect.getsource(module))
-    targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
-    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -25,8 +25,7 @@ from .typeset import blocks, parameters
 def describe(protocol: Protocol) -> Iterator[Any]:
     """Yield printable parts: sizes, every Brian2 object's source, parameters, the schedule."""
     network = protocol.network
-    yield Text(f"{protocol.name}: {protocol.description or network.name}", style="bold")
-    yield from _cited(protocol.references)
+    yield from _head(f"{protocol.name}: {protocol.description or network.name}", protocol)
     yield from _network(network, protocol.initial_weights)
     yield _slots(protocol)
     yield Text("\n".join(schedule_text(protocol.schedule).values()))
@@ -35,16 +34,16 @@ def describe(protocol: Protocol) -> Iterator[Any]:
 
 def describe_part(part: Model | Network) -> Iterator[Any]:
     """Yield printable parts of a network, or the equations and parameters of one model."""
-    yield Text(f"{type(part).__name__} {part.name}", style="bold")
+    yield from _head(f"{type(part).__name__} {part.name}", part)
     if isinstance(part, Model):
-        yield from _cited(part.references)
         yield _model(part)
     else:
         yield from _network(part)
 
 
-def _cited(references: tuple[str, ...]) -> Iterator[Text]:
-    if references:
+def _head(title: str, part: Any) -> Iterator[Text]:
+    yield Text(title, style="bold")
+    if references := getattr(part, "references", ()):
         yield Text("source: " + ", ".join(references))
 
 

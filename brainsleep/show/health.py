@@ -36,8 +36,8 @@ def stored(result: Result) -> list[Finding]:
         kind, until = str(alarm["kind"]), alarm.get("until_s")
         end = "on" if until is None else f"to {until:.4g} s"
         text = str(alarm["text"]).removeprefix(f"{kind}: ")  # which stands before it
-        when = f"from {alarm['time_s']:.4g} s {end}"
-        given.append(Finding(kind, str(alarm["where"]), text, when))
+        time = f"from {alarm['time_s']:.4g} s {end}"
+        given.append(Finding(kind, str(alarm["where"]), text, time))
     return given
 
 
@@ -96,8 +96,7 @@ def _rates(result: Result, limit: float) -> Iterator[Finding]:
     for p in network.populations:
         for phase in ("wake", "test"):  # what drives it in sleep is meant to
             rate = result.metrics.get(f"rate_{phase}_{p.name}_hz")
-            if p.name == network.input or rate is None or (phase, p.name) in said:
-                continue
-            if rate > limit:
+            new = p.name != network.input and (phase, p.name) not in said
+            if new and rate is not None and rate > limit:
                 how = f"{p.name} fires at {rate:.4g} Hz on average in {phase}"
                 yield Finding("runaway", p.name, f"{how} (limit {limit:g} Hz)")

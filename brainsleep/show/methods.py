@@ -71,28 +71,25 @@ def _environment() -> Environment:
     templates.filters["listed"] = lambda words: listed(list(words))
     templates.filters["percent"] = lambda value: f"{100 * value:g}"
     templates.globals |= {"classifiers": CLASSIFIERS, "surrogates": SURROGATES}
+    templates.globals |= {"typeset": _typeset, "kind": lambda m: KINDS[type(m)].capitalize()}
     return templates
 
 
 def methods(what: Protocol | Network | Model) -> str:
     """Describe a protocol, network or model in LaTeX: paragraphs, equations and tables."""
-    network = protocol = None
-    shown: list[tuple[Model, list[str]]] = []
-    if isinstance(what, Model):
-        shown = [(what, [])]
-    elif isinstance(what, Protocol):
-        network, protocol = what.network, what
+    protocol = what if isinstance(what, Protocol) else None
+    network: Any = protocol.network if protocol else what
+    if isinstance(network, Model):
+        shown: list[tuple[Model, list[str]]] = [(network, [])]
+        values: dict[str, Any] = {"network": None}
     else:
-        network = what
-    values: dict[str, Any] = _experiment(protocol) if protocol else {}
-    if network:
         shown = list(models(network))
-        start = protocol.initial_weights if protocol else None
-        values |= _network(network, start)
-    cited = protocol.references if protocol else ()
-    references = dict.fromkeys([*cited, *(r for model, _ in shown for r in model.references)])
-    values |= {"network": network, "protocol": protocol, "models": shown, "kind": _kind}
-    values |= {"typeset": _typeset, "references": list(references)}
+        values = _network(network, protocol.initial_weights if protocol else None)
+    if protocol:
+        values |= _experiment(protocol)
+    cited = [reference for model, _ in shown for reference in model.references]
+    cited[:0] = protocol.references if protocol else ()
+    values |= {"protocol": protocol, "models": shown, "references": list(dict.fromkeys(cited))}
     return _environment().get_template("methods.tex").render(values)
 
 
@@ -159,10 +156,6 @@ def _code(name: object) -> str:
     return rf"\texttt{{{escaped(name)}}}"
 
 
-def _kind(model: Model) -> str:
-    return KINDS[type(model)].capitalize()
-
-
 def _tabular(table: Table) -> str:
     return tabulated(table.columns, [map(escaped, row) for row in table.rows], table.title)
 
@@ -184,7 +177,7 @@ def _typeset(model: Model) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _network(network: Network, start: SavedWeights | None) -> dict[str, Any]:
-    values: dict[str, Any] = {"layers": None}
+    values: dict[str, Any] = {"network": network, "layers": None}
     values["tables"] = [facts.populations(network), facts.projections(network, start)]
     if isinstance(network, SurrogateNetwork):
         biased = [p.name for p in network.projections if p.bias]

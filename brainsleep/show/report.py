@@ -131,7 +131,11 @@ def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
     varied = [key for key in keys if _differ(key, flat.values()) and _differ(key, decisive)]
     results = sorted(results, key=lambda r: _order(flat[r.run_id], varied))
     alarms = {result.run_id: health.alarms(result) for result in results}
-    labels = {run: _label(flat[run], varied) for run in alarms}
+    chosen = [(key, _tail(key)) for key in varied[:MOST_COLUMNS] or ["seed"]]
+    labels = {
+        run: ", ".join(f"{name} {facts.text(flat[run].get(key))}" for key, name in chosen)
+        for run in alarms
+    }
     first = flat[results[0].run_id]
     common = [(key, facts.text(first[key])) for key in keys if key not in varied and key in first]
     limits = {health.limits(result) for result in results}
@@ -183,11 +187,6 @@ def _order(settings: Mapping[str, Any], varied: Sequence[str]) -> tuple:
         (0, v, "") if isinstance(v, int | float) and not isinstance(v, bool) else (1, 0, str(v))
         for v in values
     )
-
-
-def _label(settings: Mapping[str, Any], varied: Sequence[str]) -> str:
-    chosen = varied[:MOST_COLUMNS] or ["seed"]
-    return ", ".join(f"{_tail(key)} {facts.text(settings.get(key))}" for key in chosen)
 
 
 def _tail(key: str) -> str:

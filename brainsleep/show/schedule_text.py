@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..experiment.cadence import every_nth
-from ..experiment.schedule import Schedule, SleepPhase
+from ..experiment.schedule import Schedule
 from ..experiment.timeline import Timeline
 from .latex import value_text
 
@@ -34,7 +34,11 @@ def schedule_text(schedule: Schedule | Timeline) -> dict[str, str]:
         often = f"{sleep.trigger:g} times their start"
         said["begins"] = f"It comes only if summed weights exceed {often}."
     if sleep.until_initial:
-        said["ends early"] = f"It ends early once {_end(sleep)}."
+        end = "summed weights are back at their start"
+        if sleep.tolerance:
+            end = "summed excitatory and summed inhibitory weights are both within "
+            end += f"{100 * sleep.tolerance:g} % of their start"
+        said["ends early"] = f"It ends early once {end}."
     if sleep.stages:
         whole = sum(stage.share for stage in sleep.stages)
         stages = [f"{stage.name} ({100 * stage.share / whole:.3g} %)" for stage in sleep.stages]
@@ -59,12 +63,3 @@ def _sleep(schedule: Schedule) -> str:
         return f"Each sleep lasts {length} and comes after {wake} of wake."
     share, most = f"{100 * sleep.fraction:g} %", value_text(sleep.max_duration)
     return f"After every {wake} of wake comes a sleep of {share} of that time, at most {most}."
-
-
-def _end(sleep: SleepPhase) -> str:
-    if not sleep.tolerance:
-        return "summed weights are back at their start"
-    return (
-        "summed excitatory and summed inhibitory weights are both within "
-        f"{100 * sleep.tolerance:g} % of their start"
-    )

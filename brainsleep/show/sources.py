@@ -15,8 +15,7 @@ class Source(NamedTuple):
     name: str
     about: str
     code: dict[str, str]
-    parameters: Mapping[str, Any] = {}
-    initial: Mapping[str, Any] = {}
+    values: Mapping[str, Mapping[str, Any]] = {}
 
     @property
     def title(self) -> str:
@@ -25,21 +24,17 @@ class Source(NamedTuple):
 
     @property
     def listing(self) -> str:
-        """All of it as text."""
-        return listing(self.code | _values(parameters=self.parameters, initial=self.initial))
+        """All of it as text; values as lines that can be typed."""
+        values = {
+            label: "\n".join(f"{k} = {text(v)}" for k, v in each.items()).replace("−", "-")
+            for label, each in self.values.items()
+        }
+        return listing(self.code | values)
 
 
 def listing(code: Mapping[str, str]) -> str:
     """Return pieces of code as text, each indented below what it is."""
     return "\n".join(f"{label}:\n{indent(part, '    ')}" for label, part in code.items() if part)
-
-
-def _values(**values: Mapping[str, Any]) -> dict[str, str]:
-    """Return values by name as lines that can be typed."""
-    return {
-        label: "\n".join(f"{k} = {text(v)}" for k, v in each.items()).replace("−", "-")
-        for label, each in values.items()
-    }
 
 
 def sources(equations: Mapping[str, Any]) -> Iterator[Source]:
@@ -48,11 +43,11 @@ def sources(equations: Mapping[str, Any]) -> Iterator[Source]:
         yield Source(f"population {name}", "", {"every step": str(code)})
     for part in equations.get("groups", ()):
         name, about = f"population {part['name']}", f"{part['size']} neurons"
-        yield Source(name, about, _code(part), part["parameters"], part["initial"])
+        yield Source(name, about, _code(part), {k: part[k] for k in ("parameters", "initial")})
     for part in equations.get("synapses", ()):
         name, about = f"projection {part['name']}", f"{part['source']} to {part['target']}"
         periods = {f"period of {p['name']}": p["period"] for p in part["processes"]}
-        yield Source(name, about, _code(part), {**part["parameters"], **periods})
+        yield Source(name, about, _code(part), {"parameters": part["parameters"] | periods})
     if "wake" in equations:
         how = {"awake": str(equations["wake"]), "who sleeps": str(equations["sleep"])}
         yield Source("learning", "", how)

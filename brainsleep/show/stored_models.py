@@ -53,8 +53,8 @@ def _showable(model: Model) -> Model:
 
 def source(shown: Model) -> str:
     """Return all code of a model as text, for one that cannot be read any better."""
-    texts = {name: getattr(shown, name) for name in _texts(type(shown))}
-    return "\n".join(f"{name}: {text}" for name, text in texts.items() if text)
+    texts = ((name, getattr(shown, name)) for name in _texts(type(shown)))
+    return "\n".join(f"{name}: {text}" for name, text in texts if text)
 
 
 def _texts(kind: type[Model]) -> list[str]:

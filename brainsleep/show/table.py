@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -14,7 +13,9 @@ def short(value: Any) -> str:
     """Give a number with four digits, an interval by its ends, None as a dash."""
     if isinstance(value, list | tuple):
         return " to ".join(map(short, value))
-    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def rich_table(
@@ -24,8 +25,8 @@ def rich_table(
 
     With `compact`, headings break before their last word and only the first column folds.
     """
-    look = functools.partial(table.Table, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    filled = look(title=title or None, title_justify="left")
+    filled = table.Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    filled.pad_edge, filled.padding = False, (0, 1, 0, 0)
     for place, column in enumerate(columns):
         heading = "\n".join(str(column).rsplit(" ", 1)) if compact else str(column)
         filled.add_column(heading, overflow="fold", no_wrap=compact and place > 0)
