@@ -57,8 +57,8 @@ class Condition:
 
     @property
     def trained(self) -> bool:
-        """Whether the network was trained at all."""
-        return self.images.data.n_train > 0
+        """Whether the network learned at all: without a task it is never only tested."""
+        return self.protocol.task is None or self.images.data.n_train > 0
 
     @property
     def wrapped(self) -> str:
@@ -117,7 +117,7 @@ def check(results: Sequence[Result], labels: Sequence[str] | None) -> None:
     if not results:
         raise FigureError("figure: no results; give the folder of at least one finished run")
     for result in results:
-        if not {"network", "data", "schedule"} <= set(result.info.get("protocol", {})):
+        if not {"network", "schedule"} <= set(result.info.get("protocol", {})):
             raise FigureError(
                 f"figure: result {result.run_id} is not of a network under a schedule "
                 "of wake and sleep"
@@ -126,6 +126,13 @@ def check(results: Sequence[Result], labels: Sequence[str] | None) -> None:
         raise FigureError(
             explain("figure: labels", len(labels), f"{len(results)}, one for each result")
         )
+
+
+def check_images(results: Sequence[Result], labels: Sequence[str] | None) -> None:
+    """Check results as `check` does, and raise `FigureError` if one is not about images."""
+    check(results, labels)
+    for result in results:
+        images_of(result)
 
 
 def metric(result: Result, name: str):

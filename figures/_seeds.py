@@ -21,7 +21,7 @@ from brainsleep.results.result import Result
 from brainsleep.tasks.images.task import Images
 
 from . import _style as style
-from ._read import check, images_of, metric
+from ._read import check_images, images_of, metric
 
 if TYPE_CHECKING:
     from brainsleep.experiment.protocol import Protocol
@@ -101,7 +101,7 @@ def runs(
     FigureError
         If there is no result, one is of something else, or there is not one label for each.
     """
-    check(results, labels)
+    check_images(results, labels)
     names = [str(name) for name in (groups if labels is None else labels)]
     return [Run(result, name) for result, name in zip(results, names, strict=True)]
 

@@ -16,7 +16,7 @@ from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import line_label
-from ._read import check
+from ._read import check_images
 from ._seeds import (
     FREE,
     Run,
@@ -87,7 +87,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         and seed (without labels: those of any two curves, in more than the rule), or one is
         given twice.
     """
-    check(results, labels)
+    check_images(results, labels)
     all_runs = runs(results, labels, [_rule(result) for result in results])
     _check(all_runs, labelled=labels is not None)
     panels = by_data(all_runs)

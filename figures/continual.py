@@ -19,7 +19,7 @@ from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import rows
-from ._read import check
+from ._read import check_images
 from ._seeds import (
     DATA_NAMES,
     FREE,
@@ -150,7 +150,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
 
 def _read(results: Sequence[Result], labels: Sequence[str] | None) -> list[Learned]:
     """Read all runs, in the order of their conditions if they have no labels."""
-    check(results, labels)
+    check_images(results, labels)
     if labels is None:
         results = sorted(results, key=place)
     return [learned(run) for run in runs(results, labels, [condition_name(r) for r in results])]

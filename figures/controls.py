@@ -14,7 +14,7 @@ from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import name_line, rate_axis, rows
-from ._read import check, default_label, population_name
+from ._read import check_images, default_label, population_name
 from ._seeds import (
     Run,
     accuracy_line,
@@ -56,7 +56,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     FigureError
         Without results, if they lack a metric, or if a seed occurs twice under one condition.
     """
-    check(results, labels)
+    check_images(results, labels)
     all_runs = runs(results, labels, [default_label(result) for result in results])
     check_once(all_runs)
     groups, panels = groups_of(all_runs), by_data(all_runs)

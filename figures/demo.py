@@ -21,7 +21,7 @@ from ._panels import (
     weight_course,
     weight_histogram,
 )
-from ._read import Condition, conditions, has_raster, population_name, projections
+from ._read import Condition, check_images, conditions, has_raster, population_name, projections
 
 NAME = "demo"
 
@@ -48,6 +48,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     FigureError
         Without results, or if they lack an array or a metric.
     """
+    check_images(results, labels)
     shown = conditions(results, labels)
     shown_projections = _excitatory(shown)
     with style.figure("double", 5.5) as figure:

@@ -13,7 +13,7 @@ from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import line_label
-from ._read import check, default_label
+from ._read import check_images, default_label
 from ._seeds import (
     Run,
     accuracy_line,
@@ -53,7 +53,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         If a result has no numbers of labels or lacks a metric, if a seed occurs twice under one
         condition, or if there are more conditions than colours.
     """
-    check(results, labels)
+    check_images(results, labels)
     all_runs = runs(results, labels, [default_label(result) for result in results])
     check_once(all_runs)
     looks, panels = curve_looks(groups_of(all_runs), NAME), by_data(all_runs)

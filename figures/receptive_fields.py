@@ -15,7 +15,7 @@ from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
 
 from . import _style as style
-from ._read import Condition, arrow, conditions, population_name
+from ._read import Condition, arrow, check_images, conditions, population_name
 
 NAME = "receptive_fields"
 
@@ -48,6 +48,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         Unless there is exactly one result, with a projection from the input to the readout
         population and an input of the encoder's size.
     """
+    check_images(results, labels)
     shown = conditions(results, labels)
     if len(shown) != 1:
         raise FigureError(explain("figure receptive_fields: results", len(shown), "one"))

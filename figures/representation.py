@@ -20,7 +20,7 @@ from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
 
 from . import _style as style
-from ._read import Condition, check, conditions, distinct, population_name
+from ._read import Condition, check_images, conditions, distinct, population_name
 from ._tasks import condition_name, task_spans
 
 NAME = "representation"
@@ -97,7 +97,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     FigureError
         Without results or with more than four, or if one has no probes before and after a sleep.
     """
-    check(results, labels)
+    check_images(results, labels)
     if len(results) > MOST:
         raise FigureError(explain(f"figure {NAME}: results", len(results), f"at most {MOST}"))
     if labels is None:

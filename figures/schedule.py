@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from brainsleep.errors import FigureError, explain
+from brainsleep.experiment.timeline import Timeline
 from brainsleep.results.result import Result
 
 from . import _style as style
@@ -68,7 +69,16 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
 
 
 def _names(condition: Condition) -> list[str]:
-    """Return what every slot is: wake, a stage of sleep or sleep, readout, test."""
+    """Return what every slot is: wake, a stage of sleep or sleep, readout, test.
+
+    Of a timeline whose periods are numbered they are as `Timeline.phase_gates` calls them.
+    """
+    schedule = condition.protocol.schedule
+    if isinstance(schedule, Timeline):
+        starts, kinds = condition.starts(), list(schedule.phase_gates())
+        ends = np.cumsum([float(period.duration) for period in schedule.periods])
+        places = np.searchsorted(ends, (starts[:-1] + starts[1:]) / 2 % ends[-1])
+        return [kinds[place] for place in places]
     phases = condition.array("slots/phase")
     plain = np.full(len(phases), "")
     stages = condition.arrays.get("slots/sleep_stage", plain)
@@ -89,14 +99,16 @@ def _spans(names: Sequence[str], starts: np.ndarray) -> list[tuple[str, float, f
 
 
 def _colours(kinds: Sequence[str]) -> dict[str, str]:
-    stages = [kind for kind in kinds if kind.startswith("sleep: ")]
-    own = {kind: STAGES[k % len(STAGES)] for k, kind in enumerate(stages)}
-    return {kind: own.get(kind) or COLOURS[kind] for kind in kinds}
+    sleeps = [kind for kind in kinds if kind.startswith("sleep") and kind != "sleep"]
+    own = {kind: STAGES[k % len(STAGES)] for k, kind in enumerate(sleeps)}
+    return {kind: own.get(kind) or COLOURS[kind.partition(" ")[0]] for kind in kinds}
 
 
 def _gates(condition: Condition) -> dict[str, dict[str, float]]:
     """Return the gates of every kind of slot; those not named are closed."""
     schedule = condition.protocol.schedule
+    if isinstance(schedule, Timeline):
+        return {kind: dict(gates) for kind, gates in schedule.phase_gates().items()}
     if not hasattr(schedule.sleep, "gates"):
         raise FigureError(f"figure schedule: result {condition.result.run_id} names no gates")
     kinds = {kind: dict(getattr(schedule, kind).gates) for kind in ("wake", "sleep", "test")}

@@ -13,7 +13,7 @@ from brainsleep.values.quantities import read_quantity
 
 from . import _style as style
 from ._panels import line_label
-from ._read import check, default_label
+from ._read import check_images, default_label
 from ._seeds import (
     Run,
     accuracy_line,
@@ -63,7 +63,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         If no setting or more than one was varied, if it is not a number, if a seed occurs twice,
         or if there are more conditions than colours.
     """
-    check(results, labels)
+    check_images(results, labels)
     all_runs = runs(results, labels, [default_label(result) for result in results])
     key, values = varied(all_runs)
     check_once(all_runs, value=values)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError
+from brainsleep.experiment.timeline import Timeline
 from brainsleep.results.result import Result
 
 from . import _style as style
@@ -77,8 +78,9 @@ def phase_rates(condition: Condition, population: str, phase: str) -> tuple[np.n
         Name of a population.
     phase : {"wake", "sleep"}
         Kind of phase. Consecutive slots of a kind are one phase; one longer than the period of
-        the schedule is cut into parts of that length. Phases without duration are left out;
-        more than `MOST` are pooled, equally many consecutive ones each.
+        the schedule, or than the slots of a timeline, is cut into parts of that length. Phases
+        without duration are left out; more than `MOST` are pooled, equally many consecutive ones
+        each.
 
     Returns
     -------
@@ -89,7 +91,8 @@ def phase_rates(condition: Condition, population: str, phase: str) -> tuple[np.n
     totals = condition.array(f"totals/{population}")
     images = np.maximum(condition.arrays.get("slots/n_images", 1), 1)
     totals = totals / images  # a batch has the spikes of all its images
-    period = float(condition.protocol.schedule.period)
+    schedule = condition.protocol.schedule
+    period = float(schedule.slot if isinstance(schedule, Timeline) else schedule.period)
     size = condition.protocol.network.population(population).size
     first, rows = 0, []
     for last in range(1, len(kinds) + 1):

@@ -12,7 +12,7 @@ from brainsleep.results.result import Result
 
 from . import _style as style
 from ._panels import line_label
-from ._read import check, population_name
+from ._read import check_images, population_name
 from ._seeds import (
     FREE,
     Run,
@@ -60,7 +60,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         If the runs of a curve on one data set differ in more than sleep and seed, or one is given
         twice.
     """
-    check(results, labels)
+    check_images(results, labels)
     all_runs = runs(results, labels, [result.stored_protocol.network.name for result in results])
     for curve_name in groups_of(all_runs):
         mine = [run for run in all_runs if run.group == curve_name]

@@ -7,24 +7,25 @@ that help is quick.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import typer
 
 from ..errors import BrainsleepError, one_line
 from ..files.userfiles import reading_once
 from .build import build, programs
+from .console import import_brian2
 from .edit import check, diff, new
-from .export import export
 from .figure import figure
-from .report import report
+from .outputs import export, report, statistics, table
 from .run import compare, run
 from .show import info, models, protocols, show
 from .sweep import sweep
-from .table import statistics, table
 
 app = typer.Typer(
     add_completion=False,
@@ -36,8 +37,21 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     *(models, protocols, new, check, show, diff),
     *(info, figure, report, table, statistics, export),
 )
+
+
+def _with_brian2(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Have a command import Brian2 when it is called, not when its help is asked for."""
+
+    @functools.wraps(command)
+    def called(**options: Any) -> int | None:
+        import_brian2()
+        return command(**options)
+
+    return called
+
+
 for command in COMMANDS:
-    app.command()(command)
+    app.command()(_with_brian2(command))
 app.add_typer(programs, name="cache", no_args_is_help=True)
 
 

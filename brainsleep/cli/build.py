@@ -10,16 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import BackendError, explain
-from .console import (
-    ModelName,
-    Settings,
-    Source,
-    import_brian2,
-    protocol_with,
-    rich_table,
-    stderr,
-    stdout,
-)
+from .console import ModelName, Settings, Source, protocol_with, rich_table, stderr, stdout
 
 programs = typer.Typer(help="Compiled programs: what is kept, and how to be rid of it.")
 
@@ -50,7 +41,6 @@ def build(
 
     A program for CUDA can be compiled without a GPU, and run where there is no compiler.
     """
-    import_brian2()
     from ..backends.base import BACKENDS
     from ..run.segment import Capacity
 
@@ -59,27 +49,23 @@ def build(
         fix = "others compile nothing beforehand"
         raise BackendError(explain("build: backend", repr(backend), "cpp or cuda", fix))
     if backend == "cpp" and capability is not None:
-        raise BackendError(
-            explain("build: --compute-capability", capability, "none with --backend cpp")
-        )
+        allowed = "none with --backend cpp"
+        raise BackendError(explain("build: --compute-capability", capability, allowed))
     if chosen.network.kind != BACKENDS[backend].kind:
         raise BackendError(f"build: '{chosen.network.name}' runs on torch: nothing to compile")
     if out is not None:
         os.environ["BRAINSLEEP_CACHE"] = str(out.resolve())
-
-    def report(message: str) -> None:
-        stderr.print(message)
 
     if backend == "cuda":
         from ..backends.cuda import backend as cuda_backend
         from ..backends.cuda import toolkit as cuda_toolkit
 
         capability = capability or cuda_toolkit.gpu()[1]
-        print(cuda_backend.build(chosen.network, capability, report))
+        print(cuda_backend.build(chosen.network, capability, stderr.print))
     else:
         from ..backends.cpp import backend as cpp_backend
 
-        print(cpp_backend.build(chosen.network, Capacity(), report))
+        print(cpp_backend.build(chosen.network, Capacity(), stderr.print))
 
 
 @programs.command("list")
@@ -87,13 +73,10 @@ def list_programs() -> None:
     """List the compiled programs, the one used last first."""
     from ..backends.cpp import cache
 
-    entries = cache.entries()
-    rows = [
-        (e.path.name, e.network, f"{e.size / 1e6:.1f}", _when(e.built), _when(e.used))
-        for e in entries
-    ]
+    entries = [(e, f"{e.size / 1e6:.1f}") for e in cache.entries()]
+    rows = [(e.path.name, e.network, mb, _when(e.built), _when(e.used)) for e, mb in entries]
     stdout.print(rich_table(("program", "network", "MB", "compiled", "last used"), rows))
-    total = sum(entry.size for entry in entries) / 1e6
+    total = sum(entry.size for entry, _ in entries) / 1e6
     stdout.print(f"{total:.1f} MB of at most {cache.limit() / 1e6:g} MB in {cache.programs()}")
 
 

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from ..errors import ProtocolError, explain
+from ..show.table import rich_table as rich_table
 
 stdout, stderr = Console(soft_wrap=True, highlight=False), Console(stderr=True)
 
+Result = Annotated[Path, typer.Argument(metavar="RESULT", help="its folder")]
 Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
 DataName = Annotated[str | None, typer.Option("--data", help="data set: a name, file or folder")]
 Settings = Annotated[
@@ -29,8 +30,7 @@ BackendName = Annotated[
     ),
 ]
 ModelName = Annotated[
-    str,
-    typer.Option("--model", help="another network: of the protocol's MODELS, or FILE.py:NAME"),
+    str, typer.Option("--model", help="another network: of the protocol's MODELS, or FILE.py:NAME")
 ]
 StopOn = Annotated[
     list[str] | None,
@@ -56,20 +56,14 @@ def import_brian2() -> None:
 
 
 def key_values(texts: Iterable[str], option: str) -> dict[str, str]:
-    """Read ``KEY=VALUE``, one a text.
-
-    Raises
-    ------
-    ProtocolError
-        If one is not of that form.
-    """
-    found = {}
+    """Read ``KEY=VALUE``, one a text; `ProtocolError` if one is not of that form."""
+    settings = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise ProtocolError(explain(option, f"'{text}'", "KEY=VALUE"))
-        found[key.strip()] = value.strip()
-    return found
+        settings[key.strip()] = value.strip()
+    return settings
 
 
 def stopping(kinds: Iterable[str] | None) -> dict[str, str]:
@@ -89,23 +83,6 @@ def split_values(text: str) -> list[str]:
         else:
             part += letter
     return [part for part in [*parts, part.strip()] if part]
-
-
-def rich_table(columns: Any, rows: Any, title: str = "", compact: bool = False) -> Any:
-    """Return a table for the console."""
-    from ..show.describe import grid
-
-    filled = grid(title, *columns, compact=compact)
-    for row in rows:
-        filled.add_row(*(Text(str(value)) for value in row))  # names are no markup
-    return filled
-
-
-def number(value: Any) -> str:
-    """Give a number, or the ends of an interval, with four digits."""
-    if isinstance(value, list):
-        return " to ".join(number(v) for v in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def protocol_with(

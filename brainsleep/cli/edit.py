@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from .console import import_brian2, key_values, rich_table, stdout
+from .console import key_values, rich_table, stdout
 
 if TYPE_CHECKING:
     from ..check.examine import Finding
-    from ..show.difference import CodeChange, Difference
+    from ..show.difference import CodeChange
 
 
 def new(
@@ -22,7 +22,6 @@ def new(
     ],
 ) -> None:
     """Write a small study to begin with: models to edit, a protocol, and what to type."""
-    import_brian2()
     from .new_study import new_study
 
     for path in new_study(folder):
@@ -38,7 +37,6 @@ def check(
 
     Exit code 0 if it is fine (there may be remarks), 2 if there are mistakes.
     """
-    import_brian2()
     from ..check.examine import examine
 
     report = examine(source)
@@ -52,11 +50,9 @@ def check(
         names = ", ".join(report.skipped)
         stdout.print(f"not looked at, since what they need is wrong: {names}", markup=False)
     count = len(report.mistakes)
-    if count:
-        stdout.print(f"{report.path}: {count} mistake{'s' if count > 1 else ''}", markup=False)
-        return 2
-    stdout.print(f"{report.path}: no mistakes", markup=False)
-    return 0
+    said = f"{count or 'no'} mistake{'' if count == 1 else 's'}"
+    stdout.print(f"{report.path}: {said}", markup=False)
+    return 2 if count else 0
 
 
 def diff(
@@ -76,7 +72,6 @@ def diff(
 
     Exit code 0 if nothing differs that decides the outcome of a run, 1 if something does.
     """
-    import_brian2()
     import json
 
     from ..show.difference import difference, side
@@ -85,19 +80,21 @@ def diff(
         side(source, key_values(settings or (), f"--set-{letter}"))
         for source, settings, letter in ((a, set_a, "a"), (b, set_b, "b"))
     ]
-    found = difference(*sides)
+    all_of_it = difference(*sides)
+    code = 0 if all_of_it.same else 1
     if as_json:
-        print(json.dumps(found.as_dict(), indent=1))
-        return 0 if found.same else 1
-    for change in found.code:
+        print(json.dumps(all_of_it.as_dict(), indent=1))
+        return code
+    for change in all_of_it.code:
         stdout.print(_code(change))
     columns = ("what", *(f"{letter}: {s.label}" for s, letter in zip(sides, "AB", strict=True)))
-    for title, rows in _tables(found):
-        stdout.print(rich_table(columns, rows, title))
-    stdout.print(
-        "no difference that decides the outcome" if found.same else "the outcome may differ"
-    )
-    return 0 if found.same else 1
+    changes = (*all_of_it.changes, *all_of_it.aside)
+    for section in dict.fromkeys(change.section for change in changes):
+        note = " (do not decide the outcome)" if section in ("names", "versions") else ""
+        rows = [(c.key, *c.texts()) for c in changes if c.section == section]
+        stdout.print(rich_table(columns, rows, section + note))
+    stdout.print("the outcome may differ" if code else "no difference that decides the outcome")
+    return code
 
 
 def _code(change: CodeChange) -> Text:
@@ -106,15 +103,6 @@ def _code(change: CodeChange) -> Text:
     for line in change.lines:
         text.append(f"  {line[0]} {line[1:]}\n", style=colours.get(line[0], ""))
     return text
-
-
-def _tables(found: Difference) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """Yield title and rows of each section."""
-    changes = (*found.changes, *found.aside)
-    for section in dict.fromkeys(change.section for change in changes):
-        note = " (do not decide the outcome)" if section in ("names", "versions") else ""
-        rows = [(c.key, *c.texts()) for c in changes if c.section == section]
-        yield section + note, rows
 
 
 def _shown(finding: Finding, kind: str, colour: str) -> Text:
@@ -128,8 +116,7 @@ def _shown(finding: Finding, kind: str, colour: str) -> Text:
         text.append(f"  {'':>{width}} | ", style="dim")
         text.append(" " * (begin - 1) + "^" * max(end - begin, 1) + "\n", style=f"bold {colour}")
     for label in ("found", "expected", "fix"):
-        value = getattr(details, label)
-        if value:
+        if value := getattr(details, label):
             text.append(f"    {label + ':':<10}", style="dim").append(f"{value}\n")
     return text
 

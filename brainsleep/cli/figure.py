@@ -31,11 +31,11 @@ def figure(
     if labels and len(labels) != len(results):
         expected = f"{len(results)}, one for each result"
         raise FigureError(explain("figure: number of --label", len(labels), expected))
-    found = []
+    chosen = []
     for path in results:  # a result, or a folder of some
         one = path.name == "result.json" or (path / "result.json").exists() or labels
-        found += [read_result(path)] if one else results_in(path)
-    draw(load_module(name, "figure"), found, labels or None, out)
+        chosen += [read_result(path)] if one else results_in(path)
+    draw(load_module(name, "figure"), chosen, labels or None, out)
     print(out)
 
 
@@ -51,9 +51,9 @@ def figure_of(module: Any, protocol: str) -> Any:
     """Return the module of the figure that a protocol's module names, or that is called like it."""
     from ..files.load import load_module, shipped
 
-    name, known = str(getattr(module, "FIGURE", protocol)), shipped("figure")
-    if name not in known and not name.endswith(".py"):
-        allowed = f"one of: {', '.join(known)}"
+    name, choices = str(getattr(module, "FIGURE", protocol)), shipped("figure")
+    if name not in choices and not name.endswith(".py"):
+        allowed = f"one of: {', '.join(choices)}"
         fix = "name one as FIGURE beside CONDITIONS"
         raise FigureError(explain(f"compare: figure of protocol {protocol}", name, allowed, fix))
     return load_module(name, "figure")

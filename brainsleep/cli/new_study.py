@@ -17,32 +17,26 @@ _FILES = {
     "study_protocol.py.txt": "{name}.py",
     "study_readme.md": "README.md",
 }
+#: Modules that a study of the same name would hide.
+_IMPORTED = frozenset({"brian2", "brainsleep", "numpy", "scipy", "matplotlib", "models", "input"})
 
 
 def new_study(folder: str | Path) -> list[Path]:
-    """Write a small study; the folder appears whole or not at all.
+    """Write a small study and return its files; the folder appears whole or not at all.
 
-    Parameters
-    ----------
-    folder : str or Path
-        Where; its last part is the name of the study.
-
-    Returns
-    -------
-    list of Path
-        The files written.
-
-    Raises
-    ------
-    ProtocolError
-        If the name cannot be one of a Python module and a model, the folder is not empty, or it
-        cannot be written.
+    The last part of its path is the name of the study. Raises `ProtocolError` if that cannot be the
+    name of a Python module and a model, the folder is not empty, or it cannot be written.
     """
     folder = Path(folder).expanduser()
     name = folder.resolve().name
-    _check_name(name)
-    occupied = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
-    if occupied:
+    try:
+        checks.check_name(name, "new: study")
+    except SpecError as error:
+        raise ProtocolError(str(error), error.details) from error
+    if name in _IMPORTED:
+        allowed = "a name that is no Python package the study imports"
+        raise ProtocolError(explain("new: study name", repr(name), allowed))
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         got = f"'{folder}', which exists and is not an empty folder"
         raise ProtocolError(explain("new: folder", got, "a new one", "choose another name"))
     files = {template: file.format(name=name) for template, file in _FILES.items()}
@@ -58,18 +52,3 @@ def new_study(folder: str | Path) -> list[Path]:
         fix = "choose another place"
         raise ProtocolError(explain(f"new: folder {folder}", reason, "a new one", fix)) from error
     return [folder / file for file in files.values()]
-
-
-def _check_name(name: str) -> None:
-    """Refuse a name that models, gates and Python modules cannot have."""
-    try:
-        checks.check_name(name, "new: study")
-    except SpecError as error:
-        raise ProtocolError(str(error), error.details) from error
-    if name in _IMPORTED:
-        allowed = "a name that is no Python package the study imports"
-        raise ProtocolError(explain("new: study name", repr(name), allowed))
-
-
-#: Modules that a study of the same name would hide.
-_IMPORTED = frozenset({"brian2", "brainsleep", "numpy", "scipy", "matplotlib", "models", "input"})

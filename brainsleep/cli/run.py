@@ -18,7 +18,6 @@ from .console import (
     Settings,
     Source,
     StopOn,
-    import_brian2,
     protocol_with,
     rich_table,
     stderr,
@@ -42,14 +41,12 @@ def run(
     stop_on: StopOn = None,
 ) -> None:
     """Run a protocol; the result's folder is the last line printed."""
-    import_brian2()
     from ..run.simulate import simulate
 
     chosen = protocol_with(protocol, settings, data, model, stop_on)
+    how: dict[str, Any] = {"seed": seed, "backend": backend, "out": out, "force": force}
     with _progress() as bar:
-        result = simulate(
-            chosen, seed=seed, backend=backend, out=out, force=force, progress=bar(chosen.name)
-        )
+        result = simulate(chosen, progress=bar(chosen.name), **how)
     _say_stopped(result)
     print(result.path)
 
@@ -69,7 +66,6 @@ def compare(
     ] = None,
 ) -> None:
     """Run a protocol under all its CONDITIONS and print a table."""
-    import_brian2()
     from ..files.load import load_module
     from ..run.compare import compare as run_all
     from ..run.compare import table
@@ -82,10 +78,9 @@ def compare(
     if figure is not None:
         check_file(figure)
         drawing = figure_of(module, chosen.name)
+    how: dict[str, Any] = {"seed": seed, "backend": backend, "out": out, "force": force}
     with _progress() as bar:
-        results = run_all(
-            chosen, conditions, seed=seed, backend=backend, out=out, force=force, progress=bar
-        )
+        results = run_all(chosen, conditions, progress=bar, **how)
     frame = table(results)
     rows = frame.itertuples(index=False)
     stdout.print(rich_table(frame.columns, rows, chosen.description, compact=True))
@@ -108,30 +103,16 @@ def _say_stopped(result: Any, label: str = "") -> None:
 @contextmanager
 def _progress() -> Iterator[Any]:
     """Give a function that makes a progress callback for a named run."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
-    )
-    with Progress(*columns, console=stderr) as bar:
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    share = ("{task.description}", BarColumn(), "{task.percentage:>3.0f} %")
+    with Progress(*share, *times, "{task.fields[text]}", console=stderr) as bar:
 
         def start(name: str) -> Any:
             task = bar.add_task(name, total=None, text="")
-
-            def update(done: int, total: int, text: str) -> None:
-                bar.update(task, completed=done, total=total, text=text)
-
-            return update
+            return lambda done, total, text: bar.update(
+                task, completed=done, total=total, text=text
+            )
 
         yield start

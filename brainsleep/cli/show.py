@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import inspect
+import re
 from typing import Annotated, Any
 
 import typer
 
-from .console import DataName, ModelName, Settings, number, protocol_with, rich_table, stdout
+from .console import DataName, ModelName, Result, Settings, protocol_with, rich_table, stdout
 
 
 def show(
@@ -24,24 +25,31 @@ def show(
     """Print a protocol (sizes, final equations, parameters, schedule), or a model of one."""
     from ..show.describe import describe, describe_part
 
-    found = None if settings or data or model else _part(source)
-    whole = found or protocol_with(source, settings, data, model)
+    part = None if settings or data or model else _part(source)
+    what = part or protocol_with(source, settings, data, model)
     if latex:
         from ..show.methods import methods
 
-        print(methods(whole), end="")
+        print(methods(what), end="")
         return
-    for part in describe_part(found) if found else describe(whole):
-        stdout.print(part)
+    for piece in describe_part(part) if part else describe(what):
+        stdout.print(piece)
 
 
-def info(result: Annotated[Path, typer.Argument(metavar="RESULT", help="its folder")]) -> None:
+def info(result: Result) -> None:
     """Print what a stored result is, what made it and what was measured."""
     from ..results.store import as_stored, read_result
+    from ..show import facts, health
 
-    found = read_result(result)
-    with as_stored(found):
-        _print_result(found)
+    stored = read_result(result)
+    with as_stored(stored):
+        stdout.print(facts.provenance(stored)._replace(title=str(stored.path)))
+        if stored.stopped:
+            stdout.print(f"stopped {facts.stopped(stored)}: {stored.stopped['text']}", markup=False)
+        if stored.alarms:
+            rows = [(each.text, each.when) for each in health.stored(stored)]
+            stdout.print(rich_table(("alarm", "when"), rows))
+        stdout.print(rich_table(("metric", "value"), stored.metrics.items()))
 
 
 def models() -> None:
@@ -51,15 +59,13 @@ def models() -> None:
     from ..network.models import Model
     from ..network.spec import Network
 
-    kinds = (Model, Network, SleepStage)
     rows = []
     for source in shipped("model"):
         module = load_module(source, "model")
-        for label, value in vars(module).items():
-            own = getattr(value, "name", None)
-            if isinstance(value, kinds) and label.isupper() and _defined_in(module, label):
+        for label in re.findall(r"(?m)^([A-Z][A-Z\d_]*) =", inspect.getsource(module)):
+            if isinstance(value := getattr(module, label), Model | Network | SleepStage):
                 references = ", ".join(getattr(value, "references", ()))
-                rows.append((f"{source}:{label}", type(value).__name__, own, references))
+                rows.append((f"{source}:{label}", type(value).__name__, value.name, references))
     stdout.print(rich_table(("reference", "kind", "name", "source"), rows))
 
 
@@ -67,10 +73,8 @@ def protocols() -> None:
     """List the protocols that come with the package."""
     from ..files.load import load_module, shipped
 
-    rows = []
-    for source in shipped("protocol"):
-        module = load_module(source, "protocol")
-        rows.append((source, getattr(getattr(module, "PROTOCOL", None), "description", "")))
+    modules = ((source, load_module(source, "protocol")) for source in shipped("protocol"))
+    rows = [(source, module.PROTOCOL.description) for source, module in modules]
     stdout.print(rich_table(("protocol", "what it is"), rows))
 
 
@@ -83,40 +87,5 @@ def _part(source: str) -> Any:
     module = source.rpartition(":")[0]
     if not module.endswith(".py") and module not in shipped("model"):
         return None
-    found = load(source)
-    return found if isinstance(found, Model | Network) else None
-
-
-def _print_result(found: Any) -> None:
-    facts = {
-        "run": found.run_id,
-        "protocol": found.described["name"],
-        "data": f"{found.data.name} ({found.data.fingerprint[:12]})",
-        "seed": found.seed,
-        "backend": found.backend,
-        "compiler": found.compiler or "-",
-        "versions": ", ".join(f"{k} {v}" for k, v in found.versions.items()),
-        "timings": ", ".join(f"{k} {v:.1f}" for k, v in found.timings.items()),
-    }
-    if found.stopped:
-        facts["stopped"] = f"after {found.stopped['at_s']:.6g} s: {found.stopped['text']}"
-    stdout.print(rich_table(("what", "value"), facts.items(), str(found.path)))
-    if found.alarms:
-        stdout.print(rich_table(("alarm", "over after s"), map(_alarm_row, found.alarms)))
-    rows = [(k, number(v)) for k, v in found.metrics.items()]
-    stdout.print(rich_table(("metric", "value"), rows))
-
-
-def _alarm_row(alarm: dict) -> tuple[str, str]:
-    until = alarm.get("until_s")
-    return alarm["text"], "-" if until is None else f"{until:.6g}"
-
-
-def _defined_in(module: Any, name: str) -> bool:
-    """Tell whether a module assigns `name` itself instead of importing it."""
-    import ast
-    import inspect
-
-    tree = ast.parse(inspect.getsource(module))
-    targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
-    return any(isinstance(t, ast.Name) and t.id == name for t in targets)
+    part = load(source)
+    return part if isinstance(part, Model | Network) else None

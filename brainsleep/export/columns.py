@@ -28,7 +28,8 @@ def columns(result: Result) -> dict[str, np.ndarray]:
     label = np.full(len(slots["image"]), -1)
     for name in ("train", "readout", "test"):
         here = (slots["stage"] == name) & (slots["image"] >= 0) & (slots["n_images"] == 1)
-        label[here] = arrays[f"labels/{name}"][slots["image"][here]]
+        if here.any():
+            label[here] = arrays[f"labels/{name}"][slots["image"][here]]
     found = {"slot": np.arange(len(label)), "start_s": np.asarray(result.slot_times[:-1])}
     found["duration_s"] = slots["steps"] * float(result.dt)
     for name in ("stage", "phase", "sleep_stage", "task", "n_images", "image"):

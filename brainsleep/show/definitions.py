@@ -28,15 +28,8 @@ def definition(
 ) -> Metric | None:
     """Return what a metric means, its text filled in; None if the name is not known.
 
-    Parameters
-    ----------
-    name : str
-        Name of the metric.
-    protocol : dict, optional
-        Description of the protocol that was run, which tells a stage of sleep from the beginning
-        of a population's name, and how much variance the readout keeps.
-    more : iterable of Metric
-        What a user's observers give.
+    The description of the protocol that was run tells a stage of sleep from the beginning of a
+    population's name, and how much variance the readout keeps; `more` is of a user's observers.
 
     Examples
     --------
@@ -62,5 +55,5 @@ def _stage(where: str, protocol: Mapping[str, Any]) -> str:
     stages = [stage["name"] for stage in protocol["schedule"].get("sleep", {}).get("stages") or ()]
     if where in populations:
         return ""
-    found = (s for s in stages if where.removeprefix(f"{s}_") in populations)
-    return next((f", stage {stage}" for stage in found), "")
+    fitting = (s for s in stages if where.removeprefix(f"{s}_") in populations)
+    return next((f", stage {stage}" for stage in fitting), "")

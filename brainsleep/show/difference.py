@@ -17,26 +17,17 @@ from ..experiment.identity import deciding
 from ..experiment.protocol import load_protocol
 from ..results.result import Result
 from ..results.store import as_stored, read_result
-from ..results.table import flatten
-from .facts import text
+from .facts import by_key, text
+from .sources import sources
 
 #: Sections of settings, by how their keys begin; the first that fits.
-_SECTIONS = (
-    ("schedule.", "schedule"),
-    ("data.", "data"),
-    ("encoder.", "data"),
-    ("readout.", "readout and record"),
-    ("record.", "readout and record"),
-    ("tasks.", "data"),
-    ("hooks", "hooks"),
-    ("", "network"),
-)
+_SECTIONS = {"schedule.": "schedule", "hooks": "hooks"}
+_SECTIONS |= dict.fromkeys(("data.", "encoder.", "tasks."), "data")
+_SECTIONS |= dict.fromkeys(("readout.", "record."), "readout and record") | {"": "network"}
+_ORDER = "equations,parameters,network,schedule,data,readout and record,run,hooks".split(",")
+#: Settings that are the hash of a model's equations.
+_HASHED = (".equations",)
 _OF_MODELS = (".model.", ".synapse.", ".rules.", ".processes.", ".activities.")
-#: What of a plan is no code, or is among the settings.
-_NO_CODE = frozenset(
-    {"kind", "name", "gate", "variable", "source", "target", "size", "parameters", "initial"}
-    | {"period", "gates", "state", "when"}
-)
 
 
 @dataclass(frozen=True)
@@ -126,14 +117,9 @@ class Difference:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {
-            "same": self.same,
-            "equations": [
-                {"part": c.part, "code": c.label, "lines": list(c.lines)} for c in self.code
-            ],
-            "changes": [vars(change) for change in self.changes],
-            "aside": [vars(change) for change in self.aside],
-        }
+        code = [{"part": c.part, "code": c.label, "lines": list(c.lines)} for c in self.code]
+        changes, aside = ([vars(c) for c in each] for each in (self.changes, self.aside))
+        return {"same": self.same, "equations": code, "changes": changes, "aside": aside}
 
 
 def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
@@ -164,24 +150,18 @@ def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
         raise ProtocolError(f"diff: {source} is a result, whose settings are what they were")
     result = read_result(path)
     with as_stored(result):
-        found = _of_result(source, result)
-        difference(found, replace(found, facts={}))  # what looks at it later finds all of it
-    return found
+        stored = _of_result(source, result)
+        difference(stored, replace(stored, facts={}))  # what looks at it later finds all of it
+    return stored
 
 
 def _of_result(source: str, result: Result) -> Side:
-    versions = {f"version of {name}": value for name, value in result.versions.items()}
     facts = {"seed": result.seed, "backend": result.backend}
     facts["fingerprint"] = result.data.fingerprint
     aside = {"compiler": result.compiler, "machine": result.machine, "stopped": result.stopped}
-    return Side(
-        source,
-        result.described,
-        result.equations,
-        facts,
-        {key: value for key, value in aside.items() if value} | versions,
-        dict(result.metrics),
-    )
+    around = {key: value for key, value in aside.items() if value}
+    around |= {f"version of {name}": value for name, value in result.versions.items()}
+    return Side(source, result.described, result.equations, facts, around, dict(result.metrics))
 
 
 def difference(a: Side, b: Side) -> Difference:
@@ -198,28 +178,23 @@ def difference(a: Side, b: Side) -> Difference:
         `same` as the ids of their runs would be, as far as both sides say what decides them.
     """
     code = tuple(_code_changes(a.equations, b.equations))
-    settings = _settings(a), _settings(b)
-    changes = [_placed(c) for c in _differing("", *settings) if not (code and _is_code(c))]
-    aside = [c for c in _differing("names", _names(a), _names(b)) if c.a and c.b]
+    settings = (by_key(deciding(each.described)) for each in (a, b))
+    hidden = _HASHED if code else ()  # they are shown themselves
+    changes = [_placed(c) for c in _differing("", *settings) if not c.key.endswith(hidden)]
+    names = ({key: each.described.get(key) for key in ("name", "description")} for each in (a, b))
+    aside = [change for change in _differing("names", *names) if change.a and change.b]
     if a.facts and b.facts:
         changes += _differing("run", a.facts, b.facts)
     else:  # nobody has looked at the data: the names must do
-        sources = [{"data.source": s.described["data"]["source"]} for s in (a, b)]
-        changes += _differing("data", *sources)
+        data = (each.described.get("data", {}) for each in (a, b))
+        changes += _differing("data", *({"data.source": each.get("source")} for each in data))
     if a.circumstances and b.circumstances:
         aside += _differing("versions", a.circumstances, b.circumstances)
     if a.metrics and b.metrics:
         aside += _differing("metrics", a.metrics, b.metrics)
     same = deciding(a.described) == deciding(b.described) and not (code or changes)
-    return Difference(same, code, tuple(sorted(changes, key=_rank)), tuple(aside))
-
-
-def _settings(side: Side) -> dict[str, Any]:
-    return flatten(deciding(side.described))
-
-
-def _names(side: Side) -> dict[str, Any]:
-    return {key: side.described.get(key) for key in ("name", "description")}
+    changes.sort(key=lambda change: _ORDER.index(change.section))
+    return Difference(same, code, tuple(changes), tuple(aside))
 
 
 def _differing(section: str, a: Mapping, b: Mapping) -> list[Change]:
@@ -227,64 +202,25 @@ def _differing(section: str, a: Mapping, b: Mapping) -> list[Change]:
     return [Change(section, k, a.get(k), b.get(k)) for k in keys if a.get(k) != b.get(k)]
 
 
-def _is_code(change: Change) -> bool:
-    """Tell whether a setting is the hash of a model's equations, which are shown themselves."""
-    return change.key.endswith(".equations")
-
-
 def _placed(change: Change) -> Change:
     """Give a setting its section; say of equations that no line of them differs."""
-    if _is_code(change):
+    if change.key.endswith(_HASHED):
         text = "other spacing, comments or unused code"
         return Change("equations", change.key, None, text)
-    section = next(name for start, name in _SECTIONS if change.key.startswith(start))
+    section = next(name for start, name in _SECTIONS.items() if change.key.startswith(start))
     if section == "network" and any(part in change.key for part in _OF_MODELS):
         section = "parameters"
     return Change(section, change.key, change.a, change.b)
 
 
-_ORDER = ("equations", "parameters", "network", "schedule", "data", "readout and record", "run")
-
-
-def _rank(change: Change) -> int:
-    return _ORDER.index(change.section) if change.section in _ORDER else len(_ORDER)
-
-
 def _code_changes(a: dict[str, Any], b: dict[str, Any]) -> Iterator[CodeChange]:
     """Compare the final source of two networks, part by part."""
-    parts = dict(_parts(a)), dict(_parts(b))
+    parts = [{source.name: source.code for source in sources(each)} for each in (a, b)]
     for part in dict.fromkeys([*parts[0], *parts[1]]):
-        codes = [dict(_codes(side.get(part, {}))) for side in parts]
+        codes = [side.get(part, {}) for side in parts]
         for label in dict.fromkeys([*codes[0], *codes[1]]):
             before, after = (code.get(label, "").splitlines() for code in codes)
             if before != after:
                 lines = difflib.unified_diff(before, after, n=1, lineterm="")
                 shown = [line for line in lines if line[:3] not in ("---", "+++", "@@ ")]
                 yield CodeChange(part, label, tuple(shown))
-
-
-def _parts(equations: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield populations and projections of a plan by name, and what else it holds."""
-    for key, value in equations.items():
-        if key == "groups":
-            yield from ((f"population {part['name']}", part) for part in value)
-        elif key == "synapses" and isinstance(value, list):
-            yield from ((f"projection {part['name']}", part) for part in value)
-        elif key not in _NO_CODE:
-            yield key, {key: value}
-
-
-def _codes(part: Any, label: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the pieces of code in a plan, with what they are; parameters are among the settings."""
-    if isinstance(part, str):
-        lines = (line for line in part.splitlines() if "(shared, constant)" not in line)
-        yield label, "\n".join(lines)
-    elif isinstance(part, dict):
-        for key, value in part.items():
-            if key not in _NO_CODE:
-                yield from _codes(value, f"{label}: {key}" if label else key)
-    elif isinstance(part, list):
-        for each in part:
-            if isinstance(each, dict):
-                own = next((each[key] for key in ("name", "gate", "variable") if key in each), "")
-                yield from _codes(each, f"{label} {own}".strip())

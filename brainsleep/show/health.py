@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from ..errors import ProtocolError
 from ..results.result import Result
@@ -16,21 +15,8 @@ SILENT = 0.75  # fraction of the readout population without a spike in the test
 GROWN = 10.0  # summed weight of plastic projections over their start
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    Parameters
-    ----------
-    kind : str
-        "saturation", "silence", "runaway" or "nan".
-    where : str
-        Population or projection.
-    text : str
-        A sentence with the value and the limit.
-    when : str
-        Time in the run, or "" for what was found in the metrics.
-    """
+class Finding(NamedTuple):
+    """One thing that is wrong: in a sentence, and in which time of the run if that is known."""
 
     kind: str
     where: str
@@ -40,8 +26,19 @@ class Finding:
 
 def alarms(result: Result) -> list[Finding]:
     """Return the alarms stored with a result, then what only its metrics show."""
-    stored = [Finding(str(a["kind"]), str(a["where"]), _said(a), _when(a)) for a in result.alarms]
-    return [*stored, *_in_metrics(result)]
+    return [*stored(result), *_in_metrics(result)]
+
+
+def stored(result: Result) -> list[Finding]:
+    """Return the alarms that were given while a result was made."""
+    given = []
+    for alarm in result.alarms:
+        kind, until = str(alarm["kind"]), alarm.get("until_s")
+        end = "on" if until is None else f"to {until:.4g} s"
+        text = str(alarm["text"]).removeprefix(f"{kind}: ")  # which stands before it
+        time = f"from {alarm['time_s']:.4g} s {end}"
+        given.append(Finding(kind, str(alarm["where"]), text, time))
+    return given
 
 
 def limits(result: Result) -> str:
@@ -64,20 +61,14 @@ def _limits(result: Result) -> Alarms:
         return Alarms()
 
 
-def _said(alarm: Mapping[str, Any]) -> str:
-    return str(alarm["text"]).removeprefix(f"{alarm['kind']}: ")  # which stands before it
-
-
-def _when(alarm: Mapping[str, Any]) -> str:
-    until = alarm.get("until_s")
-    return f"from {alarm['time_s']:.4g} s " + ("on" if until is None else f"to {until:.4g} s")
-
-
 def _in_metrics(result: Result) -> Iterator[Finding]:
-    metrics, own = result.metrics, _limits(result)
+    metrics, own, population = result.metrics, _limits(result), looked_at(result)
     yield from _saturated(result, own.saturation)
     yield from _rates(result, float(own.runaway))
-    yield from _silent(metrics, looked_at(result))
+    silent = metrics.get(f"silent_{population}")
+    if silent is not None and silent > SILENT:
+        said = f"{100 * silent:.3g} % of the neurons of {population} never spike in the test"
+        yield Finding("silence", population, f"{said} (limit {100 * SILENT:g} %)")
     growth = metrics.get("growth")
     if growth is not None and growth > GROWN:
         said = f"summed weight {growth:.3g} times its start (limit {GROWN:g} times)"
@@ -92,36 +83,20 @@ def _saturated(result: Result, limit: float) -> Iterator[Finding]:
     stored = (a for a in result.alarms if a["kind"] == "saturation")
     on = {a["where"] for a in stored if a.get("until_s") is None}
     for p in result.stored_protocol.network.projections:
-        fraction = result.metrics.get(f"saturated_{p.name}")
-        if fraction is not None and fraction > limit and p.name not in on:
-            yield Finding(
-                "saturation",
-                p.name,
-                f"{100 * fraction:.3g} % of the weights of {p.name} end at their upper hard "
-                f"bound, {p.w_max:g} (limit {100 * limit:g} %)",
-            )
+        share = result.metrics.get(f"saturated_{p.name}")
+        if share is not None and share > limit and p.name not in on:
+            said = f"{100 * share:.3g} % of the weights of {p.name} end at their upper hard bound"
+            yield Finding("saturation", p.name, f"{said}, {p.w_max:g} (limit {100 * limit:g} %)")
 
 
 def _rates(result: Result, limit: float) -> Iterator[Finding]:
     """Find rates that are too high; an alarm, which is of the time awake, says that of wake."""
     network = result.stored_protocol.network
-    known = {("wake", a["where"]) for a in result.alarms if a["kind"] == "runaway"}
+    said = {("wake", a["where"]) for a in result.alarms if a["kind"] == "runaway"}
     for p in network.populations:
-        if p.name == network.input:
-            continue
         for phase in ("wake", "test"):  # what drives it in sleep is meant to
             rate = result.metrics.get(f"rate_{phase}_{p.name}_hz")
-            if rate is not None and rate > limit and (phase, p.name) not in known:
-                said = f"{p.name} fires at {rate:.4g} Hz on average in {phase}"
-                yield Finding("runaway", p.name, f"{said} (limit {limit:g} Hz)")
-
-
-def _silent(metrics: Mapping[str, Any], population: str) -> Iterator[Finding]:
-    fraction = metrics.get(f"silent_{population}")
-    if fraction is not None and fraction > SILENT:
-        yield Finding(
-            "silence",
-            population,
-            f"{100 * fraction:.3g} % of the neurons of {population} never spike in the test "
-            f"(limit {100 * SILENT:g} %)",
-        )
+            new = p.name != network.input and (phase, p.name) not in said
+            if new and rate is not None and rate > limit:
+                how = f"{p.name} fires at {rate:.4g} Hz on average in {phase}"
+                yield Finding("runaway", p.name, f"{how} (limit {limit:g} Hz)")

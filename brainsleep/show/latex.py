@@ -31,19 +31,8 @@ _COMPARISONS = {
     ast.Eq: "=",
     ast.NotEq: r"\neq",
 }
-_FUNCTIONS = {
-    "exp": r"\exp",
-    "log": r"\ln",
-    "log10": r"\log_{10}",
-    "sin": r"\sin",
-    "cos": r"\cos",
-    "tan": r"\tan",
-    "sinh": r"\sinh",
-    "cosh": r"\cosh",
-    "tanh": r"\tanh",
-    "arcsin": r"\arcsin",
-    "arccos": r"\arccos",
-    "arctan": r"\arctan",
+_FUNCTIONS = {"log": r"\ln", "log10": r"\log_{10}"} | {
+    name: "\\" + name for name in "exp sin cos tan sinh cosh tanh arcsin arccos arctan".split()
 }
 _CALLS = {
     "sqrt": r"\sqrt{{{}}}",
@@ -148,10 +137,8 @@ def _binary(node: ast.BinOp) -> tuple[str, int]:
         case ast.Mod():
             return rf"{_at(left, _POWER)} \; \mathrm{{mod}} \; {_at(right, _POWER)}", _MOD
         case ast.FloorDiv():
-            return (
-                rf"\left\lfloor \frac{{{_at(left, _OR)}}}{{{_at(right, _OR)}}}\right\rfloor",
-                _ATOM,
-            )
+            fraction = rf"\frac{{{_at(left, _OR)}}}{{{_at(right, _OR)}}}"
+            return rf"\left\lfloor {fraction}\right\rfloor", _ATOM
     raise SpecError(f"typeset: got {ast.unparse(node)!r}; expected + - * / ** % or //")
 
 
@@ -213,25 +200,20 @@ def symbol(name: str) -> str:
     above = indices.pop() if indices and indices[-1] in ("pre", "post", "total") else ""
     if number := re.fullmatch(r"([A-Za-z]+)(\d+)", stem):  # x1, tau2
         stem, indices = number[1], [number[2], *indices]
-    base = _letter(stem)
-    below = ", ".join(map(_index, indices))
-    return (
-        base + (f"_{{{below}}}" if below else "") + (rf"^{{\mathrm{{{above}}}}}" if above else "")
-    )
+    base = _word(stem, len(stem) == 1)
+    base += f"_{{{', '.join(map(_index, indices))}}}" if indices else ""
+    return base + (rf"^{{\mathrm{{{above}}}}}" if above else "")
 
 
-def _letter(stem: str) -> str:
-    if stem in _GREEK:
-        return "\\" + stem
-    return stem if len(stem) == 1 else rf"\mathrm{{{_text(stem)}}}"
+def _word(word: str, plain: bool) -> str:
+    """Set a word upright unless it is a greek letter, or `plain`."""
+    if word in _GREEK:
+        return "\\" + word
+    return word if plain else rf"\mathrm{{{_text(word)}}}"
 
 
 def _index(part: str) -> str:
-    if part in _INDICES:
-        return _INDICES[part]
-    return (
-        "\\" + part if part in _GREEK else part if part.isdigit() else rf"\mathrm{{{_text(part)}}}"
-    )
+    return _INDICES.get(part) or _word(part, part.isdigit())
 
 
 def _text(text: str) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache, singledispatch
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,6 +24,7 @@ from ..results.result import Result
 from ..values.displayed import Displayed
 from ..values.plain import plain
 from . import facts, health, stored_models
+from .table import short
 from .typeset import Block, blocks, mathml, symbol
 
 _NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
@@ -45,53 +45,41 @@ _ATTRIBUTES = frozenset(
 
 
 @cache
-def environment() -> Environment:
+def _environment() -> Environment:
     """Return the templates; what they are filled with is escaped, and must be there."""
-    found = Environment(
+    templates = Environment(
         loader=PackageLoader("brainsleep.show", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["short"] = short
-    return found
+    templates.filters["short"] = _short
+    return templates
 
 
 def render(template: str, **values: Any) -> str:
     """Fill a template of the package."""
-    return environment().get_template(template).render(**values)
+    return _environment().get_template(template).render(**values)
 
 
-def short(value: Any) -> str:
-    """Give a number with four digits, an interval by its ends, None as a dash; escape nothing."""
-    if isinstance(value, list | tuple):
-        return " to ".join(map(short, value))
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "−")
-    return str(value)
+def _short(value: Any) -> str:
+    return short(value) if isinstance(value, str) else short(value).replace("-", "−")
 
 
 # -- mathematics ---------------------------------------------------------------------------------
 
 
-def mathematics(latex: str, display: str = "block") -> Markup:
-    """Return LaTeX as MathML with nothing in it but mathematics.
-
-    Raises
-    ------
-    SpecError
-        If it holds anything else, such as a link, or cannot be read.
-    """
+def _mathematics(latex: str, display: str = "block") -> Markup:
+    """Return LaTeX as MathML with nothing in it but mathematics; else raise `SpecError`."""
     try:
         root = ElementTree.fromstring(mathml(latex, display))
-    except (ElementTree.ParseError, ValueError, IndexError, RecursionError) as error:
-        raise SpecError(f"typeset: cannot make MathML of {latex!r}") from error
     except Exception as error:  # latex2mathml has errors of its own kinds
         raise SpecError(f"typeset: cannot read {latex!r}") from error
     return Markup(f'<math xmlns="{_NAMESPACE[1:-1]}"{_element(root)[5:]}')
+
+
+_LETTERS = re.compile(r'(?:<mi mathvariant="normal">[^<>&]</mi>(?:<mn>\d+</mn>)?){2,}')
 
 
 def _element(element: ElementTree.Element) -> str:
@@ -101,87 +89,57 @@ def _element(element: ElementTree.Element) -> str:
         raise SpecError(f"typeset: got <{name} {element.attrib}>; expected mathematics")
     attributes = "".join(f' {key}="{escape(value)}"' for key, value in element.attrib.items())
     inside = str(escape((element.text or "").strip())) + "".join(map(_element, element))
-    inside = _LETTERS.sub(_word, inside)
+    inside = _LETTERS.sub(lambda word: f"<mi>{re.sub('<[^<>]*>', '', word[0])}</mi>", inside)
     return f"<{name}{attributes}>{inside}</{name}>"
-
-
-_LETTERS = re.compile(r'(?:<mi mathvariant="normal">[^<>&]</mi>(?:<mn>\d+</mn>)?){2,}')
-
-
-def _word(letters: re.Match[str]) -> str:
-    return f"<mi>{re.sub('<[^<>]*>', '', letters[0])}</mi>"
 
 
 # -- models --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Part:
-    """A model as it is shown.
-
-    Parameters
-    ----------
-    kind, name : str
-        What it is.
-    users : str
-        Populations and projections that have it.
-    blocks : tuple of (Block, tuple of Markup)
-        Source and typeset lines; no lines where they cannot be typeset.
-    parameters : tuple of (str, Markup or str, str)
-        Name, symbol and value.
-    references : tuple of str
-        Where it comes from.
-    """
+class Part(NamedTuple):
+    """A model as it is shown: code without lines of mathematics is what cannot be typeset."""
 
     kind: str
     name: str
     users: str
-    blocks: tuple[tuple[Block, tuple[Markup, ...]], ...]
-    parameters: tuple[tuple[str, Markup | str, str], ...]
+    blocks: list[tuple[Block, list[Markup]]]
+    parameters: list[tuple[str, Markup | str, str]]
     references: tuple[str, ...]
 
 
 def part(model: Model, users: Sequence[str] = ()) -> Part:
-    """Return a model as it is shown."""
+    """Return a model, which populations and projections have, as it is shown."""
     try:
-        found = blocks(model)
+        code = blocks(model)
     except (BrainsleepError, RecursionError, MemoryError):  # code that no one could simulate
-        found = [Block("source", stored_models.source(model), ())]
-    typeset = tuple((block, _lines(block)) for block in found)
-    values = tuple(
-        (name, _symbol(name), facts.text(value)) for name, value in model.parameters.items()
-    )
+        code = [Block("source", stored_models.source(model), ())]
+    typeset = [(block, _lines(block)) for block in code]
+    values = [(name, _symbol(name), facts.text(value)) for name, value in model.parameters.items()]
     return Part(KINDS[type(model)], model.name, ", ".join(users), typeset, values, model.references)
 
 
 def parts(network: Network, plan: dict[str, Any]) -> list[Part]:
     """Return all different models of a network, as they are shown.
 
-    Parameters
-    ----------
-    network : Network
-        What they are of.
-    plan : dict
-        Description of its final source: of layers, which have no model, it has what they do in
-        every step.
+    Of layers, which have no model, it is what its final source as plain data says.
     """
     layers = [
-        Part("layer", str(name), "", ((Block("every step", str(code), ()), ()),), (), ())
+        Part("layer", str(name), "", [(Block("every step", str(code), ()), [])], [], ())
         for name, code in plan.get("populations", {}).items()
     ]
     return [*layers, *(part(model, users) for model, users in stored_models.models(network))]
 
 
-def _lines(block: Block) -> tuple[Markup, ...]:
+def _lines(block: Block) -> list[Markup]:
     try:
-        return tuple(mathematics(line) for line in block.lines)
+        return [_mathematics(line) for line in block.lines]
     except SpecError:
-        return ()
+        return []
 
 
 def _symbol(name: str) -> Markup | str:
     try:
-        return mathematics(symbol(name), "inline")
+        return _mathematics(symbol(name), "inline")
     except SpecError:
         return name
 
@@ -189,54 +147,28 @@ def _symbol(name: str) -> Markup | str:
 # -- notebooks -----------------------------------------------------------------------------------
 
 
-@singledispatch
 def display(shown: Displayed) -> str:
     """Return what a notebook displays of a model, a network, a protocol or a result."""
-    raise NotImplementedError(type(shown).__name__)
+    if isinstance(shown, Model):
+        return render("display.html", view="model", part=part(shown))
+    if isinstance(shown, Result):
+        values: dict[str, Any] = {"headline": facts.headline(shown), "tiles": facts.tiles(shown)}
+        values |= {"alarms": health.alarms(shown), "tables": facts.metrics(shown)}
+        return render("display.html", view="result", **values)
+    if isinstance(shown, Protocol):
+        values = _network(shown.network, shown.initial_weights)
+        values["tables"] += facts.schedule(shown)
+        values |= {"name": shown.name, "description": shown.description}
+        values |= {"references": shown.references, "settings": facts.settings(shown.describe())}
+        return render("display.html", view="protocol", **values)
+    return render("display.html", view="network", **_network(shown))
 
 
-@display.register
-def _of_model(model: Model) -> str:
-    """Return equations, parameters, source."""
-    return render("display.html", view="model", part=part(model))
-
-
-@display.register
-def _of_network(network: Network) -> str:
-    """Return populations, projections, and every model on demand."""
-    shown = _network(network, plain(network.plan))
-    return render("display.html", view="network", name=network.name, **shown)
-
-
-@display.register
-def _of_protocol(protocol: Protocol) -> str:
-    """Return its network, its schedule, and its settings on demand."""
-    shown = _network(protocol.network, protocol.equations(), protocol.initial_weights)
-    shown["tables"] += facts.schedule(protocol)
-    shown |= {"description": protocol.description, "references": protocol.references}
-    shown["settings"] = facts.settings(protocol.describe())
-    return render("display.html", view="protocol", name=protocol.name, **shown)
-
-
-@display.register
-def _of_result(result: Result) -> str:
-    """Return headline, alarms, metrics on demand."""
-    return render(
-        "display.html",
-        view="result",
-        headline=facts.headline(result),
-        tiles=facts.tiles(result),
-        alarms=health.alarms(result),
-        tables=facts.metrics(result),
-    )
-
-
-def _network(
-    network: Network, plan: dict[str, Any], start: SavedWeights | None = None
-) -> dict[str, Any]:
+def _network(network: Any, start: SavedWeights | None = None) -> dict[str, Any]:
     return {
+        "name": network.name,
         "tables": [facts.populations(network), facts.projections(network, start)],
-        "models": parts(network, plan),
+        "models": parts(network, plain(network.plan)),
         "description": "",
         "references": getattr(network, "references", ()),
         "settings": None,

@@ -6,209 +6,221 @@ with ``\input``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..experiment.protocol import Protocol
 from ..experiment.start import SavedWeights
-from ..network.layers import SurrogateNetwork
+from ..network.layers import SURROGATES, LeakyPopulation, SurrogateNetwork
 from ..network.models import KINDS, Model
 from ..network.spec import Network
-from ..tasks.images.continual import Tasks
-from ..tasks.images.readout import CLASSIFIERS, Readout
-from ..tasks.images.task import Data, Images
+from ..tasks.images.readout import CLASSIFIERS
+from ..tasks.images.task import Images
 from ..values.plain import plain
 from . import facts
-from .facts import text
 from .latex import latex_unit, symbol
-from .latex_text import aligned, escaped, tabulated
-from .layers_text import layers
 from .schedule_text import listed, schedule_text
 from .stored_models import models
+from .table import Table
 from .typeset import blocks
+
+#: Rendered characters of an equation beyond which it is broken before a plus or minus.
+WIDTH = 75
+#: Columns beyond which a table is set in smaller letters.
+WIDE = 5
+
+_ESCAPES = {letter: "\\" + letter for letter in "_%&#${}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "−": "$-$",
+    "–": "--",
+    "→": r"$\to$",
+    "±": r"$\pm$",
+    "µ": r"$\mu$",
+}
+_RELATION = re.compile(r" (=|\\leftarrow) ")
+
+
+@cache
+def _environment() -> Environment:
+    """Return the templates, in which ``<<value>>`` and ``<% if ... %>`` stand between LaTeX."""
+    templates = Environment(
+        loader=PackageLoader("brainsleep.show", "templates"),
+        variable_start_string="<<",
+        variable_end_string=">>",
+        block_start_string="<%",
+        block_end_string="%>",
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters.update(aligned=aligned, code=_code, tex=escaped, text=facts.text)
+    templates.filters.update(unit=latex_unit, symbols=_symbols, tabular=_tabular)
+    templates.filters["listed"] = lambda words: listed(list(words))
+    templates.filters["percent"] = lambda value: f"{100 * value:g}"
+    templates.globals |= {"classifiers": CLASSIFIERS, "surrogates": SURROGATES}
+    templates.globals |= {"typeset": _typeset, "kind": lambda m: KINDS[type(m)].capitalize()}
+    return templates
 
 
 def methods(what: Protocol | Network | Model) -> str:
-    """Describe a protocol, network or model in LaTeX.
-
-    Parameters
-    ----------
-    what : Protocol, Network or Model
-        What to describe.
-
-    Returns
-    -------
-    str
-        Paragraphs, equations and tables.
-    """
-    parts = ["% Needs \\usepackage{amsmath,booktabs}."]
-    if isinstance(what, Model):
-        parts += _model(what, ())
-        references: Iterable[str] = what.references
-    elif isinstance(what, Protocol):
-        parts += _network(what.network, what.initial_weights)
-        parts += [*_schedule(what), *_data(what)]
-        references = [*what.references, *_cited(what.network)]
+    """Describe a protocol, network or model in LaTeX: paragraphs, equations and tables."""
+    protocol = what if isinstance(what, Protocol) else None
+    network: Any = protocol.network if protocol else what
+    if isinstance(network, Model):
+        shown: list[tuple[Model, list[str]]] = [(network, [])]
+        values: dict[str, Any] = {"network": None}
     else:
-        parts += _network(what)
-        references = _cited(what)
-    if found := list(dict.fromkeys(references)):
-        items = "\n".join(rf"\item \texttt{{{escaped(reference)}}}" for reference in found)
-        begin, end = r"\begin{itemize}", r"\end{itemize}"
-        parts.append(f"\\paragraph{{References.}}\n{begin}\n{items}\n{end}")
-    return "\n\n".join(parts) + "\n"
+        shown = list(models(network))
+        values = _network(network, protocol.initial_weights if protocol else None)
+    if protocol:
+        values |= _experiment(protocol)
+    cited = [reference for model, _ in shown for reference in model.references]
+    cited[:0] = protocol.references if protocol else ()
+    values |= {"protocol": protocol, "models": shown, "references": list(dict.fromkeys(cited))}
+    return _environment().get_template("methods.tex").render(values)
 
 
-def _cited(network: Network) -> Iterator[str]:
-    for model, _ in models(network):
-        yield from model.references
+# -- filters ---------------------------------------------------------------------------------------
 
 
-# -- network -----------------------------------------------------------------------------------
+def escaped(words: object) -> str:
+    """Return text in which every letter stands for itself."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in str(words))
 
 
-def _network(network: Network, start: SavedWeights | None = None) -> Iterator[str]:
-    yield rf"\subsection*{{Network \texttt{{{escaped(network.name)}}}}}"
-    yield f"The time step is {text(network.dt)}."
-    for table in (facts.populations(network), facts.projections(network, start)):
-        rows = [[escaped(cell) for cell in row] for row in table.rows]
-        yield tabulated(table.columns, rows, table.title)
-    if isinstance(network, SurrogateNetwork):
-        yield from layers(network)
-    for model, users in models(network):
-        yield from _model(model, users)
+def aligned(lines: Iterable[str]) -> str:
+    """Write equations and statements below each other."""
+    body = " \\\\\n".join(f"    {row}" for line in lines for row in _rows(line))
+    return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
 
-def _model(model: Model, users: Iterable[str]) -> Iterator[str]:
-    used = ", ".join(rf"\texttt{{{escaped(user)}}}" for user in users)
-    of = f" ({used})" if used else ""
-    yield rf"\paragraph{{{KINDS[type(model)].capitalize()} \texttt{{{escaped(model.name)}}}{of}.}}"
+def _rows(line: str) -> Iterator[str]:
+    """Align an equation at its relation; break a long one before plus and minus signs."""
+    match = _RELATION.search(line)
+    begin = f"{line[: match.start()]} &{match[0].rstrip()} " if match else "& "
+    rest = line[match.end() :] if match else line
+    if len(re.sub(r"\\[a-zA-Z]+|[{}_^\\, ]", "", line)) <= WIDTH:
+        yield begin + rest
+        return
+    first, *more = _terms(rest)
+    yield begin + first
+    for term in more:
+        yield rf"& \quad {{}} {term}"
+
+
+def _terms(code: str) -> list[str]:
+    r"""Split LaTeX before the plus and minus signs outside of braces and ``\left``-``\right``."""
+    depth, start, terms = 0, 0, []
+    for token in re.finditer(r"\\left\b|\\right\b|[{}]| [-+] ", code):
+        if token[0] in (r"\left", "{"):
+            depth += 1
+        elif token[0] in (r"\right", "}"):
+            depth -= 1
+        elif depth == 0:
+            terms.append(code[start : token.start()])
+            start = token.start() + 1
+    return [*terms, code[start:]]
+
+
+def tabulated(columns: Iterable[str], rows: Iterable[Iterable[str]], caption: str = "") -> str:
+    """Write a table; the cells are LaTeX already."""
+    columns = list(columns)
+    head = " & ".join(escaped(column) for column in columns)
+    body = "\n".join(f"{' & '.join(row)} \\\\" for row in rows)
+    tabular = (
+        f"\\begin{{tabular}}{{{'l' * len(columns)}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
+        f"{body}\n\\bottomrule\n\\end{{tabular}}"
+    )
+    if not caption:
+        return f"\\begin{{center}}\n{tabular}\n\\end{{center}}"
+    title = rf"\caption{{{escaped(caption)}.}}"
+    wide = r"\scriptsize\setlength{\tabcolsep}{3pt}" if len(columns) > WIDE else r"\footnotesize"
+    begin = f"\\begin{{table}}[ht]\n\\centering{wide}\n"
+    return f"{begin}{title}\n{tabular}\n\\end{{table}}"
+
+
+def _code(name: object) -> str:
+    return rf"\texttt{{{escaped(name)}}}"
+
+
+def _tabular(table: Table) -> str:
+    return tabulated(table.columns, [map(escaped, row) for row in table.rows], table.title)
+
+
+def _symbols(parameters: Mapping[str, Any]) -> str:
+    rows = [(f"${symbol(k)}$", f"${latex_unit(v)}$", _code(k)) for k, v in parameters.items()]
+    return tabulated(("symbol", "value", "parameter"), rows)
+
+
+def _typeset(model: Model) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield when lines of a model are carried out, and the lines."""
     for block in blocks(model):
+        title = block.title.replace("a spike when", "a spike is emitted when")
         if block.lines:
-            yield f"{_sentence(block.title)}:\n{aligned(block.lines)}"
-    rows = [
-        (f"${symbol(name)}$", f"${latex_unit(value)}$", rf"\texttt{{{escaped(name)}}}")
-        for name, value in model.parameters.items()
-    ]
-    if rows:
-        yield tabulated(("symbol", "value", "parameter"), rows)
+            yield title[:1].upper() + title[1:], block.lines
 
 
-def _sentence(title: str) -> str:
-    title = {"a spike when": "a spike is emitted when"}.get(title, title)
-    return escaped(title[:1].upper() + title[1:])
+# -- what is said of a network and of an experiment ------------------------------------------------
 
 
-# -- schedule and data -------------------------------------------------------------------------
+def _network(network: Network, start: SavedWeights | None) -> dict[str, Any]:
+    values: dict[str, Any] = {"network": network, "layers": None}
+    values["tables"] = [facts.populations(network), facts.projections(network, start)]
+    if isinstance(network, SurrogateNetwork):
+        biased = [p.name for p in network.projections if p.bias]
+        sizes = [(p, network.population(p.source).size) for p in network.projections]
+        gain = getattr(network.populations[0], "gain", None)
+        values |= {"layers": _layers(network), "gain": gain, "projections": sizes, "biased": biased}
+    return values
 
 
-def _schedule(protocol: Protocol) -> Iterator[str]:
-    plan = protocol.schedule
-    yield r"\subsection*{Schedule}"
-    yield escaped(" ".join(schedule_text(plan).values()))
-    if isinstance(protocol.task, Images) and len(protocol.task.tasks):
-        yield " ".join(_said_of_tasks(protocol.task.tasks))
-    if protocol.initial_weights.result:
-        yield _said_of_start(protocol.initial_weights)
-    sentences = []
-    for phase, gates in plan.phase_gates().items():
+def _layers(network: SurrogateNetwork) -> list[tuple[LeakyPopulation, list[str], bool, bool]]:
+    """Return layers, the names of all that are alike, whether activities come first, and biases."""
+    alike: dict[tuple, tuple[LeakyPopulation, list[str], bool, bool]] = {}
+    for layer, projection in zip(network.hidden, network.projections, strict=False):
+        first = bool(layer.activities) and layer.activities_first
+        bias = projection.bias
+        key = (layer.beta, layer.v_threshold, layer.surrogate, layer.steepness, first, bias)
+        alike.setdefault(key, (layer, [], first, bias))[1].append(layer.name)
+    return list(alike.values())
+
+
+def _experiment(protocol: Protocol) -> dict[str, Any]:
+    start, task = protocol.initial_weights, protocol.task
+    values: dict[str, Any] = {
+        "schedule": list(schedule_text(protocol.schedule).values()),
+        "phases": list(_phases(protocol)),
+        "start": start,
+        "run": Path(start.result).name,
+        "output": protocol.network.output,
+        **{"task": None, "data": None, "tasks": None},
+    }
+    if isinstance(task, Images):
+        encoder = {f"encoder.{k}": v for k, v in plain(task.encoder).items() if k != "kind"}
+        rows = [(key, facts.text(value)) for key, value in encoder.items()]
+        values |= {"task": task, "data": task.data, "tasks": task.tasks}
+        values["classes"] = "; ".join(listed(list(map(str, each))) for each in task.tasks.classes)
+        values["encoder"] = Table("Encoder", ("setting", "value"), rows)
+    return values
+
+
+def _phases(protocol: Protocol) -> Iterator[tuple[str, list[str]]]:
+    """Yield every phase in words, and the gates that are open in it."""
+    for phase, gates in protocol.schedule.phase_gates().items():
         kind, _, stage = phase.partition(": ")
         name = f"the stage {stage} of sleep" if stage else "the test" if kind == "test" else kind
-        opened = [_gate(gate, value) for gate, value in gates.items() if value]
-        sentences.append(
-            f"In {escaped(name)} {listed(opened) or 'no gate'} "
-            + ("is open." if len(opened) < 2 else "are open.")
-        )
-    yield " ".join(sentences) + " All other gates are closed."
-
-
-def _gate(name: str, value: float) -> str:
-    return rf"\texttt{{{escaped(name)}}}" + (f" (at {value:g})" if value != 1 else "")
-
-
-def _said_of_tasks(tasks: Tasks) -> Iterator[str]:
-    classes = "; ".join(listed([str(label) for label in task]) for task in tasks.classes)
-    count = len(tasks)
-    if tasks.mixed:
-        yield f"The images of the classes of {count} tasks ({classes}) are shown mixed."
-        yield f"What is called a task is one of {count} equal parts of them, in random order."
-        return
-    yield f"Classes are learned in {count} tasks, one after the other: {classes}."
-    if tasks.rehearsal:
-        yield (
-            f"From the second task on, {tasks.rehearsal:g} images of earlier tasks are replayed "
-            f"for each new one, drawn from {tasks.stored} stored images of every class and "
-            "shown at random places among the new ones."
-        )
-
-
-def _said_of_start(saved: SavedWeights) -> str:
-    names = [rf"\texttt{{{escaped(name)}}}" for name in saved.projections]
-    of = f"of {listed(names)}" if names else "of all projections"
-    run, snapshot = escaped(Path(saved.result).name), escaped(saved.snapshot)
-    return (
-        f"Connections and weights {of} start as those of run \\texttt{{{run}}} "
-        f"(snapshot \\texttt{{{snapshot}}})."
-    )
-
-
-def _said_of_readout(readout: Readout, data: Data, scored: str) -> str:
-    """Say how a readout classifies, what it is fitted on and what it is scored on."""
-    one = "population" if len(readout.populations) == 1 else "populations"
-    said = (
-        f" {CLASSIFIERS[readout.classifier]} on standardised spike counts of {one} "
-        f"{listed(list(readout.populations))}, reduced to the principal components of "
-        f"{100 * readout.variance:g} % of their variance, was fitted on "
-    )
-    if readout.fit_last:
-        share = f"{100 * readout.fit_share:g} % of " if readout.fit_share < 1 else ""
-        said += f"{share}the responses to the last {readout.fit_last} training images as learned"
-    else:
-        said += f"the responses to {data.n_readout} held-out training images"
-    if readout.score_last:
-        scored = f"the last {readout.score_last} of {scored}"
-    said += f" and scored on {scored}."
-    if readout.merge:
-        said += " Images of one class that follow each other without sleep are one sample of it."
-    return said
-
-
-def _data(protocol: Protocol) -> Iterator[str]:
-    task, output = protocol.task, protocol.network.output
-    if not isinstance(task, Images):
-        return
-    data, readout = task.data, task.readout
-    yield r"\subsection*{Data and readout}"
-    held_out = f"{data.n_test} test images, with weights frozen"
-    said = f"The network learned from {data.n_train} images of {data.source}."
-    if output:
-        said += (
-            f" Its decision on an image is the class whose neuron of population {output} spikes "
-            f"most often; its accuracy is that of these decisions on {held_out}. Besides, a"
-        )
-    else:
-        said += " A"
-    said += _said_of_readout(readout, data, "the same test images" if output else held_out)
-    for other in task.more_readouts:
-        said += " Another readout is a" + _said_of_readout(other, data, "test images")
-    if task.early_stopping:
-        said += (
-            f" After every epoch a copy of the network was shown {data.n_validation} validation "
-            "images; training ended when the accuracy on them had not risen for "
-            f"{task.early_stopping.patience} epochs, and the weights of the best epoch were "
-            "put back" + (" then." if task.early_stopping.restore != "always" else ".")
-        )
-    yield escaped(said)
-    if len(task.tasks):
-        yield (
-            "After every task, readout and test images were shown to a copy of the network with "
-            "frozen weights, and the accuracy on every task so far was taken of a readout fitted "
-            "then on the classes so far (refitted), and of one fitted after the task in question "
-            "on its classes only (fixed)"
-            + (", and of the decisions of the output neurons (own)." if output else ".")
-        )
-    rows = []
-    for name, value in plain(task.encoder).items():
-        if name != "kind":
-            rows.append((escaped(f"encoder.{name}"), escaped(text(value))))
-    yield tabulated(("setting", "value"), rows, "Encoder")
+        opened = [(_code(gate), value) for gate, value in gates.items() if value]
+        yield name, [gate if value == 1 else f"{gate} (at {value:g})" for gate, value in opened]

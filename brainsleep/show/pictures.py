@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import FigureError, StoreError, one_line
 from ..files.load import load_module
@@ -57,19 +57,8 @@ LARGEST = 400_000
 SCALE, DPI = 118, {"svg": 200, "png": 130}
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure inside a page.
-
-    Parameters
-    ----------
-    title, caption : str
-        What it shows.
-    uri : str
-        The image itself.
-    width, height : int
-        Size in pixels of the page.
-    """
+class Picture(NamedTuple):
+    """A figure inside a page: what it shows, the image itself, its size in pixels of the page."""
 
     title: str
     caption: str
@@ -81,25 +70,11 @@ class Picture:
 def pictures(
     results: Sequence[Result], names: Iterable[str], *, bitmap: bool = False
 ) -> tuple[list[Picture], list[tuple[str, str]]]:
-    """Draw figures of results.
+    """Draw figures by their names in `OF_ONE` or `OF_MANY`, as small bitmaps if asked to.
 
-    Parameters
-    ----------
-    results : sequence of Result
-        What they are drawn from.
-    names : iterable of str
-        Names in `OF_ONE` or `OF_MANY`.
-    bitmap : bool
-        Whether to make small bitmaps rather than drawings.
-
-    Returns
-    -------
-    pictures : list of Picture
-        Those that the results have data for.
-    missing : list of (str, str)
-        Name of each other figure, and why it is not there.
+    Returns those that the results have data for, and of each other its name and why.
     """
-    found, missing = [], []
+    drawn, missing = [], []
     for name in names:
         try:
             figure = load_module(name, "figure").draw(results)
@@ -111,8 +86,8 @@ def pictures(
             continue
         title, caption = (OF_ONE | OF_MANY)[name]
         width, height = (round(SCALE * inches) for inches in figure.get_size_inches())
-        found.append(Picture(title, caption, image(figure, bitmap=bitmap), width, height))
-    return found, missing
+        drawn.append(Picture(title, caption, image(figure, bitmap=bitmap), width, height))
+    return drawn, missing
 
 
 def image(figure, *, bitmap: bool = False) -> str:

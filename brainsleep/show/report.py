@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from ..experiment.identity import deciding
 from ..files.atomic import written_for
 from ..results.result import Result
 from ..results.store import as_stored, check_writable, read_result, versions
-from ..results.table import flatten, results_in
+from ..results.table import results_in
 from ..tasks.images.task import Images
 from . import facts, health, markup
-from .facts import Table
 from .pictures import OF_ONE, Picture, pictures
 from .reproduce import command
+from .sources import sources
+from .table import Table
 
 #: Most runs of an overview with a section of their own, in its figures of weights, and in its
 #: table.
@@ -64,61 +65,46 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
         raise StoreError(explain("report file", path.name, "a name ending .html"))
     results = [read_result(source)] if single else results_in(source)  # before folders are made
     check_writable(path.parent)  # before what takes long
-    page = of_result(results[0]) if single else _of_results(whole.name, results)
+    page = of_result(results[0]) if single else of_folder(source)
     with written_for("report file", path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
 
 
 def of_result(result: Result) -> str:
-    """Return the page of one result.
-
-    Raises
-    ------
-    StoreError
-        If it is damaged, or not of a network under a schedule.
-    """
+    """Return the page of one result; raises `StoreError` if it holds what no run stores."""
     with as_stored(result):  # it may be of any form, which is no reason for a traceback
         return _page("report.html", **_of_one(result))
 
 
 def of_folder(folder: str | Path) -> str:
-    """Return the page of all whole results in a folder.
-
-    Raises
-    ------
-    StoreError
-        If there is none, or one is not of a network under a schedule.
-    """
-    return _of_results(Path(folder).resolve().name, results_in(folder))
-
-
-def _of_results(name: str, results: list[Result]) -> str:
+    """Return the page of all whole results in a folder; raises `StoreError` as `of_result`."""
+    results = results_in(folder)
     with as_stored(*results):
-        return _page("overview.html", **_of_many(name, results))
+        return _page("overview.html", **_of_many(Path(folder).resolve().name, results))
 
 
 def _page(template: str, **values: Any) -> str:
     css = (Path(__file__).parent / "templates" / "report.css").read_text()
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    style = markup.Markup(css)
-    version = versions()["brainsleep"]
-    return markup.render(template, css=style, css_hash=digest, version=version, **values)
+    values |= {"css": markup.Markup(css), "css_hash": digest, "version": versions()["brainsleep"]}
+    return markup.render(template, **values)
 
 
 # -- one result ----------------------------------------------------------------------------------
 
 
 def _of_one(result: Result) -> dict[str, Any]:
-    equations, (again, exact) = result.equations, command(result)
-    protocol = result.stored_protocol
+    equations, (to_type, exact) = result.equations, command(result)
+    protocol, metrics = result.stored_protocol, facts.metrics(result)
+    mine = [table for table in metrics if table.title in ("Observed", "Other")]
     page = {
         "headline": facts.headline(result),
         "alarms": health.alarms(result),
         "limits": health.limits(result),
         "tiles": facts.tiles(result),
-        "summary": [facts.weights(result), facts.rates(result)],
-        "metrics": facts.metrics(result),
+        "summary": [facts.weights(result), facts.rates(result), *mine],
+        "metrics": metrics,
         "setup": [
             facts.populations(protocol.network),
             facts.projections(protocol.network, protocol.initial_weights),
@@ -126,41 +112,13 @@ def _of_one(result: Result) -> dict[str, Any]:
         ],
         "settings": facts.settings(result.described),
         "models": markup.parts(protocol.network, equations),
-        "sources": list(_sources(equations)),
-        "command": again,
+        "sources": list(sources(equations)),
+        "command": to_type,
         "exact": exact,
         "provenance": facts.provenance(result),
     }  # fmt: skip
     drawn, missing = pictures([result], OF_ONE)  # last: it takes longest
     return page | {"pictures": drawn, "missing": missing}
-
-
-def _sources(equations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield title and text of the source of every object of a network."""
-    for name, text in equations.get("populations", {}).items():  # of layers
-        yield f"population {name}", str(text)
-    if "wake" in equations:
-        yield "learning awake", str(equations["wake"])
-    for kind, key in (("population", "groups"), ("projection", "synapses")):
-        for part in equations.get(key, ()):
-            yield f"{kind} {part['name']}", "\n\n".join(_blocks(part))
-
-
-def _blocks(part: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what an object is told, one block a field; fields that are empty are left out."""
-    for key, value in part.items():
-        if key in ("kind", "name", "state", "gates") or value in ("", [], {}, None):
-            continue
-        if isinstance(value, list):
-            inner = ["\n".join(f"  {line}" for line in "\n".join(_blocks(v)).splitlines())
-                     for v in value if isinstance(v, dict)]  # fmt: skip
-            yield f"{key}:\n" + "\n\n".join(inner)
-        elif isinstance(value, dict):
-            yield f"{key}:\n" + "\n".join(f"  {k} = {facts.text(v)}" for k, v in value.items())
-        elif "\n" in str(value):
-            yield f"{key}:\n" + "\n".join(f"  {line}" for line in str(value).splitlines())
-        else:
-            yield f"{key}: {value}"
 
 
 # -- a folder of results -------------------------------------------------------------------------
@@ -172,28 +130,40 @@ def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
     decisive = [_settings(result, deciding) for result in results]
     varied = [key for key in keys if _differ(key, flat.values()) and _differ(key, decisive)]
     results = sorted(results, key=lambda r: _order(flat[r.run_id], varied))
-    found = {result.run_id: health.alarms(result) for result in results}
-    labels = {run: _label(flat[run], varied) for run in found}
-    notes = list(_notes(len(results), len(varied)))
+    alarms = {result.run_id: health.alarms(result) for result in results}
+    chosen = [(key, _tail(key)) for key in varied[:MOST_COLUMNS] or ["seed"]]
+    labels = {
+        run: ", ".join(f"{name} {facts.text(flat[run].get(key))}" for key, name in chosen)
+        for run in alarms
+    }
     first = flat[results[0].run_id]
     common = [(key, facts.text(first[key])) for key in keys if key not in varied and key in first]
-    sections = len(results) <= MOST_SECTIONS
     limits = {health.limits(result) for result in results}
     return {
         "name": name,
         "total": len(results),
-        "alarming": sum(map(bool, found.values())),
-        "difference": _difference(varied),
-        "notes": notes,
+        "alarming": sum(map(bool, alarms.values())),
+        "varied": varied,
+        "most": {"columns": MOST_COLUMNS, "rows": MOST_ROWS, "sections": MOST_SECTIONS},
         "pictures": _drawn(results),
-        "runs": _runs(results[:MOST_ROWS], flat, varied[:MOST_COLUMNS], found),
+        "runs": _runs(results[:MOST_ROWS], flat, varied[:MOST_COLUMNS], alarms),
         "alarms": Table("", ("run", "settings", "kind", "alarm"), [
             (run, labels[run], each.kind, each.text)
-            for run in list(found)[:MOST_ROWS] for each in found[run]
+            for run in list(alarms)[:MOST_ROWS] for each in alarms[run]
         ]),
         "limits": limits.pop() if len(limits) == 1 else "the limits of each run's own alarms",
         "common": Table("", ("setting", "value"), common),
-        "sections": [_section(r, labels, found) for r in results] if sections else [],
+        "sections": [
+            {
+                "run": result.run_id,
+                "label": labels[result.run_id],
+                "stopped": facts.stopped(result),
+                "alarms": alarms[result.run_id],
+                "tiles": facts.tiles(result),
+                "pictures": pictures([result], ["weights", "sleep_rates"], bitmap=True)[0],
+            }
+            for result in (results if len(results) <= MOST_SECTIONS else ())
+        ],
     }  # fmt: skip
 
 
@@ -206,47 +176,22 @@ def _settings(result: Result, chosen: Callable[[dict], dict] = dict) -> dict[str
     own = {"data": result.data.name, "backend": result.backend, "seed": result.seed}
     own["name"] = result.described["name"]
     said = ("description", "data.source", "data.root")
-    return own | {k: v for k, v in flatten(chosen(result.described)).items() if k not in said}
+    settings = facts.by_key(chosen(result.described))
+    return own | {key: value for key, value in settings.items() if key not in said}
 
 
 def _order(settings: Mapping[str, Any], varied: Sequence[str]) -> tuple:
     """Return what sorts runs by the settings in which they differ, the seed last."""
-    keys = [*(key for key in varied if key != "seed"), "seed"]
-    values = (settings.get(key) for key in keys)
+    values = (settings.get(key) for key in [*(key for key in varied if key != "seed"), "seed"])
     return tuple(
         (0, v, "") if isinstance(v, int | float) and not isinstance(v, bool) else (1, 0, str(v))
         for v in values
     )
 
 
-def _label(settings: Mapping[str, Any], varied: Sequence[str]) -> str:
-    chosen = varied[:MOST_COLUMNS] or ["seed"]
-    return ", ".join(f"{_tail(key)} {facts.text(settings.get(key))}" for key in chosen)
-
-
 def _tail(key: str) -> str:
     """Return the end of a key, which is enough to know it by."""
     return ".".join(key.split(".")[-2:])
-
-
-def _difference(varied: Sequence[str]) -> str:
-    if not varied:
-        return "The runs differ in none of their settings."
-    shown = ", ".join(varied[:MOST_COLUMNS])
-    more = len(varied) - MOST_COLUMNS
-    return f"The runs differ in {shown}{f' and {more} more settings' if more > 0 else ''}."
-
-
-def _notes(runs: int, varied: int) -> Iterator[str]:
-    if runs > MOST_SECTIONS:
-        yield (
-            f"Sections run by run are left out, as there are more than {MOST_SECTIONS} runs: "
-            "'brainsleep report' of a single result shows it."
-        )
-    if runs > MOST_ROWS:
-        yield f"The table shows the first {MOST_ROWS} runs; 'brainsleep table' writes all."
-    if varied > MOST_COLUMNS:
-        yield f"Of the settings that differ the table shows {MOST_COLUMNS}."
 
 
 def _drawn(results: list[Result]) -> list[Picture]:
@@ -257,58 +202,40 @@ def _drawn(results: list[Result]) -> list[Picture]:
     about = [result.stored_protocol.task for result in results]
     tasks = any(isinstance(task, Images) and len(task.tasks) > 1 for task in about)
     choices = ["continual"] if tasks else ["accuracy", "sleep_sweep"] if len(fractions) > 1 else []
-    found, _ = pictures(results, choices)
-    found += [] if found else pictures(results, ["controls"])[0]
-    if len(results) <= MOST_CURVES:
-        found += pictures(results, ["weights", "histograms"])[0]
-    return found
+    drawn = pictures(results, choices)[0] or pictures(results, ["controls"])[0]
+    over_time = ["weights", "histograms"] if len(results) <= MOST_CURVES else []
+    return drawn + pictures(results, over_time)[0]
 
 
 def _runs(
     results: Sequence[Result],
     flat: Mapping[str, Mapping[str, Any]],
     varied: Sequence[str],
-    found: Mapping[str, list[health.Finding]],
+    alarms: Mapping[str, list[health.Finding]],
 ) -> Table:
-    """Tabulate runs: settings in which they differ, and what was measured."""
-    any_stopped = any(result.stopped for result in results)
-    rows = []
-    for result in results:
-        run, get = result.run_id, result.metrics.get
-        population = facts.looked_at(result)
-        rate = get(f"rate_test_{population}_hz")
-        ends = get("network_interval")
-        rows.append(
-            (
-                run,
-                *(facts.text(flat[run].get(key)) for key in varied),
-                facts.percent(get("network_accuracy")),
-                "–".join(f"{100 * end:.1f}" for end in ends) if ends else "–",
-                facts.percent(get("pixels_accuracy")),
-                None if rate is None else float(f"{rate:.3g}"),
-                get("largest_weight"),
-                facts.percent(get("saturated")),
-                get("growth"),
-                ", ".join(sorted({each.kind for each in found[run]})) or "–",
-                *([facts.stopped(result) or None] if any_stopped else []),
-            )
-        )
-    columns = ("run", *map(_tail, varied), "accuracy", "95 % interval",
-               "raw pixels", "Hz in test", "largest w", "saturated", "sum w, end / start",
-               "alarms", *(["stopped"] if any_stopped else []))  # fmt: skip
-    return Table("", columns, rows)
+    """Tabulate runs: settings in which they differ, and what was measured of any of them."""
+    settings = [tuple(facts.text(flat[r.run_id].get(key)) for key in varied) for r in results]
+    measured = [_measured(result, alarms[result.run_id]) for result in results]
+    names = [n for n in measured[0] if {row[n] for row in measured} - {None, "–", ""}]
+    rows = [
+        (result.run_id, *own, *(row[name] for name in names))
+        for result, own, row in zip(results, settings, measured, strict=True)
+    ]
+    return Table("", ("run", *map(_tail, varied), *names), rows)
 
 
-def _section(
-    result: Result, labels: Mapping[str, str], found: Mapping[str, list[health.Finding]]
-) -> dict[str, Any]:
-    run = result.run_id
-    drawn, _ = pictures([result], ["weights", "sleep_rates"], bitmap=True)
+def _measured(result: Result, alarms: list[health.Finding]) -> dict[str, Any]:
+    get, population = result.metrics.get, facts.looked_at(result)
+    hz = {f"Hz in {phase}": get(f"rate_{phase}_{population}_hz") for phase in ("wake", "test")}
+    ends = get("network_interval")
     return {
-        "run": run,
-        "label": labels[run],
+        "accuracy": facts.percent(get("network_accuracy")),
+        "95 % interval": "–".join(f"{100 * end:.1f}" for end in ends) if ends else "–",
+        "raw pixels": facts.percent(get("pixels_accuracy")),
+        **{name: None if rate is None else float(f"{rate:.3g}") for name, rate in hz.items()},
+        "largest w": get("largest_weight"),
+        "saturated": facts.percent(get("saturated")),
+        "sum w, end / start": get("growth"),
+        "alarms": ", ".join(sorted({each.kind for each in alarms})) or "–",
         "stopped": facts.stopped(result),
-        "alarms": found[run],
-        "tiles": facts.tiles(result),
-        "pictures": drawn,
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
 
-from ..errors import BrainsleepError, ProtocolError
+from ..errors import BrainsleepError
 from ..experiment.protocol import Protocol, load_protocol
 from ..files.load import load_module, shipped
 from ..results.result import Result
@@ -23,30 +23,18 @@ def command(result: Result) -> tuple[str, bool]:
     Nothing in the result is run: only protocols that come with the package are tried, with the
     settings of the result, until one has its settings and equations.
 
-    Parameters
-    ----------
-    result : Result
-        A stored run.
-
-    Returns
-    -------
-    command : str
-        For a shell.
-    exact : bool
-        False if none of the package's protocols has its settings and equations: it is of one of
-        the user's own, or of another version.
+    It does not if none of the package's protocols has the settings and equations of the result:
+    it is of one of the user's own, or of another version.
     """
-    wanted, name = flatten(result.described), str(result.described["name"])
+    name = str(result.described["name"])
     for model in _models(name):
-        try:
-            base = load_protocol(name, model)
-            changes = _changes(flatten(base.describe()), wanted)
-            if _gives(base, changes, result):
+        with suppress(BrainsleepError, TypeError, ValueError):  # such as parts that are not there
+            changes = _changes(load_protocol(name, model), result)
+            if changes is not None:
                 return _written(name, model, changes, result), True
-        except (BrainsleepError, TypeError, ValueError):
-            continue  # such as a network without the parts that the settings are of
-    source = {"data.source": str(result.described["data"]["source"])}
-    return _written("MY_PROTOCOL.py", "", source, result), False
+    source = result.described.get("data", {}).get("source")
+    changes = {} if source is None else {"data.source": str(source)}
+    return _written("MY_PROTOCOL.py", "", changes, result), False
 
 
 def _models(name: str) -> Iterator[str]:
@@ -56,33 +44,24 @@ def _models(name: str) -> Iterator[str]:
         yield from getattr(load_module(name, "protocol"), "MODELS", {})
 
 
-def _changes(base: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
-    """Return the settings that differ, as text; a key that both do not have says nothing.
+def _changes(protocol: Protocol, result: Result) -> dict[str, str] | None:
+    """Return as text the settings by which a protocol becomes that of a result; None if it cannot.
 
-    The content of the start weights follows from where they lie, and cannot be set.
+    A key that both do not have says nothing, and the content of start weights follows from where
+    they lie. A setting that names an object of a file is refused: a result is data, and loads no
+    code.
     """
-    return {
-        key: str(value)
-        for key, value in wanted.items()
-        if key in base and base[key] != value and key not in (*_SAID, "initial_weights.content")
-    }
-
-
-def _gives(protocol: Protocol, changes: dict[str, str], result: Result) -> bool:
-    """Tell whether a protocol, changed, has the settings and the equations of a result.
-
-    Raises
-    ------
-    ProtocolError
-        If a setting names an object of a file: a result is data, and loads no code.
-    """
-    for key, value in changes.items():
-        if ":" in value and key != "data.source":  # as any name of an object has
-            raise ProtocolError(f"result: its setting {key} is {value!r}, which names an object")
+    base = flatten(protocol.describe())
+    wanted = {k: v for k, v in flatten(result.described).items() if k not in _SAID}
+    changes = {k: str(v) for k, v in wanted.items() if k in base and base[k] != v}
+    changes.pop("initial_weights.content", None)
+    if any(":" in value for key, value in changes.items() if key != "data.source"):
+        return None
     changed = protocol.override(changes)
-    settings, wanted = flatten(changed.describe()), flatten(result.described)
-    same = all(settings.get(k) == v for k, v in wanted.items() if k not in _SAID)
-    return same and json.loads(json.dumps(changed.equations())) == result.equations
+    settings = flatten(changed.describe())
+    same = all(settings.get(key) == value for key, value in wanted.items())
+    same = same and json.loads(json.dumps(changed.equations())) == result.equations
+    return changes if same else None
 
 
 def _written(protocol: str, model: str, changes: dict[str, str], result: Result) -> str:

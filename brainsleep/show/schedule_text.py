@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..experiment.schedule import Schedule, SleepPhase, every_nth
+from ..experiment.schedule import Schedule, every_nth
 from ..experiment.timeline import Timeline
 from .latex import value_text
 
@@ -11,28 +11,14 @@ _STATES = {"wake": "awake", "sleep": "asleep"}
 
 
 def schedule_text(schedule: Schedule | Timeline) -> dict[str, str]:
-    """Say when a network is awake and asleep.
+    """Say when a network is awake and asleep, in sentences by what they are about.
 
-    Parameters
-    ----------
-    schedule : Schedule or Timeline
-        Of a protocol.
-
-    Returns
-    -------
-    dict of str to str
-        Sentences by what they are about.
-
-    Examples
-    --------
     >>> from brainsleep.experiment.schedule import Schedule, sleep
     >>> schedule_text(Schedule(sleep=sleep(0.2)))["sleep"]
     'After every 35 s of wake comes a sleep of 20 % of that time, at most 10 s.'
     """
     if isinstance(schedule, Timeline):
-        each = [
-            f"{value_text(period.duration)} {_STATES[period.kind]}" for period in schedule.periods
-        ]
+        each = [f"{value_text(p.duration)} {_STATES[p.kind]}" for p in schedule.periods]
         times = f", {schedule.times} times over" if schedule.times > 1 else ""
         return {"sleep": f"There are {listed(each)}{times}."}
     sleep = schedule.sleep
@@ -42,18 +28,22 @@ def schedule_text(schedule: Schedule | Timeline) -> dict[str, str]:
     images = f"Each image is shown for {value_text(schedule.image_duration)}{epochs}."
     if not sleep.fraction:
         return {"images": images, "sleep": "There is no sleep."}
-    found = {"images": images, "sleep": _sleep(schedule)}
+    said = {"images": images, "sleep": _sleep(schedule)}
     if sleep.trigger:
         often = f"{sleep.trigger:g} times their start"
-        found["begins"] = f"It comes only if summed weights exceed {often}."
+        said["begins"] = f"It comes only if summed weights exceed {often}."
     if sleep.until_initial:
-        found["ends early"] = f"It ends early once {_end(sleep)}."
+        end = "summed weights are back at their start"
+        if sleep.tolerance:
+            end = "summed excitatory and summed inhibitory weights are both within "
+            end += f"{100 * sleep.tolerance:g} % of their start"
+        said["ends early"] = f"It ends early once {end}."
     if sleep.stages:
         whole = sum(stage.share for stage in sleep.stages)
         stages = [f"{stage.name} ({100 * stage.share / whole:.3g} %)" for stage in sleep.stages]
         times = f", {sleep.cycles} times over" if sleep.cycles > 1 else ""
-        found["stages"] = f"It goes through {listed(stages)}{times}."
-    return found
+        said["stages"] = f"It goes through {listed(stages)}{times}."
+    return said
 
 
 def listed(words: list[str]) -> str:
@@ -72,12 +62,3 @@ def _sleep(schedule: Schedule) -> str:
         return f"Each sleep lasts {length} and comes after {wake} of wake."
     share, most = f"{100 * sleep.fraction:g} %", value_text(sleep.max_duration)
     return f"After every {wake} of wake comes a sleep of {share} of that time, at most {most}."
-
-
-def _end(sleep: SleepPhase) -> str:
-    if not sleep.tolerance:
-        return "summed weights are back at their start"
-    return (
-        "summed excitatory and summed inhibitory weights are both within "
-        f"{100 * sleep.tolerance:g} % of their start"
-    )

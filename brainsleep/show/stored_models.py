@@ -10,10 +10,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, get_origin, get_type_hints
 
-from ..errors import SpecError, StoreError, explain
+from ..errors import StoreError, explain
 from ..network.models import KINDS, Model
 from ..network.spec import Network
-from ..values.plain import outlined
 
 #: Longest piece of code, and most parameters, that are shown.
 LONGEST, MOST = 10_000, 500
@@ -21,52 +20,31 @@ LONGEST, MOST = 10_000, 500
 
 def models(network: Network) -> Iterator[tuple[Model, list[str]]]:
     """Yield every different model of a network, and the names of those that have it."""
-    found: list[tuple[Model, list[str]]] = []
+    users: list[tuple[Model, list[str]]] = []
     for part in (*network.populations, *network.projections):
         own = [getattr(part, name, None) for name in ("model", "synapse")]
         for label in ("activities", "rules", "processes"):
             own += getattr(part, label, ())
         for model in map(_showable, filter(None, own)):
-            users = next((users for other, users in found if other == model), None)
-            if users is None:
-                found.append((model, [part.name]))
+            same = next((names for other, names in users if other == model), None)
+            if same is None:
+                users.append((model, [part.name]))
             else:
-                users.append(part.name)
-    order = list(KINDS)
-    yield from sorted(found, key=lambda each: order.index(type(each[0])))
-
-
-def model(described: dict[str, Any]) -> Model:
-    """Return a model that can be shown.
-
-    Parameters
-    ----------
-    described : dict
-        From `brainsleep.values.plain.plain`.
-
-    Raises
-    ------
-    StoreError
-        If it is no description of a model.
-    """
-    try:
-        return _showable(outlined(Model, described))
-    except SpecError as error:
-        raise StoreError(f"described model: {error}") from error
+                same.append(part.name)
+    yield from sorted(users, key=lambda each: list(KINDS).index(type(each[0])))
 
 
 def _showable(model: Model) -> Model:
     """Return a model if it is short enough to be shown; raise `StoreError` otherwise."""
     texts, hints = _texts(type(model)), get_type_hints(type(model))
     for item in dataclasses.fields(model):  # type: ignore[arg-type]
-        value, where = getattr(model, item.name, ""), f"described model: {item.name}"
-        codes = [value] if item.name in texts else []
-        if get_origin(hints[item.name]) is Mapping:
-            if not isinstance(value, Mapping) or len(value) > MOST:
-                allowed = f"a mapping of at most {MOST}"
-                raise StoreError(explain(where, type(value).__name__, allowed))
-            codes = list(value.values()) if item.name == "sums" else []
-        for code in codes:
+        where = f"described model: {item.name}"
+        value: Any = getattr(model, item.name, "")
+        mapping = get_origin(hints[item.name]) is Mapping
+        if mapping and (not isinstance(value, Mapping) or len(value) > MOST):
+            raise StoreError(explain(where, type(value).__name__, f"a mapping of at most {MOST}"))
+        codes = list(value.values()) if item.name == "sums" else []
+        for code in [value] if item.name in texts else codes:
             if not isinstance(code, str) or len(code) > LONGEST:
                 allowed = f"text of at most {LONGEST} characters"
                 raise StoreError(explain(where, f"a {type(code).__name__}", allowed))
@@ -75,8 +53,8 @@ def _showable(model: Model) -> Model:
 
 def source(shown: Model) -> str:
     """Return all code of a model as text, for one that cannot be read any better."""
-    found = {name: getattr(shown, name) for name in _texts(type(shown))}
-    return "\n".join(f"{name}: {text}" for name, text in found.items() if text)
+    texts = ((name, getattr(shown, name)) for name in _texts(type(shown)))
+    return "\n".join(f"{name}: {text}" for name, text in texts if text)
 
 
 def _texts(kind: type[Model]) -> list[str]:

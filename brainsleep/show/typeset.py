@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import SpecError
 from ..network.equations.settle import tidy
@@ -23,8 +22,7 @@ from .latex import expression, latex_unit, mathml, statements, symbol, value_tex
 __all__ = ["Block", "blocks", "latex_unit", "mathml", "parameters", "symbol", "value_text"]
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Some lines of a model that are carried out together.
 
     Parameters

@@ -141,7 +141,7 @@ def test_show_prints_the_final_equations_parameters_and_schedule(call):
     for text in (
         "dv/dt = (v_rest - v + r*i_syn)/tau_m : volt",
         "w = plasticity_gate_post*w + (1 - plasticity_gate_post)*w_before",
-        "tau_m = 30. ms",
+        "tau_m = 30 ms",
         "After every 35 s of wake comes a sleep of 10 % of that time, at most 10 s.",
         "rate*dt > 0 and rand() < rate*dt",
     ):

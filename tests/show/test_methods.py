@@ -16,8 +16,7 @@ from brainsleep.experiment.start import SavedWeights
 from brainsleep.files.load import load, load_module, shipped
 from brainsleep.network.models import Model, NeuronModel
 from brainsleep.show.latex import mathml
-from brainsleep.show.latex_text import WIDTH, escaped
-from brainsleep.show.methods import methods
+from brainsleep.show.methods import WIDTH, escaped, methods
 
 PARSER = MathTextParser("path")
 PROTOCOLS = [name for name in shipped("protocol") if find_spec("torch") or name != "sg"]
@@ -200,7 +199,7 @@ def test_command_prints_latex(show):
 def test_command_shows_a_model(show, tmp_path):
     code, out, _ = show("lif:LIF")
     assert code == 0 and out.startswith("NeuronModel lif\n")
-    assert "    dv/dt = (v_rest - v + r*i_syn)/tau_m : volt" in out and "tau_m = 30. ms" in out
+    assert "    dv/dt = (v_rest - v + r*i_syn)/tau_m : volt" in out and "tau_m = 30 ms" in out
     code, out, _ = show("massey2026:PAPER")
     assert code == 0 and "projection ee (e to e)" in out
     file = tmp_path / "mine.py"

@@ -19,12 +19,14 @@ from brainsleep.errors import StoreError
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.models.lif import ADAPTIVE_LIF
 from brainsleep.models.stdp import STDP_NEAREST
+from brainsleep.network.models import Model
 from brainsleep.results.store import Result, write_result
 from brainsleep.run.simulate import simulate
-from brainsleep.show import facts, report, stored_models
+from brainsleep.show import facts, report
 from brainsleep.show.definitions import definition
 from brainsleep.show.health import alarms, limits
 from brainsleep.show.pictures import OF_ONE
+from brainsleep.values.plain import outlined, plain
 
 needs_browser = pytest.mark.skipif(
     find_browser() is None, reason="needs a Chromium: apt-get install chromium"
@@ -147,7 +149,7 @@ def test_start_weights_of_another_run_are_shown(result):
     assert "run" not in starts["ie"]
     settings = dict(facts.settings(protocol.describe()).rows)
     assert settings["initial_weights.result"] == str(result.path)
-    assert settings["initial_weights.projections"] == "ee, ei"
+    assert settings["initial_weights.projections"] == "ee,ei"
     assert f"from run {result.info['run_id']}" in TINY.override(taken)._repr_html_()
 
 
@@ -359,7 +361,7 @@ def test_nothing_in_a_result_becomes_part_of_the_page(hostile, tmp_path):
 )
 def test_equations_are_read_but_never_evaluated(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    model = stored_models.model({"kind": "NeuronModel", "name": "m", "equations": code})
+    model = outlined(Model, {"kind": "NeuronModel", "name": "m", "equations": code})
     shown = model._repr_html_()
     assert is_harmless(re.sub("(?s)<style>.*?</style>", "", shown))
     assert "Brian2 source" in shown
@@ -385,11 +387,9 @@ def test_stored_quantities_are_read_without_evaluating(text, expected):
 
 
 def test_models_survive_being_described():
-    from brainsleep.values.plain import plain
-
     for model in (ADAPTIVE_LIF, STDP_NEAREST):
         there = json.loads(json.dumps(plain(model)))
-        assert stored_models.model(there)._repr_html_() == model._repr_html_()
+        assert outlined(Model, there)._repr_html_() == model._repr_html_()
 
 
 # -- errors --------------------------------------------------------------------------------------

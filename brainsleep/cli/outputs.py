@@ -1,4 +1,4 @@
-"""The commands ``brainsleep table`` and ``brainsleep statistics``."""
+"""The commands that write what is in results: ``report``, ``export``, ``table``, ``statistics``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,51 @@ from typing import Annotated
 
 import typer
 
-from .console import import_brian2, key_values, rich_table, stderr, stdout
+from .console import Result, key_values, rich_table, stderr, stdout
+
+
+def report(
+    source: Annotated[
+        Path, typer.Argument(metavar="RESULT|DIR", help="a result, or a folder of results")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE.html",
+            help="file to write; if not given RESULT.html beside the result, or DIR/report.html",
+        ),
+    ] = None,
+) -> None:
+    """Write one HTML page with all there is to see of a result, or of a folder of results.
+
+    The page has everything inside: alarms, figures, tables, equations, and the command that makes
+    the result again. It runs no script and fetches nothing, so it can be sent and kept as it is.
+    """
+    from ..show.report import report as write
+
+    print(write(source, out))
+
+
+def export(
+    result: Result,
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to",
+            metavar="FILE",
+            help="file to write: .csv or .parquet, a table; .nix, .h5 or .nwb, all there is",
+        ),
+    ],
+    what: Annotated[
+        str, typer.Option("--what", help="which table: weights, slots, statistics or spikes")
+    ] = "weights",
+) -> None:
+    """Write a result to a file for other programs."""
+    from ..export.export import export as write
+    from ..results.store import read_result
+
+    print(write(read_result(result), to, what))
 
 
 def table(
@@ -26,14 +70,13 @@ def table(
     """Write one row a run: settings, metrics, times and versions as columns."""
     from fnmatch import fnmatchcase
 
-    import_brian2()
     from ..results.table import tabulate, write
     from ..sweep.gridfile import read_grids
 
     rows = [row for source in grids or () for grid in read_grids(source) for row in grid.rows()]
     frame = tabulate(folder, rows if grids else None)
-    left_out = [c for c in frame if any(fnmatchcase(c, pattern) for pattern in drop or ())]
-    frame = frame.drop(columns=left_out)
+    kept = [c for c in frame if not any(fnmatchcase(c, pattern) for pattern in drop or ())]
+    frame = frame[kept]
     write(frame, out)
     stderr.print(f"{len(frame)} rows, {len(frame.columns)} columns")
     print(out)
@@ -64,9 +107,10 @@ def statistics(
             f"{100 * effect.sleep_fraction:.3g}",
             effect.n,
             f"{100 * effect.mean:.1f}",
-            f"{_signed(effect.difference)} {_between(effect.low, effect.high)}",
-            _signed(effect.g / 100),
-            " ".join(_signed(each) for each in effect.differences),
+            f"{_signed('{:+.1f}', effect.difference)} "
+            + _signed("({:+.1f} to {:+.1f})", effect.low, effect.high),
+            _finite("{:+.1f}", effect.g, otherwise=""),
+            " ".join(_signed("{:+.1f}", each) for each in effect.differences),
         )
         for effect in sleep_effects(frame, metric).itertuples()
     ]
@@ -74,25 +118,17 @@ def statistics(
     stdout.print(rich_table(columns, rows, title))
     fit = beta_regression(frame, metric)
     terms = (
-        (
-            t.term,
-            _known("{:+.3f}", t.estimate),
-            _known("{:+.3f} to {:+.3f}", t.low, t.high),
-            _known("{:.2g}", t.p),
-        )
+        (t.term, _finite("{:+.3f}", t.estimate), _finite("{:+.3f} to {:+.3f}", t.low, t.high),
+         _finite("{:.2g}", t.p))
         for t in fit.terms.itertuples()
-    )
+    )  # fmt: skip
     stdout.print(rich_table(("term", "log odds", "95 % interval", "p"), terms, fit.formula))
     stdout.print(fit.note, markup=False)
 
 
-def _known(layout: str, *values: float) -> str:
-    return layout.format(*values) if all(map(math.isfinite, values)) else "-"
+def _finite(layout: str, *values: float, otherwise: str = "-") -> str:
+    return layout.format(*values) if all(map(math.isfinite, values)) else otherwise
 
 
-def _signed(value: float) -> str:
-    return f"{100 * value:+.1f}" if math.isfinite(value) else ""
-
-
-def _between(low: float, high: float) -> str:
-    return f"({_signed(low)} to {_signed(high)})" if math.isfinite(low) else ""
+def _signed(layout: str, *shares: float) -> str:
+    return _finite(layout, *(100 * share for share in shares), otherwise="")
