@@ -135,8 +135,8 @@ class NotFiniteError(SimulationError):
         self.values, self.where, self.count, self.advice = values, where, count, advice
 
 
-class BatchError(BrainsleepError):
-    """Some runs of a batch failed; the others are stored.
+class ReplicaError(BrainsleepError):
+    """Some replicas failed; the others are stored.
 
     Parameters
     ----------

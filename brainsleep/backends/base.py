@@ -22,8 +22,7 @@ from typing import Any, ClassVar
 from ..errors import BackendError, BrainsleepError, MissingExtraError, explain, nearest
 from ..network.layers import SurrogateNetwork
 from ..network.spec import Network, NetworkSpec
-from ..run.request import Answer
-from ..run.segment import Capacity, Segment, check_segment
+from ..run.segment import Answer, Capacity, Segment, check_segment
 from ..run.state import State
 from .cpp.build import find_compiler
 

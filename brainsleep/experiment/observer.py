@@ -16,8 +16,7 @@ from brian2 import Quantity, second
 
 if TYPE_CHECKING:
     from ..run.observers.recorder import Recorder
-    from ..run.request import Steps
-    from ..run.segment import Capacity
+    from ..run.segment import Capacity, Requests
     from ..run.state import State
     from .protocol import Protocol
     from .slots import SlotTable
@@ -186,7 +185,7 @@ class Observer:
         """Return whether it looks now; by default where that was `planned`, before its `slots`."""
         return planned
 
-    def look(self, view: View) -> Found | Steps[Found]:
+    def look(self, view: View) -> Found | Requests[Found]:
         """Look at a run.
 
         Returns

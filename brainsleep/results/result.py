@@ -171,9 +171,9 @@ class Result(Displayed):
     @property
     def data(self) -> UsedData:
         """The data set."""
-        found = self.info["data"]
-        more = (str(found.get(name) or "") for name in UsedData._fields[1:])
-        return UsedData(found["name"], *more)
+        stored = self.info["data"]
+        more = (str(stored.get(name) or "") for name in UsedData._fields[1:])
+        return UsedData(stored["name"], *more)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -239,9 +239,9 @@ class Result(Displayed):
     @property
     def dt(self) -> Quantity:
         """Time step."""
-        found = self.stored_protocol.network.dt
-        check_time(found, f"result {self.path}: network.dt", StoreError)
-        return found
+        dt = self.stored_protocol.network.dt
+        check_time(dt, f"result {self.path}: network.dt", StoreError)
+        return dt
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -277,9 +277,8 @@ class Result(Displayed):
         window = self.stored_protocol.record.raster
         if not window or window[0] >= len(self.slot_times) - 1:
             return {}
-        dt = float(self.dt)
-        both = self._read("spikes/")
-        return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in both.items()}
+        dt, spikes = float(self.dt), self._read("spikes/")
+        return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in spikes.items()}
 
     @property
     def weights(self) -> dict[str, Weights]:
@@ -287,14 +286,14 @@ class Result(Displayed):
         slots, times = self.slots, self.slot_times
         n_train = int(np.sum(slots["stage"] == "train"))
         snapshots, synapses = self._read("snapshots/"), self._read("synapses/")
-        found = {}
+        weights = {}
         for p in self.stored_protocol.network.projections:
             keys = [key.rpartition("/") for key in snapshots]
             at = {name: n_train for name, _, projection in keys if projection == p.name}
             at |= {name: int(name[5:]) for name in at if name.startswith("slot_")}
             at |= {"initial": 0}
             names = sorted(at, key=lambda name: (at[name], name != "initial"))
-            found[p.name] = Weights(
+            weights[p.name] = Weights(
                 p.source,
                 p.target,
                 int(getattr(p, "sign", 1)),
@@ -303,7 +302,7 @@ class Result(Displayed):
                 synapses[p.name],
                 np.array([snapshots[f"{name}/{p.name}"] for name in names]),
             )
-        return found
+        return weights
 
     @property
     def weight_statistics(self) -> list[str]:
@@ -323,14 +322,14 @@ class Result(Displayed):
     def _read(self, start: str) -> dict[str, np.ndarray]:
         """Read the arrays whose names begin so, by the rest of their names."""
         try:
-            found = read_npz(self.path / "arrays.npz", start)
+            arrays = read_npz(self.path / "arrays.npz", start)
         except MemoryError:  # what the file can hold does not fit here
             raise
         except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
             raise StoreError(
                 f"result {self.path}: cannot read arrays.npz; run it again with --force"
             ) from error
-        named = _Arrays({name.removeprefix(start): array for name, array in found.items()})
+        named = _Arrays({name.removeprefix(start): array for name, array in arrays.items()})
         named.start = start
         return named
 

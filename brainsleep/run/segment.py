@@ -7,7 +7,8 @@ closed gate costs nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..errors import BackendError, ScheduleError, SimulationError, explain, near
 from ..experiment.schedule import KINDS
 from ..experiment.slots import SlotTable
 from ..network.spec import Network, NetworkSpec
+from .state import State
 
 
 @dataclass(frozen=True)
@@ -96,24 +98,12 @@ class Segment:
             raise ScheduleError(
                 explain("segment: steps", self.steps, "at least one slot of at least one step")
             )
-        columns = {
-            "stimulus": self.stimulus,
-            "onset": self.onset,
-            "phase": self.phase,
-            "raster": self.raster,
-            **self.gates,
-        }
-        if self.above is not None:
-            columns["above"] = self.above
+        names = ("stimulus", "onset", "phase", "raster", "above")
+        columns = {name: getattr(self, name) for name in names} | self.gates
         for name, column in columns.items():
-            if np.shape(column)[:1] != steps.shape:
-                raise ScheduleError(
-                    explain(
-                        f"segment: {name}",
-                        f"shape {np.shape(column)}",
-                        f"{len(steps)} rows, one a slot",
-                    )
-                )
+            if column is not None and np.shape(column)[:1] != steps.shape:
+                got, allowed = f"shape {np.shape(column)}", f"{len(steps)} rows, one a slot"
+                raise ScheduleError(explain(f"segment: {name}", got, allowed))
         if np.ndim(self.stimulus) != 2 or not np.all(np.isfinite(self.stimulus)):
             raise ScheduleError("segment: stimulus: expected finite rates (n_slots, n_inputs)")
         for name, gate in self.gates.items():
@@ -158,13 +148,12 @@ class Segment:
     def part(self, first: int, last: int) -> Segment:
         """Return slots `first` to `last` (exclusive) as a segment of their own."""
         cut = slice(first, last)
-        return Segment(
-            self.steps[cut],
-            self.stimulus[cut],
-            {k: v[cut] for k, v in self.gates.items()},
-            self.onset[cut],
-            self.phase[cut],
-            self.raster[cut],
+        names = ("steps", "stimulus", "onset", "phase", "raster")
+        return replace(
+            self,
+            **{name: getattr(self, name)[cut] for name in names},
+            gates={name: gate[cut] for name, gate in self.gates.items()},
+            batch=None,
             above=None if self.above is None else self.above[cut],
             start=self.start + int(self.starts[first]),
         )
@@ -176,20 +165,9 @@ class Segment:
     def update_times(self, gate: str, period: int) -> tuple[np.ndarray, np.ndarray]:
         """Spread the updates of a weight process over the slots where its gate is open.
 
-        Parameters
-        ----------
-        gate : str
-            Name of the gate.
-        period : int
-            Longest time between updates in steps.
-
-        Returns
-        -------
-        times : ndarray of int
-            Steps at which updates happen, each standing for the time up to the next.
-        interval : ndarray, shape (n_slots,)
-            The time one update stands for, in steps. Updates times interval is exactly the
-            duration of the slot.
+        They are `period` steps apart at most. Returns the steps at which they happen, and, shape
+        (n_slots,), the time that each stands for, in steps: updates times interval is exactly the
+        duration of the slot.
         """
         is_open = self.gates[gate] > 0
         counts = np.where(is_open, -(-self.steps // period), 0)
@@ -235,32 +213,30 @@ class Recording:
     spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a run asks a backend for, again and again: the arguments of ``advance``."""
+
+    state: State
+    segment: Segment
+    seed: int
+
+
+#: State at the end of a segment, and what was recorded in it.
+type Answer = tuple[State, Recording]
+
+#: A run, or a part of it, as a generator: it yields each request, is sent the answer, and comes to
+#: a value `T`. So whoever drives it can collect what many runs ask for.
+type Requests[T] = Generator[Request, Answer, T]
+
+
 def timing(
     spec: NetworkSpec, capacity: Capacity, segment: Segment
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Turn the gates of `segment` into event times and values a slot.
+    """Turn the gates of `segment` into event times in s by clock, and values a slot by TimedArray.
 
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    capacity : Capacity
-        Largest segment it was compiled for.
-    segment : Segment
-        What is to be run.
-
-    Returns
-    -------
-    times : dict of str to ndarray
-        Event times in s by event clock: ``slot``, ``raster``, one an activity, an onset and an
-        update clock a weight process, and one a hook.
-    values : dict of str to ndarray
-        Values a slot by TimedArray.
-
-    Raises
-    ------
-    ScheduleError
-        If the segment is larger than the capacity.
+    Clocks are those of `events`, ``raster``, one an activity and one a hook. A segment larger than
+    `capacity`, that of the compiled network, is a `ScheduleError`.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
@@ -276,19 +252,9 @@ def timing(
 def events(
     spec: NetworkSpec, capacity: Capacity, segment: Segment
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return what of `timing` is rare, in steps: slots, and when weight processes do something.
+    """Return what of `timing` is rare, in steps: ``slot``, an onset and an update clock a process.
 
-    Returns
-    -------
-    steps : dict of str to ndarray of int
-        ``slot``, and an onset and an update clock a weight process.
-    values : dict of str to ndarray
-        Values a slot by TimedArray.
-
-    Raises
-    ------
-    ScheduleError
-        As `timing`.
+    The values a slot are those of `timing`, and so is the error.
     """
     total = int(segment.starts[-1])
     if len(segment) > capacity.slots or total > capacity.steps:
@@ -300,19 +266,13 @@ def events(
     values = {"stimulus_by_slot": segment.stimulus}
     for gate in spec.gates:
         values[f"{gate}_gate_by_slot"] = segment.gates[gate]
-    for name, period in _periods(spec).items():
+    processes = {process.name: process for _, process in spec.weight_processes()}
+    for name, process in processes.items():  # one gate and one period, whatever it acts on
+        period = max(1, round(float(process.period / spec.dt)))
         steps[f"{name}_onset"] = segment.onset_times(name)
         steps[f"{name}_update"], interval = segment.update_times(name, period)
         values[f"{name}_interval_by_slot"] = interval * float(spec.dt)
     return steps, values
-
-
-def _periods(spec: NetworkSpec) -> dict[str, int]:
-    """Return the period of every weight process in steps."""
-    processes = {process.name: process for _, process in spec.weight_processes()}
-    return {  # one gate and one period, however many projections
-        name: max(1, round(float(process.period / spec.dt))) for name, process in processes.items()
-    }
 
 
 def check_complete(steps: int, segment: Segment) -> None:
@@ -334,11 +294,9 @@ def check_segment(spec: Network, segment: Segment) -> None:
             fix = f"population '{spec.input}' has {n_inputs} neurons"
             allowed = f"({rows}, {n_inputs})"
             raise BackendError(explain(f"segment: {name}", stimulus.shape, allowed, fix))
-    missing = set(spec.gates) ^ set(segment.gates)
-    if missing:
-        raise BackendError(
-            explain("segment: gates", sorted(segment.gates), f"exactly {sorted(spec.gates)}")
-        )
+    if set(spec.gates) != set(segment.gates):
+        allowed = f"exactly {sorted(spec.gates)}"
+        raise BackendError(explain("segment: gates", sorted(segment.gates), allowed))
     if spec.batch_size:
         _check_learning(spec, segment)
     elif segment.batch is not None:

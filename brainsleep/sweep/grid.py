@@ -25,8 +25,8 @@ from ..errors import BrainsleepError, Details, SweepError, explain, nearest
 from ..experiment.protocol import Protocol, load_protocol, run_id
 from ..files.load import load_module
 from ..files.userfiles import reading_once
-from ..run.batch import structure
 from ..run.compare import Condition, value_at
+from ..run.replicas import structure
 from ..values.fields import specification
 from ..values.frozen import Frozen
 from ..values.functions import described, unlike
@@ -90,10 +90,7 @@ class Row:
     def command(self, out: str) -> str:
         """Return the command line that does this run, and nothing if it is done already.
 
-        Raises
-        ------
-        SweepError
-            If a setting is an object without a name, or the row has a reference.
+        `SweepError` if a setting is an object without a name, or the row has a reference.
         """
         if self.reference is not None:
             raise SweepError(
@@ -206,37 +203,35 @@ class Grid:
         n_rows *= math.prod(len(values) for values in self.over.values())
         if n_rows > MAX_ROWS:
             raise SweepError(explain(f"grid {self.name}: rows", n_rows, f"at most {MAX_ROWS}"))
-        made: dict[tuple, tuple[Protocol, dict]] = {}
-        rows: dict[tuple, Row] = {}
-        combinations = list(itertools.product(*self.over.values()))
         for condition in conditions:
             if both := sorted(set(condition.changes) & set(self.over)):
                 raise SweepError(
                     f"grid {self.name}: condition '{condition.name}' sets {both[0]}, which the "
                     "grid varies; leave one of them out"
                 )
-        for seed, values, condition in itertools.product(seeds, combinations, conditions):
+        variants = []
+        for values, condition in itertools.product(
+            itertools.product(*self.over.values()), conditions
+        ):
             varied = dict(zip(self.over, values, strict=True))
             settings = {key: as_text(value, key) for key, value in varied.items()}
-            place = (*settings.values(), condition.name)
-            if place not in made:
-                changes = {**self.changes, **varied, **condition.changes}
-                made[place] = base.override(changes), changes
-            reference = None
+            changes = {**self.changes, **varied, **condition.changes}
+            variants.append((settings, condition, changes, base.override(changes)))
+        rows: dict[tuple, Row] = {}
+        for seed, (settings, condition, changes, protocol) in itertools.product(seeds, variants):
+            place, reference = (seed, *settings.values()), None
             if condition.match_rate:
-                reference = rows.get((seed, *settings.values(), condition.match_rate))
+                reference = rows.get((*place, condition.match_rate))
                 if reference is None:
                     raise SweepError(
                         f"grid {self.name}: condition '{condition.name}' is matched to the rate of "
                         f"'{condition.match_rate}', which is not a condition before it"
                     )
-            protocol, changes = made[place]
-            if reference:
                 value_at(protocol, condition.scale)
-            shown = [condition.name, *(f"{key}={text}" for key, text in settings.items())]
-            rows[(seed, *place)] = Row(
+            shown = ", ".join(f"{key}={text}" for key, text in settings.items())
+            rows[(*place, condition.name)] = Row(
                 grid=self.name,
-                condition=condition.name if conditions != _NONE else ", ".join(shown[1:]),
+                condition=shown if conditions == _NONE else condition.name,
                 settings=settings,
                 seed=seed,
                 backend=self.backend or default_backend(protocol.network),
@@ -253,26 +248,23 @@ class Grid:
         """Return the conditions with names looked up in the protocol's file."""
         if not self.conditions:
             return _NONE
-        known: dict[str, Condition] = {}
+        defined: dict[str, Condition] = {}
         if source:
             module = load_module(source.partition(":")[0], "protocol")
-            known = {c.name: c for c in getattr(module, "CONDITIONS", ())}
-        if self.conditions == "all":
-            if not known:
-                raise SweepError(f"grid {self.name}: its protocol's file defines no CONDITIONS")
-            return tuple(known.values())
-        found = []
-        for each in self.conditions:
-            if isinstance(each, str) and each not in known:
+            defined = {c.name: c for c in getattr(module, "CONDITIONS", ())}
+        if self.conditions == "all" and not defined:
+            raise SweepError(f"grid {self.name}: its protocol's file defines no CONDITIONS")
+        chosen = []
+        for each in defined if self.conditions == "all" else self.conditions:
+            if isinstance(each, str) and each not in defined:
                 raise SweepError(
                     f"grid {self.name}: no condition '{each}' in the protocol's file; "
-                    f"{nearest(each, known)}"
+                    f"{nearest(each, defined)}"
                 )
-            found.append(known[each] if isinstance(each, str) else each)
-        names = [each.name for each in found]
-        if len(set(names)) < len(names):
+            chosen.append(defined[each] if isinstance(each, str) else each)
+        if len({each.name for each in chosen}) < len(chosen):
             raise SweepError(f"grid {self.name}: two conditions have the same name")
-        return tuple(found)
+        return tuple(chosen)
 
 
 #: A grid without conditions: one that changes nothing.
@@ -282,12 +274,7 @@ _NONE = (Condition(name=""),)
 def addressed(rows: Iterable[Row]) -> list[Row]:
     """Give every row its address; every data set is read once.
 
-    Raises
-    ------
-    DataError
-        If a data set cannot be read.
-    SweepError
-        If a hook holds something that its address cannot say.
+    `DataError` if one cannot be, `SweepError` if a hook holds something that no address can say.
     """
     opened: dict[Any, Any] = {}
     done: dict[int, Row] = {}
@@ -295,44 +282,29 @@ def addressed(rows: Iterable[Row]) -> list[Row]:
     def address(row: Row) -> Row:
         if id(row) in done:
             return done[id(row)]
-        _check_hooks(row)
+        for name, hook in row.protocol.hooks.items():
+            if kinds := unlike(described(hook)):
+                allowed = "numbers, text, arrays, functions and modules, which tell runs apart"
+                fix = "make it within the hook, or use simulate"
+                where = f"grid {row.grid}: what hook {name} holds"
+                raise SweepError(explain(where, f"a {kinds[0]}", allowed, fix))
         backend, material = backend_identity(row.backend), row.protocol.open(opened)
-        found = run_id(row.protocol, row.seed, backend, material.fingerprint)
+        own = run_id(row.protocol, row.seed, backend, material.fingerprint)
         reference = row.reference and address(row.reference)
         if reference:
-            text = f"{found} {reference.run_id} {row.scale}"
-            found = hashlib.sha256(text.encode()).hexdigest()[:16]
-        done[id(row)] = dataclasses.replace(row, run_id=found, reference=reference)
+            text = f"{own} {reference.run_id} {row.scale}"
+            own = hashlib.sha256(text.encode()).hexdigest()[:16]
+        done[id(row)] = dataclasses.replace(row, run_id=own, reference=reference)
         return done[id(row)]
 
     return [address(row) for row in rows]
 
 
-def _check_hooks(row: Row) -> None:
-    for name, hook in row.protocol.hooks.items():
-        if found := unlike(described(hook)):
-            allowed = "numbers, text, arrays, functions and modules, which tell runs apart"
-            fix = "make it within the hook, or use simulate"
-            raise SweepError(
-                explain(f"grid {row.grid}: what hook {name} holds", f"a {found[0]}", allowed, fix)
-            )
-
-
 def grouped(rows: Iterable[Row], size: int) -> list[list[Row]]:
-    """Put rows that can go through a backend together into groups of at most `size`.
+    """Put rows that can go through a backend together into groups of at most `size`, in order.
 
-    Parameters
-    ----------
-    rows : iterable of Row
-        In any order; it is kept.
-    size : int
-        How many at most.
-
-    Returns
-    -------
-    list of list of Row
-        Rows of a group have one backend, and networks that differ in parameter values only.
-        Rows with Python hooks are by themselves.
+    Rows of a group have one backend, and networks that differ in parameter values only. Rows with
+    Python hooks are by themselves.
     """
     if size == 1:
         return [[row] for row in rows]
@@ -355,13 +327,7 @@ def grouped(rows: Iterable[Row], size: int) -> list[list[Row]]:
 
 
 def as_text(value: Any, key: str) -> str:
-    """Return a value as ``--set`` reads it.
-
-    Raises
-    ------
-    SweepError
-        If it is an object, such as a plasticity rule, that has no such text.
-    """
+    """Return a value as ``--set`` reads it; `SweepError` for one without such a text, as a rule."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -370,6 +336,5 @@ def as_text(value: Any, key: str) -> str:
         return "(" + ",".join(as_text(part, key) for part in value) + ")"
     if isinstance(value, str | int | float | Quantity):
         return str(plain(value))
-    raise SweepError(
-        explain(f"grid: {key}", f"a {type(value).__name__}", "a number, text or FILE.py:NAME")
-    )
+    got, allowed = f"a {type(value).__name__}", "a number, text or FILE.py:NAME"
+    raise SweepError(explain(f"grid: {key}", got, allowed))

@@ -40,26 +40,23 @@ def read_grids(source: str) -> list[Grid]:
     return [Grid(name=Path(source.partition(":")[0]).stem, protocol=source)]
 
 
-#: Keys of a grid in a file, by what they may hold.
+#: Keys of a grid in a file, and of a condition, by what they may hold.
 _KEYS: dict[str, tuple[type, ...]] = {
-    "name": (str,),
-    "protocol": (str,),
-    "model": (str,),
+    **dict.fromkeys(("name", "protocol", "model", "backend"), (str,)),
     "seeds": (int, list),
-    "backend": (str,),
     "conditions": (str, list),
-    "set": (dict,),
-    "over": (dict,),
+    **dict.fromkeys(("set", "over"), (dict,)),
 }
+_CONDITION = {"name": str, "set": dict, "match_rate": str, "scale": str}
 
 
 def _read_toml(path: Path) -> list[Grid]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise SweepError(f"grid {path}: cannot be read ({one_line(error)})") from error
-    tables = found.get("grid", [found])
-    if "grid" in found and (len(found) > 1 or not isinstance(tables, list) or not tables):
+    tables = content.get("grid", [content])
+    if "grid" in content and (len(content) > 1 or not isinstance(tables, list) or not tables):
         raise SweepError(f"grid {path}: with [[grid]] tables, nothing may stand outside of them")
     grids = [_grid(table, f"grid {path}", path.stem) for table in tables]
     names = [grid.name for grid in grids]
@@ -75,59 +72,39 @@ def _grid(table: Any, where: str, name: str) -> Grid:
     for key, value in table.items():
         if key not in _KEYS:
             raise SweepError(f"{where}: unknown key '{key}'; {nearest(key, _KEYS)}")
-        kinds = _KEYS[key]
-        if not isinstance(value, kinds) or isinstance(value, bool):
+        if not isinstance(value, _KEYS[key]) or isinstance(value, bool):
             names = {str: "text", int: "a number", list: "a list", dict: "a table"}
-            allowed = " or ".join(names[kind] for kind in kinds)
+            allowed = " or ".join(names[kind] for kind in _KEYS[key])
             raise SweepError(explain(f"{where}: {key}", repr(value), allowed))
     if "protocol" not in table:
         raise SweepError(f'{where}: names no protocol; write protocol = "demo" at its top')
-    conditions = table.get("conditions", ())
-    if isinstance(conditions, str) and conditions != "all":
+    changes, over = flat(table.pop("set", {})), flat(table.pop("over", {}))
+    conditions = table.pop("conditions", [])
+    if isinstance(conditions, list):
+        conditions = [_condition(condition, where) for condition in conditions]
+    elif conditions != "all":
         raise SweepError(explain(f"{where}: conditions", repr(conditions), '"all" or a list'))
-    return Grid(
-        name=table.get("name", name),
-        protocol=table["protocol"],
-        model=table.get("model", ""),
-        changes=flat(table.get("set", {})),
-        over=flat(table.get("over", {})),
-        conditions="all" if conditions == "all" else [_condition(c, where) for c in conditions],
-        seeds=table.get("seeds", 1),
-        backend=table.get("backend"),
-    )
+    return Grid(**{"name": name, **table}, changes=changes, over=over, conditions=conditions)
 
 
 def _condition(value: Any, where: str) -> Condition | str:
     """Read a condition: a name, or a table with ``name``, ``set``, ``match_rate``, ``scale``."""
     if isinstance(value, str):
         return value
-    allowed = {"name": str, "set": dict, "match_rate": str, "scale": str}
     good = isinstance(value, dict) and "name" in value
-    if not good or not all(isinstance(v, allowed.get(k, ())) for k, v in value.items()):
-        raise SweepError(
-            explain(
-                f"{where}: condition",
-                repr(value),
-                "a name, or a table of name, set, match_rate, scale",
-            )
-        )
+    if not good or not all(isinstance(v, _CONDITION.get(k, ())) for k, v in value.items()):
+        allowed = f"a name, or a table of {', '.join(_CONDITION)}"
+        raise SweepError(explain(f"{where}: condition", repr(value), allowed))
     try:
-        return Condition(
-            name=value["name"],
-            changes=flat(value.get("set", {})),
-            match_rate=value.get("match_rate", ""),
-            scale=value.get("scale", ""),
-        )
+        return Condition(changes=flat(value.pop("set", {})), **value)
     except ProtocolError as error:
         raise SweepError(f"{where}: {error}") from error
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Turn nested tables into dotted keys, as TOML nests ``a.b = 1`` if the key is not quoted."""
-    found: dict[str, Any] = {}
+    dotted: dict[str, Any] = {}
     for key, value in table.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
+        nested = isinstance(value, Mapping)
+        dotted |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return dotted

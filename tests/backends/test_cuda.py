@@ -53,8 +53,8 @@ from brainsleep.network.spec import (
     SpontaneousActivity,
     SynapseModel,
 )
-from brainsleep.run.batch import _UnderWay
 from brainsleep.run.loop import Run
+from brainsleep.run.replicas import prepare
 from brainsleep.run.segment import Capacity
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state, stream
@@ -257,7 +257,7 @@ def test_a_sleep_that_ends_early_is_one_segment(monkeypatch, tmp_path):
     }
     protocol = TINY.override(changes)
     program, asked = emulated(protocol.network), []
-    monkeypatch.setattr("brainsleep.run.batch.make_backend", lambda *_, **__: program)
+    monkeypatch.setattr("brainsleep.run.replicas.make_backend", lambda *_, **__: program)
     advance = program.advance_batch
     monkeypatch.setattr(
         program, "advance_batch", lambda *given: (asked.append(given[1]), advance(*given))[1]
@@ -478,11 +478,11 @@ program.advance(initial_state(network, 7), make_segment(network, np.zeros((1, 1)
     assert not folder.exists()
 
 
-def test_runs_of_a_batch_keep_rooms_of_their_own(monkeypatch, tmp_path):
+def test_replicas_keep_rooms_of_their_own(monkeypatch, tmp_path):
     """Another run's long slot changes neither the segments of a run nor its numbers."""
     room = cuda_backend.CudaBackend.room
     monkeypatch.setattr(
-        "brainsleep.run.batch.make_backend",
+        "brainsleep.run.replicas.make_backend",
         lambda *_, capacity, **__: SimpleNamespace(room=room, capacity=capacity, watches=True),
     )
     material = TINY.open({})
@@ -493,7 +493,7 @@ def test_runs_of_a_batch_keep_rooms_of_their_own(monkeypatch, tmp_path):
         )
         for duration in ("50*ms", "1500*second")
     ]
-    _UnderWay(runs, "cuda", fresh=False)
+    prepare(runs, "cuda", fresh=False)
     assert [run.capacity for run in runs] == [room, Capacity(room.slots, 1_500_000)]
 
 

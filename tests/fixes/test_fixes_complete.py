@@ -82,7 +82,7 @@ NOT_CARRIED_OUT = {
     "free some space": "takes a full disk",
     "it cannot be set aside ({}): remove {}": "takes a folder of another user",
     "make the network, data or recording smaller": "takes all memory of the machine",
-    "take fewer replicas at a time (--batch)": "takes all memory of a GPU",
+    "take fewer replicas at a time (--replicas)": "takes all memory of a GPU",
     "check the equations, or try --backend cpp": "takes code that only nvcc refuses",
     "use another toolkit for other GPUs": "takes another CUDA toolkit",
     "its data or its version of brainsleep differ: update the worker": "takes another machine",

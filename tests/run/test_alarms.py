@@ -237,7 +237,7 @@ def test_a_resumed_run_has_the_same_alarms(loud, tmp_path, monkeypatch, caplog, 
 
 def test_runs_of_a_batch_have_their_own_alarms(loud, stopped, tmp_path):
     first, second_, third = simulate(
-        [LOUD, SHORT, STOPPING], seed=[1, 2, 1], backend="numpy", out=tmp_path, batch=True
+        [LOUD, SHORT, STOPPING], seeds=[1, 2, 1], backend="numpy", out=tmp_path
     )
     assert first.alarms == loud.alarms and first.metrics == loud.metrics
     assert second_.alarms == []

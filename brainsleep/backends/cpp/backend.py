@@ -11,8 +11,8 @@ import numpy as np
 
 from ...errors import BrainsleepError
 from ...network.spec import NetworkSpec
-from ...run.request import Answer
 from ...run.segment import (
+    Answer,
     Capacity,
     Recording,
     Segment,

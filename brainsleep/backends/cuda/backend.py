@@ -15,8 +15,7 @@ import numpy as np
 
 from ...errors import BackendError, BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
-from ...run.request import Answer
-from ...run.segment import Capacity, Recording, Segment, counts_of_slots, events
+from ...run.segment import Answer, Capacity, Recording, Segment, counts_of_slots, events
 from ...run.state import State, finished_arrays
 from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
@@ -283,7 +282,7 @@ class _Process(Process):
     def _error(self, code: int) -> SimulationError:
         error = super()._error(code)
         if "out of memory" in str(error):
-            return SimulationError(f"{error}; take fewer replicas at a time (--batch)")
+            return SimulationError(f"{error}; take fewer replicas at a time (--replicas)")
         return error
 
     def run(

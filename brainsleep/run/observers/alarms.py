@@ -93,11 +93,8 @@ class Watch:
         self._of_test: set[tuple[str, str]] = set()  # there is nothing left that they could end
         self._dt = float(network.dt)
         self._plastic = [p.name for p in plastic(network)]
-        self._neurons = {
-            p.name: _Neurons(p.size)
-            for p in network.populations
-            if p.spikes and p.name != network.input
-        }
+        own = [p for p in network.populations if p.spikes and p.name != network.input]
+        self._neurons = {p.name: _Neurons(p.size) for p in own}
         self._seen: dict[tuple[str, str], Alarm] = {}
         self._position, self._seconds = 0, 0.0
 
@@ -113,13 +110,7 @@ class Watch:
         return next((each for each in seen if each.kind in self.limits.stop_on), None)
 
     def look(self, recorder: Recorder, last: int) -> list[Alarm]:
-        """Go on through what was recorded up to slot `last` (exclusive).
-
-        Returns
-        -------
-        list of Alarm
-            Those that begin.
-        """
+        """Go on through what was recorded up to slot `last` (exclusive); return new alarms."""
         before = len(self._seen)
         for slot in range(self._position, last):
             self._weigh(recorder, slot)
@@ -162,8 +153,8 @@ class Watch:
         limit, quiet = float(self.limits.silence), neurons.silent_s
         neurons.silent_s = 0.0 if spikes else quiet + seconds
         if neurons.silent_s > limit * (1 - 1e-9):
-            text = f"no spike in {name} for {neurons.silent_s:.4g} s awake, until {end:.6g} s"
-            text += f" (limit {limit:g} s)"
+            what = f"no spike in {name} for {neurons.silent_s:.4g} s awake"
+            text = f"{what}, until {end:.6g} s (limit {limit:g} s)"
             self._begin("silence", name, end, neurons.silent_s, limit, text)
         else:
             self._end("silence", name, begin)
@@ -199,7 +190,7 @@ class Watch:
 
     def report(self) -> dict[str, Any]:
         """Return what ``result.json`` says: ``alarms``, and ``stopped`` if one ended the run."""
-        found: dict[str, Any] = {"alarms": [asdict(alarm) for alarm in self.alarms]}
+        report: dict[str, Any] = {"alarms": [asdict(alarm) for alarm in self.alarms]}
         if self.stopped is not None:
-            found["stopped"] = {**asdict(self.stopped), "at_s": self._seconds}
-        return found
+            report["stopped"] = {**asdict(self.stopped), "at_s": self._seconds}
+        return report

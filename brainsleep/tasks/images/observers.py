@@ -20,7 +20,7 @@ from ...experiment.observer import Looks, Metric, Observer, Seen, View
 from ...experiment.record import Record
 from ...experiment.slots import Order, SlotTable
 from ...run.observers.weights import defined
-from ...run.request import Steps
+from ...run.segment import Requests
 from ...run.state import stream
 from .datasets import Split
 from .measure import (
@@ -84,7 +84,7 @@ class SleepProbe(_OfImages):
             for slot, over in zip(pair, (False, True), strict=True)
         }
 
-    def look(self, view: View) -> Steps[dict[str, np.ndarray]]:
+    def look(self, view: View) -> Requests[dict[str, np.ndarray]]:
         """Show test images; return the values of `REPRESENTATION`, and how similar classes are."""
         images = self.parts.test.images[: self._record.probe_images]
         labels = self.parts.test.labels[: len(images)]
@@ -158,7 +158,7 @@ class TaskProbe(_OfImages):
             return ()
         return (1 + np.flatnonzero(np.diff(table.task[: table.trained]))).tolist()
 
-    def look(self, view: View) -> Steps[dict[str, np.ndarray]]:
+    def look(self, view: View) -> Requests[dict[str, np.ndarray]]:
         """Return ``fit/POPULATION`` and ``test/POPULATION``: spike counts of held-out images."""
         found: dict[str, np.ndarray] = {}
         for name, part in (("fit", self.parts.readout), ("test", self.parts.test)):
@@ -231,12 +231,12 @@ class Validation(_OfImages):
         """Return whether an epoch that was run, not left out, has just ended."""
         return planned and bool(view.recorder.ran[self._last[view.slot]])
 
-    def look(self, view: View) -> Steps[dict[str, np.ndarray]]:
+    def look(self, view: View) -> Requests[dict[str, np.ndarray]]:
         """Return the accuracy of the readout, or of the output neurons."""
         accuracy = yield from self._accuracy(view)
         return {"accuracy": np.array(accuracy)}
 
-    def _accuracy(self, view: View) -> Steps[float]:
+    def _accuracy(self, view: View) -> Requests[float]:
         protocol, parts, readout = view.protocol, self.parts, self.task.readout
         labels, whole = parts.validation.labels, replace(readout, score_last=0)
         _, schedule = images_of(protocol)
