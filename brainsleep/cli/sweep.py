@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import math
 import signal
 import time
 from collections import Counter
@@ -159,25 +158,13 @@ def sweep(
 def _print_commands(rows: Sequence[Any], out: str, *, as_json: bool) -> None:
     """Print what does each row, once for rows that are the same run."""
     from ..sweep.grid import addressed
+    from ..sweep.ledger import described
 
-    different = {row.run_id: row for row in addressed(rows)}
-    if not as_json:
-        for row in different.values():
-            print(row.command(out))
-        return
-    described = [
-        {
-            "run_id": address,
-            "grid": row.grid,
-            "condition": row.condition,
-            "data": row.protocol.source,
-            "seed": row.seed,
-            "settings": dict(row.settings),
-            "command": row.command(out),
-        }
-        for address, row in different.items()
-    ]
-    print(json.dumps(described, indent=1))
+    listed = []
+    for row in {row.run_id: row for row in addressed(rows)}.values():
+        entry, names = described(row), ("run_id", "grid", "condition", "data", "seed", "settings")
+        listed.append({name: entry[name] for name in names} | {"command": row.command(out)})
+    print(json.dumps(listed, indent=1) if as_json else "\n".join(row["command"] for row in listed))
 
 
 def _grids(
@@ -240,11 +227,7 @@ def _print_status(folder: Path) -> int:
 @contextlib.contextmanager
 def _interrupted_by(number: signal.Signals) -> Iterator[None]:
     """Take a signal, such as a queue's before it kills, as Ctrl-C."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
+    before = signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
@@ -256,28 +239,27 @@ def _interrupted_by(number: signal.Signals) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _watching(label: Any) -> Iterator[Any]:
-    """Give a function that shows the progress of a sweep: a live table, or lines of a log."""
-    if not stderr.is_terminal:
-        yield _Lines()
+    """Give a function that shows the progress of a sweep: a live table, or lines of a log.
+
+    Lines come not more often than every `_LINE_EVERY` seconds.
+    """
+    if stderr.is_terminal:
+        from rich.live import Live
+
+        with Live(console=stderr, refresh_per_second=4) as live:
+            yield lambda state: live.update(_picture(state, label))
         return
-    from rich.live import Live
+    last, shown = 0.0, ""
 
-    with Live(console=stderr, refresh_per_second=4) as live:
-        yield lambda state: live.update(_picture(state, label))
-
-
-class _Lines:
-    """Progress as lines, not more often than every `_LINE_EVERY` seconds."""
-
-    def __init__(self) -> None:
-        self.last, self.shown = 0.0, ""
-
-    def __call__(self, state: Progress) -> None:
+    def print_line(state: Progress) -> None:
+        nonlocal last, shown
         text, now = _summary(state), time.monotonic()
         over = state.finished + len(state.failed) == state.total
-        if text != self.shown and (over or state.message or now - self.last > _LINE_EVERY):
+        if text != shown and (over or state.message or now - last > _LINE_EVERY):
             stderr.print(text, highlight=False, markup=False)
-            self.last, self.shown = now, text
+            last, shown = now, text
+
+    yield print_line
 
 
 def _finished(finished: int, total: int, alarmed: int, stopped: int) -> str:
@@ -287,14 +269,12 @@ def _finished(finished: int, total: int, alarmed: int, stopped: int) -> str:
 
 
 def _summary(state: Progress) -> str:
-    text = _finished(state.finished, state.total, len(state.alarmed), len(state.stopped))
-    if state.failed:
-        text += f", {len(state.failed)} failed"
-    if state.running:
-        text += f", {len(state.running)} running"
-    if math.isfinite(state.seconds_left) and state.seconds_left > 0:
-        text += f", about {_duration(state.seconds_left)} left"
-    return f"{text}; {state.message}" if state.message else text
+    parts = [_finished(state.finished, state.total, len(state.alarmed), len(state.stopped))]
+    for rows, what in ((state.failed, "failed"), (state.running, "running")):
+        parts += [f"{len(rows)} {what}"] if rows else []
+    if state.seconds_left > 0:
+        parts.append(f"about {_duration(state.seconds_left)} left")
+    return "; ".join(filter(None, (", ".join(parts), state.message)))
 
 
 def _picture(state: Progress, label: Any) -> Any:

@@ -19,6 +19,9 @@ from .spiketrains import to_neo
 if TYPE_CHECKING:
     import neo
 
+#: What the error is about, and what is imported.
+_NEO = "export", "neo", "neo", "quantities"
+
 
 def to_block(result: Result) -> neo.Block:
     """Return a result as a Neo block of one segment.
@@ -42,7 +45,7 @@ def to_block(result: Result) -> neo.Block:
     MissingExtraError
         If `neo` is not installed.
     """
-    neo, pq = _neo()
+    neo, pq = packages(*_NEO)
     block = _narrow(neo, pq, result)
     signals = block.segments[0].irregularlysampledsignals
     starts = result.slot_times[:-1]
@@ -69,7 +72,7 @@ def write(result: Result, path: Path) -> None:
     MissingExtraError
         If `neo` and `nixio` are not installed.
     """
-    (neo, pq), (nixio,) = _neo(), packages("export", "nixio", "nixio")
+    (neo, pq), (nixio,) = packages(*_NEO), packages("export", "nixio", "nixio")
     with neo.io.NixIO(str(path), "ow") as file:
         file.write_block(_narrow(neo, pq, result))
     with_arrays = nixio.File.open(str(path), nixio.FileMode.ReadWrite)
@@ -129,8 +132,3 @@ def _signal(neo: Any, pq: Any, name: str, times: Any, values: np.ndarray, **more
     return neo.IrregularlySampledSignal(
         np.asarray(times) * pq.s, values, units="dimensionless", name=name, **more
     )
-
-
-def _neo() -> list[Any]:
-    """Import neo and quantities."""
-    return packages("export", "neo", "neo", "quantities")

@@ -57,10 +57,8 @@ def trials(result: Result, population: str, label: int) -> list[list[neo.SpikeTr
 
     Parameters
     ----------
-    result : Result
-        A stored run.
-    population : str
-        Name of the population.
+    result, population
+        As of `to_neo`.
     label : int
         Class. All slots of the recorded window that show an image of that class are taken.
 
@@ -71,10 +69,8 @@ def trials(result: Result, population: str, label: int) -> list[list[neo.SpikeTr
 
     Raises
     ------
-    DataError
-        If the run did not record spikes while images of that class were shown.
-    MissingExtraError
-        If `neo` and `elephant` are not installed.
+    DataError, MissingExtraError
+        As of `to_neo`, and if the run recorded no spikes while such images were shown.
     """
     raster = _Raster(result, population)
     labels = raster.labels()

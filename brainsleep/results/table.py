@@ -193,16 +193,13 @@ def _line(result: Result) -> dict[str, Any]:
             line |= {f"{name}.low": value[0], f"{name}.high": value[1]}
         elif not isinstance(value, list | dict):
             line[name] = value
-    line |= {f"alarm.{kind}": _first(result.alarms, kind) for kind in ALARMS}
+    for kind in ALARMS:
+        began = (alarm["time_s"] for alarm in result.alarms if alarm["kind"] == kind)
+        line[f"alarm.{kind}"] = min(began, default=math.nan)
     line["stopped_s"] = result.stopped["at_s"] if result.stopped else math.nan
     wall = sum(timings[name] for name in ("build_s", "simulate_s", "readout_s"))
     line |= {"wall_s": wall, **timings}
     return line | {f"version.{k}": v for k, v in result.versions.items()}
-
-
-def _first(alarms: Iterable[Mapping[str, Any]], kind: str) -> float:
-    """Return when the first alarm of a kind began, NaN if there was none."""
-    return min((alarm["time_s"] for alarm in alarms if alarm["kind"] == kind), default=math.nan)
 
 
 def flatten(value: Any, key: str = "") -> dict[str, Any]:

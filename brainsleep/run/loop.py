@@ -1,8 +1,7 @@
 """One run: a chain of segments, each of which it asks for and waits for.
 
-Between segments the state is plain arrays, so weights can be looked at, the network can be probed
-on a copy, sleep can end early, progress can be shown, and an interrupted run goes on from its last
-checkpoint with the same result as an undisturbed one.
+Between segments the state is plain arrays: weights are looked at, the network is probed on a copy,
+sleep ends early, and what was interrupted goes on from its last checkpoint to the same result.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from ..experiment.task import Material
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
 from .observers.alarms import Alarm, Watch
 from .observers.rates import Rates
-from .observers.recorder import Checkpoint, Recorder
+from .observers.recorder import Recorder, load_checkpoint, save_checkpoint
 from .observers.weights import Saturation, Snapshots, WeightStatistics
 from .segment import Capacity, Request, Requests, Segment
 from .state import State, initial_state, stream
@@ -38,41 +37,33 @@ Progress = Callable[[int, int, str], None]
 log = logging.getLogger("brainsleep.alarms")
 
 
+@dataclass(eq=False)
 class Run:
     """One run; `simulate` makes it and `replicas` brings it to its end."""
 
-    def __init__(
-        self,
-        protocol: Protocol,
-        seed: int,
-        backend: str,
-        material: Material,
-        identity: str,
-        out: Path,
-        progress: Progress,
-    ):
-        self.protocol, self.seed, self.backend_name = protocol, seed, backend
-        self.identity, self.out = identity, out
-        self.folder = partial_folder(out, identity)
-        self.progress = progress
-        self.course = protocol.course(seed, material)
+    protocol: Protocol
+    seed: int
+    backend: str
+    material: Material
+    identity: str
+    out: Path
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.folder = partial_folder(self.out, self.identity)
+        self.course = self.protocol.course(self.seed, self.material)
         self.table = table = self.course.table
-        network, record = protocol.network, protocol.record
-        self.recorder = Recorder.empty(protocol, len(table))
+        network, record = self.protocol.network, self.protocol.record
+        self.recorder = Recorder.empty(self.protocol, len(table))
         self.watch = Watch(record.alarms, network, table, self.course.read)
-        self.described = protocol.describe()  # before hooks have changed anything that they hold
-        start = initial_state(network, seed, protocol.initial_weights.weights())
+        self.described = self.protocol.describe()  # before hooks have changed what they hold
+        start = initial_state(network, self.seed, self.protocol.initial_weights.weights())
         self._at = (0, start)  # one value: an interrupt finds a whole one
-        self.initial_sums = self._summed_weights(self.state)
+        self.initial_sums = self._summed_weights()
         self.seconds = 0.0
-        weights = WeightStatistics(record)
-        self.observers: list[Observer] = [
-            Saturation(weights),
-            weights,
-            Snapshots(record.snapshots),
-            Rates(),
-            *record.observers,
-        ]
+        weights, snapshots = WeightStatistics(record), Snapshots(record.snapshots)
+        own = [Saturation(weights), weights, snapshots, Rates()]
+        self.observers: list[Observer] = [*own, *record.observers]
         self._planned = {
             each.name: frozenset(int(slot) for slot in each.slots(table))
             for each in (*self.course.observers, *self.observers)
@@ -114,8 +105,9 @@ class Run:
         raster = (slots >= start) & (slots < stop)
         batch = self.course.batch(first) if table.phase[first] == "wake" else None
         above = table.above[cut] * sum(self.initial_sums) if self.watches else None
-        stimulus, before = self.course.stimulus(first, last), self.recorder.steps_before(first)
-        return Segment.of(table, cut, stimulus, raster, batch, above, before)
+        more: dict[str, Any] = {"raster": raster, "batch": batch, "above": above}
+        more |= {"start": self.recorder.steps_before(first)}
+        return Segment.of(table, cut, self.course.stimulus(first, last), **more)
 
     # -- running -------------------------------------------------------------------------------
 
@@ -124,25 +116,23 @@ class Run:
         clean_leftovers(self.out, self.identity)
         if fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
-        point = Checkpoint.load(self.folder, self.state, len(self.table))
+        point = load_checkpoint(self.folder, self.state, len(self.table))
         if point is None:
             return
-        self.recorder.restore(point.recorded)
-        self.watch.look(self.recorder, point.position)
-        self._at = (point.position, replace(self.state, arrays=point.state))
-        self.seconds = point.seconds
+        position, self.seconds, arrays, recorded = point
+        self.recorder.restore(recorded)
+        self.watch.look(self.recorder, position)
+        self._at = (position, replace(self.state, arrays=arrays))
         self.tell("resumed")
 
-    def requests(self, clock: Callable[[], float]) -> Requests[None]:
-        """Run to the end; `clock` gives the time in s that this run has had."""
-        before, begun = self.seconds, clock()
+    def requests(self) -> Requests[None]:
+        """Run to the end."""
         boundaries = self._boundaries()
         yield from self._arrive()
         while self.position < len(self.table) and not self.watch.stopped:
             last = self._end_of_segment(boundaries)
             yield from self._advance(last)
             yield from self._arrive()
-            self.seconds = before + clock() - begun
             self.tell(str(self.table.phase[last - 1]))
         if self.position < self.table.trained:  # stopped: training ended with these weights
             yield from self._look(self.observers, over=True)
@@ -203,17 +193,17 @@ class Run:
         above, within = self.table.above[slot], self.table.within[slot]
         if not above and not within:
             return False
-        now, start = np.array(self._summed_weights(self.state)), np.array(self.initial_sums)
+        now, start = np.array(self._summed_weights()), np.array(self.initial_sums)
         if above and now.sum() <= above * start.sum():
             return True
         return bool(within and np.all(np.abs(now - start) <= within * start))
 
-    def _summed_weights(self, state: State) -> tuple[float, float]:
+    def _summed_weights(self) -> tuple[float, float]:
         """Return the summed excitatory and inhibitory weights that a weight process changes."""
         sums = {1: 0.0, -1: 0.0}
         for p in self.protocol.network.projections:
             if p.processes:
-                sums[p.sign] += float(state.weights(p.name).sum())
+                sums[p.sign] += float(self.state.weights(p.name).sum())
         return sums[1], sums[-1]
 
     def _view(self, over: bool = False) -> View:
@@ -256,10 +246,9 @@ class Run:
         if self.protocol.hooks:
             return
         position, state = self._at
-        recorded = self.recorder.checkpoint(position)
-        point = Checkpoint(position, self.seconds, state.arrays, recorded)
         try:
-            point.save(self.folder)
+            recorded = self.recorder.checkpoint(position)
+            save_checkpoint(self.folder, position, self.seconds, state.arrays, recorded)
         except OSError as error:
             raise StoreError(
                 f"checkpoint: cannot write to {self.folder} ({error.strerror}); free some space; "
@@ -283,12 +272,12 @@ class Run:
             "protocol": self.described,
             "equations": self.protocol.equations(),
             "seed": int(self.seed),
-            "backend": self.backend_name,
+            "backend": self.backend,
             "data": dict(self.course.source),
             "metrics": metrics,
             **self.watch.report(),
             "timings": timings,
-            "versions": versions(*BACKENDS[self.backend_name].packages),
+            "versions": versions(*BACKENDS[self.backend].packages),
             "compiler": backend.compiler,
             "machine": " ".join(filter(None, (platform.system(), platform.machine(), backend.gpu))),
             "weight_statistics": list(WEIGHT_STATISTICS),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable, Sequence, Sized
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -25,23 +25,6 @@ from .segment import Answer, Request, Requests
 
 #: Wall seconds between checkpoints, at least; and how many times longer than writing them takes.
 CHECKPOINT_EVERY, CHECKPOINT_SPARING = 15.0, 20.0
-
-
-class Clock:
-    """Wall time in s, shared evenly by the runs that are under way when it is read."""
-
-    def __init__(self, runs: Sized):
-        self._runs, self._last, self._share = runs, time.perf_counter(), 0.0
-
-    def __call__(self) -> float:
-        """Return the share of one run until now."""
-        before, self._last = self._last, time.perf_counter()
-        self._share += (self._last - before) / max(1, len(self._runs))
-        return self._share
-
-    def skip(self) -> None:
-        """Leave out the time since it was last read."""
-        self._last = time.perf_counter()
 
 
 def finish(runs: Sequence[Run], backend: str, fresh: bool) -> list[Result | Exception]:
@@ -77,13 +60,32 @@ def prepare(runs: Sequence[Run], backend: str, fresh: bool) -> Backend:
 
 
 def _drive(runs: Sequence[Run], backend: Backend) -> list[Result | Exception]:
-    """Answer the requests of runs until none has any."""
+    """Answer the requests of runs until none has any; those under way share the wall time."""
     under_way = dict(enumerate(runs))
-    clock = Clock(under_way)
-    requests = {k: _whole(run, backend, clock, len(runs)) for k, run in under_way.items()}
+    saved = last = time.perf_counter()
+    pause = CHECKPOINT_EVERY
+
+    def share() -> None:
+        nonlocal last
+        before, last = last, time.perf_counter()
+        for run in under_way.values():
+            run.seconds += (last - before) / len(under_way)
+
+    def save() -> None:
+        for run in under_way.values():
+            run.save_checkpoint()
+
+    def whole(run: Run) -> Requests[Result]:
+        nonlocal last
+        yield from run.requests()
+        share()
+        result = run.store(backend, backend.build_seconds / len(runs))
+        last = time.perf_counter()  # storing has been counted as the run's own
+        return result
+
+    requests = [whole(run) for run in runs]
     outcomes: dict[int, Result | Exception] = {}
-    answers: dict[int, Any] = dict.fromkeys(requests)  # None begins a run
-    saved, pause = time.perf_counter(), CHECKPOINT_EVERY
+    answers: dict[int, Any] = dict.fromkeys(under_way)  # None begins a run
     try:
         while under_way:
             asked = {}
@@ -92,28 +94,18 @@ def _drive(runs: Sequence[Run], backend: Backend) -> list[Result | Exception]:
                 if isinstance(reply, Request):
                     asked[k] = reply
                 else:
-                    clock()
                     outcomes[k] = reply
                     del under_way[k]
-            now = time.perf_counter()
-            if now - saved > pause:
-                _save(under_way.values())
+            share()
+            if last - saved > pause:
+                save()
                 saved = time.perf_counter()
-                pause = max(CHECKPOINT_EVERY, CHECKPOINT_SPARING * (saved - now))
+                pause = max(CHECKPOINT_EVERY, CHECKPOINT_SPARING * (saved - last))
             answers = dict(zip(asked, _answers(backend, asked.values()), strict=True))
     except KeyboardInterrupt:
-        _save(under_way.values())
+        save()
         raise
     return [outcomes[k] for k in range(len(runs))]
-
-
-def _whole(run: Run, backend: Backend, clock: Clock, n_runs: int) -> Requests[Result]:
-    """Run one to its end and store it."""
-    yield from run.requests(clock)
-    clock()
-    result = run.store(backend, backend.build_seconds / n_runs)
-    clock.skip()  # it has been counted as the run's own
-    return result
 
 
 def _next(requests: Requests[Result], answer: Any) -> Request | Result | Exception:
@@ -137,11 +129,6 @@ def _answers(backend: Backend, asked: Collection[Request]) -> Sequence[Answer | 
         return backend.advance_batch(states, segments, [each.seed for each in asked])
     except Exception as error:  # none can go on, and each says so
         return [error] * len(asked)
-
-
-def _save(runs: Iterable[Run]) -> None:
-    for run in runs:
-        run.save_checkpoint()
 
 
 # -- which networks go together ----------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,17 +22,11 @@ from .state import State
 
 @dataclass(frozen=True)
 class Batch:
-    """Images that are learned from together, with their labels.
+    """Images that are learned from together, with their labels."""
 
-    Parameters
-    ----------
-    stimulus : ndarray, shape (n_images, n_inputs)
-        Input to each neuron of the input population in Hz.
-    labels : ndarray of int, shape (n_images,)
-        Their classes.
-    """
-
+    #: Input to each neuron of the input population in Hz, shape (n_images, n_inputs).
     stimulus: np.ndarray
+    #: Their classes, whole numbers, shape (n_images,).
     labels: np.ndarray
 
     def __post_init__(self):
@@ -54,42 +49,27 @@ class Batch:
 
 @dataclass(frozen=True)
 class Segment:
-    """Input of one call of ``advance``.
+    """Input of one call of ``advance``."""
 
-    Parameters
-    ----------
-    steps : ndarray of int, shape (n_slots,)
-        Duration of each slot in time steps.
-    stimulus : ndarray, shape (n_slots, n_inputs)
-        Input to each neuron of the input population in Hz.
-    gates : dict of str to ndarray, shape (n_slots,)
-        Value of every gate, 0 (closed) to 1 (open).
-    onset : ndarray of bool, shape (n_slots,)
-        Whether a phase, or a stage of sleep, begins with the slot: weight processes then run
-        their onset code.
-    phase : ndarray of str, shape (n_slots,)
-        Kind of phase: ``"wake"``, ``"sleep"``, ``"test"``. Only hooks look at it.
-    raster : ndarray of bool, shape (n_slots,)
-        Whether single spikes are recorded in the slot.
-    batch : Batch, optional
-        What a network that learns labels is shown, instead of `stimulus`; such a segment has one
-        slot.
-    above : ndarray, shape (n_slots,), optional
-        The segment ends before a slot if the summed weight of the projections with weight processes
-        is not above this then; 0 never ends it, and the first slot is always run. Only backends
-        that say so look at it (``watches``).
-    start : int
-        Steps that its run has had before it. Only hooks look at it: they are told the time.
-    """
-
+    #: Duration of each slot in time steps, shape (n_slots,), as of all but the stimulus.
     steps: np.ndarray
+    #: Input to each neuron of the input population in Hz, shape (n_slots, n_inputs).
     stimulus: np.ndarray
+    #: Value of every gate, 0 (closed) to 1 (open).
     gates: dict[str, np.ndarray]
+    #: Whether a phase, or a stage of sleep, begins: weight processes then run their onset code.
     onset: np.ndarray
+    #: Kind of phase: ``"wake"``, ``"sleep"``, ``"test"``. Only hooks look at it.
     phase: np.ndarray
+    #: Whether single spikes are recorded in the slot.
     raster: np.ndarray
+    #: What a network that learns labels is shown instead of `stimulus`, in one slot.
     batch: Batch | None = None
+    #: The segment ends before a slot if the summed weight of the projections with weight processes
+    #: is not above this then; 0 never ends it, and the first slot is always run. Only backends that
+    #: say so look at it (``watches``).
     above: np.ndarray | None = None
+    #: Steps that its run has had before it. Only hooks look at it: they are told the time.
     start: int = 0
 
     def __post_init__(self):
@@ -113,29 +93,11 @@ class Segment:
             raise ScheduleError(explain("segment: slots beside a batch", len(steps), "one"))
 
     @classmethod
-    def of(
-        cls,
-        table: SlotTable,
-        slots: slice,
-        stimulus: np.ndarray,
-        raster: np.ndarray | None = None,
-        batch: Batch | None = None,
-        above: np.ndarray | None = None,
-        start: int = 0,
-    ) -> Segment:
-        """Take slots of a table; without `raster` no single spikes are recorded."""
-        steps = table.steps[slots]
-        return cls(
-            steps,
-            stimulus,
-            {name: gate[slots] for name, gate in table.gates.items()},
-            table.onset[slots],
-            table.phase[slots],
-            np.zeros(len(steps), bool) if raster is None else raster,
-            batch,
-            above,
-            start,
-        )
+    def of(cls, table: SlotTable, slots: slice, stimulus: np.ndarray, **more: Any) -> Segment:
+        """Take slots of a table; unless `more` has a raster no single spikes are recorded."""
+        steps, gates = table.steps[slots], {k: gate[slots] for k, gate in table.gates.items()}
+        more = {"raster": np.zeros(len(steps), bool), **more}
+        return cls(steps, stimulus, gates, table.onset[slots], table.phase[slots], **more)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -198,18 +160,11 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Recording:
-    """Output of one call of ``advance``.
+    """Output of one call of ``advance``."""
 
-    Parameters
-    ----------
-    counts : dict of str to ndarray, shape (n_slots, n_neurons)
-        Spikes of each neuron of each population in each slot that was run, int32.
-    spikes : dict of str to (ndarray, ndarray)
-        Step (from the start of the segment) and neuron of single spikes, in slots with
-        ``raster`` set.
-    """
-
+    #: Spikes of each neuron of a population in each slot that was run, int32 (n_slots, n_neurons).
     counts: dict[str, np.ndarray]
+    #: Step (from the start of the segment) and neuron of single spikes, in slots with a raster.
     spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 

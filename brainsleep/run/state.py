@@ -41,21 +41,14 @@ def stream(seed: int, *names: object) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class State:
-    """State of a network between two segments.
+    """State of a network between two segments."""
 
-    Parameters
-    ----------
-    arrays : dict of str to ndarray
-        ``"e.v"`` (n_neurons,) and ``"ee.w"`` (n_synapses,), in SI units. Weights are magnitudes;
-        those of a surrogate-gradient network are signed.
-    parameters : dict of str to float
-        Shared parameters in SI units, ``"e.tau_m"``.
-    synapses : dict of str to (ndarray, ndarray)
-        Pre- and postsynaptic indices of each projection, int32 (n_synapses,).
-    """
-
+    #: ``"e.v"`` (n_neurons,) and ``"ee.w"`` (n_synapses,), in SI units. Weights are magnitudes,
+    #: but signed in a surrogate-gradient network.
     arrays: dict[str, np.ndarray]
+    #: Shared parameters in SI units, ``"e.tau_m"``.
     parameters: dict[str, float]
+    #: Pre- and postsynaptic indices of each projection, int32 (n_synapses,).
     synapses: dict[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
     def updated(self, **arrays: np.ndarray) -> State:

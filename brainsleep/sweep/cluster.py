@@ -63,23 +63,11 @@ _OWN_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": Non
 def local(
     tasks: int = sys.maxsize, workers: int | None = None, dashboard: str | None = None
 ) -> Iterator[Any]:
-    """Start worker processes on this machine, one task and one thread each.
+    """Start processes on this machine, one task and one thread each, and yield their client.
 
-    The programs that replicas run side by side get the worker's share of the cores.
-
-    Parameters
-    ----------
-    tasks : int
-        How many tasks there are, rows or replicas together: no more processes than that.
-    workers : int, optional
-        Processes; default: one for each core this process may use.
-    dashboard : str, optional
-        Address of Dask's dashboard, such as ``":8787"``; on loopback unless it names a host.
-
-    Yields
-    ------
-    distributed.Client
-        Connected on loopback. Its processes end with it.
+    There are as many as `workers`, or as cores that this process may use, and no more than `tasks`.
+    The programs that replicas run side by side get the worker's share of the cores. `dashboard` is
+    the address of Dask's, see `loopback`.
     """
     distributed, dask = needed("distributed"), needed("dask")
     n_workers = min(workers or dask.system.CPU_COUNT, tasks)
@@ -139,25 +127,10 @@ def _every(seconds: float, action: Callable[[], object]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scheduler(address: str, tls: Mapping[str, str] | None = None) -> Iterator[Any]:
-    """Connect to a scheduler that runs already.
+    """Connect to a scheduler that runs already, and goes on, or raise `SweepError`.
 
-    Parameters
-    ----------
-    address : str
-        Such as ``tcp://10.0.0.1:8786``, or ``tls://...``.
-    tls : mapping of str to str, optional
-        Files ``ca_file``, ``client_cert``, ``client_key``; what is not given is taken from Dask's
-        settings (``distributed.comm.tls``).
-
-    Yields
-    ------
-    distributed.Client
-        Closed at the end; scheduler and workers go on.
-
-    Raises
-    ------
-    SweepError
-        If there is none, or it cannot be spoken to.
+    Of `tls`, files ``ca_file``, ``client_cert``, ``client_key``, what is not given is taken from
+    Dask's settings (``distributed.comm.tls``).
     """
     distributed = needed("distributed")
     _hush()
@@ -193,30 +166,12 @@ def _hush() -> None:
 def queue(
     name: str, jobs: int, options: Mapping[str, Any], dashboard: str | None = None
 ) -> Iterator[Any]:
-    """Start jobs in a queue and wait for no one: rows begin when the first job does.
+    """Start jobs in a queue and wait for none of them: rows begin when the first job does.
 
-    Parameters
-    ----------
-    name : str
-        One of `QUEUES`.
-    jobs : int
-        How many.
-    options : mapping of str to object
-        What the class of dask-jobqueue takes: ``walltime``, ``queue``, ``account``,
-        ``interface``, ...; ``host`` is the address that the scheduler listens at.
-    dashboard : str, optional
-        As in `local`.
-
-    Yields
-    ------
-    distributed.Client
-        Its jobs are cancelled at the end; one that ends before, as at its wall time, is followed
-        by another.
-
-    Raises
-    ------
-    SweepError
-        If it is not said where the scheduler may listen, or the queue refuses.
+    `options` are what the class of dask-jobqueue takes (``walltime``, ``account``, ...), and
+    ``host``, the address that the scheduler listens at. A job that ends, as at its wall time, is
+    followed by another; at the end they are cancelled. `SweepError` if it is not said where the
+    scheduler may listen, or the queue refuses.
     """
     if not {"interface", "host"} & set(options):
         raise SweepError(

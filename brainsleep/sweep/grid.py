@@ -21,13 +21,13 @@ from brian2 import Quantity
 
 from .. import mistakes
 from ..backends.base import BACKENDS, backend_identity, default_backend
-from ..errors import BrainsleepError, Details, SweepError, explain, nearest
+from ..errors import BrainsleepError, SweepError, explain, nearest
 from ..experiment.protocol import Protocol, load_protocol, run_id
 from ..files.load import load_module
 from ..files.userfiles import reading_once
 from ..run.compare import Condition, value_at
 from ..run.replicas import structure
-from ..values.fields import specification
+from ..values.fields import one_of, specification
 from ..values.frozen import Frozen
 from ..values.functions import described, unlike
 from ..values.plain import plain
@@ -39,46 +39,28 @@ MAX_ROWS = 1_000_000
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Row:
-    """One run of a grid.
+    """One run of a grid."""
 
-    Parameters
-    ----------
-    grid, condition : str
-        Where it belongs, as labels of tables.
-    settings : dict of str to str
-        Value of everything that its grid varies, by key.
-    seed : int
-        Seed of the run.
-    backend : str
-        Name of the backend.
-    source : str
-        Where the protocol was loaded from; '' for one made in Python.
-    model : str
-        The model it was loaded with; '' for the protocol's own network.
-    changes : mapping of str to object
-        How it differs from the protocol loaded.
-    protocol : Protocol
-        What to run.
-    reference : Row, optional
-        A run whose test rate this one is brought to, before it begins, by the number at `scale`.
-    scale : str
-        Key of that number.
-    run_id : str
-        Address, from `addressed`: the id of the run; of a row with a reference, a hash of its
-        own, as the id is not known before the rate is matched.
-    """
-
+    #: Where it belongs, as labels of tables.
     grid: str
     condition: str
+    #: Value of everything that its grid varies, by key.
     settings: Mapping[str, str]
     seed: int
     backend: str
+    #: Where the protocol was loaded from; '' for one made in Python.
     source: str
+    #: The model it was loaded with; '' for the protocol's own network.
     model: str
+    #: How it differs from the protocol loaded, by key.
     changes: Mapping[str, Any] = field(repr=False)
+    #: What to run.
     protocol: Protocol = field(repr=False)
+    #: A run to whose test rate this one is brought before it begins, by the number at `scale`.
     reference: Row | None = None
     scale: str = ""
+    #: Address, from `addressed`: the id of the run; of a row with a reference, a hash of its own,
+    #: as the id is not known before the rate is matched.
     run_id: str = ""
 
     @property
@@ -119,6 +101,8 @@ def _seeds(value: Any, where: str, error: type[BrainsleepError]) -> tuple[int, .
 
 def _over(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
     """Keep the settings that have values."""
+    if not isinstance(value, Mapping):
+        raise error(explain(where, repr(value), "{key: values}"))
     where, over = where.removesuffix("over"), {}
     for key, values in value.items():
         with mistakes.going_on():
@@ -131,13 +115,15 @@ def _over(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
 
 
 def _conditions(value: Any, where: str, error: type[BrainsleepError]) -> Any:
-    return value if value == "all" else tuple(value)
-
-
-def _backend(value: Any, where: str, error: type[BrainsleepError]) -> str | None:
-    if value is not None and value not in BACKENDS:
-        raise error(f"{where} '{value}'; {nearest(value, BACKENDS)}", Details(word=value))
-    return value
+    if value == "all":
+        return value
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise error(explain(where, repr(value), '"all" or a list'))
+    for each in (conditions := tuple(value)):
+        if not isinstance(each, str | Condition):
+            allowed = "a name, or a table of name, set, match_rate, scale (in Python a Condition)"
+            raise error(explain(where, repr(each), allowed))
+    return conditions
 
 
 @specification("grid {name}: ", SweepError)
@@ -176,7 +162,7 @@ class Grid:
     over: Annotated[Mapping[str, Sequence], _over] = field(default_factory=dict)
     conditions: Annotated[Sequence[Condition | str] | str, _conditions] = ()
     seeds: Annotated[int | Sequence[int], _seeds] = 1
-    backend: Annotated[str | None, _backend] = None
+    backend: Annotated[str, one_of(*BACKENDS)] | None = None
 
     @reading_once()
     def rows(self) -> list[Row]:

@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import StoreError, SweepError, one_line
-from ..files.atomic import written
+from ..errors import SweepError
+from ..files.atomic import written_for
 from ..results.store import Result, finished
 from .grid import Row
 
@@ -72,15 +72,8 @@ def write_manifest(out: Path, rows: Iterable[Row]) -> None:
 
 def write_json(path: Path, content: dict) -> None:
     """Write a file in one step, or raise `StoreError`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1))
-    except OSError as error:
-        raise StoreError(
-            f"sweep: cannot write to {path.parent} ({error.strerror or one_line(error)}); free "
-            "some space; what is finished is kept, and the same command goes on"
-        ) from error
+    with written_for("sweep", path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1))
 
 
 def read_json(path: Path) -> dict:

@@ -33,20 +33,13 @@ _LOST = (
 
 @specification("sweep: ", SweepError)
 class Options:
-    """How rows are run.
+    """How rows are run."""
 
-    Parameters
-    ----------
-    replicas : int
-        How many rows of one network a worker runs together, at most; see docs/sweeps.md.
-    retries : int
-        How often a row that failed is tried again; it goes on from its last checkpoint.
-    retry_failed : bool
-        Whether rows that failed in an earlier sweep into the same folder are run again.
-    """
-
+    #: How many rows of one network a worker runs together, at most; see docs/sweeps.md.
     replicas: Annotated[int, whole(1)] = 1
+    #: How often a row that failed is tried again; it goes on from its last checkpoint.
     retries: int = 2
+    #: Whether rows that failed in an earlier sweep into the same folder are run again.
     retry_failed: bool = False
 
 
@@ -55,35 +48,22 @@ _USUAL = Options()
 
 @dataclass
 class Progress:
-    """How far a sweep is.
+    """How far a sweep is."""
 
-    Parameters
-    ----------
-    total, finished : int
-        Rows in all, and rows with a result.
-    alarmed : set of str
-        Run ids of the rows with a result that gave an alarm, see `brainsleep.run.observers.alarms`.
-    stopped : set of str
-        Run ids of those that an alarm ended early.
-    failed : dict of str to str
-        Error by run id of the rows that were given up.
-    running : dict of str to float
-        Part that is done, 0 to 1, by run id of the rows under way.
-    seconds, seconds_left : float
-        Time since the first row was sent out, and an estimate of what is left; NaN where there
-        is none yet.
-    message : str
-        What is being done besides.
-    """
-
+    #: Rows in all, and rows with a result.
     total: int
     finished: int = 0
+    #: Run ids of rows with a result that gave an alarm, and of those that one ended early.
     alarmed: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
+    #: Error by run id of the rows that were given up.
     failed: dict[str, str] = field(default_factory=dict)
+    #: Part that is done, 0 to 1, by run id of the rows under way.
     running: dict[str, float] = field(default_factory=dict)
+    #: Time in s since the first row was sent out, and an estimate of what is left; NaN without one.
     seconds: float = 0.0
     seconds_left: float = float("nan")
+    #: What is being done besides.
     message: str = ""
 
 
@@ -140,21 +120,9 @@ def sweep(
 
 
 class Plan:
-    """Rows, and a folder that their results go to.
+    """Rows, of which those with the same address are run once, and a folder for their results.
 
-    Parameters
-    ----------
-    rows : iterable of Row
-        From `Grid.rows`; rows with the same address are run once.
-    out : path
-        Folder of results; made if need be, with a list of the rows.
-    options : Options
-        How they are run.
-
-    Raises
-    ------
-    BrainsleepError
-        If the data cannot be read or the folder cannot be written.
+    Data that cannot be read, or a folder that cannot be written, is a `BrainsleepError`.
     """
 
     def __init__(self, rows: Iterable[Row], out: str | Path, options: Options = _USUAL):

@@ -1,8 +1,6 @@
 """Alarms: what goes wrong with a network while it runs, said as soon as it is seen.
 
-A `Watch` goes through what a run has recorded, slot by slot, and keeps nothing that does not follow
-from it. So a run that is resumed, or goes through a backend together with others, has the alarms of
-an undisturbed one.
+All follows from what a run has recorded: one that is resumed has the alarms of an undisturbed one.
 """
 
 from __future__ import annotations
@@ -24,31 +22,21 @@ from .weights import Saturation, plastic
 
 @dataclass
 class Alarm:
-    """One alarm.
+    """One alarm."""
 
-    Parameters
-    ----------
-    kind : str
-        One of `brainsleep.experiment.record.ALARMS`.
-    where : str
-        Population or projection.
-    time_s : float
-        When it began, in s of the run.
-    value, limit : float
-        What was measured then, and the limit that it passed: a fraction of weights, s without a
-        spike, Hz, or a number of values.
-    text : str
-        All of that as a sentence.
-    until_s : float or None
-        When it was over, the last time if it came back; None if it was on at the end.
-    """
-
+    #: One of `brainsleep.experiment.record.ALARMS`.
     kind: str
+    #: Population or projection.
     where: str
+    #: When it began, in s of the run.
     time_s: float
+    #: What was measured then, and the limit that it passed: a fraction of weights, s without a
+    #: spike, Hz, or a number of values.
     value: float
     limit: float
+    #: All of that as a sentence.
     text: str
+    #: When it was over, the last time if it came back; None if it was on at the end.
     until_s: float | None = None
 
 
@@ -70,18 +58,9 @@ class _Neurons:
 
 
 class Watch:
-    """What has been seen of one run.
+    """What has been seen of one run: of plastic projections, and of populations but the input.
 
-    Parameters
-    ----------
-    limits : Alarms
-        When to give an alarm.
-    network : Network
-        Its populations, but the input, whose rate the encoder sets; its plastic projections.
-    table : SlotTable
-        Its slots.
-    read : collection of str
-        Populations that are read out: silent, too, if none of them spikes in the test.
+    Populations that are `read` out are silent, too, if none of their neurons spikes in the test.
     """
 
     def __init__(

@@ -15,6 +15,9 @@ from ...results.store import load_arrays, save_arrays
 from ..segment import Recording
 from ..state import State
 
+#: Arrays by name.
+Named = dict[str, np.ndarray]
+
 
 @dataclass
 class Recorder:
@@ -25,9 +28,9 @@ class Recorder:
     """
 
     #: Spikes of each neuron of every population but the input, shape (n_slots, n_neurons).
-    counts: dict[str, np.ndarray]
+    counts: Named
     #: Spikes of all neurons of a population, shape (n_slots,).
-    totals: dict[str, np.ndarray]
+    totals: Named
     #: Steps really run, shape (n_slots,): 0 for the part of a sleep that was left out.
     ran: np.ndarray
     #: Step and neuron of single spikes, shape (n_spikes, 2), a block a segment, by its first slot.
@@ -35,7 +38,7 @@ class Recorder:
     #: What each observer saw, by the slot before which it looked.
     looks: dict[str, Looks] = field(default_factory=dict)
     #: State of the synapses after the epoch that was best so far, with early stopping.
-    best: dict[str, np.ndarray] = field(default_factory=dict)
+    best: Named = field(default_factory=dict)
 
     @classmethod
     def empty(cls, protocol: Protocol, n_slots: int) -> Recorder:
@@ -75,7 +78,7 @@ class Recorder:
             ran=self.ran[:last],
         )
 
-    def arrays(self, before: int | None = None) -> dict[str, np.ndarray]:
+    def arrays(self, before: int | None = None) -> Named:
         """Return what the network did as named arrays; single spikes `before` a slot only."""
         arrays = {f"counts/{k}": v for k, v in self.counts.items()}
         arrays |= {f"totals/{k}": v for k, v in self.totals.items()} | {"ran": self.ran}
@@ -84,7 +87,7 @@ class Recorder:
             arrays[f"spikes/{name}"] = np.concatenate([np.empty((0, 2), np.int64), *chosen])
         return arrays
 
-    def checkpoint(self, before: int) -> dict[str, np.ndarray]:
+    def checkpoint(self, before: int) -> Named:
         """Return everything that a run needs to go on from the slot `before`, as named arrays."""
         arrays = self.arrays(before) | {f"best/{k}": v for k, v in self.best.items()}
         for name, looks in self.looks.items():
@@ -94,7 +97,7 @@ class Recorder:
                 arrays[f"looks/{name}/found/{key}"] = np.array([looks[s][key] for s in slots])
         return arrays
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+    def restore(self, arrays: Named) -> None:
         """Take up the arrays of a checkpoint."""
         for name, value in arrays.items():
             kind, _, key = name.partition("/")
@@ -113,34 +116,29 @@ class Recorder:
         self.ran = arrays["ran"].copy()
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a run is: enough to go on as if it had not stopped."""
+def save_checkpoint(
+    folder: Path, position: int, seconds: float, state: Named, recorded: Named
+) -> None:
+    """Write where a run is to ``folder/checkpoint.npz`` in one step; `OSError` if that fails."""
+    arrays = {f"recorder/{k}": v for k, v in recorded.items()}
+    arrays |= {f"state/{k}": v for k, v in state.items()}
+    arrays |= {"position": np.array(position), "seconds": np.array(seconds)}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_arrays(folder / "checkpoint.npz", arrays | {"sha256": np.array(digest(arrays))})
 
-    position: int
-    seconds: float
-    state: dict[str, np.ndarray]
-    recorded: dict[str, np.ndarray]
 
-    def save(self, folder: Path) -> None:
-        """Write to ``folder/checkpoint.npz`` in one step; raise `OSError` if that fails."""
-        arrays = {f"recorder/{k}": v for k, v in self.recorded.items()}
-        arrays |= {f"state/{k}": v for k, v in self.state.items()}
-        arrays |= {"position": np.array(self.position), "seconds": np.array(self.seconds)}
-        folder.mkdir(parents=True, exist_ok=True)
-        save_arrays(folder / "checkpoint.npz", arrays | {"sha256": np.array(digest(arrays))})
-
-    @classmethod
-    def load(cls, folder: Path, state: State, n_slots: int) -> Checkpoint | None:
-        """Read a checkpoint that fits `state` and a run of `n_slots`; None without a sound one."""
-        arrays = load_arrays(folder / "checkpoint.npz")
-        if arrays is None or str(arrays.pop("sha256", "")) != digest(arrays):
-            return None
-        values, recorded = (
-            {key.removeprefix(kind): v for key, v in arrays.items() if key.startswith(kind)}
-            for kind in ("state/", "recorder/")
-        )
-        shapes = [{k: v.shape for k, v in each.items()} for each in (values, state.arrays)]
-        if shapes[0] != shapes[1] or len(recorded.get("ran", ())) != n_slots:
-            return None
-        return cls(int(arrays["position"]), float(arrays["seconds"]), values, recorded)
+def load_checkpoint(
+    folder: Path, state: State, n_slots: int
+) -> tuple[int, float, Named, Named] | None:
+    """Return what was saved; None without a sound checkpoint of `state` and a run of `n_slots`."""
+    arrays = load_arrays(folder / "checkpoint.npz")
+    if arrays is None or str(arrays.pop("sha256", "")) != digest(arrays):
+        return None
+    values, recorded = (
+        {key.removeprefix(kind): v for key, v in arrays.items() if key.startswith(kind)}
+        for kind in ("state/", "recorder/")
+    )
+    shapes = [{k: v.shape for k, v in each.items()} for each in (values, state.arrays)]
+    if shapes[0] != shapes[1] or len(recorded.get("ran", ())) != n_slots:
+        return None
+    return int(arrays["position"]), float(arrays["seconds"]), values, recorded
