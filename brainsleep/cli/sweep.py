@@ -176,7 +176,7 @@ def _grids(
 ) -> list[Grid]:
     """Read the grids, choose among them, and apply what the command line says to each."""
     from ..errors import nearest
-    from ..sweep.gridfile import read_grids
+    from ..sweep.grid import read_grids
 
     grids = read_grids(source)
     names = [grid.name for grid in grids]

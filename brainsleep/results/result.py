@@ -22,17 +22,10 @@ if TYPE_CHECKING:
 
 
 class UsedData(NamedTuple):
-    """The data set that a run learned from.
-
-    Parameters
-    ----------
-    name, source, licence, citation : str
-        What it is.
-    fingerprint : str
-        Hash of its content.
-    """
+    """The data set that a run learned from."""
 
     name: str
+    #: Hash of its content.
     fingerprint: str
     source: str
     licence: str
@@ -40,14 +33,9 @@ class UsedData(NamedTuple):
 
 
 class Sleeps(NamedTuple):
-    """When a network slept.
+    """When a network slept: slots, and stages, of one sleep are one."""
 
-    Parameters
-    ----------
-    onsets, ends : Quantity, shape (n_sleeps,)
-        Times in the run. Slots, and stages, of one sleep are one.
-    """
-
+    #: Times in the run, shape (n_sleeps,).
     onsets: Quantity
     ends: Quantity
 
@@ -58,45 +46,28 @@ class Sleeps(NamedTuple):
 
 
 class Spikes(NamedTuple):
-    """Single spikes of a population.
+    """Single spikes of a population."""
 
-    Parameters
-    ----------
-    times : Quantity, shape (n_spikes,)
-        Times in the run.
-    neurons : ndarray of int, shape (n_spikes,)
-        Who spiked.
-    """
-
+    #: Times in the run, shape (n_spikes,).
     times: Quantity
+    #: Who spiked, shape (n_spikes,).
     neurons: np.ndarray
 
 
 class Weights(NamedTuple):
-    """The weights of a projection at every time at which all of them were kept.
+    """The weights of a projection at every time at which all of them were kept."""
 
-    Parameters
-    ----------
-    source, target : str
-        Its populations.
-    sign : int
-        -1 for an inhibitory one, whose weights are magnitudes like all others.
-    names : list of str
-        Names of the snapshots, in the order of time.
-    times : Quantity, shape (n_snapshots,)
-        Their times in the run.
-    synapses : ndarray of int, shape (n_synapses, 2)
-        Pre- and postsynaptic neuron.
-    w : ndarray, shape (n_snapshots, n_synapses)
-        Weights, without unit.
-    """
-
+    #: Its populations.
     source: str
     target: str
+    #: -1 for an inhibitory one, whose weights are magnitudes like all others.
     sign: int
+    #: Names of the snapshots, in the order of time, and their times in the run.
     names: list[str]
     times: Quantity
+    #: Pre- and postsynaptic neuron, shape (n_synapses, 2).
     synapses: np.ndarray
+    #: Weights without unit, shape (n_snapshots, n_synapses).
     w: np.ndarray
 
 

@@ -42,8 +42,7 @@ from brainsleep.run.observers.weights import Snapshots, WeightStatistics
 from brainsleep.run.segment import Batch, Capacity, Segment
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
-from brainsleep.sweep.grid import Grid
-from brainsleep.sweep.gridfile import read_grids
+from brainsleep.sweep.grid import Grid, read_grids
 from brainsleep.tasks.images.presentation import measure_rate
 
 N = 36

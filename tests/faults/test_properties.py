@@ -25,7 +25,7 @@ from brainsleep.results.store import load_arrays, save_arrays
 from brainsleep.results.table import flatten, read
 from brainsleep.run.observers.recorder import load_checkpoint, save_checkpoint
 from brainsleep.run.state import initial_state
-from brainsleep.sweep.gridfile import read_grids
+from brainsleep.sweep.grid import read_grids
 from brainsleep.tasks.images.continual import Tasks
 
 GATES = PAPER.gates

@@ -22,8 +22,7 @@ from brainsleep.run.replicas import check_alike
 from brainsleep.run.segment import Batch, Capacity, check_segment, timing
 from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.run.state import initial_state
-from brainsleep.sweep.grid import Grid, addressed
-from brainsleep.sweep.gridfile import read_grids
+from brainsleep.sweep.grid import Grid, addressed, read_grids
 from brainsleep.tasks.images.continual import Tasks
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.readout import Readout, classify

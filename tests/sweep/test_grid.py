@@ -11,8 +11,7 @@ from brainsleep.errors import BrainsleepError, ProtocolError, SweepError
 from brainsleep.experiment.protocol import load_protocol, run_id
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.run.compare import Condition
-from brainsleep.sweep.grid import Grid, addressed, as_text
-from brainsleep.sweep.gridfile import read_grids
+from brainsleep.sweep.grid import Grid, addressed, as_text, read_grids
 from brainsleep.tasks.images.datasets import load_dataset
 
 FRACTION = "schedule.sleep.fraction"
