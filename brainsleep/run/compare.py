@@ -115,12 +115,12 @@ def test_rate(result: Result, population: str) -> float:
     """Return the test rate in Hz of a population in a stored run; `SimulationError` without."""
     rate = result.metrics.get(f"rate_test_{population}_hz")
     if rate is None:
-        why, fix = "it has no test images", "set data.n_test above 0"
+        why, fix = "it has no test images", "match another condition, or set data.n_test above 0"
         if result.stopped:
-            why, fix = result.stopped["text"], "let it run to its end"
+            why, fix = result.stopped["text"], "match another condition, or let it run to its end"
         raise SimulationError(
             f"matching the rate of run {result.info['run_id']}: it has no test rate of "
-            f"'{population}' ({why}); match another condition, or {fix}"
+            f"'{population}' ({why}); {fix}"
         )
     return rate
 

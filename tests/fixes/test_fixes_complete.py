@@ -67,10 +67,8 @@ NOT_CARRIED_OUT = {
     **dict.fromkeys(
         (
             "sweep: needs {}: pip install 'brainsleep[cluster]'",
-            "export: needs {}: pip install 'brainsleep[analysis]' ({})",
-            "export: needs pynwb: pip install 'brainsleep[analysis]' ({})",
+            "{}: needs {}: pip install 'brainsleep[analysis]' ({})",
             "statistics: needs statsmodels: pip install 'brainsleep[analysis]'",
-            "spike trains: needs elephant: pip install 'brainsleep[analysis]' ({})",
             "table: Parquet needs pyarrow: pip install 'brainsleep[analysis]'",
             "surrogate-gradient network: needs {}: pip install 'brainsleep[surrogate]'",
         ),
