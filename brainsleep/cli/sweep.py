@@ -142,10 +142,11 @@ def sweep(
 
     chosen = Options(replicas=replicas, retries=retries, retry_failed=retry_failed)
     plan = Plan(rows, out, chosen)
-    with _interrupted_by(signal.SIGTERM), _watching(plan.label) as watch:
+    with _interrupted_by(signal.SIGTERM), _watching(plan.rows) as watch:
         state = plan.run(where, watch)
     for address, error in state.failed.items():
-        stderr.print(f"failed: {plan.label(address)}: {error}", markup=False, soft_wrap=True)
+        label = plan.rows[address].label
+        stderr.print(f"failed: {label}: {error}", markup=False, soft_wrap=True)
     if state.failed:
         stderr.print(
             f"{len(state.failed)} of {state.total} rows failed; the same command with "
@@ -238,7 +239,7 @@ def _interrupted_by(number: signal.Signals) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _watching(label: Any) -> Iterator[Any]:
+def _watching(rows: Mapping[str, Any]) -> Iterator[Any]:
     """Give a function that shows the progress of a sweep: a live table, or lines of a log.
 
     Lines come not more often than every `_LINE_EVERY` seconds.
@@ -247,7 +248,7 @@ def _watching(label: Any) -> Iterator[Any]:
         from rich.live import Live
 
         with Live(console=stderr, refresh_per_second=4) as live:
-            yield lambda state: live.update(_picture(state, label))
+            yield lambda state: live.update(_picture(state, rows))
         return
     last, shown = 0.0, ""
 
@@ -277,7 +278,7 @@ def _summary(state: Progress) -> str:
     return "; ".join(filter(None, (", ".join(parts), state.message)))
 
 
-def _picture(state: Progress, label: Any) -> Any:
+def _picture(state: Progress, rows: Mapping[str, Any]) -> Any:
     """Draw a bar over all rows, and one for each that runs."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
@@ -288,7 +289,8 @@ def _picture(state: Progress, label: Any) -> Any:
     bar = ProgressBar(max(state.total, 1), done, width=30)
     table.add_row("all rows", bar, f"{_duration(state.seconds)} so far")
     for address, part in sorted(state.running.items(), key=lambda pair: -pair[1]):
-        table.add_row(label(address), ProgressBar(1, part, width=30), f"{100 * part:.0f} %")
+        bar = ProgressBar(1, part, width=30)
+        table.add_row(rows[address].label, bar, f"{100 * part:.0f} %")
     return Group(_summary(state), table)
 
 

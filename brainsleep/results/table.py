@@ -26,7 +26,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,11 +149,8 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
 def _varied(models: list[str], settings: list[dict[str, Any]]) -> list[str]:
     """Return the keys of settings in which runs of one model differ, in the protocol's order."""
     keys = dict.fromkeys(key for each in settings for key in each if key not in _SAID)
-    seen: dict[tuple[str, str], set[str]] = {}
-    for model, each in zip(models, settings, strict=True):
-        for key in keys:
-            seen.setdefault((model, key), set()).add(str(each.get(key)))
-    return [key for key in keys if any(len(seen[model, key]) > 1 for model in set(models))]
+    pairs, n_models = list(zip(models, settings, strict=True)), len(set(models))
+    return [k for k in keys if len({(model, str(each.get(k))) for model, each in pairs}) > n_models]
 
 
 def _results_of(rows: Iterable[Row], folder: Path) -> list[tuple[dict[str, str], Result]]:
@@ -235,32 +232,24 @@ def write(frame: pandas.DataFrame, path: str | Path) -> None:
 
     A name that does not is a `SweepError`, and what cannot be written a `StoreError`.
     """
-    path = Path(path)
-    _check_name(path)
-    try:
-        with written_for("table", path) as temporary:
-            if path.suffix == ".csv":
-                frame.to_csv(temporary, index=False)
-            else:
-                frame.to_parquet(temporary, index=False)
-    except ImportError as error:
-        raise _without_pyarrow() from error
+    with _table_file(Path(path)) as path, written_for("table", path) as temporary:
+        if path.suffix == ".csv":
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)
 
 
 def read(path: str | Path) -> pandas.DataFrame:
     """Read a table that `write` wrote; `StoreError` if it cannot be read."""
     import pandas
 
-    path = Path(path)
-    _check_name(path)
-    try:
-        return _read_csv(path) if path.suffix == ".csv" else pandas.read_parquet(path)
-    except ImportError as error:
-        raise _without_pyarrow() from error
-    except MemoryError:
-        raise
-    except Exception as error:  # pandas and pyarrow fail in too many ways to list
-        raise StoreError(f"table {path}: cannot read ({one_line(error)})") from error
+    with _table_file(Path(path)) as path:
+        try:
+            return _read_csv(path) if path.suffix == ".csv" else pandas.read_parquet(path)
+        except (ImportError, MemoryError):
+            raise
+        except Exception as error:  # pandas and pyarrow fail in too many ways to list
+            raise StoreError(f"table {path}: cannot read ({one_line(error)})") from error
 
 
 def _read_csv(path: Path) -> pandas.DataFrame:
@@ -293,10 +282,14 @@ def choose(frame: pandas.DataFrame, where: Mapping[str, str]) -> pandas.DataFram
     return frame
 
 
-def _check_name(path: Path) -> None:
+@contextlib.contextmanager
+def _table_file(path: Path) -> Iterator[Path]:
+    """Check the name of a table, and say what is missing if that is what an error comes of."""
     if path.suffix not in (".csv", ".parquet"):
         raise SweepError(explain("table", path.name, "a name ending .csv or .parquet"))
-
-
-def _without_pyarrow() -> MissingExtraError:
-    return MissingExtraError("table: Parquet needs pyarrow: pip install 'brainsleep[analysis]'")
+    try:
+        yield path
+    except ImportError as error:
+        raise MissingExtraError(
+            "table: Parquet needs pyarrow: pip install 'brainsleep[analysis]'"
+        ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -163,7 +163,7 @@ def check_alike(protocols: Sequence[Protocol]) -> None:
         where, got, allowed = _difference(own, expected)
         raise BackendError(
             explain(
-                f"replicas: network of protocol number {k} ({protocol.name}): {where or 'kind'}",
+                f"replicas: network of protocol number {k} ({protocol.name}): {where}",
                 got,
                 f"{allowed}, as in number 0 ({first.name})",
                 "networks of replicas differ in parameter values only: run each kind by itself",
@@ -171,21 +171,24 @@ def check_alike(protocols: Sequence[Protocol]) -> None:
         )
 
 
-def _difference(one: Any, other: Any, where: str = "") -> tuple[str, Any, Any]:
+def _difference(one: Any, other: Any) -> tuple[str, Any, Any]:
     """Return where two pieces of plain data differ, and what is there."""
-    if isinstance(one, list) and isinstance(other, list):
-        one, other = _by_name(one), _by_name(other)
-    if not (isinstance(one, dict) and isinstance(other, dict)):
-        return where, one, other
-    if one.keys() != other.keys():
-        return where, ", ".join(one) or "nothing", ", ".join(other) or "nothing"
-    key = next((key for key in one if one[key] != other[key]), "")
-    if not key:
-        return where, "another order", "the same"
-    return _difference(one[key], other[key], f"{where}.{key}".strip("."))
+    mine, theirs = dict(_leaves(one)), dict(_leaves(other))
+    for where in mine | theirs:
+        if mine.get(where) != theirs.get(where):
+            return where, mine.get(where, "nothing"), theirs.get(where, "nothing")
+    return "order of parts", "another", "the same"
 
 
-def _by_name(parts: list) -> dict[str, Any]:
-    """Name the parts of a list as they are called, or else by their place."""
-    names = [part.get("name", k) if isinstance(part, dict) else k for k, part in enumerate(parts)]
-    return {str(name): part for name, part in zip(names, parts, strict=True)}
+def _leaves(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Go through the values in plain data; parts of a list go by their names, or their places."""
+    if isinstance(value, list):
+        names = [
+            part.get("name", k) if isinstance(part, dict) else k for k, part in enumerate(value)
+        ]
+        value = dict(zip(names, value, strict=True))
+    if not isinstance(value, dict):
+        yield where, value
+        return
+    for key, part in value.items():
+        yield from _leaves(part, f"{where}.{key}".strip("."))

@@ -136,10 +136,6 @@ class Plan:
         check_writable(self.out)
         write_manifest(self.out, self.rows.values())
 
-    def label(self, run_id: str) -> str:
-        """Return what a row is called."""
-        return self.rows[run_id].label
-
     def pending(self) -> list[Row]:
         """Return the rows that are to be run."""
         return [
