@@ -126,7 +126,7 @@ def _answers(backend: Backend, asked: Collection[Request]) -> Sequence[Answer | 
         return []
     states, segments = [each.state for each in asked], [each.segment for each in asked]
     try:
-        return backend.advance_batch(states, segments, [each.seed for each in asked])
+        return backend.advance_replicas(states, segments, [each.seed for each in asked])
     except Exception as error:  # none can go on, and each says so
         return [error] * len(asked)
 

@@ -126,7 +126,7 @@ def together(n, hooks):
     network = lone_neurons(LIF)
     states = [initial_state(network, 0)] * n
     backend = make_backend("numpy", network, hooks=hooks)
-    backend.advance_batch(states, [segment(network, 1)] * n, [0] * n)
+    backend.advance_replicas(states, [segment(network, 1)] * n, [0] * n)
 
 
 def holding(held):

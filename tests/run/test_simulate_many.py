@@ -145,13 +145,13 @@ def test_replicas_ask_in_one_call(tmp_path, monkeypatch):
 
     def counted(*args, **kwargs):
         backend = make(*args, **kwargs)
-        advance = backend.advance_batch
+        advance = backend.advance_replicas
 
-        def advance_batch(states, *more):
+        def advance_replicas(states, *more):
             calls.append(len(states))
             return advance(states, *more)
 
-        backend.advance_batch = advance_batch
+        backend.advance_replicas = advance_replicas
         return backend
 
     monkeypatch.setattr(replicas_module, "make_backend", counted)
@@ -333,7 +333,7 @@ def test_every_failure_is_named(tmp_path, monkeypatch):
     def broken(*args):
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("brainsleep.backends.base.Backend.advance_batch", broken)
+    monkeypatch.setattr("brainsleep.backends.base.Backend.advance_replicas", broken)
     with pytest.raises(ReplicaError, match=r"2 of 2 runs failed, none is stored.*a defect"):
         simulate_many([BRIEF] * 2, seeds=[7, 8], backend="numpy", out=tmp_path)
     with pytest.raises(RuntimeError, match="a defect"):  # a single run fails with its own error
@@ -458,33 +458,33 @@ def running(backend):
 @pytest.mark.parametrize("cores", ["1", "3"])
 def test_programs_are_kept_by_connectivity(backend, cores, monkeypatch):
     monkeypatch.setenv("BRAINSLEEP_CORES", cores)
-    first = backend.advance_batch(*jobs(1, 2, 3))
+    first = backend.advance_replicas(*jobs(1, 2, 3))
     assert [bits(a) for a in first] == [
         bits(backend.advance(*each)) for each in zip(*jobs(1, 2, 3), strict=True)
     ]
-    backend.advance_batch(*jobs(1, 2, 3))
+    backend.advance_replicas(*jobs(1, 2, 3))
     pids = running(backend)
     assert len(pids) == 3
-    assert [bits(a) for a in backend.advance_batch(*jobs(3, 2, 1))] == [
+    assert [bits(a) for a in backend.advance_replicas(*jobs(3, 2, 1))] == [
         bits(a) for a in first[::-1]
     ]
     assert running(backend) == pids
-    backend.advance_batch(*jobs(2))
+    backend.advance_replicas(*jobs(2))
     assert running(backend) < pids and len(running(backend)) == 1  # the others are ended
     for pid in pids - running(backend):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     # one connectivity: no more programs than are at work
-    backend.advance_batch(*jobs(2, 2, 2, 2, 2))
+    backend.advance_replicas(*jobs(2, 2, 2, 2, 2))
     assert len(running(backend)) == int(cores)
-    assert backend.advance_batch([], [], []) == []
+    assert backend.advance_replicas([], [], []) == []
 
 
 @needs_compiler
 @pytest.mark.standalone
 def test_a_program_that_is_killed_is_one_answer(backend, monkeypatch):
     monkeypatch.setenv("BRAINSLEEP_CORES", "2")
-    expected = backend.advance_batch(*jobs(1, 2, 3))
+    expected = backend.advance_replicas(*jobs(1, 2, 3))
     victim = next(
         p for p in backend._programs.idle if p.serves(initial_state(TINY.network, 2).synapses)
     )
@@ -496,11 +496,11 @@ def test_a_program_that_is_killed_is_one_answer(backend, monkeypatch):
 
     thread = threading.Thread(target=kill)
     thread.start()
-    one, error, three = backend.advance_batch(*jobs(1, 2, 3))
+    one, error, three = backend.advance_replicas(*jobs(1, 2, 3))
     thread.join()
     assert isinstance(error, SimulationError) and "ended with code -9" in str(error)
     assert [bits(one), bits(three)] == [bits(expected[0]), bits(expected[2])]
-    again = backend.advance_batch(*jobs(1, 2, 3))
+    again = backend.advance_replicas(*jobs(1, 2, 3))
     assert [bits(a) for a in again] == [bits(a) for a in expected]
 
 
@@ -517,12 +517,12 @@ def test_an_interrupt_ends_all_programs(backend, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(process_module, "wait", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            backend.advance_batch(*jobs(1, 2, 3, steps=5_000_000))
+            backend.advance_replicas(*jobs(1, 2, 3, steps=5_000_000))
     assert len(seen) == 2 and not backend._programs.idle
     for program in seen:
         assert program._process.poll() is not None and not Path(program._folder).exists()
     assert process_module.wait is wait
-    backend.advance_batch(*jobs(1, 2))
+    backend.advance_replicas(*jobs(1, 2))
 
 
 RUN = """
