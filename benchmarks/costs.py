@@ -5,7 +5,7 @@
 
 ``build``: seconds to compile and to start; ``overhead``: what a segment costs beyond its steps;
 ``phases``: wake, sleep and rest, gates open and closed; ``sweep``: programs compiled by five seeds
-times six sleep fractions; ``replicas``: ten runs in a batch and one after the other;
+times six sleep fractions; ``replicas``: ten runs together and one after the other;
 ``memory``: 60 000 images of 28x28 pixels.
 """
 
@@ -29,7 +29,7 @@ from brainsleep.backends.cpp import cache
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.network.spec import NetworkSpec
 from brainsleep.run.segment import Segment
-from brainsleep.run.simulate import simulate
+from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.run.state import State
 
 from .networks import SIZES, image_rates, network, start, wake
@@ -197,7 +197,7 @@ REPLICA_IMAGES = (1050, 100)
 def replicas() -> None:
     """Run the paper's protocol, shortened, with five seeds and two sleep fractions."""
     print(
-        "| backend | training images | alone, s | in a batch, s | ratio | biological s/s, batch |"
+        "| backend | training images | alone, s | together, s | ratio | biological s/s, together |"
     )
     print("|---|---:|---:|---:|---:|---:|")
     n_train, n_others = REPLICA_IMAGES
@@ -213,7 +213,7 @@ def replicas() -> None:
         middle = time.perf_counter()
         protocols, seeds = zip(*pairs, strict=True)
         out = Path(folder) / "together"
-        stored = simulate(protocols, seed=seeds, backend="cpp", out=out, batch=True)
+        stored = simulate_many(protocols, seeds=seeds, backend="cpp", out=out)
         single, together = middle - begun, time.perf_counter() - middle
     biological = sum(result.info["timings"]["biological_s"] for result in stored)
     print(

@@ -28,7 +28,7 @@ from brainsleep.backends.cuda.toolkit import describe_nvcc, gpu
 from brainsleep.network.spec import NetworkSpec
 from brainsleep.protocols.paper import PROTOCOL as PAPER
 from brainsleep.run.segment import Capacity
-from brainsleep.run.simulate import simulate
+from brainsleep.run.simulate import simulate_many
 
 from .networks import DRIVES, SIZES, image_rates, network, start, wake
 from .speed import machine
@@ -57,7 +57,7 @@ def measure(backend, spec: NetworkSpec, size: str, replicas: int) -> dict:
     walls, kernels, rates = [], [], []
     for repeat in range(REPEATS + 1):
         begun = time.perf_counter()
-        measured = backend.advance_batch(states, segments, list(range(repeat, repeat + replicas)))
+        measured = backend.advance_replicas(states, segments, list(range(repeat, repeat + replicas)))
         walls.append((time.perf_counter() - begun) / seconds)
         kernels.append(getattr(backend, "kernel_seconds", 0.0) / seconds)
         rates.append(np.mean([r.counts["e"].mean() for _, r in measured]))
@@ -94,7 +94,7 @@ def measure_sweep(backend: str, cores: int) -> dict:
     with tempfile.TemporaryDirectory() as out:
         make_backend(backend, base.network)  # compile
         begun = time.perf_counter()
-        results = simulate(rows, seed=seeds, backend=backend, batch=True, out=out)
+        results = simulate_many(rows, seeds=seeds, backend=backend, out=out)
         wall = time.perf_counter() - begun
     timings = [result.info["timings"] for result in results]
     return {

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .results.store import read_result
     from .results.table import tabulate
     from .run.compare import Condition, compare
-    from .run.simulate import simulate
+    from .run.simulate import simulate, simulate_many
     from .sweep.grid import Grid
     from .tasks.images.continual import Tasks
     from .tasks.images.encoders import RateEncoder
@@ -56,7 +56,7 @@ _GIVEN = {
     "tasks.images.encoders": "RateEncoder",
     "tasks.images.readout": "Readout",
     "tasks.images.continual": "Tasks",
-    "run.simulate": "simulate",
+    "run.simulate": "simulate simulate_many",
     "run.compare": "Condition compare",
     "sweep.grid": "Grid",
     "results.result": "Result",

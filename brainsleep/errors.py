@@ -100,8 +100,8 @@ class NotFiniteError(SimulationError):
         self.values, self.where, self.count, self.advice = values, where, count, advice
 
 
-class BatchError(BrainsleepError):
-    """Some runs of a batch failed; `results` are what became of every one, in order."""
+class ReplicaError(BrainsleepError):
+    """Some replicas failed; `results` are what became of every one, in order."""
 
     def __init__(self, message: str, results: list):
         super().__init__(message)

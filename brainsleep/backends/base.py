@@ -5,7 +5,7 @@ A backend is made once for a network and then called again and again::
     backend = make_backend("cpp", spec)
     state, recording = backend.advance(state, segment, seed)
 
-`advance` is a pure function of state, segment and seed; `advance_batch` does the same for several
+`advance` is a pure function of state, segment and seed; `advance_replicas` does the same for
 replicas, runs of one kind of network, in one call. On ``numpy`` and ``cython`` Brian2 runs in this
 process; ``cpp`` and ``cuda`` are standalone programs, compiled once and kept in a cache, that read
 a segment from a file and write the next state to another; ``torch`` runs layers. To add a backend,
@@ -22,8 +22,7 @@ from typing import Any, ClassVar
 from ..errors import BackendError, BrainsleepError, MissingExtraError, explain, nearest
 from ..network.layers import SurrogateNetwork
 from ..network.spec import Network, NetworkSpec
-from ..run.request import Answer
-from ..run.segment import Capacity, Segment, check_segment
+from ..run.segment import Answer, Capacity, Segment, check_segment
 from ..run.state import State
 from .cpp.build import find_compiler
 
@@ -94,12 +93,12 @@ class Backend:
         recording : Recording
             Spike counts a slot, and single spikes where asked for.
         """
-        (answer,) = self.advance_batch([state], [segment], [seed])
+        (answer,) = self.advance_replicas([state], [segment], [seed])
         if isinstance(answer, BrainsleepError):
             raise answer
         return answer
 
-    def advance_batch(
+    def advance_replicas(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
     ) -> list[Answer | BrainsleepError]:
         """Run several replicas; each is, and draws, what it is and draws when it runs by itself.

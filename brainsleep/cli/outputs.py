@@ -71,7 +71,7 @@ def table(
     from fnmatch import fnmatchcase
 
     from ..results.table import tabulate, write
-    from ..sweep.gridfile import read_grids
+    from ..sweep.grid import read_grids
 
     rows = [row for source in grids or () for grid in read_grids(source) for row in grid.rows()]
     frame = tabulate(folder, rows if grids else None)

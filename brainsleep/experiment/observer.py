@@ -16,8 +16,7 @@ from brian2 import Quantity, second
 
 if TYPE_CHECKING:
     from ..run.observers.recorder import Recorder
-    from ..run.request import Steps
-    from ..run.segment import Capacity
+    from ..run.segment import Capacity, Requests
     from ..run.state import State
     from .protocol import Protocol
     from .slots import SlotTable
@@ -152,10 +151,10 @@ class Observer:
         """Return whether it looks now; by default where that was `planned`, before its `slots`."""
         return planned
 
-    def look(self, view: View) -> Found | Steps[Found]:
+    def look(self, view: View) -> Found | Requests[Found]:
         """Return what is found: arrays or numbers by name, or a generator that returns them.
 
-        A generator may ask for segments on the way (`request.Request`): they are run on a copy of
+        A generator may ask for segments on the way (`Request`): they are run on a copy of
         the network, and the run goes on as if nothing had been.
         """
         return {}

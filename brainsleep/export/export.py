@@ -83,11 +83,6 @@ def _edges(result: Result) -> pandas.DataFrame:
     return pandas.concat(frames, ignore_index=True)
 
 
-def _slots(result: Result) -> pandas.DataFrame:
-    """One row a slot."""
-    return pandas.DataFrame(columns(result))
-
-
 def _statistics(result: Result) -> pandas.DataFrame:
     """One row a projection and time: ``time_s``, and the statistics of its weights."""
     frames = []
@@ -114,4 +109,9 @@ def _spikes(result: Result) -> pandas.DataFrame:
 
 
 #: Tables by name: a row a synapse, a slot, a time, a spike.
-TABLE_OF = {"weights": _edges, "slots": _slots, "statistics": _statistics, "spikes": _spikes}
+TABLE_OF = {
+    "weights": _edges,
+    "slots": lambda result: pandas.DataFrame(columns(result)),
+    "statistics": _statistics,
+    "spikes": _spikes,
+}

@@ -8,17 +8,19 @@ neuron is a plain data array beside the Neo objects, in the block that Neo reads
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
 from ..results.result import Result
-from .columns import columns, described
+from .columns import columns, described, packages
 from .spiketrains import to_neo
 
 if TYPE_CHECKING:
     import neo
+
+#: What the error is about, and what is imported.
+_NEO = "export", "neo", "neo", "quantities"
 
 
 def to_block(result: Result) -> neo.Block:
@@ -43,32 +45,18 @@ def to_block(result: Result) -> neo.Block:
     MissingExtraError
         If `neo` is not installed.
     """
-    neo, pq = _packages()
+    neo, pq = packages(*_NEO)
     block = _narrow(neo, pq, result)
-    segment = block.segments[0]
-
-    def signal(name: str, times: np.ndarray, values: np.ndarray, **annotations: object) -> None:
-        added = neo.IrregularlySampledSignal(
-            times * pq.s, values, units="dimensionless", name=name, **annotations
-        )
-        segment.irregularlysampledsignals.append(added)
-
+    signals = block.segments[0].irregularlysampledsignals
+    starts = result.slot_times[:-1]
     for name, counts in result.counts.items():
-        starts = np.asarray(result.slot_times[:-1])
-        signal(f"counts {name}", starts, counts, population=name)
+        signals.append(_signal(neo, pq, f"counts {name}", starts, counts, population=name))
     for name, each in result.weights.items():
         pre, post = each.synapses.T
-        signal(
-            f"weights {name}",
-            np.asarray(each.times),
-            each.w,
-            projection=name,
-            source=each.source,
-            target=each.target,
-            sign=each.sign,
-            snapshots=each.names,
-            array_annotations={"pre": pre, "post": post},
-        )
+        more: dict[str, Any] = {"array_annotations": {"pre": pre, "post": post}}
+        more |= {"projection": name, "source": each.source, "target": each.target}
+        more |= {"sign": each.sign, "snapshots": each.names}
+        signals.append(_signal(neo, pq, f"weights {name}", each.times, each.w, **more))
     return block
 
 
@@ -84,11 +72,7 @@ def write(result: Result, path: Path) -> None:
     MissingExtraError
         If `neo` and `nixio` are not installed.
     """
-    neo, pq = _packages()
-    try:
-        import nixio
-    except ImportError as error:
-        raise _missing("nixio", error) from error
+    (neo, pq), (nixio,) = packages(*_NEO), packages("export", "nixio", "nixio")
     with neo.io.NixIO(str(path), "ow") as file:
         file.write_block(_narrow(neo, pq, result))
     with_arrays = nixio.File.open(str(path), nixio.FileMode.ReadWrite)
@@ -114,7 +98,7 @@ def write(result: Result, path: Path) -> None:
         with_arrays.close()
 
 
-def _narrow(neo, pq, result: Result) -> neo.Block:
+def _narrow(neo: Any, pq: Any, result: Result) -> Any:
     """Make the block without what has a column a synapse or a neuron."""
     protocol = result.stored_protocol
     description = protocol.description or protocol.name
@@ -134,30 +118,17 @@ def _narrow(neo, pq, result: Result) -> neo.Block:
             array_annotations=table,
         )
     )
+    measured = {"statistic": np.array(result.weight_statistics)}
     for name, values in result.statistics.items():
-        segment.irregularlysampledsignals.append(
-            neo.IrregularlySampledSignal(
-                np.asarray(result.statistics_times) * pq.s,
-                values,
-                units="dimensionless",
-                name=f"statistics {name}",
-                projection=name,
-                array_annotations={"statistic": np.array(result.weight_statistics)},
-            )
-        )
+        more = {"projection": name, "array_annotations": measured}
+        signal = _signal(neo, pq, f"statistics {name}", result.statistics_times, values, **more)
+        segment.irregularlysampledsignals.append(signal)
     block.check_relationships()
     return block
 
 
-def _packages():
-    """Import neo and quantities."""
-    try:
-        import neo
-        import quantities
-    except ImportError as error:
-        raise _missing("neo", error) from error
-    return neo, quantities
-
-
-def _missing(name: str, error: ImportError) -> MissingExtraError:
-    return MissingExtraError(f"export: needs {name}: pip install 'brainsleep[analysis]' ({error})")
+def _signal(neo: Any, pq: Any, name: str, times: Any, values: np.ndarray, **more: Any) -> Any:
+    """Make a signal without unit at `times` in s, a row each."""
+    return neo.IrregularlySampledSignal(
+        np.asarray(times) * pq.s, values, units="dimensionless", name=name, **more
+    )

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
 from ..results.result import Result
-from .columns import columns, described
+from .columns import columns, described, packages
 
 #: What the columns of the slots hold.
 _COLUMNS = {
@@ -45,12 +44,7 @@ def write(result: Result, path: Path) -> None:
     MissingExtraError
         If `pynwb` is not installed.
     """
-    try:
-        import pynwb
-    except ImportError as error:
-        raise MissingExtraError(
-            f"export: needs pynwb: pip install 'brainsleep[analysis]' ({error})"
-        ) from error
+    (pynwb,) = packages("export", "pynwb", "pynwb")
     protocol = result.stored_protocol
     written = (result.path / "result.json").stat().st_mtime
     file = pynwb.NWBFile(
@@ -69,15 +63,15 @@ def write(result: Result, path: Path) -> None:
 
 def _units(file: Any, result: Result) -> None:
     """Add the spikes of every neuron that were recorded."""
-    found, protocol = result.spikes, result.stored_protocol
-    if not found:
+    spikes, protocol = result.spikes, result.stored_protocol
+    if not spikes:
         return
     file.add_unit_column("population", "population of the neuron")
     file.add_unit_column("neuron", "its number there")
     first, last = protocol.record.raster
     starts = np.asarray(result.slot_times)
     window = starts[[first, min(last, len(starts) - 1)]]
-    for name, (times, neurons) in found.items():
+    for name, (times, neurons) in spikes.items():
         order = np.lexsort((times, neurons))
         size = protocol.network.population(name).size
         cuts = np.searchsorted(neurons[order], np.arange(1, size))
@@ -90,12 +84,16 @@ def _slots(file: Any, result: Result) -> None:
     from hdmf.common import VectorData
     from pynwb.epoch import TimeIntervals
 
-    found = columns(result)
-    start, duration = found.pop("start_s"), found.pop("duration_s")
+    table = columns(result)
+    start, duration = table.pop("start_s"), table.pop("duration_s")
     if len(start):
-        table = {"start_time": start, "stop_time": start + duration, **found}
+        table = {"start_time": start, "stop_time": start + duration, **table}
         made = [
-            VectorData(name=name, description=_COLUMNS.get(name, name), data=_plain(data))
+            VectorData(
+                name=name,
+                description=_COLUMNS.get(name, name),
+                data=data.tolist() if data.dtype.kind == "U" else data,
+            )
             for name, data in table.items()
         ]
         about = "what was shown when; spikes_NAME: spikes of a population"
@@ -130,7 +128,3 @@ def _series(file: Any, name: str, times: np.ndarray, data: np.ndarray, what: str
     file.add_acquisition(
         TimeSeries(name=name, data=data, timestamps=times, unit="1", description=what)
     )
-
-
-def _plain(column: np.ndarray) -> Any:
-    return column.tolist() if column.dtype.kind == "U" else column

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DataError, MissingExtraError, explain, nearest
+from ..errors import DataError, explain, nearest
 from ..results.result import Result
+from .columns import packages
 
 if TYPE_CHECKING:
     import neo
+
+#: What the error is about, and what is imported.
+_PACKAGES = "spike trains", "elephant", "neo", "elephant.statistics"
 
 
 def to_neo(
@@ -45,8 +49,7 @@ def to_neo(
     MissingExtraError
         If `neo` and `elephant` are not installed.
     """
-    neo, _ = _packages()
-    return _cut(neo, _Raster(result, population), slots)
+    return _Raster(result, population).trains(slots)
 
 
 def trials(result: Result, population: str, label: int) -> list[list[neo.SpikeTrain]]:
@@ -54,10 +57,8 @@ def trials(result: Result, population: str, label: int) -> list[list[neo.SpikeTr
 
     Parameters
     ----------
-    result : Result
-        A stored run.
-    population : str
-        Name of the population.
+    result, population
+        As of `to_neo`.
     label : int
         Class. All slots of the recorded window that show an image of that class are taken.
 
@@ -68,20 +69,17 @@ def trials(result: Result, population: str, label: int) -> list[list[neo.SpikeTr
 
     Raises
     ------
-    DataError
-        If the run did not record spikes while images of that class were shown.
-    MissingExtraError
-        If `neo` and `elephant` are not installed.
+    DataError, MissingExtraError
+        As of `to_neo`, and if the run recorded no spikes while such images were shown.
     """
-    neo, _ = _packages()
     raster = _Raster(result, population)
     labels = raster.labels()
     chosen = [k for k in range(*raster.window) if labels[k] == label]
     if not chosen:
         shown = sorted({k for k in labels[slice(*raster.window)] if k is not None})
         raise DataError(explain(f"trials of class {label}", "none recorded", f"one of {shown}"))
-    each = [_cut(neo, raster, (k, k + 1)) for k in chosen]
-    return [list(neuron) for neuron in zip(*each, strict=True)]
+    by_slot = [raster.trains((k, k + 1)) for k in chosen]
+    return [list(neuron) for neuron in zip(*by_slot, strict=True)]
 
 
 def isi_cv(trains: Sequence[neo.SpikeTrain]) -> np.ndarray:
@@ -98,12 +96,12 @@ def isi_cv(trains: Sequence[neo.SpikeTrain]) -> np.ndarray:
         0 for a regular train, 1 on average for a long Poisson one; NaN with fewer than two
         intervals.
     """
-    _, statistics = _packages()
-    found = np.full(len(trains), np.nan)
-    for k, train in enumerate(trains):
-        if len(train) > 2:
-            found[k] = float(statistics.cv(statistics.isi(train.magnitude)))
-    return found
+    _, statistics = packages(*_PACKAGES)
+
+    def cv(train: neo.SpikeTrain) -> float:
+        return statistics.cv(statistics.isi(train.magnitude)) if len(train) > 2 else np.nan
+
+    return np.array([cv(train) for train in trains], dtype=float)
 
 
 def fano_factor(trials: Sequence[Sequence[neo.SpikeTrain]]) -> np.ndarray:
@@ -120,30 +118,20 @@ def fano_factor(trials: Sequence[Sequence[neo.SpikeTrain]]) -> np.ndarray:
         0 for equal counts, about 1 for a Poisson process; NaN without a spike and with fewer
         than two trials. The variance is that over n_trials, not n_trials - 1.
     """
-    _, statistics = _packages()
-    found = np.full(len(trials), np.nan)
-    for k, trains in enumerate(trials):
-        if len(trains) > 1 and any(len(train) > 0 for train in trains):
-            found[k] = float(statistics.fanofactor(list(trains)))
-    return found
+    _, statistics = packages(*_PACKAGES)
 
+    def factor(trains: Sequence[neo.SpikeTrain]) -> float:
+        counted = len(trains) > 1 and any(len(train) > 0 for train in trains)
+        return statistics.fanofactor(list(trains)) if counted else np.nan
 
-def _packages():
-    """Import neo and elephant.statistics."""
-    try:
-        import neo
-        from elephant import statistics
-    except ImportError as error:
-        raise MissingExtraError(
-            f"spike trains: needs elephant: pip install 'brainsleep[analysis]' ({error})"
-        ) from error
-    return neo, statistics
+    return np.array([factor(trains) for trains in trials], dtype=float)
 
 
 class _Raster:
     """The single spikes of a population and the window they were recorded in."""
 
     def __init__(self, result: Result, population: str):
+        self.neo, _ = packages(*_PACKAGES)
         protocol = result.stored_protocol
         sizes = {p.name: p.size for p in protocol.network.populations}
         if population not in sizes:
@@ -152,16 +140,14 @@ class _Raster:
             )
         self.arrays = result.arrays
         self.population, self.size = population, sizes[population]
-        ends = np.cumsum(self.arrays["slots/steps"])
-        self.starts = np.concatenate([[0], ends])
-        chosen = protocol.record.raster
-        self.window = (chosen[0], min(chosen[1], len(ends))) if chosen else (0, 0)
-        if self.window[0] >= self.window[1] or f"spikes/{population}" not in self.arrays:
+        self.starts = np.concatenate([[0], np.cumsum(self.arrays["slots/steps"])])
+        first, last = protocol.record.raster or (0, 0)
+        self.window = first, min(last, len(self.starts) - 1)
+        if first >= self.window[1] or f"spikes/{population}" not in self.arrays:
             raise DataError(
                 f"spike trains of '{population}': the run recorded none; set record.raster to "
                 "(first slot, slot after the last) and run it again"
             )
-        self.spikes = self.arrays[f"spikes/{population}"]
         self.dt = float(result.dt) * 1e3  # in ms
 
     def labels(self) -> list[int | None]:
@@ -170,29 +156,28 @@ class _Raster:
         pairs = zip(a["slots/stage"], a["slots/image"], strict=True)
         return [int(a[f"labels/{stage}"][k]) if k >= 0 else None for stage, k in pairs]
 
-
-def _cut(neo, raster: _Raster, slots: tuple[int, int] | None) -> list:
-    first, last = raster.window if slots is None else slots
-    if not raster.window[0] <= first < last <= raster.window[1]:
-        allowed = f"within the slots {raster.window} that were recorded"
-        raise DataError(explain("spike trains: slots", (first, last), allowed))
-    dt = raster.dt
-    start, stop = int(raster.starts[first]), int(raster.starts[last])
-    step, neuron = raster.spikes[:, 0], raster.spikes[:, 1]
-    inside = (step >= start) & (step < stop)
-    order = np.lexsort((step[inside], neuron[inside]))
-    step, neuron = step[inside][order], neuron[inside][order]
-    pieces = np.split(step, np.searchsorted(neuron, np.arange(1, raster.size)))
-    return [
-        neo.SpikeTrain(
-            piece * dt,
-            units="ms",
-            t_start=start * dt,
-            t_stop=stop * dt,
-            name=f"{raster.population}[{k}]",
-            population=raster.population,
-            neuron=k,
-            slots=(first, last),
-        )
-        for k, piece in enumerate(pieces)
-    ]
+    def trains(self, slots: tuple[int, int] | None) -> list[neo.SpikeTrain]:
+        """Return the spike train of every neuron in `slots`, or in the whole window."""
+        first, last = slots or self.window
+        if not self.window[0] <= first < last <= self.window[1]:
+            allowed = f"within the slots {self.window} that were recorded"
+            raise DataError(explain("spike trains: slots", (first, last), allowed))
+        start, stop = int(self.starts[first]), int(self.starts[last])
+        step, neuron = self.arrays[f"spikes/{self.population}"].T
+        inside = (step >= start) & (step < stop)
+        order = np.lexsort((step[inside], neuron[inside]))
+        step, neuron = step[inside][order], neuron[inside][order]
+        pieces = np.split(step, np.searchsorted(neuron, np.arange(1, self.size)))
+        return [
+            self.neo.SpikeTrain(
+                piece * self.dt,
+                units="ms",
+                t_start=start * self.dt,
+                t_stop=stop * self.dt,
+                name=f"{self.population}[{k}]",
+                population=self.population,
+                neuron=k,
+                slots=(first, last),
+            )
+            for k, piece in enumerate(pieces)
+        ]

@@ -22,17 +22,10 @@ if TYPE_CHECKING:
 
 
 class UsedData(NamedTuple):
-    """The data set that a run learned from.
-
-    Parameters
-    ----------
-    name, source, licence, citation : str
-        What it is.
-    fingerprint : str
-        Hash of its content.
-    """
+    """The data set that a run learned from."""
 
     name: str
+    #: Hash of its content.
     fingerprint: str
     source: str
     licence: str
@@ -40,14 +33,9 @@ class UsedData(NamedTuple):
 
 
 class Sleeps(NamedTuple):
-    """When a network slept.
+    """When a network slept: slots, and stages, of one sleep are one."""
 
-    Parameters
-    ----------
-    onsets, ends : Quantity, shape (n_sleeps,)
-        Times in the run. Slots, and stages, of one sleep are one.
-    """
-
+    #: Times in the run, shape (n_sleeps,).
     onsets: Quantity
     ends: Quantity
 
@@ -58,45 +46,28 @@ class Sleeps(NamedTuple):
 
 
 class Spikes(NamedTuple):
-    """Single spikes of a population.
+    """Single spikes of a population."""
 
-    Parameters
-    ----------
-    times : Quantity, shape (n_spikes,)
-        Times in the run.
-    neurons : ndarray of int, shape (n_spikes,)
-        Who spiked.
-    """
-
+    #: Times in the run, shape (n_spikes,).
     times: Quantity
+    #: Who spiked, shape (n_spikes,).
     neurons: np.ndarray
 
 
 class Weights(NamedTuple):
-    """The weights of a projection at every time at which all of them were kept.
+    """The weights of a projection at every time at which all of them were kept."""
 
-    Parameters
-    ----------
-    source, target : str
-        Its populations.
-    sign : int
-        -1 for an inhibitory one, whose weights are magnitudes like all others.
-    names : list of str
-        Names of the snapshots, in the order of time.
-    times : Quantity, shape (n_snapshots,)
-        Their times in the run.
-    synapses : ndarray of int, shape (n_synapses, 2)
-        Pre- and postsynaptic neuron.
-    w : ndarray, shape (n_snapshots, n_synapses)
-        Weights, without unit.
-    """
-
+    #: Its populations.
     source: str
     target: str
+    #: -1 for an inhibitory one, whose weights are magnitudes like all others.
     sign: int
+    #: Names of the snapshots, in the order of time, and their times in the run.
     names: list[str]
     times: Quantity
+    #: Pre- and postsynaptic neuron, shape (n_synapses, 2).
     synapses: np.ndarray
+    #: Weights without unit, shape (n_snapshots, n_synapses).
     w: np.ndarray
 
 
@@ -182,9 +153,9 @@ class Result(Displayed):
     @property
     def data(self) -> UsedData:
         """The data set."""
-        found = self.info["data"]
-        more = (str(found.get(name) or "") for name in UsedData._fields[1:])
-        return UsedData(found["name"], *more)
+        stored = self.info["data"]
+        more = (str(stored.get(name) or "") for name in UsedData._fields[1:])
+        return UsedData(stored["name"], *more)
 
     @cached_property
     def described(self) -> dict[str, Any]:
@@ -250,9 +221,9 @@ class Result(Displayed):
     @property
     def dt(self) -> Quantity:
         """Time step."""
-        found = self.stored_protocol.network.dt
-        check_time(found, f"result {self.path}: network.dt", StoreError)
-        return found
+        dt = self.stored_protocol.network.dt
+        check_time(dt, f"result {self.path}: network.dt", StoreError)
+        return dt
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -288,9 +259,8 @@ class Result(Displayed):
         window = self.stored_protocol.record.raster
         if not window or window[0] >= len(self.slot_times) - 1:
             return {}
-        dt = float(self.dt)
-        both = self._read("spikes/")
-        return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in both.items()}
+        dt, spikes = float(self.dt), self._read("spikes/")
+        return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in spikes.items()}
 
     @property
     def weights(self) -> dict[str, Weights]:
@@ -298,14 +268,14 @@ class Result(Displayed):
         slots, times = self.slots, self.slot_times
         n_train = int(np.sum(slots["stage"] == "train"))
         snapshots, synapses = self._read("snapshots/"), self._read("synapses/")
-        found = {}
+        weights = {}
         for p in self.stored_protocol.network.projections:
             keys = [key.rpartition("/") for key in snapshots]
             at = {name: n_train for name, _, projection in keys if projection == p.name}
             at |= {name: int(name[5:]) for name in at if name.startswith("slot_")}
             at |= {"initial": 0}
             names = sorted(at, key=lambda name: (at[name], name != "initial"))
-            found[p.name] = Weights(
+            weights[p.name] = Weights(
                 p.source,
                 p.target,
                 int(getattr(p, "sign", 1)),
@@ -314,7 +284,7 @@ class Result(Displayed):
                 synapses[p.name],
                 np.array([snapshots[f"{name}/{p.name}"] for name in names]),
             )
-        return found
+        return weights
 
     @property
     def weight_statistics(self) -> list[str]:
@@ -334,14 +304,14 @@ class Result(Displayed):
     def _read(self, start: str) -> dict[str, np.ndarray]:
         """Read the arrays whose names begin so, by the rest of their names."""
         try:
-            found = read_npz(self.path / "arrays.npz", start)
+            arrays = read_npz(self.path / "arrays.npz", start)
         except MemoryError:  # what the file can hold does not fit here
             raise
         except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
             raise StoreError(
                 f"result {self.path}: cannot read arrays.npz; run it again with --force"
             ) from error
-        named = _Arrays({name.removeprefix(start): array for name, array in found.items()})
+        named = _Arrays({name.removeprefix(start): array for name, array in arrays.items()})
         named.start = start
         return named
 

@@ -58,13 +58,9 @@ def check_writable(out: Path) -> None:
         with tempfile.TemporaryFile(dir=out):  # without a name where there can be such files
             pass
     except OSError as error:
+        got, allowed = error.strerror or one_line(error), "a folder that can be written"
         raise StoreError(
-            explain(
-                f"output folder {out}",
-                error.strerror or one_line(error),
-                "a folder that can be written",
-                "choose another with --out",
-            )
+            explain(f"output folder {out}", got, allowed, "choose another with --out")
         ) from error
 
 
@@ -82,9 +78,8 @@ def read_result(path: str | Path) -> Result:
     try:
         info = read_checked(path / "result.json", MAX_JSON)
     except FileNotFoundError as error:
-        raise StoreError(
-            f"result: no result.json in {path}; give the folder of a finished run"
-        ) from error
+        fix = "give the folder of a finished run"
+        raise StoreError(f"result: no result.json in {path}; {fix}") from error
     except (OSError, ValueError) as error:
         raise StoreError(f"result {path}: cannot read result.json: {one_line(error)}") from error
     if info.get("schema_version") != SCHEMA_VERSION:
@@ -109,12 +104,11 @@ def finished(out: Path, run_id: str) -> Result | None:
 
 def _result_of(out: Path, run_id: str) -> Result:
     """Read the result in the folder `run_id`; a copy of another run's is none."""
-    found = read_result(out / run_id)
-    if found.info.get("run_id") != run_id:
-        raise StoreError(
-            explain(f"result {found.path}", f"that of run {found.info.get('run_id')}", "its own")
-        )
-    return found
+    result = read_result(out / run_id)
+    if result.info.get("run_id") != run_id:
+        got = f"that of run {result.info.get('run_id')}"
+        raise StoreError(explain(f"result {result.path}", got, "its own"))
+    return result
 
 
 @contextlib.contextmanager
@@ -123,8 +117,7 @@ def as_stored(*results: Result) -> Iterator[None]:
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        why = f"{type(error).__name__}: {one_line(error)}"
-        one = results[0].path
+        why, one = f"{type(error).__name__}: {one_line(error)}", results[0].path
         which = f"result {one}" if len(results) == 1 else f"a result in {one.parent}"
         raise StoreError(
             f"{which} does not hold what a run stores ({why}); take it away"
@@ -134,12 +127,8 @@ def as_stored(*results: Result) -> Iterator[None]:
 def find_result(out: Path, run_id: str) -> Result | None:
     """Return the finished result of `run_id` in `out`; set a damaged one aside; else None.
 
-    To be called by the one process that works on `run_id`, see `working_on`.
-
-    Raises
-    ------
-    StoreError
-        If a damaged result cannot be moved.
+    To be called by the one process that works on `run_id`, see `working_on`. `StoreError` if a
+    damaged result cannot be moved.
     """
     path = out / run_id
     try:
@@ -180,21 +169,9 @@ def _recover(out: Path, run_id: str) -> None:
 
 @contextlib.contextmanager
 def working_on(out: Path, run_ids: Iterable[str], waiting: Callable[[str], None]) -> Iterator[None]:
-    """Let one process at a time work on each of `run_ids` in the folder `out`.
+    """Let one process at a time work on each of `run_ids` in the folder `out`, or `StoreError`.
 
-    Parameters
-    ----------
-    out : Path
-        Folder of results.
-    run_ids : iterable of str
-        What this process will work on.
-    waiting : callable
-        Told the id that another process works on.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be written.
+    `waiting` is told each id that another process works on.
     """
     with contextlib.ExitStack() as locks:
         try:
@@ -205,13 +182,7 @@ def working_on(out: Path, run_ids: Iterable[str], waiting: Callable[[str], None]
 
 
 def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarray]) -> Result:
-    """Write a result in one step: its folder appears complete or not at all.
-
-    Raises
-    ------
-    StoreError
-        If the disk is full or the folder cannot be written.
-    """
+    """Write a result in one step: its folder appears complete or not at all, with `StoreError`."""
     info = {"schema_version": SCHEMA_VERSION, "run_id": run_id, **info}
     final = out / run_id
     try:
@@ -262,10 +233,10 @@ def clean_leftovers(out: Path, run_id: str) -> None:
 
 def versions(*more: str) -> dict[str, str]:
     """Return the versions of Python and of the packages a result depends on, and of `more`."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for name in ("brainsleep", "brian2", "numpy", "scipy", "scikit-learn", "pillow", *more):
         try:
-            found[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+            numbers[name] = "unknown"
+    return numbers

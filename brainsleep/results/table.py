@@ -26,7 +26,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,22 +78,17 @@ _PLAIN = ("name", "initial")
 def results_in(folder: str | Path) -> list[Result]:
     """Return the whole results in a folder; damaged ones are left out with a warning.
 
-    Raises
-    ------
-    StoreError
-        If there is none.
+    `StoreError` if there is none.
     """
-    found = []
-    for path in sorted(Path(folder).glob("*/result.json")):
-        if path.parent.name.startswith("."):
-            continue
+    results = []
+    for path in sorted(Path(folder).glob("[!.]*/result.json")):
         try:
-            found.append(read_result(path))
+            results.append(read_result(path))
         except StoreError as error:
             log.warning("%s; left out", error)
-    if not found:
+    if not results:
         raise StoreError(explain(f"results in {folder}", "none", "a folder of finished runs"))
-    return found
+    return results
 
 
 def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.DataFrame:
@@ -118,9 +113,12 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
     """
     import pandas
 
-    found = {result.run_id: result for result in results_in(folder)}
+    results = {result.run_id: result for result in results_in(folder)}
+    chosen: list[tuple[dict[str, str], Result]] = [({}, result) for result in results.values()]
+    if rows is not None:
+        chosen = _results_of(rows, Path(folder))
     lines, settings, decisive = [], [], []
-    for labels, result in _chosen(found, Path(folder), rows):
+    for labels, result in chosen:
         with as_stored(result):
             lines.append(labels | _line(result))
             settings.append(flatten(result.described))
@@ -129,11 +127,10 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
     differing = set(_varied(models, decisive))
     varied = [key for key in _varied(models, settings) if key in differing]
     for key in varied:
-        kinds = {isinstance(each.get(key), str) for each in settings if each.get(key) is not None}
-        for line, each in zip(lines, settings, strict=True):
-            value = each.get(key)
-            as_text = len(kinds) > 1 and value is not None
-            line[f"set.{key}"] = str(value) if as_text else value
+        values = [each.get(key) for each in settings]
+        mixed = len({isinstance(value, str) for value in values if value is not None}) > 1
+        for line, value in zip(lines, values, strict=True):
+            line[f"set.{key}"] = str(value) if mixed and value is not None else value
     frame = pandas.DataFrame(lines)
     first = [name for name in ("grid", "condition") if name in frame]
     first += [*BASE, *(f"set.{key}" for key in varied)]
@@ -144,37 +141,31 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
         return frame
     by = ["model", "protocol", "data", "sleep_fraction", *(f"set.{key}" for key in varied), "seed"]
     text = frame[by].map(lambda value: value if isinstance(value, int | float) else str(value))
-    mixed = [name for name in by if text[name].map(type).nunique() > 1]
-    order = text.assign(**{name: text[name].astype(str) for name in mixed})
+    several_types = [name for name in by if text[name].map(type).nunique() > 1]
+    order = text.astype(dict.fromkeys(several_types, str))
     return frame.loc[order.sort_values(by, kind="stable").index].reset_index(drop=True)
 
 
 def _varied(models: list[str], settings: list[dict[str, Any]]) -> list[str]:
     """Return the keys of settings in which runs of one model differ, in the protocol's order."""
     keys = dict.fromkeys(key for each in settings for key in each if key not in _SAID)
-    seen: dict[tuple[str, str], set[str]] = {}
-    for model, each in zip(models, settings, strict=True):
-        for key in keys:
-            seen.setdefault((model, key), set()).add(str(each.get(key)))
-    return [key for key in keys if any(len(seen[model, key]) > 1 for model in set(models))]
+    pairs, n_models = list(zip(models, settings, strict=True)), len(set(models))
+    return [k for k in keys if len({(model, str(each.get(k))) for model, each in pairs}) > n_models]
 
 
-def _chosen(
-    found: dict[str, Result], folder: Path, rows: Iterable[Row] | None
-) -> list[tuple[dict[str, str], Result]]:
-    """Return results with their labels: all without any, or those of rows."""
-    if rows is None:
-        return [({}, result) for result in found.values()]
+def _results_of(rows: Iterable[Row], folder: Path) -> list[tuple[dict[str, str], Result]]:
+    """Return the results of rows that are finished, with their labels."""
     from ..sweep.grid import addressed
     from ..sweep.ledger import result_of
 
-    chosen = []
-    for row in addressed(rows):
-        if result := result_of(folder, row):
-            chosen.append(({"grid": row.grid, "condition": row.condition}, result))
-    if not chosen:
+    results = [
+        ({"grid": row.grid, "condition": row.condition}, result)
+        for row in addressed(rows)
+        if (result := result_of(folder, row))
+    ]
+    if not results:
         raise SweepError(f"table: none of the grid's rows is finished in {folder}")
-    return chosen
+    return results
 
 
 def _line(result: Result) -> dict[str, Any]:
@@ -199,30 +190,19 @@ def _line(result: Result) -> dict[str, Any]:
             line |= {f"{name}.low": value[0], f"{name}.high": value[1]}
         elif not isinstance(value, list | dict):
             line[name] = value
-    line |= {f"alarm.{kind}": _first(result.alarms, kind) for kind in ALARMS}
+    for kind in ALARMS:
+        began = (alarm["time_s"] for alarm in result.alarms if alarm["kind"] == kind)
+        line[f"alarm.{kind}"] = min(began, default=math.nan)
     line["stopped_s"] = result.stopped["at_s"] if result.stopped else math.nan
     wall = sum(timings[name] for name in ("build_s", "simulate_s", "readout_s"))
     line |= {"wall_s": wall, **timings}
     return line | {f"version.{k}": v for k, v in result.versions.items()}
 
 
-def _first(alarms: Iterable[Mapping[str, Any]], kind: str) -> float:
-    """Return when the first alarm of a kind began, NaN if there was none."""
-    return min((alarm["time_s"] for alarm in alarms if alarm["kind"] == kind), default=math.nan)
-
-
 def flatten(value: Any, key: str = "") -> dict[str, Any]:
-    """Turn a described protocol into dotted keys, as ``--set`` takes them.
-
-    Parameters
-    ----------
-    value : dict, list or plain value
-        From `Protocol.describe`.
-    key : str
-        Key of the value.
-    """
+    """Turn a described protocol, or the part of it at `key`, into keys as ``--set`` takes them."""
+    flat: dict[str, Any] = {}
     if isinstance(value, dict):
-        found: dict[str, Any] = {}
         kind = value.get("kind", "")
         value = {n: v for n, v in value.items() if n not in REFUSING.get(kind, ())}
         for name, part in value.items():
@@ -230,70 +210,46 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
                 continue
             inner = kind and name == "parameters"  # their keys follow the object's
             if kind not in _MODELS or inner or name in (*_PLAIN, "period"):
-                found |= flatten(part, key if inner else f"{key}.{name}".lstrip("."))
+                flat |= flatten(part, key if inner else f"{key}.{name}".lstrip("."))
         if kind in _MODELS:
             code = {n: v for n, v in value.items() if n not in ("parameters", *_PLAIN)}
             code = {n: v for n, v in code.items() if LATER.get(kind, {}).get(n) != v}
             text = json.dumps(code, sort_keys=True)
-            found[f"{key}.equations"] = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return found
-    named = isinstance(value, list) and value and all(
-        isinstance(part, dict) and "name" in part for part in value
-    )  # fmt: skip
-    if named:
-        found = {key: ",".join(part["name"] for part in value)}  # which there are, and their order
-        for part in value:
-            found |= flatten(part, f"{key}.{part['name']}")
-        return found
-    if isinstance(value, list):
+            flat[f"{key}.equations"] = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return flat
+    if not isinstance(value, list):
+        return {key: value}
+    if not value or not all(isinstance(part, dict) and "name" in part for part in value):
         return {key: ",".join(map(str, value))}
-    return {key: value}
+    flat[key] = ",".join(part["name"] for part in value)  # which there are, and their order
+    for part in value:
+        flat |= flatten(part, f"{key}.{part['name']}")
+    return flat
 
 
 def write(frame: pandas.DataFrame, path: str | Path) -> None:
-    """Write a table in one step.
+    """Write a table in one step; the name ends in ``.csv`` or ``.parquet`` (needs pyarrow).
 
-    Raises
-    ------
-    SweepError
-        If the name ends neither in ``.csv`` nor in ``.parquet``.
-    StoreError
-        If it cannot be written.
-    MissingExtraError
-        For Parquet without pyarrow.
+    A name that does not is a `SweepError`, and what cannot be written a `StoreError`.
     """
-    path = Path(path)
-    _check_name(path)
-    try:
-        with written_for("table", path) as temporary:
-            if path.suffix == ".csv":
-                frame.to_csv(temporary, index=False)
-            else:
-                frame.to_parquet(temporary, index=False)
-    except ImportError as error:
-        raise _without_pyarrow() from error
+    with _table_file(Path(path)) as path, written_for("table", path) as temporary:
+        if path.suffix == ".csv":
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)
 
 
 def read(path: str | Path) -> pandas.DataFrame:
-    """Read a table that `write` wrote.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be read.
-    """
+    """Read a table that `write` wrote; `StoreError` if it cannot be read."""
     import pandas
 
-    path = Path(path)
-    _check_name(path)
-    try:
-        return _read_csv(path) if path.suffix == ".csv" else pandas.read_parquet(path)
-    except ImportError as error:
-        raise _without_pyarrow() from error
-    except MemoryError:
-        raise
-    except Exception as error:  # pandas and pyarrow fail in too many ways to list
-        raise StoreError(f"table {path}: cannot read ({one_line(error)})") from error
+    with _table_file(Path(path)) as path:
+        try:
+            return _read_csv(path) if path.suffix == ".csv" else pandas.read_parquet(path)
+        except (ImportError, MemoryError):
+            raise
+        except Exception as error:  # pandas and pyarrow fail in too many ways to list
+            raise StoreError(f"table {path}: cannot read ({one_line(error)})") from error
 
 
 def _read_csv(path: Path) -> pandas.DataFrame:
@@ -311,10 +267,7 @@ def _read_csv(path: Path) -> pandas.DataFrame:
 def choose(frame: pandas.DataFrame, where: Mapping[str, str]) -> pandas.DataFrame:
     """Return the rows in which every column of `where` has its value, given as text.
 
-    Raises
-    ------
-    SweepError
-        If there is no such column, or no such row.
+    `SweepError` if there is no such column, or no such row.
     """
     for name, text in where.items():
         if name not in frame:
@@ -323,16 +276,20 @@ def choose(frame: pandas.DataFrame, where: Mapping[str, str]) -> pandas.DataFram
         with contextlib.suppress(ValueError):
             same |= frame[name].map(lambda value, x=float(text): value == x)
         if not same.any():
-            known = ", ".join(map(str, frame[name].unique()[:8]))
-            raise SweepError(explain(f"table: {name}", text, f"one of: {known}"))
+            choices = ", ".join(map(str, frame[name].unique()[:8]))
+            raise SweepError(explain(f"table: {name}", text, f"one of: {choices}"))
         frame = frame[same]
     return frame
 
 
-def _check_name(path: Path) -> None:
+@contextlib.contextmanager
+def _table_file(path: Path) -> Iterator[Path]:
+    """Check the name of a table, and say what is missing if that is what an error comes of."""
     if path.suffix not in (".csv", ".parquet"):
         raise SweepError(explain("table", path.name, "a name ending .csv or .parquet"))
-
-
-def _without_pyarrow() -> MissingExtraError:
-    return MissingExtraError("table: Parquet needs pyarrow: pip install 'brainsleep[analysis]'")
+    try:
+        yield path
+    except ImportError as error:
+        raise MissingExtraError(
+            "table: Parquet needs pyarrow: pip install 'brainsleep[analysis]'"
+        ) from error

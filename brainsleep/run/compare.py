@@ -76,7 +76,7 @@ def compare(
     seed, backend, out, force
         As in `brainsleep.run.simulate.simulate`.
     progress : callable
-        Given a condition's name, returns the progress function of its run.
+        Given the name of a condition, returns the progress function of its run.
 
     Returns
     -------
@@ -95,15 +95,14 @@ def compare(
             value_at(changed[condition.name], condition.scale)
     results: dict[str, Result] = {}
     for condition in conditions:
-        each = changed[condition.name]
-        report = progress(condition.name)
-        if condition.match_rate:
-            if condition.match_rate not in results:
+        each, report = changed[condition.name], progress(condition.name)
+        if like := condition.match_rate:
+            if like not in results:
                 raise ProtocolError(
-                    f"condition '{condition.name}': match_rate: no earlier condition "
-                    f"'{condition.match_rate}'; {nearest(condition.match_rate, results)}"
+                    f"condition '{condition.name}': match_rate: no earlier condition '{like}'; "
+                    f"{nearest(like, results)}"
                 )
-            target = test_rate(results[condition.match_rate], images_of(each)[0].readout.population)
+            target = test_rate(results[like], images_of(each)[0].readout.population)
             report(0, 1, "matching the rate")
             each = match_rate(each, condition.scale, target, seed=seed, backend=backend)
         results[condition.name] = simulate(
@@ -113,19 +112,12 @@ def compare(
 
 
 def test_rate(result: Result, population: str) -> float:
-    """Return the test rate in Hz of a population in a stored run.
-
-    Raises
-    ------
-    SimulationError
-        If it has none, as a run that was stopped.
-    """
+    """Return the test rate in Hz of a population in a stored run; `SimulationError` without."""
     rate = result.metrics.get(f"rate_test_{population}_hz")
     if rate is None:
         why, fix = "it has no test images", "match another condition, or set data.n_test above 0"
         if result.stopped:
-            why = result.stopped["text"]
-            fix = "match another condition, or let it run to its end"
+            why, fix = result.stopped["text"], "match another condition, or let it run to its end"
         raise SimulationError(
             f"matching the rate of run {result.info['run_id']}: it has no test rate of "
             f"'{population}' ({why}); {fix}"
@@ -139,12 +131,8 @@ test_rate.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest
 def match_rate(protocol: Protocol, key: str, target: float, *, seed: int, backend: str) -> Protocol:
     """Scale the number at `key` until the untrained network's test rate is `target` Hz.
 
-    Bisection on the logarithm of the factor, on training images held out for the readout.
-
-    Raises
-    ------
-    SimulationError
-        If no factor in that range reaches the rate.
+    Bisection on the logarithm of the factor, on training images held out for the readout; a rate
+    that no factor in range reaches is a `SimulationError`.
     """
     data = images_of(protocol)[0].data
     dataset = load_dataset(data.source, data.root or None)
@@ -177,10 +165,8 @@ def match_rate(protocol: Protocol, key: str, target: float, *, seed: int, backen
 def value_at(protocol: Protocol, key: str) -> float:
     """Return the number at `key`, which is to be scaled.
 
-    Raises
-    ------
-    ProtocolError
-        If it is none, or has no effect, as the weights that it draws come from a result.
+    If it is none, or has no effect since the weights that it draws come from a result, that is a
+    `ProtocolError`.
     """
     if protocol.initial_weights.replaces(key):
         raise ProtocolError(
@@ -201,45 +187,29 @@ def value_at(protocol: Protocol, key: str) -> float:
     return float(value)
 
 
-#: Columns of the table: heading, metric, format.
+#: Columns of the table: heading, metric, factor, digits.
 _COLUMNS = (
-    ("correct %", "network_accuracy", 100),
-    ("95 % interval", "network_interval", 100),
-    ("raw pixels", "pixels_accuracy", 100),
-    ("satur. %", "saturated", 100),
-    ("max w", "largest_weight", 1),
-    ("sum w/start", "growth", 1),
-    ("E Hz wake", "rate_wake_e_hz", 1),
-    ("E Hz test", "rate_test_e_hz", 1),
+    ("correct %", "network_accuracy", 100, 1),
+    ("95 % interval", "network_interval", 100, 1),
+    ("raw pixels", "pixels_accuracy", 100, 1),
+    ("satur. %", "saturated", 100, 1),
+    ("max w", "largest_weight", 1, 2),
+    ("sum w/start", "growth", 1, 2),
+    ("E Hz wake", "rate_wake_e_hz", 1, 1),
+    ("E Hz test", "rate_test_e_hz", 1, 1),
 )
 
 
 def table(results: Mapping[str, Result]) -> pandas.DataFrame:
-    """Tabulate the main metrics, one row a condition.
-
-    Parameters
-    ----------
-    results : mapping of str to Result
-        By label.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Text, ready to be printed; numbers to one decimal (largest weight to two).
-    """
+    """Tabulate the main metrics, one row a condition, as text that is ready to be printed."""
     import pandas  # slow to import, and only this needs it
 
     rows = []
     for name, result in results.items():
         row = {"condition": name}
-        for heading, metric, factor in _COLUMNS:
+        for heading, metric, factor, digits in _COLUMNS:
             value = result.metrics.get(metric)
-            if value is None:
-                row[heading] = "-"
-            elif isinstance(value, list):
-                row[heading] = "-".join(f"{factor * v:.1f}" for v in value)
-            else:
-                digits = 2 if metric in ("largest_weight", "growth") else 1
-                row[heading] = f"{factor * value:.{digits}f}"
+            values = value if isinstance(value, list) else [] if value is None else [value]
+            row[heading] = "-".join(f"{factor * v:.{digits}f}" for v in values) or "-"
         rows.append(row)
     return pandas.DataFrame(rows)

@@ -1,8 +1,7 @@
 """One run: a chain of segments, each of which it asks for and waits for.
 
-Between segments the state is plain arrays, so weights can be looked at, the network can be probed
-on a copy, sleep can end early, progress can be shown, and an interrupted run goes on from its last
-checkpoint with the same result as an undisturbed one.
+Between segments the state is plain arrays: weights are looked at, the network is probed on a copy,
+sleep ends early, and what was interrupted goes on from its last checkpoint to the same result.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,9 @@ from ..experiment.task import Material
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
 from .observers.alarms import Alarm, Watch
 from .observers.rates import Rates
-from .observers.recorder import Checkpoint, Recorder
+from .observers.recorder import Recorder, load_checkpoint, save_checkpoint
 from .observers.weights import Saturation, Snapshots, WeightStatistics
-from .request import Request, Steps
-from .segment import Capacity, Segment
+from .segment import Capacity, Request, Requests, Segment
 from .state import State, initial_state, stream
 
 #: Told how far a run is: steps done, steps in all, what it is doing.
@@ -39,44 +37,36 @@ Progress = Callable[[int, int, str], None]
 log = logging.getLogger("brainsleep.alarms")
 
 
+@dataclass(eq=False)
 class Run:
-    """One run; `simulate` makes it and `batch` brings it to its end."""
+    """One run; `simulate` makes it and `replicas` brings it to its end."""
 
-    def __init__(
-        self,
-        protocol: Protocol,
-        seed: int,
-        backend: str,
-        material: Material,
-        identity: str,
-        out: Path,
-        progress: Progress,
-    ):
-        self.protocol, self.seed, self.backend_name = protocol, seed, backend
-        self.identity, self.out = identity, out
-        self.folder = partial_folder(out, identity)
-        self.progress = progress
-        self.course = protocol.course(seed, material)
+    protocol: Protocol
+    seed: int
+    backend: str
+    material: Material
+    identity: str
+    out: Path
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.folder = partial_folder(self.out, self.identity)
+        self.course = self.protocol.course(self.seed, self.material)
         self.table = table = self.course.table
-        network, record = protocol.network, protocol.record
-        self.recorder = Recorder.empty(protocol, len(table))
+        network, record = self.protocol.network, self.protocol.record
+        self.recorder = Recorder.empty(self.protocol, len(table))
         self.watch = Watch(record.alarms, network, table, self.course.read)
-        self.described = protocol.describe()  # before hooks have changed anything that they hold
-        start = initial_state(network, seed, protocol.initial_weights.weights())
+        self.described = self.protocol.describe()  # before hooks have changed what they hold
+        start = initial_state(network, self.seed, self.protocol.initial_weights.weights())
         self._at = (0, start)  # one value: an interrupt finds a whole one
-        self.initial_sums = self._summed_weights(self.state)
+        self.initial_sums = self._summed_weights()
         self.seconds = 0.0
-        weights = WeightStatistics(record)
-        self.observers: list[Observer] = [
-            Saturation(weights),
-            weights,
-            Snapshots(record.snapshots),
-            Rates(),
-            *record.observers,
-        ]
-        everyone = [*self.course.observers, *self.observers]
+        weights, snapshots = WeightStatistics(record), Snapshots(record.snapshots)
+        own = [Saturation(weights), weights, snapshots, Rates()]
+        self.observers: list[Observer] = [*own, *record.observers]
         self._planned = {
-            each.name: frozenset(int(slot) for slot in each.slots(table)) for each in everyone
+            each.name: frozenset(int(slot) for slot in each.slots(table))
+            for each in (*self.course.observers, *self.observers)
         }
         longest, usual = int(table.steps.max()), Capacity()
         self.capacity = Capacity(usual.slots, max(longest, usual.steps))
@@ -110,15 +100,14 @@ class Run:
 
     def _segment(self, first: int, last: int) -> Segment:
         table, cut = self.table, slice(first, last)
-        raster = None
-        if self.protocol.record.raster:
-            start, stop = self.protocol.record.raster
-            slots = np.arange(first, last)
-            raster = (slots >= start) & (slots < stop)
+        start, stop = self.protocol.record.raster or (0, 0)
+        slots = np.arange(first, last)
+        raster = (slots >= start) & (slots < stop)
         batch = self.course.batch(first) if table.phase[first] == "wake" else None
         above = table.above[cut] * sum(self.initial_sums) if self.watches else None
-        stimulus, start = self.course.stimulus(first, last), self.recorder.steps_before(first)
-        return Segment.of(table, cut, stimulus, raster, batch, above, start)
+        more: dict[str, Any] = {"raster": raster, "batch": batch, "above": above}
+        more |= {"start": self.recorder.steps_before(first)}
+        return Segment.of(table, cut, self.course.stimulus(first, last), **more)
 
     # -- running -------------------------------------------------------------------------------
 
@@ -127,30 +116,23 @@ class Run:
         clean_leftovers(self.out, self.identity)
         if fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
-        if self._load_checkpoint():
-            self.tell("resumed")
+        point = load_checkpoint(self.folder, self.state, len(self.table))
+        if point is None:
+            return
+        position, self.seconds, arrays, recorded = point
+        self.recorder.restore(recorded)
+        self.watch.look(self.recorder, position)
+        self._at = (position, replace(self.state, arrays=arrays))
+        self.tell("resumed")
 
-    def steps(self, clock: Callable[[], float]) -> Steps[None]:
-        """Run to the end.
-
-        Parameters
-        ----------
-        clock : callable
-            Returns the time in s that this run has had.
-
-        Yields
-        ------
-        Request
-            What it needs to go on.
-        """
-        before, begun = self.seconds, clock()
+    def requests(self) -> Requests[None]:
+        """Run to the end."""
         boundaries = self._boundaries()
         yield from self._arrive()
         while self.position < len(self.table) and not self.watch.stopped:
-            last = self._next_border(boundaries)
+            last = self._end_of_segment(boundaries)
             yield from self._advance(last)
             yield from self._arrive()
-            self.seconds = before + clock() - begun
             self.tell(str(self.table.phase[last - 1]))
         if self.position < self.table.trained:  # stopped: training ended with these weights
             yield from self._look(self.observers, over=True)
@@ -164,16 +146,14 @@ class Run:
     def _warn(self, alarm: Alarm) -> None:
         log.warning("%s, seed %d: %s", self.protocol.name, self.seed, alarm.text)
 
-    def _next_border(self, boundaries: np.ndarray) -> int:
-        first = self.position
-        last = int(boundaries[boundaries > first][0])
-        last = min(last, first + self.capacity.slots)
-        room = np.searchsorted(
-            self.table.starts, self.table.starts[first] + self.capacity.steps, side="right"
-        )
-        return max(first + 1, min(last, int(room) - 1))
+    def _end_of_segment(self, boundaries: np.ndarray) -> int:
+        """Return the next boundary, or the slot before which the room of the backend ends."""
+        first, starts = self.position, self.table.starts
+        room = int(np.searchsorted(starts, starts[first] + self.capacity.steps, side="right")) - 1
+        boundary = int(boundaries[boundaries > first][0])
+        return max(first + 1, min(boundary, first + self.capacity.slots, room))
 
-    def _advance(self, last: int) -> Steps[None]:
+    def _advance(self, last: int) -> Requests[None]:
         first = self.position
         if self._is_over(first):
             self._at = (self._next_phase(first), self.state)  # sleep is over, or need not begin
@@ -213,98 +193,72 @@ class Run:
         above, within = self.table.above[slot], self.table.within[slot]
         if not above and not within:
             return False
-        now, start = np.array(self._summed_weights(self.state)), np.array(self.initial_sums)
+        now, start = np.array(self._summed_weights()), np.array(self.initial_sums)
         if above and now.sum() <= above * start.sum():
             return True
         return bool(within and np.all(np.abs(now - start) <= within * start))
 
-    def _summed_weights(self, state: State) -> tuple[float, float]:
+    def _summed_weights(self) -> tuple[float, float]:
         """Return the summed excitatory and inhibitory weights that a weight process changes."""
         sums = {1: 0.0, -1: 0.0}
         for p in self.protocol.network.projections:
             if p.processes:
-                sums[p.sign] += float(state.weights(p.name).sum())
+                sums[p.sign] += float(self.state.weights(p.name).sum())
         return sums[1], sums[-1]
 
     def _view(self, over: bool = False) -> View:
         where = self.protocol, self.table, self.position, self.state, self.recorder
         return View(*where, self.seed, self.capacity, over)
 
-    def _arrive(self) -> Steps[None]:
+    def _arrive(self) -> Requests[None]:
         """Look at what is to be looked at here; end training if that is what the task says."""
         yield from self._look(self.course.observers)
-        ending = self.course.ending(self._view())
-        if ending and ending.text:
-            yield from self._look(self.observers)
-            self.tell(ending.text)
-        if ending:
+        if ending := self.course.ending(self._view()):
+            if ending.text:
+                yield from self._look(self.observers)
+                self.tell(ending.text)
             arrays = self.state.arrays | ending.arrays
             self._at = (self.table.trained, replace(self.state, arrays=arrays))
         yield from self._look(self.observers)
 
-    def _look(self, observers: Sequence[Observer], over: bool = False) -> Steps[None]:
-        """Let observers look that want to, then tell of new alarms; the state stays as it is."""
+    def _look(self, observers: Sequence[Observer], over: bool = False) -> Requests[None]:
+        """Let observers look that want to, then warn of new alarms; the state stays as it is."""
         slot, view = self.position, self._view(over)
         for each in observers:
             looks = self.recorder.looks.setdefault(each.name, {})
             if slot in looks or not each.due(view, slot in self._planned[each.name]):
                 continue
-            found = each.look(view)
-            if isinstance(found, Generator):
+            values = each.look(view)
+            if isinstance(values, Generator):
                 try:
-                    found = yield from found
+                    values = yield from values
                 except NotFiniteError as error:
                     self._not_finite(error, f"a probe before slot {slot}")
                     return
-            looks[slot] = {name: np.asarray(value) for name, value in found.items()}
+            looks[slot] = {name: np.asarray(value) for name, value in values.items()}
         for alarm in self.watch.look(self.recorder, slot):
             self._warn(alarm)
 
     # -- checkpoints ---------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
-        """Write down where it is; a run with hooks, which is not resumed, does not.
-
-        Raises
-        ------
-        StoreError
-            If that cannot be written.
-        """
+        """Write down where it is, or raise `StoreError`; not with hooks: those are not resumed."""
         if self.protocol.hooks:
             return
         position, state = self._at
-        recorded = self.recorder.checkpoint(position)
-        point = Checkpoint(position, self.seconds, state.arrays, recorded)
         try:
-            point.save(self.folder)
+            recorded = self.recorder.checkpoint(position)
+            save_checkpoint(self.folder, position, self.seconds, state.arrays, recorded)
         except OSError as error:
             raise StoreError(
                 f"checkpoint: cannot write to {self.folder} ({error.strerror}); free some space; "
                 "results finished before are kept"
             ) from error
 
-    def _load_checkpoint(self) -> bool:
-        point = Checkpoint.load(self.folder, self.state, len(self.table))
-        if point is None:
-            return False
-        self.recorder.restore(point.recorded)
-        self.watch.look(self.recorder, point.position)
-        self._at = (point.position, replace(self.state, arrays=point.state))
-        self.seconds = point.seconds
-        return True
-
     # -- results -------------------------------------------------------------------------------
 
     def store(self, backend: Backend, build_seconds: float) -> Result:
-        """Measure, store the result and remove the checkpoint.
-
-        Parameters
-        ----------
-        backend : Backend
-            What it ran on.
-        build_seconds : float
-            Its share of the time it took to build the network.
-        """
+        """Measure, store the result and remove the checkpoint; `build_seconds` are its share."""
         self.tell("stopped" if self.watch.stopped else "readout")
         started = time.perf_counter()
         metrics, arrays = self._outcome()
@@ -318,12 +272,12 @@ class Run:
             "protocol": self.described,
             "equations": self.protocol.equations(),
             "seed": int(self.seed),
-            "backend": self.backend_name,
+            "backend": self.backend,
             "data": dict(self.course.source),
             "metrics": metrics,
             **self.watch.report(),
             "timings": timings,
-            "versions": versions(*BACKENDS[self.backend_name].packages),
+            "versions": versions(*BACKENDS[self.backend].packages),
             "compiler": backend.compiler,
             "machine": " ".join(filter(None, (platform.system(), platform.machine(), backend.gpu))),
             "weight_statistics": list(WEIGHT_STATISTICS),
@@ -340,15 +294,9 @@ class Run:
         table, recorder = self.table.until(last), self.recorder.until(last)
         stopped = self.watch.stopped is not None
         seen = Seen(self.protocol, table, recorder, self.state, self.seed, stopped)
-        arrays = recorder.arrays() | {
-            "slots/steps": recorder.ran,
-            "slots/image": table.image,
-            "slots/stage": table.stage,
-            "slots/phase": table.phase,
-            "slots/sleep_stage": table.sleep_stage,
-            "slots/n_images": table.n_images,
-            "slots/task": table.task,
-        }
+        arrays = recorder.arrays() | {"slots/steps": recorder.ran}
+        for name in ("image", "stage", "phase", "sleep_stage", "n_images", "task"):
+            arrays[f"slots/{name}"] = getattr(table, name)
         for p in self.protocol.network.projections:
             arrays[f"synapses/{p.name}"] = np.column_stack(self.state.synapses[p.name])
         metrics: dict[str, Any] = {}

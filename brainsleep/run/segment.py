@@ -7,7 +7,9 @@ closed gate costs nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,21 +17,16 @@ from ..errors import BackendError, ScheduleError, SimulationError, explain, near
 from ..experiment.schedule import KINDS
 from ..experiment.slots import SlotTable
 from ..network.spec import Network, NetworkSpec
+from .state import State
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images that are learned from together, with their labels.
+    """Images that are learned from together, with their labels."""
 
-    Parameters
-    ----------
-    stimulus : ndarray, shape (n_images, n_inputs)
-        Input to each neuron of the input population in Hz.
-    labels : ndarray of int, shape (n_images,)
-        Their classes.
-    """
-
+    #: Input to each neuron of the input population in Hz, shape (n_images, n_inputs).
     stimulus: np.ndarray
+    #: Their classes, whole numbers, shape (n_images,).
     labels: np.ndarray
 
     def __post_init__(self):
@@ -52,42 +49,27 @@ class Batch:
 
 @dataclass(frozen=True)
 class Segment:
-    """Input of one call of ``advance``.
+    """Input of one call of ``advance``."""
 
-    Parameters
-    ----------
-    steps : ndarray of int, shape (n_slots,)
-        Duration of each slot in time steps.
-    stimulus : ndarray, shape (n_slots, n_inputs)
-        Input to each neuron of the input population in Hz.
-    gates : dict of str to ndarray, shape (n_slots,)
-        Value of every gate, 0 (closed) to 1 (open).
-    onset : ndarray of bool, shape (n_slots,)
-        Whether a phase, or a stage of sleep, begins with the slot: weight processes then run
-        their onset code.
-    phase : ndarray of str, shape (n_slots,)
-        Kind of phase: ``"wake"``, ``"sleep"``, ``"test"``. Only hooks look at it.
-    raster : ndarray of bool, shape (n_slots,)
-        Whether single spikes are recorded in the slot.
-    batch : Batch, optional
-        What a network that learns labels is shown, instead of `stimulus`; such a segment has one
-        slot.
-    above : ndarray, shape (n_slots,), optional
-        The segment ends before a slot if the summed weight of the projections with weight processes
-        is not above this then; 0 never ends it, and the first slot is always run. Only backends
-        that say so look at it (``watches``).
-    start : int
-        Steps that its run has had before it. Only hooks look at it: they are told the time.
-    """
-
+    #: Duration of each slot in time steps, shape (n_slots,), as of all but the stimulus.
     steps: np.ndarray
+    #: Input to each neuron of the input population in Hz, shape (n_slots, n_inputs).
     stimulus: np.ndarray
+    #: Value of every gate, 0 (closed) to 1 (open).
     gates: dict[str, np.ndarray]
+    #: Whether a phase, or a stage of sleep, begins: weight processes then run their onset code.
     onset: np.ndarray
+    #: Kind of phase: ``"wake"``, ``"sleep"``, ``"test"``. Only hooks look at it.
     phase: np.ndarray
+    #: Whether single spikes are recorded in the slot.
     raster: np.ndarray
+    #: What a network that learns labels is shown instead of `stimulus`, in one slot.
     batch: Batch | None = None
+    #: The segment ends before a slot if the summed weight of the projections with weight processes
+    #: is not above this then; 0 never ends it, and the first slot is always run. Only backends that
+    #: say so look at it (``watches``).
     above: np.ndarray | None = None
+    #: Steps that its run has had before it. Only hooks look at it: they are told the time.
     start: int = 0
 
     def __post_init__(self):
@@ -96,24 +78,12 @@ class Segment:
             raise ScheduleError(
                 explain("segment: steps", self.steps, "at least one slot of at least one step")
             )
-        columns = {
-            "stimulus": self.stimulus,
-            "onset": self.onset,
-            "phase": self.phase,
-            "raster": self.raster,
-            **self.gates,
-        }
-        if self.above is not None:
-            columns["above"] = self.above
+        names = ("stimulus", "onset", "phase", "raster", "above")
+        columns = {name: getattr(self, name) for name in names} | self.gates
         for name, column in columns.items():
-            if np.shape(column)[:1] != steps.shape:
-                raise ScheduleError(
-                    explain(
-                        f"segment: {name}",
-                        f"shape {np.shape(column)}",
-                        f"{len(steps)} rows, one a slot",
-                    )
-                )
+            if column is not None and np.shape(column)[:1] != steps.shape:
+                got, allowed = f"shape {np.shape(column)}", f"{len(steps)} rows, one a slot"
+                raise ScheduleError(explain(f"segment: {name}", got, allowed))
         if np.ndim(self.stimulus) != 2 or not np.all(np.isfinite(self.stimulus)):
             raise ScheduleError("segment: stimulus: expected finite rates (n_slots, n_inputs)")
         for name, gate in self.gates.items():
@@ -123,29 +93,11 @@ class Segment:
             raise ScheduleError(explain("segment: slots beside a batch", len(steps), "one"))
 
     @classmethod
-    def of(
-        cls,
-        table: SlotTable,
-        slots: slice,
-        stimulus: np.ndarray,
-        raster: np.ndarray | None = None,
-        batch: Batch | None = None,
-        above: np.ndarray | None = None,
-        start: int = 0,
-    ) -> Segment:
-        """Take slots of a table; without `raster` no single spikes are recorded."""
-        steps = table.steps[slots]
-        return cls(
-            steps,
-            stimulus,
-            {name: gate[slots] for name, gate in table.gates.items()},
-            table.onset[slots],
-            table.phase[slots],
-            np.zeros(len(steps), bool) if raster is None else raster,
-            batch,
-            above,
-            start,
-        )
+    def of(cls, table: SlotTable, slots: slice, stimulus: np.ndarray, **more: Any) -> Segment:
+        """Take slots of a table; unless `more` has a raster no single spikes are recorded."""
+        steps, gates = table.steps[slots], {k: gate[slots] for k, gate in table.gates.items()}
+        more = {"raster": np.zeros(len(steps), bool), **more}
+        return cls(steps, stimulus, gates, table.onset[slots], table.phase[slots], **more)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -158,13 +110,12 @@ class Segment:
     def part(self, first: int, last: int) -> Segment:
         """Return slots `first` to `last` (exclusive) as a segment of their own."""
         cut = slice(first, last)
-        return Segment(
-            self.steps[cut],
-            self.stimulus[cut],
-            {k: v[cut] for k, v in self.gates.items()},
-            self.onset[cut],
-            self.phase[cut],
-            self.raster[cut],
+        names = ("steps", "stimulus", "onset", "phase", "raster")
+        return replace(
+            self,
+            **{name: getattr(self, name)[cut] for name in names},
+            gates={name: gate[cut] for name, gate in self.gates.items()},
+            batch=None,
             above=None if self.above is None else self.above[cut],
             start=self.start + int(self.starts[first]),
         )
@@ -176,20 +127,9 @@ class Segment:
     def update_times(self, gate: str, period: int) -> tuple[np.ndarray, np.ndarray]:
         """Spread the updates of a weight process over the slots where its gate is open.
 
-        Parameters
-        ----------
-        gate : str
-            Name of the gate.
-        period : int
-            Longest time between updates in steps.
-
-        Returns
-        -------
-        times : ndarray of int
-            Steps at which updates happen, each standing for the time up to the next.
-        interval : ndarray, shape (n_slots,)
-            The time one update stands for, in steps. Updates times interval is exactly the
-            duration of the slot.
+        They are `period` steps apart at most. Returns the steps at which they happen, and, shape
+        (n_slots,), the time that each stands for, in steps: updates times interval is exactly the
+        duration of the slot.
         """
         is_open = self.gates[gate] > 0
         counts = np.where(is_open, -(-self.steps // period), 0)
@@ -220,47 +160,38 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Recording:
-    """Output of one call of ``advance``.
+    """Output of one call of ``advance``."""
 
-    Parameters
-    ----------
-    counts : dict of str to ndarray, shape (n_slots, n_neurons)
-        Spikes of each neuron of each population in each slot that was run, int32.
-    spikes : dict of str to (ndarray, ndarray)
-        Step (from the start of the segment) and neuron of single spikes, in slots with
-        ``raster`` set.
-    """
-
+    #: Spikes of each neuron of a population in each slot that was run, int32 (n_slots, n_neurons).
     counts: dict[str, np.ndarray]
+    #: Step (from the start of the segment) and neuron of single spikes, in slots with a raster.
     spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a run asks a backend for, again and again: the arguments of ``advance``."""
+
+    state: State
+    segment: Segment
+    seed: int
+
+
+#: State at the end of a segment, and what was recorded in it.
+type Answer = tuple[State, Recording]
+
+#: A run, or a part of it, as a generator: it yields each request, is sent the answer, and comes to
+#: a value `T`. So whoever drives it can collect what many runs ask for.
+type Requests[T] = Generator[Request, Answer, T]
 
 
 def timing(
     spec: NetworkSpec, capacity: Capacity, segment: Segment
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Turn the gates of `segment` into event times and values a slot.
+    """Turn the gates of `segment` into event times in s by clock, and values a slot by TimedArray.
 
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    capacity : Capacity
-        Largest segment it was compiled for.
-    segment : Segment
-        What is to be run.
-
-    Returns
-    -------
-    times : dict of str to ndarray
-        Event times in s by event clock: ``slot``, ``raster``, one an activity, an onset and an
-        update clock a weight process, and one a hook.
-    values : dict of str to ndarray
-        Values a slot by TimedArray.
-
-    Raises
-    ------
-    ScheduleError
-        If the segment is larger than the capacity.
+    Clocks are those of `events`, ``raster``, one an activity and one a hook. A segment larger than
+    `capacity`, that of the compiled network, is a `ScheduleError`.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
@@ -276,19 +207,9 @@ def timing(
 def events(
     spec: NetworkSpec, capacity: Capacity, segment: Segment
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return what of `timing` is rare, in steps: slots, and when weight processes do something.
+    """Return what of `timing` is rare, in steps: ``slot``, an onset and an update clock a process.
 
-    Returns
-    -------
-    steps : dict of str to ndarray of int
-        ``slot``, and an onset and an update clock a weight process.
-    values : dict of str to ndarray
-        Values a slot by TimedArray.
-
-    Raises
-    ------
-    ScheduleError
-        As `timing`.
+    The values a slot are those of `timing`, and so is the error.
     """
     total = int(segment.starts[-1])
     if len(segment) > capacity.slots or total > capacity.steps:
@@ -300,19 +221,13 @@ def events(
     values = {"stimulus_by_slot": segment.stimulus}
     for gate in spec.gates:
         values[f"{gate}_gate_by_slot"] = segment.gates[gate]
-    for name, period in _periods(spec).items():
+    processes = {process.name: process for _, process in spec.weight_processes()}
+    for name, process in processes.items():  # one gate and one period, whatever it acts on
+        period = max(1, round(float(process.period / spec.dt)))
         steps[f"{name}_onset"] = segment.onset_times(name)
         steps[f"{name}_update"], interval = segment.update_times(name, period)
         values[f"{name}_interval_by_slot"] = interval * float(spec.dt)
     return steps, values
-
-
-def _periods(spec: NetworkSpec) -> dict[str, int]:
-    """Return the period of every weight process in steps."""
-    processes = {process.name: process for _, process in spec.weight_processes()}
-    return {  # one gate and one period, however many projections
-        name: max(1, round(float(process.period / spec.dt))) for name, process in processes.items()
-    }
 
 
 def check_complete(steps: int, segment: Segment) -> None:
@@ -334,11 +249,9 @@ def check_segment(spec: Network, segment: Segment) -> None:
             fix = f"population '{spec.input}' has {n_inputs} neurons"
             allowed = f"({rows}, {n_inputs})"
             raise BackendError(explain(f"segment: {name}", stimulus.shape, allowed, fix))
-    missing = set(spec.gates) ^ set(segment.gates)
-    if missing:
-        raise BackendError(
-            explain("segment: gates", sorted(segment.gates), f"exactly {sorted(spec.gates)}")
-        )
+    if set(spec.gates) != set(segment.gates):
+        allowed = f"exactly {sorted(spec.gates)}"
+        raise BackendError(explain("segment: gates", sorted(segment.gates), allowed))
     if spec.batch_size:
         _check_learning(spec, segment)
     elif segment.batch is not None:

@@ -7,55 +7,36 @@ import shutil
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal, cast, overload
+from typing import Any
 
 from ..backends.base import backend_identity, default_backend
-from ..errors import BatchError, ProtocolError, explain, one_line
+from ..errors import ProtocolError, ReplicaError, explain, one_line
 from ..experiment.protocol import Protocol, run_id
 from ..results.store import Result, check_writable, find_result, partial_folder, working_on
-from .batch import check_alike, finish
 from .loop import Progress, Run
+from .replicas import check_alike, finish
 
-__all__ = ["Progress", "simulate"]
+__all__ = ["Progress", "simulate", "simulate_many"]
 
 log = logging.getLogger("brainsleep")
 
 
-@overload
 def simulate(
-    protocol: Protocol, *, seed: int = ..., backend: str | None = ..., out: str | Path = ...,
-    force: bool = ..., progress: Progress = ..., batch: Literal[False] = ...,
-) -> Result: ...  # fmt: skip
-
-
-@overload
-def simulate(
-    protocol: Sequence[Protocol] | None = ..., *, protocols: Sequence[Protocol] | None = ...,
-    seed: int | Sequence[int] = ..., backend: str | None = ..., out: str | Path = ...,
-    force: bool = ..., progress: Progress | Sequence[Progress] = ..., batch: Literal[True],
-) -> list[Result]: ...  # fmt: skip
-
-
-def simulate(
-    protocol: Protocol | Sequence[Protocol] | None = None,
+    protocol: Protocol,
     *,
-    protocols: Sequence[Protocol] | None = None,
-    seed: int | Sequence[int] = 0,
+    seed: int = 0,
     backend: str | None = None,
     out: str | Path = "results",
     force: bool = False,
-    progress: Progress | Sequence[Progress] = lambda done, total, text: None,
-    batch: bool = False,
-) -> Result | list[Result]:
+    progress: Progress = lambda done, total, text: None,
+) -> Result:
     """Run `protocol` and store the result.
 
     Parameters
     ----------
-    protocol : Protocol, or sequence of Protocol with `batch`
+    protocol : Protocol
         What to run.
-    protocols : sequence of Protocol, optional
-        The same for a batch, by a name that says so.
-    seed : int, or sequence of int with `batch`
+    seed : int
         Seed of the run; split by name into independent streams (synapses, weights, data order,
         dynamics, bootstrap).
     backend : {"cpp", "cuda", "cython", "numpy", "torch", "torch-cuda"}, optional
@@ -64,121 +45,95 @@ def simulate(
         Folder of results; the run's own folder in it is named by its id.
     force : bool
         Run again even if the result is already there.
-    progress : callable, or sequence of callable with `batch`
-        ``progress(steps_done, steps_total, text)``; in a batch one for each run, or one that is
-        told the sums.
-    batch : bool
-        Whether these are several runs, which go through the backend together. Each is stored as
-        if it had been run alone. Their networks may differ in parameter values, connectivity and
-        weights, their protocols in everything else.
+    progress : callable
+        ``progress(steps_done, steps_total, text)``.
 
     Returns
     -------
-    Result, or list of Result with `batch`
+    Result
         The stored result: the earlier one if the same run was finished before. A run with hooks is
         done again, from its beginning: what they do besides is not in a result.
 
     Raises
     ------
-    BatchError
-        If runs of a batch failed: says which, after the others have been stored.
     BrainsleepError
         For bad input or a failed simulation; what was finished before is kept.
+    """
+    if not isinstance(protocol, Protocol):
+        got = f"a {type(protocol).__name__}"
+        raise ProtocolError(explain("simulate", got, "a Protocol", "several need simulate_many"))
+    (outcome,) = _simulate([protocol], [seed], backend, Path(out), force, [progress])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def simulate_many(
+    protocols: Sequence[Protocol],
+    *,
+    seeds: int | Sequence[int] = 0,
+    backend: str | None = None,
+    out: str | Path = "results",
+    force: bool = False,
+    progress: Progress | Sequence[Progress] = lambda done, total, text: None,
+) -> list[Result]:
+    """Run several protocols as replicas, which go through the backend together.
+
+    Parameters
+    ----------
+    protocols : sequence of Protocol
+        What to run. Their networks may differ in parameter values, connectivity and weights, they
+        themselves in everything else.
+    seeds : int or sequence of int
+        Seed of every run, or one for all.
+    backend, out, force
+        As in `simulate`.
+    progress : callable or sequence of callable
+        As in `simulate`: one for each run, or one that is told the sums.
+
+    Returns
+    -------
+    list of Result
+        Each stored as if it had been run by itself; the same run is done once.
+
+    Raises
+    ------
+    ReplicaError
+        If runs failed: says which, after the others have been stored.
+    BrainsleepError
+        For bad input; what was finished before is kept.
 
     Examples
     --------
-    >>> simulate([protocol] * 10, seed=range(10), batch=True)  # doctest: +SKIP
+    >>> simulate_many([protocol] * 10, seeds=range(10))  # doctest: +SKIP
     """
-    if (protocol is None) == (protocols is None) or (protocols is not None and not batch):
-        got = "both or neither of protocol and protocols" if batch else "no protocol"
-        allowed = "one protocol; or protocols=[...], batch=True"
-        raise ProtocolError(explain("simulate", got, allowed))
-    if batch:
-        several, seeds, tells = _many(protocols if protocol is None else protocol, seed, progress)
-        found = _simulate(several, seeds, backend, Path(out), force, tells)
-        failed = {k: each for k, each in enumerate(found) if isinstance(each, Exception)}
-        if failed:
-            raise BatchError(_failures(failed, several, seeds), found)
-        return [result for result in found if isinstance(result, Result)]
-    if not isinstance(protocol, Protocol):
-        got = f"a {type(protocol).__name__}"
-        raise ProtocolError(explain("simulate", got, "a Protocol", "several need batch=True"))
-    alone, tell = cast(int, seed), cast(Progress, progress)
-    (result,) = _simulate([protocol], [alone], backend, Path(out), force, [tell])
-    if isinstance(result, Exception):
-        raise result
-    return result
-
-
-def _simulate(
-    protocols: Sequence[Protocol],
-    seeds: Sequence[int],
-    backend: str | None,
-    out: Path,
-    force: bool,
-    tells: Sequence[Progress],
-) -> list[Result | Exception]:
-    """Return the result of every run, or why there is none; the same run is done once."""
-    if not protocols:
-        return []
-    backend = backend or default_backend(protocols[0].network)
-    check_alike(protocols)
-    check_writable(out)
-    opened: dict[Any, Any] = {}
-    warn = cache(log.warning)
-    jobs, addresses = {}, []
-    for protocol, seed, tell in zip(protocols, seeds, tells, strict=True):
-        material = protocol.open(opened)
-        for remark in material.remarks:
-            warn(remark)
-        address = run_id(protocol, seed, backend_identity(backend), material.fingerprint)
-        jobs[address] = protocol, seed, backend, material, address, out, tell
-        addresses.append(address)
-    ends: dict[str, Result | Exception] = {}
-
-    def waiting(address: str) -> None:
-        jobs[address][-1](0, 1, "waiting: another process runs it")
-
-    with working_on(out, jobs, waiting):
-        runs = []
-        for address, job in jobs.items():
-            anew = force or bool(job[0].hooks)  # what they do besides is in no result
-            if not anew and (found := find_result(out, address)):
-                job[-1](1, 1, "already complete")
-                shutil.rmtree(partial_folder(out, address), ignore_errors=True)
-                ends[address] = found
-                continue
-            try:
-                runs.append(run := Run(*job))
-            except Exception as error:
-                ends[address] = error
-                continue
-            if run.course.remark:
-                warn("%s: %s", run.protocol.name, run.course.remark)
-        fresh = force or any(run.protocol.hooks for run in runs)
-        finished = finish(runs, backend, fresh)
-        ends |= {run.identity: end for run, end in zip(runs, finished, strict=True)}
-    return [ends[address] for address in addresses]
-
-
-def _many(protocol: Any, seed: Any, progress: Any) -> tuple[list, list, list]:
-    """Return protocols, seeds and progress functions of a batch, as many of each."""
-    if isinstance(protocol, Protocol) or not isinstance(protocol, Iterable):
-        got = f"a {type(protocol).__name__}"
-        raise ProtocolError(explain("simulate: batch", got, "a sequence of protocols"))
-    protocols = list(protocol)
+    if isinstance(protocols, Protocol) or not isinstance(protocols, Iterable):
+        got = f"a {type(protocols).__name__}"
+        raise ProtocolError(explain("simulate_many", got, "a sequence of protocols"))
+    protocols = list(protocols)
     n = len(protocols)
-    found = [protocols]
-    for what, values in (("seed", seed), ("progress", progress)):
-        each = list(values) if isinstance(values, Iterable) else None
-        if each is not None and len(each) != n:
-            raise ProtocolError(
-                explain(f"simulate: batch: {what}", f"{len(each)} of them", f"one, or {n}")
-            )
-        if each is None:
-            each = _summed(progress, n) if what == "progress" else [seed] * n
-        found.append(each)
-    return found[0], found[1], found[2]
+    seeds = _one_each("seeds", seeds, n)
+    progress = _one_each("progress", _summed(progress, n) if callable(progress) else progress, n)
+    outcomes = _simulate(protocols, seeds, backend, Path(out), force, progress)
+    failures = [
+        f"number {k} ({protocols[k].name}, seed {seeds[k]}): {one_line(outcome)}"
+        for k, outcome in enumerate(outcomes)
+        if isinstance(outcome, Exception)
+    ]
+    if failures:
+        kept = "the others are stored" if len(failures) < n else "none is stored"
+        text = f"replicas: {len(failures)} of {n} runs failed, {kept}; {'; '.join(failures)}"
+        raise ReplicaError(text, outcomes)
+    return [outcome for outcome in outcomes if isinstance(outcome, Result)]
+
+
+def _one_each(what: str, values: Any, n: int) -> list:
+    """Return a value for each of `n` runs; one that is no sequence is for all."""
+    values = list(values) if isinstance(values, Iterable) else [values] * n
+    if len(values) != n:
+        got = f"{len(values)} of them"
+        raise ProtocolError(explain(f"simulate_many: {what}", got, f"one, or {n}"))
+    return values
 
 
 def _summed(progress: Progress, n: int) -> list[Progress]:
@@ -192,11 +147,51 @@ def _summed(progress: Progress, n: int) -> list[Progress]:
     return [partial(tell, k) for k in range(n)]
 
 
-def _failures(failed: dict[int, Exception], protocols: list, seeds: list) -> str:
-    """Say which runs of a batch failed, and why."""
-    each = [
-        f"number {k} ({protocols[k].name}, seed {seeds[k]}): {one_line(error)}"
-        for k, error in failed.items()
-    ]
-    kept = "the others are stored" if len(failed) < len(protocols) else "none is stored"
-    return f"batch: {len(failed)} of {len(protocols)} runs failed, {kept}; {'; '.join(each)}"
+def _simulate(
+    protocols: Sequence[Protocol],
+    seeds: Sequence[int],
+    backend: str | None,
+    out: Path,
+    force: bool,
+    progress: Sequence[Progress],
+) -> list[Result | Exception]:
+    """Return the result of every run, or why there is none; the same run is done once."""
+    if not protocols:
+        return []
+    backend = backend or default_backend(protocols[0].network)
+    check_alike(protocols)
+    check_writable(out)
+    opened: dict[Any, Any] = {}
+    warn = cache(log.warning)
+    jobs, addresses = {}, []
+    for protocol, seed, tell in zip(protocols, seeds, progress, strict=True):
+        material = protocol.open(opened)
+        for remark in material.remarks:
+            warn(remark)
+        address = run_id(protocol, seed, backend_identity(backend), material.fingerprint)
+        jobs[address] = protocol, seed, backend, material, address, out, tell
+        addresses.append(address)
+    outcomes: dict[str, Result | Exception] = {}
+    fresh = force or bool(protocols[0].hooks)  # what hooks do besides is in no result
+
+    def waiting(address: str) -> None:
+        jobs[address][-1](0, 1, "waiting: another process runs it")
+
+    with working_on(out, jobs, waiting):
+        runs = []
+        for address, job in jobs.items():
+            if not fresh and (stored := find_result(out, address)):
+                job[-1](1, 1, "already complete")
+                shutil.rmtree(partial_folder(out, address), ignore_errors=True)
+                outcomes[address] = stored
+                continue
+            try:
+                runs.append(run := Run(*job))
+            except Exception as error:
+                outcomes[address] = error
+                continue
+            if run.course.remark:
+                warn("%s: %s", run.protocol.name, run.course.remark)
+        finished = finish(runs, backend, fresh)
+        outcomes |= {run.identity: each for run, each in zip(runs, finished, strict=True)}
+    return [outcomes[address] for address in addresses]

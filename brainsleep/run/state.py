@@ -9,7 +9,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,15 +29,10 @@ MOMENTS = ("adam_mean", "adam_square")
 
 
 def stream(seed: int, *names: object) -> np.random.Generator:
-    """Return the random stream called `names` of the run with `seed`.
+    """Return the random stream called `names` of the run with `seed`, a whole number from 0.
 
     Streams of different names are independent, so that drawing more from one (say the weights)
     changes nothing in another (say the order of the images).
-
-    Raises
-    ------
-    ProtocolError
-        If `seed` is not a whole number of at least 0.
     """
     seed = check_whole(seed, "seed", ProtocolError)
     words = [zlib.crc32(str(name).encode()) for name in names]
@@ -45,21 +41,14 @@ def stream(seed: int, *names: object) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class State:
-    """State of a network between two segments.
+    """State of a network between two segments."""
 
-    Parameters
-    ----------
-    arrays : dict of str to ndarray
-        ``"e.v"`` (n_neurons,) and ``"ee.w"`` (n_synapses,), in SI units. Weights are magnitudes;
-        those of a surrogate-gradient network are signed.
-    parameters : dict of str to float
-        Shared parameters in SI units, ``"e.tau_m"``.
-    synapses : dict of str to (ndarray, ndarray)
-        Pre- and postsynaptic indices of each projection, int32 (n_synapses,).
-    """
-
+    #: ``"e.v"`` (n_neurons,) and ``"ee.w"`` (n_synapses,), in SI units. Weights are magnitudes,
+    #: but signed in a surrogate-gradient network.
     arrays: dict[str, np.ndarray]
+    #: Shared parameters in SI units, ``"e.tau_m"``.
     parameters: dict[str, float]
+    #: Pre- and postsynaptic indices of each projection, int32 (n_synapses,).
     synapses: dict[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
     def updated(self, **arrays: np.ndarray) -> State:
@@ -93,10 +82,7 @@ def same_synapses(one: Mapping, other: Mapping) -> bool:
 def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str, np.ndarray]:
     """Check what came out of a segment of `duration` s; count last spikes from the next one's zero.
 
-    Raises
-    ------
-    NotFiniteError
-        If a value is not a finite number.
+    A value that is not finite is a `NotFiniteError`.
     """
     for name, value in arrays.items():
         if name.endswith(".lastspike"):
@@ -116,28 +102,20 @@ def initial_state(
 ) -> State:
     """Draw connectivity and weights of `spec` from `seed`; set variables to their start.
 
-    Projections in `saved` have its synapses instead.
-
-    Values are rounded to the network's precision, so that what does not change stays as it is.
+    Projections in `saved` have its synapses instead. Values are rounded to the network's precision,
+    so that what does not change stays as it is. A synapse of a neuron that is not there, which
+    compiled code would trust, is a `SpecError`.
     """
-    if isinstance(spec, SurrogateNetwork):
-        state = _layered_state(spec, seed, saved or {})
-    else:
-        assert isinstance(spec, NetworkSpec)
-        state = _recurrent_state(spec, seed, saved or {})
-    _check_synapses(spec, state)
-    rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
-    return replace(state, arrays=rounded)
-
-
-def _check_synapses(spec: Network, state: State) -> None:
-    """Raise `SpecError` if a synapse names a neuron that is not there: compiled code trusts it."""
+    draw: Any = _layered_state if isinstance(spec, SurrogateNetwork) else _recurrent_state
+    state = draw(spec, seed, saved or {})
     for p in spec.projections:
         for end, neurons in zip((p.source, p.target), state.synapses[p.name], strict=True):
             size = spec.population(end).size
             if neurons.min(initial=0) < 0 or neurons.max(initial=0) >= size:
                 allowed = f"neurons 0 to {size - 1} of '{end}'"
                 raise SpecError(explain(f"synapses of '{p.name}'", "others", allowed))
+    rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
+    return replace(state, arrays=rounded)
 
 
 def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedSynapses]) -> State:
@@ -157,20 +135,17 @@ def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedS
             arrays |= {f"{p.name}.bias_{moment}": np.zeros(shape[1]) for moment in MOMENTS}
         kept = [f"{p.name}.{moment}" for moment in MOMENTS]
         for process in p.processes:
-            own = checks.parse_equations(process.equations, process.name)
-            kept += [variable_name(p.name, process.name, variable) for variable in own]
+            variables = checks.parse_equations(process.equations, process.name)
+            kept += [variable_name(p.name, process.name, variable) for variable in variables]
         arrays |= {name: np.zeros(len(pre)) for name in kept}
-        for rule in p.rules:
-            for role, size in zip(("pre", "post"), shape, strict=True):
-                for trace in rule.traces(role):
-                    arrays[variable_name(p.name, f"{rule.name}_{role}", trace)] = np.zeros(size)
+        for rule, (role, size) in product(p.rules, zip(("pre", "post"), shape, strict=True)):
+            for trace in rule.traces(role):
+                arrays[variable_name(p.name, f"{rule.name}_{role}", trace)] = np.zeros(size)
     for population in spec.populations:
-        if population.spikes:
-            arrays[f"{population.name}.v"] = np.zeros(population.size)
+        own = [f"{population.name}.v"] if population.spikes else []
         for activity in population.activities:
-            for variable in activity.variables:
-                name = variable_name(population.name, activity.name, variable)
-                arrays[name] = np.zeros(population.size)
+            own += [variable_name(population.name, activity.name, k) for k in activity.variables]
+        arrays |= {name: np.zeros(population.size) for name in own}
     return State(arrays, {}, synapses)
 
 
@@ -180,10 +155,9 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
     parameters: dict[str, float] = {}
     synapses: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for group in plan.groups:
+        initial = {**group.initial, "lastspike": -1e9}  # long ago: no neuron starts refractory
         for name in group.state:
-            start = float(np.asarray(group.initial.get(name, 0.0)))
-            if name == "lastspike":
-                start = -1e9  # long ago: no neuron starts refractory
+            start = float(np.asarray(initial.get(name, 0.0)))
             arrays[f"{group.name}.{name}"] = np.full(group.size, start)
         parameters |= {f"{group.name}.{k}": float(v) for k, v in group.parameters.items()}
     for projection, part in zip(spec.projections, plan.synapses, strict=True):

@@ -12,20 +12,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 from ..backends.cpp.process import cores
 from ..errors import MissingExtraError, SweepError, explain, nearest, one_line
 
-#: Seconds to wait for a scheduler that is given.
-TIMEOUT = 20
-
-#: Seconds after which a worker of this machine that is away is replaced.
-LOST = 10
-
-#: Seconds between looks for jobs of a queue that have ended.
-AGAIN = 30
+#: Seconds to wait for a scheduler that is given; after which a worker of this machine that is away
+#: is replaced; and between looks for jobs of a queue that have ended.
+TIMEOUT, LOST, JOBS_EVERY = 20, 10, 30
 
 #: Classes of dask-jobqueue by the name of the queue.
 QUEUES = {
@@ -49,17 +45,9 @@ _LISTS = ("job_extra_directives", "job_script_prologue", "worker_extra_args")
 
 
 def needed(name: str) -> Any:
-    """Import a package of the extra ``cluster``.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    import importlib
-
+    """Import a package of the extra ``cluster``; `MissingExtraError` if it is not there."""
     try:
-        return importlib.import_module(name)
+        return import_module(name)
     except ImportError as error:
         raise MissingExtraError(
             f"sweep: needs {error.name or name}: pip install 'brainsleep[cluster]'"
@@ -73,29 +61,17 @@ _OWN_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": Non
 
 @contextlib.contextmanager
 def local(
-    workers: int | None = None, dashboard: str | None = None, tasks: int | None = None
+    tasks: int = sys.maxsize, workers: int | None = None, dashboard: str | None = None
 ) -> Iterator[Any]:
-    """Start worker processes on this machine, one task and one thread each.
+    """Start processes on this machine, one task and one thread each, and yield their client.
 
-    The programs that a batch of rows runs side by side get the worker's share of the cores.
-
-    Parameters
-    ----------
-    workers : int, optional
-        Processes; default: one for each core this process may use.
-    dashboard : str, optional
-        Address of Dask's dashboard, such as ``":8787"``; on loopback unless it names a host.
-    tasks : int, optional
-        How many tasks there are, rows or batches of them: no more processes than that.
-
-    Yields
-    ------
-    distributed.Client
-        Connected on loopback. Its processes end with it.
+    There are as many as `workers`, or as cores that this process may use, and no more than `tasks`.
+    The programs that replicas run side by side get the worker's share of the cores. `dashboard` is
+    the address of Dask's, see `loopback`.
     """
     distributed, dask = needed("distributed"), needed("dask")
-    workers = min(workers or dask.system.CPU_COUNT, tasks or sys.maxsize)
-    share = max(1, cores() // max(1, workers))
+    n_workers = min(workers or dask.system.CPU_COUNT, tasks)
+    share = max(1, cores() // max(1, n_workers))
     with (
         dask.config.set(_OWN_MEMORY),
         distributed.LocalCluster(
@@ -110,27 +86,24 @@ def local(
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        cluster.scale(workers)
-        with _every(1.0, _Replacements(cluster, client, workers)):
+        last_complete = time.monotonic()
+
+        def replace_lost() -> None:
+            """Start others: Dask does for a process that died, not for one that dies at its start.
+
+            Nor does its `adapt`, which counts that one as a worker to come.
+            """
+            nonlocal last_complete
+            missing = n_workers - len(client.scheduler_info(n_workers=-1)["workers"])
+            overdue = time.monotonic() - last_complete > LOST
+            if missing > 0 and overdue:
+                cluster.scale(len(cluster.worker_spec) + missing)
+            if missing <= 0 or overdue:
+                last_complete = time.monotonic()
+
+        cluster.scale(n_workers)
+        with _every(1.0, replace_lost):
             yield client
-
-
-class _Replacements:
-    """Starts others for workers that have been away for `LOST` seconds.
-
-    Dask starts a process that died again, but not one that dies while it starts.
-    """
-
-    def __init__(self, cluster: Any, client: Any, workers: int):
-        self.cluster, self.client, self.workers = cluster, client, workers
-        self.whole = time.monotonic()
-
-    def __call__(self) -> None:
-        missing = self.workers - len(self.client.scheduler_info(n_workers=-1)["workers"])
-        if missing > 0 and time.monotonic() - self.whole > LOST:
-            self.cluster.scale(len(self.cluster.worker_spec) + missing)
-        if missing <= 0 or time.monotonic() - self.whole > LOST:
-            self.whole = time.monotonic()
 
 
 @contextlib.contextmanager
@@ -154,29 +127,20 @@ def _every(seconds: float, action: Callable[[], object]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def scheduler(address: str, tls: Mapping[str, str] | None = None) -> Iterator[Any]:
-    """Connect to a scheduler that runs already.
+    """Connect to a scheduler that runs already, and goes on, or raise `SweepError`.
 
-    Parameters
-    ----------
-    address : str
-        Such as ``tcp://10.0.0.1:8786``, or ``tls://...``.
-    tls : mapping of str to str, optional
-        Files ``ca_file``, ``client_cert``, ``client_key``; what is not given is taken from Dask's
-        settings (``distributed.comm.tls``).
-
-    Yields
-    ------
-    distributed.Client
-        Closed at the end; scheduler and workers go on.
-
-    Raises
-    ------
-    SweepError
-        If there is none, or it cannot be spoken to.
+    Of `tls`, files ``ca_file``, ``client_cert``, ``client_key``, what is not given is taken from
+    Dask's settings (``distributed.comm.tls``).
     """
     distributed = needed("distributed")
     _hush()
-    security = {"security": _security(tls)} if tls or address.startswith("tls:") else {}
+    security = {}
+    if tls or address.startswith("tls:"):
+        for name, file in (tls or {}).items():
+            if not os.access(file, os.R_OK):
+                raise SweepError(explain(f"TLS {name}", file, "a file that can be read"))
+        files = {f"tls_{name}": file for name, file in (tls or {}).items()}
+        security["security"] = distributed.Security(require_encryption=True, **files)
     try:
         client = distributed.Client(address, timeout=TIMEOUT, **security)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
@@ -198,45 +162,16 @@ def _hush() -> None:
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _security(tls: Mapping[str, str] | None) -> Any:
-    for name, file in (tls or {}).items():
-        if not os.access(file, os.R_OK):
-            raise SweepError(explain(f"TLS {name}", file, "a file that can be read"))
-    given = {
-        {"ca_file": "tls_ca_file", "client_cert": "tls_client_cert"}.get(key, f"tls_{key}"): file
-        for key, file in (tls or {}).items()
-    }
-    return needed("distributed").Security(require_encryption=True, **given)
-
-
 @contextlib.contextmanager
 def queue(
     name: str, jobs: int, options: Mapping[str, Any], dashboard: str | None = None
 ) -> Iterator[Any]:
-    """Start jobs in a queue and wait for no one: rows begin when the first job does.
+    """Start jobs in a queue and wait for none of them: rows begin when the first job does.
 
-    Parameters
-    ----------
-    name : str
-        One of `QUEUES`.
-    jobs : int
-        How many.
-    options : mapping of str to object
-        What the class of dask-jobqueue takes: ``walltime``, ``queue``, ``account``,
-        ``interface``, ...; ``host`` is the address that the scheduler listens at.
-    dashboard : str, optional
-        As in `local`.
-
-    Yields
-    ------
-    distributed.Client
-        Its jobs are cancelled at the end; one that ends before, as at its wall time, is followed
-        by another.
-
-    Raises
-    ------
-    SweepError
-        If it is not said where the scheduler may listen, or the queue refuses.
+    `options` are what the class of dask-jobqueue takes (``walltime``, ``account``, ...), and
+    ``host``, the address that the scheduler listens at. A job that ends, as at its wall time, is
+    followed by another; at the end they are cancelled. `SweepError` if it is not said where the
+    scheduler may listen, or the queue refuses.
     """
     if not {"interface", "host"} & set(options):
         raise SweepError(
@@ -249,21 +184,15 @@ def queue(
         with _cluster(name, options, dashboard) as cluster:
             _hush()
             cluster.scale(jobs=jobs)
-            again = _every(AGAIN, lambda: cluster.scale(jobs=jobs))
-            with distributed.Client(cluster) as client, again:
+            replacing = _every(JOBS_EVERY, lambda: cluster.scale(jobs=jobs))
+            with distributed.Client(cluster) as client, replacing:
                 yield client
     except (OSError, RuntimeError) as error:
         raise SweepError(f"queue {name}: {one_line(error)}") from error
 
 
 def job_script(name: str, options: Mapping[str, Any]) -> str:
-    """Return the script that every job of a queue would be given; nothing is submitted.
-
-    Parameters
-    ----------
-    name, options
-        As in `queue`.
-    """
+    """Return the script that every job of a `queue` would be given; nothing is submitted."""
     with _cluster(name, {"host": "127.0.0.1", **options}, None) as cluster:
         return cluster.job_script()
 
@@ -274,9 +203,7 @@ def _cluster(name: str, options: Mapping[str, Any], dashboard: str | None) -> An
     kind = getattr(needed("dask_jobqueue"), QUEUES[name])
     given = {**JOB, **options}
     listen = {"dashboard_address": loopback(dashboard)}
-    for key in ("host", "interface"):
-        if key in given:
-            listen[key] = given[key]
+    listen |= {key: given[key] for key in ("host", "interface") if key in given}
     given.pop("host", None)
     try:
         return kind(**given, scheduler_options=listen, silence_logs=logging.CRITICAL)
@@ -286,26 +213,22 @@ def _cluster(name: str, options: Mapping[str, Any], dashboard: str | None) -> An
         ) from error
 
 
-def job_options(texts: Mapping[str, str] | list[tuple[str, str]]) -> dict[str, Any]:
-    """Read options of a job from text; those that are lists may come several times."""
-    found: dict[str, Any] = {}
-    for key, text in texts.items() if isinstance(texts, Mapping) else texts:
+def job_options(texts: Iterable[Iterable[str]]) -> dict[str, Any]:
+    """Read options of a job, pairs of texts; those that are lists may come several times."""
+    options: dict[str, Any] = {}
+    for key, text in texts:
         if key in _LISTS:
-            found.setdefault(key, []).append(text)
+            options.setdefault(key, []).append(text)
         else:
-            found[key] = int(text) if text.isdigit() else text
-    return found
+            options[key] = int(text) if text.isdigit() else text
+    return options
 
 
 def loopback(address: str | None) -> str:
     """Complete the address of a dashboard: ``":8787"`` or ``"8787"`` is on loopback.
 
-    Without one Dask's web server, which it always starts, takes any port of loopback.
-
-    Raises
-    ------
-    SweepError
-        If it is no port, or host and port.
+    Without one Dask's web server, which it always starts, takes any port of loopback. What is no
+    port, nor host and port, is a `SweepError`.
     """
     host, _, port = (address or "0").rpartition(":")
     if not port.isdigit() or int(port) > 65535:

@@ -11,35 +11,43 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import StoreError, SweepError, one_line
-from ..files.atomic import written
+from ..errors import SweepError
+from ..files.atomic import written_for
 from ..results.store import Result, finished
 from .grid import Row
 
 #: Folder of a sweep's own files among the results, and what is in it.
-NOTES, GRIDS, FAILED, MATCHED = ".sweep", "grids", "failed", "matched"
+LEDGER, GRIDS, FAILED, MATCHED = ".sweep", "grids", "failed", "matched"
+
+#: What is written down of a row, by kind.
+_KINDS = {
+    **dict.fromkeys(("run_id", "grid", "condition", "protocol", "data", "backend"), str),
+    "settings": dict,
+    "seed": int,
+    "matched": bool,
+}
 
 
 def result_of(out: Path, row: Row) -> Result | None:
     """Return the result of a row, or None if it is not finished."""
-    found = row.run_id
+    run_id = row.run_id
     if row.reference:
-        found = str(read_json(matched_note(out, row)).get("run_id", ""))
-    return finished(out, found) if found else None
+        run_id = str(read_json(match_file(out, row)).get("run_id", ""))
+    return finished(out, run_id) if run_id else None
 
 
-def failed_note(out: Path, row: Row) -> Path:
-    """Return where it is noted that a row failed."""
-    return out / NOTES / FAILED / f"{row.run_id}.json"
+def failure_file(out: Path, row: Row) -> Path:
+    """Return the file that says why a row failed."""
+    return out / LEDGER / FAILED / f"{row.run_id}.json"
 
 
-def matched_note(out: Path, row: Row) -> Path:
-    """Return where the number that was found for a row is noted."""
-    return out / NOTES / MATCHED / f"{row.run_id}.json"
+def match_file(out: Path, row: Row) -> Path:
+    """Return the file with the number that was found for a row."""
+    return out / LEDGER / MATCHED / f"{row.run_id}.json"
 
 
 def described(row: Row) -> dict:
-    """Return what is noted of a row."""
+    """Return what is written down of a row."""
     return {
         "run_id": row.run_id,
         "grid": row.grid,
@@ -53,85 +61,43 @@ def described(row: Row) -> dict:
     }
 
 
-#: What is noted of a row, by kind.
-_DESCRIBED = {
-    **dict.fromkeys(("run_id", "grid", "condition", "protocol", "data", "backend"), str),
-    "settings": dict,
-    "seed": int,
-    "matched": bool,
-}
-
-
-def _is_described(row: object) -> bool:
-    """Tell whether something in a note is a row as `described` gives it."""
-    return isinstance(row, dict) and all(
-        isinstance(row.get(key), kind) for key, kind in _DESCRIBED.items()
-    )
-
-
 def write_manifest(out: Path, rows: Iterable[Row]) -> None:
-    """Note which rows were asked for; the same ones have one note."""
+    """Write down which rows were asked for; the same ones have one file."""
     content = {"rows": [described(row) for row in rows]}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    path = out / NOTES / GRIDS / f"{digest}.json"
+    path = out / LEDGER / GRIDS / f"{digest}.json"
     if not path.exists():
         write_json(path, content)
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Write a note in one step.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1))
-    except OSError as error:
-        raise StoreError(
-            f"sweep: cannot write to {path.parent} ({error.strerror or one_line(error)}); free "
-            "some space; what is finished is kept, and the same command goes on"
-        ) from error
+    """Write a file in one step, or raise `StoreError`."""
+    with written_for("sweep", path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1))
 
 
 def read_json(path: Path) -> dict:
-    """Read a note; what is missing or damaged is as if it had not been written."""
+    """Read a file; what is missing or damaged is as if it had not been written."""
     try:
-        found = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def status(out: str | Path) -> list[dict]:
     """Tell what has become of every row of the sweeps into a folder.
 
-    Parameters
-    ----------
-    out : path
-        Folder of results.
-
-    Returns
-    -------
-    list of dict
-        Each row as it was laid out (``run_id``, ``grid``, ``condition``, ``settings``, ``seed``,
-        ...), with ``state``, "finished", "failed" or "open", ``error``, the number of
-        ``alarms`` that its run gave, and whether one of them ``stopped`` it.
-
-    Raises
-    ------
-    SweepError
-        If no sweep was begun there.
+    Each row is as it was laid out (``run_id``, ``grid``, ``condition``, ``settings``, ``seed``,
+    ...), with ``state``, "finished", "failed" or "open", ``error``, the number of ``alarms`` that
+    its run gave, and whether one of them ``stopped`` it. `SweepError` if no sweep was begun there.
     """
-    folder = Path(out) / NOTES
+    folder = Path(out) / LEDGER
     rows: dict[str, dict] = {}
     for manifest in sorted((folder / GRIDS).glob("*.json")):
-        found = read_json(manifest).get("rows")
-        for row in found if isinstance(found, list) else ():
-            if _is_described(row):
+        listed = read_json(manifest).get("rows")
+        for row in listed if isinstance(listed, list) else ():
+            if isinstance(row, dict) and all(isinstance(row.get(k), v) for k, v in _KINDS.items()):
                 rows.setdefault(row["run_id"], row)
     if not rows:
         raise SweepError(f"sweep: none was begun in {out}; give the folder of results of one")
@@ -139,12 +105,10 @@ def status(out: str | Path) -> list[dict]:
         run_id = address
         if row["matched"]:
             run_id = str(read_json(folder / MATCHED / f"{address}.json").get("run_id", "none"))
-        note = read_json(folder / FAILED / f"{address}.json")
+        failure = read_json(folder / FAILED / f"{address}.json")
+        row |= {"state": "failed" if failure else "open", "error": failure.get("error", "")}
+        row |= {"alarms": 0, "stopped": False}
         if result := finished(Path(out), run_id):
             row |= {"state": "finished", "error": "", "alarms": len(result.alarms)}
             row["stopped"] = result.stopped is not None
-        else:
-            state = "failed" if note else "open"
-            row |= {"state": state, "error": note.get("error", ""), "alarms": 0}
-            row["stopped"] = False
     return list(rows.values())

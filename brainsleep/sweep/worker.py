@@ -10,19 +10,19 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import BatchError, BrainsleepError, SweepError, explain, one_line
+from ..errors import BrainsleepError, ReplicaError, SweepError, explain, one_line
 from ..experiment.protocol import Protocol
 from ..files.userfiles import PREFIX
 from ..results.store import Result
 from ..run.compare import match_rate, test_rate, value_at
-from ..run.simulate import simulate
+from ..run.simulate import Progress, simulate_many
 from ..tasks.images.task import images_of
 from .cluster import needed
 from .grid import Row
-from .ledger import matched_note, read_json, result_of, write_json
+from .ledger import match_file, read_json, result_of, write_json
 
 #: Topic on which workers tell how far a row is, and seconds between two such messages.
 TOPIC, TELL_EVERY = "brainsleep", 1.0
@@ -55,44 +55,33 @@ def run_packed(packed: bytes, out: str) -> list[dict[str, str]]:
 
 
 def run_rows(rows: Sequence[Row], out: Path) -> list[dict[str, str]]:
-    """Run rows together and store their results in `out`, unless they are there.
+    """Run rows that go together (see `grouped`) and store their results, unless they are there.
 
-    Parameters
-    ----------
-    rows : sequence of Row
-        Of one backend, and of networks with one structure, see `brainsleep.sweep.grid.grouped`.
-    out : Path
-        Folder of results.
-
-    Returns
-    -------
-    list of dict
-        Of every row what went wrong as text (``error``, ``kind``, ``traceback``), or nothing.
+    Returns of every row what went wrong as text (``error``, ``kind``, ``traceback``), or nothing.
     """
-    found: list[dict[str, str]] = [{} for _ in rows]
+    problems: list[dict[str, str]] = [{} for _ in rows]
     protocols: dict[int, Protocol] = {}
     for k, row in enumerate(rows):
-        with _noted(found[k]):
+        with _kept_in(problems[k]):
             protocols[k] = _matched(row, row.reference, out) if row.reference else row.protocol
     asked = [rows[k] for k in protocols]
-    ends: Sequence[Result | Exception]
+    outcomes: Sequence[Result | Exception]
     try:
-        ends = simulate(
+        outcomes = simulate_many(
             list(protocols.values()),
-            seed=[row.seed for row in asked],
+            seeds=[row.seed for row in asked],
             backend=rows[0].backend,
             out=out,
-            progress=[_teller(row.run_id) for row in asked],
-            batch=True,
+            progress=[_progress(row.run_id) for row in asked],
         )
-    except BatchError as error:
-        ends = error.results
+    except ReplicaError as error:
+        outcomes = error.results
     except Exception as error:  # none could begin, or be stored
-        ends = [error] * len(asked)
-    for (k, protocol), end in zip(protocols.items(), ends, strict=True):
-        with _noted(found[k]):
-            _check(rows[k], protocol, end, out)
-    return found
+        outcomes = [error] * len(asked)
+    for (k, protocol), outcome in zip(protocols.items(), outcomes, strict=True):
+        with _kept_in(problems[k]):
+            _check(rows[k], protocol, outcome, out)
+    return problems
 
 
 @contextlib.contextmanager
@@ -108,55 +97,47 @@ def _without_alarms() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _noted(found: dict[str, str]) -> Iterator[None]:
-    """Note in `found` what goes wrong with a row: the others need not suffer from it."""
+def _kept_in(problem: dict[str, str]) -> Iterator[None]:
+    """Keep in `problem` what goes wrong with a row: the others need not suffer from it."""
     try:
         yield
     except BrainsleepError as error:
-        found |= {"error": str(error), "kind": type(error).__name__}
+        problem |= {"error": str(error), "kind": type(error).__name__}
     except Exception as error:  # a defect
         text = f"{type(error).__name__}: {one_line(error)}"
-        found |= {"error": text, "kind": "", "traceback": traceback.format_exc()}
+        problem |= {"error": text, "kind": "", "traceback": traceback.format_exc()}
 
 
-def _check(row: Row, protocol: Protocol, end: Result | Exception, out: Path) -> None:
-    """Note what was run for a row with a reference; raise what stopped a row.
+def _check(row: Row, protocol: Protocol, outcome: Result | Exception, out: Path) -> None:
+    """Write down the number found for a row with a reference; raise what stopped a row.
 
-    Raises
-    ------
-    SweepError
-        If it is not the run here that it is where it was laid out.
+    That a run is another one here than where it was laid out is a `SweepError`.
     """
-    if isinstance(end, Exception):
-        raise end
-    found = end.info["run_id"]
+    if isinstance(outcome, Exception):
+        raise outcome
+    run_id = outcome.run_id
     if row.reference:
-        note = {"run_id": found, "key": row.scale, "value": value_at(protocol, row.scale)}
-        write_json(matched_note(out, row), note)
-    elif found != row.run_id:
-        raise SweepError(
-            explain(
-                f"row {row.run_id}: run id on the worker",
-                found,
-                "the same everywhere",
-                "its data or its version of brainsleep differ: update the worker",
-            )
-        )
+        match = {"run_id": run_id, "key": row.scale, "value": value_at(protocol, row.scale)}
+        write_json(match_file(out, row), match)
+    elif run_id != row.run_id:
+        fix = "its data or its version of brainsleep differ: update the worker"
+        where = f"row {row.run_id}: run id on the worker"
+        raise SweepError(explain(where, run_id, "the same everywhere", fix))
 
 
-def _matched(row: Row, like: Row, out: Path) -> Protocol:
+def _matched(row: Row, reference: Row, out: Path) -> Protocol:
     """Return the protocol of a row, with its rate matched to that of another."""
-    note = read_json(matched_note(out, row))
-    if isinstance(note.get("value"), float):
-        return row.protocol.override({row.scale: note["value"]})
-    reference = result_of(out, like)
-    if reference is None:
+    match = read_json(match_file(out, row))
+    if isinstance(match.get("value"), float):
+        return row.protocol.override({row.scale: match["value"]})
+    result = result_of(out, reference)
+    if result is None:
         raise SweepError(f"{row.label}: the run that its rate is matched to is gone; run it again")
-    target = test_rate(reference, images_of(row.protocol)[0].readout.population)
+    target = test_rate(result, images_of(row.protocol)[0].readout.population)
     return match_rate(row.protocol, row.scale, target, seed=row.seed, backend=row.backend)
 
 
-def _teller(address: str) -> Callable[[int, int, str], None]:
+def _progress(address: str) -> Progress:
     """Return the progress function of a row, which tells the client now and then."""
     try:
         from distributed import get_worker
@@ -164,12 +145,13 @@ def _teller(address: str) -> Callable[[int, int, str], None]:
         worker = get_worker()
     except (ImportError, ValueError):  # not on a worker
         return lambda done, total, text: None
-    last = [0.0]
+    last = 0.0
 
-    def tell(done: int, total: int, text: str) -> None:
+    def progress(done: int, total: int, text: str) -> None:
+        nonlocal last
         now = time.monotonic()
-        if now - last[0] > TELL_EVERY and total:
-            last[0] = now
+        if now - last > TELL_EVERY and total:
+            last = now
             worker.log_event(TOPIC, (address, done / total))
 
-    return tell
+    return progress

@@ -53,8 +53,8 @@ from brainsleep.network.spec import (
     SpontaneousActivity,
     SynapseModel,
 )
-from brainsleep.run.batch import _UnderWay
 from brainsleep.run.loop import Run
+from brainsleep.run.replicas import prepare
 from brainsleep.run.segment import Capacity
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state, stream
@@ -148,7 +148,7 @@ def backend(small_backends):
 
 @pytest.fixture(scope="module")
 def replicas(small_network):
-    """Three replicas that differ in everything: arguments of `advance_batch`."""
+    """Three replicas that differ in everything: arguments of `advance_replicas`."""
     whole = wake_sleep_wake(small_network, EVERY_STEP, noise=0.0)
     noisy = wake_sleep_wake(small_network, 300.0, noise=1.0)
     states = [initial_state(small_network, seed) for seed in (7, 8, 9)]
@@ -159,7 +159,7 @@ def replicas(small_network):
 
 @needs_compiler
 def test_a_replica_is_what_it_is_alone(backend, replicas):
-    together = backend.advance_batch(*replicas)
+    together = backend.advance_replicas(*replicas)
     alone = [backend.advance(*one) for one in zip(*replicas, strict=True)]
     assert [bits(one) for one in together] == [bits(one) for one in alone]
     assert len({bits(one) for one in together}) == 3
@@ -167,10 +167,10 @@ def test_a_replica_is_what_it_is_alone(backend, replicas):
 
 @needs_compiler
 def test_nothing_is_left_of_the_replicas_before(backend, replicas):
-    first = [bits(one) for one in backend.advance_batch(*replicas)]
+    first = [bits(one) for one in backend.advance_replicas(*replicas)]
     backwards = [list(reversed(part)) for part in replicas]
-    assert [bits(one) for one in backend.advance_batch(*backwards)] == first[::-1]
-    assert [bits(one) for one in backend.advance_batch(*replicas)] == first
+    assert [bits(one) for one in backend.advance_replicas(*backwards)] == first[::-1]
+    assert [bits(one) for one in backend.advance_replicas(*replicas)] == first
 
 
 @needs_compiler
@@ -186,19 +186,19 @@ def test_connectivity_is_sent_once(backend, replicas, monkeypatch):
         )[1],
     )
     states, segments, seeds = replicas
-    backend.advance_batch(states[:2], segments[:2], seeds[:2])
-    after = backend.advance_batch(states[:2], segments[:2], seeds[:2])
-    backend.advance_batch([state for state, _ in after], segments[1:], seeds[1:])
-    backend.advance_batch(states[1:], segments[1:], seeds[1:])
+    backend.advance_replicas(states[:2], segments[:2], seeds[:2])
+    after = backend.advance_replicas(states[:2], segments[:2], seeds[:2])
+    backend.advance_replicas([state for state, _ in after], segments[1:], seeds[1:])
+    backend.advance_replicas(states[1:], segments[1:], seeds[1:])
     assert sent == [True, False, False, True]
 
 
 @needs_compiler
 @pytest.mark.parametrize("blocks", [(2, 1), (3, 1), (1, 1)])
 def test_any_number_of_threads_gives_the_same_bits(backend, replicas, blocks, monkeypatch):
-    expected = [bits(one) for one in backend.advance_batch(*replicas)]
+    expected = [bits(one) for one in backend.advance_replicas(*replicas)]
     monkeypatch.setattr(backend, "_blocks", lambda replicas: blocks)
-    assert [bits(one) for one in backend.advance_batch(*replicas)] == expected
+    assert [bits(one) for one in backend.advance_replicas(*replicas)] == expected
 
 
 @needs_compiler
@@ -231,12 +231,12 @@ def test_a_segment_ends_before_the_slot_where_the_weights_are_down(monkeypatch):
     watched = [dataclasses.replace(whole, above=np.full(8, border)) for border in borders]
     for blocks in ((1, 4), (3, 1)):
         monkeypatch.setattr(backend, "_blocks", lambda replicas, blocks=blocks: blocks)
-        ended = backend.advance_batch([state] * 6, watched, [1] * 6)
+        ended = backend.advance_replicas([state] * 6, watched, [1] * 6)
         assert [len(r.counts["e"]) for _, r in ended] == [2, 3, 4, 5, 6, 7]
         assert [bits(one) for one in ended] == [bits(parts[k]) for k in range(1, 7)]
     never = dataclasses.replace(whole, above=np.full(8, 0.5 * left[-1]))
     late = dataclasses.replace(whole, above=np.r_[np.full(1, 1e9), np.zeros(7)])
-    for one in backend.advance_batch([state] * 2, [never, late], [1] * 2):
+    for one in backend.advance_replicas([state] * 2, [never, late], [1] * 2):
         assert bits(one) == bits(parts[-1])
 
 
@@ -257,10 +257,10 @@ def test_a_sleep_that_ends_early_is_one_segment(monkeypatch, tmp_path):
     }
     protocol = TINY.override(changes)
     program, asked = emulated(protocol.network), []
-    monkeypatch.setattr("brainsleep.run.batch.make_backend", lambda *_, **__: program)
-    advance = program.advance_batch
+    monkeypatch.setattr("brainsleep.run.replicas.make_backend", lambda *_, **__: program)
+    advance = program.advance_replicas
     monkeypatch.setattr(
-        program, "advance_batch", lambda *given: (asked.append(given[1]), advance(*given))[1]
+        program, "advance_replicas", lambda *given: (asked.append(given[1]), advance(*given))[1]
     )
     ours = simulate(protocol, backend="cuda", out=tmp_path)
     monkeypatch.undo()
@@ -429,10 +429,10 @@ def test_names_that_the_kernel_has_too():
 
 @needs_compiler
 def test_replicas_that_are_none_or_do_not_belong_together(backend, replicas):
-    assert backend.advance_batch([], [], []) == []
+    assert backend.advance_replicas([], [], []) == []
     states, segments, seeds = replicas
     with pytest.raises(BackendError, match="3 states, 2 segments and 3 seeds"):
-        backend.advance_batch(states, segments[:2], seeds)
+        backend.advance_replicas(states, segments[:2], seeds)
 
 
 @needs_compiler
@@ -478,11 +478,11 @@ program.advance(initial_state(network, 7), make_segment(network, np.zeros((1, 1)
     assert not folder.exists()
 
 
-def test_runs_of_a_batch_keep_rooms_of_their_own(monkeypatch, tmp_path):
+def test_replicas_keep_rooms_of_their_own(monkeypatch, tmp_path):
     """Another run's long slot changes neither the segments of a run nor its numbers."""
     room = cuda_backend.CudaBackend.room
     monkeypatch.setattr(
-        "brainsleep.run.batch.make_backend",
+        "brainsleep.run.replicas.make_backend",
         lambda *_, capacity, **__: SimpleNamespace(room=room, capacity=capacity, watches=True),
     )
     material = TINY.open({})
@@ -493,7 +493,7 @@ def test_runs_of_a_batch_keep_rooms_of_their_own(monkeypatch, tmp_path):
         )
         for duration in ("50*ms", "1500*second")
     ]
-    _UnderWay(runs, "cuda", fresh=False)
+    prepare(runs, "cuda", fresh=False)
     assert [run.capacity for run in runs] == [room, Capacity(room.slots, 1_500_000)]
 
 
@@ -660,10 +660,10 @@ def test_cuda_runs_have_an_address_of_their_own():
 
 @needs_compiler
 def test_a_program_that_fails_says_so_and_is_replaced(backend, replicas, monkeypatch):
-    expected = [bits(one) for one in backend.advance_batch(*replicas)]
+    expected = [bits(one) for one in backend.advance_replicas(*replicas)]
     backend._process._process.kill()
     backend._process._process.wait()
-    assert [bits(one) for one in backend.advance_batch(*replicas)] == expected
+    assert [bits(one) for one in backend.advance_replicas(*replicas)] == expected
     write = backend._process._write
 
     def truncated(name, parts):
@@ -673,9 +673,9 @@ def test_a_program_that_fails_says_so_and_is_replaced(backend, replicas, monkeyp
 
     monkeypatch.setattr(backend._process, "_write", truncated)
     with pytest.raises(SimulationError, match=r"cuda: .*code 3.*truncated"):
-        backend.advance_batch(*replicas)
+        backend.advance_replicas(*replicas)
     monkeypatch.undo()
-    assert [bits(one) for one in backend.advance_batch(*replicas)] == expected
+    assert [bits(one) for one in backend.advance_replicas(*replicas)] == expected
 
 
 @needs_compiler
@@ -683,7 +683,7 @@ def test_values_that_are_no_numbers(backend, small_network):
     segment = make_segment(small_network, np.zeros((1, 30)), [10])
     state = initial_state(small_network, 7)
     broken = state.updated(e__v=np.full(20, np.nan))
-    whole, failed = backend.advance_batch([state, broken], [segment] * 2, [0, 0])
+    whole, failed = backend.advance_replicas([state, broken], [segment] * 2, [0, 0])
     assert bits(whole) == bits(backend.advance(state, segment, 0))
     assert isinstance(failed, SimulationError)
     with pytest.raises(SimulationError, match=r"e.v: 20 of 20 values are not finite"):
@@ -772,16 +772,16 @@ def test_gpu_same_spikes_and_weights(gpu, small_backends, small_network):
 @needs_gpu
 def test_gpu_replicas_and_blocks(gpu, replicas, monkeypatch):
     expected = [bits(gpu.advance(*one)) for one in zip(*replicas, strict=True)]
-    assert [bits(one) for one in gpu.advance_batch(*replicas)] == expected
+    assert [bits(one) for one in gpu.advance_replicas(*replicas)] == expected
     monkeypatch.setattr(gpu, "_blocks", lambda replicas: (3, 1))
-    assert [bits(one) for one in gpu.advance_batch(*replicas)] == expected
+    assert [bits(one) for one in gpu.advance_replicas(*replicas)] == expected
 
 
 @needs_gpu
 def test_gpu_agrees_with_the_emulator_in_what_is_drawn(gpu, backend, replicas):
     """The same numbers are drawn; the spikes of the input are the same ones."""
     for ours, theirs in zip(
-        gpu.advance_batch(*replicas), backend.advance_batch(*replicas), strict=True
+        gpu.advance_replicas(*replicas), backend.advance_replicas(*replicas), strict=True
     ):
         np.testing.assert_array_equal(ours[1].counts["input"], theirs[1].counts["input"])
 
@@ -791,7 +791,7 @@ def test_gpu_agrees_with_the_emulator_in_what_is_drawn(gpu, backend, replicas):
 def test_gpu_agrees_statistically(gpu, small_backends, small_network, rate):
     segment = wake_sleep_wake(small_network, rate, noise=1.0)
     state, seeds = initial_state(small_network, 7), range(24)
-    ours = gpu.advance_batch([state] * 24, [segment] * 24, list(seeds))
+    ours = gpu.advance_replicas([state] * 24, [segment] * 24, list(seeds))
     theirs = [small_backends("numpy").advance(state, segment, seed) for seed in seeds]
     for name in ("input", "e", "i"):
         one, other = (

@@ -36,7 +36,7 @@ def both(backend, states, segments):
     """Run replicas in one batch and one by one."""
     seeds = range(len(states))
     alone = [backend.advance(*one) for one in zip(states, segments, seeds, strict=True)]
-    return backend.advance_batch(states, segments, seeds), alone
+    return backend.advance_replicas(states, segments, seeds), alone
 
 
 def changed(state, **factors):
@@ -88,23 +88,23 @@ def test_replicas_are_what_they_are_alone_in_cython(small_backends, small_networ
 def test_a_second_batch_knows_nothing_of_the_first(small_backends, small_network):
     states, segments = varied(small_network)
     backend = small_backends("numpy")
-    first = backend.advance_batch(states, segments, [0, 0, 0])
+    first = backend.advance_replicas(states, segments, [0, 0, 0])
     kept = list(backend._networks)
     assert len(kept) == 3  # one a connectivity
     # the same connectivity and the same parameters differing, everything else as it comes
     later = [changed(after, lr=0.7, tau_a=0.5) for after, _ in first]
     other = [segments[2].part(0, 20), segments[0], segments[1].part(5, 50)]
-    batch = backend.advance_batch(later, other, range(3))
-    assert_identical(backend.advance_batch(states, segments, [0, 0, 0]), first)
+    batch = backend.advance_replicas(later, other, range(3))
+    assert_identical(backend.advance_replicas(states, segments, [0, 0, 0]), first)
     assert backend._networks == kept
     assert_identical(*both(backend, later, other))
-    assert_identical(backend.advance_batch(later, other, range(3)), batch)
+    assert_identical(backend.advance_replicas(later, other, range(3)), batch)
 
 
 def test_states_are_left_as_they_were(small_backends, small_network):
     states, segments = varied(small_network)
     copies = [{k: v.copy() for k, v in state.arrays.items()} for state in states]
-    small_backends("numpy").advance_batch(states, segments, [0, 0, 0])
+    small_backends("numpy").advance_replicas(states, segments, [0, 0, 0])
     for state, copy in zip(states, copies, strict=True):
         for name, value in copy.items():
             np.testing.assert_array_equal(state.arrays[name], value)
@@ -114,7 +114,7 @@ def test_one_replica_or_none(small_backends, small_network):
     backend = small_backends("numpy")
     states, segments = varied(small_network)
     assert_identical(*both(backend, states[:1], segments[:1]))
-    assert backend.advance_batch([], [], []) == []
+    assert backend.advance_replicas([], [], []) == []
 
 
 def test_replicas_in_single_precision(small_network):
@@ -149,7 +149,7 @@ def assert_each_draws_its_own(backend, states, segments, seeds):
     jobs = list(zip(states, segments, seeds, strict=True))
     alone = [backend.advance(*job) for job in jobs]
     for chosen in ([0, 1, 2], [2, 0], [1, 0, 0, 2, 1]):
-        batch = backend.advance_batch(*zip(*(jobs[k] for k in chosen), strict=True))
+        batch = backend.advance_replicas(*zip(*(jobs[k] for k in chosen), strict=True))
         assert_identical(batch, [alone[k] for k in chosen])
     other = backend.advance(states[0], segments[0], seeds[0] + 1)
     assert any(np.any(v != other[0].arrays[k]) for k, v in alone[0][0].arrays.items())
@@ -164,10 +164,10 @@ def test_each_replica_draws_what_it_draws_alone(small_backends, small_network):
 def test_a_second_batch_begins_its_random_numbers_anew(small_backends, small_network):
     states, segments, seeds = drawing(small_network)
     backend = small_backends("numpy")
-    first = backend.advance_batch(states, segments, seeds)
-    assert_identical(backend.advance_batch(states, segments, seeds), first)
+    first = backend.advance_replicas(states, segments, seeds)
+    assert_identical(backend.advance_replicas(states, segments, seeds), first)
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    backend.advance_batch(states, segments, [1, 2, 3])
+    backend.advance_replicas(states, segments, [1, 2, 3])
     assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
@@ -175,20 +175,20 @@ def test_what_a_batch_refuses(small_backends, small_network):
     state = initial_state(small_network, 7)
     segment = make_segment(small_network, np.zeros((1, 30)), [5])
     with pytest.raises(BackendError, match="2 states, 1 segments and 2 seeds; expected as many"):
-        small_backends("numpy").advance_batch([state] * 2, [segment], [1, 2])
+        small_backends("numpy").advance_replicas([state] * 2, [segment], [1, 2])
     hooked = make_backend("numpy", small_network, hooks={"on_sleep": lambda groups, t: None})
     with pytest.raises(BackendError, match=r"Python hooks.*expected none.*one by one"):
-        hooked.advance_batch([state] * 2, [segment] * 2, [1, 2])
+        hooked.advance_replicas([state] * 2, [segment] * 2, [1, 2])
     narrow = dataclasses.replace(segment, stimulus=np.zeros((1, 3)))
     with pytest.raises(BackendError, match="'input' has 30 neurons"):
-        small_backends("numpy").advance_batch([state] * 2, [segment, narrow], [1, 2])
+        small_backends("numpy").advance_replicas([state] * 2, [segment, narrow], [1, 2])
 
 
 def test_what_was_stopped_is_not_taken_for_whole(small_backends, small_network):
     backend = small_backends("numpy")
     states = [initial_state(small_network, 7)] * 3
     segments = [make_segment(small_network, np.zeros((2, 30)), [10, k]) for k in (70, 90, 30)]
-    whole = backend.advance_batch(states, segments, [1, 2, 3])
+    whole = backend.advance_replicas(states, segments, [1, 2, 3])
     network = backend._networks[0].net
     run = network.run
 
@@ -197,7 +197,7 @@ def test_what_was_stopped_is_not_taken_for_whole(small_backends, small_network):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network, "run", stop_early)
-        *stopped, finished = backend.advance_batch(states, segments, [1, 2, 3])
+        *stopped, finished = backend.advance_replicas(states, segments, [1, 2, 3])
     assert all(isinstance(error, SimulationError) for error in stopped)
     assert [str(error).split(";")[:2] for error in stopped] == [
         ["segment: got 50 steps run", f" expected {steps}"] for steps in (80, 100)
@@ -211,7 +211,7 @@ def test_a_replica_that_is_not_finite_takes_nothing_from_the_others(small_backen
     broken = state.updated(e__v=np.full(20, np.nan))
     segment = make_segment(small_network, np.full((1, 30), 200.0), [50], noise=1)
     backend = small_backends("numpy")
-    one, error, three = backend.advance_batch([state, broken, state], [segment] * 3, [1, 2, 3])
+    one, error, three = backend.advance_replicas([state, broken, state], [segment] * 3, [1, 2, 3])
     assert isinstance(error, SimulationError)
     with pytest.raises(SimulationError) as raised:
         backend.advance(broken, segment, 2)
@@ -234,7 +234,7 @@ def test_code_that_cython_refuses_is_not_passed_over(tmp_path, monkeypatch):
         with pytest.raises(BackendError, match=refused):
             backend.advance(state, segment, 0)
         backend = make_backend("cython", spec)
-        for answer in backend.advance_batch([state] * 2, [segment] * 2, [0] * 2):
+        for answer in backend.advance_replicas([state] * 2, [segment] * 2, [0] * 2):
             assert isinstance(answer, BackendError) and re.search(refused, str(answer))
     assert "use --backend numpy" in str(answer)
     assert make_backend("numpy", spec).advance(state, segment, 0)

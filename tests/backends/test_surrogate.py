@@ -42,8 +42,7 @@ from brainsleep.run.observers.weights import Snapshots, WeightStatistics
 from brainsleep.run.segment import Batch, Capacity, Segment
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
-from brainsleep.sweep.grid import Grid
-from brainsleep.sweep.gridfile import read_grids
+from brainsleep.sweep.grid import Grid, read_grids
 from brainsleep.tasks.images.presentation import measure_rate
 
 N = 36
@@ -336,14 +335,14 @@ def test_what_a_segment_or_batch_refuses(fault):
     with pytest.raises(BackendError, match=message):
         backend.advance(state, wrong, 1)
     with pytest.raises(BackendError, match=message):
-        backend.advance_batch([state] * 2, [segment(SMALL, "sleep"), wrong], [1, 2])
+        backend.advance_replicas([state] * 2, [segment(SMALL, "sleep"), wrong], [1, 2])
 
 
 @pytest.mark.torch
 def test_replicas_are_counted():
     backend, state = make_backend("torch", SMALL), initial_state(SMALL, 0)
     with pytest.raises(BackendError, match="2 states, 1 segments and 2 seeds; expected as many"):
-        backend.advance_batch([state] * 2, [segment(SMALL, "sleep")], [1, 2])
+        backend.advance_replicas([state] * 2, [segment(SMALL, "sleep")], [1, 2])
 
 
 @pytest.mark.parametrize(

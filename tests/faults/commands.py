@@ -42,7 +42,8 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 #: What the process that all others are forked from has loaded.
 _LOADED = """
 brainsleep.analysis.effects brainsleep.backends.cpp.backend brainsleep.cli.app
-brainsleep.models.massey2026 brainsleep.results.table brainsleep.run.batch brainsleep.run.simulate
+brainsleep.models.massey2026 brainsleep.results.table brainsleep.run.replicas
+brainsleep.run.simulate
 brainsleep.tasks.images.datasets brainsleep.tasks.images.measure
 rich.live rich.progress scipy.stats sklearn.decomposition sklearn.linear_model
 sklearn.preprocessing
@@ -73,9 +74,9 @@ def child(
     os.dup2(opened, 2)
     sys.stdout, sys.stderr = (os.fdopen(k, "w", closefd=False) for k in (1, 2))
     from brainsleep.cli import app as cli
-    from brainsleep.run import batch
+    from brainsleep.run import replicas
 
-    batch.CHECKPOINT_EVERY = batch.CHECKPOINT_SPARING = 0.0
+    replicas.CHECKPOINT_EVERY = replicas.CHECKPOINT_SPARING = 0.0
     sys.argv = ["brainsleep", *words]
     count = [0]
 

@@ -64,10 +64,8 @@ NOT_CARRIED_OUT = {
     **dict.fromkeys(
         (
             "sweep: needs {}: pip install 'brainsleep[cluster]'",
-            "export: needs {}: pip install 'brainsleep[analysis]' ({})",
-            "export: needs pynwb: pip install 'brainsleep[analysis]' ({})",
+            "{}: needs {}: pip install 'brainsleep[analysis]' ({})",
             "statistics: needs statsmodels: pip install 'brainsleep[analysis]'",
-            "spike trains: needs elephant: pip install 'brainsleep[analysis]' ({})",
             "table: Parquet needs pyarrow: pip install 'brainsleep[analysis]'",
             "surrogate-gradient network: needs {}: pip install 'brainsleep[surrogate]'",
         ),
@@ -79,7 +77,7 @@ NOT_CARRIED_OUT = {
     "free some space": "takes a full disk",
     "it cannot be set aside ({}): remove {}": "takes a folder of another user",
     "make the network, data or recording smaller": "takes all memory of the machine",
-    "take fewer replicas at a time (--batch)": "takes all memory of a GPU",
+    "take fewer replicas at a time (--replicas)": "takes all memory of a GPU",
     "check the equations, or try --backend cpp": "takes code that only nvcc refuses",
     "use another toolkit for other GPUs": "takes another CUDA toolkit",
     "its data or its version of brainsleep differ: update the worker": "takes another machine",

@@ -18,14 +18,12 @@ from brainsleep.experiment.schedule import sleep
 from brainsleep.experiment.stages import SleepStage, nrem, rem
 from brainsleep.experiment.start import SavedWeights
 from brainsleep.models.lif import LIF
-from brainsleep.run.batch import check_alike
 from brainsleep.run.compare import Condition, match_rate, value_at
+from brainsleep.run.replicas import check_alike
 from brainsleep.run.segment import Batch, Capacity, check_segment, timing
-from brainsleep.run.simulate import simulate
+from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.run.state import initial_state
-from brainsleep.sweep.grid import Grid, addressed
-from brainsleep.sweep.gridfile import read_grids
-from brainsleep.sweep.run import sweep
+from brainsleep.sweep.grid import Grid, addressed, read_grids
 from brainsleep.tasks.images.continual import Tasks
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.readout import Readout, classify
@@ -129,7 +127,7 @@ def together(n, hooks):
     network = lone_neurons(LIF)
     states = [initial_state(network, 0)] * n
     backend = make_backend("numpy", network, hooks=hooks)
-    backend.advance_batch(states, [segment(network, 1)] * n, [0] * n)
+    backend.advance_replicas(states, [segment(network, 1)] * n, [0] * n)
 
 
 def holding(held):
@@ -335,15 +333,16 @@ FIXES = [
     ("use --backend cython or numpy, or write the hook as equations",
      lambda: make_backend("cpp", TINY.network, hooks={"on_wake": hook}),
      lambda: make_backend("numpy", TINY.network, hooks={"on_wake": hook})),
-    ("run it alone", lambda: check_alike([hooked(), TINY]), lambda: check_alike([hooked()])),
-    ("networks of a batch differ in parameter values only: make a batch of each kind",
+    ("run it with simulate", lambda: check_alike([hooked(), TINY]),
+     lambda: check_alike([hooked()])),
+    ("networks of replicas differ in parameter values only: run each kind by itself",
      lambda: check_alike([TINY, tiny(network__populations__e__size=20)]),
      lambda: (check_alike([TINY, tiny(network__populations__e__model__v_rest="-71*mV")]),
               check_alike([tiny(network__populations__e__size=20)] * 2))),
     ("run the replicas one by one with advance", lambda: together(2, {"on_wake": hook}),
      lambda: [together(1, {"on_wake": hook}) for _ in range(2)]),
-    ("several need batch=True", lambda: simulate([TINY], backend="numpy", out="results"),
-     lambda: simulate([SHORT], batch=True, backend="numpy", out="results")),
+    ("several need simulate_many", lambda: simulate([TINY], backend="numpy", out="results"),
+     lambda: simulate_many([SHORT], backend="numpy", out="results")),
     # grids
     ("leave one of them out",
      lambda: rows_of({"over": {"data.n_train": (1, 2)}, "conditions": OF_A_CONDITION}),
@@ -357,8 +356,6 @@ FIXES = [
      lambda: grid_file('protocol = "demo"\nseeds = 3\n')),
     ("make it within the hook, or use simulate", lambda: holding(object()),
      lambda: holding(None)),
-    ("put them in the grid", lambda: sweep(Grid(name="g", protocol="demo"), seeds=3),
-     lambda: Grid(name="g", protocol="demo", seeds=3).rows()),
     ("use 'brainsleep sweep'", lambda: matched_row().command("results"),
      lambda: command("sweep", "mine.py", "--conditions", "all", "--dry-run")),
     ("give a GRID.toml file or a protocol, or --status", lambda: command("sweep"),

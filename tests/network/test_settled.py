@@ -275,7 +275,7 @@ def test_flags_in_replicas_of_one_network():
     states = [initial_state(spec, 1), initial_state(spec, 1).updated(e__x=np.array([1.0, 2, 3]))]
     segments = [make_segment(spec, [[0.0]], [steps]) for steps in (2, 3)]
     both = make_backend("numpy", spec, capacity=SHORT)
-    together = both.advance_batch(states, segments, [1, 2])
+    together = both.advance_replicas(states, segments, [1, 2])
     for k, (answer, state) in enumerate(zip(together, states, strict=True)):
         alone, _ = both.advance(state, segments[k], k + 1)
         for key, value in alone.arrays.items():

@@ -21,7 +21,7 @@ from brainsleep.run.compare import Condition, compare, table
 from brainsleep.run.observers.alarms import Watch
 from brainsleep.run.observers.recorder import Recorder
 from brainsleep.run.observers.weights import plastic
-from brainsleep.run.simulate import simulate
+from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.sweep.grid import Grid
 from brainsleep.sweep.ledger import status
 from brainsleep.sweep.run import Plan
@@ -235,9 +235,9 @@ def test_a_resumed_run_has_the_same_alarms(loud, tmp_path, monkeypatch, caplog, 
     assert len(warnings(caplog)) == 1  # it is not said again
 
 
-def test_runs_of_a_batch_have_their_own_alarms(loud, stopped, tmp_path):
-    first, second_, third = simulate(
-        [LOUD, SHORT, STOPPING], seed=[1, 2, 1], backend=QUICK, out=tmp_path, batch=True
+def test_replicas_have_their_own_alarms(loud, stopped, tmp_path):
+    first, second_, third = simulate_many(
+        [LOUD, SHORT, STOPPING], seeds=[1, 2, 1], backend=QUICK, out=tmp_path
     )
     assert first.alarms == loud.alarms and first.metrics == loud.metrics
     assert second_.alarms == []

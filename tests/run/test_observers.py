@@ -91,8 +91,8 @@ def test_observers_are_in_the_id():
 
 def test_a_resumed_run_has_looked_as_often(tmp_path, monkeypatch):
     whole = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "whole").arrays
-    monkeypatch.setattr("brainsleep.run.batch.CHECKPOINT_EVERY", 0.0)
-    monkeypatch.setattr("brainsleep.run.batch.CHECKPOINT_SPARING", 0.0)
+    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_SPARING", 0.0)
     steps = []
 
     def interrupt(done, total, text):

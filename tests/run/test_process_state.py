@@ -46,7 +46,7 @@ def state():
     return device, options, queue, preferences, brian2.defaultclock.dt
 
 before = state()
-from brainsleep.run.simulate import simulate
+from brainsleep.run.simulate import simulate, simulate_many
 
 e = TINY.network.population("e")
 e = dataclasses.replace(e, model=dataclasses.replace(e.model, refractory="3*ms"))
@@ -58,12 +58,12 @@ network = dataclasses.replace(  # few parts, as each is compiled by itself with 
 protocol = dataclasses.replace(TINY, network=network)
 protocol = protocol.override({"data.n_train": 4, "data.n_readout": 6, "data.n_test": 6})
 result = simulate(protocol, seed=3, backend=backend, out="results")
-batch = [result]
+several = [result]
 if backend == "numpy":
-    batch = simulate([protocol] * 2, seed=[4, 5], backend=backend, out="results", batch=True)
+    several = simulate_many([protocol] * 2, seeds=[4, 5], backend=backend, out="results")
 assert state() == before, (state(), before)
 sums = []
-for each in [result, *batch]:
+for each in [result, *several]:
     digest = hashlib.sha256()
     for name, array in sorted(each.arrays.items()):
         digest.update(name.encode() + array.tobytes())

@@ -23,9 +23,9 @@ from brainsleep.analysis.responses import (
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, DataError, ProtocolError, SimulationError, StoreError
 from brainsleep.results.store import find_result, finished, read_result, write_result
-from brainsleep.run import batch as batch_module
 from brainsleep.run import loop as run_module
-from brainsleep.run.simulate import simulate
+from brainsleep.run import replicas as replicas_module
+from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.run.state import initial_state
 from brainsleep.show.facts import headline
 
@@ -155,7 +155,7 @@ def test_finished_run_is_not_simulated_again(tiny, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr(batch_module, "make_backend", refuse)
+    monkeypatch.setattr(replicas_module, "make_backend", refuse)
     assert simulate(TINY, seed=1, backend=QUICK, out=tiny.path.parent).path == tiny.path
     with pytest.raises(AssertionError, match="simulated again"):
         simulate(TINY, seed=1, backend=QUICK, out=tiny.path.parent, force=True)
@@ -196,8 +196,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import TINY
-from brainsleep.run import batch, simulate
-batch.CHECKPOINT_EVERY = batch.CHECKPOINT_SPARING = 0.0
+from brainsleep.run import replicas, simulate
+replicas.CHECKPOINT_EVERY = replicas.CHECKPOINT_SPARING = 0.0
 protocol = TINY.override({{"data.n_train": 60}})
 result = simulate.simulate(protocol, seed=4, backend="numpy", out=Path({out!r}))
 print(result.path)
@@ -247,7 +247,7 @@ def test_squeezed_images_are_said_once(tmp_path, caplog):
     images = np.random.default_rng(0).integers(0, 256, (92, 8, 12), dtype=np.uint8)
     np.savez(tmp_path / "wide.npz", images=images, labels=np.arange(92) % 4)
     wide = TINY.override({"data.source": str(tmp_path / "wide.npz")})
-    runs = simulate([wide] * 2, seed=[1, 2], batch=True, backend="numpy", out=tmp_path / "out")
+    runs = simulate_many([wide] * 2, seeds=[1, 2], backend="numpy", out=tmp_path / "out")
     said = [r.getMessage() for r in caplog.records if "squeezed" in r.getMessage()]
     assert len(runs) == 2 and len(said) == 1
     assert said[0].startswith("wide: images of 8x12 pixels are squeezed to 8x8")

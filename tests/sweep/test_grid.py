@@ -11,8 +11,7 @@ from brainsleep.errors import BrainsleepError, ProtocolError, SweepError
 from brainsleep.experiment.protocol import load_protocol, run_id
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.run.compare import Condition
-from brainsleep.sweep.grid import Grid, addressed, as_text
-from brainsleep.sweep.gridfile import read_grids
+from brainsleep.sweep.grid import Grid, addressed, as_text, read_grids
 from brainsleep.tasks.images.datasets import load_dataset
 
 FRACTION = "schedule.sleep.fraction"
@@ -192,9 +191,9 @@ GRIDS = [Grid(name="a", protocol="demo", seeds=SEEDS)]
     [
         ("protocol = ", "cannot be read"),
         ("seeds = 3", "names no protocol"),
-        ('protocol = "demo"\nseed = 3', "unknown key 'seed'; did you mean 'seeds'"),
-        ('protocol = "demo"\nseeds = "3"', "a number or a list"),
-        ('protocol = "demo"\nseeds = true', "a number or a list"),
+        ('protocol = "demo"\nseed = 3', "Grid takes no 'seed'; did you mean 'seeds'"),
+        ('protocol = "demo"\nseeds = "3"', "expected a whole number"),
+        ('protocol = "demo"\nseeds = true', "expected a whole number"),
         ('protocol = "demo"\nseeds = [-1]', "a whole number of at least 0"),
         ('protocol = "demo"\nseeds = 0', "expected at least one"),
         ('protocol = "demo"\nbackend = "cp"', "did you mean 'cpp'"),

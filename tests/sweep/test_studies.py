@@ -10,8 +10,7 @@ import pytest
 from brainsleep.backends.cpp.build import build_key
 from brainsleep.results.table import read
 from brainsleep.run.segment import Capacity
-from brainsleep.sweep.grid import addressed
-from brainsleep.sweep.gridfile import read_grids
+from brainsleep.sweep.grid import addressed, read_grids
 from brainsleep.tasks.images.datasets import load_dataset, split
 
 ROOT = Path(__file__).parents[2]

@@ -25,8 +25,8 @@ from brainsleep.run.simulate import simulate
 from brainsleep.sweep import cluster
 from brainsleep.sweep import run as sweep_module
 from brainsleep.sweep.grid import Grid, addressed, grouped
-from brainsleep.sweep.ledger import NOTES, status
-from brainsleep.sweep.run import Plan, sweep
+from brainsleep.sweep.ledger import LEDGER, status
+from brainsleep.sweep.run import Options, Plan, sweep
 from brainsleep.sweep.worker import run_packed
 
 dask = pytest.importorskip("dask")
@@ -90,7 +90,7 @@ def worker_processes(pid):
 
 @pytest.fixture(scope="module")
 def two_workers():
-    with cluster.local(2) as client:
+    with cluster.local(workers=2) as client:
         yield client
 
 
@@ -156,24 +156,25 @@ def test_rate_is_matched_after_its_reference(two_workers, tmp_path):
         assert table["frozen", seed] == pytest.approx(table["sleep", seed], rel=0.15)
     assert len(tabulate(tmp_path)) == 4
     assert [row["state"] for row in status(tmp_path)] == ["finished"] * 4
-    assert Plan(grid.rows(), tmp_path).pending(retry_failed=True) == []
+    assert Plan(grid.rows(), tmp_path, Options(retry_failed=True)).pending() == []
 
 
 def test_failed_rows_are_noted_and_can_be_run_again(two_workers, tmp_path):
     # the readout fails, in every attempt: too few samples to fit on
     good, bad = Condition(name="good"), Condition(name="bad", changes={"data.n_readout": 1})
     grid = tiny_grid(over={}, conditions=[good, bad], seeds=1)
-    end = sweep(grid, out=tmp_path, client=two_workers, retries=1)
+    end = sweep(grid, out=tmp_path, client=two_workers, options=Options(retries=1))
     assert end.finished == 1 and len(end.failed) == 1
     (address,) = end.failed
     assert "classes" in end.failed[address] or "class" in end.failed[address]
-    note = json.loads((tmp_path / NOTES / "failed" / f"{address}.json").read_text())
+    note = json.loads((tmp_path / LEDGER / "failed" / f"{address}.json").read_text())
     assert note["attempts"] == 2 and note["condition"] == "bad"
     states = {row["condition"]: row["state"] for row in status(tmp_path)}
     assert states == {"good": "finished", "bad": "failed"}
     plan = Plan(grid.rows(), tmp_path)
-    assert plan.pending(retry_failed=False) == []
-    assert [row.condition for row in plan.pending(retry_failed=True)] == ["bad"]
+    assert plan.pending() == []
+    repeated = Plan(grid.rows(), tmp_path, Options(retry_failed=True))
+    assert [row.condition for row in repeated.pending()] == ["bad"]
     later = plan.run(None)
     assert later.failed == end.failed
 
@@ -182,7 +183,7 @@ def test_what_waits_for_a_failed_row_fails_too(two_workers, tmp_path):
     bad = Condition(name="bad", changes={"data.n_readout": 1})
     waits = Condition(name="waits", match_rate="bad", scale=NETWORK_INPUT)
     grid = tiny_grid(over={}, conditions=[bad, waits], seeds=1)
-    end = sweep(grid, out=tmp_path, client=two_workers, retries=0)
+    end = sweep(grid, out=tmp_path, client=two_workers, options=Options(retries=0))
     assert len(end.failed) == 2
     assert any("its rate is matched to failed" in error for error in end.failed.values())
 
@@ -207,14 +208,14 @@ def test_rows_of_one_network_and_backend_are_grouped():
     assert [[row.backend for row in g] for g in grouped(both, 9)] == [["numpy"] * 2, ["cython"] * 2]
     hooked = dataclasses.replace(TINY, hooks={"on_sleep": print})
     assert len(grouped(dataclasses.replace(values, protocol=hooked).rows(), 9)) == 2
-    with pytest.raises(SweepError, match="batch: got 0"):
-        sweep(values, batch=0)
+    with pytest.raises(SweepError, match="sweep: replicas: got 0"):
+        Options(replicas=0)
 
 
 @pytest.mark.slow
 @pytest.mark.standalone
 @needs_compiler
-def test_batches_give_the_same_table(two_workers, tmp_path):
+def test_replicas_give_the_same_table(two_workers, tmp_path):
     frozen = Condition(
         name="frozen", changes={"data.n_train": 0}, match_rate="sleep", scale=NETWORK_INPUT
     )
@@ -225,7 +226,7 @@ def test_batches_give_the_same_table(two_workers, tmp_path):
         grid,
         out=tmp_path / "a",
         client=two_workers,
-        batch=3,
+        options=Options(replicas=3),
         progress=lambda state: running.append(len(state.running)),
     )
     assert (end.finished, end.failed) == (9, {})
@@ -233,12 +234,12 @@ def test_batches_give_the_same_table(two_workers, tmp_path):
     one, other = (tabulate(tmp_path / k, grid.rows()).drop(columns=CLOCK) for k in "ab")
     assert len(one) == 9
     pd.testing.assert_frame_equal(one, other)
-    assert Plan(grid.rows(), tmp_path / "a").pending(retry_failed=True) == []
+    assert Plan(grid.rows(), tmp_path / "a", Options(retry_failed=True)).pending() == []
 
 
 @pytest.mark.standalone
 @needs_compiler
-def test_a_row_that_fails_costs_its_batch_nothing(two_workers, tmp_path):
+def test_a_row_that_fails_costs_the_others_nothing(two_workers, tmp_path):
     good, bad = Condition(name="good"), Condition(name="bad", changes={"data.n_readout": 1})
     grid = tiny_grid(over={}, conditions=[good, bad], seeds=2, backend="cpp")
     sent = []
@@ -251,13 +252,13 @@ def test_a_row_that_fails_costs_its_batch_nothing(two_workers, tmp_path):
             sent.append([row.condition for row in pickle.loads(packed)])
             return two_workers.submit(function, packed, *more, **options)
 
-    end = sweep(grid, out=tmp_path, client=Client(), batch=4, retries=1)
+    end = sweep(grid, out=tmp_path, client=Client(), options=Options(replicas=4, retries=1))
     assert end.finished == 2 and len(end.failed) == 2
     assert sent[0] == ["good", "bad"] * 2 and sorted(sent[1:]) == [["bad"]] * 2
     for address in end.failed:
-        note = json.loads((tmp_path / NOTES / "failed" / f"{address}.json").read_text())
+        note = json.loads((tmp_path / LEDGER / "failed" / f"{address}.json").read_text())
         assert note["attempts"] == 2 and note["condition"] == "bad"
-        assert note["error"] == end.failed[address] and "batch" not in note["error"]
+        assert note["error"] == end.failed[address] and "replicas" not in note["error"]
 
 
 def test_workers_share_the_cores():
@@ -266,7 +267,7 @@ def test_workers_share_the_cores():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINSLEEP_CORES", "7")
-        with cluster.local(5, tasks=2) as client:
+        with cluster.local(tasks=2, workers=5) as client:
             client.wait_for_workers(2, timeout=60)
             assert set(client.run(said).values()) == {"3"}
 
@@ -289,9 +290,8 @@ PROTOCOL = dataclasses.replace(TINY, hooks={{"on_sleep": note}})
 def test_functions_of_a_users_file_reach_the_workers(two_workers, tmp_path):
     log = tmp_path / "log"
     (tmp_path / "mine.py").write_text(HOOKED.format(tests=TESTS, log=str(log)))
-    end = sweep(
-        str(tmp_path / "mine.py"), out=tmp_path / "out", backend="numpy", client=two_workers
-    )
+    grid = Grid(name="mine", protocol=str(tmp_path / "mine.py"), backend="numpy")
+    end = sweep(grid, out=tmp_path / "out", client=two_workers)
     assert end.finished == 1, end.failed
     assert log.read_text().count("asleep") >= 3
 
@@ -381,14 +381,14 @@ def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
     assert found["run_id"].is_unique and len(found) == 18
     pd.testing.assert_frame_equal(found.drop(columns=CLOCK), undisturbed)
     left = {p.name for p in tmp_path.iterdir()} - set(found["run_id"])
-    assert left == {".locks", NOTES}
+    assert left == {".locks", LEDGER}
 
 
 @pytest.mark.slow
 @pytest.mark.standalone
 @needs_compiler
-def test_batches_and_a_killed_worker_change_nothing(undisturbed, tmp_path):
-    words = ["sweep", *ROWS, "--workers", 2, "--batch", 3, "--out", tmp_path]
+def test_replicas_and_a_killed_worker_change_nothing(undisturbed, tmp_path):
+    words = ["sweep", *ROWS, "--workers", 2, "--replicas", 3, "--out", tmp_path]
     process = start(*words)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("*/result.json")) and time.monotonic() < deadline:
@@ -399,7 +399,7 @@ def test_batches_and_a_killed_worker_change_nothing(undisturbed, tmp_path):
     assert process.returncode == 0, errors
     pd.testing.assert_frame_equal(tabulate(tmp_path).drop(columns=CLOCK), undisturbed)
     left = {p.name for p in tmp_path.iterdir()} - set(undisturbed["run_id"])
-    assert left == {".locks", NOTES}
+    assert left == {".locks", LEDGER}
 
 
 @pytest.mark.standalone
@@ -491,14 +491,13 @@ def test_scheduler_is_lost_at_any_step(step, call, seconds, dask_processes, tmp_
         return real(self, *given)
 
     monkeypatch.setattr(sweep_module._Running, step, after_its_end)
-    plan = Plan(tiny_grid().rows(), tmp_path / "out")
     timeouts = {"distributed.comm.timeouts.connect": "2s", "distributed.comm.retry.count": 0}
     with (
         dask.config.set(timeouts),
         distributed.Client(address) as client,
         pytest.raises(SweepError, match="the scheduler is gone"),
     ):
-        plan.run(client)
+        sweep(tiny_grid(), out=tmp_path / "out", client=client)
     assert len(calls) >= call
 
 
@@ -553,7 +552,7 @@ def test_queue(tmp_path, monkeypatch):
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     options = cluster.job_options([("walltime", "00:10:00"), ("host", "127.0.0.1")])
-    monkeypatch.setattr(cluster, "AGAIN", 2)
+    monkeypatch.setattr(cluster, "JOBS_EVERY", 2)
     with cluster.queue("slurm", 2, options) as client:
         client.wait_for_workers(2, timeout=60)
         os.killpg(
@@ -593,10 +592,10 @@ def test_other_errors(monkeypatch):
             cluster.loopback(address)
     assert cluster.loopback(":8787") == cluster.loopback("8787") == "127.0.0.1:8787"
     assert cluster.loopback("0.0.0.0:1") == "0.0.0.0:1"
-    with pytest.raises(SweepError, match="put them in the grid"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'seeds'"):
         sweep(tiny_grid(), seeds=3)
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingExtraError, match=r"brainsleep\[cluster\]"), cluster.local(1):
+    with pytest.raises(MissingExtraError, match=r"brainsleep\[cluster\]"), cluster.local(workers=1):
         pass
 
 
@@ -721,10 +720,10 @@ def test_failed_rows_end_with_1(tmp_path):
         (["sweep", "demo", "--only", "dem"], "did you mean 'demo'"),
         (["sweep", "demo", "--workers", "2", "--slurm"], "exclude each other"),
         (
-            ["sweep", "demo", "--batch", "0"],
-            "'--batch': Input should be greater than or equal to 1",
+            ["sweep", "demo", "--replicas", "0"],
+            "'--replicas': Input should be greater than or equal to 1",
         ),
-        (["sweep", "demo", "--batch", "x"], "Invalid value for '--batch'"),
+        (["sweep", "demo", "--replicas", "x"], "Invalid value for '--replicas'"),
         (["sweep", "demo", "--data", "nothing"], "nothing"),
         (["sweep", "demo", "--slurm", "--dry-run", "--job", "wall=1"], "argument 'wall'"),
         (["sweep", "--status", "nowhere"], "none was begun"),

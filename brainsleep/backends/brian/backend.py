@@ -12,8 +12,7 @@ import numpy as np
 
 from ...errors import BrainsleepError
 from ...network.spec import NetworkSpec
-from ...run.request import Answer
-from ...run.segment import Recording, Segment, check_complete, counts_of_slots, timing
+from ...run.segment import Answer, Recording, Segment, check_complete, counts_of_slots, timing
 from ...run.state import State, finished_arrays
 from ..base import Backend
 from ..cpp.build import describe_compiler, need_compiler

@@ -13,8 +13,7 @@ import numpy as np
 
 from ...errors import BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
-from ...run.request import Answer
-from ...run.segment import Capacity, Segment, timing
+from ...run.segment import Answer, Capacity, Segment, timing
 from ...run.state import State
 from ..brian.backend import answer_of
 from ..brian.context import standalone_device

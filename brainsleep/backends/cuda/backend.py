@@ -14,8 +14,7 @@ import numpy as np
 
 from ...errors import BackendError, BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
-from ...run.request import Answer
-from ...run.segment import Capacity, Segment, events
+from ...run.segment import Answer, Capacity, Segment, events
 from ...run.state import State
 from ..brian.backend import answer_of
 from ..brian.context import standalone_device
@@ -238,7 +237,7 @@ class _Process(Process):
     def _error(self, code: int) -> SimulationError:
         error = super()._error(code)
         if "out of memory" in str(error):
-            return SimulationError(f"{error}; take fewer replicas at a time (--batch)")
+            return SimulationError(f"{error}; take fewer replicas at a time (--replicas)")
         return error
 
     def run(

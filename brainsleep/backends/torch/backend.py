@@ -9,8 +9,7 @@ import torch
 
 from ...errors import BackendError, SimulationError, one_line
 from ...network.layers import SurrogateNetwork
-from ...run.request import Answer
-from ...run.segment import Capacity, Segment
+from ...run.segment import Answer, Capacity, Segment
 from ...run.state import State
 from ..base import Backend
 from .layer import Leaky

@@ -1,8 +1,6 @@
 """Alarms: what goes wrong with a network while it runs, said as soon as it is seen.
 
-A `Watch` goes through what a run has recorded, slot by slot, and keeps nothing that does not follow
-from it. So a run that is resumed, or goes through a backend together with others, has the alarms of
-an undisturbed one.
+All follows from what a run has recorded: one that is resumed has the alarms of an undisturbed one.
 """
 
 from __future__ import annotations
@@ -24,31 +22,21 @@ from .weights import Saturation, plastic
 
 @dataclass
 class Alarm:
-    """One alarm.
+    """One alarm."""
 
-    Parameters
-    ----------
-    kind : str
-        One of `brainsleep.experiment.record.ALARMS`.
-    where : str
-        Population or projection.
-    time_s : float
-        When it began, in s of the run.
-    value, limit : float
-        What was measured then, and the limit that it passed: a fraction of weights, s without a
-        spike, Hz, or a number of values.
-    text : str
-        All of that as a sentence.
-    until_s : float or None
-        When it was over, the last time if it came back; None if it was on at the end.
-    """
-
+    #: One of `brainsleep.experiment.record.ALARMS`.
     kind: str
+    #: Population or projection.
     where: str
+    #: When it began, in s of the run.
     time_s: float
+    #: What was measured then, and the limit that it passed: a fraction of weights, s without a
+    #: spike, Hz, or a number of values.
     value: float
     limit: float
+    #: All of that as a sentence.
     text: str
+    #: When it was over, the last time if it came back; None if it was on at the end.
     until_s: float | None = None
 
 
@@ -70,18 +58,9 @@ class _Neurons:
 
 
 class Watch:
-    """What has been seen of one run.
+    """What has been seen of one run: of plastic projections, and of populations but the input.
 
-    Parameters
-    ----------
-    limits : Alarms
-        When to give an alarm.
-    network : Network
-        Its populations, but the input, whose rate the encoder sets; its plastic projections.
-    table : SlotTable
-        Its slots.
-    read : collection of str
-        Populations that are read out: silent, too, if none of them spikes in the test.
+    Populations that are `read` out are silent, too, if none of their neurons spikes in the test.
     """
 
     def __init__(
@@ -93,11 +72,8 @@ class Watch:
         self._of_test: set[tuple[str, str]] = set()  # there is nothing left that they could end
         self._dt = float(network.dt)
         self._plastic = [p.name for p in plastic(network)]
-        self._neurons = {
-            p.name: _Neurons(p.size)
-            for p in network.populations
-            if p.spikes and p.name != network.input
-        }
+        own = [p for p in network.populations if p.spikes and p.name != network.input]
+        self._neurons = {p.name: _Neurons(p.size) for p in own}
         self._seen: dict[tuple[str, str], Alarm] = {}
         self._position, self._seconds = 0, 0.0
 
@@ -113,13 +89,7 @@ class Watch:
         return next((each for each in seen if each.kind in self.limits.stop_on), None)
 
     def look(self, recorder: Recorder, last: int) -> list[Alarm]:
-        """Go on through what was recorded up to slot `last` (exclusive).
-
-        Returns
-        -------
-        list of Alarm
-            Those that begin.
-        """
+        """Go on through what was recorded up to slot `last` (exclusive); return new alarms."""
         before = len(self._seen)
         for slot in range(self._position, last):
             self._weigh(recorder, slot)
@@ -162,8 +132,8 @@ class Watch:
         limit, quiet = float(self.limits.silence), neurons.silent_s
         neurons.silent_s = 0.0 if spikes else quiet + seconds
         if neurons.silent_s > limit * (1 - 1e-9):
-            text = f"no spike in {name} for {neurons.silent_s:.4g} s awake, until {end:.6g} s"
-            text += f" (limit {limit:g} s)"
+            what = f"no spike in {name} for {neurons.silent_s:.4g} s awake"
+            text = f"{what}, until {end:.6g} s (limit {limit:g} s)"
             self._begin("silence", name, end, neurons.silent_s, limit, text)
         else:
             self._end("silence", name, begin)
@@ -199,7 +169,7 @@ class Watch:
 
     def report(self) -> dict[str, Any]:
         """Return what ``result.json`` says: ``alarms``, and ``stopped`` if one ended the run."""
-        found: dict[str, Any] = {"alarms": [asdict(alarm) for alarm in self.alarms]}
+        report: dict[str, Any] = {"alarms": [asdict(alarm) for alarm in self.alarms]}
         if self.stopped is not None:
-            found["stopped"] = {**asdict(self.stopped), "at_s": self._seconds}
-        return found
+            report["stopped"] = {**asdict(self.stopped), "at_s": self._seconds}
+        return report

@@ -37,13 +37,11 @@ class Rates(Observer):
         }
         for stage in seen.protocol.schedule.stage_names:
             where[f"sleep_{stage}"] = table.sleep_stage == stage
-        found: dict[str, float | None] = {}
+        rates: dict[str, float | None] = {}
         together = np.maximum(table.n_images, 1)  # a batch has the spikes of all its images
         for population, totals in recorder.totals.items():
             size = seen.protocol.network.population(population).size * together
             for label, slots in where.items():
                 rate = mean_rate((totals / size)[slots, None], seconds[slots])
-                found[f"rate_{label}_{population}_hz"] = defined(rate)
-        found["sleep_s"] = float(seconds[where["sleep"]].sum())
-        found["wake_s"] = float(seconds[where["wake"]].sum())
-        return found
+                rates[f"rate_{label}_{population}_hz"] = defined(rate)
+        return rates | {f"{k}_s": float(seconds[where[k]].sum()) for k in ("sleep", "wake")}

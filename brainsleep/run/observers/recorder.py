@@ -15,53 +15,42 @@ from ...results.store import load_arrays, save_arrays
 from ..segment import Recording
 from ..state import State
 
+#: Arrays by name.
+Named = dict[str, np.ndarray]
+
 
 @dataclass
 class Recorder:
     """Arrays that grow with a run.
 
-    Parameters
-    ----------
-    counts : dict of str to ndarray, shape (n_slots, n_neurons)
-        Spikes of each neuron in each slot, for every population but the input.
-    totals : dict of str to ndarray, shape (n_slots,)
-        Spikes of all neurons of a population.
-    ran : ndarray, shape (n_slots,)
-        Steps really run: 0 for the part of a sleep that was left out.
-    spikes : dict of str to dict of int to ndarray, shape (n_spikes, 2)
-        Step and neuron of single spikes, a block a segment, by the segment's first slot.
-    looks : dict of str to dict of int to dict of str to ndarray
-        What each observer found, by the slot before which it looked.
-    best : dict of str to ndarray
-        State of the synapses after the epoch that was best so far, with early stopping.
-
-    Notes
-    -----
     Adding a segment a second time changes nothing, so a run that is interrupted anywhere can
     repeat what it was doing.
     """
 
-    counts: dict[str, np.ndarray]
-    totals: dict[str, np.ndarray]
+    #: Spikes of each neuron of every population but the input, shape (n_slots, n_neurons).
+    counts: Named
+    #: Spikes of all neurons of a population, shape (n_slots,).
+    totals: Named
+    #: Steps really run, shape (n_slots,): 0 for the part of a sleep that was left out.
     ran: np.ndarray
+    #: Step and neuron of single spikes, shape (n_spikes, 2), a block a segment, by its first slot.
     spikes: dict[str, dict[int, np.ndarray]]
+    #: What each observer saw, by the slot before which it looked.
     looks: dict[str, Looks] = field(default_factory=dict)
-    best: dict[str, np.ndarray] = field(default_factory=dict)
+    #: State of the synapses after the epoch that was best so far, with early stopping.
+    best: Named = field(default_factory=dict)
 
     @classmethod
     def empty(cls, protocol: Protocol, n_slots: int) -> Recorder:
         """Make the recorder of a run of `n_slots` that has not begun."""
         network = protocol.network
-        spiking = [p for p in network.populations if p.spikes]
+        sizes = {p.name: p.size for p in network.populations if p.spikes}
+        own = {name: size for name, size in sizes.items() if name != network.input}
         return cls(
-            counts={
-                p.name: np.zeros((n_slots, p.size), np.int32)
-                for p in spiking
-                if p.name != network.input
-            },
-            totals={p.name: np.zeros(n_slots, np.int64) for p in spiking},
+            counts={name: np.zeros((n_slots, size), np.int32) for name, size in own.items()},
+            totals={name: np.zeros(n_slots, np.int64) for name in sizes},
             ran=np.zeros(n_slots, np.int64),
-            spikes={p.name: {} for p in spiking},
+            spikes={name: {} for name in sizes},
         )
 
     def steps_before(self, slot: int) -> int:
@@ -89,27 +78,26 @@ class Recorder:
             ran=self.ran[:last],
         )
 
-    def arrays(self, before: int | None = None) -> dict[str, np.ndarray]:
+    def arrays(self, before: int | None = None) -> Named:
         """Return what the network did as named arrays; single spikes `before` a slot only."""
-        found = {f"counts/{k}": v for k, v in self.counts.items()}
-        found |= {f"totals/{k}": v for k, v in self.totals.items()}
-        found["ran"] = self.ran
+        arrays = {f"counts/{k}": v for k, v in self.counts.items()}
+        arrays |= {f"totals/{k}": v for k, v in self.totals.items()} | {"ran": self.ran}
         for name, blocks in self.spikes.items():
             chosen = [blocks[k] for k in sorted(blocks) if before is None or k < before]
-            found[f"spikes/{name}"] = np.concatenate([np.empty((0, 2), np.int64), *chosen])
-        return found
+            arrays[f"spikes/{name}"] = np.concatenate([np.empty((0, 2), np.int64), *chosen])
+        return arrays
 
-    def checkpoint(self, before: int) -> dict[str, np.ndarray]:
+    def checkpoint(self, before: int) -> Named:
         """Return everything that a run needs to go on from the slot `before`, as named arrays."""
-        found = self.arrays(before) | {f"best/{k}": v for k, v in self.best.items()}
+        arrays = self.arrays(before) | {f"best/{k}": v for k, v in self.best.items()}
         for name, looks in self.looks.items():
             slots = sorted(looks)
-            found[f"looks/{name}/slots"] = np.array(slots, np.int64)
+            arrays[f"looks/{name}/slots"] = np.array(slots, np.int64)
             for key in looks[slots[0]] if slots else ():
-                found[f"looks/{name}/found/{key}"] = np.array([looks[s][key] for s in slots])
-        return found
+                arrays[f"looks/{name}/found/{key}"] = np.array([looks[s][key] for s in slots])
+        return arrays
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+    def restore(self, arrays: Named) -> None:
         """Take up the arrays of a checkpoint."""
         for name, value in arrays.items():
             kind, _, key = name.partition("/")
@@ -121,46 +109,36 @@ class Recorder:
                 observer, _, what = key.partition("/")
                 slots = arrays[f"looks/{observer}/slots"].tolist()
                 looks = self.looks.setdefault(observer, {})
-                for slot, found in zip(slots, value, strict=True):
+                for slot, seen in zip(slots, value, strict=True):
                     looks.setdefault(slot, {})
                     if what != "slots":
-                        looks[slot][what.removeprefix("found/")] = found
+                        looks[slot][what.removeprefix("found/")] = seen
         self.ran = arrays["ran"].copy()
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a run is: enough to go on as if it had not stopped."""
+def save_checkpoint(
+    folder: Path, position: int, seconds: float, state: Named, recorded: Named
+) -> None:
+    """Write where a run is to ``folder/checkpoint.npz`` in one step; `OSError` if that fails."""
+    arrays = {f"recorder/{k}": v for k, v in recorded.items()}
+    arrays |= {f"state/{k}": v for k, v in state.items()}
+    arrays |= {"position": np.array(position), "seconds": np.array(seconds)}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_arrays(folder / "checkpoint.npz", arrays | {"sha256": np.array(digest(arrays))})
 
-    position: int
-    seconds: float
-    state: dict[str, np.ndarray]
-    recorded: dict[str, np.ndarray]
 
-    def save(self, folder: Path) -> None:
-        """Write to ``folder/checkpoint.npz`` in one step; raise `OSError` if that fails."""
-        arrays = {f"recorder/{k}": v for k, v in self.recorded.items()}
-        arrays |= {f"state/{k}": v for k, v in self.state.items()}
-        arrays |= {"position": np.array(self.position), "seconds": np.array(self.seconds)}
-        folder.mkdir(parents=True, exist_ok=True)
-        save_arrays(folder / "checkpoint.npz", arrays | {"sha256": np.array(digest(arrays))})
-
-    @classmethod
-    def load(cls, folder: Path, state: State, n_slots: int) -> Checkpoint | None:
-        """Read a checkpoint that fits `state` and a run of `n_slots`; None without a sound one."""
-        arrays = load_arrays(folder / "checkpoint.npz")
-        if arrays is None or str(arrays.pop("sha256", "")) != digest(arrays):
-            return None
-        parts: dict[str, dict] = {"state": {}, "recorder": {}}
-        for name, value in arrays.items():
-            kind, _, key = name.partition("/")
-            if kind in parts:
-                parts[kind][key] = value
-        fits = {k: v.shape for k, v in parts["state"].items()} == {
-            k: v.shape for k, v in state.arrays.items()
-        } and len(parts["recorder"].get("ran", ())) == n_slots
-        if not fits:
-            return None
-        return cls(
-            int(arrays["position"]), float(arrays["seconds"]), parts["state"], parts["recorder"]
-        )
+def load_checkpoint(
+    folder: Path, state: State, n_slots: int
+) -> tuple[int, float, Named, Named] | None:
+    """Return what was saved; None without a sound checkpoint of `state` and a run of `n_slots`."""
+    arrays = load_arrays(folder / "checkpoint.npz")
+    if arrays is None or str(arrays.pop("sha256", "")) != digest(arrays):
+        return None
+    values, recorded = (
+        {key.removeprefix(kind): v for key, v in arrays.items() if key.startswith(kind)}
+        for kind in ("state/", "recorder/")
+    )
+    shapes = [{k: v.shape for k, v in each.items()} for each in (values, state.arrays)]
+    if shapes[0] != shapes[1] or len(recorded.get("ran", ())) != n_slots:
+        return None
+    return int(arrays["position"]), float(arrays["seconds"]), values, recorded

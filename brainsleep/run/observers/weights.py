@@ -31,13 +31,7 @@ def plastic(network: Network) -> list[Projection]:
 
 
 class WeightStatistics(Observer):
-    """Statistics of the weights of every projection, at the borders of phases and in between.
-
-    Parameters
-    ----------
-    record : Record
-        When they are taken.
-    """
+    """Statistics of the weights of every projection, at the borders of phases and in between."""
 
     name = "weights"
     metrics = (
@@ -74,8 +68,8 @@ class WeightStatistics(Observer):
     def due(self, view: View, planned: bool) -> bool:
         """Return whether it looks now: once at a time, though slots are left out."""
         looks = view.recorder.looks.get(self.name)
-        again = looks and view.recorder.steps_before(max(looks)) == view.step
-        return (planned or view.over) and not again
+        repeated = looks and view.recorder.steps_before(max(looks)) == view.step
+        return (planned or view.over) and not repeated
 
     def look(self, view: View) -> Found:
         """Take the statistics of every projection."""
@@ -84,38 +78,35 @@ class WeightStatistics(Observer):
 
     def measure(self, seen: Seen) -> dict[str, Any]:
         """Measure the weights of each projection and of all plastic projections together."""
-        found: dict[str, float | None] = {}
-        first = seen.looks(Snapshots.name)[0]
-        initial = {
-            p.name: float(np.abs(first[f"snapshots/{p.name}"]).sum())
-            for p in seen.protocol.network.projections
-        }
+        metrics: dict[str, float | None] = {}
+        first, initial = seen.looks(Snapshots.name)[0], {}
         for p in seen.protocol.network.projections:
             w = seen.state.weights(p.name)
-            found[f"saturated_{p.name}"] = saturation(w, p.w_max)
-            found[f"largest_{p.name}"] = float(w.max())
-            found[f"growth_{p.name}"] = _ratio(w.sum(), initial[p.name])
-            found[f"entropy_{p.name}"] = weight_entropy(w, p.w_min, p.w_max)
+            initial[p.name] = float(np.abs(first[f"snapshots/{p.name}"]).sum())
+            metrics[f"saturated_{p.name}"] = saturation(w, p.w_max)
+            metrics[f"largest_{p.name}"] = float(w.max())
+            metrics[f"growth_{p.name}"] = _ratio(w.sum(), initial[p.name])
+            metrics[f"entropy_{p.name}"] = weight_entropy(w, p.w_min, p.w_max)
         if learning := plastic(seen.protocol.network):
-            w = np.concatenate([seen.state.weights(p.name) for p in learning])
-            sizes = [len(seen.state.weights(p.name)) for p in learning]
+            each = [seen.state.weights(p.name) for p in learning]
+            w, sizes = np.concatenate(each), [len(own) for own in each]
             low = np.repeat([p.w_min for p in learning], sizes)
             high = np.repeat([p.w_max for p in learning], sizes)
-            found["saturated"] = saturation(w / high, 1.0)
-            found["largest_weight"] = float(w.max())
-            found["growth"] = _ratio(w.sum(), sum(initial[p.name] for p in learning))
-            found["weight_entropy"] = weight_entropy(w, low, high)
+            metrics["saturated"] = saturation(w / high, 1.0)
+            metrics["largest_weight"] = float(w.max())
+            metrics["growth"] = _ratio(w.sum(), sum(initial[p.name] for p in learning))
+            metrics["weight_entropy"] = weight_entropy(w, low, high)
             column = WEIGHT_STATISTICS.index("sum")
             sums = np.sum([seen.series(self.name, p.name)[:, column] for p in learning], axis=0)
             slope, error = growth_slope(seen.times_s(self.name), sums)
-            found["growth_per_s"], found["growth_per_s_error"] = defined(slope), defined(error)
-        return found
+            metrics |= {"growth_per_s": defined(slope), "growth_per_s_error": defined(error)}
+        return metrics
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
         """Return ``stats/PROJECTION``, shape (n_looks, n_statistics), and their times."""
         names = [p.name for p in seen.protocol.network.projections]
-        found = {f"stats/{name}": seen.series(self.name, name) for name in names}
-        return {"stat_times_s": seen.times_s(self.name), **found}
+        series = {f"stats/{name}": seen.series(self.name, name) for name in names}
+        return {"stat_times_s": seen.times_s(self.name), **series}
 
 
 class Saturation(Observer):
@@ -147,13 +138,7 @@ class Saturation(Observer):
 
 
 class Snapshots(Observer):
-    """All weights and biases at the start, after training, and before chosen slots.
-
-    Parameters
-    ----------
-    chosen : tuple of int
-        Slots.
-    """
+    """All weights and biases at the start, after training, and before chosen slots."""
 
     name = "snapshots"
 
@@ -185,12 +170,11 @@ class Snapshots(Observer):
         trained = seen.table.trained
         names = {"initial": 0, "trained": trained if trained in looks else max(looks)}
         names |= {f"slot_{slot}": slot for slot in self._chosen if slot in looks}
-        found = {}
-        for name, slot in names.items():
-            for key, value in looks[slot].items():
-                kind, _, projection = key.partition("/")
-                found[f"{kind}/{name}/{projection}"] = value
-        return found
+        return {
+            key.replace("/", f"/{name}/", 1): value
+            for name, slot in names.items()
+            for key, value in looks[slot].items()
+        }
 
 
 def _ratio(after: float, before: float) -> float | None:

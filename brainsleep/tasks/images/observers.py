@@ -15,7 +15,7 @@ from ...experiment.early_stopping import EarlyStopping
 from ...experiment.observer import Looks, Metric, Observer, Seen, View
 from ...experiment.slots import Order, SlotTable
 from ...run.observers.weights import defined
-from ...run.request import Steps
+from ...run.segment import Requests
 from ...run.state import stream
 from .datasets import Split
 from .measure import (
@@ -66,7 +66,7 @@ class SleepProbe(_OfImages):
         borders = _onsets(table), table.ends_of("sleep")
         return np.concatenate([slots[:: probes.every] for slots in borders]).tolist()
 
-    def look(self, view: View) -> Steps[dict[str, np.ndarray]]:
+    def look(self, view: View) -> Requests[dict[str, np.ndarray]]:
         """Show test images; return the values of `REPRESENTATION`, and how similar classes are."""
         images = self.parts.test.images[: self.task.probes.images]
         responded = yield from responses(view, images, ("sleep", view.slot))
@@ -135,7 +135,7 @@ class TaskProbe(_OfImages):
             return ()
         return (1 + np.flatnonzero(np.diff(table.task[: table.trained]))).tolist()
 
-    def look(self, view: View) -> Steps[dict[str, np.ndarray]]:
+    def look(self, view: View) -> Requests[dict[str, np.ndarray]]:
         """Return ``fit/POPULATION`` and ``test/POPULATION``: spike counts of held-out images."""
         counts: dict[str, np.ndarray] = {}
         for name, part in (("fit", self.parts.readout), ("test", self.parts.test)):
@@ -202,11 +202,11 @@ class Validation(_OfImages):
         """Return whether an epoch that was run, not left out, has just ended."""
         return planned and bool(view.recorder.ran[self._last[view.slot]])
 
-    def look(self, view: View) -> Steps[dict[str, np.ndarray]]:
+    def look(self, view: View) -> Requests[dict[str, np.ndarray]]:
         """Return the accuracy of the readout, or of the output neurons."""
         return {"accuracy": np.array((yield from self._accuracy(view)))}
 
-    def _accuracy(self, view: View) -> Steps[float]:
+    def _accuracy(self, view: View) -> Requests[float]:
         parts, readout, output = self.parts, self.task.readout, view.protocol.network.output
         labels, whole = parts.validation.labels, replace(readout, score_last=0)
         _, schedule = images_of(view.protocol)

@@ -11,8 +11,7 @@ from ...backends.base import make_backend
 from ...experiment.observer import View
 from ...experiment.protocol import Protocol
 from ...experiment.schedule import Phase
-from ...run.request import Request, Steps
-from ...run.segment import Segment
+from ...run.segment import Request, Requests, Segment
 from ...run.state import initial_state, stream
 from .task import images_of
 
@@ -36,7 +35,7 @@ def _segments(
 
 def responses(
     view: View, images: np.ndarray, key: tuple[str, int], gates: Mapping[str, float] | None = None
-) -> Steps[dict[str, np.ndarray]]:
+) -> Requests[dict[str, np.ndarray]]:
     """Show images to a copy of the network as it is; the time of the run stands still meanwhile.
 
     `key` names the random numbers, `gates` are as of `_segments`. Returns the spike counts of all

@@ -22,20 +22,20 @@ from brainsleep.backends.cpp import process as process_module
 from brainsleep.backends.cpp.build import find_compiler
 from brainsleep.errors import (
     BackendError,
-    BatchError,
     DataError,
     ProtocolError,
+    ReplicaError,
     SimulationError,
     StoreError,
 )
 from brainsleep.files.locks import exclusive_locks
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.results.store import find_result, read_result
-from brainsleep.run import batch as batch_module
 from brainsleep.run import loop as run_module
-from brainsleep.run.batch import check_alike
+from brainsleep.run import replicas as replicas_module
+from brainsleep.run.replicas import check_alike
 from brainsleep.run.segment import Capacity
-from brainsleep.run.simulate import simulate
+from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.run.state import initial_state
 
 #: What replicas may differ in: probes, triggered sleep, tasks, early end, values, length.
@@ -67,7 +67,7 @@ BRIEF_CHANGES = (
 #: One replica that fails: its decay divides by zero.
 ZERO = {"network.projections.*.processes.decay.w_star": 0.0}
 
-#: What runs a batch soonest.
+#: What runs replicas soonest.
 QUICK = "cpp" if find_compiler() else "numpy"
 
 both = pytest.mark.parametrize(
@@ -117,15 +117,14 @@ def assert_all_same(found, expected):
 
 
 @both
-def test_a_batch_is_its_runs_alone(backend, alone_run, tmp_path):
+def test_replicas_are_their_runs_alone(backend, alone_run, tmp_path):
     expected, (protocols, seeds) = alone_run(backend), variants(backend)
     seen = []
-    found = simulate(
+    found = simulate_many(
         protocols,
-        seed=seeds,
+        seeds=seeds,
         backend=backend,
         out=tmp_path,
-        batch=True,
         progress=lambda done, total, text: seen.append((done, total)),
     )
     assert_all_same(found, expected)
@@ -142,23 +141,23 @@ def test_a_batch_is_its_runs_alone(backend, alone_run, tmp_path):
     assert seen[-1][0] == seen[-1][1] >= steps  # sleep that was left out counts as done
 
 
-def test_a_batch_asks_in_one_call(tmp_path, monkeypatch):
-    calls, make = [], batch_module.make_backend
+def test_replicas_ask_in_one_call(tmp_path, monkeypatch):
+    calls, make = [], replicas_module.make_backend
 
     def counted(*args, **kwargs):
         backend = make(*args, **kwargs)
-        advance = backend.advance_batch
+        advance = backend.advance_replicas
 
-        def advance_batch(states, *more):
+        def advance_replicas(states, *more):
             calls.append(len(states))
             return advance(states, *more)
 
-        backend.advance_batch = advance_batch
+        backend.advance_replicas = advance_replicas
         return backend
 
-    monkeypatch.setattr(batch_module, "make_backend", counted)
+    monkeypatch.setattr(replicas_module, "make_backend", counted)
     protocols = [TINY.override(changes) for changes in CHANGES[:3]]
-    simulate(protocols, seed=SEEDS[:3], backend=QUICK, out=tmp_path, batch=True)
+    simulate_many(protocols, seeds=SEEDS[:3], backend=QUICK, out=tmp_path)
     assert calls[0] == 3 and calls == sorted(calls, reverse=True)  # they drop out as they end
     together = len(calls)
     for protocol, seed in zip(protocols, SEEDS, strict=False):
@@ -177,23 +176,23 @@ def test_a_long_slot_of_one_does_not_change_another(tmp_path, monkeypatch):
     protocols = [
         TINY.override({"schedule.sleep.fraction": f, "record.raster": (0, 9)}) for f in (0.2, 1)
     ]
-    found = simulate(protocols, backend=QUICK, out=tmp_path / "a", batch=True)
+    found = simulate_many(protocols, backend=QUICK, out=tmp_path / "a")
     expected = [simulate(p, backend=QUICK, out=tmp_path / "b") for p in protocols]
     assert_all_same(found, expected)
 
 
 def test_seeds_and_duplicates(tmp_path):
-    found = simulate([TINY] * 3, seed=[1, 0, 1], backend=QUICK, out=tmp_path, batch=True)
+    found = simulate_many([TINY] * 3, seeds=[1, 0, 1], backend=QUICK, out=tmp_path)
     assert [r.info["seed"] for r in found] == [1, 0, 1]
     assert found[0].path == found[2].path != found[1].path
-    one = simulate([TINY], seed=1, backend=QUICK, out=tmp_path / "b", batch=True)
+    one = simulate_many([TINY], seeds=1, backend=QUICK, out=tmp_path / "b")
     assert_all_same(one, found[:1])
-    assert simulate([], batch=True, out=tmp_path) == []
+    assert simulate_many([], out=tmp_path) == []
 
 
 def test_time_is_shared(tmp_path):
     begun = time.perf_counter()
-    found = simulate([TINY] * 4, seed=range(4), backend=QUICK, out=tmp_path, batch=True)
+    found = simulate_many([TINY] * 4, seeds=range(4), backend=QUICK, out=tmp_path)
     took = time.perf_counter() - begun
     shares = [sum(r.info["timings"][k] for k in ("build_s", "simulate_s")) for r in found]
     assert 0 < sum(shares) < 2 * took and max(shares) < took
@@ -204,23 +203,23 @@ def test_time_is_shared(tmp_path):
 
 def test_finished_results_are_kept_and_force_makes_them_anew(tmp_path, monkeypatch):
     protocols = [TINY.override(changes) for changes in CHANGES[:3]]
-    words = {"seed": SEEDS[:3], "backend": QUICK, "out": tmp_path, "batch": True}
+    words = {"seeds": SEEDS[:3], "backend": QUICK, "out": tmp_path}
     first = simulate(protocols[1], seed=SEEDS[1], backend=QUICK, out=tmp_path)
     before = (first.path / "result.json").stat().st_mtime_ns
     told = {k: [] for k in range(3)}
     tell = [lambda *now, k=k: told[k].append(now) for k in range(3)]
-    found = simulate(protocols, progress=tell, **words)
+    found = simulate_many(protocols, progress=tell, **words)
     assert (first.path / "result.json").stat().st_mtime_ns == before
     assert told[1] == [(1, 1, "already complete")] and len(told[0]) > 3
-    again = simulate(protocols, force=True, **words)
+    again = simulate_many(protocols, force=True, **words)
     assert (first.path / "result.json").stat().st_mtime_ns > before
     assert_all_same(again, found)
 
     def refuse(*args, **kwargs):
         raise AssertionError("simulated again")
 
-    monkeypatch.setattr(batch_module, "make_backend", refuse)
-    assert [r.path for r in simulate(protocols, **words)] == [r.path for r in found]
+    monkeypatch.setattr(replicas_module, "make_backend", refuse)
+    assert [r.path for r in simulate_many(protocols, **words)] == [r.path for r in found]
 
 
 @both
@@ -238,20 +237,20 @@ def test_an_interrupt_keeps_all_and_the_same_call_goes_on(
 
     monkeypatch.setattr(run_module.Run, "_advance", interrupt)
     protocols, seeds = variants(backend)
-    words = {"seed": seeds, "backend": backend, "out": tmp_path, "batch": True}
+    words = {"seeds": seeds, "backend": backend, "out": tmp_path}
     with pytest.raises(KeyboardInterrupt):
-        simulate(protocols, **words)
+        simulate_many(protocols, **words)
     for result in expected:
         name = result.path.name
         kept = (tmp_path / f".{name}.partial" / "checkpoint.npz").exists()
         assert kept or find_result(tmp_path, name)
-    assert_all_same(simulate(protocols, **words), expected)
+    assert_all_same(simulate_many(protocols, **words), expected)
     resumed = dict(reversed(calls[4 * len(expected) :]))
     assert resumed and min(resumed.values()) > 0  # none began from the start
     assert {p.name for p in tmp_path.iterdir()} == {".locks", *(r.path.name for r in expected)}
 
 
-def test_one_of_a_batch_can_go_on_alone(alone_run, tmp_path, monkeypatch):
+def test_one_of_several_can_go_on_alone(alone_run, tmp_path, monkeypatch):
     protocols, seeds = variants(QUICK)
     advance, calls = run_module.Run._advance, []
 
@@ -264,7 +263,7 @@ def test_one_of_a_batch_can_go_on_alone(alone_run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(run_module.Run, "_advance", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            simulate(protocols, seed=seeds, backend=QUICK, out=tmp_path, batch=True)
+            simulate_many(protocols, seeds=seeds, backend=QUICK, out=tmp_path)
     told = []
     found = simulate(
         protocols[2],
@@ -278,8 +277,8 @@ def test_one_of_a_batch_can_go_on_alone(alone_run, tmp_path, monkeypatch):
 
 
 def test_checkpoints_are_written_while_it_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch_module, "CHECKPOINT_EVERY", 0.0)
-    monkeypatch.setattr(batch_module, "CHECKPOINT_SPARING", 0.0)
+    monkeypatch.setattr(replicas_module, "CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(replicas_module, "CHECKPOINT_SPARING", 0.0)
     kept, save = [], run_module.Run.save_checkpoint
 
     def note(self):
@@ -287,7 +286,7 @@ def test_checkpoints_are_written_while_it_runs(tmp_path, monkeypatch):
         save(self)
 
     monkeypatch.setattr(run_module.Run, "save_checkpoint", note)
-    found = simulate([TINY] * 2, seed=[0, 1], backend=QUICK, out=tmp_path, batch=True)
+    found = simulate_many([TINY] * 2, seeds=[0, 1], backend=QUICK, out=tmp_path)
     assert {r.path.name for r in found} == set(kept) and len(kept) > 4
 
     def full(self):
@@ -295,7 +294,7 @@ def test_checkpoints_are_written_while_it_runs(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run_module.Run, "save_checkpoint", full)
     with pytest.raises(StoreError, match="no space"):
-        simulate([TINY] * 2, seed=[2, 3], backend=QUICK, out=tmp_path, batch=True)
+        simulate_many([TINY] * 2, seeds=[2, 3], backend=QUICK, out=tmp_path)
 
 
 # -- what fails --------------------------------------------------------------------------------
@@ -306,11 +305,11 @@ def test_one_that_fails_takes_nothing_from_the_others(backend, alone_run, tmp_pa
     protocols, seeds = variants(backend)
     protocols = [protocols[0], protocols[0].override(ZERO), *protocols[1:3]]
     seeds = [seeds[0], 0, *seeds[1:3]]
-    words = {"seed": seeds, "backend": backend, "out": tmp_path, "batch": True}
+    words = {"seeds": seeds, "backend": backend, "out": tmp_path}
     with pytest.raises(
-        BatchError, match=r"1 of 4 runs failed.*number 1 \(tiny, seed 0\)"
+        ReplicaError, match=r"1 of 4 runs failed.*number 1 \(tiny, seed 0\)"
     ) as failed:
-        simulate(protocols, **words)
+        simulate_many(protocols, **words)
     assert "not finite" in str(failed.value) and "\n" not in str(failed.value)
     good = [r for r in failed.value.results if not isinstance(r, Exception)]
     assert isinstance(failed.value.results[1], SimulationError)
@@ -325,8 +324,8 @@ def test_every_failure_is_named(tmp_path, monkeypatch):
         TINY.override({"data.n_train": 5000}),  # more than there are
         TINY.override({"data.n_readout": 1}),  # too few to fit a readout on
     ]
-    with pytest.raises(BatchError, match="3 of 4 runs failed, the others are stored") as failed:
-        simulate(protocols, backend=QUICK, out=tmp_path, batch=True)
+    with pytest.raises(ReplicaError, match="3 of 4 runs failed, the others are stored") as failed:
+        simulate_many(protocols, backend=QUICK, out=tmp_path)
     for number in (0, 2, 3):
         assert f"number {number} (tiny, seed 0): " in str(failed.value)
     assert isinstance(failed.value.results[2], DataError)
@@ -335,15 +334,15 @@ def test_every_failure_is_named(tmp_path, monkeypatch):
     def broken(*args):
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("brainsleep.backends.base.Backend.advance_batch", broken)
-    with pytest.raises(BatchError, match=r"2 of 2 runs failed, none is stored.*a defect"):
-        simulate([BRIEF] * 2, seed=[7, 8], backend="numpy", out=tmp_path, batch=True)
+    monkeypatch.setattr("brainsleep.backends.base.Backend.advance_replicas", broken)
+    with pytest.raises(ReplicaError, match=r"2 of 2 runs failed, none is stored.*a defect"):
+        simulate_many([BRIEF] * 2, seeds=[7, 8], backend="numpy", out=tmp_path)
     with pytest.raises(RuntimeError, match="a defect"):  # a single run fails with its own error
         simulate(BRIEF, seed=7, backend="numpy", out=tmp_path)
 
 
 def test_other_networks_are_refused(tmp_path):
-    words = {"backend": "numpy", "out": tmp_path, "batch": True}
+    words = {"backend": "numpy", "out": tmp_path}
     rule = {"network.projections.*.rules.stdp_nearest_reversed": STDP_NEAREST}
     for changes, where in (
         ({"network.populations.e.size": 31}, r"plan\.groups\.e\.size: got 31; expected 30"),
@@ -352,10 +351,10 @@ def test_other_networks_are_refused(tmp_path):
         ({"network.projections.*.processes.decay.period": 50 * ms}, "period"),
     ):
         with pytest.raises(BackendError, match=rf"protocol number 1 \(tiny\): {where}"):
-            simulate([TINY, TINY.override(changes)], **words)
+            simulate_many([TINY, TINY.override(changes)], **words)
     hooked = dataclasses.replace(TINY, hooks={"on_sleep": lambda groups, t: None})
     with pytest.raises(BackendError, match="hooks"):
-        simulate([TINY, hooked], **words)
+        simulate_many([TINY, hooked], **words)
     assert not list(tmp_path.iterdir())
 
 
@@ -373,7 +372,7 @@ def test_layered_networks_go_together_too(tmp_path):
     from test_surrogate import LAYERED
 
     protocols = [LAYERED, LAYERED.override({"schedule.sleep.fraction": 0.0})]
-    found = simulate(protocols, seed=[1, 2], out=tmp_path / "a", batch=True)
+    found = simulate_many(protocols, seeds=[1, 2], out=tmp_path / "a")
     pairs = zip(protocols, (1, 2), strict=True)
     expected = [simulate(p, seed=s, out=tmp_path / "b") for p, s in pairs]
     assert_all_same(found, expected)
@@ -382,16 +381,20 @@ def test_layered_networks_go_together_too(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"protocol": TINY, "batch": True}, "batch: got a Protocol; expected a sequence"),
-        ({"protocol": [TINY]}, "got a list; expected a Protocol; several need batch=True"),
-        ({"protocol": [TINY] * 3, "seed": [1, 2], "batch": True}, "seed: got 2 of them"),
-        ({"protocol": [TINY] * 2, "progress": [print], "batch": True}, "progress: got 1 of them"),
-        ({"protocol": [TINY] * 2, "seed": [1, -1], "batch": True}, "seed: got -1"),
+        ({"protocols": TINY}, "simulate_many: got a Protocol; expected a sequence"),
+        ({"protocols": [TINY] * 3, "seeds": [1, 2]}, "seeds: got 2 of them"),
+        ({"protocols": [TINY] * 2, "progress": [print]}, "progress: got 1 of them"),
+        ({"protocols": [TINY] * 2, "seeds": [1, -1]}, "seed: got -1"),
     ],
 )
 def test_bad_arguments(given, message, tmp_path):
-    with pytest.raises((ProtocolError, BatchError), match=message):
-        simulate(given.pop("protocol"), **given, backend="numpy", out=tmp_path)
+    with pytest.raises((ProtocolError, ReplicaError), match=message):
+        simulate_many(**given, backend="numpy", out=tmp_path)
+
+
+def test_several_protocols_are_for_the_other_function(tmp_path):
+    with pytest.raises(ProtocolError, match="expected a Protocol; several need simulate_many"):
+        simulate([TINY], backend="numpy", out=tmp_path)
 
 
 # -- locks -------------------------------------------------------------------------------------
@@ -456,33 +459,33 @@ def running(backend):
 @pytest.mark.parametrize("cores", ["1", "3"])
 def test_programs_are_kept_by_connectivity(backend, cores, monkeypatch):
     monkeypatch.setenv("BRAINSLEEP_CORES", cores)
-    first = backend.advance_batch(*jobs(1, 2, 3))
+    first = backend.advance_replicas(*jobs(1, 2, 3))
     assert [bits(a) for a in first] == [
         bits(backend.advance(*each)) for each in zip(*jobs(1, 2, 3), strict=True)
     ]
-    backend.advance_batch(*jobs(1, 2, 3))
+    backend.advance_replicas(*jobs(1, 2, 3))
     pids = running(backend)
     assert len(pids) == 3
-    assert [bits(a) for a in backend.advance_batch(*jobs(3, 2, 1))] == [
+    assert [bits(a) for a in backend.advance_replicas(*jobs(3, 2, 1))] == [
         bits(a) for a in first[::-1]
     ]
     assert running(backend) == pids
-    backend.advance_batch(*jobs(2))
+    backend.advance_replicas(*jobs(2))
     assert running(backend) < pids and len(running(backend)) == 1  # the others are ended
     for pid in pids - running(backend):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     # one connectivity: no more programs than are at work
-    backend.advance_batch(*jobs(2, 2, 2, 2, 2))
+    backend.advance_replicas(*jobs(2, 2, 2, 2, 2))
     assert len(running(backend)) == int(cores)
-    assert backend.advance_batch([], [], []) == []
+    assert backend.advance_replicas([], [], []) == []
 
 
 @needs_compiler
 @pytest.mark.standalone
 def test_a_program_that_is_killed_is_one_answer(backend, monkeypatch):
     monkeypatch.setenv("BRAINSLEEP_CORES", "2")
-    expected = backend.advance_batch(*jobs(1, 2, 3))
+    expected = backend.advance_replicas(*jobs(1, 2, 3))
     victim = next(p for p in backend.idle if p.serves(initial_state(TINY.network, 2).synapses))
     os.kill(victim._process.pid, signal.SIGSTOP)
 
@@ -492,11 +495,11 @@ def test_a_program_that_is_killed_is_one_answer(backend, monkeypatch):
 
     thread = threading.Thread(target=kill)
     thread.start()
-    one, error, three = backend.advance_batch(*jobs(1, 2, 3))
+    one, error, three = backend.advance_replicas(*jobs(1, 2, 3))
     thread.join()
     assert isinstance(error, SimulationError) and "ended with code -9" in str(error)
     assert [bits(one), bits(three)] == [bits(expected[0]), bits(expected[2])]
-    again = backend.advance_batch(*jobs(1, 2, 3))
+    again = backend.advance_replicas(*jobs(1, 2, 3))
     assert [bits(a) for a in again] == [bits(a) for a in expected]
 
 
@@ -513,12 +516,12 @@ def test_an_interrupt_ends_all_programs(backend, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cpp_backend, "wait", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            backend.advance_batch(*jobs(1, 2, 3, steps=5_000_000))
+            backend.advance_replicas(*jobs(1, 2, 3, steps=5_000_000))
     assert len(seen) == 2 and not backend.idle
     for program in seen:
         assert program._process.poll() is not None and not Path(program._folder).exists()
     assert cpp_backend.wait is wait
-    backend.advance_batch(*jobs(1, 2))
+    backend.advance_replicas(*jobs(1, 2))
 
 
 RUN = """
@@ -526,10 +529,10 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from conftest import TINY
-from brainsleep.run.simulate import simulate
+from brainsleep.run.simulate import simulate_many
 long = TINY.override({{"data.n_train": 1000, "schedule.epochs": 20}})
 print("begins", flush=True)
-simulate([long] * 3, seed=range(3), backend="cpp", out=Path({out!r}), batch=True,
+simulate_many([long] * 3, seeds=range(3), backend="cpp", out=Path({out!r}),
          progress=lambda done, total, text: print(done, flush=True))
 """
 
