@@ -57,7 +57,9 @@ def measure(backend, spec: NetworkSpec, size: str, replicas: int) -> dict:
     walls, kernels, rates = [], [], []
     for repeat in range(REPEATS + 1):
         begun = time.perf_counter()
-        measured = backend.advance_replicas(states, segments, list(range(repeat, repeat + replicas)))
+        measured = backend.advance_replicas(
+            states, segments, list(range(repeat, repeat + replicas))
+        )
         walls.append((time.perf_counter() - begun) / seconds)
         kernels.append(getattr(backend, "kernel_seconds", 0.0) / seconds)
         rates.append(np.mean([r.counts["e"].mean() for _, r in measured]))
