@@ -121,7 +121,7 @@ def fields(condition: Condition, projection: str) -> np.ndarray:
 def most_active(condition: Condition) -> np.ndarray:
     """Return the neurons of the readout population by spikes in the test, most first."""
     counts = condition.array(f"counts/{condition.images.readout.population}")
-    tested = counts[condition.array("slots/stage") == "test"]
+    tested = counts[condition.array("slots/part") == "test"]
     return np.argsort(-tested.sum(axis=0), kind="stable")
 
 

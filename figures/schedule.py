@@ -82,7 +82,7 @@ def _names(condition: Condition) -> list[str]:
     phases = condition.array("slots/phase")
     plain = np.full(len(phases), "")
     stages = condition.arrays.get("slots/sleep_stage", plain)
-    purposes = condition.arrays.get("slots/stage", plain)
+    purposes = condition.arrays.get("slots/part", plain)
     kinds = []
     for phase, stage, purpose in zip(phases, stages, purposes, strict=True):
         asleep = f"sleep: {stage}" if stage else "sleep"

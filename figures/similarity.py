@@ -84,7 +84,7 @@ def _similarity(condition: Condition) -> tuple[np.ndarray, np.ndarray]:
     """Return the classes and their similarity in the test."""
     counts = condition.array(f"counts/{condition.images.readout.population}")
     labels = condition.array("labels/test")
-    tested = counts[condition.array("slots/stage") == "test"]
+    tested = counts[condition.array("slots/part") == "test"]
     classes = np.unique(labels)
     if len(tested) != len(labels) or len(classes) < 2:
         got = f"{len(tested)} responses, {len(labels)} labels of {len(classes)} classes"

@@ -239,7 +239,7 @@ class Schedule:
 
     def without_sleep(self, table: SlotTable, dt: Quantity) -> str:
         """Say so if a run with a sleep is over before the first one is due; else nothing."""
-        steps = table.steps[table.stage == "train"].sum()
+        steps = table.steps[table.part == "train"].sum()
         if not self.sleep.fraction or not steps or "sleep" in table.phase:
             return ""
         return (
@@ -285,9 +285,9 @@ class Schedule:
         steps = self._steps(dt, bool(n_shown))
         check_size(n_readout + n_test + self._most_slots(order, steps), fix)
         slots = self._training(order, steps, batch)
-        for stage, count in (("readout", n_readout), ("test", n_test)):
+        for part, count in (("readout", n_readout), ("test", n_test)):
             for image in range(count):
-                shown = Slot(steps.image, stage, "test", "test", image == 0, image, n_images=1)
+                shown = Slot(steps.image, part, "test", "test", image == 0, image, n_images=1)
                 slots.append(shown)
         if not slots:
             raise ScheduleError(

@@ -18,11 +18,11 @@ class SlotTable:
     """A whole run slot by slot; all columns have shape (n_slots,)."""
 
     steps: np.ndarray  #: duration in time steps
-    image: np.ndarray  #: index of the image shown in the stage's (the first, of a batch), or -1
+    image: np.ndarray  #: index of the image shown in its part (the first, of a batch), or -1
     shown: np.ndarray  #: place of that image in the order of training, -1 for none
     n_images: np.ndarray  #: how many are shown side by side: 1, or the size of the batch, or 0
     task: np.ndarray  #: task that is learned, 0 where there is only one; -1 after training
-    stage: np.ndarray  #: ``"train"``, ``"readout"`` or ``"test"``
+    part: np.ndarray  #: ``"train"``, ``"readout"`` or ``"test"``
     phase: np.ndarray  #: kind of phase
     onset: np.ndarray  #: whether a phase, or a stage of sleep, begins with the slot
 
@@ -53,11 +53,11 @@ class SlotTable:
     @property
     def trained(self) -> int:
         """The slot before which training is over."""
-        return int(np.sum(self.stage == "train"))
+        return int(np.sum(self.part == "train"))
 
     def ends_of(self, phase: str) -> np.ndarray:
         """Return the slots before which a phase of a kind has just ended, while learning."""
-        during = (self.phase == phase) & (self.stage == "train")
+        during = (self.phase == phase) & (self.part == "train")
         return 1 + np.flatnonzero(during & ~np.append(during[1:], False))
 
 
@@ -93,7 +93,7 @@ class Slot(NamedTuple):
     """A row of a `SlotTable`; `gates` is what its gates are called, see `slot_table`."""
 
     steps: int
-    stage: str
+    part: str
     phase: str
     gates: str
     onset: bool

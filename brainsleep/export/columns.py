@@ -40,10 +40,10 @@ def columns(result: Result) -> dict[str, np.ndarray]:
     slots, arrays = result.slots, result.arrays
     label = np.full(len(slots["image"]), -1)
     for name in ("train", "readout", "test"):
-        here = (slots["stage"] == name) & (slots["image"] >= 0) & (slots["n_images"] == 1)
+        here = (slots["part"] == name) & (slots["image"] >= 0) & (slots["n_images"] == 1)
         if here.any():
             label[here] = arrays[f"labels/{name}"][slots["image"][here]]
-    names = ("stage", "phase", "sleep_stage", "task", "n_images", "image")
+    names = ("part", "phase", "sleep_stage", "task", "n_images", "image")
     totals = [key for key in arrays if key.startswith("totals/")]
     return {
         "slot": np.arange(len(label)),

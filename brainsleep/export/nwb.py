@@ -19,12 +19,12 @@ from .columns import columns, described, packages
 #: What the columns of the slots hold.
 _COLUMNS = {
     "slot": "number of the slot",
-    "stage": "train, readout or test",
+    "part": "train, readout or test",
     "phase": "wake, sleep or test",
     "sleep_stage": "stage of sleep, if sleep has stages",
     "task": "task that is learned; -1 after training",
     "n_images": "images shown side by side",
-    "image": "number of the image within its stage's images; -1 for none",
+    "image": "number of the image among the images of the part; -1 for none",
     "label": "class of the image; -1 for none or a batch",
 }
 

@@ -153,8 +153,8 @@ class _Raster:
     def labels(self) -> list[int | None]:
         """Return the class shown in every slot, None for none."""
         a = self.arrays
-        pairs = zip(a["slots/stage"], a["slots/image"], strict=True)
-        return [int(a[f"labels/{stage}"][k]) if k >= 0 else None for stage, k in pairs]
+        pairs = zip(a["slots/part"], a["slots/image"], strict=True)
+        return [int(a[f"labels/{part}"][k]) if k >= 0 else None for part, k in pairs]
 
     def trains(self, slots: tuple[int, int] | None) -> list[neo.SpikeTrain]:
         """Return the spike train of every neuron in `slots`, or in the whole window."""

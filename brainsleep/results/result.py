@@ -85,6 +85,10 @@ def _protocols() -> Any:
     return import_module("brainsleep.experiment.protocol")
 
 
+#: Arrays that had other names in results of before.
+_RENAMED = {"slots/stage": "slots/part"}
+
+
 def _upgraded(described: dict[str, Any]) -> dict[str, Any]:
     """Return a description with its settings where they are now: probes were of the record."""
     record = described.get("record")
@@ -266,7 +270,7 @@ class Result(Displayed):
     def weights(self) -> dict[str, Weights]:
         """All weights that were kept, by projection."""
         slots, times = self.slots, self.slot_times
-        n_train = int(np.sum(slots["stage"] == "train"))
+        n_train = int(np.sum(slots["part"] == "train"))
         snapshots, synapses = self._read("snapshots/"), self._read("synapses/")
         weights = {}
         for p in self.stored_protocol.network.projections:
@@ -311,7 +315,8 @@ class Result(Displayed):
             raise StoreError(
                 f"result {self.path}: cannot read arrays.npz; run it again with --force"
             ) from error
-        named = _Arrays({name.removeprefix(start): array for name, array in arrays.items()})
+        now = {_RENAMED.get(name, name): array for name, array in arrays.items()}
+        named = _Arrays({name.removeprefix(start): array for name, array in now.items()})
         named.start = start
         return named
 

@@ -87,7 +87,7 @@ class Run:
     def _boundaries(self) -> np.ndarray:
         """Slots at which a segment must begin."""
         table = self.table
-        changes = 1 + np.flatnonzero(table.stage[1:] != table.stage[:-1])
+        changes = 1 + np.flatnonzero(table.part[1:] != table.part[:-1])
         checks = np.flatnonzero(table.above)
         ends = checks + 1
         looks = np.flatnonzero(table.within)
@@ -295,7 +295,7 @@ class Run:
         stopped = self.watch.stopped is not None
         seen = Seen(self.protocol, table, recorder, self.state, self.seed, stopped)
         arrays = recorder.arrays() | {"slots/steps": recorder.ran}
-        for name in ("image", "stage", "phase", "sleep_stage", "n_images", "task"):
+        for name in ("image", "part", "phase", "sleep_stage", "n_images", "task"):
             arrays[f"slots/{name}"] = getattr(table, name)
         for p in self.protocol.network.projections:
             arrays[f"synapses/{p.name}"] = np.column_stack(self.state.synapses[p.name])

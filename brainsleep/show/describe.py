@@ -67,15 +67,15 @@ def _model(model: Model) -> Text:
 def _slots(protocol: Protocol) -> Table:
     """Tabulate how often and how long each phase comes, and which gates are open in it."""
     slots, gates = protocol.nominal_slots(), protocol.network.gates
-    kinds = list(zip(slots.stage, slots.phase, slots.sleep_stage, strict=True))
+    kinds = list(zip(slots.part, slots.phase, slots.sleep_stage, strict=True))
     rows = []
     for kind in dict.fromkeys(kinds):
         here = np.array([each == kind for each in kinds])
-        stage, phase, name = map(str, kind)
+        part, phase, name = map(str, kind)
         total = slots.steps[here].sum() * float(protocol.network.dt)
         opened = [f"{slots.gates[gate][here][0]:g}" for gate in gates]
         counts = here.sum(), (here & slots.onset).sum()
         rows.append(
-            (stage, f"{phase}: {name}" if name else phase, *counts, f"{total:g} s", *opened)
+            (part, f"{phase}: {name}" if name else phase, *counts, f"{total:g} s", *opened)
         )
-    return Table("schedule", ("stage", "phase", "slots", "phases", "total", *gates), rows)
+    return Table("schedule", ("part", "phase", "slots", "phases", "total", *gates), rows)

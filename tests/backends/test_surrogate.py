@@ -930,7 +930,7 @@ def test_a_run_has_what_every_run_has(result):
     assert 0 < m["rate_wake_hidden_hz"] < 1000
     assert m["hidden_accuracy"] > 0.4
     assert m["network_accuracy"] == pytest.approx(a["correct/network"].mean())
-    decided = a["counts/output"][a["slots/stage"] == "test"].argmax(axis=1)
+    decided = a["counts/output"][a["slots/part"] == "test"].argmax(axis=1)
     assert np.array_equal(decided == a["labels/test"], a["correct/network"])
     assert a["snapshots/trained/input_hidden"].min() < 0
     assert m["largest_input_hidden"] == pytest.approx(

@@ -145,7 +145,7 @@ def test_samples_are_the_last_of_the_training(tmp_path):
     assert len(some) == len(labels) == 4
     assert {tuple(row) for row in some} <= {tuple(row) for row in expected}
     last = dataclasses.replace(protocol.task.readout, score_last=5)
-    tested = {name: each[table.stage == "test"] for name, each in counts.items()}
+    tested = {name: each[table.part == "test"] for name, each in counts.items()}
     score = samples_to_score(last, tested, parts.test.labels)
     assert score[0].shape == (5, 40) and np.array_equal(score[1], parts.test.labels[-5:])
 

@@ -55,7 +55,7 @@ def test_the_papers_rhythm():
     assert slots.steps.tolist() == one + one + [1000] * 5
     assert np.flatnonzero(slots.phase == "sleep").tolist() == [35, 71]
     assert slots.image.tolist() == [*range(35), -1, *range(35, 70), -1, 0, 1, 0, 1, 2]
-    assert slots.stage.tolist() == ["train"] * 72 + ["readout"] * 2 + ["test"] * 3
+    assert slots.part.tolist() == ["train"] * 72 + ["readout"] * 2 + ["test"] * 3
     # wake begins, sleep, wake again, sleep, test of the readout images, of the test images
     assert np.flatnonzero(slots.onset).tolist() == [0, 35, 36, 71, 72, 74]
     assert slots.starts[-1] == 70_000 + 2 * 7000 + 5000
@@ -110,7 +110,7 @@ def test_a_long_sleep_is_cut_into_slots_of_one_phase():
 def test_never_trained():
     slots = table(0, 2, 3)
     assert set(slots.phase) == {"test"}
-    assert slots.stage.tolist() == ["readout"] * 2 + ["test"] * 3
+    assert slots.part.tolist() == ["readout"] * 2 + ["test"] * 3
     assert np.flatnonzero(slots.onset).tolist() == [0, 2]
     assert (slots.gates["plasticity"] == 0).all()
 
@@ -253,7 +253,7 @@ def test_slots_partition_time(fraction, image, extra, n_train, n_test, until, ch
         len(c) == len(slots)
         for c in (
             slots.image,
-            slots.stage,
+            slots.part,
             slots.phase,
             slots.onset,
             slots.above,
@@ -284,11 +284,11 @@ def test_slots_partition_time(fraction, image, extra, n_train, n_test, until, ch
 
     for k in range(len(slots)):  # a phase begins where kind or stage changes
         begins = (
-            k == 0 or slots.phase[k] != slots.phase[k - 1] or slots.stage[k] != slots.stage[k - 1]
+            k == 0 or slots.phase[k] != slots.phase[k - 1] or slots.part[k] != slots.part[k - 1]
         )
         assert slots.onset[k] == begins
 
-    shown = slots.image[slots.stage == "train"]
+    shown = slots.image[slots.part == "train"]
     assert shown[shown >= 0].tolist() == list(range(n_train))
     assert ((slots.image < 0) == asleep).all()
 

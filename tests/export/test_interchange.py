@@ -486,7 +486,7 @@ def test_runs_without_spikes_or_slots_go_out_too(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["run.csv", "run.nix", "run.nwb"])
-@pytest.mark.parametrize("key", ["slots/stage", "snapshots/initial/ee"])
+@pytest.mark.parametrize("key", ["slots/part", "snapshots/initial/ee"])
 def test_exports_of_results_made_by_hand(result, tmp_path, name, key):
     pytest.importorskip({"csv": "pandas", "nix": "nixio", "nwb": "pynwb"}[name[4:]])
     arrays = {k: v for k, v in result.arrays.items() if k != key}

@@ -25,7 +25,7 @@ def stored(out, spikes, raster=(1, 4), dt="0.0005 second"):
         "spikes/e": np.array(spikes, np.int64).reshape(-1, 2),
         "slots/steps": np.array([100, 100, 20, 100, 100]),
         "slots/image": np.array([0, 1, -1, 2, 0]),
-        "slots/stage": np.array(["train", "train", "train", "train", "test"]),
+        "slots/part": np.array(["train", "train", "train", "train", "test"]),
         "labels/train": np.array([7, 8, 8]),
         "labels/test": np.array([8]),
     }

@@ -74,7 +74,7 @@ def arrays_of(rng, fraction, n_train):
     counts[stage == "test", :3] += 5 * (labels[:, None] == np.arange(3))
     return {
         "slots/phase": phase,
-        "slots/stage": stage,
+        "slots/part": stage,
         "slots/steps": steps,
         "labels/test": labels,
         "counts/e": counts,
@@ -486,7 +486,7 @@ def test_receptive_fields_are_the_trained_weights_most_active_first(make, tmp_pa
     result = make()
     figure = receptive_fields.draw([result])
     arrays = result.arrays
-    spikes = arrays["counts/e"][arrays["slots/stage"] == "test"].sum(axis=0)
+    spikes = arrays["counts/e"][arrays["slots/part"] == "test"].sum(axis=0)
     images = [a for a in figure.axes if a.get_images() and (a.get_gid() or "").startswith("neuron")]
     order = [int(a.get_gid().split()[1]) for a in images]
     assert sorted(order) == list(range(N_E))
@@ -530,7 +530,7 @@ def test_receptive_fields_errors(make):
         receptive_fields, [make(network={"projections": []})], "no projection from input to e"
     )
     assert_fails(receptive_fields, [make(protocol={"encoder": {"size": [3, 3]}})], "of 12 inputs")
-    for name in ("synapses/input_e", "snapshots/trained/input_e", "counts/e", "slots/stage"):
+    for name in ("synapses/input_e", "snapshots/trained/input_e", "counts/e", "slots/part"):
         assert_fails(receptive_fields, [make(arrays={name: None})], f"no array '{name}'")
 
 
@@ -545,7 +545,7 @@ def test_similarity_shows_the_correlations_of_class_means(make, tmp_path, n):
     limits = set()
     for k, (axes, result) in enumerate(zip(images, results, strict=True)):
         arrays = result.arrays
-        tested = arrays["counts/e"][arrays["slots/stage"] == "test"]
+        tested = arrays["counts/e"][arrays["slots/part"] == "test"]
         expected = class_similarity(tested, arrays["labels/test"])
         (image,) = axes.get_images()
         np.testing.assert_array_equal(image.get_array(), expected)

@@ -79,7 +79,7 @@ def test_recorded_arrays_fit_together(tiny):
 
 def test_metrics_agree_with_the_arrays(tiny):
     arrays, metrics = tiny.arrays, tiny.metrics
-    test = arrays["slots/stage"] == "test"
+    test = arrays["slots/part"] == "test"
     rate = arrays["counts/e"][test].sum() / (30 * test.sum() * 0.05)
     assert metrics["rate_test_e_hz"] == pytest.approx(rate)
     assert metrics["network_accuracy"] == arrays["correct/network"].mean()
@@ -103,7 +103,7 @@ def test_metrics_agree_with_the_arrays(tiny):
 
 def test_response_metrics_agree_with_the_arrays(tiny):
     arrays, metrics = tiny.arrays, tiny.metrics
-    counts = arrays["counts/e"][arrays["slots/stage"] == "test"]
+    counts = arrays["counts/e"][arrays["slots/part"] == "test"]
     labels = arrays["labels/test"]
     for name, measure in {
         "participation_ratio": participation_ratio,

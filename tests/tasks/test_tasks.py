@@ -133,7 +133,7 @@ def test_a_task_ends_with_a_sleep_as_long_as_its_share_of_wake():
     assert np.flatnonzero(asleep).tolist() == [10, 14, 25, 27]
     assert table.steps[asleep].tolist() == [500, 150, 500, 50]
     assert table.task[asleep].tolist() == [0, 0, 1, 1]
-    assert table.task[-1] == -1 and table.stage[-1] == "test"
+    assert table.task[-1] == -1 and table.part[-1] == "test"
 
 
 def test_a_short_sleep_at_the_end_of_a_task_is_not_rounded_away():
@@ -293,7 +293,7 @@ def test_a_run_keeps_what_it_could_do_after_every_task(learned):
     assert a["tasks/representation/participation_ratio"].shape == (3,)
     last = a["tasks/representation/participation_ratio"][-1]
     assert learned.metrics["participation_ratio_e"] == pytest.approx(last)
-    train = a["slots/stage"] == "train"
+    train = a["slots/part"] == "train"
     awake = train & (a["slots/phase"] == "wake")
     task_of = TASKS.task.tasks.of(a["labels/train"])[a["slots/image"][awake]]
     assert np.array_equal(task_of, a["slots/task"][awake])
@@ -359,7 +359,7 @@ def test_epochs_show_images_again_in_another_order(tmp_path):
         {"schedule.epochs": 2, "schedule.sleep.fraction": 0, "record.raster": ()}
     ).override({"record.snapshots": ()})
     found = simulate(again, seed=1, backend=QUICK, out=tmp_path).arrays
-    shown = found["slots/image"][found["slots/stage"] == "train"]
+    shown = found["slots/image"][found["slots/part"] == "train"]
     assert shown[:12].tolist() == list(range(12))
     assert sorted(shown[12:]) == list(range(12))
     assert shown[12:].tolist() != list(range(12))

@@ -68,7 +68,7 @@ class Watch:
     ):
         self.limits, self._table = limits, table
         self._read = sorted(set(read))
-        self._tested = np.flatnonzero(table.stage == "test")
+        self._tested = np.flatnonzero(table.part == "test")
         self._of_test: set[tuple[str, str]] = set()  # there is nothing left that they could end
         self._dt = float(network.dt)
         self._plastic = [p.name for p in plastic(network)]

@@ -33,7 +33,7 @@ class Rates(Observer):
         where = {
             "wake": table.phase == "wake",
             "sleep": table.phase == "sleep",
-            "test": table.stage == "test",
+            "test": table.part == "test",
         }
         for stage in seen.protocol.schedule.stage_names:
             where[f"sleep_{stage}"] = table.sleep_stage == stage

@@ -40,7 +40,7 @@ class ImagesCourse(Course):
     def stimulus(self, first: int, last: int) -> np.ndarray:
         """Return the rates of the images of some slots, shape (n_slots, n_inputs)."""
         image, encoder = self.table.image[first:last], self.task.encoder
-        images = getattr(self.parts, str(self.table.stage[first])).images
+        images = getattr(self.parts, str(self.table.part[first])).images
         rates = np.zeros((last - first, encoder.n_inputs))
         if np.any(image >= 0):
             rates[image >= 0] = encoder.rates(images[image[image >= 0]])

@@ -91,11 +91,11 @@ def samples_to_fit(
     slot were run, shape (n_slots,); `rng` draws the share of the samples that is used.
     """
     if readout.fit_last:
-        shown = (table.stage == "train") & (table.image >= 0) & (ran > 0)
+        shown = (table.part == "train") & (table.image >= 0) & (ran > 0)
         slots = np.flatnonzero(shown)[-readout.fit_last :]
         labels = parts.train.labels[table.image[slots]]
     else:
-        slots = np.flatnonzero((table.stage == "readout") & (ran > 0))
+        slots = np.flatnonzero((table.part == "readout") & (ran > 0))
         labels = parts.readout.labels[: len(slots)]
     x, labels = _samples(readout, counts, slots, labels)
     if readout.fit_share == 1:
@@ -138,7 +138,7 @@ def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Any], dict
     """
     recorder, table, seed = seen.recorder, seen.table, seen.seed
     output, test_labels = seen.protocol.network.output, parts.test.labels
-    counts = {name: each[table.stage == "test"] for name, each in recorder.counts.items()}
+    counts = {name: each[table.part == "test"] for name, each in recorder.counts.items()}
     whole: dict[str, Any] = {}
     few: dict[str, float] = {}
     right: dict[str, np.ndarray] = {}

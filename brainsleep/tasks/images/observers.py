@@ -97,7 +97,7 @@ class SleepProbe(_OfImages):
 
 def _onsets(table: SlotTable) -> np.ndarray:
     """Return the slots with which a sleep begins, while learning."""
-    asleep = (table.stage == "train") & (table.phase == "sleep")
+    asleep = (table.part == "train") & (table.phase == "sleep")
     return np.flatnonzero(asleep & ~np.append(False, asleep[:-1]))
 
 
@@ -152,9 +152,9 @@ class TaskProbe(_OfImages):
         if not looks or not self._can_score(seen):
             return []
         last = {
-            f"{name}/{population}": seen.recorder.counts[population][seen.table.stage == stage]
+            f"{name}/{population}": seen.recorder.counts[population][seen.table.part == part]
             for population in self._populations(seen)
-            for name, stage in (("fit", "readout"), ("test", "test"))
+            for name, part in (("fit", "readout"), ("test", "test"))
         }
         return [*looks, last]
 
@@ -189,7 +189,7 @@ class Validation(_OfImages):
         super().__init__(task, parts)
         self._last: dict[int, int] = {}  # slot after an epoch: the last that it showed
         if task.early_stopping and table.trained:
-            shown = np.flatnonzero((table.stage == "train") & (table.shown >= 0))
+            shown = np.flatnonzero((table.part == "train") & (table.shown >= 0))
             ends = np.flatnonzero(np.diff(order.epoch[table.shown[shown]]))
             after, ends = [*shown[1 + ends], table.trained], np.append(ends, -1)
             self._last = dict(zip(map(int, after), map(int, shown[ends]), strict=True))
@@ -278,7 +278,7 @@ class Responses(_OfImages):
 
     def measure(self, seen: Seen) -> dict[str, Any]:
         """Measure the test responses of the readout population, and score all readouts."""
-        name, tested = self.task.readout.population, seen.table.stage == "test"
+        name, tested = self.task.readout.population, seen.table.part == "test"
         counts, seconds = seen.recorder.counts[name][tested], seen.recorder.ran[tested] * seen.dt
         labels = self.parts.test.labels[: len(counts)]  # a run that was stopped has shown fewer
         values = representation(counts, labels, seconds, stream(seen.seed, "shuffles"))
@@ -292,6 +292,6 @@ class Responses(_OfImages):
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
         """Return ``labels/STAGE`` of all images, and ``correct/READOUT`` of those in the test."""
-        stages = ("train", "readout", "test")
-        labels = {f"labels/{stage}": getattr(self.parts, stage).labels for stage in stages}
+        parts = ("train", "readout", "test")
+        labels = {f"labels/{part}": getattr(self.parts, part).labels for part in parts}
         return labels | {f"correct/{who}": right for who, right in self._right.items()}

@@ -59,7 +59,7 @@ class Readout:
     resamples : int
         Bootstrap resamples of an accuracy's interval.
     label_counts : tuple of int
-        Besides all samples of the readout stage, fit on random subsets of these sizes.
+        Besides all samples of the readout part, fit on random subsets of these sizes.
     label_draws : int
         Subsets of each size; their mean accuracy is reported.
     """
