@@ -104,7 +104,7 @@ def sweep(
         raise SweepError("sweep: --workers, --scheduler and --queue exclude each other; give one")
     import_brian2()
     from ..sweep import cluster
-    from ..sweep.run import Options, Plan
+    from ..sweep.run import Options, SweepRun
 
     given = {"backend": backend, "model": model or None, "conditions": conditions}
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
@@ -141,11 +141,11 @@ def sweep(
         return cluster.local(tasks, workers, dashboard)
 
     chosen = Options(replicas=replicas, retries=retries, retry_failed=retry_failed)
-    plan = Plan(rows, out, chosen)
-    with _interrupted_by(signal.SIGTERM), _watching(plan.rows) as watch:
-        state = plan.run(where, watch)
+    sweep_run = SweepRun(rows, out, chosen)
+    with _interrupted_by(signal.SIGTERM), _watching(sweep_run.rows) as watch:
+        state = sweep_run.run(where, watch)
     for address, error in state.failed.items():
-        label = plan.rows[address].label
+        label = sweep_run.rows[address].label
         stderr.print(f"failed: {label}: {error}", markup=False, soft_wrap=True)
     if state.failed:
         stderr.print(

@@ -15,7 +15,7 @@ from ..tasks.images.datasets import load_dataset, split
 from ..tasks.images.presentation import measure_rate
 from ..tasks.images.task import images_of
 from ..values.fields import specification
-from .simulate import Progress, simulate
+from .simulate import ProgressCallback, simulate
 from .state import stream
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def compare(
     backend: str | None = None,
     out: str | Path = "results",
     force: bool = False,
-    progress: Callable[[str], Progress] = lambda name: lambda done, total, text: None,
+    progress: Callable[[str], ProgressCallback] = lambda name: lambda done, total, text: None,
 ) -> dict[str, Result]:
     """Run `protocol` under every condition, with the same seed and data.
 

@@ -24,7 +24,7 @@ from ..experiment.observer import Observer, Seen, View
 from ..experiment.protocol import Protocol
 from ..experiment.task import Material
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
-from .observers.alarms import Alarm, Watch
+from .observers.alarms import Alarm, AlarmWatch
 from .observers.rates import Rates
 from .observers.recorder import Recorder, load_checkpoint, save_checkpoint
 from .observers.weights import Saturation, Snapshots, WeightStatistics
@@ -32,7 +32,7 @@ from .segment import Capacity, Request, Requests, Segment
 from .state import State, initial_state, stream
 
 #: Told how far a run is: steps done, steps in all, what it is doing.
-Progress = Callable[[int, int, str], None]
+ProgressCallback = Callable[[int, int, str], None]
 
 log = logging.getLogger("brainsleep.alarms")
 
@@ -47,7 +47,7 @@ class Run:
     material: Material
     identity: str
     out: Path
-    progress: Progress
+    progress: ProgressCallback
 
     def __post_init__(self) -> None:
         self.folder = partial_folder(self.out, self.identity)
@@ -55,7 +55,7 @@ class Run:
         self.table = table = self.course.table
         network, record = self.protocol.network, self.protocol.record
         self.recorder = Recorder.empty(self.protocol, len(table))
-        self.watch = Watch(record.alarms, network, table, self.course.read)
+        self.watch = AlarmWatch(record.alarms, network, table, self.course.read)
         self.described = self.protocol.describe()  # before hooks have changed what they hold
         start = initial_state(network, self.seed, self.protocol.initial_weights.weights())
         self._at = (0, start)  # one value: an interrupt finds a whole one

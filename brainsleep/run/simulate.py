@@ -13,10 +13,10 @@ from ..backends.base import backend_identity, default_backend
 from ..errors import ProtocolError, ReplicaError, explain, one_line
 from ..experiment.protocol import Protocol, run_id
 from ..results.store import Result, check_writable, find_result, partial_folder, working_on
-from .loop import Progress, Run
+from .loop import ProgressCallback, Run
 from .replicas import check_alike, finish
 
-__all__ = ["Progress", "simulate", "simulate_many"]
+__all__ = ["ProgressCallback", "simulate", "simulate_many"]
 
 log = logging.getLogger("brainsleep")
 
@@ -28,7 +28,7 @@ def simulate(
     backend: str | None = None,
     out: str | Path = "results",
     force: bool = False,
-    progress: Progress = lambda done, total, text: None,
+    progress: ProgressCallback = lambda done, total, text: None,
 ) -> Result:
     """Run `protocol` and store the result.
 
@@ -75,7 +75,7 @@ def simulate_many(
     backend: str | None = None,
     out: str | Path = "results",
     force: bool = False,
-    progress: Progress | Sequence[Progress] = lambda done, total, text: None,
+    progress: ProgressCallback | Sequence[ProgressCallback] = lambda done, total, text: None,
 ) -> list[Result]:
     """Run several protocols as replicas, which go through the backend together.
 
@@ -136,7 +136,7 @@ def _one_each(what: str, values: Any, n: int) -> list:
     return values
 
 
-def _summed(progress: Progress, n: int) -> list[Progress]:
+def _summed(progress: ProgressCallback, n: int) -> list[ProgressCallback]:
     """Make progress functions of `n` runs that tell one the sums."""
     parts = [(0, 0)] * n
 
@@ -153,7 +153,7 @@ def _simulate(
     backend: str | None,
     out: Path,
     force: bool,
-    progress: Sequence[Progress],
+    progress: Sequence[ProgressCallback],
 ) -> list[Result | Exception]:
     """Return the result of every run, or why there is none; the same run is done once."""
     if not protocols:

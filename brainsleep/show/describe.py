@@ -75,7 +75,5 @@ def _slots(protocol: Protocol) -> Table:
         total = slots.steps[here].sum() * float(protocol.network.dt)
         opened = [f"{slots.gates[gate][here][0]:g}" for gate in gates]
         counts = here.sum(), (here & slots.onset).sum()
-        rows.append(
-            (part, f"{phase}: {name}" if name else phase, *counts, f"{total:g} s", *opened)
-        )
+        rows.append((part, f"{phase}: {name}" if name else phase, *counts, f"{total:g} s", *opened))
     return Table("schedule", ("part", "phase", "slots", "phases", "total", *gates), rows)

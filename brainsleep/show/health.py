@@ -15,7 +15,7 @@ SILENT = 0.75  # fraction of the readout population without a spike in the test
 GROWN = 10.0  # summed weight of plastic projections over their start
 
 
-class Finding(NamedTuple):
+class Symptom(NamedTuple):
     """One thing that is wrong: in a sentence, and in which time of the run if that is known."""
 
     kind: str
@@ -24,12 +24,12 @@ class Finding(NamedTuple):
     when: str = ""
 
 
-def alarms(result: Result) -> list[Finding]:
+def alarms(result: Result) -> list[Symptom]:
     """Return the alarms stored with a result, then what only its metrics show."""
     return [*stored(result), *_in_metrics(result)]
 
 
-def stored(result: Result) -> list[Finding]:
+def stored(result: Result) -> list[Symptom]:
     """Return the alarms that were given while a result was made."""
     given = []
     for alarm in result.alarms:
@@ -37,7 +37,7 @@ def stored(result: Result) -> list[Finding]:
         end = "on" if until is None else f"to {until:.4g} s"
         text = str(alarm["text"]).removeprefix(f"{kind}: ")  # which stands before it
         time = f"from {alarm['time_s']:.4g} s {end}"
-        given.append(Finding(kind, str(alarm["where"]), text, time))
+        given.append(Symptom(kind, str(alarm["where"]), text, time))
     return given
 
 
@@ -61,24 +61,24 @@ def _limits(result: Result) -> Alarms:
         return Alarms()
 
 
-def _in_metrics(result: Result) -> Iterator[Finding]:
+def _in_metrics(result: Result) -> Iterator[Symptom]:
     metrics, own, population = result.metrics, _limits(result), looked_at(result)
     yield from _saturated(result, own.saturation)
     yield from _rates(result, float(own.runaway))
     silent = metrics.get(f"silent_{population}")
     if silent is not None and silent > SILENT:
         said = f"{100 * silent:.3g} % of the neurons of {population} never spike in the test"
-        yield Finding("silence", population, f"{said} (limit {100 * SILENT:g} %)")
+        yield Symptom("silence", population, f"{said} (limit {100 * SILENT:g} %)")
     growth = metrics.get("growth")
     if growth is not None and growth > GROWN:
         said = f"summed weight {growth:.3g} times its start (limit {GROWN:g} times)"
-        yield Finding("runaway", "plastic projections", said)
+        yield Symptom("runaway", "plastic projections", said)
     for name, value in metrics.items():
         if isinstance(value, float) and not abs(value) < float("inf"):
-            yield Finding("nan", name, f"metric {name} is {value}")
+            yield Symptom("nan", name, f"metric {name} is {value}")
 
 
-def _saturated(result: Result, limit: float) -> Iterator[Finding]:
+def _saturated(result: Result, limit: float) -> Iterator[Symptom]:
     """Find projections saturated at the end, unless an alarm that was still on says so."""
     stored = (a for a in result.alarms if a["kind"] == "saturation")
     on = {a["where"] for a in stored if a.get("until_s") is None}
@@ -86,10 +86,10 @@ def _saturated(result: Result, limit: float) -> Iterator[Finding]:
         share = result.metrics.get(f"saturated_{p.name}")
         if share is not None and share > limit and p.name not in on:
             said = f"{100 * share:.3g} % of the weights of {p.name} end at their upper hard bound"
-            yield Finding("saturation", p.name, f"{said}, {p.w_max:g} (limit {100 * limit:g} %)")
+            yield Symptom("saturation", p.name, f"{said}, {p.w_max:g} (limit {100 * limit:g} %)")
 
 
-def _rates(result: Result, limit: float) -> Iterator[Finding]:
+def _rates(result: Result, limit: float) -> Iterator[Symptom]:
     """Find rates that are too high; an alarm, which is of the time awake, says that of wake."""
     network = result.stored_protocol.network
     said = {("wake", a["where"]) for a in result.alarms if a["kind"] == "runaway"}
@@ -99,4 +99,4 @@ def _rates(result: Result, limit: float) -> Iterator[Finding]:
             new = p.name != network.input and (phase, p.name) not in said
             if new and rate is not None and rate > limit:
                 how = f"{p.name} fires at {rate:.4g} Hz on average in {phase}"
-                yield Finding("runaway", p.name, f"{how} (limit {limit:g} Hz)")
+                yield Symptom("runaway", p.name, f"{how} (limit {limit:g} Hz)")

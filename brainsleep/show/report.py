@@ -211,7 +211,7 @@ def _runs(
     results: Sequence[Result],
     flat: Mapping[str, Mapping[str, Any]],
     varied: Sequence[str],
-    alarms: Mapping[str, list[health.Finding]],
+    alarms: Mapping[str, list[health.Symptom]],
 ) -> Table:
     """Tabulate runs: settings in which they differ, and what was measured of any of them."""
     settings = [tuple(facts.text(flat[r.run_id].get(key)) for key in varied) for r in results]
@@ -224,7 +224,7 @@ def _runs(
     return Table("", ("run", *map(_tail, varied), *names), rows)
 
 
-def _measured(result: Result, alarms: list[health.Finding]) -> dict[str, Any]:
+def _measured(result: Result, alarms: list[health.Symptom]) -> dict[str, Any]:
     get, population = result.metrics.get, facts.looked_at(result)
     hz = {f"Hz in {phase}": get(f"rate_{phase}_{population}_hz") for phase in ("wake", "test")}
     ends = get("network_interval")

@@ -67,7 +67,7 @@ class Progress:
     message: str = ""
 
 
-Watch = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 #: Given the number of tasks, gives a client to run them on.
 Where = Callable[[int], contextlib.AbstractContextManager[Any]]
@@ -80,7 +80,7 @@ def sweep(
     client: Any = None,
     workers: int | None = None,
     options: Options = _USUAL,
-    progress: Watch = lambda state: None,
+    progress: ProgressCallback = lambda state: None,
 ) -> Progress:
     """Run grids and store their results.
 
@@ -113,13 +113,13 @@ def sweep(
         If results cannot be written. What was finished is kept in any case.
     """
     grids = [grids] if isinstance(grids, Grid) else grids
-    plan = Plan([row for grid in grids for row in grid.rows()], out, options)
+    sweep_run = SweepRun([row for grid in grids for row in grid.rows()], out, options)
     if client is not None:
-        return plan.run(lambda tasks: contextlib.nullcontext(client), progress)
-    return plan.run(lambda tasks: cluster.local(tasks, workers), progress)
+        return sweep_run.run(lambda tasks: contextlib.nullcontext(client), progress)
+    return sweep_run.run(lambda tasks: cluster.local(tasks, workers), progress)
 
 
-class Plan:
+class SweepRun:
     """Rows, of which those with the same address are run once, and a folder for their results.
 
     Data that cannot be read, or a folder that cannot be written, is a `BrainsleepError`.
@@ -145,7 +145,7 @@ class Plan:
             and (self.options.retry_failed or not failure_file(self.out, row).exists())
         ]
 
-    def run(self, where: Where, progress: Watch = lambda state: None) -> Progress:
+    def run(self, where: Where, progress: ProgressCallback = lambda state: None) -> Progress:
         """Run the rows that are pending on the client that `where` gives; see `sweep`."""
         pending = self.pending()
         if pending:
@@ -161,7 +161,7 @@ class Plan:
                 _Running(client, self, pending, state, progress).finish()
         return state
 
-    def _build(self, pending: Iterable[Row], progress: Watch) -> None:
+    def _build(self, pending: Iterable[Row], progress: ProgressCallback) -> None:
         """Compile every distinct program that is needed, where there is a compiler.
 
         Workers on another kind of processor compile their own.
@@ -190,10 +190,15 @@ class _Running:
     """Rows under way on a client."""
 
     def __init__(
-        self, client: Any, plan: Plan, pending: Iterable[Row], state: Progress, progress: Watch
+        self,
+        client: Any,
+        sweep_run: SweepRun,
+        pending: Iterable[Row],
+        state: Progress,
+        progress: ProgressCallback,
     ):
-        self.client, self.out, self.options = client, plan.out, plan.options
-        self.finished, self.state, self.progress = plan.finished, state, progress
+        self.client, self.out, self.options = client, sweep_run.out, sweep_run.options
+        self.finished, self.state, self.progress = sweep_run.finished, state, progress
         self.unsent = {row.run_id: row for row in pending}
         self.sent: dict[Any, tuple[list[Row], int]] = {}  # by future, with the attempt's number
         self.parts: dict[str, float] = {}  # how far rows are, as workers tell

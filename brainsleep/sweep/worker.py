@@ -18,7 +18,7 @@ from ..experiment.protocol import Protocol
 from ..files.userfiles import PREFIX
 from ..results.store import Result
 from ..run.compare import match_rate, test_rate, value_at
-from ..run.simulate import Progress, simulate_many
+from ..run.simulate import ProgressCallback, simulate_many
 from ..tasks.images.task import images_of
 from .cluster import needed
 from .grid import Row
@@ -137,7 +137,7 @@ def _matched(row: Row, reference: Row, out: Path) -> Protocol:
     return match_rate(row.protocol, row.scale, target, seed=row.seed, backend=row.backend)
 
 
-def _progress(address: str) -> Progress:
+def _progress(address: str) -> ProgressCallback:
     """Return the progress function of a row, which tells the client now and then."""
     try:
         from distributed import get_worker

@@ -425,11 +425,11 @@ def loss_of(backend, state, batch):
     import torch
     from snntorch import functional
 
-    from brainsleep.backends.torch.segment import Run
+    from brainsleep.backends.torch.segment import SegmentRun
 
     gates = dict.fromkeys(SMALL.gates, 0.0) | {"input": 1.0}
     with torch.no_grad():
-        spikes = Run(backend, state, 0)._forward(batch.stimulus, 30, gates)["output"]
+        spikes = SegmentRun(backend, state, 0)._forward(batch.stimulus, 30, gates)["output"]
         return float(getattr(functional, SMALL.loss)()(spikes, torch.as_tensor(batch.labels)))
 
 
@@ -464,9 +464,9 @@ def test_adam_is_torchs(backend):
 
     from snntorch import functional
 
-    from brainsleep.backends.torch.segment import Run
+    from brainsleep.backends.torch.segment import SegmentRun
 
-    run = Run(backend, initial_state(SMALL, 0), 0)
+    run = SegmentRun(backend, initial_state(SMALL, 0), 0)
     weights = {p.name: run.values[f"{p.name}.w"] for p in SMALL.projections}
     optimiser = torch.optim.Adam(weights.values(), lr=SMALL.learning_rate)
     for w in weights.values():
@@ -679,7 +679,7 @@ def test_what_torch_refuses_is_an_error_of_ours(backend, monkeypatch):
     def refuse(*arguments):
         raise RuntimeError("out of\nmemory")
 
-    monkeypatch.setattr("brainsleep.backends.torch.segment.Run.show", refuse)
+    monkeypatch.setattr("brainsleep.backends.torch.segment.SegmentRun.show", refuse)
     shown = segment(SMALL, "test", stimulus=np.zeros((1, N)), input=1)
     with pytest.raises(BrainsleepError, match="backend torch: out of memory"):
         backend.advance(initial_state(SMALL, 0), shown, 0)

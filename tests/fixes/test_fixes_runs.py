@@ -282,9 +282,9 @@ def on_torch(backend):
 def swept(out):
     written("mine.py", "from test_fixes_runs import SHORT as PROTOCOL\n")
     from brainsleep.sweep.grid import Grid
-    from brainsleep.sweep.run import Plan
+    from brainsleep.sweep.run import SweepRun
 
-    Plan(Grid(name="g", protocol="mine.py", backend="numpy").rows(), Path(out))
+    SweepRun(Grid(name="g", protocol="mine.py", backend="numpy").rows(), Path(out))
 
 
 def status(out):

@@ -18,13 +18,13 @@ from brainsleep.results.store import read_result
 from brainsleep.results.table import choose, tabulate
 from brainsleep.run import loop as run_module
 from brainsleep.run.compare import Condition, compare, table
-from brainsleep.run.observers.alarms import Watch
+from brainsleep.run.observers.alarms import AlarmWatch
 from brainsleep.run.observers.recorder import Recorder
 from brainsleep.run.observers.weights import plastic
 from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.sweep.grid import Grid
 from brainsleep.sweep.ledger import status
-from brainsleep.sweep.run import Plan
+from brainsleep.sweep.run import SweepRun
 from brainsleep.tasks.images.observers import SleepProbe
 
 #: Only the training of the tiny network, with alarms that it gives: it fires at 20 Hz and more.
@@ -48,7 +48,7 @@ def seen(protocol, counts, fractions=()):
     for slot, fraction in fractions:
         looks[slot] = {"fractions": np.array([np.nan, fraction, np.nan, np.nan])}
     recorder.ran[:] = slots.steps
-    watch = Watch(protocol.record.alarms, network, slots)
+    watch = AlarmWatch(protocol.record.alarms, network, slots)
     return watch, recorder
 
 
@@ -407,12 +407,12 @@ def test_command_line(tmp_path, capsys, monkeypatch):
 def test_sweeps_count_rows_with_alarms(loud, stopped):
     """Rows that are there already; those that are run are counted as they are finished."""
     out = loud.path.parent
-    plan = Plan(Grid(name="g", protocol=LOUD, seeds=(1, 2), backend=QUICK).rows(), out)
-    assert plan.alarmed == {loud.path.name}
-    assert plan._state().alarmed == {loud.path.name}
-    assert plan.stopped == set() and _summary(plan._state()).endswith("(1 with alarms)")
+    sweep_run = SweepRun(Grid(name="g", protocol=LOUD, seeds=(1, 2), backend=QUICK).rows(), out)
+    assert sweep_run.alarmed == {loud.path.name}
+    assert sweep_run._state().alarmed == {loud.path.name}
+    assert sweep_run.stopped == set() and _summary(sweep_run._state()).endswith("(1 with alarms)")
     out = stopped.path.parent
-    plan = Plan(Grid(name="g", protocol=STOPPING, seeds=(1,), backend=QUICK).rows(), out)
-    assert plan._state().stopped == {stopped.path.name}
-    assert _summary(plan._state()) == "1 of 1 rows finished (1 with alarms, 1 stopped by them)"
+    sweep_run = SweepRun(Grid(name="g", protocol=STOPPING, seeds=(1,), backend=QUICK).rows(), out)
+    assert sweep_run._state().stopped == {stopped.path.name}
+    assert _summary(sweep_run._state()) == "1 of 1 rows finished (1 with alarms, 1 stopped by them)"
     assert [row["stopped"] for row in status(out)] == [True]

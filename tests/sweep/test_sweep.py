@@ -26,7 +26,7 @@ from brainsleep.sweep import cluster
 from brainsleep.sweep import run as sweep_module
 from brainsleep.sweep.grid import Grid, addressed, grouped
 from brainsleep.sweep.ledger import LEDGER, status
-from brainsleep.sweep.run import Options, Plan, sweep
+from brainsleep.sweep.run import Options, SweepRun, sweep
 from brainsleep.sweep.worker import run_packed
 
 dask = pytest.importorskip("dask")
@@ -156,7 +156,7 @@ def test_rate_is_matched_after_its_reference(two_workers, tmp_path):
         assert table["frozen", seed] == pytest.approx(table["sleep", seed], rel=0.15)
     assert len(tabulate(tmp_path)) == 4
     assert [row["state"] for row in status(tmp_path)] == ["finished"] * 4
-    assert Plan(grid.rows(), tmp_path, Options(retry_failed=True)).pending() == []
+    assert SweepRun(grid.rows(), tmp_path, Options(retry_failed=True)).pending() == []
 
 
 def test_failed_rows_are_noted_and_can_be_run_again(two_workers, tmp_path):
@@ -171,11 +171,11 @@ def test_failed_rows_are_noted_and_can_be_run_again(two_workers, tmp_path):
     assert note["attempts"] == 2 and note["condition"] == "bad"
     states = {row["condition"]: row["state"] for row in status(tmp_path)}
     assert states == {"good": "finished", "bad": "failed"}
-    plan = Plan(grid.rows(), tmp_path)
-    assert plan.pending() == []
-    repeated = Plan(grid.rows(), tmp_path, Options(retry_failed=True))
+    sweep_run = SweepRun(grid.rows(), tmp_path)
+    assert sweep_run.pending() == []
+    repeated = SweepRun(grid.rows(), tmp_path, Options(retry_failed=True))
     assert [row.condition for row in repeated.pending()] == ["bad"]
-    later = plan.run(None)
+    later = sweep_run.run(None)
     assert later.failed == end.failed
 
 
@@ -234,7 +234,7 @@ def test_replicas_give_the_same_table(two_workers, tmp_path):
     one, other = (tabulate(tmp_path / k, grid.rows()).drop(columns=CLOCK) for k in "ab")
     assert len(one) == 9
     pd.testing.assert_frame_equal(one, other)
-    assert Plan(grid.rows(), tmp_path / "a", Options(retry_failed=True)).pending() == []
+    assert SweepRun(grid.rows(), tmp_path / "a", Options(retry_failed=True)).pending() == []
 
 
 @pytest.mark.standalone

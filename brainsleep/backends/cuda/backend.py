@@ -22,7 +22,7 @@ from ..brian.network import BrianNetwork
 from ..cpp import cache
 from ..cpp.build import build_key, generator
 from ..cpp.process import CompiledBackend, Process
-from .memory import BUFFERS, RETURNED, Array, Connections, Plan, words
+from .memory import BUFFERS, RETURNED, Array, Connections, MemoryLayout, words
 from .toolkit import (
     ENVIRONMENT,
     FLAGS,
@@ -102,18 +102,18 @@ class CudaBackend(CompiledBackend):
         connected = [connections[id(state.synapses)] for state in states]
         same = connected == self._connected
         self._connected = connected
-        plan = self._planned(segments, given)
+        layout = self._laid_out(segments, given)
         try:
-            out = self._process.run(plan, self._images(plan, given, same), given)
+            out = self._process.run(layout, self._images(layout, given, same), given)
         except BaseException:
             self._connected = []
             raise
         self.kernel_seconds = float(self._process.said[0])
-        return self._taken(plan, out, states, segments)
+        return self._taken(layout, out, states, segments)
 
     # -- memory --------------------------------------------------------------------------------
 
-    def _planned(self, segments: Sequence[Segment], given: Sequence[Mapping]) -> Plan:
+    def _laid_out(self, segments: Sequence[Segment], given: Sequence[Mapping]) -> MemoryLayout:
         """Lay out memory for these segments: every replica has room for the largest."""
         rows = {"": 1, "slots": max(map(len, segments))}
         rows["raster"] = max(int(s.steps[s.raster].sum()) for s in segments)
@@ -123,7 +123,7 @@ class CudaBackend(CompiledBackend):
             if array.rows.startswith("times:"):
                 rows[array.rows] = max(len(mine[array.key]) for mine in given)
         sizes = self._layout["sizes_known"]
-        return Plan(self._arrays, sizes, rows, self._blocks(len(segments)))
+        return MemoryLayout(self._arrays, sizes, rows, self._blocks(len(segments)))
 
     def _blocks(self, replicas: int) -> tuple[int, int]:
         """Return how many blocks a replica gets, and the warps of each."""
@@ -155,10 +155,12 @@ class CudaBackend(CompiledBackend):
                 given[array.key] = np.append(times, _NEVER)
         return given
 
-    def _images(self, plan: Plan, given: Sequence[Mapping], same: bool) -> dict[str, np.ndarray]:
+    def _images(
+        self, layout: MemoryLayout, given: Sequence[Mapping], same: bool
+    ) -> dict[str, np.ndarray]:
         """Return the memory of all replicas by buffer; without connectivity that is the same."""
         images = {
-            name: np.zeros((len(given), plan.sizes[name]), np.uint8)
+            name: np.zeros((len(given), layout.sizes[name]), np.uint8)
             for name in ("state", "segment", *(() if same else ("fixed",)))
         }
         for array in self._arrays:
@@ -175,16 +177,20 @@ class CudaBackend(CompiledBackend):
             if projection := array.projection:
                 both = zip(values, self._connected, strict=True)
                 values = [value[connections.order[projection]] for value, connections in both]
-            plan.put(images[array.buffer], array, values)
+            layout.put(images[array.buffer], array, values)
         return images
 
     def _taken(
-        self, plan: Plan, out: Mapping, states: Sequence[State], segments: Sequence[Segment]
+        self,
+        layout: MemoryLayout,
+        out: Mapping,
+        states: Sequence[State],
+        segments: Sequence[Segment],
     ) -> list[Answer | BrainsleepError]:
         """Take states and recordings from the memory of all replicas."""
         arrays = {array.key: array for array in self._arrays if array.buffer in RETURNED}
         views = {
-            key: plan.view(out[array.buffer], array, plan.rows[array.rows] * array.columns)
+            key: layout.view(out[array.buffer], array, layout.rows[array.rows] * array.columns)
             for key, array in arrays.items()
         }
         answers: list[Answer | BrainsleepError] = []
@@ -241,15 +247,15 @@ class _Process(Process):
         return error
 
     def run(
-        self, plan: Plan, images: Mapping[str, np.ndarray], given: Sequence
+        self, layout: MemoryLayout, images: Mapping[str, np.ndarray], given: Sequence
     ) -> dict[str, np.ndarray]:
         """Hand over images of memory; return those that the program has changed."""
-        blocks, warps = plan.blocks
-        sizes = [plan.sizes[name] for name in BUFFERS]
-        offsets = np.array(list(plan.offsets.values()), np.int64)
+        blocks, warps = layout.blocks
+        sizes = [layout.sizes[name] for name in BUFFERS]
+        offsets = np.array(list(layout.offsets.values()), np.int64)
         header = np.array([len(given), blocks, 32 * warps, "fixed" in images, *sizes], np.int64)
 
-        read = [(name, np.uint8, len(given) * plan.sizes[name]) for name in RETURNED]
+        read = [(name, np.uint8, len(given) * layout.sizes[name]) for name in RETURNED]
         sent = [images[name].data for name in BUFFERS if name in images]
         self.begin([header.tobytes() + offsets.tobytes(), *sent])
         return {k: v.reshape(len(given), -1) for k, v in self.end(read).items()}

@@ -49,7 +49,7 @@ class Array:
         return name if kind == "synapses" and self.buffer == "state" else ""
 
 
-class Plan:
+class MemoryLayout:
     """Where every array lies in the memory of a replica."""
 
     def __init__(

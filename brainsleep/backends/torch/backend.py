@@ -13,7 +13,7 @@ from ...run.segment import Answer, Capacity, Segment
 from ...run.state import State
 from ..base import Backend
 from .layer import Leaky
-from .segment import Run
+from .segment import SegmentRun
 from .tensor_code import TensorProcess, TensorRule
 
 #: Images tested together.
@@ -56,7 +56,7 @@ class TorchBackend(Backend):
 
     def _answer(self, state: State, segment: Segment, seed: int) -> Answer:
         with _one_thread(), _torch_errors():
-            run = Run(self, state, seed)
+            run = SegmentRun(self, state, seed)
             k = 0
             while k < len(segment):
                 last = k + 1

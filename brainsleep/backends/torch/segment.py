@@ -16,7 +16,7 @@ from .layer import loss
 from .tensor_code import TensorProcess, changes_in_copies, see_spikes
 
 
-class Planned(NamedTuple):
+class TimedProcess(NamedTuple):
     """What a weight process does in a slot: by code, at which steps, each for how many seconds."""
 
     projection: DenseProjection
@@ -24,7 +24,7 @@ class Planned(NamedTuple):
     due: dict[str, tuple[list[int], float]]
 
 
-class Run:
+class SegmentRun:
     """One segment under way; `values` is the state, by the names of its arrays."""
 
     def __init__(self, backend, state: State, seed: int):
@@ -281,7 +281,7 @@ class Run:
             self.values[f"{p.name}.w"] = after if whole else before + opening * (after - before)
             self._changed(p)
 
-    def _plan(self, segment: Segment, k: int) -> list[Planned]:
+    def _plan(self, segment: Segment, k: int) -> list[TimedProcess]:
         """Return what every weight process does in a slot, in the order of their code."""
         slot, dt = segment.part(k, k + 1), float(self.spec.dt)
         plan = []
@@ -293,10 +293,10 @@ class Run:
                     "on_onset": (slot.onset_times(name).tolist(), 0.0),
                     "on_update": (updates.tolist(), float(interval[0]) * dt),
                 }
-                plan.append(Planned(p, process, due))
+                plan.append(TimedProcess(p, process, due))
         return plan
 
-    def _carry_out(self, moment: str, plan: list[Planned], step: int | None = None) -> None:
+    def _carry_out(self, moment: str, plan: list[TimedProcess], step: int | None = None) -> None:
         """Carry out onsets or updates of processes: all of the slot, or what is due at a step."""
         for each in plan:
             steps, interval = each.due[moment]

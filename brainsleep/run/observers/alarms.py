@@ -57,7 +57,7 @@ class _Neurons:
         return sum(each for each, _ in self.window) / max(total, wanted)
 
 
-class Watch:
+class AlarmWatch:
     """What has been seen of one run: of plastic projections, and of populations but the input.
 
     Populations that are `read` out are silent, too, if none of their neurons spikes in the test.
