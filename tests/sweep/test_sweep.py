@@ -126,7 +126,7 @@ def test_rows_are_run_once_and_equal_single_runs(two_workers, tmp_path):
 
 def test_same_run_in_two_grids_is_done_once(two_workers, tmp_path):
     one, two = tiny_grid(seeds=1), tiny_grid(over={FRACTION: [0.5]}, seeds=1)
-    two = Grid(name="other", protocol=two.protocol, over=two.over, backend="numpy")
+    two = Grid(name="other", protocol=two.protocol, over=two.over, backend=QUICK)
     assert sweep([one, two], out=tmp_path, client=two_workers).total == 2
     assert len(tabulate(tmp_path)) == 2
     assert len(tabulate(tmp_path, [*one.rows(), *two.rows()])) == 3
@@ -205,7 +205,7 @@ def test_rows_of_one_network_and_backend_are_grouped():
     values = tiny_grid(over={NETWORK_INPUT: [1.0, 2.0]}, seeds=1)
     others = dataclasses.replace(values, backend="cython", name="others")
     both = [*values.rows(), *others.rows()]
-    assert [[row.backend for row in g] for g in grouped(both, 9)] == [["numpy"] * 2, ["cython"] * 2]
+    assert [[row.backend for row in g] for g in grouped(both, 9)] == [[QUICK] * 2, ["cython"] * 2]
     hooked = dataclasses.replace(TINY, hooks={"on_sleep": print})
     assert len(grouped(dataclasses.replace(values, protocol=hooked).rows(), 9)) == 2
     with pytest.raises(SweepError, match="sweep: replicas: got 0"):
