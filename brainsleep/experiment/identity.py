@@ -36,7 +36,7 @@ LATER: dict[str, dict[str, Any]] = {
         "early_stopping": plain(EarlyStopping()),
         "tasks": plain(Tasks()),
         "probes": {"kind": "Probes"},
-        "initial_weights": SavedWeights.deciding(plain(SavedWeights())),
+        "saved_weights": SavedWeights.deciding(plain(SavedWeights())),
     },
 }
 
@@ -61,8 +61,10 @@ def deciding(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def hashed(described: dict[str, Any]) -> dict[str, Any]:
-    """Return what run ids are made of: what decides, the probes in the record as at first."""
+    """Return what run ids are made of: what decides, by the names that it had at first."""
     content = deciding(described)
+    if "saved_weights" in content:
+        content["initial_weights"] = content.pop("saved_weights")
     probes = content.pop("probes", {})
     content["record"] |= {f"probe_{k}": v for k, v in probes.items() if k != "kind"}
     return content

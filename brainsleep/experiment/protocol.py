@@ -52,7 +52,7 @@ class Protocol(Displayed):
         settings count as the protocol's own: ``data.n_train``.
     record : Record
         What is kept.
-    initial_weights : SavedWeights
+    saved_weights : SavedWeights
         Weights of a stored run that this one starts with; none by default.
     hooks : mapping of str to callable
         Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep`` (of a sleep with stages:
@@ -83,7 +83,7 @@ class Protocol(Displayed):
     schedule: Schedule | Timeline = field(default_factory=Schedule)
     task: Task | None = None
     record: Record = field(default_factory=Record)
-    initial_weights: SavedWeights = field(default_factory=SavedWeights)
+    saved_weights: SavedWeights = field(default_factory=SavedWeights)
     hooks: Mapping[str, Annotated[Callable, _hook]] = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class Protocol(Displayed):
                 raise ProtocolError(message, Details(word=str(name)))
         self.schedule.check_gates(self.network.gates)
         with mistakes.going_on():
-            self.initial_weights.check(self.network)
+            self.saved_weights.check(self.network)
         with mistakes.going_on():
             self._given.check(self)
 

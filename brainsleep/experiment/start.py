@@ -25,7 +25,7 @@ class SavedSynapses(NamedTuple):
     bias: np.ndarray | None = None  #: biases of the target's neurons, shape (n_post,), if any
 
 
-@specification("initial_weights.", ProtocolError)
+@specification("saved_weights.", ProtocolError)
 class SavedWeights:
     """Weights, and who is connected to whom, from a stored run.
 
@@ -87,7 +87,7 @@ class SavedWeights:
             return {}
         weights = self._read()
         if self._digest(weights) != self.content:
-            raise StoreError(f"initial_weights: result {self.result} is not what it was before")
+            raise StoreError(f"saved_weights: result {self.result} is not what it was before")
         return weights
 
     def replaces(self, key: str) -> bool:
@@ -105,9 +105,9 @@ class SavedWeights:
         """
         for name in () if self.result else ("snapshot", "projections"):
             if (got := getattr(self, name)) != getattr(SavedWeights, name):
-                fix = "set initial_weights.result to the folder of a finished run"
+                fix = "set saved_weights.result to the folder of a finished run"
                 allowed = "a result to take it from, too"
-                raise ProtocolError(explain(f"initial_weights.{name}", repr(got), allowed, fix))
+                raise ProtocolError(explain(f"saved_weights.{name}", repr(got), allowed, fix))
         if not self.result:
             return
         (result, _), taken = _stored(self.result), self.weights()
@@ -120,7 +120,7 @@ class SavedWeights:
             if (stopped := result.stopped) and self.snapshot == "trained":
                 when = f"{stopped['at_s']:.6g} s by an alarm ({stopped['kind']})"
                 raise ProtocolError(
-                    f"initial_weights: the run of {self.result} was stopped after {when}, its "
+                    f"saved_weights: the run of {self.result} was stopped after {when}, its "
                     "training is not whole; to take the weights that it stopped with, give "
                     f"{self.result}:stopped"
                 )
@@ -130,7 +130,7 @@ class SavedWeights:
         for name in self.projections or [p.name for p in network.projections]:
             network.projection(name)  # it has one of that name
             if name not in taken or name not in ends:
-                fix = "name those to take as initial_weights.projections"
+                fix = "name those to take as saved_weights.projections"
                 raise self._lacking(f"projection '{name}'", name, taken, fix)
             _check_sizes(network, name, ends[name], taken[name])
             with as_stored(result):
@@ -138,7 +138,7 @@ class SavedWeights:
             _check_bounds(network, name, taken[name].w)
 
     def _lacking(self, what: str, name: str, there: Iterable[str], fix: str = "") -> ProtocolError:
-        message = f"initial_weights: result {self.result} has no {what}; {nearest(name, there)}"
+        message = f"saved_weights: result {self.result} has no {what}; {nearest(name, there)}"
         return ProtocolError(f"{message}; {fix}" if fix else message)
 
     def _read(self) -> dict[str, SavedSynapses]:
@@ -195,7 +195,7 @@ def _sizes(network: Network, name: str) -> tuple[int, int]:
 
 
 def _unfit(what: str, got: object, allowed: object) -> ProtocolError:
-    return ProtocolError(explain(f"initial_weights: {what}", got, allowed))
+    return ProtocolError(explain(f"saved_weights: {what}", got, allowed))
 
 
 def _check_sizes(
@@ -240,7 +240,7 @@ def _stored(path: str) -> tuple[Result, dict[str, np.ndarray]]:
     try:
         stamp = (Path(path) / "result.json").stat().st_mtime_ns
     except OSError as error:
-        raise StoreError(f"initial_weights: no result in {path} ({one_line(error)})") from error
+        raise StoreError(f"saved_weights: no result in {path} ({one_line(error)})") from error
     return _read_once(path, stamp)
 
 

@@ -168,11 +168,11 @@ def value_at(protocol: Protocol, key: str) -> float:
     If it is none, or has no effect since the weights that it draws come from a result, that is a
     `ProtocolError`.
     """
-    if protocol.initial_weights.replaces(key):
+    if protocol.saved_weights.replaces(key):
         raise ProtocolError(
             f"key to scale '{key}': has no effect, since these synapses come from "
-            f"{protocol.initial_weights.result}; scale another number, or leave the projection out "
-            "of initial_weights.projections"
+            f"{protocol.saved_weights.result}; scale another number, or leave the projection out "
+            "of saved_weights.projections"
         )
     value: Any = protocol.settings
     for head in key.split("."):

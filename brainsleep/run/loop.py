@@ -57,7 +57,7 @@ class Run:
         self.recorder = Recorder.empty(self.protocol, len(table))
         self.watch = AlarmWatch(record.alarms, network, table, self.course.read)
         self.described = self.protocol.describe()  # before hooks have changed what they hold
-        start = initial_state(network, self.seed, self.protocol.initial_weights.weights())
+        start = initial_state(network, self.seed, self.protocol.saved_weights.weights())
         self._at = (0, start)  # one value: an interrupt finds a whole one
         self.initial_sums = self._summed_weights()
         self.seconds = 0.0

@@ -26,7 +26,7 @@ def describe(protocol: Protocol) -> Iterator[Any]:
     """Yield printable parts: sizes, every Brian2 object's source, parameters, the schedule."""
     network = protocol.network
     yield from _head(f"{protocol.name}: {protocol.description or network.name}", protocol)
-    yield from _network(network, protocol.initial_weights)
+    yield from _network(network, protocol.saved_weights)
     yield _slots(protocol)
     yield Text("\n".join(schedule_text(protocol.schedule).values()))
     yield facts.settings(protocol.describe())._replace(title="other settings")

@@ -156,7 +156,7 @@ def display(shown: Displayed) -> str:
         values |= {"alarms": health.alarms(shown), "tables": facts.metrics(shown)}
         return render("display.html", view="result", **values)
     if isinstance(shown, Protocol):
-        values = _network(shown.network, shown.initial_weights)
+        values = _network(shown.network, shown.saved_weights)
         values["tables"] += facts.schedule(shown)
         values |= {"name": shown.name, "description": shown.description}
         values |= {"references": shown.references, "settings": facts.settings(shown.describe())}

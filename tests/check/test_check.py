@@ -660,8 +660,8 @@ GRIDS = [
     for words in (
         "alarms.saturation: got 2", "alarms.silence: got 10", "alarms.runaway: got 0",
         "alarms.stop_on: got 'runawy'", "initial weights: low", "initial weights: high",
-        "2.0..1.0", "incoming_sum: got -1", "initial_weights.result: got 3",
-        "initial_weights.snapshot: got 4", "initial_weights.projections: got 'ee'",
+        "2.0..1.0", "incoming_sum: got -1", "saved_weights.result: got 3",
+        "saved_weights.snapshot: got 4", "saved_weights.projections: got 'ee'",
         "grid one: seeds", "grid one: data.n_train", "backend 'cppp'", "grid two: data.n_test",
     ):  # fmt: skip
         assert any(words in each for each in found), (words, found)

@@ -61,7 +61,7 @@ def address(protocol, seed=0):
 )
 def test_a_run_goes_on_with_the_weights_of_another(result, tmp_path, backend):
     """Another seed, which would draw other synapses; with the gates closed nothing changes."""
-    again = AT_REST.override({"initial_weights": str(result.path)})
+    again = AT_REST.override({"saved_weights": str(result.path)})
     found = simulate(again, seed=5, backend=backend, out=tmp_path)
     before, after = result.arrays, found.arrays
     for name in NAMES:
@@ -74,19 +74,19 @@ def test_a_run_goes_on_with_the_weights_of_another(result, tmp_path, backend):
 
 
 def test_run_id_goes_by_the_weights_not_by_the_path(result, tmp_path, monkeypatch):
-    start = address(SHORT.override({"initial_weights": str(result.path)}))
+    start = address(SHORT.override({"saved_weights": str(result.path)}))
     copy = shutil.copytree(result.path, tmp_path / "copy")
-    assert address(SHORT.override({"initial_weights": str(copy)})) == start != address(SHORT)
+    assert address(SHORT.override({"saved_weights": str(copy)})) == start != address(SHORT)
     monkeypatch.chdir(tmp_path)
-    assert address(SHORT.override({"initial_weights": "copy:trained"})) == start
-    parts = {"initial_weights.result": "copy", "initial_weights.snapshot": "initial"}
+    assert address(SHORT.override({"saved_weights": "copy:trained"})) == start
+    parts = {"saved_weights.result": "copy", "saved_weights.snapshot": "initial"}
     assert len({start, address(SHORT), address(SHORT.override(parts))}) == 3
-    some = {"initial_weights": "copy", "initial_weights.projections": "ee,ei"}
+    some = {"saved_weights": "copy", "saved_weights.projections": "ee,ei"}
     assert address(SHORT.override(some)) not in (start, address(SHORT))
-    assert address(SHORT.override({"initial_weights": "none"})) == address(SHORT)
+    assert address(SHORT.override({"saved_weights": "none"})) == address(SHORT)
     code = (
         "from test_interchange import SHORT, address; "
-        "print(address(SHORT.override({'initial_weights': 'copy'})))"
+        "print(address(SHORT.override({'saved_weights': 'copy'})))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -99,9 +99,9 @@ def test_run_id_goes_by_the_weights_not_by_the_path(result, tmp_path, monkeypatc
 
 
 def test_some_projections_and_other_snapshots(result):
-    some = SHORT.override({"initial_weights": f"{result.path}:slot_6"})
-    some = some.override({"initial_weights.projections": ("ee",)})
-    state = initial_state(SHORT.network, 5, some.initial_weights.weights())
+    some = SHORT.override({"saved_weights": f"{result.path}:slot_6"})
+    some = some.override({"saved_weights.projections": ("ee",)})
+    state = initial_state(SHORT.network, 5, some.saved_weights.weights())
     usual = initial_state(SHORT.network, 5)
     np.testing.assert_array_equal(state.arrays["ee.w"], result.arrays["snapshots/slot_6/ee"])
     np.testing.assert_array_equal(
@@ -123,7 +123,7 @@ def test_surrogate_networks_and_no_mixing(result, tmp_path):
     changes |= {"data.n_readout": 0, "data.n_test": 0}
     layered = load_protocol("paper", "sg_snn").override(changes)
     first = simulate(layered, seed=0, out=tmp_path)
-    second = simulate(layered.override({"initial_weights": str(first.path)}), seed=3, out=tmp_path)
+    second = simulate(layered.override({"saved_weights": str(first.path)}), seed=3, out=tmp_path)
     assert first.arrays["snapshots/trained/input_hidden"].min() < 0
     for name in ("input_hidden", "hidden_output"):
         trained = first.arrays[f"snapshots/trained/{name}"]
@@ -134,9 +134,9 @@ def test_surrogate_networks_and_no_mixing(result, tmp_path):
     without = tuple(dataclasses.replace(p, bias=False) for p in layered.network.projections)
     other = dataclasses.replace(layered.network, projections=without)
     with pytest.raises(ProtocolError, match="in the result: got biases; expected no biases"):
-        layered.override({"network": other, "initial_weights": str(first.path)})
+        layered.override({"network": other, "saved_weights": str(first.path)})
     with pytest.raises(ProtocolError, match="got a SurrogateNetwork; expected a NetworkSpec"):
-        SHORT.override({"initial_weights": str(first.path)})
+        SHORT.override({"saved_weights": str(first.path)})
 
 
 def test_what_cannot_start_a_run_is_refused(result, tmp_path):
@@ -147,21 +147,21 @@ def test_what_cannot_start_a_run_is_refused(result, tmp_path):
             SHORT.override(changes)
         assert all(word in str(caught.value) for word in words), caught.value
 
-    refused({"initial_weights": f"{path}:trainde"}, "no snapshot 'trainde'", "mean 'trained'?")
-    refused({"initial_weights": str(tmp_path / "none")}, "no result in", error=StoreError)
-    refused({"initial_weights": 3}, "initial_weights", "SavedWeights")
-    several = {"initial_weights": path, "initial_weights.projections": "ee,eee"}
+    refused({"saved_weights": f"{path}:trainde"}, "no snapshot 'trainde'", "mean 'trained'?")
+    refused({"saved_weights": str(tmp_path / "none")}, "no result in", error=StoreError)
+    refused({"saved_weights": 3}, "saved_weights", "SavedWeights")
+    several = {"saved_weights": path, "saved_weights.projections": "ee,eee"}
     refused(several, "no projection 'eee'", "mean 'ee'?")
     refused(
-        {"initial_weights": path, "network.populations.e.size": 13},
-        "initial_weights: target of 'input_e': got 12 neurons in the result; expected 13",
+        {"saved_weights": path, "network.populations.e.size": 13},
+        "saved_weights: target of 'input_e': got 12 neurons in the result; expected 13",
     )
     bound = {"network.projections.input_e.weights.low": 0.1}
     bound["network.projections.input_e.w_max"] = 0.2
-    refused({"initial_weights": path, **bound}, "weights up to", "at most w_max = 0.2")
+    refused({"saved_weights": path, **bound}, "weights up to", "at most w_max = 0.2")
     damaged = shutil.copytree(path, tmp_path / "damaged")
     (damaged / "arrays.npz").write_bytes(b"PK")
-    refused({"initial_weights": str(damaged)}, "arrays.npz is missing or damaged", error=StoreError)
+    refused({"saved_weights": str(damaged)}, "arrays.npz is missing or damaged", error=StoreError)
 
 
 #: What a result may hold instead of synapses and weights of `ee`, and what is said of it.
@@ -188,7 +188,7 @@ def test_arrays_that_no_run_stores_are_refused(result, tmp_path, what, change, s
     value = arrays.pop(key)
     crafted = rewritten(result, tmp_path, arrays | ({key: change(value)} if change else {}))
     with pytest.raises((ProtocolError, StoreError), match=said) as caught:
-        SHORT.override({"initial_weights": str(crafted.path)})
+        SHORT.override({"saved_weights": str(crafted.path)})
     assert "\n" not in str(caught.value)
 
 
@@ -211,7 +211,7 @@ def test_dense_projections_need_all_synapses(tmp_path):
 
 
 def test_no_state_has_synapses_of_neurons_that_are_not_there(result):
-    saved = SHORT.override({"initial_weights": str(result.path)}).initial_weights.weights()
+    saved = SHORT.override({"saved_weights": str(result.path)}).saved_weights.weights()
     saved["ee"].post[0] = 10**6
     with pytest.raises(SpecError, match="synapses of 'ee': got others; expected neurons 0 to 11"):
         initial_state(SHORT.network, 0, saved)
@@ -221,30 +221,30 @@ def test_weights_of_a_stopped_run_are_taken_only_as_such(result, tmp_path):
     alarm = {"kind": "runaway", "where": "e", "time_s": 0.1, "text": "", "at_s": 0.25}
     stopped = rewritten(result, tmp_path, result.arrays, stopped=alarm)
     with pytest.raises(ProtocolError, match=r"stopped after 0.25 s .*runaway.* give .*:stopped"):
-        SHORT.override({"initial_weights": str(stopped.path)})
-    taken = SHORT.override({"initial_weights": f"{stopped.path}:stopped"})
+        SHORT.override({"saved_weights": str(stopped.path)})
+    taken = SHORT.override({"saved_weights": f"{stopped.path}:stopped"})
     one_by_one = {
-        "initial_weights.result": str(stopped.path),
-        "initial_weights.snapshot": "stopped",
+        "saved_weights.result": str(stopped.path),
+        "saved_weights.snapshot": "stopped",
     }
     assert address(taken) == address(SHORT.override(one_by_one))
-    found = taken.initial_weights.weights()
+    found = taken.saved_weights.weights()
     np.testing.assert_array_equal(found["ee"].w, result.arrays["snapshots/trained/ee"])
-    SHORT.override({"initial_weights": f"{stopped.path}:initial"})
+    SHORT.override({"saved_weights": f"{stopped.path}:initial"})
     with pytest.raises(ProtocolError, match="no snapshot 'stopped'"):
-        SHORT.override({"initial_weights": f"{result.path}:stopped"})
+        SHORT.override({"saved_weights": f"{result.path}:stopped"})
 
 
 def test_settings_without_effect(result):
     """Also a number to scale, which only draws weights that are taken."""
     for changes in ({"snapshot": "nonsense"}, {"projections": "ee"}):
         with pytest.raises(ProtocolError, match=r"expected a result to take it from, too"):
-            SHORT.override({f"initial_weights.{k}": v for k, v in changes.items()})
+            SHORT.override({f"saved_weights.{k}": v for k, v in changes.items()})
     scale = "network.projections.input_e.weights.low"
     first = Condition(name="first")
     taken = Condition(
         name="second",
-        changes={"initial_weights": str(result.path)},
+        changes={"saved_weights": str(result.path)},
         match_rate="first",
         scale=scale,
     )
@@ -252,18 +252,18 @@ def test_settings_without_effect(result):
         compare(SHORT, [first, taken], backend=QUICK, out="never made")
     with pytest.raises(ProtocolError, match="has no effect"):
         Grid(name="g", protocol=SHORT, conditions=[first, taken], backend="numpy").rows()
-    other = SHORT.override({"initial_weights": str(result.path)})
-    other = other.override({"initial_weights.projections": "ee"})
+    other = SHORT.override({"saved_weights": str(result.path)})
+    other = other.override({"saved_weights.projections": "ee"})
     assert value_at(other, scale) == 2.0
 
 
 def test_a_projection_that_the_result_does_not_have(result, tmp_path):
     info = json.loads((result.path / "result.json").read_text())
     assert "ee" in [p["name"] for p in info["protocol"]["network"]["projections"]]
-    with pytest.raises(ProtocolError, match=r"no projection 'other'.*initial_weights.projections"):
-        _renamed(SHORT).override({"initial_weights": str(result.path)})
-    taken = {"initial_weights": str(result.path), "initial_weights.projections": "input_e"}
-    assert _renamed(SHORT).override(taken).initial_weights.weights().keys() == {"input_e"}
+    with pytest.raises(ProtocolError, match=r"no projection 'other'.*saved_weights.projections"):
+        _renamed(SHORT).override({"saved_weights": str(result.path)})
+    taken = {"saved_weights": str(result.path), "saved_weights.projections": "input_e"}
+    assert _renamed(SHORT).override(taken).saved_weights.weights().keys() == {"input_e"}
 
 
 def _renamed(protocol):
@@ -278,7 +278,7 @@ def _renamed(protocol):
 
 def test_a_result_that_changes_after_the_protocol_was_made(result, tmp_path):
     copy = shutil.copytree(result.path, tmp_path / "copy")
-    protocol = SHORT.override({"initial_weights": str(copy)})
+    protocol = SHORT.override({"saved_weights": str(copy)})
     other = simulate(SHORT, seed=2, backend=QUICK, out=tmp_path / "other")
     shutil.rmtree(copy)
     shutil.copytree(other.path, copy)
@@ -287,7 +287,7 @@ def test_a_result_that_changes_after_the_protocol_was_made(result, tmp_path):
 
 
 def test_from_the_command_line(result, tmp_path, capsys, monkeypatch):
-    words = ["run", "study.py", "--backend", "numpy", "--set", f"initial_weights={result.path}"]
+    words = ["run", "study.py", "--backend", "numpy", "--set", f"saved_weights={result.path}"]
     (tmp_path / "study.py").write_text("from test_interchange import AT_REST as PROTOCOL\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["brainsleep", *words])
@@ -295,7 +295,7 @@ def test_from_the_command_line(result, tmp_path, capsys, monkeypatch):
         cli.main()
     assert ended.value.code == 0
     found = read_result(capsys.readouterr().out.splitlines()[-1])
-    described = found.info["protocol"]["initial_weights"]
+    described = found.info["protocol"]["saved_weights"]
     assert described["result"] == str(result.path) and described["snapshot"] == "trained"
     assert described["content"] == SavedWeights(result=str(result.path)).content
 

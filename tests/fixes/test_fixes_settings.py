@@ -162,7 +162,7 @@ def finished():
 
 def scaled(projections, key="network.projections.input_e.weights.low"):
     start = SavedWeights(result=str(finished().path), projections=projections)
-    return value_at(dataclasses.replace(TINY, initial_weights=start), key)
+    return value_at(dataclasses.replace(TINY, saved_weights=start), key)
 
 
 def squeezed(size):
@@ -200,7 +200,7 @@ CONDITIONS = (Condition(name="a"), Condition(name="b", match_rate="a", scale="{k
 
 
 def carry_over():
-    changes = {"initial_weights.result": str(finished().path), "initial_weights.projections": "ee"}
+    changes = {"saved_weights.result": str(finished().path), "saved_weights.projections": "ee"}
     return TINY.override(changes)
 
 
@@ -213,7 +213,7 @@ def renamed(taken):
     )
     network = dataclasses.replace(network, projections=projections)
     start = SavedWeights(result=str(finished().path), projections=taken)
-    return dataclasses.replace(TINY, network=network, initial_weights=start)
+    return dataclasses.replace(TINY, network=network, saved_weights=start)
 
 
 OF_A_CONDITION = (Condition(name="a", changes={"data.n_train": 3}),)
@@ -367,13 +367,13 @@ FIXES = [
     # comparisons
     ("match another condition or scale another number", lambda: matched(1e9),
      lambda: matched(3.0)),
-    ("scale another number, or leave the projection out of initial_weights.projections",
+    ("scale another number, or leave the projection out of saved_weights.projections",
      lambda: scaled(()),
      lambda: (scaled(("ee",)), scaled((), "network.projections.ee.w_max"))),
-    ("set initial_weights.result to the folder of a finished run",
-     lambda: tiny(initial_weights__projections="ee"),
+    ("set saved_weights.result to the folder of a finished run",
+     lambda: tiny(saved_weights__projections="ee"),
      carry_over),
-    ("name those to take as initial_weights.projections", lambda: renamed(()),
+    ("name those to take as saved_weights.projections", lambda: renamed(()),
      lambda: renamed(("input_e", "ei", "ie"))),
 ]  # fmt: skip
 

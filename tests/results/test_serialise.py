@@ -92,11 +92,11 @@ def test_parts_of_every_kind_come_back():
 def test_weights_of_another_run_come_back_if_they_are_what_they_were(tmp_path):
     tiny = TINY.override({"data.n_train": 2, "data.n_readout": 0, "data.n_test": 0})
     result = simulate(tiny, backend=QUICK, out=tmp_path)
-    protocol = tiny.override({"initial_weights": str(result.path)})
+    protocol = tiny.override({"saved_weights": str(result.path)})
     assert_same(protocol)
     there = stored(protocol)
-    there["initial_weights"]["content"] = "0" * 64
-    with pytest.raises(BrainsleepError, match="initial_weights.content"):
+    there["saved_weights"]["content"] = "0" * 64
+    with pytest.raises(BrainsleepError, match="saved_weights.content"):
         Protocol.from_dict(there)
 
 
@@ -116,7 +116,7 @@ def test_functions_and_what_is_unknown_are_refused():
         with pytest.raises(BrainsleepError, match=said) as error:
             Protocol.from_dict(there | change)
         assert "\n" not in str(error.value)
-    older = {key: value for key, value in there.items() if key not in ("tasks", "initial_weights")}
+    older = {key: value for key, value in there.items() if key not in ("tasks", "saved_weights")}
     assert Protocol.from_dict(older) == TINY
 
 

@@ -91,11 +91,11 @@ def test_show_says_how_weights_start(folder):
     assert "0.3, scaled to a sum of 12" in shown(scaled)
     assert "not where ei connects back" in shown(TINY)
     run = next(path for path in folder.iterdir() if (path / "result.json").exists())
-    from_run = TINY.override({"initial_weights": str(run)})
+    from_run = TINY.override({"saved_weights": str(run)})
     text = shown(from_run)
     assert text.count(f"from run {run.name}, trained") == 4
     assert text.count("as in that run") == 4
-    some = from_run.override({"initial_weights.projections": "(ee)"})
+    some = from_run.override({"saved_weights.projections": "(ee)"})
     assert shown(some).count(f"from run {run.name}, trained") == 1
 
 
@@ -246,7 +246,7 @@ def test_what_decides_nothing_is_no_column(folder, tmp_path):
         return [name for name in tabulate(tmp_path) if name.startswith("set.")]
 
     def older(protocol):
-        del protocol["record"]["alarms"], protocol["initial_weights"]
+        del protocol["record"]["alarms"], protocol["saved_weights"]
 
     assert columns_with(0, older) == columns_with(1, lambda protocol: None) == []
     limit = {"runaway": "3. hertz"}

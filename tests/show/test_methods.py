@@ -132,7 +132,7 @@ def test_tasks_and_weights_of_another_run(monkeypatch):
     monkeypatch.setattr(SavedWeights, "_digest", lambda self, read: "x")
     monkeypatch.setattr(SavedWeights, "check", lambda self, network: None)
     saved = SavedWeights(result="/somewhere/run_1", snapshot="initial", projections=("ee",))
-    latex = methods(dataclasses.replace(TASKS, initial_weights=saved))
+    latex = methods(dataclasses.replace(TASKS, saved_weights=saved))
     assert r"weights of \texttt{ee} start as those of run \texttt{run\_1} (snapshot" in latex
     assert "somewhere" not in latex
 

@@ -141,15 +141,15 @@ def test_definitions_go_by_the_protocol(name, said):
 
 
 def test_start_weights_of_another_run_are_shown(result):
-    taken = {"initial_weights": str(result.path), "initial_weights.projections": "ee,ei"}
+    taken = {"saved_weights": str(result.path), "saved_weights.projections": "ee,ei"}
     protocol = TINY.override(taken)
-    rows = facts.projections(protocol.network, protocol.initial_weights).rows
+    rows = facts.projections(protocol.network, protocol.saved_weights).rows
     starts = {row[0]: row[4] for row in rows}
     assert starts["ee"] == starts["ei"] == f"from run {result.info['run_id']}, trained"
     assert "run" not in starts["ie"]
     settings = dict(facts.settings(protocol.describe()).rows)
-    assert settings["initial_weights.result"] == str(result.path)
-    assert settings["initial_weights.projections"] == "ee,ei"
+    assert settings["saved_weights.result"] == str(result.path)
+    assert settings["saved_weights.projections"] == "ee,ei"
     assert f"from run {result.info['run_id']}" in TINY.override(taken)._repr_html_()
 
 
@@ -213,15 +213,15 @@ def test_start_weights_that_changed_make_another_run(result, tmp_path):
     demo = load_protocol("demo").override(
         {"network.populations.e.size": 30, "network.populations.i.size": 10}
     )
-    taken = {"initial_weights": path, "initial_weights.projections": "ee,ei"}
+    taken = {"saved_weights": path, "saved_weights.projections": "ee,ei"}
     described = json.loads(json.dumps(demo.override(taken).describe()))
 
     def as_demo(info):
         info["protocol"], info["equations"] = described, json.loads(json.dumps(demo.equations()))
 
     said, exact = report.command(altered(result, tmp_path, 1, as_demo))
-    assert exact and f"--set initial_weights.result={path} " in said and "content" not in said
-    described["initial_weights"]["content"] = "of before"
+    assert exact and f"--set saved_weights.result={path} " in said and "content" not in said
+    described["saved_weights"]["content"] = "of before"
     assert not report.command(altered(result, tmp_path, 2, as_demo))[1]
 
 

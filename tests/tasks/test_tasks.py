@@ -10,6 +10,7 @@ from conftest import QUICK, TINY
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brainsleep.backends.base import backend_identity
 from brainsleep.errors import DataError, ProtocolError, ScheduleError
 from brainsleep.experiment.observer import View
 from brainsleep.experiment.protocol import load_protocol, run_id
@@ -438,7 +439,10 @@ def test_results_whose_probes_are_settings_of_the_record_are_read(learned):
     result = dataclasses.replace(learned, info=learned.info | {"protocol": described})
     assert result.described == learned.described
     assert result.protocol == learned.protocol and result.protocol.task.probes.images == 30
-    assert run_id(result.protocol, 2, QUICK, learned.data.fingerprint) == learned.run_id
+    assert (
+        run_id(result.protocol, 2, backend_identity(QUICK), learned.data.fingerprint)
+        == learned.run_id
+    )
     timeline = {
         k: v for k, v in described.items() if k not in {f.name for f in dataclasses.fields(Images)}
     }

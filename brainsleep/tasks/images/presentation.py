@@ -63,7 +63,7 @@ def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray
     network, (task, _) = protocol.network, images_of(protocol)
     population = task.readout.population
     program = make_backend(backend, network)
-    state = initial_state(network, seed, protocol.initial_weights.weights())
+    state = initial_state(network, seed, protocol.saved_weights.weights())
     spikes = steps = 0
     for first, segment in _segments(protocol, images, program.capacity.slots // 2):
         key = int(stream(seed, "calibration", first).integers(2**32))
