@@ -91,7 +91,8 @@ _RENAMED = {"slots/stage": "slots/part", "initial_weights": "saved_weights"}
 
 def _upgraded(described: dict[str, Any]) -> dict[str, Any]:
     """Return a description with its settings where they are now: probes were of the record."""
-    described = {_RENAMED.get(name, name): value for name, value in described.items()}
+    if _RENAMED.keys() & described.keys():
+        described = {_RENAMED.get(name, name): value for name, value in described.items()}
     record = described.get("record")
     if not isinstance(record, dict) or "probe_images" not in record:
         return described

@@ -662,7 +662,7 @@ GRIDS = [
         "alarms.stop_on: got 'runawy'", "initial weights: low", "initial weights: high",
         "2.0..1.0", "incoming_sum: got -1", "saved_weights.result: got 3",
         "saved_weights.snapshot: got 4", "saved_weights.projections: got 'ee'",
-        "grid one: seeds", "grid one: data.n_train", "backend 'cppp'", "grid two: data.n_test",
+        "grid one: seeds", "grid one: data.n_train", "backend: got 'cppp'", "grid two: data.n_test",
     ):  # fmt: skip
         assert any(words in each for each in found), (words, found)
     laid_out = (

@@ -105,7 +105,7 @@ def test_the_report_of_a_folder_shows_what_was_measured(runs):
 
 def test_show_and_check(call, study):
     out = call("show", study)
-    for said in ("There are 250 ms awake and 100 ms asleep, 2 times over.", "stage  phase  slots",
+    for said in ("There are 250 ms awake and 100 ms asleep, 2 times over.", "part   phase  slots",
                  "record.observers", "Mean(population e; code"):  # fmt: skip
         assert said in out, said
     latex = call("show", study, "--latex")
