@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from .protocol import Protocol
     from .slots import SlotTable
 
-#: What an observer found at one time: arrays by name, of the same names and shapes every time.
+# What an observer found at one time: arrays by name, of the same names and shapes every time.
 Found = Mapping[str, Any]
 
-#: What was found, by the slot before which it was looked.
+# What was found, by the slot before which it was looked.
 Looks = dict[int, dict[str, np.ndarray]]
 
 

@@ -180,8 +180,8 @@ class Request:
 #: State at the end of a segment, and what was recorded in it.
 type Answer = tuple[State, Recording]
 
-#: A run, or a part of it, as a generator: it yields each request, is sent the answer, and comes to
-#: a value `T`. So whoever drives it can collect what many runs ask for.
+# A run, or a part of it, as a generator: it yields each request, is sent the answer, and comes to
+# a value `T`. So whoever drives it can collect what many runs ask for.
 type Requests[T] = Generator[Request, Answer, T]
 
 

@@ -69,7 +69,7 @@ class Progress:
 
 ProgressCallback = Callable[[Progress], None]
 
-#: Given the number of tasks, gives a client to run them on.
+# Given the number of tasks, gives a client to run them on.
 Where = Callable[[int], contextlib.AbstractContextManager[Any]]
 
 

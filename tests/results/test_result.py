@@ -1,5 +1,8 @@
 """Results by name: what made them, what was recorded, and those of other versions."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from brian2 import ms, second
@@ -57,6 +60,12 @@ def test_what_was_recorded(result):
         len(result.statistics_times),
         len(result.weight_statistics),
     )
+
+
+def test_its_protocol_is_there_in_a_new_process(result):
+    code = f"from brainsleep import read_result; print(read_result({str(result.path)!r}).protocol)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Images(" in done.stdout, done.stderr
 
 
 def test_a_result_of_another_version_can_be_read(result):
