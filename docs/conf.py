@@ -66,7 +66,7 @@ numpydoc_xref_aliases = {
     "ndarray": "numpy.ndarray",
     "NetworkSpec": "brainsleep.network.spec.NetworkSpec",
     "Protocol": "brainsleep.experiment.protocol.Protocol",
-    "Result": "brainsleep.results.store.Result",
+    "Result": "brainsleep.results.result.Result",
     "Segment": "brainsleep.run.segment.Segment",
     "State": "brainsleep.run.state.State",
 }
