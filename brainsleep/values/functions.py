@@ -1,9 +1,11 @@
-"""Python functions as plain data: their source, and all that they hold besides.
+"""Python functions and classes as plain data: their source, and all that they hold besides.
 
+They are the same in every process: what is sent to another takes its source along (`source_of`).
 Two functions of one source differ in what they hold: in closures, defaults, globals that they read,
 or the object that a method belongs to. What is no data, such as an open file, is unlike anything.
 """
 
+import ast
 import dataclasses
 import dis
 import enum
@@ -12,6 +14,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import linecache
 import logging
 import re
 import sys
@@ -27,6 +30,10 @@ from brian2 import Quantity
 from ..errors import ProtocolError, explain
 from ..files.userfiles import PREFIX, UserFile, belongs_to_user, is_installed
 from .units import unit_name
+
+#: Attributes of what has come from another process: what `source_of` said of it there, and of a
+#: class the order of its own attributes.
+SOURCE, ORDER = "__brainsleep_source__", "__brainsleep_order__"
 
 #: Key of what marks a value that is no data.
 _UNLIKE = "unlike"
@@ -49,13 +56,31 @@ def described(function: Callable) -> dict[str, Any]:
     """
     if isinstance(function, type):
         content = _short(_Values().value(function))
-        return {"kind": "function", "source": _text_of(function, function), "class": content}
+        return {"kind": "function", **source_of(function), "class": content}
     return _Values().of_function(function)
 
 
 def described_class(kind: type) -> Any:
     """Return a user's class as plain data: what its objects do; None for one that is installed."""
     return None if _is_shipped(kind) else _short(_Values().value(kind))
+
+
+def source_of(what: Any) -> dict[str, str]:
+    """Return what tells a user's function or class by itself; raise `ProtocolError` without source.
+
+    That is its ``source``, and ``code`` of what its source does not tell. What has come from
+    another process has it as its attribute `SOURCE`: its file may be gone, or be another one now.
+    """
+    function = getattr(what, "__func__", what)
+    if sent := getattr(function, "__dict__", {}).get(SOURCE):
+        return sent
+    if isinstance(what, type):
+        return {"source": _text_of_class(what)}
+    code: Any = getattr(what, "__code__", what)
+    content = {"source": _text_of(code, what)}
+    if code.co_name == "<lambda>" or not _is_in_text(code, what):
+        content["code"] = _fingerprint(code)
+    return content
 
 
 def unlike(value: Any) -> list[str]:
@@ -91,11 +116,10 @@ class _Values:
     def of_function(self, function: Any) -> dict[str, Any]:
         """Describe a function, and what it holds."""
         code: Any = getattr(function, "__code__", function)
-        content: dict[str, Any] = {"kind": "function", "source": _text_of(code, function)}
-        intact = _is_in_text(code, function)
-        if not intact or code.co_name == "<lambda>":
-            content["code"] = _fingerprint(code)
-        if not intact and not code.co_filename.startswith("<"):
+        content: dict[str, Any] = {"kind": "function", **source_of(function)}
+        here = SOURCE not in getattr(function, "__dict__", {})
+        edited = here and "code" in content and not _is_in_text(code, function)
+        if edited and not code.co_filename.startswith("<"):
             log.warning(
                 "hook %s: %s was edited since it was read; what was read is run; start again to "
                 "run what is there now",
@@ -164,10 +188,12 @@ class _Values:
 
     def _module(self, module: types.ModuleType) -> Any:
         """Describe a user's module: its text, and all that it holds which is data or code."""
+        loader = getattr(module, "__loader__", None)
         try:
-            text = inspect.getsource(module)
+            text = loader.text if isinstance(loader, UserFile) else inspect.getsource(module)
         except (OSError, TypeError):
             return _mark(_name(module))
+        text += "" if text.endswith("\n") else "\n"
         values = {n: self.value(v) for n, v in vars(module).items() if not n.startswith("__")}
         data = [[n, _short(v)] for n, v in values.items() if v is not None and not unlike(v)]
         return ["module", _name(module), text, data]
@@ -178,8 +204,8 @@ class _Values:
             parts = [["_fields", list(kind._fields)]]
         else:
             try:
-                parts = [["source", inspect.getsource(kind)]]
-            except (OSError, TypeError):
+                parts = [list(item) for item in source_of(kind).items()]
+            except ProtocolError:
                 return _mark(_name(kind))
         parts += [[label, _short(self.value(part))] for label, part in _attributes(kind)]
         return [_name(kind), parts, [self.value(base) for base in kind.__bases__]]
@@ -193,7 +219,8 @@ def _attributes(kind: Any) -> Iterator[tuple[str, Any]]:
     if issubclass(kind, enum.Enum):
         written = {*kind.__members__, *(label for label in vars(kind) if label[0] == "_")}
     by_python = (types.GetSetDescriptorType, types.MemberDescriptorType)
-    for label, value in vars(kind).items():
+    for label in vars(kind).get(ORDER, vars(kind)):
+        value = vars(kind).get(label)
         if label in written or isinstance(value, by_python):
             continue
         parts = [getattr(value, "__func__", value)]
@@ -214,6 +241,7 @@ def _held(function: Any, code: types.CodeType) -> dict[str, list[tuple[str, Any]
     names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
     own = dict(getattr(function, "__func__", function).__dict__)
+    own.pop(SOURCE, None)
     wrapped = [("wrapped", own.pop("__wrapped__"))] if "__wrapped__" in own else []
     return {
         "self": [("self", function.__self__)] if inspect.ismethod(function) else [],
@@ -273,7 +301,7 @@ def _is_shipped_name(module: str) -> bool:
 
 def _is_shipped(kind: type) -> bool:
     module = sys.modules.get(kind.__module__)
-    return module is not None and not belongs_to_user(module)
+    return SOURCE not in vars(kind) and module is not None and not belongs_to_user(module)
 
 
 def _is_known(value: Any) -> bool:
@@ -311,24 +339,61 @@ def _short(value: Any) -> Any:
     return value if keep else ["hash", _hash_of(value)]
 
 
-def _text_of(what: Any, function: Any) -> str:
-    """Return the source text of code or of a class."""
+def _text_of(code: Any, function: Any) -> str:
+    """Return the source text of code."""
     try:
-        if getattr(what, "co_filename", "") == "<string>":
+        if getattr(code, "co_filename", "") == "<string>":
             raise OSError("made by exec()")  # Python may find the source of something else
-        if lines := _lines_as_read(what, function):
-            return "".join(inspect.getblock(lines[what.co_firstlineno - 1 :]))
-        return inspect.getsource(what)
+        if lines := _lines_as_read(getattr(code, "co_filename", ""), function):
+            return "".join(inspect.getblock(lines[code.co_firstlineno - 1 :]))
+        return inspect.getsource(code)
     except (OSError, TypeError) as error:
-        raise ProtocolError(
-            explain(f"hook {function!r}", "no source code", "a function defined in a file")
-        ) from error
+        raise _without_source(function) from error
 
 
-def _lines_as_read(code: Any, function: Any) -> list[str]:
-    """Return the lines of a user's file as they were when code was read from it, if known."""
-    loader = getattr(sys.modules.get(function.__module__), "__loader__", None)
-    if isinstance(loader, UserFile) and loader.path == getattr(code, "co_filename", ""):
+def _text_of_class(kind: type) -> str:
+    """Return the source text of a class as it was read; that of a notebook is in one of its cells.
+
+    Python does not say which: one that its methods are in, or the last that has such a class.
+    """
+    module = sys.modules.get(kind.__module__)
+    lines = _lines_as_read(getattr(module, "__file__", None) or "", kind)
+    if not lines:
+        try:
+            return inspect.getsource(kind)
+        except (OSError, TypeError):
+            codes = [getattr(part, "__code__", None) for _, part in _attributes(kind)]
+            files = [code.co_filename for code in codes if code] or [
+                file for file, entry in linecache.cache.items() if len(entry) > 2 and not entry[1]
+            ]
+    for text in [lines] if lines else map(linecache.getlines, reversed(files)):
+        if first := _line_of_class(kind, text):
+            return "".join(inspect.getblock(text[first - 1 :]))
+    raise _without_source(kind)
+
+
+def _line_of_class(kind: type, lines: list[str]) -> int:
+    """Return the line that the definition of a class begins with, decorators included, or 0."""
+    try:
+        nodes = list(ast.walk(ast.parse("".join(lines))))
+    except SyntaxError:
+        return 0
+    same = [each for each in nodes if isinstance(each, ast.ClassDef) and each.name == kind.__name__]
+    firsts = [min([node.lineno, *(part.lineno for part in node.decorator_list)]) for node in same]
+    told = vars(kind).get("__firstlineno__")  # from Python 3.13 on
+    return max((first for first in firsts if told in (None, first)), default=0)
+
+
+def _without_source(what: Any) -> ProtocolError:
+    return ProtocolError(
+        explain(f"hook {what!r}", "no source code", "a function defined in a file")
+    )
+
+
+def _lines_as_read(file: str, what: Any) -> list[str]:
+    """Return the lines of a user's file as they were when something was read from it, if known."""
+    loader = getattr(sys.modules.get(what.__module__), "__loader__", None)
+    if isinstance(loader, UserFile) and loader.path == file:
         return [f"{line}\n" for line in loader.text.split("\n")]  # it may have been edited
     return []
 
@@ -336,7 +401,7 @@ def _lines_as_read(code: Any, function: Any) -> list[str]:
 def _is_in_text(code: types.CodeType, function: Any) -> bool:
     """Tell whether the file that code is from still is what the code was made from."""
     try:
-        lines = _lines_as_read(code, function) or inspect.findsource(code)[0]
+        lines = _lines_as_read(code.co_filename, function) or inspect.findsource(code)[0]
         whole = compile("".join(lines), code.co_filename, "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError):
         return False
