@@ -23,7 +23,7 @@ from ..results.store import Result
 from ..run.compare import match_rate, test_rate, value_at
 from ..run.simulate import Progress, simulate_many
 from ..tasks.images.task import images_of
-from ..values.functions import ORDER, SOURCE, source_of
+from ..values.source import ORDER, SOURCE, source_of
 from .cluster import needed
 from .grid import Row
 from .ledger import match_file, read_json, result_of, write_json

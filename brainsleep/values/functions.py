@@ -5,7 +5,6 @@ Two functions of one source differ in what they hold: in closures, defaults, glo
 or the object that a method belongs to. What is no data, such as an open file, is unlike anything.
 """
 
-import ast
 import dataclasses
 import dis
 import enum
@@ -14,7 +13,6 @@ import hashlib
 import importlib.util
 import inspect
 import json
-import linecache
 import logging
 import re
 import sys
@@ -27,13 +25,10 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity
 
-from ..errors import ProtocolError, explain
+from ..errors import ProtocolError
 from ..files.userfiles import PREFIX, UserFile, belongs_to_user, is_installed
+from .source import ORDER, SOURCE, hash_of, inner, is_in_text, source_of
 from .units import unit_name
-
-#: Attributes of what has come from another process: what `source_of` said of it there, and of a
-#: class the order of its own attributes.
-SOURCE, ORDER = "__brainsleep_source__", "__brainsleep_order__"
 
 #: Key of what marks a value that is no data.
 _UNLIKE = "unlike"
@@ -63,24 +58,6 @@ def described(function: Callable) -> dict[str, Any]:
 def described_class(kind: type) -> Any:
     """Return a user's class as plain data: what its objects do; None for one that is installed."""
     return None if _is_shipped(kind) else _short(_Values().value(kind))
-
-
-def source_of(what: Any) -> dict[str, str]:
-    """Return what tells a user's function or class by itself; raise `ProtocolError` without source.
-
-    That is its ``source``, and ``code`` of what its source does not tell. What has come from
-    another process has it as its attribute `SOURCE`: its file may be gone, or be another one now.
-    """
-    function = getattr(what, "__func__", what)
-    if sent := getattr(function, "__dict__", {}).get(SOURCE):
-        return sent
-    if isinstance(what, type):
-        return {"source": _text_of_class(what)}
-    code: Any = getattr(what, "__code__", what)
-    content = {"source": _text_of(code, what)}
-    if code.co_name == "<lambda>" or not _is_in_text(code, what):
-        content["code"] = _fingerprint(code)
-    return content
 
 
 def unlike(value: Any) -> list[str]:
@@ -118,7 +95,7 @@ class _Values:
         code: Any = getattr(function, "__code__", function)
         content: dict[str, Any] = {"kind": "function", **source_of(function)}
         here = SOURCE not in getattr(function, "__dict__", {})
-        edited = here and "code" in content and not _is_in_text(code, function)
+        edited = here and "code" in content and not is_in_text(code, function)
         if edited and not code.co_filename.startswith("<"):
             log.warning(
                 "hook %s: %s was edited since it was read; what was read is run; start again to "
@@ -336,91 +313,7 @@ def _mark(name: str) -> dict[str, str]:
 def _short(value: Any) -> Any:
     """Give a long value by its hash, if all of it is data."""
     keep = unlike(value) or len(json.dumps(value)) <= _LONGEST
-    return value if keep else ["hash", _hash_of(value)]
-
-
-def _text_of(code: Any, function: Any) -> str:
-    """Return the source text of code."""
-    try:
-        if getattr(code, "co_filename", "") == "<string>":
-            raise OSError("made by exec()")  # Python may find the source of something else
-        if lines := _lines_as_read(getattr(code, "co_filename", ""), function):
-            return "".join(inspect.getblock(lines[code.co_firstlineno - 1 :]))
-        return inspect.getsource(code)
-    except (OSError, TypeError) as error:
-        raise _without_source(function) from error
-
-
-def _text_of_class(kind: type) -> str:
-    """Return the source text of a class as it was read; that of a notebook is in one of its cells.
-
-    Python does not say which: one that its methods are in, or the last that has such a class.
-    """
-    module = sys.modules.get(kind.__module__)
-    lines = _lines_as_read(getattr(module, "__file__", None) or "", kind)
-    if not lines:
-        try:
-            return inspect.getsource(kind)
-        except (OSError, TypeError):
-            codes = [getattr(part, "__code__", None) for _, part in _attributes(kind)]
-            files = [code.co_filename for code in codes if code] or [
-                file for file, entry in linecache.cache.items() if len(entry) > 2 and not entry[1]
-            ]
-    for text in [lines] if lines else map(linecache.getlines, reversed(files)):
-        if first := _line_of_class(kind, text):
-            return "".join(inspect.getblock(text[first - 1 :]))
-    raise _without_source(kind)
-
-
-def _line_of_class(kind: type, lines: list[str]) -> int:
-    """Return the line that the definition of a class begins with, decorators included, or 0."""
-    try:
-        nodes = list(ast.walk(ast.parse("".join(lines))))
-    except SyntaxError:
-        return 0
-    same = [each for each in nodes if isinstance(each, ast.ClassDef) and each.name == kind.__name__]
-    firsts = [min([node.lineno, *(part.lineno for part in node.decorator_list)]) for node in same]
-    told = vars(kind).get("__firstlineno__")  # from Python 3.13 on
-    return max((first for first in firsts if told in (None, first)), default=0)
-
-
-def _without_source(what: Any) -> ProtocolError:
-    return ProtocolError(
-        explain(f"hook {what!r}", "no source code", "a function defined in a file")
-    )
-
-
-def _lines_as_read(file: str, what: Any) -> list[str]:
-    """Return the lines of a user's file as they were when something was read from it, if known."""
-    loader = getattr(sys.modules.get(what.__module__), "__loader__", None)
-    if isinstance(loader, UserFile) and loader.path == file:
-        return [f"{line}\n" for line in loader.text.split("\n")]  # it may have been edited
-    return []
-
-
-def _is_in_text(code: types.CodeType, function: Any) -> bool:
-    """Tell whether the file that code is from still is what the code was made from."""
-    try:
-        lines = _lines_as_read(code.co_filename, function) or inspect.findsource(code)[0]
-        whole = compile("".join(lines), code.co_filename, "exec", dont_inherit=True)
-    except (OSError, SyntaxError, ValueError):
-        return False
-    codes = [whole]
-    for each in codes:
-        codes += _inner(each)
-    return code in codes
-
-
-def _fingerprint(code: types.CodeType) -> str:
-    """Hash code, the same in every process."""
-
-    def written(constant: Any) -> str:
-        if isinstance(constant, types.CodeType):
-            return _fingerprint(constant)
-        return repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
-
-    names = [code.co_names, code.co_varnames, code.co_freevars]
-    return _hash_of([code.co_code.hex(), list(map(written, code.co_consts)), names])
+    return value if keep else ["hash", hash_of(value)]
 
 
 def _globals_read(code: types.CodeType) -> set[tuple[str, ...]]:
@@ -435,7 +328,7 @@ def _globals_read(code: types.CodeType) -> set[tuple[str, ...]]:
         elif each.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG"):
             chain = ()
         names |= {chain} - {()}
-    return names.union(*map(_globals_read, _inner(code)))
+    return names.union(*map(_globals_read, inner(code)))
 
 
 def _imports(code: types.CodeType) -> set[tuple[str, tuple[str, ...]]]:
@@ -446,13 +339,4 @@ def _imports(code: types.CodeType) -> set[tuple[str, tuple[str, ...]]]:
         if each.opname == "IMPORT_NAME" and not before[0]:  # not from its own package
             names.add((each.argval, tuple(before[1] or ())))
         before = [before[1], each.argval]
-    return names.union(*map(_imports, _inner(code)))
-
-
-def _inner(code: types.CodeType) -> list[types.CodeType]:
-    return [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
-
-
-def _hash_of(value: Any) -> str:
-    """Hash plain data."""
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+    return names.union(*map(_imports, inner(code)))
