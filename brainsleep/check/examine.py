@@ -158,7 +158,7 @@ class _Examination:
         self.package = own_package(self.file.parent)
         self.module = ModuleType(module_name(self.package, path))
         self.module.__file__ = str(self.file)
-        imports_neighbours(self.module)
+        imports_neighbours(vars(self.module), self.package)
         self.names = vars(self.module)
         self.compile = codeop.Compile()  # which remembers imports from __future__
         self.places: dict[str, Span] = {}

@@ -12,8 +12,8 @@ from ..values.fields import Field, fields_of
 class UnknownKeyError(ProtocolError):
     """A key names something that is not there."""
 
-    def __init__(self, name: str, choices: Collection[str], key: str):
-        text = f"key '{key}': there is no '{name}'; {nearest(name, choices)}"
+    def __init__(self, name: str, choices: Collection[str], key: str, where: str = ""):
+        text = f"key '{key}': there is no '{name}'{where}; {nearest(name, choices)}"
         details = Details(word=name, close=closest(name, choices))
         super().__init__(" ".join(text.split()), details)
 

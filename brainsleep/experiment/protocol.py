@@ -146,7 +146,8 @@ class Protocol(Displayed):
             parts = of_task if head in of_task else own
             with mistakes.going_on():
                 if head not in parts:
-                    raise UnknownKeyError(head, own | of_task, key)
+                    where = "" if self.task else " in a protocol without a task"
+                    raise UnknownKeyError(head, own | of_task, key, where)
                 parts[head] = replace_at(fields[head], parts[head], rest, value, key)
         if self.task is not None and own["task"] is self.task:
             task: Any = self.task

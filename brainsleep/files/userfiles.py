@@ -32,11 +32,13 @@ _current: ContextVar[dict[Path, str] | None] = ContextVar("packages", default=No
 
 
 @contextmanager
-def reading_once() -> Iterator[None]:
-    """Read every file of a user once in the block, whoever asks for it."""
-    token = _current.set({} if _current.get() is None else _current.get())
+def reading_once() -> Iterator[dict[Path, str]]:
+    """Read every file of a user once in the block, whoever asks for it; give folders' packages."""
+    packages = _current.get()
+    packages = {} if packages is None else packages
+    token = _current.set(packages)
     try:
-        yield
+        yield packages
     finally:
         _current.reset(token)
 
@@ -72,10 +74,9 @@ def module_name(package: str, path: Path) -> str:
     return f"{package}.{stem}"
 
 
-def imports_neighbours(module: ModuleType) -> None:
-    """Let the code of a module, also that which runs later, import what lies beside it."""
-    package = module.__name__.partition(".")[0]
-    vars(module)["__builtins__"] = {**vars(builtins), "__import__": partial(_import, package)}
+def imports_neighbours(names: dict[str, Any], package: str) -> None:
+    """Let code with these global names, also that which runs later, import from a package."""
+    names["__builtins__"] = {**vars(builtins), "__import__": partial(_import, package)}
 
 
 def is_installed(file: str | None) -> bool:
@@ -114,7 +115,7 @@ class UserFile(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Carry it out, with its neighbours in reach."""
-        imports_neighbours(module)
+        imports_neighbours(vars(module), module.__name__.partition(".")[0])
         super().exec_module(module)
 
 

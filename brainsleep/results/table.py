@@ -8,7 +8,7 @@ The columns, in this order:
   takes, if that decides anything about a run; values with unit as text, such as ``0.03 second``.
   The key of a list of parts has their names in order, such as ``nrem,rem``. What a rule or model
   does is one column, ``set.KEY.equations``, with the first eight digits of its SHA-256: they say
-  whether it is the same;
+  whether it is the same; so do those of what an observer does;
 - the metrics that are one number, by name; of intervals both ends, ``NAME.low``, ``NAME.high``;
 - ``alarm.KIND``: when the first alarm of a kind began, in s of the run; empty if there was none;
   ``stopped_s``: when an alarm ended the run, empty for a whole run;
@@ -219,12 +219,22 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
         return flat
     if not isinstance(value, list):
         return {key: value}
+    if key == "record.observers":
+        return {key: ", ".join(map(_observer, value))}
     if not value or not all(isinstance(part, dict) and "name" in part for part in value):
         return {key: ",".join(map(str, value))}
     flat[key] = ",".join(part["name"] for part in value)  # which there are, and their order
     for part in value:
         flat |= flatten(part, f"{key}.{part['name']}")
     return flat
+
+
+def _observer(described: dict[str, Any]) -> str:
+    """Return an observer in few words: its kind, its fields, and a hash of what a user's does."""
+    told = [", ".join(f"{k} {v}" for k, v in described.items() if k not in ("kind", "class"))]
+    if own := described.get("class"):
+        told.append(f"code {hashlib.sha256(repr(own).encode()).hexdigest()[:8]}")
+    return f"{described['kind']}({'; '.join(filter(None, told))})"
 
 
 def write(frame: pandas.DataFrame, path: str | Path) -> None:

@@ -259,7 +259,8 @@ class Run:
 
     def store(self, backend: Backend, build_seconds: float) -> Result:
         """Measure, store the result and remove the checkpoint; `build_seconds` are its share."""
-        self.tell("stopped" if self.watch.stopped else "readout")
+        last = "readout" if self.protocol.task else "metrics"
+        self.tell("stopped" if self.watch.stopped else last)
         started = time.perf_counter()
         metrics, arrays = self._outcome()
         timings = {

@@ -17,7 +17,8 @@ from ..experiment.identity import deciding
 from ..experiment.protocol import load_protocol
 from ..results.result import Result
 from ..results.store import as_stored, read_result
-from .facts import by_key, text
+from ..results.table import flatten
+from .facts import text
 from .sources import sources
 
 #: Sections of settings, by how their keys begin; the first that fits.
@@ -178,7 +179,7 @@ def difference(a: Side, b: Side) -> Difference:
         `same` as the ids of their runs would be, as far as both sides say what decides them.
     """
     code = tuple(_code_changes(a.equations, b.equations))
-    settings = (by_key(deciding(each.described)) for each in (a, b))
+    settings = (flatten(deciding(each.described)) for each in (a, b))
     hidden = _HASHED if code else ()  # they are shown themselves
     changes = [_placed(c) for c in _differing("", *settings) if not c.key.endswith(hidden)]
     names = ({key: each.described.get(key) for key in ("name", "description")} for each in (a, b))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -138,22 +137,8 @@ def settings(protocol: Mapping[str, Any]) -> Table:
     """Tabulate the settings of a described protocol that no other table has."""
     others = ("kind", "name", "description", "references", "network", "schedule", "hooks")
     chosen = {name: value for name, value in protocol.items() if name not in others}
-    rows = [(key, text(value)) for key, value in by_key(chosen).items()]
+    rows = [(key, text(value)) for key, value in flatten(chosen).items()]
     return Table("", ("setting", "value"), rows)
-
-
-def by_key(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings by the keys that ``--set`` takes; of observers, a hash of their code."""
-    record = described.get("record")
-    if record and record.get("observers"):
-        described = {**described, "record": {**record, "observers": _told(record["observers"])}}
-    return flatten(described)
-
-
-def _told(observers: list[dict[str, Any]]) -> list[str]:
-    codes = [hashlib.sha256(repr(o.get("class")).encode()).hexdigest()[:8] for o in observers]
-    fields = [text({k: v for k, v in o.items() if k != "class"}) for o in observers]
-    return [f"{o['kind']}({f}; code {c})" for o, f, c in zip(observers, fields, codes, strict=True)]
 
 
 # -- results -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from ..experiment.identity import deciding
 from ..files.atomic import written_for
 from ..results.result import Result
 from ..results.store import as_stored, check_writable, read_result, versions
-from ..results.table import results_in
+from ..results.table import flatten, results_in
 from ..tasks.images.task import Images
 from . import facts, health, markup
 from .pictures import OF_ONE, Picture, pictures
@@ -176,7 +176,7 @@ def _settings(result: Result, chosen: Callable[[dict], dict] = dict) -> dict[str
     own = {"data": result.data.name, "backend": result.backend, "seed": result.seed}
     own["name"] = result.described["name"]
     said = ("description", "data.source", "data.root")
-    settings = facts.by_key(chosen(result.described))
+    settings = flatten(chosen(result.described))
     return own | {key: value for key, value in settings.items() if key not in said}
 
 

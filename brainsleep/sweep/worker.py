@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import logging
 import pickle
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
-from ..errors import BrainsleepError, ReplicaError, SweepError, explain, one_line
+from ..errors import BrainsleepError, ProtocolError, ReplicaError, SweepError, explain, one_line
 from ..experiment.protocol import Protocol
-from ..files.userfiles import PREFIX
+from ..files.userfiles import PREFIX, forget, imports_neighbours, own_package, reading_once
 from ..results.store import Result
 from ..run.compare import match_rate, test_rate, value_at
 from ..run.simulate import ProgressCallback, simulate_many
 from ..tasks.images.task import images_of
+from ..values.source import ORDER, SOURCE, source_of
 from .cluster import needed
 from .grid import Row
 from .ledger import match_file, read_json, result_of, write_json
@@ -32,17 +36,64 @@ _ONE_TASK = threading.Lock()
 
 
 def pack(rows: Sequence[Row]) -> bytes:
-    """Pickle rows; what is in the files of users, which workers cannot import, goes by value."""
+    """Pickle rows; what is in the files of users, which workers cannot import, goes by value.
+
+    Functions and classes take their source along, to be described there as they are here, and
+    functions the folder of their file, to import what lies beside it when they run.
+    """
     cloudpickle = needed("cloudpickle")
-    users = [n for n in sys.modules if n.startswith(PREFIX) and "." not in n]
-    modules = [sys.modules[name] for name in users]
-    for module in modules:
+    users = {n: sys.modules[n] for n in sys.modules if n.startswith(PREFIX) and "." not in n}
+    base: Any = cloudpickle.Pickler
+
+    class Pickler(base):
+        def reducer_override(self, what: Any) -> Any:
+            parts = super().reducer_override(what)
+            if not isinstance(parts, tuple) or len(parts) < 6:
+                return parts  # no function or class, or one that is imported
+            make, given, state, *_, restore = parts
+            more: dict[str, Any] = {ORDER: list(vars(what))} if isinstance(what, type) else {}
+            with contextlib.suppress(ProtocolError):  # such as of what a dataclass is given
+                more[SOURCE] = source_of(what)
+            package = users.get((what.__module__ or "").partition(".")[0])
+            folder = package and package.__path__[0]
+            return (
+                _made,
+                (make, given, folder),
+                (restore, state, more, folder),
+                None,
+                None,
+                _as_there,
+            )
+
+    for module in users.values():
         cloudpickle.register_pickle_by_value(module)
     try:
-        return cloudpickle.dumps([dataclasses.replace(row, changes={}) for row in rows])
+        packed = io.BytesIO()
+        Pickler(packed).dump([dataclasses.replace(row, changes={}) for row in rows])
+        return packed.getvalue()
     finally:
-        for module in modules:
+        for module in users.values():
             cloudpickle.unregister_pickle_by_value(module)
+
+
+def _made(make: Callable, given: tuple, folder: str | None) -> Any:
+    """Make an empty function or class; a function imports from now on what lies in a folder."""
+    what = make(*given)
+    if not folder or isinstance(what, type):
+        return what
+    names = what.__globals__  # a function keeps the builtins of when it is made
+    imports_neighbours(names, own_package(Path(folder)))
+    return FunctionType(what.__code__, names, what.__name__, what.__defaults__, what.__closure__)
+
+
+def _as_there(what: Any, sent: tuple[Callable, Any, dict[str, Any], str | None]) -> None:
+    """Make a function or class what it was in the process that it comes from."""
+    restore, state, more, folder = sent
+    restore(what, state)
+    for name, value in more.items():
+        setattr(what, name, value)
+    if folder and not isinstance(what, type):  # where its description looks for them
+        imports_neighbours(what.__globals__, own_package(Path(folder)))
 
 
 def run_packed(packed: bytes, out: str) -> list[dict[str, str]]:
@@ -50,8 +101,12 @@ def run_packed(packed: bytes, out: str) -> list[dict[str, str]]:
 
     Alarms are in the results, and counted by the client: lines about them would be in its way.
     """
-    with _ONE_TASK, _without_alarms():
-        return run_rows(pickle.loads(packed), Path(out))
+    with _ONE_TASK, _without_alarms(), reading_once() as packages:
+        try:
+            return run_rows(pickle.loads(packed), Path(out))
+        finally:
+            for package in list(packages.values()):
+                forget(package)
 
 
 def run_rows(rows: Sequence[Row], out: Path) -> list[dict[str, str]]:

@@ -1,5 +1,6 @@
-"""Python functions as plain data: their source, and all that they hold besides.
+"""Python functions and classes as plain data: their source, and all that they hold besides.
 
+They are the same in every process: what is sent to another takes its source along (`source_of`).
 Two functions of one source differ in what they hold: in closures, defaults, globals that they read,
 or the object that a method belongs to. What is no data, such as an open file, is unlike anything.
 """
@@ -24,8 +25,9 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity
 
-from ..errors import ProtocolError, explain
+from ..errors import ProtocolError
 from ..files.userfiles import PREFIX, UserFile, belongs_to_user, is_installed
+from .source import ORDER, SOURCE, hash_of, inner, is_in_text, source_of
 from .units import unit_name
 
 #: Key of what marks a value that is no data.
@@ -49,7 +51,7 @@ def described(function: Callable) -> dict[str, Any]:
     """
     if isinstance(function, type):
         content = _short(_Values().value(function))
-        return {"kind": "function", "source": _text_of(function, function), "class": content}
+        return {"kind": "function", **source_of(function), "class": content}
     return _Values().of_function(function)
 
 
@@ -91,11 +93,10 @@ class _Values:
     def of_function(self, function: Any) -> dict[str, Any]:
         """Describe a function, and what it holds."""
         code: Any = getattr(function, "__code__", function)
-        content: dict[str, Any] = {"kind": "function", "source": _text_of(code, function)}
-        intact = _is_in_text(code, function)
-        if not intact or code.co_name == "<lambda>":
-            content["code"] = _fingerprint(code)
-        if not intact and not code.co_filename.startswith("<"):
+        content: dict[str, Any] = {"kind": "function", **source_of(function)}
+        here = SOURCE not in getattr(function, "__dict__", {})
+        edited = here and "code" in content and not is_in_text(code, function)
+        if edited and not code.co_filename.startswith("<"):
             log.warning(
                 "hook %s: %s was edited since it was read; what was read is run; start again to "
                 "run what is there now",
@@ -164,10 +165,12 @@ class _Values:
 
     def _module(self, module: types.ModuleType) -> Any:
         """Describe a user's module: its text, and all that it holds which is data or code."""
+        loader = getattr(module, "__loader__", None)
         try:
-            text = inspect.getsource(module)
+            text = loader.text if isinstance(loader, UserFile) else inspect.getsource(module)
         except (OSError, TypeError):
             return _mark(_name(module))
+        text += "" if text.endswith("\n") else "\n"
         values = {n: self.value(v) for n, v in vars(module).items() if not n.startswith("__")}
         data = [[n, _short(v)] for n, v in values.items() if v is not None and not unlike(v)]
         return ["module", _name(module), text, data]
@@ -178,8 +181,8 @@ class _Values:
             parts = [["_fields", list(kind._fields)]]
         else:
             try:
-                parts = [["source", inspect.getsource(kind)]]
-            except (OSError, TypeError):
+                parts = [list(item) for item in source_of(kind).items()]
+            except ProtocolError:
                 return _mark(_name(kind))
         parts += [[label, _short(self.value(part))] for label, part in _attributes(kind)]
         return [_name(kind), parts, [self.value(base) for base in kind.__bases__]]
@@ -193,7 +196,8 @@ def _attributes(kind: Any) -> Iterator[tuple[str, Any]]:
     if issubclass(kind, enum.Enum):
         written = {*kind.__members__, *(label for label in vars(kind) if label[0] == "_")}
     by_python = (types.GetSetDescriptorType, types.MemberDescriptorType)
-    for label, value in vars(kind).items():
+    for label in vars(kind).get(ORDER, vars(kind)):
+        value = vars(kind).get(label)
         if label in written or isinstance(value, by_python):
             continue
         parts = [getattr(value, "__func__", value)]
@@ -214,6 +218,7 @@ def _held(function: Any, code: types.CodeType) -> dict[str, list[tuple[str, Any]
     names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
     own = dict(getattr(function, "__func__", function).__dict__)
+    own.pop(SOURCE, None)
     wrapped = [("wrapped", own.pop("__wrapped__"))] if "__wrapped__" in own else []
     return {
         "self": [("self", function.__self__)] if inspect.ismethod(function) else [],
@@ -273,7 +278,7 @@ def _is_shipped_name(module: str) -> bool:
 
 def _is_shipped(kind: type) -> bool:
     module = sys.modules.get(kind.__module__)
-    return module is not None and not belongs_to_user(module)
+    return SOURCE not in vars(kind) and module is not None and not belongs_to_user(module)
 
 
 def _is_known(value: Any) -> bool:
@@ -308,54 +313,7 @@ def _mark(name: str) -> dict[str, str]:
 def _short(value: Any) -> Any:
     """Give a long value by its hash, if all of it is data."""
     keep = unlike(value) or len(json.dumps(value)) <= _LONGEST
-    return value if keep else ["hash", _hash_of(value)]
-
-
-def _text_of(what: Any, function: Any) -> str:
-    """Return the source text of code or of a class."""
-    try:
-        if getattr(what, "co_filename", "") == "<string>":
-            raise OSError("made by exec()")  # Python may find the source of something else
-        if lines := _lines_as_read(what, function):
-            return "".join(inspect.getblock(lines[what.co_firstlineno - 1 :]))
-        return inspect.getsource(what)
-    except (OSError, TypeError) as error:
-        raise ProtocolError(
-            explain(f"hook {function!r}", "no source code", "a function defined in a file")
-        ) from error
-
-
-def _lines_as_read(code: Any, function: Any) -> list[str]:
-    """Return the lines of a user's file as they were when code was read from it, if known."""
-    loader = getattr(sys.modules.get(function.__module__), "__loader__", None)
-    if isinstance(loader, UserFile) and loader.path == getattr(code, "co_filename", ""):
-        return [f"{line}\n" for line in loader.text.split("\n")]  # it may have been edited
-    return []
-
-
-def _is_in_text(code: types.CodeType, function: Any) -> bool:
-    """Tell whether the file that code is from still is what the code was made from."""
-    try:
-        lines = _lines_as_read(code, function) or inspect.findsource(code)[0]
-        whole = compile("".join(lines), code.co_filename, "exec", dont_inherit=True)
-    except (OSError, SyntaxError, ValueError):
-        return False
-    codes = [whole]
-    for each in codes:
-        codes += _inner(each)
-    return code in codes
-
-
-def _fingerprint(code: types.CodeType) -> str:
-    """Hash code, the same in every process."""
-
-    def written(constant: Any) -> str:
-        if isinstance(constant, types.CodeType):
-            return _fingerprint(constant)
-        return repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
-
-    names = [code.co_names, code.co_varnames, code.co_freevars]
-    return _hash_of([code.co_code.hex(), list(map(written, code.co_consts)), names])
+    return value if keep else ["hash", hash_of(value)]
 
 
 def _globals_read(code: types.CodeType) -> set[tuple[str, ...]]:
@@ -370,7 +328,7 @@ def _globals_read(code: types.CodeType) -> set[tuple[str, ...]]:
         elif each.opname not in ("CACHE", "PUSH_NULL", "EXTENDED_ARG"):
             chain = ()
         names |= {chain} - {()}
-    return names.union(*map(_globals_read, _inner(code)))
+    return names.union(*map(_globals_read, inner(code)))
 
 
 def _imports(code: types.CodeType) -> set[tuple[str, tuple[str, ...]]]:
@@ -381,13 +339,4 @@ def _imports(code: types.CodeType) -> set[tuple[str, tuple[str, ...]]]:
         if each.opname == "IMPORT_NAME" and not before[0]:  # not from its own package
             names.add((each.argval, tuple(before[1] or ())))
         before = [before[1], each.argval]
-    return names.union(*map(_imports, _inner(code)))
-
-
-def _inner(code: types.CodeType) -> list[types.CodeType]:
-    return [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
-
-
-def _hash_of(value: Any) -> str:
-    """Hash plain data."""
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+    return names.union(*map(_imports, inner(code)))

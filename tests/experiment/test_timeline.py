@@ -114,6 +114,10 @@ def test_what_decides_is_in_the_id(changes):
             ("protocol: schedule", "a Timeline, as there is no task", "task=Images(...)"),
         ),
         (
+            lambda: PROTOCOL.override({"data.source": "digits"}),
+            ("key 'data.source'", "no 'data' in a protocol without a task", "schedule"),
+        ),
+        (
             lambda: Protocol(name="x", network=NETWORK, schedule=TIMELINE, task=Images()),
             ("schedule of images", "got Timeline", "a Schedule"),
         ),

@@ -1,14 +1,17 @@
 """Fixes of figures that results lack something for: run again as the error says, and draw."""
 
+import dataclasses
 import functools
 import importlib
 import tempfile
 
 import matplotlib.pyplot as plt
 import pytest
+from brian2 import Hz, ms
 from conftest import QUICK, ROOT, TINY
 from fix_table import carry_out, rows
 
+from brainsleep.experiment.timeline import Timeline, asleep, awake
 from brainsleep.figures._read import metric
 from brainsleep.run.simulate import simulate
 
@@ -38,6 +41,14 @@ def imported(name):
         with pytest.raises(ImportError) as caught:
             importlib.import_module(name)
     return str(caught.value)
+
+
+@functools.cache
+def untasked():
+    """A run that is about no images."""
+    timeline = Timeline(periods=(awake(20 * ms, rate=10 * Hz), asleep(10 * ms)))
+    free = dataclasses.replace(BRIEF, task=None, schedule=timeline)
+    return simulate(free, backend=QUICK, out=tempfile.mkdtemp())
 
 
 def only_test():
@@ -74,6 +85,8 @@ FIXES = [
      lambda: draw("sleep_sweep", ran(), ran(data__n_train=4)),
      lambda: (draw("sleep_sweep", ran()),
               draw("sleep_sweep", ran(), ran(data__n_train=4), labels=["twelve", "four"]))),
+    ("draw another figure, such as weights or raster", lambda: draw("classes", untasked()),
+     lambda: draw("weights", untasked())),
     *(
         (f"import this package as 'brainsleep.{name}', not as '{name}'",
          lambda name=name: imported(name),

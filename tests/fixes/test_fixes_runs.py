@@ -19,6 +19,7 @@ from brainsleep.analysis.effects import beta_regression
 from brainsleep.backends.base import make_backend
 from brainsleep.backends.cpp import cache
 from brainsleep.backends.cpp.build import find_compiler
+from brainsleep.backends.cuda.toolkit import gpu
 from brainsleep.cli.figure import figure_of
 from brainsleep.cli.new_study import new_study
 from brainsleep.errors import FigureError
@@ -36,6 +37,7 @@ from brainsleep.network.spec import (
     Projection,
     SynapseModel,
 )
+from brainsleep.results.result import Result
 from brainsleep.results.store import as_stored, check_writable, read_result, write_result
 from brainsleep.results.table import choose
 from brainsleep.run.compare import test_rate as rate_of
@@ -90,6 +92,13 @@ def unreadable():
     result = read_result(own_copy())
     (result.path / "arrays.npz").write_bytes(b"none")
     return result.arrays
+
+
+def of_another_version():
+    """A result whose protocol this version cannot make."""
+    result = finished()
+    described = {**result.info["protocol"], "name": 3}
+    return Result(result.path, result.info | {"protocol": described})
 
 
 def run_again():
@@ -166,7 +175,7 @@ def regressed(frame, *where):
 
 STOPPED = runs(stopped_s=[3.0] + [float("nan")] * 11)
 OTHERS = pandas.concat([runs(**{"set.data.n_train": "10"}), runs(**{"set.data.n_train": "20"})])
-TWICE = pandas.concat([runs(), runs(backend=QUICK)])
+TWICE = pandas.concat([runs(), runs(backend="numpy")])
 
 
 def noted(frame):
@@ -215,6 +224,17 @@ def compiled_with(compiler, backend="cpp", path=None):
         if path is not None:
             patch.setenv("PATH", path)
         make_backend(backend, counted("rand() < rate*dt"))
+
+
+def nvidia_smi(text):
+    """Look for a GPU where there is a driver that says something, or none."""
+    Path("bin").mkdir(exist_ok=True)
+    if text:
+        written("bin/nvidia-smi", f"#!/bin/sh\n{text}\n")
+        Path("bin/nvidia-smi").chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path("bin").resolve()))
+        gpu()
 
 
 def for_cuda(network):
@@ -346,6 +366,9 @@ FIXES = [
     ("lower dt or a learning rate, or bound the variable", lambda: advanced(fast(), n=2000),
      lambda: (advanced(fast(), dt=0.1 * ms, n=2000),
               advanced(fast(on_step="v = clip(v, -1, 1)"), n=2000))),
+    # results
+    ("read it as stored_protocol", lambda: of_another_version().protocol,
+     lambda: of_another_version().stored_protocol.network.name),
     # tables
     ("let them finish, or leave them out with --where stopped_s=nan", lambda: regressed(STOPPED),
      lambda: (regressed(STOPPED, "stopped_s=nan"), regressed(runs()))),
@@ -378,8 +401,15 @@ FIXES = [
      lambda: programs("mine")),
     ("set BRAINSLEEP_CACHE to a folder of your own, since programs in it are run",
      lambda: programs("shared", mode=0o777), lambda: programs("mine")),
-    ("check the equations, or try --backend numpy", lambda: compiled_with(1),
-     lambda: compiled_with(1, "numpy")),
+    ("check the equations, or try --backend {}", lambda: compiled_with(1),
+     lambda backend: compiled_with(1, backend)),
+    *(
+        (fix, lambda text=text: nvidia_smi(text), lambda _: nvidia_smi("echo A, 9.0"))
+        for fix, text in (
+            ("install the driver of the GPU, {}", ""),
+            ("look at nvidia-smi, {}", "echo No devices were found"),
+        )
+    ),
     ("install one (Debian: apt install g++, macOS: xcode-select --install) or use --backend numpy",
      lambda: compiled_with(0, path=""), lambda: compiled_with(0, "numpy", path="")),
     ("draw with rand() or randn(), or use --backend cpp",

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from brian2 import Hz, ms, second
 from conftest import QUICK, TINY, lone_neurons, make_segment
 from fix_table import carry_out, command, rows
 
 import brainsleep.run.compare
 from brainsleep.backends.base import make_backend
+from brainsleep.experiment.observer import Observer
 from brainsleep.experiment.protocol import load_protocol
-from brainsleep.experiment.schedule import sleep
+from brainsleep.experiment.record import Record
+from brainsleep.experiment.schedule import Schedule, sleep
 from brainsleep.experiment.stages import SleepStage, nrem, rem
 from brainsleep.experiment.start import SavedWeights
+from brainsleep.experiment.timeline import Timeline, asleep, awake
 from brainsleep.models.lif import LIF
 from brainsleep.run.compare import Condition, match_rate, value_at
 from brainsleep.run.replicas import check_alike
@@ -55,6 +59,24 @@ def without_processes(**changes):
 
 def laid_out(**changes):
     return tiny(**changes).nominal_slots()
+
+
+FREE = Timeline(periods=(awake(20 * ms, rate=10 * Hz), asleep(10 * ms)))
+
+
+def untasked(schedule=FREE, task=None):
+    return dataclasses.replace(tiny(), schedule=schedule, task=task)
+
+
+def long_timeline(slot):
+    network = tiny().network
+    timeline = Timeline(periods=(awake(1e4 * second, rate=10 * Hz),), slot=slot)
+    return timeline.compile(network.gates, network.dt)
+
+
+def named(name):
+    """An observer's class of this name."""
+    return type("Mine", (Observer,), {"name": name})
 
 
 def layered(**changes):
@@ -289,6 +311,16 @@ FIXES = [
               laid_out(data__n_train=4000, schedule__period="50*ms",
                        schedule__sleep__stages=ONE_STAGE,
                        schedule__sleep__cycles=2))),
+    ("write sleep(...)", lambda: Schedule(sleep=0.2), lambda: Schedule(sleep=sleep(0.2))),
+    # timelines
+    ("make slots longer", lambda: long_timeline(1 * ms), lambda: long_timeline(100 * ms)),
+    ("or give it a task, such as task=Images(...), to sleep between images",
+     lambda: untasked(schedule=tiny().schedule),
+     lambda: (untasked(), untasked(schedule=tiny().schedule, task=tiny().task))),
+    ("or leave the task out", lambda: untasked(task=tiny().task), untasked),
+    # observers
+    ("write name = ... in it, none of: {}", lambda: Record(observers=(named("weights")(),)),
+     lambda taken: Record(observers=(named(f"my {taken.split(', ')[0]}")(),))),
     # early stopping, tasks
     ("set early_stopping.patience above 0", lambda: tiny(data__n_validation=4),
      lambda: tiny(data__n_validation=4, early_stopping__patience=1)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from brainsleep.experiment.observer import Metric, Observer
 from brainsleep.experiment.protocol import run_id
 from brainsleep.experiment.record import Record
 from brainsleep.experiment.timeline import Timeline, asleep, awake
+from brainsleep.results.table import tabulate
 from brainsleep.run.simulate import simulate
 from brainsleep.show.definitions import definition
 
@@ -89,6 +91,17 @@ def test_observers_are_in_the_id():
     assert len(ids) == 3
 
 
+def test_tables_say_in_few_words_who_looked(tmp_path):
+    for population in ("e", "i"):
+        observers = (MeanPotential(population=population),)
+        simulate(PROTOCOL.override({"record.observers": observers}), backend=QUICK, out=tmp_path)
+    for population, text in zip(
+        "ei", sorted(tabulate(tmp_path)["set.record.observers"]), strict=True
+    ):
+        pattern = rf"MeanPotential\(population {population}; code [0-9a-f]{{8}}\)"
+        assert re.fullmatch(pattern, text), text
+
+
 def test_a_resumed_run_has_looked_as_often(tmp_path, monkeypatch):
     whole = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "whole").arrays
     monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_EVERY", 0.0)
@@ -102,7 +115,13 @@ def test_a_resumed_run_has_looked_as_often(tmp_path, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "cut", progress=interrupt)
-    again = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "cut").arrays
+    texts = []
+
+    def listen(done, total, text):
+        texts.append(text)
+
+    again = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "cut", progress=listen).arrays
+    assert texts[0] == "resumed" and texts[-1] == "metrics"
     assert whole.keys() == again.keys()
     assert all(np.array_equal(whole[key], again[key]) for key in whole)
 

@@ -296,6 +296,81 @@ def test_functions_of_a_users_file_reach_the_workers(two_workers, tmp_path):
     assert log.read_text().count("asleep") >= 3
 
 
+OBSERVED = """
+import sys
+sys.path.insert(0, {tests!r})
+import dataclasses
+from dataclasses import dataclass
+from brainsleep import Metric, Observer, Record
+from conftest import TINY
+import scale
+
+@dataclass(frozen=True)
+class Mean(Observer):
+    population: str = "e"
+    name = "mean"
+    metrics = (Metric("observed", "mean_v_mv", "mV", "mean potential after sleep"),)
+
+    def slots(self, table):
+        return table.ends_of("sleep")
+
+    def look(self, view):
+        import within
+        return {{"v": within.same(view.state.arrays[f"{{self.population}}.v"].mean())}}
+
+    def measure(self, seen):
+        return {{"mean_v_mv": scale.FACTOR * seen.series(self.name, "v")[-1]}}
+
+PROTOCOL = dataclasses.replace(TINY, record=Record(observers=(Mean(),)))
+"""
+
+
+def test_classes_of_a_users_file_are_the_same_on_the_workers(two_workers, tmp_path):
+    (tmp_path / "mine.py").write_text(OBSERVED.format(tests=TESTS))
+    (tmp_path / "scale.py").write_text("FACTOR = 1e3\n")
+    (tmp_path / "within.py").write_text("def same(value):\n    return value\n")
+    grid = Grid(name="mine", protocol=str(tmp_path / "mine.py"), backend=QUICK, seeds=2)
+    end = sweep(grid, out=tmp_path / "out", client=two_workers)
+    assert end.finished == 2, end.failed
+    table = tabulate(tmp_path / "out")
+    assert table["mean_v_mv"].between(-90, -30).all()
+
+
+NOTEBOOK = """
+import linecache, sys, types
+sys.modules["__main__"] = types.ModuleType("__main__")
+
+def cell(name, text):
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    exec(compile(text, name, "exec"), vars(sys.modules["__main__"]))
+
+cell("/tmp/ipykernel_1/1.py", {text!r})
+cell("/tmp/ipykernel_1/2.py", '''
+def note(groups, t):
+    assert Mean.name == "mean"
+''')
+cell("/tmp/ipykernel_1/3.py", '''
+from brainsleep.sweep.grid import Grid, addressed
+from brainsleep.sweep.worker import pack
+protocol = dataclasses.replace(PROTOCOL, hooks={{"on_sleep": note}})
+rows = addressed(Grid(name="mine", protocol=protocol, backend="numpy").rows())
+sys.stdout.buffer.write(pack(rows))
+''')
+"""
+
+
+def test_classes_of_a_notebook_are_the_same_on_the_workers(tmp_path):
+    (tmp_path / "scale.py").write_text("FACTOR = 1e3\n")
+    (tmp_path / "within.py").write_text("def same(value):\n    return value\n")
+    script = tmp_path / "script.py"
+    script.write_text(NOTEBOOK.format(text=OBSERVED.format(tests=TESTS)))
+    done = subprocess.run([sys.executable, script], capture_output=True, check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        assert run_packed(done.stdout, str(tmp_path / "out")) == [{}]
+    assert tabulate(tmp_path / "out")["mean_v_mv"].between(-90, -30).all()
+
+
 def test_workers_have_one_thread_and_listen_on_loopback(two_workers):
     def facts(dask_worker):
         connections = psutil.Process().net_connections("inet")
