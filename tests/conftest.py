@@ -131,7 +131,7 @@ def build_cache(tmp_path_factory):
     """
     folder = tmp_path_factory.getbasetemp()
     folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    flags = ["-w", "-O0", "-std=c++11"]
+    flags = ["-w", "-O0", "-g0", "-std=c++11"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINSLEEP_CACHE", str(folder / "build_cache"))
         patch.setitem(context._LISTS, "codegen.cpp.extra_compile_args", flags)

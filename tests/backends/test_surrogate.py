@@ -301,6 +301,7 @@ def test_a_backend_runs_its_own_kind_of_network(backend, spec, words):
 
 
 def test_hooks_are_for_brian2():
+    pytest.importorskip("snntorch")
     with pytest.raises(BackendError, match="hooks"):
         make_backend("torch", SMALL, hooks={"on_sleep": lambda groups, t: None})
 

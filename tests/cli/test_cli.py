@@ -275,7 +275,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(study, tmp_path)
         "--out",
         str(tmp_path / "out"),
         "--set",
-        "data.n_train=60",
+        "data.n_train=120",
         "--set",
         "record.weights_every=1",
     ]
@@ -283,7 +283,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(study, tmp_path)
     deadline = time.time() + 60
     while not (tmp_path / "out").exists() and time.time() < deadline:
         time.sleep(0.05)
-    time.sleep(6)
+    time.sleep(3)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -291,7 +291,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(study, tmp_path)
     assert list((tmp_path / "out").glob(".*.partial/checkpoint.npz"))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert read_result(done.stdout.splitlines()[-1]).metrics["wake_s"] == pytest.approx(2.4)
+    assert read_result(done.stdout.splitlines()[-1]).metrics["wake_s"] == pytest.approx(4.8)
 
 
 def test_help_and_exit_codes_of_the_installed_command():

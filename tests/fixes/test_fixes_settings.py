@@ -139,9 +139,8 @@ def hooked(**changes):
 
 
 def layered_backend(hooks):
+    pytest.importorskip("snntorch")
     network = layered().network
-    if not hooks:
-        pytest.importorskip("snntorch")
     return make_backend("torch", network, hooks=hooks)
 
 

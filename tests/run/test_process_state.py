@@ -46,6 +46,9 @@ def state():
     return device, options, queue, preferences, brian2.defaultclock.dt
 
 before = state()
+from brainsleep.backends.brian import context
+
+context._LISTS["codegen.cpp.extra_compile_args"] = ["-w", "-O0", "-g0", "-std=c++11"]  # sooner
 from brainsleep.run.simulate import simulate, simulate_many
 
 e = TINY.network.population("e")

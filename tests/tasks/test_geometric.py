@@ -70,7 +70,7 @@ def test_noise():
         ("n=0", "n: got 0"),
         ("n=4e3", "n: got '4e3'; expected a whole number"),
         ("n=4000000000", "n: got 4000000000"),
-        ("noise=-1", "noise: got -1.0; expected a number of at least 0 and at most 10"),
+        ("noise=-1", "noise: got -1.0; expected a number from 0 to 10"),
         ("noise=nan", "noise: got nan"),
         ("noise=loud", "noise: got 'loud'; expected a number"),
         ("noise", "noise: got ''"),

@@ -198,7 +198,9 @@ def test_no_convergence_is_said():
 
 @pytest.mark.parametrize("variance", [0, 1, -0.5, 1.5, "0.9", None, float("nan")])
 def test_variance(variance):
-    assert_refused(lambda: Readout(variance=variance), ProtocolError, "readout.variance", "0 and 1")
+    assert_refused(
+        lambda: Readout(variance=variance), ProtocolError, "readout.variance", "0 and less"
+    )
 
 
 @pytest.mark.parametrize(
