@@ -126,11 +126,11 @@ class Backend:
         """
         if not len(states) == len(segments) == len(seeds):
             got = f"{len(states)} states, {len(segments)} segments and {len(seeds)} seeds"
-            raise BackendError(explain("batch", got, "as many of each, one a replica"))
+            raise BackendError(explain("replicas", got, "as many of each, one a replica"))
         if self._hooks and len(states) > 1:
             got = f"Python hooks ({', '.join(sorted(self._hooks))})"
             fix = "a hook is for one network; run the replicas one by one with advance"
-            raise BackendError(explain("batch", got, "none", fix))
+            raise BackendError(explain("replicas", got, "none", fix))
         for segment in segments:
             check_segment(self.spec, segment)
         return self._answers(states, segments, seeds) if states else []

@@ -33,7 +33,7 @@ def older_objects_kept():
 class RuntimeBackend(Backend):
     """Brian2's runtime; replicas run one after the other.
 
-    A Brian2 network is kept for every connectivity of the last batch.
+    A Brian2 network is kept for every connectivity of the last replicas.
     """
 
     spec: NetworkSpec
