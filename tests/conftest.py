@@ -1,7 +1,6 @@
 """Fixtures: small networks whose outcome can be worked out, and a build cache of the tests' own."""
 
 import dataclasses
-import gc
 import os
 import shutil
 import subprocess
@@ -73,6 +72,9 @@ TINY = Protocol(
     record=Record(raster=(3, 6), snapshots=(6,)),
 ).override({"network.projections.input_e.weights.low": 2.0})
 
+#: Compiler flags with which Cython's code is compiled fast, not to be fast.
+FAST_FLAGS = ["-w", "-O0", "-g0", "-std=c++11"]
+
 #: The backend of tests that ask for a run, and not how: a program that is compiled once.
 QUICK = "cpp" if find_compiler() else "numpy"
 
@@ -116,13 +118,6 @@ def pytest_collection_modifyitems(config, items):
         items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def older_objects():
-    """Brian2 collects garbage before every run, and need not look at all that was ever imported."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture(scope="session", autouse=True)
 def build_cache(tmp_path_factory):
     """Compile into a folder of the test session, which its processes share, not the user's cache.
@@ -131,10 +126,9 @@ def build_cache(tmp_path_factory):
     """
     folder = tmp_path_factory.getbasetemp()
     folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    flags = ["-w", "-O0", "-g0", "-std=c++11"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINSLEEP_CACHE", str(folder / "build_cache"))
-        patch.setitem(context._LISTS, "codegen.cpp.extra_compile_args", flags)
+        patch.setitem(context._LISTS, "codegen.cpp.extra_compile_args", FAST_FLAGS)
         yield
 
 
@@ -254,7 +248,7 @@ def call(capsys, monkeypatch):
         with pytest.raises(SystemExit) as stop:
             app.main()
         captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
+        return stop.value.code, captured.out, captured.err
 
     return run
 

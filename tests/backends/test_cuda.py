@@ -37,7 +37,6 @@ from brainsleep.backends.cpp.build import build_key
 from brainsleep.backends.cuda import backend as cuda_backend
 from brainsleep.backends.cuda import toolkit as cuda_toolkit
 from brainsleep.backends.cuda.memory import Connections
-from brainsleep.cli import app as cli
 from brainsleep.errors import BackendError, MissingExtraError, SimulationError, SpecError
 from brainsleep.experiment.protocol import Protocol, load_protocol
 from brainsleep.models.inputs import POISSON
@@ -705,30 +704,22 @@ def test_a_lone_population():
 # -- brainsleep build --------------------------------------------------------------------------
 
 
-def command(monkeypatch, capsys, *words):
-    """Run the command line in this process; return its exit code and what it printed."""
-    monkeypatch.setattr(sys, "argv", ["brainsleep", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    said = capsys.readouterr()
-    return end.value.code, said.out.strip(), said.err
-
-
 @needs_nvcc
-def test_build_makes_a_folder_that_is_a_cache(monkeypatch, capsys, tmp_path):
+def test_build_makes_a_folder_that_is_a_cache(call, monkeypatch, tmp_path):
     monkeypatch.setenv("BRAINSLEEP_CACHE", str(tmp_path / "usual"))
     out = tmp_path / "programs"
     words = ("build", "demo", "--backend", "cuda", "--compute-capability", "9.0", "--out", str(out))
-    code, printed, _ = command(monkeypatch, capsys, *words)
-    assert code == 0 and Path(printed.splitlines()[-1]).parent == out / "programs"
-    assert (Path(printed) / "main").exists() and not (tmp_path / "usual").exists()
+    code, printed, _ = call(*words)
+    folder = Path(printed.strip())
+    assert code == 0 and folder.parent == out / "programs"
+    assert (folder / "main").exists() and not (tmp_path / "usual").exists()
     # elsewhere: no compiler, no brian2cuda, but a GPU
     monkeypatch.setenv("BRAINSLEEP_CACHE", str(out))
     monkeypatch.setattr(cuda_backend, "gpu", lambda: ("none", "9.0"))
     monkeypatch.setattr(cuda_toolkit, "find_nvcc", lambda: None)
     monkeypatch.setattr(cuda_toolkit, "find_spec", lambda name: None)
     network = load_protocol("demo").network
-    assert make_backend("cuda", network).directory == Path(printed)
+    assert make_backend("cuda", network).directory == folder
 
 
 @pytest.mark.parametrize(
@@ -740,17 +731,17 @@ def test_build_makes_a_folder_that_is_a_cache(monkeypatch, capsys, tmp_path):
         (("--model", "sg_snn"), "torch: nothing to compile"),
     ],
 )
-def test_build_says_what_is_wrong(monkeypatch, capsys, words, says):
-    code, printed, said = command(monkeypatch, capsys, "build", "paper", *words)
+def test_build_says_what_is_wrong(call, words, says):
+    code, printed, said = call("build", "paper", *words)
     assert code == 2 and not printed and says in said and "Traceback" not in said
 
 
 @needs_compiler
 @pytest.mark.standalone
-def test_build_for_cpp(monkeypatch, capsys):
-    code, printed, _ = command(monkeypatch, capsys, "build", "demo", "--backend", "cpp")
+def test_build_for_cpp(call):
+    code, printed, _ = call("build", "demo", "--backend", "cpp")
     network = load_protocol("demo").network
-    assert code == 0 and make_backend("cpp", network).directory == Path(printed)
+    assert code == 0 and make_backend("cpp", network).directory == Path(printed.strip())
 
 
 # -- on a GPU ----------------------------------------------------------------------------------

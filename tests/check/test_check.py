@@ -3,12 +3,12 @@
 import re
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from brainsleep.check.examine import examine
-from brainsleep.cli import app as cli
 from brainsleep.cli.new_study import new_study
 from brainsleep.files.load import load_module, shipped
 
@@ -565,15 +565,8 @@ def test_one_object_of_a_file(tmp_path):
 
 
 @pytest.fixture
-def check(capsys, monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["brainsleep", "check", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
+def check(call):
+    return partial(call, "check")
 
 
 def test_command_on_a_good_file(check, tmp_path):

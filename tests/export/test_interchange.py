@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from conftest import QUICK, TINY, needs_compiler
 
-from brainsleep.cli import app as cli
 from brainsleep.errors import DataError, MissingExtraError, ProtocolError, SpecError, StoreError
 from brainsleep.experiment.protocol import load_protocol, run_id
 from brainsleep.experiment.start import SavedSynapses, SavedWeights, _check_pairs
@@ -286,15 +285,13 @@ def test_a_result_that_changes_after_the_protocol_was_made(result, tmp_path):
         simulate(protocol, backend=QUICK, out=tmp_path)
 
 
-def test_from_the_command_line(result, tmp_path, capsys, monkeypatch):
+def test_from_the_command_line(result, tmp_path, call, monkeypatch):
     words = ["run", "study.py", "--backend", "numpy", "--set", f"saved_weights={result.path}"]
     (tmp_path / "study.py").write_text("from test_interchange import AT_REST as PROTOCOL\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["brainsleep", *words])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 0
-    found = read_result(capsys.readouterr().out.splitlines()[-1])
+    code, out, _ = call(*words)
+    assert code == 0
+    found = read_result(out.splitlines()[-1])
     described = found.info["protocol"]["saved_weights"]
     assert described["result"] == str(result.path) and described["snapshot"] == "trained"
     assert described["content"] == SavedWeights(result=str(result.path)).content
@@ -304,21 +301,17 @@ def test_from_the_command_line(result, tmp_path, capsys, monkeypatch):
 
 
 @pytest.fixture
-def exported(result, tmp_path, capsys, monkeypatch):
+def exported(result, tmp_path, call):
     """Export with the command; gives the file."""
 
-    def call(name, *more):
-        words = ["brainsleep", "export", str(result.path), "--to", str(tmp_path / name), *more]
-        monkeypatch.setattr("sys.argv", words)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        assert ended.value.code == 0, err
+    def export(name, *more):
+        code, out, err = call("export", result.path, "--to", tmp_path / name, *more)
+        assert code == 0, err
         assert out.split() == [str(tmp_path / name)]
         assert not [p for p in tmp_path.iterdir() if "writing" in p.name]
         return tmp_path / name
 
-    return call
+    return export
 
 
 def read_table(path):

@@ -8,7 +8,6 @@ from brian2 import ms, second
 from conftest import QUICK, TINY
 
 from brainsleep.analysis.effects import sleep_effects
-from brainsleep.cli import app as cli
 from brainsleep.cli.sweep import _summary
 from brainsleep.errors import DataError, FigureError, NotFiniteError, ProtocolError, SimulationError
 from brainsleep.experiment.protocol import run_id
@@ -379,14 +378,7 @@ def test_figures_of_a_stopped_run(stopped):
             load_module(name, "figure").draw([stopped])
 
 
-def test_command_line(tmp_path, capsys, monkeypatch):
-    def call(*words):
-        monkeypatch.setattr("sys.argv", ["brainsleep", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
+def test_command_line(tmp_path, call):
     study = tmp_path / "study.py"
     study.write_text("from conftest import TINY\nPROTOCOL = TINY\n")
     settings = [f"{k}={v}" for k, v in LIMITS.items()] + ["data.n_test=0", "data.n_readout=0"]

@@ -36,7 +36,7 @@ if odd:
     group = brian2.NeuronGroup(3, "dv/dt = -v/(10*ms) : 1", threshold="v > 1", reset="v = 0")
     group.v = 0.5
 
-from conftest import TINY
+from conftest import FAST_FLAGS, TINY
 
 def state():
     device = brian2.get_device()
@@ -48,7 +48,7 @@ def state():
 before = state()
 from brainsleep.backends.brian import context
 
-context._LISTS["codegen.cpp.extra_compile_args"] = ["-w", "-O0", "-g0", "-std=c++11"]  # sooner
+context._LISTS["codegen.cpp.extra_compile_args"] = FAST_FLAGS
 from brainsleep.run.simulate import simulate, simulate_many
 
 e = TINY.network.population("e")

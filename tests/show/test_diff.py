@@ -3,12 +3,11 @@
 import dataclasses
 import json
 import shutil
-import sys
+from functools import partial
 
 import pytest
 from conftest import QUICK, TINY
 
-from brainsleep.cli import app as cli
 from brainsleep.errors import ProtocolError, StoreError
 from brainsleep.experiment.protocol import run_id
 from brainsleep.models.lif import LIF
@@ -159,15 +158,8 @@ def test_settings_are_for_protocols(results):
 
 
 @pytest.fixture
-def diff(capsys, monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["brainsleep", "diff", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
+def diff(call):
+    return partial(call, "diff")
 
 
 def test_command(diff):

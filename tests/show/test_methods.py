@@ -4,13 +4,12 @@ import dataclasses
 import re
 import shutil
 import subprocess
-import sys
+from functools import partial
 from importlib.util import find_spec
 
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from brainsleep.cli import app as cli
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.experiment.start import SavedWeights
 from brainsleep.files.load import load, load_module, shipped
@@ -176,15 +175,8 @@ def test_compiles(what, tmp_path):
 
 
 @pytest.fixture
-def show(capsys, monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["brainsleep", "show", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
+def show(call):
+    return partial(call, "show")
 
 
 def test_command_prints_latex(show):

@@ -55,13 +55,18 @@ def assert_holds(dataset, arrays):
             assert getattr(dataset, field) is None
 
 
-@pytest.fixture(autouse=True)
-def nowhere(tmp_path, monkeypatch):
-    """Keep the search for data sets inside tmp_path, and torchvision out of it."""
+def search_within(tmp_path, monkeypatch):
+    """Keep the search for data sets inside tmp_path."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv(known.DATA_VARIABLE, raising=False)
     monkeypatch.setattr(known, "DEBIAN_FASHION", tmp_path / "debian")
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path, monkeypatch):
+    """Keep the search for data sets inside tmp_path, and torchvision out of it."""
+    search_within(tmp_path, monkeypatch)
     monkeypatch.setattr(known, "find_spec", lambda name: None)
 
 

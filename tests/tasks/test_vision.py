@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import search_within
 
 from brainsleep.errors import DataError
 from brainsleep.tasks.images import public as known
@@ -31,10 +32,7 @@ NAMES = list(KNOWN_SETS)
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path, monkeypatch):
     """Keep the search for data sets inside tmp_path, and refuse every connection."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv(known.DATA_VARIABLE, raising=False)
-    monkeypatch.setattr(known, "DEBIAN_FASHION", tmp_path / "debian")
+    search_within(tmp_path, monkeypatch)
     serve(monkeypatch, {})
 
 
