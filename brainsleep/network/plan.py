@@ -31,9 +31,12 @@ class GroupPlan:
     on_spike: str
     activities: tuple[ActivityPlan, ...]
     parameters: dict[str, Quantity]
-    initial: dict[str, Quantity]
+    #: Quantities, and expressions as text.
+    initial: dict[str, Quantity | str]
     state: tuple[str, ...]
     gates: tuple[str, ...]
+    #: Parameters of which every neuron has its own, as a state has them.
+    constants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class SynapsePlan:
     processes: tuple[ProcessPlan, ...]
     parameters: dict[str, Quantity]
     state: tuple[str, ...]
+    #: Parameters of which every synapse has its own, as a state has them.
+    constants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,3 +83,9 @@ class NetworkPlan:
 
     groups: tuple[GroupPlan, ...]
     synapses: tuple[SynapsePlan, ...]
+
+    @property
+    def constants(self) -> frozenset[str]:
+        """Arrays of a state that no segment changes, such as ``"e.v_threshold"``."""
+        parts = (*self.groups, *self.synapses)
+        return frozenset(f"{part.name}.{name}" for part in parts for name in part.constants)

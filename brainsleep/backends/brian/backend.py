@@ -111,8 +111,13 @@ def answer_of(
     """Make state and recording of what `value` gives by name, after `steps` steps of a segment."""
     check_complete(steps, segment)
     duration = float(segment.starts[-1] * spec.dt)
+    kept = spec.plan.constants
     arrays = finished_arrays(
-        {k: value(k).astype(float, copy=False) for k in state.arrays}, duration
+        {
+            k: before if k in kept else value(k).astype(float, copy=False)
+            for k, before in state.arrays.items()
+        },
+        duration,
     )
     counts, spikes = {}, {}
     for group in (p for p in spec.populations if p.spikes):
