@@ -87,5 +87,5 @@ class NetworkPlan:
     @property
     def constants(self) -> frozenset[str]:
         """Arrays of a state that no segment changes, such as ``"e.v_threshold"``."""
-        parts = (*self.groups, *self.synapses)
+        parts: list[GroupPlan | SynapsePlan] = [*self.groups, *self.synapses]
         return frozenset(f"{part.name}.{name}" for part in parts for name in part.constants)

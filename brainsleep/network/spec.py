@@ -6,6 +6,7 @@ too; `NetworkSpec` checks the parts against each other.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
@@ -30,7 +31,7 @@ from ..values.fields import (
     refusal,
     specification,
 )
-from ..values.frozen import check_distinct, default
+from ..values.frozen import check_distinct, default, show_value
 from .assemble import assemble
 from .equations import checks
 from .equations.diagnose import unknown
@@ -123,7 +124,12 @@ class InitialWeights:
 
 def _weights(value: Any, where: str, error: Kind) -> Any:
     """Take `InitialWeights`, or a value."""
-    return value if isinstance(value, InitialWeights) else as_value(value, where, error)
+    if value is None or (dataclasses.is_dataclass(value) and not isinstance(value, Array)):
+        allowed = "InitialWeights, a number, an array or an expression as text"
+        if not isinstance(value, InitialWeights):
+            raise error(explain(where, show_value(value), allowed))
+        return value
+    return as_value(value, where, error)
 
 
 #: How a projection's weights are checked and read.
@@ -192,10 +198,10 @@ class Projection:
             allowed = "0 <= w_min < w_max"
             raise refusal(self, "bounds", got, allowed, f"w is a magnitude; {fix}")
         start = self.weights
-        drawn = isinstance(start, InitialWeights)
-        if drawn and (start.low < self.w_min or start.top > self.w_max):
-            got = f"{start.low}..{start.top}"
-            raise refusal(self, "weights", got, f"within [{self.w_min}, {self.w_max}]")
+        low, top = (start.low, start.top) if isinstance(start, InitialWeights) else (None, None)
+        if low is not None and top is not None and not self.w_min <= low <= top <= self.w_max:
+            allowed = f"within [{self.w_min}, {self.w_max}]"
+            raise refusal(self, "weights", f"{low}..{top}", allowed)
         for process in self.processes if self.sign is None else ():
             if not process.signed:
                 fix = "one that is right for weights of either sign says so: signed=True"

@@ -234,7 +234,7 @@ class Pairs(Wiring):
         return cls(entries.row, entries.col), weights
 
     @property
-    def repeats(self) -> bool:  # type: ignore[override]
+    def repeats(self) -> bool:
         """Whether a pair of neurons has several synapses."""
         keys = self._keys
         return len(np.unique(keys)) < len(keys)

@@ -33,7 +33,7 @@ Indices = tuple[np.ndarray, np.ndarray]
 DENSE, BLOCK = 2**24, 2**20
 
 
-class Neurons:
+class DrawnNeurons:
     """What is known of the neurons of a population: numbers, and arrays of one value a neuron."""
 
     def __init__(self, population: Population, plan: GroupPlan, dt: float, stream: Stream):
@@ -84,7 +84,9 @@ class Neurons:
 class _Ends:
     """The populations at both ends of a projection: what expressions of pairs may use."""
 
-    def __init__(self, spec: NetworkSpec, projection: Projection, neurons: Mapping[str, Neurons]):
+    def __init__(
+        self, spec: NetworkSpec, projection: Projection, neurons: Mapping[str, DrawnNeurons]
+    ):
         names = projection.source, projection.target
         self.recurrent = names[0] == names[1]
         self.sizes = spec.population(names[0]).size, spec.population(names[1]).size
@@ -110,7 +112,7 @@ class _Ends:
         return found
 
 
-class Synapses:
+class DrawnSynapses:
     """The synapses of a projection, drawn, or with connectivity and weights that were `saved`."""
 
     def __init__(
@@ -118,7 +120,7 @@ class Synapses:
         spec: NetworkSpec,
         projection: Projection,
         plan: SynapsePlan,
-        neurons: Mapping[str, Neurons],
+        neurons: Mapping[str, DrawnNeurons],
         earlier: Mapping[str, Indices],
         saved: SavedSynapses | None,
         stream: Stream,
@@ -247,21 +249,21 @@ def _likely(
         pre, post = earlier[rule.avoid_reciprocal]
         reverse = post.astype(np.int64) * n_post + pre
     apart = ends.recurrent and not rule.self_connections
-    dense = n_pre * n_post <= DENSE and not isinstance(rule.p, str)
-    if dense:
+    if isinstance(rule.p, float) and n_pre * n_post <= DENSE:
         shape = n_pre, n_post
-        allowed = rng.random(shape) < rule.p if rule.p != 1 else np.ones(shape, dtype=bool)
+        allowed = rng.random(shape) < rule.p if rule.p < 1 else np.ones(shape, dtype=bool)
         if apart:
             np.fill_diagonal(allowed, False)
         allowed.ravel()[reverse] = False
         keys = np.flatnonzero(allowed)
     else:
-        drawn = _in_blocks if isinstance(rule.p, str) else _by_gaps
-        parts = []
-        for keys in drawn(projection, rule.p, ends, rng):
-            kept = keys[keys // n_post != keys % n_post] if apart else keys
-            parts.append(kept)
-        keys = np.concatenate(parts)
+        if isinstance(rule.p, str):
+            blocks = _in_blocks(projection, rule.p, ends, rng)
+        else:
+            blocks = _by_gaps(n_pre * n_post, rule.p, rng)
+        keys = np.concatenate([*blocks])
+        if apart:
+            keys = keys[keys // n_post != keys % n_post]
         if len(reverse):
             keys = keys[~np.isin(keys, reverse)]
     if not len(keys):
@@ -272,11 +274,9 @@ def _likely(
     return keys
 
 
-def _by_gaps(
-    projection: Projection, p: float, ends: _Ends, rng: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """Draw how far it is from one pair that is connected to the next."""
-    total, last = ends.sizes[0] * ends.sizes[1], -1
+def _by_gaps(total: int, p: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Draw how far it is from one of `total` pairs that is connected to the next."""
+    last = -1
     while last < total - 1:
         expected = (total - 1 - last) * p
         count = min(BLOCK, int(expected + 4 * np.sqrt(expected)) + 16)

@@ -19,7 +19,7 @@ from ..network.equations import checks
 from ..network.layers import SurrogateNetwork
 from ..network.spec import Network, NetworkSpec
 from ..values.quantities import check_whole
-from .draws import Neurons, Synapses
+from .draws import DrawnNeurons, DrawnSynapses
 
 if TYPE_CHECKING:
     from ..experiment.start import SavedSynapses
@@ -157,14 +157,14 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
     arrays: dict[str, np.ndarray] = {}
     parameters: dict[str, float] = {}
     synapses: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    neurons: dict[str, Neurons] = {}
+    neurons: dict[str, DrawnNeurons] = {}
     for population, group in zip(spec.populations, spec.plan.groups, strict=True):
-        drawn = neurons[group.name] = Neurons(population, group, float(spec.dt), named)
+        drawn = neurons[group.name] = DrawnNeurons(population, group, float(spec.dt), named)
         arrays |= {f"{group.name}.{k}": v for k, v in drawn.arrays.items()}
         parameters |= {f"{group.name}.{k}": float(v) for k, v in group.parameters.items()}
     for projection, part in zip(spec.projections, spec.plan.synapses, strict=True):
         taken = saved.get(projection.name)
-        made = Synapses(spec, projection, part, neurons, synapses, taken, named)
+        made = DrawnSynapses(spec, projection, part, neurons, synapses, taken, named)
         synapses[part.name] = made.pairs
         arrays |= {f"{part.name}.{k}": v for k, v in made.arrays.items()}
         parameters |= {f"{part.name}.{k}": float(v) for k, v in part.parameters.items()}
