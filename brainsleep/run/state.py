@@ -79,17 +79,33 @@ def same_synapses(one: Mapping, other: Mapping) -> bool:
     )
 
 
-def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str, np.ndarray]:
-    """Check what came out of a segment of `duration` s; count last spikes from the next one's zero.
+#: Variables that hold times; a state has them from its own time, so at most 0.
+_TIMES = ("lastspike", "lastupdate")
+
+
+def _shifted(arrays: Mapping[str, np.ndarray], steps: int, dt: float) -> dict[str, np.ndarray]:
+    """Count times from another step; as whole steps, so that not a bit depends on the way."""
+    return {
+        name: (np.rint(value / dt) + steps) * dt if name.endswith(_TIMES) else value
+        for name, value in arrays.items()
+    }
+
+
+def started_arrays(state: State, start: int, dt: float) -> dict[str, np.ndarray]:
+    """Return the arrays of a state for a network whose time is that of a run: `start` steps."""
+    return _shifted(state.arrays, start, dt)
+
+
+def finished_arrays(
+    arrays: dict[str, np.ndarray], start: int, steps: int, dt: float
+) -> dict[str, np.ndarray]:
+    """Check what came out of a segment of some `steps` after `start`, as arrays of a state.
 
     A value that is not finite is a `NotFiniteError`.
     """
-    for name, value in arrays.items():
-        if name.endswith(".lastspike"):
-            arrays[name] = value - duration
     advice = "lower dt or a learning rate, or bound the variable"
-    check_finite(arrays, f" after a segment of {duration:g} s; {advice}")
-    return arrays
+    check_finite(arrays, f" after a segment of {steps * dt:g} s; {advice}")
+    return _shifted(arrays, -(start + steps), dt)
 
 
 def variable_name(owner: str, part: str, variable: str) -> str:

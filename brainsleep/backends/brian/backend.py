@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import BrainsleepError
 from ...network.spec import NetworkSpec
 from ...run.segment import Answer, Recording, Segment, check_complete, counts_of_slots, timing
-from ...run.state import State, finished_arrays
+from ...run.state import State, finished_arrays, started_arrays
 from ..base import Backend
 from ..cpp.build import describe_compiler, need_compiler
 from .context import brian_errors, numpy_seed, runtime
@@ -56,10 +56,10 @@ class RuntimeBackend(Backend):
         with runtime(self.name, self.spec.precision), brian_errors(self.spec):
             network = self._prepare(state)
             self._load(network, state, segment)
-            network.net.t_ = 0.0
+            network.net.t_ = segment.start * float(self.spec.dt)
             with numpy_seed(seed), older_objects_kept():
                 network.net.run(duration * brian2.second, namespace={})
-            steps = round(network.net.t_ / float(self.spec.dt))
+            steps = round(network.net.t_ / float(self.spec.dt)) - segment.start
             return answer_of(
                 self.spec,
                 state,
@@ -81,13 +81,13 @@ class RuntimeBackend(Backend):
 
     def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
         """Set everything a segment starts from in Brian2's objects."""
-        network.start = segment.start
         times, values = timing(self.spec, self.capacity, segment)
         for name, clock in network.event_clocks.items():
             clock.set_times(times[name])
         for name, array in network.slot_values.items():
             array.values[: len(segment)] = values[name]
-        for name, value in {**state.arrays, **state.parameters}.items():
+        arrays = started_arrays(state, segment.start, float(self.spec.dt))
+        for name, value in {**arrays, **state.parameters}.items():
             network.variable(name).set_value(np.asarray(value))
         for plan in network.plan.groups:
             network.variable(f"{plan.name}.slot_index").set_value(-1)
@@ -110,14 +110,13 @@ def answer_of(
 ) -> Answer:
     """Make state and recording of what `value` gives by name, after `steps` steps of a segment."""
     check_complete(steps, segment)
-    duration = float(segment.starts[-1] * spec.dt)
-    arrays = finished_arrays(
-        {k: value(k).astype(float, copy=False) for k in state.arrays}, duration
-    )
+    dt = float(spec.dt)
+    arrays = {k: value(k).astype(float, copy=False) for k in state.arrays}
+    arrays = finished_arrays(arrays, segment.start, steps, dt)
     counts, spikes = {}, {}
     for group in (p for p in spec.populations if p.spikes):
         recorded = value(f"{group.name}:counts.spike_count").reshape(-1, group.size)
         counts[group.name] = counts_of_slots(recorded, value(f"{group.name}.spike_count"))
-        at = np.rint(value(f"{group.name}:raster.t") / float(spec.dt)).astype(np.int64)
+        at = np.rint(value(f"{group.name}:raster.t") / dt).astype(np.int64) - segment.start
         spikes[group.name] = (at, value(f"{group.name}:raster.i"))
     return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)

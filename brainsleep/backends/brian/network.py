@@ -1,6 +1,6 @@
 """The only module that creates Brian2 groups: a `NetworkSpec` as one Brian2 network.
 
-It runs one segment from t = 0 to its end. Code that a gate can switch off runs on a clock of its
+It runs one segment, at the time of its run. Code that a gate can switch off runs on a clock of its
 own whose times are set for every segment; with the gate closed there are none, on every backend.
 """
 
@@ -89,8 +89,7 @@ class BrianNetwork:
     """The Brian2 objects of a network, and what a segment sets in them.
 
     Without `synapses` every projection gets one: a standalone program loads its connectivity at run
-    time. Hooks ``hook(groups, t)`` are called with the time of the run, that of the segment after
-    the `start` steps that the run has had before.
+    time. Hooks ``hook(groups, t)`` are called with the time of the run.
     """
 
     def __init__(
@@ -102,7 +101,6 @@ class BrianNetwork:
     ):
         self.spec, self.capacity, self.plan = spec, capacity, spec.plan
         self._connectivity = synapses
-        self.start = 0
         self.clock = brian2.Clock(dt=spec.dt, name="step_clock")
         self.event_clocks: dict[str, EventClock] = {}
         self.slot_values: dict[str, brian2.TimedArray] = {}
@@ -275,7 +273,7 @@ class BrianNetwork:
         clock = self._event_clock(name)
 
         def call() -> None:  # Brian2's own `t` is a view of the clock, which goes on
-            step = self.start + round(clock.variables["t"].get_value().item() / float(self.spec.dt))
+            step = round(clock.variables["t"].get_value().item() / float(self.spec.dt))
             function(self.groups, step * self.spec.dt)
 
         hook = brian2.NetworkOperation(
