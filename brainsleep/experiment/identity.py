@@ -21,7 +21,9 @@ LATER: dict[str, dict[str, Any]] = {
     "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
-    "GroupPlan": {"on_spike": ""},
+    "GroupPlan": {"on_spike": "", "delayed": False},
+    "SynapsePlan": {"delays": []},
+    "Projection": {"delay": "0.0 s", "delay_post": "0.0 s"},
     "Readout": {
         "name": "network",
         "beside": [],

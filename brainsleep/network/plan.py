@@ -34,6 +34,8 @@ class GroupPlan:
     initial: dict[str, Quantity]
     state: tuple[str, ...]
     gates: tuple[str, ...]
+    #: Whether its spikes are on their way for a time.
+    delayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,18 @@ class ProcessPlan:
 
 
 @dataclass(frozen=True)
+class DelayPlan:
+    """How long the spikes of a pathway are on their way: a state array, of one value or many."""
+
+    #: The pathway: ``"pre"`` or ``"post"``.
+    pathway: str
+    #: Name of the array in a state, ``"delay"``, in seconds.
+    variable: str
+    #: Whether every synapse has a delay of its own.
+    each: bool
+
+
+@dataclass(frozen=True)
 class SynapsePlan:
     """Everything Brian2 is told about one projection."""
 
@@ -70,6 +84,7 @@ class SynapsePlan:
     processes: tuple[ProcessPlan, ...]
     parameters: dict[str, Quantity]
     state: tuple[str, ...]
+    delays: tuple[DelayPlan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,3 +93,9 @@ class NetworkPlan:
 
     groups: tuple[GroupPlan, ...]
     synapses: tuple[SynapsePlan, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What not every backend can do, in words."""
+        wanted = {"delays": any(part.delays for part in self.synapses)}
+        return tuple(words for words, needed in wanted.items() if needed)

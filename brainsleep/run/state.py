@@ -17,8 +17,10 @@ import numpy as np
 from ..errors import NotFiniteError, ProtocolError, SpecError, explain
 from ..network.equations import checks
 from ..network.layers import SurrogateNetwork
+from ..network.plan import DelayPlan
 from ..network.spec import Network, NetworkSpec, Projection
 from ..values.quantities import check_whole
+from .delays import HISTORY, longest_delays
 
 if TYPE_CHECKING:
     from ..experiment.start import SavedSynapses
@@ -130,7 +132,10 @@ def initial_state(
             if neurons.min(initial=0) < 0 or neurons.max(initial=0) >= size:
                 allowed = f"neurons 0 to {size - 1} of '{end}'"
                 raise SpecError(explain(f"synapses of '{p.name}'", "others", allowed))
-    rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
+    rounded = {
+        k: v.astype(spec.precision).astype(float) if v.dtype.kind == "f" else v
+        for k, v in state.arrays.items()
+    }
     return replace(state, arrays=rounded)
 
 
@@ -187,8 +192,24 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
         for name in part.state:
             arrays[f"{projection.name}.{name}"] = np.zeros(len(pairs[0]))
         arrays[f"{projection.name}.w"] = w
+        for delay in part.delays:
+            arrays[f"{projection.name}.{delay.variable}"] = _delays(projection, delay, len(w))
         parameters |= {f"{projection.name}.{k}": float(v) for k, v in part.parameters.items()}
+    for name, rows in longest_delays(plan, arrays, float(spec.dt)).items():
+        quiet = np.zeros((rows, spec.population(name).size), np.uint8)
+        arrays[f"{name}.{HISTORY}"] = quiet
     return State(arrays, parameters, synapses)
+
+
+def _delays(projection: Projection, delay: DelayPlan, n_synapses: int) -> np.ndarray:
+    """Return the delays of a pathway in s: one, or one a synapse."""
+    value = getattr(projection, delay.variable)
+    if not delay.each:
+        return np.array([float(value)])
+    if len(value) != n_synapses:
+        where = f"projection '{projection.name}': {delay.variable}"
+        raise SpecError(explain(where, f"{len(value)} values", f"{n_synapses}, one a synapse"))
+    return value.numbers.astype(float)
 
 
 def _connect(

@@ -110,6 +110,15 @@ read_times({{ clock.name }});
 {% for name, array in network.slot_values.items() %}
 read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
 {% endfor %}
+{% for name in delayed %}
+std::vector<uint8_t> history_{{ name }};
+read_vector(history_{{ name }});
+{% endfor %}
+{% for population, plan, delay in pathways %}
+{% set path = network.pathways[plan.name ~ "." ~ delay.variable] %}
+{{ path.name }}.set_{{ "delays" if delay.each else "delay" }}({{ c_name(plan.name ~ "." ~ delay.variable) }}, step_clock.dt[0]);
+{{ path.name }}.take_{{ "spans" if delay.each else "spikes" }}(history_{{ population }});
+{% endfor %}
 fclose(given);
 {% endmacro %}
 
