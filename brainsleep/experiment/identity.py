@@ -14,7 +14,7 @@ from .start import SavedWeights
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64"},
     "Population": {"values": {}, "positions": {}},
-    "Projection": {"values": {}},
+    "Projection": {"values": {}, "delay": "0.0 s", "delay_post": "0.0 s"},
     "WeightProcess": {"signed": False},
     "sleep": {"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
     "SurrogateNetwork": {"sleeping_copies": 0},
@@ -25,8 +25,8 @@ LATER: dict[str, dict[str, Any]] = {
     "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
-    "GroupPlan": {"on_spike": "", "constants": []},
-    "SynapsePlan": {"constants": []},
+    "GroupPlan": {"on_spike": "", "constants": [], "delayed": False},
+    "SynapsePlan": {"constants": [], "delays": [], "repeats": False, "signed": False},
     "Readout": {
         "name": "network",
         "beside": [],

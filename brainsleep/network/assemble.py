@@ -15,12 +15,21 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
-from ..errors import SpecError, one_line
+from ..errors import SpecError, explain, one_line
+from ..values.arrays import Array
 from .equations import checks, settle
 from .equations.diagnose import unknown
 from .given import own_values, split_parameters
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
-from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
+from .plan import (
+    ActivityPlan,
+    DelayPlan,
+    GroupPlan,
+    NetworkPlan,
+    ProcessPlan,
+    SumPlan,
+    SynapsePlan,
+)
 
 if TYPE_CHECKING:
     from .spec import NetworkSpec, Population, Projection
@@ -146,6 +155,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         state=tuple(state),
         gates=gates,
         constants=kept.constants,
+        delayed=_is_delayed(spec, population),
     )
 
 
@@ -344,6 +354,12 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     used = checks.identifiers(*codes)
     kept.give(projection.values)
     kept.parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
+    delays, codes_of = tuple(_delays(projection)), {"pre": on_pre, "post": on_post}
+    for delay in delays:
+        if not any(codes_of[delay.pathway]):
+            where, got = f"projection '{projection.name}': {delay.variable}", "a delay"
+            allowed = f"none: there are no statements on_{delay.pathway}"
+            raise SpecError(explain(where, got, allowed))
     return SynapsePlan(
         name=projection.name,
         source=projection.source,
@@ -355,6 +371,27 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         parameters=kept.parameters,
         state=tuple(kept.state),
         constants=kept.constants,
+        repeats=projection.connectivity.repeats,
+        signed=projection.sign is None,
+        delays=delays,
+    )
+
+
+def _delays(projection: Projection) -> Iterator[DelayPlan]:
+    """Say which spikes of a projection are on their way for a time."""
+    for pathway, variable in (("pre", "delay"), ("post", "delay_post")):
+        value = getattr(projection, variable)
+        each = isinstance(value, Array | str)
+        if each or value != 0:
+            yield DelayPlan(pathway, variable, each)
+
+
+def _is_delayed(spec: NetworkSpec, population: Population) -> bool:
+    """Tell whether the spikes of these neurons take time anywhere."""
+    return any(
+        population.name == (p.source if delay.pathway == "pre" else p.target)
+        for p in spec.projections
+        for delay in _delays(p)
     )
 
 

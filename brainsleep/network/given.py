@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from brian2 import Equations, Quantity
+from brian2 import Equations, Quantity, second
 from brian2.core.variables import Variable
 from brian2.equations.equations import SUBEXPRESSION
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
@@ -136,6 +136,11 @@ def check_synapses(
             check_value(wiring.p, pairs, label, dim=DIMENSIONLESS, draws=False)
     number = wiring.number(*sizes, recurrent)
     numbers = checks.constants_of(plan.parameters)
+    for delay in ("delay", "delay_post"):
+        with mistakes.going_on():
+            value, label = getattr(projection, delay), f"{where}: {delay}"
+            _check_size(value, number, label)
+            check_value(value, {**pairs, **numbers}, label, dim=second.dim)
     with mistakes.going_on():
         bounds = checks.dimensionless("w_min", "w_max")
         _check_weights(projection, {**pairs, **numbers, **bounds}, number, f"{where}: weights")

@@ -7,13 +7,14 @@ too; `NetworkSpec` checks the parts against each other.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
-from brian2 import Quantity, ms
+from brian2 import Quantity, ms, second
 
 from .. import mistakes
 from ..errors import Details, SpecError, explain
@@ -28,6 +29,7 @@ from ..values.fields import (
     number,
     one_of,
     place,
+    positive,
     refusal,
     specification,
 )
@@ -136,6 +138,19 @@ def _weights(value: Any, where: str, error: Kind) -> Any:
 _WEIGHTS = Field(_weights, VALUE.read, "weights", "0.3")
 
 
+def _delay(value: Any, where: str, error: Kind) -> Any:
+    """Take a time of 0 or more, one a synapse, or an expression."""
+    given = as_value(value, where, error)
+    if isinstance(given, Array):
+        if given.dim is not second.dim or given.numbers.min(initial=0) < 0:
+            raise error(explain(where, f"values in {given.unit}", "times of at least 0*ms"))
+        return given
+    return given if isinstance(given, str) else positive(second, or_zero=True)(given, where, error)
+
+
+Delay = Annotated[Quantity | str | Array, Field(_delay, VALUE.read, "delays", "1.5*ms")]
+
+
 @specification("projection '{name}': ")
 class Projection:
     """Synapses from one population to another.
@@ -169,6 +184,12 @@ class Projection:
         one each. An expression may use parameters, the neurons ``i`` and ``j``, ``N_pre``,
         ``N_post``, their positions and parameters (``x_pre``, ``tau_m_post``) and ``distance``,
         where both populations have positions of the same names; and it may draw.
+    delay : time, array or expression
+        How long spikes take from the source to the synapse: one for all, or one a synapse. It is
+        rounded to whole time steps, as in Brian2. Statements for a presynaptic spike are carried
+        out when it arrives.
+    delay_post : time, array or expression
+        The same for spikes of the target, on their way back to the synapse.
     """
 
     name: Annotated[str, checks.name("projection")]
@@ -185,6 +206,8 @@ class Projection:
     rules: tuple[PlasticityRule, ...] = ()
     processes: tuple[WeightProcess, ...] = ()
     values: Annotated[Mapping[str, Value], GROWS] = field(default_factory=dict)
+    delay: Delay = default(0 * ms)
+    delay_post: Delay = default(0 * ms)
 
     bias = False
 
@@ -333,6 +356,7 @@ class NetworkSpec(Network):
                     self.population(getattr(projection, end), label)
             with mistakes.checking(projection):
                 self._check_reciprocal(projection)
+                self._check_delays(projection)
         with mistakes.going_on():
             self._check_input(where)
         for name in self.process_names:
@@ -351,6 +375,18 @@ class NetworkSpec(Network):
             where = f"projection '{projection.name}': avoid_reciprocal"
             allowed = f"an earlier projection from {ends[0]} to {ends[1]}"
             raise SpecError(explain(where, repr(other), allowed), Details(word=other))
+
+    def _check_delays(self, projection: Projection) -> None:
+        """Check that one delay for all is a number of time steps, and delays something."""
+        for end in ("delay", "delay_post"):
+            value = getattr(projection, end)
+            where = f"projection '{projection.name}': {end}"
+            if isinstance(value, Array | str):
+                continue
+            steps = float(value / self.dt)
+            if not math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9):
+                fix = "choose another dt or delay; only delays that differ are rounded"
+                raise SpecError(explain(where, value, f"a multiple of dt, {self.dt}", fix))
 
     def _check_input(self, where: str) -> None:
         """Check that the input population takes the stimulus, and no other does."""

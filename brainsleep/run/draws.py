@@ -143,17 +143,19 @@ class DrawnSynapses:
         values = {key: projection.values.get(key, 0.0) for key in plan.state if key != "w"}
         state = {key: self._value(key, value) for key, value in values.items()}
         #: State variables and constants.
-        self.arrays = {"w": w, **state, **constants}
+        self.arrays = {"w": w, **state, **constants, **self._delays(plan)}
 
     def _check_saved(self, wiring: Wiring) -> None:
         """Refuse arrays that belong to other synapses than those that were saved."""
-        if not any(isinstance(value, Array) for value in self._projection.values.values()):
+        own = self._projection
+        given = [*own.values.values(), own.delay, own.delay_post]
+        if not any(isinstance(value, Array) for value in given):
             return
         pre, post = self.pairs
         if isinstance(wiring, Pairs):
             order = wiring.order
-            given = wiring.pre.numbers[order], wiring.post.numbers[order]
-            same = np.array_equal(given[0], pre) and np.array_equal(given[1], post)
+            ends = wiring.pre.numbers[order], wiring.post.numbers[order]
+            same = np.array_equal(ends[0], pre) and np.array_equal(ends[1], post)
         else:
             same = len(pre) == wiring.number(*self._ends.sizes, self._ends.recurrent)
         if not same:
@@ -172,6 +174,22 @@ class DrawnSynapses:
         where = f"projection '{self._projection.name}': {label}"
         drawn = computed(value, known, self.pairs[0].shape, rng, where)
         return drawn if self._order is None or not isinstance(value, Array) else drawn[self._order]
+
+    def _delays(self, plan: SynapsePlan) -> dict[str, np.ndarray]:
+        """Return the delays of the pathways in s: one for all, or one a synapse."""
+        drawn = {}
+        for delay in plan.delays:
+            name = delay.variable
+            value, where = getattr(self._projection, name), f"projection '{self._projection.name}'"
+            if not delay.each:
+                drawn[name] = np.array([float(value)])
+                continue
+            drawn[name] = self._value(name, value)
+            if drawn[name].min(initial=0) < 0:
+                fix = f"write clip({value}, 0*ms, 1*second)"
+                got = f"times down to {drawn[name].min():g} s"
+                raise SpecError(explain(f"{where}: {name}", got, "at least 0*ms", fix))
+        return drawn
 
     def _weights(self) -> np.ndarray:
         projection, start = self._projection, self._projection.weights

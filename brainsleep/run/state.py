@@ -19,6 +19,7 @@ from ..network.equations import checks
 from ..network.layers import SurrogateNetwork
 from ..network.spec import Network, NetworkSpec
 from ..values.quantities import check_whole
+from .delays import HISTORY, longest_delays
 from .draws import DrawnNeurons, DrawnSynapses
 
 if TYPE_CHECKING:
@@ -80,17 +81,33 @@ def same_synapses(one: Mapping, other: Mapping) -> bool:
     )
 
 
-def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str, np.ndarray]:
-    """Check what came out of a segment of `duration` s; count last spikes from the next one's zero.
+#: Variables that hold times; a state has them from its own time, so at most 0.
+_TIMES = ("lastspike", "lastupdate")
+
+
+def _shifted(arrays: Mapping[str, np.ndarray], steps: int, dt: float) -> dict[str, np.ndarray]:
+    """Count times from another step; as whole steps, so that not a bit depends on the way."""
+    return {
+        name: (np.rint(value / dt) + steps) * dt if name.endswith(_TIMES) else value
+        for name, value in arrays.items()
+    }
+
+
+def started_arrays(state: State, start: int, dt: float) -> dict[str, np.ndarray]:
+    """Return the arrays of a state for a network whose time is that of a run: `start` steps."""
+    return _shifted(state.arrays, start, dt)
+
+
+def finished_arrays(
+    arrays: dict[str, np.ndarray], start: int, steps: int, dt: float
+) -> dict[str, np.ndarray]:
+    """Check what came out of a segment of some `steps` after `start`, as arrays of a state.
 
     A value that is not finite is a `NotFiniteError`.
     """
-    for name, value in arrays.items():
-        if name.endswith(".lastspike"):
-            arrays[name] = value - duration
     advice = "lower dt or a learning rate, or bound the variable"
-    check_finite(arrays, f" after a segment of {duration:g} s; {advice}")
-    return arrays
+    check_finite(arrays, f" after a segment of {steps * dt:g} s; {advice}")
+    return _shifted(arrays, -(start + steps), dt)
 
 
 def variable_name(owner: str, part: str, variable: str) -> str:
@@ -115,7 +132,10 @@ def initial_state(
             if neurons.min(initial=0) < 0 or neurons.max(initial=0) >= size:
                 allowed = f"neurons 0 to {size - 1} of '{end}'"
                 raise SpecError(explain(f"synapses of '{p.name}'", "others", allowed))
-    rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
+    rounded = {
+        k: v.astype(spec.precision).astype(float) if v.dtype.kind == "f" else v
+        for k, v in state.arrays.items()
+    }
     return replace(state, arrays=rounded)
 
 
@@ -168,4 +188,7 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
         synapses[part.name] = made.pairs
         arrays |= {f"{part.name}.{k}": v for k, v in made.arrays.items()}
         parameters |= {f"{part.name}.{k}": float(v) for k, v in part.parameters.items()}
+    for name, rows in longest_delays(spec.plan, arrays, float(spec.dt)).items():
+        quiet = np.zeros((rows, spec.population(name).size), np.uint8)
+        arrays[f"{name}.{HISTORY}"] = quiet
     return State(arrays, parameters, synapses)
