@@ -14,7 +14,7 @@ from .start import SavedWeights
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64"},
     "Population": {"values": {}, "positions": {}},
-    "Projection": {"values": {}, "delay": "0.0 s", "delay_post": "0.0 s"},
+    "Projection": {"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
     "WeightProcess": {"signed": False},
     "sleep": {"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
     "SurrogateNetwork": {"sleeping_copies": 0},

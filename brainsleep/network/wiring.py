@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
@@ -233,11 +234,10 @@ class Pairs(Wiring):
         weights = Array.of(entries.data.astype(float), "matrix")
         return cls(entries.row, entries.col), weights
 
-    @property
+    @cached_property
     def repeats(self) -> bool:
         """Whether a pair of neurons has several synapses."""
-        keys = self._keys
-        return len(np.unique(keys)) < len(keys)
+        return bool(np.any(np.diff(np.sort(self._keys)) == 0))
 
     @property
     def order(self) -> np.ndarray:

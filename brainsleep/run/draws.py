@@ -72,7 +72,7 @@ class DrawnNeurons:
     def _check_types(self, names: set[str], state: Mapping[str, np.ndarray]) -> None:
         """Refuse values that an integer or a boolean does not hold."""
         for name, eq in self._population.model.variables.items() if names else ():
-            if name in names:
+            if name in names and eq.var_type != "float":
                 where = f"population '{self._population.name}': values: {name}"
                 for extreme in np.unique(state[name]):
                     check_start(eq, extreme, where)
@@ -131,7 +131,9 @@ class DrawnSynapses:
         self._order = wiring.order if isinstance(wiring, Pairs) else None
         #: Pre- and postsynaptic neurons, in this order.
         self.pairs: Indices
-        if saved is None:
+        if saved is None and isinstance(wiring, Pairs):
+            self.pairs = wiring.pre.numbers[self._order], wiring.post.numbers[self._order]
+        elif saved is None:
             self.pairs = connect(projection, self._ends, earlier, stream("synapses", name))
         else:
             self.pairs = saved.pre, saved.post
@@ -217,8 +219,6 @@ def connect(
     """Draw who is connected to whom, ordered by presynaptic, then postsynaptic neuron."""
     wiring, (n_pre, n_post) = projection.connectivity, ends.sizes
     match wiring:
-        case Pairs():
-            return wiring.pre.numbers[wiring.order], wiring.post.numbers[wiring.order]
         case OneToOne():
             return np.arange(n_pre, dtype=np.int32), np.arange(n_pre, dtype=np.int32)
         case FixedInDegree():
