@@ -228,7 +228,7 @@ def computed(
             result = np.asarray(eval(program, space), dtype=float)
     except (ArithmeticError, ValueError, TypeError) as error:
         raise SpecError(f"{where}: cannot compute {value!r} ({one_line(error)})") from error
-    result = np.array(np.broadcast_to(result, shape))
+    result = result if result.shape == shape else np.array(np.broadcast_to(result, shape))
     if bad := int(np.sum(~np.isfinite(result))):
         got = f"{bad} of {result.size} values of {value!r} that are not finite"
         raise SpecError(explain(where, got, "finite numbers", "bound it with clip(..., low, high)"))

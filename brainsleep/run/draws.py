@@ -107,8 +107,10 @@ class _Ends:
                     found[f"{name}{end}"] = value[index] if np.ndim(value) else value
         if "distance" in names and self._positions:
             one, other = (each.positions for each in self._neurons)
-            squares = [(one[name][pre] - other[name][post]) ** 2 for name in self._positions]
-            found["distance"] = np.sqrt(np.sum(squares, axis=0))
+            squares: Any = 0.0
+            for name in self._positions:
+                squares = squares + np.square(one[name][pre] - other[name][post])
+            found["distance"] = np.sqrt(squares)
         return found
 
 
