@@ -30,6 +30,7 @@ from brainsleep.network.spec import (
 )
 from brainsleep.show import facts
 from brainsleep.show.difference import Side, difference
+from brainsleep.show.methods import methods
 from brainsleep.values.arrays import Array
 from brainsleep.values.plain import from_plain, plain
 
@@ -273,14 +274,15 @@ def test_values_can_be_changed_by_key(tmp_path, monkeypatch):
 
 def test_values_are_shown_in_few_words():
     spec = rich()
-    shown = facts.populations(spec)
-    assert shown.columns[-1] == "values of its own"
-    assert "v_threshold = 8 values, -50.2 mV to -48.1 mV" in shown.rows[1][-1]
-    assert "x = i*um" in shown.rows[1][-1]
+    (shown,) = facts.values(spec)
+    assert ("e", "v_threshold", "value", "8 values, -50.2 mV to -48.1 mV") in shown.rows
+    assert ("e", "x", "position", "i*um") in shown.rows
+    assert ("ie", "charge", "value", "3 values, 1 ms to 3 ms") in shown.rows
+    assert "3 values, 1 ms to 3 ms" in methods(spec)
     row = facts.projections(spec).rows[0]
     assert "3 pairs given" in row
     assert "3 values, 0.25 to 1" in " ".join(map(str, row))
-    assert "values of its own" not in facts.populations(network()).columns
+    assert not facts.values(network())
 
 
 def test_what_differs_between_arrays_is_told_shortly():

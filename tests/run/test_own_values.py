@@ -2,17 +2,21 @@
 
 import dataclasses
 import itertools
+from types import SimpleNamespace
 
 import brian2
 import numpy as np
 import pytest
-from brian2 import ms, mV, um
+from brian2 import Hz, ms, mV, second, um
 from conftest import EVERY_STEP, QUICK, SMALL_CAPACITY, make_segment, needs_compiler
 from scipy import sparse
 
 from brainsleep.backends.base import make_backend
 from brainsleep.backends.cpp.build import code_of
-from brainsleep.errors import SpecError
+from brainsleep.errors import BackendError, SpecError, StoreError
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.start import SavedWeights
+from brainsleep.experiment.timeline import Timeline, awake
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.sleep import DECAY_STATIC
 from brainsleep.models.stdp import STDP_NEAREST
@@ -28,8 +32,11 @@ from brainsleep.network.spec import (
     Population,
     Projection,
     SynapseModel,
+    WeightProcess,
 )
 from brainsleep.run import draws
+from brainsleep.run.loop import Run
+from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state, stream
 
 BACKENDS = [
@@ -513,3 +520,89 @@ def test_what_is_drawn_must_fit(make, parts):
         drawn(spec)
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_cuda_says_what_it_cannot_do():
+    own = network(
+        projection(connectivity=FixedInDegree(2, repeats=True), sign=None, w_min=-1.0), e=neurons()
+    )
+    values = network(projection(), e=neurons(values={"v_threshold": "i*mV"}))
+    assert own.plan.features == ("several synapses a pair", "weights with signs of their own")
+    assert values.plan.features == ("values per neuron or synapse",)
+    assert network(projection(), e=neurons(values={"v_threshold": -50 * mV})).plan.features == ()
+    with pytest.raises(BackendError, match=r"values per neuron or synapse.*use --backend cpp"):
+        make_backend("cuda", values)
+
+
+# -- runs --------------------------------------------------------------------------------------
+
+
+def signed_protocol(name, connectivity, w, **more):
+    recurrent = projection(
+        connectivity=connectivity,
+        weights=w,
+        sign=None,
+        w_min=-2.0,
+        w_max=1.0,
+        rules=(STDP_NEAREST,),
+        **more,
+    )
+    return Protocol(
+        name=name,
+        network=network(recurrent, e=neurons(6)),
+        schedule=Timeline(periods=(awake(0.1 * second, rate=5 * Hz),)),
+    )
+
+
+def test_a_run_with_several_synapses_a_pair_starts_another(tmp_path):
+    pairs = Pairs([3, 0, 0, 0], [1, 2, 2, 5])
+    first = signed_protocol("first", pairs, [-2.0, 1.0, 0.5, -0.5])
+    result = simulate(first, seed=1, backend=QUICK, out=tmp_path)
+    weights = result.weights["ee"]
+    np.testing.assert_array_equal(weights.synapses, [[0, 2], [0, 2], [0, 5], [3, 1]])
+    np.testing.assert_array_equal(weights.w[0], [1, 0.5, -0.5, -2])
+    assert weights.sign == 0
+    assert np.any(weights.w[1] != weights.w[0])
+    metrics = result.metrics
+    w = weights.w[1]
+    bound = np.where(w < 0, 2, 1)
+    assert metrics["saturated_ee"] == np.mean(np.abs(w) >= 0.99 * bound)
+    assert metrics["largest_ee"] == np.abs(w).max()
+    assert metrics["growth_ee"] == pytest.approx(np.abs(w).sum() / 4)
+
+    again = dataclasses.replace(first, saved_weights=SavedWeights(result=str(result.path)))
+    state = initial_state(again.network, 5, again.saved_weights.weights())
+    np.testing.assert_array_equal(state.arrays["ee.w"], w)
+    np.testing.assert_array_equal(np.transpose(state.synapses["ee"]), weights.synapses)
+    once = signed_protocol("once", FixedInDegree(1), "0*i")
+    with pytest.raises(StoreError, match="not in order, each once"):
+        dataclasses.replace(once, saved_weights=SavedWeights(result=str(result.path)))
+
+
+def test_arrays_of_other_synapses_are_not_taken_with_saved_weights(tmp_path):
+    first = signed_protocol("first", Pairs([0, 1], [1, 0]), [0.5, 0.5])
+    result = simulate(first, seed=1, backend=QUICK, out=tmp_path)
+    start = SavedWeights(result=str(result.path)).weights()
+    for pairs, fits in ((Pairs([1, 0], [0, 1]), True), (Pairs([0, 1], [2, 0]), False)):
+        given = {"values": {"jump": [1, 2] * mV}}
+        spec = signed_protocol("second", pairs, [0.5, 0.5], **given).network
+        if fits:
+            jump = initial_state(spec, 1, start).arrays["ee.jump"]
+            np.testing.assert_allclose(jump, [2e-3, 1e-3])
+            continue
+        with pytest.raises(SpecError, match="arrays of other synapses"):
+            initial_state(spec, 1, start)
+
+
+def test_positive_and_negative_weights_are_summed_apart():
+    process = WeightProcess(name="fade", on_update="w = w*0.99", signed=True, parameters={})
+    signed = projection(
+        connectivity=Pairs([0, 1, 2], [1, 2, 0]),
+        weights=[-2.0, 1.0, 0.25],
+        sign=None,
+        w_min=-2.0,
+        processes=(process,),
+    )
+    spec = network(signed, e=neurons(3))
+    run = SimpleNamespace(protocol=SimpleNamespace(network=spec), state=drawn(spec))
+    assert Run._summed_weights(run) == (1.25, 2.0)
