@@ -19,7 +19,7 @@ from ..errors import SpecError, explain, one_line
 from ..values.arrays import Array
 from .equations import checks, settle
 from .equations.diagnose import unknown
-from .given import own_values, split_parameters
+from .given import own_values, split_parameters, start_value
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
 from .plan import (
     ActivityPlan,
@@ -151,18 +151,12 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         on_spike="spiking = 1" if asked and model.threshold else "",
         activities=tuple(activities),
         parameters=kept.parameters,
-        initial={name: _start(value, kept) for name, value in model.initial.items()},
+        initial={k: start_value(v, kept.parameters) for k, v in model.initial.items()},
         state=tuple(state),
         gates=gates,
         constants=kept.constants,
         delayed=_is_delayed(spec, population),
     )
-
-
-def _start(value: Quantity | str, kept: _Kept) -> Quantity | str:
-    """Return a value at the start: a quantity, or an expression of what neurons have each."""
-    value = kept.parameters.get(value, value) if isinstance(value, str) else value
-    return value if isinstance(value, str) else Quantity(value)
 
 
 def _prefixed(prefix: str, names: Iterable[str]) -> dict[str, str]:

@@ -22,7 +22,8 @@ from .values import check_value
 from .wiring import Connectivity
 
 if TYPE_CHECKING:
-    from .spec import InitialWeights, NetworkSpec, Population, Projection
+    from .spec import NetworkSpec, Population, Projection
+    from .strength import InitialWeights
 
 #: Variables of neurons and synapses whose start is no value of a user's.
 _OWN = ("lastspike", "spiking", "w", "w_min", "w_max", "w_sign", "zero_index")
@@ -53,6 +54,12 @@ def split_parameters(
         elif value is not None and value.dim == parameters[name].dim:
             shared[name] = value
     return shared, tuple(each)
+
+
+def start_value(value: Quantity | str, parameters: Mapping[str, Quantity]) -> Quantity | str:
+    """Return a model's value at the start: a quantity, or an expression."""
+    value = parameters.get(value, value) if isinstance(value, str) else value
+    return value if isinstance(value, str) else Quantity(value)
 
 
 def check_neurons(population: Population, plan: GroupPlan, equations: Equations) -> None:

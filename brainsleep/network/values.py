@@ -152,8 +152,9 @@ def _check_text(
     names = checks.identifiers(code)
     usable: dict[str, Any] = {**_DRAWING, **variables}
     for name in sorted(names & {"t", "xi"}):
-        fix = "write 'randn()' for noise" if name == "xi" else "a value is computed once, before it"
-        raise mistake(where, f"'{name}' has no value at the start", fix, code=code, word=name)
+        fix = "write 'randn()' for noise" if name == "xi" else ""
+        brief = f"'{name}' cannot be used in a value, which is computed once, at the start"
+        raise mistake(where, brief, fix, code=code, word=name)
     for name in sorted(names & DRAWS) if not draws else ():
         fix = "use numbers, positions and indices only"
         raise mistake(where, f"'{name}' cannot draw here", fix, code=code, word=name)

@@ -60,7 +60,7 @@ def protocol(spec):
         (lambda: network({"v": "norml(v_rest, 2*mV)"}), ("'norml'", "did you mean 'normal'?")),
         (lambda: network({"v": "x*mV/um"}), ("undefined name 'x'",)),
         (lambda: network({"v": "j*mV"}), ("there is no 'j' here", "write i")),
-        (lambda: network({"v": "t*mV/second"}), ("'t' has no value at the start",)),
+        (lambda: network({"v": "t*mV/second"}), ("'t' cannot be used in a value",)),
         (lambda: network({"lastspike": 1 * ms}), ("no variable or parameter 'lastspike'",)),
         (lambda: network(weights="x_pre/um"), ("undefined name 'x_pre'",)),
         (lambda: network(weights="distance/um"), ("undefined name 'distance'",)),
