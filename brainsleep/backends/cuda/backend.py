@@ -71,7 +71,14 @@ class CudaBackend(CompiledBackend):
     spec: NetworkSpec
     watches = True
     room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
-    lacks = frozenset({"delays"})
+    lacks = frozenset(
+        {
+            "delays",
+            "values per neuron or synapse",
+            "several synapses a pair",
+            "weights with signs of their own",
+        }
+    )
 
     def _build(self) -> None:
         self.gpu, self.capability = gpu()
