@@ -194,7 +194,15 @@ def test_heterogeneous_neurons_spike_as_in_brian2(backend):
     n = 25
     threshold, tau = rng.normal(-55, 2, n) * mV, rng.uniform(5, 20, n) * ms
     start = rng.uniform(-80, -57, n) * mV
-    e = neurons(n, values={"v_threshold": threshold, "tau_m": tau, "v": start})
+    t_ref = rng.integers(0, 6, n) * ms
+    model = dataclasses.replace(
+        DRIVEN,
+        equations="dv/dt = (v_rest - v + drive)/tau_m : volt (unless refractory)",
+        parameters={**DRIVEN.parameters, "t_ref": 0 * ms},
+        refractory="t_ref",
+    )
+    values = {"v_threshold": threshold, "tau_m": tau, "v": start, "t_ref": t_ref}
+    e = neurons(n, model=model, values=values)
     spec = network(e=e)
     state, recording = make_backend(backend, spec, capacity=SMALL_CAPACITY).advance(
         drawn(spec), quiet(spec, 200), 1
@@ -204,15 +212,17 @@ def test_heterogeneous_neurons_spike_as_in_brian2(backend):
     brian2.prefs.codegen.target = "numpy"
     group = brian2.NeuronGroup(
         n,
-        """dv/dt = (-70*mV - v + 25*mV)/tau : volt
+        """dv/dt = (-70*mV - v + 25*mV)/tau : volt (unless refractory)
            tau : second
+           t_ref : second
            threshold : volt""",
         threshold="v > threshold",
         reset="v = -80*mV",
+        refractory="t_ref",
         method="euler",
         dt=1 * ms,
     )
-    group.v, group.tau, group.threshold = start, tau, threshold
+    group.v, group.tau, group.threshold, group.t_ref = start, tau, threshold, t_ref
     monitor = brian2.SpikeMonitor(group)
     brian2.Network(group, monitor).run(200 * ms)
     steps, who = recording.spikes["e"]
