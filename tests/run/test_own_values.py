@@ -319,6 +319,17 @@ def test_each_synapse_has_its_weight_and_parameter_in_the_order_given(backend):
     np.testing.assert_allclose(after.arrays["e.v"], [6e-3, 1.5e-3, 17e-3], rtol=1e-12)
 
 
+def test_delays_are_values_too():
+    i, e = Population(name="i", size=50, model=DRIVEN), neurons(40)
+    spec = network(projection("e", "i", delay="uniform(1*ms, 5*ms)"), e=e, i=i)
+    delay = drawn(spec).arrays["ee.delay"]
+    assert delay.mean() == pytest.approx(3e-3, rel=0.05)
+    assert delay.min() >= 1e-3 and delay.max() <= 5e-3
+    pairs = Pairs([2, 0, 0], [1, 2, 0])
+    spec = network(projection(connectivity=pairs, delay=[1, 2, 3] * ms), e=neurons(3))
+    np.testing.assert_array_equal(drawn(spec).arrays["ee.delay"], [3e-3, 2e-3, 1e-3])
+
+
 def test_synapses_know_both_ends_and_the_distance():
     shifted = Population(
         name="i",
