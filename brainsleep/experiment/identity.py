@@ -22,6 +22,14 @@ LATER: dict[str, dict[str, Any]] = {
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
     "GroupPlan": {"on_spike": ""},
+    "SynapseModel": {
+        **{"equations": "", "initial": {}, "method": "euler"},
+        **{"on_post": "", "on_step": "", "pathways": []},
+    },
+    "PlasticityRule": {"equations": "", "initial": {}, "method": "euler", "on_step": ""},
+    "SynapsePlan": {
+        **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
+    },
     "Readout": {
         "name": "network",
         "beside": [],

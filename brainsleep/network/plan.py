@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from brian2 import Quantity
 
@@ -58,8 +58,37 @@ class ProcessPlan:
 
 
 @dataclass(frozen=True)
+class PathwayPlan:
+    """Statements for the spikes of one end, besides those of `SynapsePlan`."""
+
+    name: str
+    end: str
+    order: int
+    code: str
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """Statements for every synapse in every step, of one with a gate while that is open.
+
+    They begin with a step of the `equations`, integrated by `method`.
+    """
+
+    name: str
+    gate: str
+    equations: str
+    method: str
+    code: str
+
+
+@dataclass(frozen=True)
 class SynapsePlan:
-    """Everything Brian2 is told about one projection."""
+    """Everything Brian2 is told about one projection.
+
+    Of a variable in `updates` the value is the number of the time step in which event-driven
+    variables were brought up to date; `on_post_always` says that some of `on_post` has an effect
+    with the plasticity gate closed.
+    """
 
     name: str
     source: str
@@ -70,6 +99,11 @@ class SynapsePlan:
     processes: tuple[ProcessPlan, ...]
     parameters: dict[str, Quantity]
     state: tuple[str, ...]
+    pathways: tuple[PathwayPlan, ...] = ()
+    steps: tuple[StepPlan, ...] = ()
+    initial: dict[str, Quantity] = field(default_factory=dict)
+    updates: tuple[str, ...] = ()
+    on_post_always: bool = False
 
 
 @dataclass(frozen=True)

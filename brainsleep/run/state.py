@@ -92,6 +92,11 @@ def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str,
     return arrays
 
 
+def updates_of(spec: NetworkSpec) -> list[str]:
+    """Return the arrays of a state that hold steps, counted from the end of the last segment."""
+    return [f"{part.name}.{name}" for part in spec.plan.synapses for name in part.updates]
+
+
 def variable_name(owner: str, part: str, variable: str) -> str:
     """Name the array of a variable that a rule, process or activity keeps on its `owner`."""
     return f"{owner}.{part}_{variable}"
@@ -169,7 +174,8 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
             w = _draw_weights(spec, projection, pairs[1], stream(seed, "weights", projection.name))
         synapses[projection.name] = pairs
         for name in part.state:
-            arrays[f"{projection.name}.{name}"] = np.zeros(len(pairs[0]))
+            start = float(np.asarray(part.initial.get(name, 0.0)))
+            arrays[f"{projection.name}.{name}"] = np.full(len(pairs[0]), start)
         arrays[f"{projection.name}.w"] = w
         parameters |= {f"{projection.name}.{k}": float(v) for k, v in part.parameters.items()}
     return State(arrays, parameters, synapses)

@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import BrainsleepError
 from ...network.spec import NetworkSpec
 from ...run.segment import Answer, Recording, Segment, check_complete, counts_of_slots, timing
-from ...run.state import State, finished_arrays
+from ...run.state import State, finished_arrays, updates_of
 from ..base import Backend
 from ..cpp.build import describe_compiler, need_compiler
 from .context import brian_errors, numpy_seed, runtime
@@ -114,6 +114,8 @@ def answer_of(
     arrays = finished_arrays(
         {k: value(k).astype(float, copy=False) for k in state.arrays}, duration
     )
+    for name in updates_of(spec):
+        arrays[name] = arrays[name] - steps
     counts, spikes = {}, {}
     for group in (p for p in spec.populations if p.spikes):
         recorded = value(f"{group.name}:counts.spike_count").reshape(-1, group.size)

@@ -25,6 +25,9 @@ from ...run.state import same_synapses
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
 
+#: Order within the `groups` slot: synapses follow the integration, activities and code of neurons.
+SYNAPSES = 3
+
 #: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
 _SLOT_UNIT = 1 * brian2.second
 
@@ -220,13 +223,22 @@ class BrianNetwork:
             clock=self.clock,
             namespace=self._namespace,
             name=plan.name,
+            dtype={name: np.float64 for name in plan.updates},
         )
-        if plan.on_post:  # all of it is gated: with the gate closed it need not run
+        if plan.on_post and not plan.on_post_always:  # with the gate closed it need not run
             synapses.post._gate = "plasticity_gate_post"
+        for path in plan.pathways:
+            name = f"path_{path.name}"
+            synapses._add_updater(path.code, path.end, objname=name, delay=0 * brian2.ms)
+            getattr(synapses, name).order = path.order
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
         self.groups[plan.name] = self._knowing_all(synapses)
+        for order, step in enumerate(plan.steps, SYNAPSES):
+            clock = self._event_clock(step.gate, per_step=True) if step.gate else self.clock
+            name = f"{plan.name}_{step.name}_on_step"
+            synapses.run_regularly(step.code, clock=clock, when="groups", order=order, name=name)
         for position, process in enumerate(plan.processes):
             self._add_process(synapses, plan, process, position)
 
