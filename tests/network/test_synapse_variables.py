@@ -199,13 +199,13 @@ ELIGIBILITY = PlasticityRule(
     dc/dt = -c/tau_c : 1 (event-driven)
     dm/dt = (c_seen - m)/tau_m : 1 (clock-driven)
     c_seen : 1
-    events : integer
+    n_events : integer
     """,
-    on_pre="c -= 0.5*r_post; events += 1",
-    on_post="c += r_pre; c_seen = c; events += 1",
+    on_pre="c -= 0.5*r_post; n_events += 1",
+    on_post="c += r_pre; c_seen = c; n_events += 1",
     on_step="w = clip(w + lr*da_post*c, w_min, w_max)",
     method="exact",
-    parameters={"tau": 20 * ms, "tau_c": 100 * ms, "tau_m": 30 * ms, "lr": 2e-3},
+    parameters={"tau": 20 * ms, "tau_c": 100 * ms, "tau_m": 30 * ms, "lr": 1e-4},
 )
 
 
@@ -259,16 +259,16 @@ def in_plain_brian(steps):
             dc/dt = -c/tau_c : 1 (event-driven)
             dm/dt = (c_seen - m)/tau_m : 1 (clock-driven)
             c_seen : 1
-            events : 1""",
-            on_pre="x += 1; c -= 0.5*r_post; events += 1",
-            on_post="c += r_pre; c_seen = c; events += 1",
+            n_events : 1""",
+            on_pre="x += 1; c -= 0.5*r_post; n_events += 1",
+            on_post="c += r_pre; c_seen = c; n_events += 1",
             namespace={"tau_s": 40 * ms, "tau_x": 2 * ms, "a": 0.5 / ms, "tau_c": 100 * ms,
                        "tau_m": 30 * ms},
             name="s_synapses", clock=clock, method="euler",
         )  # fmt: skip
         synapses.connect()
         synapses.run_regularly(
-            "w = clip(w + 2e-3*da_post*c*exp(-(t - lastupdate)/tau_c), 0, 1.5)",
+            "w = clip(w + 1e-4*da_post*c*exp(-(t - lastupdate)/tau_c), 0, 1.5)",
             when="groups", order=3, clock=clock,
         )  # fmt: skip
         gap = brian2.Synapses(
@@ -279,7 +279,7 @@ def in_plain_brian(steps):
         monitor = brian2.SpikeMonitor(neurons)
         brian2.Network(inputs, neurons, synapses, gap, monitor).run(steps * ms, namespace={})
         found = {f"pe.{name}": np.array(getattr(synapses, name)) for name in "wsx"}
-        found |= {f"pe.eligibility_{k}": np.array(getattr(synapses, k)) for k in ("c", "events")}
+        found |= {f"pe.eligibility_{k}": np.array(getattr(synapses, k)) for k in ("c", "n_events")}
         found |= {f"e.{name}": np.array(getattr(neurons, name)) for name in ("v", "da", "i_gap")}
         spiked = np.rint(monitor.t / ms).astype(int), np.array(monitor.i)
         return found, spiked

@@ -160,17 +160,31 @@ def solution(equations: Equations, constants: Mapping[str, Variable], where: str
         return {}
     variables = described(equations, constants)
     try:
-        code = StateUpdateMethod.apply_stateupdater(chosen, variables, "exact")
+        raw = {"simplify": False}  # which would write exponentials that grow with time
+        code = StateUpdateMethod.apply_stateupdater(chosen, variables, "exact", method_options=raw)
     except Exception as error:  # of many kinds
         name = driven(equations, EVENT_DRIVEN)[0].varname
         brief = f"the event-driven '{name}' cannot be solved exactly: {one_line(error).rstrip('.')}"
         fix = "write (clock-driven), or equations that are linear and of constants alone"
         raise mistake(where, brief, fix, word=name) from error
-    # products of exponentials would overflow after a long time without spikes
+    found = re.findall(r"(?m)^_(\w+) = (.*)$", code)
+    names = [sympy.Symbol(name, real=True) for name, _ in found]
     return {
-        name: sympy_to_str(sympy.expand(str_to_sympy(code, variables)))
-        for name, code in re.findall(r"(?m)^_(\w+) = (.*)$", code)
+        name: sympy_to_str(_cancelled(str_to_sympy(code, variables), names)) for name, code in found
     }
+
+
+def _cancelled(value: sympy.Expr, names: list[sympy.Symbol]) -> sympy.Expr:
+    """Cancel what would be 0/0 for no time, with every exponential as it is.
+
+    The value is linear in `names`.
+    """
+    decays = {each: sympy.Dummy(real=True) for each in sorted(value.atoms(sympy.exp), key=str)}
+    back = {symbol: each for each, symbol in decays.items()}
+    value = value.xreplace(decays)
+    parts = [name * sympy.cancel(sympy.diff(value, name)) for name in names]
+    parts.append(sympy.cancel(value.xreplace(dict.fromkeys(names, sympy.Integer(0)))))
+    return sympy.Add(*parts).xreplace(back)
 
 
 def integration(
