@@ -49,8 +49,8 @@ _WHY_NOT = {
         "take the flag off, and have a synapse write it: '{name}_post = ...'",
     ),
     "summed": (
-        "a sum is written where the synapses are",
-        "write '{name} : unit' here, and '{name}_post = ... : unit (summed)' in a synapse model",
+        "sums over synapses are written in a synapse model",
+        "take the flag off, and have a synapse say '{name}_post = ... : unit (summed)'",
     ),
     "event-driven": (_EVERY_STEP, "take the flag off"),
     "clock-driven": (_EVERY_STEP, "take the flag off"),
