@@ -21,15 +21,17 @@ LATER: dict[str, dict[str, Any]] = {
     "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
-    "GroupPlan": {"on_spike": ""},
+    "GroupPlan": {"on_spike": "", "delayed": False},
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},
         **{"on_post": "", "on_step": "", "pathways": []},
     },
     "PlasticityRule": {"equations": "", "initial": {}, "method": "euler", "on_step": ""},
     "SynapsePlan": {
+        "delays": [],
         **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
     },
+    "Projection": {"delay": "0.0 s", "delay_post": "0.0 s"},
     "Readout": {
         "name": "network",
         "beside": [],

@@ -17,12 +17,14 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
-from ..errors import SpecError, one_line
+from ..errors import SpecError, explain, one_line
+from ..values.arrays import Array
 from .equations import checks, settle
 from .equations.diagnose import unknown
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
 from .plan import (
     ActivityPlan,
+    DelayPlan,
     GroupPlan,
     NetworkPlan,
     PathwayPlan,
@@ -149,6 +151,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         },
         state=tuple(state),
         gates=gates,
+        delayed=_is_delayed(spec, population),
     )
 
 
@@ -358,9 +361,11 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         for process in projection.processes
     ]
     changed = [variables.now(code) for code in changed]
-    on_pre, on_post = (
-        _at_spike(variables, own[f"on_{side}"], learn[side], changed) for side in ("pre", "post")
-    )
+    spikes = {
+        side: _at_spike(variables, own[f"on_{side}"], learn[side], changed)
+        for side in ("pre", "post")
+    }
+    on_pre, on_post = (_joined([*always, *gated]) for always, gated in spikes.values())
     pathways = tuple(
         PathwayPlan(p.name, p.end, p.order, _joined(_at_spike(variables, own[label], [], [])[0]))
         for p, label in ((p, f"pathway {p.name}") for p in synapse.pathways)
@@ -392,7 +397,7 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         )
         processes.append(ProcessPlan(process.name, onset, update, tuple(plans), process.period))
 
-    codes = [*on_pre[0], *on_pre[1], *on_post[0], *on_post[1], *variables.lines]
+    codes = [on_pre, on_post, *variables.lines]
     codes += [each.code for each in (*pathways, *steps)]
     codes += [code for p in processes for code in (p.on_onset, p.on_update)]
     codes += [total.expression for p in processes for total in p.sums]
@@ -401,13 +406,19 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     standard = {"w_min": projection.w_min, "w_max": projection.w_max, "w_sign": projection.sign}
     used = checks.identifiers(*codes)
     kept.parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
+    delays, codes_of = tuple(_delays(projection)), {"pre": on_pre, "post": on_post}
+    for delay in delays:
+        if not codes_of[delay.pathway]:
+            where, got = f"projection '{projection.name}': {delay.variable}", "a delay"
+            allowed = f"none: there are no statements on_{delay.pathway}"
+            raise SpecError(explain(where, got, allowed))
     return SynapsePlan(
         name=projection.name,
         source=projection.source,
         target=projection.target,
         equations=kept.equations,
-        on_pre=_joined([*on_pre[0], *on_pre[1]]),
-        on_post=_joined([*on_post[0], *on_post[1]]),
+        on_pre=on_pre,
+        on_post=on_post,
         processes=tuple(processes),
         parameters=kept.parameters,
         state=tuple(kept.state),
@@ -415,7 +426,26 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         steps=tuple(steps),
         initial=variables.initial,
         updates=variables.updates,
-        on_post_always=bool(_joined(on_post[0])),
+        on_post_always=bool(_joined(spikes["post"][0])),
+        delays=delays,
+    )
+
+
+def _delays(projection: Projection) -> Iterator[DelayPlan]:
+    """Say which spikes of a projection are on their way for a time."""
+    for pathway, variable in (("pre", "delay"), ("post", "delay_post")):
+        value = getattr(projection, variable)
+        each = isinstance(value, Array)
+        if each or value != 0:
+            yield DelayPlan(pathway, variable, each)
+
+
+def _is_delayed(spec: NetworkSpec, population: Population) -> bool:
+    """Tell whether the spikes of these neurons take time anywhere."""
+    return any(
+        population.name == (p.source if delay.pathway == "pre" else p.target)
+        for p in spec.projections
+        for delay in _delays(p)
     )
 
 

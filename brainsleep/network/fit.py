@@ -7,9 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from brian2 import Equations
-from brian2.core.variables import Variable
 from brian2.equations.equations import PARAMETER, SUBEXPRESSION
 
 from .. import mistakes
@@ -57,7 +55,6 @@ def check_network(spec: NetworkSpec) -> None:
             **checks.variables_of(groups[synapse.source], "_pre"),
             **checks.variables_of(groups[synapse.target], "_post"),
             **checks.variables_of(own),
-            "t_in_timesteps": Variable(name="t_in_timesteps", dtype=np.int64, scalar=True),
         }
         with mistakes.going_on():
             _check_sums(sound.projection(synapse.name), groups, where)
@@ -126,9 +123,7 @@ def _check_new_names(code: str, taken: set[str], where: str) -> None:
         raise mistake(where, brief, f"choose another name, such as '{name}_own'", word=name)
 
 
-def _check_sums(
-    projection: Projection, groups: Mapping[str, Equations], where: str
-) -> None:
+def _check_sums(projection: Projection, groups: Mapping[str, Equations], where: str) -> None:
     """Refuse sums into what neurons do not declare as a number that nothing else gives a value."""
     for name, eq in projection.synapse.variables.items():
         if not synaptic.is_summed(eq):
@@ -141,7 +136,9 @@ def _check_sums(
         into = model[variable]
         several = into.type == SUBEXPRESSION and set(into.identifiers) <= set(model)
         if not (several or into.type == PARAMETER) or into.flags or into.var_type != "float":
-            fix = f"declare '{variable} : {checks.unit_name(eq.dim)}' in the equations of the neuron"
+            fix = (
+                f"declare '{variable} : {checks.unit_name(eq.dim)}' in the equations of the neuron"
+            )
             raise mistake(where, f"'{name}' cannot be a sum", fix, word=name)
         if into.dim is not eq.dim:
             units = {"found": checks.unit_name(eq.dim), "expected": checks.unit_name(into.dim)}

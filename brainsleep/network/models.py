@@ -119,9 +119,7 @@ def _in(unit: Quantity, name: str) -> dict[str, Variable]:
     return {name: Variable(name=name, dimensions=unit.dim, dtype=np.float64)}
 
 
-def _elsewhere(
-    code: str, known: Iterable[str], meant: checks.Meant = lambda name: ""
-) -> set[str]:
+def _elsewhere(code: str, known: Iterable[str], meant: checks.Meant = lambda name: "") -> set[str]:
     """Return the names in code of synapses that only the network knows.
 
     They are variables of neurons at both ends, of the synapse model, and what all neurons share. A

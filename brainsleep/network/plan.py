@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from brian2 import Quantity
@@ -34,6 +36,8 @@ class GroupPlan:
     initial: dict[str, Quantity]
     state: tuple[str, ...]
     gates: tuple[str, ...]
+    #: Whether its spikes are on their way for a time.
+    delayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,23 @@ class StepPlan:
 
 
 @dataclass(frozen=True)
+class DelayPlan:
+    """How long the spikes of a pathway are on their way: a state array, of one value or many."""
+
+    #: The pathway: ``"pre"`` or ``"post"``.
+    pathway: str
+    #: Name of the array in a state, ``"delay"``, in seconds.
+    variable: str
+    #: Whether every synapse has a delay of its own.
+    each: bool
+
+
+@dataclass(frozen=True)
 class SynapsePlan:
     """Everything Brian2 is told about one projection.
 
-    Of a variable in `updates` the value is the number of the time step in which event-driven
-    variables were brought up to date; `on_post_always` says that some of `on_post` has an effect
-    with the plasticity gate closed.
+    A variable in `updates` holds the time at which event-driven variables were brought up to date;
+    `on_post_always` says that some of `on_post` has an effect with the plasticity gate closed.
     """
 
     name: str
@@ -104,6 +119,7 @@ class SynapsePlan:
     initial: dict[str, Quantity] = field(default_factory=dict)
     updates: tuple[str, ...] = ()
     on_post_always: bool = False
+    delays: tuple[DelayPlan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,3 +128,39 @@ class NetworkPlan:
 
     groups: tuple[GroupPlan, ...]
     synapses: tuple[SynapsePlan, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What not every backend can do, in words."""
+        needed = FEATURES.items()
+        return tuple(words for words, needs in needed if any(map(needs, self.synapses)))
+
+
+def _keeps_variables(plan: SynapsePlan) -> bool:
+    """Tell whether synapses have variables besides the weight and those of processes."""
+    of_processes = tuple(f"{process.name}_" for process in plan.processes)
+    own = [name for name in plan.state if name != "w" and not name.startswith(of_processes)]
+    return bool(own) or "=" in plan.equations
+
+
+def _reads_neurons(plan: SynapsePlan) -> bool:
+    """Tell whether a weight process reads variables of neurons, which its own sums are not."""
+    names, given = set[str](), {"plasticity_gate_post"}
+    for process in plan.processes:
+        codes = [process.on_onset, process.on_update, *(each.expression for each in process.sums)]
+        names |= set(re.findall(r"\w+_(?:pre|post)\b", "\n".join(codes)))
+        given |= {f"{process.name}_interval_post"}
+        given |= {f"{name}_post" for each in process.sums for name in (each.variable, each.total)}
+    return bool(names - given)
+
+
+#: What not every backend can do, in words, and which synapses ask for it.
+FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
+    "delays": lambda part: part.delays,
+    "variables of synapses": _keeps_variables,
+    "code of synapse models for postsynaptic spikes": lambda part: part.on_post_always,
+    "further pathways": lambda part: part.pathways,
+    "code of synapses in every step": lambda part: part.steps,
+    "sums over synapses in every step": lambda part: "(summed)" in part.equations,
+    "weight processes that read neurons": _reads_neurons,
+}

@@ -1,6 +1,6 @@
 """Code of synapses in its final form: names, event-driven variables, what a closed gate restores.
 
-An event-driven variable holds its value of the time step `lastupdate`. Code that only reads it gets
+An event-driven variable holds its value at the time `lastupdate`. Code that only reads it gets
 its value now written out in its place; code that sets it brings it up to date first.
 """
 
@@ -18,13 +18,11 @@ from .equations import checks, settle, synaptic
 
 if TYPE_CHECKING:
     from .models import PlasticityRule, SynapseModel
-    from .plan import NetworkPlan, SynapsePlan
     from .spec import NetworkSpec, Population, Projection
 
 #: The gate of rules, as it is read in a synapse, and whether it is open at all.
 GATE = "plasticity_gate_post"
-#: The step in which variables of the synapse model were brought up to date; that of a rule has its
-#: name before it.
+#: When variables of the synapse model were brought up to date; that of a rule has its name before.
 LASTUPDATE = "lastupdate"
 
 _OPEN, _CLOSED = f"int({GATE} > 0)", f"int({GATE} <= 0)"
@@ -76,7 +74,7 @@ class EventDriven:
     Parameters
     ----------
     lastupdate : str
-        The variable that holds the step in which they were.
+        The variable that holds the time at which they were.
     solution : mapping of str to str
         What each is now, by what all were then.
     of_rule : bool
@@ -94,7 +92,7 @@ class EventDriven:
         """Take those of a model, by their final names."""
         constants = checks.constants_of(model.parameters)
         solution = synaptic.solution(model.variables, constants, model.name)
-        names = {**names, "dt": f"(dt*(t_in_timesteps - {lastupdate}))"}
+        names = {**names, "dt": f"(t - {lastupdate})"}
         final = {names.get(k, k): renamed(code, names) for k, code in solution.items()}
         return cls(lastupdate, final, of_rule=lastupdate != LASTUPDATE)
 
@@ -115,7 +113,7 @@ class EventDriven:
 
     def updated(self) -> list[str]:
         """Write statements that bring all up to date."""
-        return [*self.update(), f"{self.lastupdate} = t_in_timesteps"]
+        return [*self.update(), f"{self.lastupdate} = t"]
 
 
 class Variables:
@@ -160,12 +158,12 @@ class Variables:
             self.initial[names.get(name, name)] = source
         if synaptic.driven(declared, synaptic.EVENT_DRIVEN):
             self.owners.append(EventDriven.of(model, names, lastupdate))
-            self.lines.append(f"{lastupdate} : 1")
+            self.lines.append(f"{lastupdate} : second")
             self.state.append(lastupdate)
 
     @property
     def updates(self) -> tuple[str, ...]:
-        """The variables that hold steps."""
+        """The variables that hold times."""
         return tuple(owner.lastupdate for owner in self.owners)
 
     @property
@@ -241,7 +239,7 @@ class Variables:
         lines += [self.now(code, but=[*owners, *models, *up_to_date]) for code in codes]
         lines += [f"{name} = {self._in_part(name)}" for name in names]
         for owner in owners:
-            last, now = owner.lastupdate, "t_in_timesteps"
+            last, now = owner.lastupdate, "t"
             lines.append(f"{last} = {now if is_open else f'{_OPEN}*{now} + {_CLOSED}*{last}'}")
         return lines + (changed if "w" in names else [])
 
@@ -282,31 +280,3 @@ class Variables:
                 "statements may; make it (clock-driven)"
             )
         return "\n".join(written), code
-
-
-def features(plan: NetworkPlan) -> tuple[str, ...]:
-    """Say what a plan needs of a backend that is beyond weights: plain words."""
-    asked = {
-        "variables of synapses": _has_variables,
-        "postsynaptic code of synapse models": lambda p: p.on_post_always,
-        "further pathways": lambda p: p.pathways,
-        "code of synapses in every step": lambda p: p.steps,
-        "sums over synapses in every step": lambda p: "(summed)" in p.equations,
-        "weight processes that read neurons": _reads_neurons,
-    }
-    return tuple(words for words, ask in asked.items() if any(map(ask, plan.synapses)))
-
-
-def _has_variables(plan: SynapsePlan) -> bool:
-    of_processes = tuple(f"{process.name}_" for process in plan.processes)
-    own = [name for name in plan.state if name != "w" and not name.startswith(of_processes)]
-    return bool(own) or any("=" in line for line in plan.equations.splitlines())
-
-
-def _reads_neurons(plan: SynapsePlan) -> bool:
-    codes, given = list[str](), set[str]()
-    for process in plan.processes:
-        codes += [process.on_onset, process.on_update, *(s.expression for s in process.sums)]
-        given |= {f"{process.name}_interval_post", GATE}
-        given |= {f"{name}_post" for s in process.sums for name in (s.variable, s.total)}
-    return any(name.endswith(("_pre", "_post")) for name in checks.identifiers(*codes) - given)

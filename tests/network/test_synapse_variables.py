@@ -8,13 +8,13 @@ from dataclasses import replace
 import brian2
 import numpy as np
 import pytest
-from brian2 import Hz, ms, mV, nS, second
-from conftest import EVERY_STEP, QUICK, SMALL_CAPACITY, make_segment, needs_compiler
+from brian2 import ms
+from conftest import EVERY_STEP, make_segment, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.backends.brian.context import runtime
 from brainsleep.models.inputs import POISSON
-from brainsleep.network.models import NeuronModel, Pathway, PlasticityRule, SynapseModel
+from brainsleep.network.models import NeuronModel, PlasticityRule, SynapseModel
 from brainsleep.network.spec import InitialWeights, NetworkSpec, Population, Projection
 from brainsleep.run.segment import Capacity
 from brainsleep.run.state import initial_state
@@ -155,7 +155,7 @@ def test_a_synapse_that_was_silent_for_long_is_exact():
         y, x = y + 0.5 * x, x - 0.5 * x
         t, g = at, g + y
     assert_close([end.arrays[f"pe.{k}"][0] for k in "xy"] + [end.arrays["e.g"][0]], [x, y, g])
-    assert end.arrays["pe.lastupdate"][0] == -1  # a step before the end
+    assert np.isclose(end.arrays["pe.lastupdate"][0], -1e-3)  # a step before the end
 
 
 # --- a network of everything, and the same in plain Brian2 --------------------------------------
@@ -205,7 +205,7 @@ ELIGIBILITY = PlasticityRule(
     on_post="c += r_pre; c_seen = c; n_events += 1",
     on_step="w = clip(w + lr*da_post*c, w_min, w_max)",
     method="exact",
-    parameters={"tau": 20 * ms, "tau_c": 100 * ms, "tau_m": 30 * ms, "lr": 1e-4},
+    parameters={"tau": 20 * ms, "tau_c": 100 * ms, "tau_m": 30 * ms, "lr": 2e-5},
 )
 
 
@@ -268,7 +268,7 @@ def in_plain_brian(steps):
         )  # fmt: skip
         synapses.connect()
         synapses.run_regularly(
-            "w = clip(w + 1e-4*da_post*c*exp(-(t - lastupdate)/tau_c), 0, 1.5)",
+            "w = clip(w + 2e-5*da_post*c*exp(-(t - lastupdate)/tau_c), 0, 1.5)",
             when="groups", order=3, clock=clock,
         )  # fmt: skip
         gap = brian2.Synapses(

@@ -75,8 +75,10 @@ def _wrong(name: str, eq: SingleEquation, allowed: list[str]) -> tuple[str, str]
     if "summed" in eq.flags and not of_neurons:
         fix = f"write '{name}_post = ...', a sum over the synapses onto every neuron"
         return f"the sum '{name}' is of no neuron", fix
-    if drawn := sorted(eq.type == SUBEXPRESSION and eq.identifiers & DRAWS or ()):
-        brief = f"'{name}' uses {drawn[0]}(), which is drawn not once a step, but wherever it is read"
+    if drawn := sorted((eq.type == SUBEXPRESSION and eq.identifiers & DRAWS) or ()):
+        brief = (
+            f"'{name}' uses {drawn[0]}(), which is drawn not once a step, but wherever it is read"
+        )
         return brief, "draw it in on_pre, on_post or on_step"
     return "", ""
 
