@@ -251,7 +251,7 @@ class Variables:
     def _in_part(self, name: str) -> str:
         before = self.before(name)
         if name in self.truth:
-            return f"({GATE} > 0 and {name}) or ({GATE} <= 0 and {before})"
+            return f"{_OPEN}*int({name}) + {_CLOSED}*int({before}) > 0"
         if name in self.whole:
             return f"{_OPEN}*{name} + {_CLOSED}*{before}"
         return f"{GATE}*{name} + (1 - {GATE})*{before}"

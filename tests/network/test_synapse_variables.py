@@ -4,17 +4,24 @@ Spikes are set by the stimulus: a slot of one step with 1000 Hz is a spike for s
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import brian2
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import ms, mV, second
 from conftest import EVERY_STEP, make_segment, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.backends.brian.context import runtime
 from brainsleep.models.inputs import POISSON
-from brainsleep.network.models import NeuronModel, PlasticityRule, SynapseModel
+from brainsleep.network.models import (
+    NeuronModel,
+    Pathway,
+    PlasticityRule,
+    SynapseModel,
+    WeightProcess,
+)
 from brainsleep.network.spec import InitialWeights, NetworkSpec, Population, Projection
 from brainsleep.run.segment import Capacity
 from brainsleep.run.state import initial_state
@@ -67,7 +74,7 @@ def backend_of(target, spec, slots):
 def cut(backend, state, segment, parts):
     """Run a segment in equal parts."""
     borders = np.linspace(0, len(segment), parts + 1).astype(int)
-    for first, last in zip(borders[:-1], borders[1:], strict=True):
+    for first, last in pairwise(borders):
         state, _ = backend.advance(state, segment.part(first, last), seed=1)
     return state
 
@@ -306,3 +313,247 @@ def test_everything_is_the_same_in_parts(target, everything):
     segment = replace(segment, gates={**segment.gates, "plasticity": 1.0 - closed})
     backend = backend_of(target, everything, 210)
     assert_pure(backend, everything, segment, BETWEEN, uneven(everything))
+
+
+# --- single rules --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_calcium_rule_of_graupner_and_brunel(target):
+    """Calcium and efficacy on the clock, without noise, as Euler does it by hand."""
+    p = {"jump": 1.0, "jump_back": 2.0, "g_p": 321.808, "g_d": 200.0, "th_p": 1.3, "th_d": 1.0}
+    rule = PlasticityRule(
+        name="calcium",
+        equations="""
+        dc/dt = -c/tau_ca : 1 (clock-driven)
+        drho/dt = (-rho*(1 - rho)*(0.5 - rho) + g_p*(1 - rho)*int(c > th_p)
+                   - g_d*rho*int(c > th_d))/tau : 1 (clock-driven)
+        """,
+        initial={"rho": 0.5},
+        on_pre="c += jump",
+        on_post="c += jump_back",
+        parameters={"tau_ca": 20 * ms, "tau": 1.5 * second, **p},
+    )
+    spiking = replace(SINK, threshold="g > 0", reset="g = 0")
+    synapse = SynapseModel(name="none", on_pre="")
+    back = SynapseModel(name="kick", on_pre="g_post += 1")
+    spec = one_to_all(synapse, spiking, n=2, rules=(rule,))
+    spec = replace(
+        spec,
+        populations=(*spec.populations, Population(name="rest", size=1, model=SINK)),
+        projections=(*spec.projections, replace(spec.projections[0], name="kick", synapse=back, rules=())),
+    )  # fmt: skip
+    # both inputs make the neuron spike a step later; only the first one's synapse is looked at
+    trains = [range(5, 300, 60), range(11, 300, 60)]
+    segment = train(spec, trains, 300, plasticity=1)
+    end = assert_pure(backend_of(target, spec, 300), spec, segment, ["pe.calcium_rho"])
+    c, rho = 0.0, 0.5
+    fired = {step + 1 for steps in trains for step in steps}
+    for step in range(300):
+        drive = -rho * (1 - rho) * (0.5 - rho) + p["g_p"] * (1 - rho) * (c > 1.3)
+        drive -= p["g_d"] * rho * (c > 1.0)
+        c, rho = c - 1e-3 * c / 0.02, rho + 1e-3 * drive / 1.5
+        c += p["jump"] * (step in trains[0]) + p["jump_back"] * (step in fired)
+    assert_close([end.arrays[f"pe.calcium_{k}"][0] for k in ("c", "rho")], [c, rho])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_voltage_clamp_of_clopath(target):
+    """Per presynaptic spike: -A_LTD(u-th_m)+ + A_LTP(u-th_p)+(u-th_m)+ times the trace's area."""
+    rule = PlasticityRule(
+        name="clopath",
+        pre_equations="dx/dt = -x/tau_x : 1",
+        pre_spike="x += area/tau_x",
+        on_pre="w = clip(w - a_ltd*clip(v_post - th_m, 0*mV, 1*volt)/mV, w_min, w_max)",
+        on_step="""
+        ltp = clip(v_post - th_p, 0*mV, 1*volt)*clip(v_post - th_m, 0*mV, 1*volt)/mV**2
+        w = clip(w + a_ltp*x_pre*ltp*dt/ms, w_min, w_max)
+        """,
+        parameters={
+            **{"tau_x": 15 * ms, "area": 1 * ms, "a_ltd": 14e-5, "a_ltp": 8e-5},
+            **{"th_m": -70.6 * mV, "th_p": -45.3 * mV},
+        },
+    )
+    clamp = NeuronModel(name="clamp", equations="v : volt")
+    spec = one_to_all(SynapseModel(name="none", on_pre=""), clamp, n_post=5, rules=(rule,), w=0.5)
+    u = np.array([-60.6, -45.3, -43.55, -40.0, -20.0])
+    segment = train(spec, [[0]], 600, plasticity=1)
+    state = initial_state(spec, 0).updated(e__v=u * 1e-3)
+    end = assert_pure(backend_of(target, spec, 600), spec, segment, ["pe.w"], state)
+    change = end.arrays["pe.w"] - 0.5
+    area = np.exp(-1 / 15) / (1 - np.exp(-1 / 15)) / 15  # of the trace, in steps of 1 ms
+    ltd, ltp = -14e-5 * (u + 70.6), 8e-5 * np.clip(u + 45.3, 0, None) * (u + 70.6)
+    np.testing.assert_allclose(change, ltd + area * ltp, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ltd + ltp, [-0.0014, -0.00354, 0, 0.00869, 0.0953], atol=6e-5)
+
+
+# --- sums over synapses --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_projections_that_sum_into_one_variable_add_up(target):
+    """Onto both ends, from two projections and from one that sums into its source."""
+    read = NeuronModel(
+        name="reader", equations="dy/dt = (x - y)/tau : 1\nx : 1", parameters={"tau": 5 * ms}
+    )
+    rising = "ds/dt = (1 - s)/tau_s : 1 (event-driven)\n"
+    first = SynapseModel(
+        name="first",
+        equations=rising + "x_post = w*s : 1 (summed)",  # event-driven: exact in every step
+        on_pre="s = 0",
+        parameters={"tau_s": 10 * ms},
+    )
+    second_ = SynapseModel(
+        name="second_",
+        equations="x_post = w*w_sign : 1 (summed)\nx_pre = 0.5*w : 1 (summed)",
+        on_pre="",
+    )
+    spec = one_to_all(first, read, n=2, n_post=2, w=1.0)
+    among = Projection(
+        **{"name": "ee", "source": "e", "target": "e", "synapse": second_, "w_max": 10.0},
+        **{"weights": InitialWeights(low=2.0), "sign": -1},
+    )
+    spec = replace(spec, projections=(*spec.projections, among))
+    segment = train(spec, [[3], [8]], 20)
+    end = assert_pure(backend_of(target, spec, 20), spec, segment, ["e.y"])
+    y, x = 0.0, 0.0
+    for step in range(20):
+        since = [step - at if step > at else step for at in (3, 8)]
+        start = [0.0, 0.0]
+        s = sum(1 - (1 - s0) * np.exp(-n / 10) for s0, n in zip(start, since, strict=True))
+        x = s - 2.0 + 1.0
+        y += (x - y) / 5
+    assert_close(end.arrays["e.y"], [y, y])
+    assert {"e.pe_post_x", "e.ee_post_x", "e.ee_pre_x"} <= set(end.arrays)
+
+
+# --- the gate ------------------------------------------------------------------------------------
+
+
+def test_a_closed_gate_restores_all_that_rules_set():
+    synapse = replace(TM, equations=TM.equations + "fixed : 1 (constant)")
+    rule = PlasticityRule(
+        name="many",
+        pre_equations="dx/dt = -x/tau : 1",
+        pre_spike="x += 1",
+        equations="""
+        da/dt = (level - a)/tau : 1 (event-driven)
+        db/dt = (a_seen - b)/tau : 1 (clock-driven)
+        a_seen : 1
+        n_spikes : integer
+        tagged : boolean
+        u : 1 (linked)
+        """,
+        initial={"a": 0.25, "b": "level", "a_seen": -1},
+        on_pre="a += 1; n_spikes += 1; tagged = not tagged; u = 0.5*u; w = clip(w - 0.1, 0, w_max)",
+        on_post="a = 2; a_seen = a",
+        on_step="a_seen = a_seen + x_pre; w = clip(w + 0.01*b, 0, w_max)",
+        parameters={"tau": 20 * ms, "level": 3},
+    )
+    spiking = replace(SINK, threshold="g > 0.02", reset="g = 0")
+    spec = one_to_all(synapse, spiking, n=2, rules=(rule,))
+    backend, state = backend_of("numpy", spec, 120), initial_state(spec, 0)
+    segment = train(spec, [range(0, 120, 9), range(5, 120, 7)], 120)
+    own = ["w", *(f"many_{k}" for k in ("a", "b", "a_seen", "n_spikes", "tagged", "lastupdate"))]
+    opened = replace(segment, gates={**segment.gates, "plasticity": np.ones(120)})
+    middle, recording = backend.advance(state, opened, 1)
+    assert recording.counts["e"].sum() > 3
+    for name in own:
+        assert np.any(middle.arrays[f"pe.{name}"] != state.arrays[f"pe.{name}"]), name
+    closed, _ = backend.advance(middle, segment, 1)
+    for name in own[:-1]:
+        key = f"pe.{name}"
+        assert closed.arrays[key].tobytes() == middle.arrays[key].tobytes(), name
+    # the value and the time that it is of stay: 120 steps later it is 120 steps older
+    last = "pe.many_lastupdate"
+    steps = np.rint((closed.arrays[last] - middle.arrays[last]) / 1e-3)
+    assert steps.tolist() == [-120, -120]
+    assert np.any(closed.arrays["pe.u"] != middle.arrays["pe.u"])  # of the synapse, which goes on
+    # what the rule did to the variable of the synapse is undone, as without a rule
+    alone, _ = backend_of("numpy", replace(spec, projections=(
+        replace(spec.projections[0], rules=()),)), 120).advance(
+            initial_state(replace(spec, projections=(replace(spec.projections[0], rules=()),)), 0),
+            make_segment(spec, segment.stimulus), 1)  # fmt: skip
+    shut, _ = backend.advance(state, segment, 1)
+    assert shut.arrays["pe.u"].tobytes() == alone.arrays["pe.u"].tobytes()
+
+
+def test_an_eligibility_decays_while_the_gate_is_closed():
+    rule = PlasticityRule(
+        name="trace",
+        equations="dc/dt = -c/tau : 1 (event-driven)",
+        on_pre="c += 1",
+        parameters={"tau": 50 * ms},
+    )
+    spec = one_to_all(SynapseModel(name="none", on_pre=""), rules=(rule,))
+    gate = np.r_[np.ones(10), np.zeros(30), np.full(10, 0.5)]
+    segment = train(spec, [[2, 20, 45]], 50)
+    segment = replace(segment, gates={**segment.gates, "plasticity": gate})
+    end = assert_pure(backend_of("numpy", spec, 50), spec, segment)
+    assert_close(end.arrays["pe.trace_c"], [np.exp(-43 / 50) + 0.5])  # half of the last spike
+
+
+# --- processes -----------------------------------------------------------------------------------
+
+
+def test_a_process_reads_neurons_synapses_and_rules_as_they_are_now():
+    rule = PlasticityRule(
+        name="trace",
+        equations="dc/dt = -c/tau : 1 (event-driven)\ntwice = 2*c : 1",
+        on_pre="c += 1",
+        parameters={"tau": 50 * ms},
+    )
+    process = WeightProcess(
+        name="consolidate",
+        equations="seen : 1\nx : 1 (linked)",
+        sums={"total": "trace_c*noise_level"},
+        on_update="""
+        seen = total_post + trace_twice
+        w = clip(w + 0.001*g_post*x + 0*shared_level, w_min, w_max)
+        x = 0.5*x
+        """,
+        period=10 * ms,
+    )
+    target = replace(
+        SINK,
+        equations="g : 1\nshared_level = level : 1 (shared)\nnoise_level = 1 + 0*level : 1 (shared)",
+        parameters={"level": 3},
+    )
+    spec = one_to_all(DEPRESSING, target, n=2, rules=(rule,), processes=(process,))
+    segment = train(spec, [[2], [4]], 11, plasticity=1, consolidate=1)
+    segment = replace(segment, steps=np.array([*segment.steps[:-1], 10]))
+    open_late = np.arange(11) == 10
+    segment = replace(segment, gates={**segment.gates, "consolidate": 1.0 * open_late})
+    backend, state = backend_of("numpy", spec, 11), initial_state(spec, 0)
+    end = assert_pure(backend, spec, segment, ["pe.w"])
+    c = np.exp(-np.array([8, 6]) / 50)  # 8 and 6 steps ago, at the start of the last slot
+    assert_close(end.arrays["pe.consolidate_seen"], c.sum() + 2 * c)
+    assert_close(end.arrays["pe.trace_c"], [1, 1])  # as stored
+    x = 1 - 0.5 * np.exp(-np.array([8, 6]) / 800)
+    assert_close(end.arrays["pe.w"], 1 + 0.001 * 1.0 * x)
+    assert_close(end.arrays["pe.x"], 0.5 * x)
+    assert np.rint(end.arrays["pe.lastupdate"] / 1e-3).tolist() == [-10, -10]
+    assert state.arrays["pe.x"].tolist() == [1, 1]
+
+
+# --- pathways ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_pathways_in_their_order(target):
+    spiking = replace(SINK, threshold="g > 0.5", reset="g = 0")
+    synapse = SynapseModel(
+        name="ordered",
+        equations="x : 1",
+        on_pre="x = 10*x + 1; g_post = 1",
+        on_post="x = 10*x + 4",
+        pathways=(
+            Pathway(name="later", code="x = 10*x + 2"),
+            Pathway(name="first", code="x = 10*x + 3", order=-5),
+            Pathway(name="last", code="x = 10*x + 5", end="post", order=2),
+        ),
+    )
+    spec = one_to_all(synapse, spiking)
+    end = assert_pure(backend_of(target, spec, 8), spec, train(spec, [[1, 2]], 8), ["pe.x"])
+    # spikes of the input in steps 1 and 2, of the neuron in step 2
+    assert end.arrays["pe.x"].tolist() == [31231245]

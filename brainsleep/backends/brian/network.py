@@ -237,12 +237,17 @@ class BrianNetwork:
         sides = {"on_pre": plan.on_pre, "on_post": plan.on_post}
         code = {side: statements for side, statements in sides.items() if statements}
         own = {f"on_{delay.pathway}" for delay in plan.delays if delay.each}
+        delays = {k.removeprefix("on_"): 0 * brian2.ms for k in code if k not in own}
+        pathways_of = {side: {side.removeprefix("on_"): code[side]} for side in code}
+        for path in plan.pathways:
+            pathways_of.setdefault(f"on_{path.end}", {})[f"path_{path.name}"] = path.code
+            delays[f"path_{path.name}"] = 0 * brian2.ms
         synapses = brian2.Synapses(
             self.groups[plan.source],
             self.groups[plan.target],
             plan.equations,
-            **code,
-            delay={k.removeprefix("on_"): 0 * brian2.ms for k in code if k not in own},
+            **pathways_of,
+            delay=delays,
             clock=self.clock,
             namespace=self._namespace,
             name=plan.name,
@@ -251,9 +256,7 @@ class BrianNetwork:
         if plan.on_post and not plan.on_post_always:  # with the gate closed it need not run
             synapses.post._gate = "plasticity_gate_post"
         for path in plan.pathways:
-            name = f"path_{path.name}"
-            synapses._add_updater(path.code, path.end, objname=name, delay=0 * brian2.ms)
-            getattr(synapses, name).order = path.order
+            getattr(synapses, f"path_{path.name}").order = path.order
         for delay in plan.delays:
             if f"on_{delay.pathway}" in code:
                 pathway = getattr(synapses, delay.pathway)

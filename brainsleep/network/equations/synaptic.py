@@ -76,9 +76,7 @@ def _wrong(name: str, eq: SingleEquation, allowed: list[str]) -> tuple[str, str]
         fix = f"write '{name}_post = ...', a sum over the synapses onto every neuron"
         return f"the sum '{name}' is of no neuron", fix
     if drawn := sorted((eq.type == SUBEXPRESSION and eq.identifiers & DRAWS) or ()):
-        brief = (
-            f"'{name}' uses {drawn[0]}(), which is drawn not once a step, but wherever it is read"
-        )
+        brief = f"'{name}' uses {drawn[0]}(), which is drawn wherever it is read, not once a step"
         return brief, "draw it in on_pre, on_post or on_step"
     return "", ""
 
