@@ -316,9 +316,9 @@ def _names_in_synapses(projection: Projection) -> set[str]:
     """Return the names in all code of a projection."""
     codes = [projection.synapse.equations, *projection.synapse.codes.values()]
     for rule in projection.rules:
-        codes += [rule.equations, rule.on_pre, rule.on_post, rule.on_step]
+        codes += [rule.equations, *rule.codes.values()]
     for process in projection.processes:
-        codes += [process.on_onset, process.on_update, process.on_change, *process.sums.values()]
+        codes += [*process.codes.values(), *process.sums.values()]
     return checks.identifiers(*codes)
 
 

@@ -500,10 +500,9 @@ class PlasticityRule(Model):
         for role in ("pre", "post"):
             used |= self._check_traces(role, constants, where)
             traces |= checks.variables_of(self.traces(role), f"_{role}")
-        codes = {label: getattr(self, label) for label in ("on_pre", "on_post", "on_step")}
         usable = {
             **checks.dimensionless("w", "w_min", "w_max", *SPIKING),
-            **_of_synapses(self, self.equations, *codes.values()),
+            **_of_synapses(self, self.equations, *self.codes.values()),
             **traces,
         }
         used |= _check_synaptic(self, usable, where, linked=True)
@@ -511,7 +510,7 @@ class PlasticityRule(Model):
         def meant(name: str) -> str:
             return _at_end(name, traces, "trace")
 
-        for label, code in codes.items():
+        for label, code in self.codes.items():
             checks.check_statements(
                 code,
                 usable,
@@ -522,6 +521,11 @@ class PlasticityRule(Model):
             )
             used |= checks.identifiers(code)
         checks.check_all_used(self.parameters, used, where)
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """What is carried out at synapses, by what it is called."""
+        return {label: getattr(self, label) for label in ("on_pre", "on_post", "on_step")}
 
     def _check_traces(self, role: str, constants: Mapping, where: str) -> set[str]:
         """Check the traces of ``"pre"`` or ``"post"``; return the names they use."""
@@ -662,10 +666,9 @@ class WeightProcess(Model):
         where, equations = place(self), self.variables
         declared.check_declared_only(equations, where, linked=True)
         _check_names(self, [*equations, *self.sums], "variable")
-        codes = {label: getattr(self, label) for label in ("on_onset", "on_update", "on_change")}
         own = {
             **checks.dimensionless("w", "w_min", "w_max"),
-            **_of_synapses(self, *self.sums.values(), *codes.values()),
+            **_of_synapses(self, *self.sums.values(), *self.codes.values()),
         }
         used = checks.identifiers(*self.sums.values())
         for name, expression in self.sums.items():
@@ -678,7 +681,7 @@ class WeightProcess(Model):
         def meant(name: str) -> str:
             return _at_end(name, ends, "sum")
 
-        for label, code in codes.items():
+        for label, code in self.codes.items():
             used |= checks.identifiers(code)
             usable = own if label == "on_change" else {**own, **more}  # which runs at spikes too
             checks.check_statements(
@@ -691,6 +694,11 @@ class WeightProcess(Model):
             )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used([*self.parameters, *idle], used, where)
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """What is carried out at synapses, by what it is called."""
+        return {label: getattr(self, label) for label in ("on_onset", "on_update", "on_change")}
 
 
 #: Kinds of models, and what a reader calls them.
