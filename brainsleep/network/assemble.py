@@ -398,7 +398,7 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         processes.append(ProcessPlan(process.name, onset, update, tuple(plans), process.period))
 
     codes = [on_pre, on_post, *variables.lines]
-    codes += [each.code for each in (*pathways, *steps)]
+    codes += [path.code for path in pathways] + [step.code for step in steps]
     codes += [code for p in processes for code in (p.on_onset, p.on_update)]
     codes += [total.expression for p in processes for total in p.sums]
     if any(total.total for process in processes for total in process.sums):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from brian2 import Quantity
 from brian2.equations.equations import SUBEXPRESSION
 
 from ..errors import SpecError
@@ -128,7 +129,8 @@ class Variables:
     """
 
     def __init__(self) -> None:
-        self.lines, self.state, self.initial = list[str](), list[str](), {}
+        self.lines, self.state = list[str](), list[str]()
+        self.initial = dict[str, Quantity]()
         self.owners = list[EventDriven]()
         self.whole, self.truth = set[str](), set[str]()
         self._computed: dict[str, str] = {}
@@ -155,7 +157,7 @@ class Variables:
                 self._computed[final] = value.removeprefix(" = ")
         for name, value in model.initial.items():
             source = model.parameters[value] if isinstance(value, str) else value
-            self.initial[names.get(name, name)] = source
+            self.initial[names.get(name, name)] = Quantity(source)
         if synaptic.driven(declared, synaptic.EVENT_DRIVEN):
             self.owners.append(EventDriven.of(model, names, lastupdate))
             self.lines.append(f"{lastupdate} : second")

@@ -47,7 +47,8 @@ def sources(equations: Mapping[str, Any]) -> Iterator[Source]:
     for part in equations.get("synapses", ()):
         name, about = f"projection {part['name']}", f"{part['source']} to {part['target']}"
         periods = {f"period of {p['name']}": p["period"] for p in part["processes"]}
-        values = {"parameters": part["parameters"] | periods, "initial": part.get("initial", {})}
+        values = {"parameters": part["parameters"] | periods}
+        values |= {"initial": part["initial"]} if part.get("initial") else {}
         yield Source(name, about, _code(part), values)
     if "wake" in equations:
         how = {"awake": str(equations["wake"]), "who sleeps": str(equations["sleep"])}
