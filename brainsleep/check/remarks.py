@@ -32,7 +32,7 @@ from ..network.models import (
     SpontaneousActivity,
     SynapseModel,
 )
-from ..network.spec import Network, NetworkSpec
+from ..network.spec import InitialWeights, Network, NetworkSpec
 from ..run.compare import Condition
 from ..show.schedule_text import schedule_text
 from ..tasks.images.task import Images
@@ -210,7 +210,8 @@ def _of_network(network: NetworkSpec) -> Iterator[Doubt]:
         for part in parts:
             clocked = Equations(synaptic.driven(part.variables, synaptic.CLOCK_DRIVEN))
             yield from _too_fast(part, "", clocked, part.equations, network.dt)
-        low, top = projection.weights.low, projection.weights.top
+        drawn = projection.weights
+        low, top = (drawn.low, drawn.top) if isinstance(drawn, InitialWeights) else (0, 1)
         if projection.rules and low == top and low == projection.w_max:
             brief = f"all weights start at their upper bound {low:g}"
             fix = "raise w_max, or start lower"

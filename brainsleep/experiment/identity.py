@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..tasks.images.continual import Tasks
+from ..values.arrays import Array
 from ..values.plain import plain
 from .early_stopping import EarlyStopping
 from .record import Alarms
@@ -12,6 +13,9 @@ from .start import SavedWeights
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64"},
+    "Population": {"values": {}, "positions": {}},
+    "Projection": {"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
+    "WeightProcess": {"signed": False},
     "sleep": {"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
     "SurrogateNetwork": {"sleeping_copies": 0},
     "LeakyPopulation": {"activities_first": False},
@@ -21,17 +25,16 @@ LATER: dict[str, dict[str, Any]] = {
     "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
-    "GroupPlan": {"on_spike": "", "delayed": False},
+    "GroupPlan": {"on_spike": "", "constants": [], "delayed": False},
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},
         **{"on_post": "", "on_step": "", "pathways": []},
     },
     "PlasticityRule": {"equations": "", "initial": {}, "method": "euler", "on_step": ""},
     "SynapsePlan": {
-        "delays": [],
+        **{"constants": [], "delays": [], "repeats": False, "signed": False},
         **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
     },
-    "Projection": {"delay": "0.0 s", "delay_post": "0.0 s"},
     "Readout": {
         "name": "network",
         "beside": [],
@@ -54,7 +57,11 @@ LATER: dict[str, dict[str, Any]] = {
 REFUSING = {"SpontaneousActivity": {"dt"}}
 
 #: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
-_SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
+_SELECTED = {
+    "Alarms": Alarms.deciding,
+    "Array": Array.deciding,
+    "SavedWeights": SavedWeights.deciding,
+}
 
 
 def deciding(described: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ..errors import SpecError, explain, one_line
 from ..values.arrays import Array
 from .equations import checks, settle
 from .equations.diagnose import unknown
+from .given import own_values, split_parameters
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
 from .plan import (
     ActivityPlan,
@@ -53,6 +54,7 @@ class _Kept:
     def __init__(self, owner: str, lines: list[str], state: list[str], parameters: Mapping):
         self.owner, self.lines, self.state = owner, lines, state
         self.parameters: dict[str, Quantity] = dict(parameters)
+        self._constants: dict[str, str] = {}
 
     def add(self, declared: Equations, parameters: Mapping, names: Mapping[str, str]) -> None:
         """Add what a part declares, and its parameters, under their final names."""
@@ -67,10 +69,21 @@ class _Kept:
                     "different values; rename one, or the activity, rule or process it belongs to"
                 )
 
+    def give(self, values: Mapping) -> None:
+        """Give parameters other values: one number for all, or one each."""
+        parameters, names = split_parameters(self.parameters, values)
+        self._constants = {name: checks.unit_name(self.parameters[name]) for name in names}
+        self.parameters = parameters
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        return tuple(self._constants)
+
     @property
     def equations(self) -> str:
         units = {name: checks.unit_name(value) for name, value in self.parameters.items()}
-        declared = (f"{name} : {unit} (shared, constant)" for name, unit in units.items())
+        declared = [f"{name} : {unit} (shared, constant)" for name, unit in units.items()]
+        declared += [f"{name} : {unit} (constant)" for name, unit in self._constants.items()]
         return _joined([*self.lines, *declared])
 
 
@@ -113,6 +126,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         code = settle.statements(word_substitute(activity.on_step, names), whole)
         activities.append(ActivityPlan(activity.name, code))
 
+    kept.give(own_values(population, kept.parameters))
     processes = [(p, w) for p, w in spec.weight_processes() if p.target == population.name]
     lines += _process_variables(processes)
     asked = _spikes_asked_for(spec, population)
@@ -145,12 +159,10 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         on_spike="spiking = 1" if asked and model.threshold else "",
         activities=tuple(activities),
         parameters=kept.parameters,
-        initial={
-            name: Quantity(model.parameters[value] if isinstance(value, str) else value)
-            for name, value in model.initial.items()
-        },
+        initial={name: _start(value, kept) for name, value in model.initial.items()},
         state=tuple(state),
         gates=gates,
+        constants=kept.constants,
         delayed=_is_delayed(spec, population),
     )
 
@@ -165,6 +177,12 @@ def _add_up(
     lines += [f"{name} : {unit}" for name in sums]
     state.remove(variable)
     state += sums
+
+
+def _start(value: Quantity | str, kept: _Kept) -> Quantity | str:
+    """Return a value at the start: a quantity, or an expression of what neurons have each."""
+    value = kept.parameters.get(value, value) if isinstance(value, str) else value
+    return value if isinstance(value, str) else Quantity(value)
 
 
 def _prefixed(prefix: str, names: Iterable[str]) -> dict[str, str]:
@@ -345,7 +363,7 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
             names |= {k: f"{rule.name}_{k}_{role}" for k in of_traces}
             on_neurons |= set(of_traces)
         used = checks.identifiers(rule.on_pre, rule.on_post, rule.on_step, rule.equations)
-        used |= {value for value in rule.initial.values() if isinstance(value, str)}
+        used |= checks.identifiers(*(v for v in rule.initial.values() if isinstance(v, str)))
         used -= on_neurons
         kept.add(Equations(""), {k: v for k, v in rule.parameters.items() if k in used}, names)
         variables.declare(rule, names, f"{rule.name}_{LASTUPDATE}")
@@ -403,8 +421,13 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     codes += [total.expression for p in processes for total in p.sums]
     if any(total.total for process in processes for total in process.sums):
         kept.lines.append("zero_index : integer (constant)")
-    standard = {"w_min": projection.w_min, "w_max": projection.w_max, "w_sign": projection.sign}
+    standard = {
+        "w_min": projection.w_min,
+        "w_max": projection.w_max,
+        "w_sign": projection.sign or 1,
+    }
     used = checks.identifiers(*codes)
+    kept.give(projection.values)
     kept.parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
     delays, codes_of = tuple(_delays(projection)), {"pre": on_pre, "post": on_post}
     for delay in delays:
@@ -424,9 +447,12 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         state=tuple(kept.state),
         pathways=pathways,
         steps=tuple(steps),
-        initial=variables.initial,
+        initial={name: _start(value, kept) for name, value in variables.initial.items()},
         updates=variables.updates,
         on_post_always=bool(_joined(spikes["post"][0])),
+        constants=kept.constants,
+        repeats=projection.connectivity.repeats,
+        signed=projection.sign is None,
         delays=delays,
     )
 
@@ -435,7 +461,7 @@ def _delays(projection: Projection) -> Iterator[DelayPlan]:
     """Say which spikes of a projection are on their way for a time."""
     for pathway, variable in (("pre", "delay"), ("post", "delay_post")):
         value = getattr(projection, variable)
-        each = isinstance(value, Array)
+        each = isinstance(value, Array | str)
         if each or value != 0:
             yield DelayPlan(pathway, variable, each)
 

@@ -14,6 +14,7 @@ from .. import mistakes
 from .assemble import rules_at
 from .equations import checks, settle, synaptic
 from .equations.diagnose import mistake, unknown
+from .given import check_neurons, check_synapses
 from .synaptic import sums_into
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def check_network(spec: NetworkSpec) -> None:
         may = may_set[group.name] = set(group.state) - {"lastspike"}
         may -= {name for variable in sums for name in (variable, *sums[variable].values())}
         usable = checks.variables_of(equations)
+        check_neurons(sound.population(group.name), group, equations)
         for activity in group.activities:
             label = f"{where}: activity '{activity.gate}'"
             checks.check_statements(activity.code, usable, label, writes=may)
@@ -51,6 +53,7 @@ def check_network(spec: NetworkSpec) -> None:
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
         own = checks.parse_equations(synapse.equations, where)
+        check_synapses(sound, sound.projection(synapse.name), synapse, groups, own)
         usable = {
             **checks.variables_of(groups[synapse.source], "_pre"),
             **checks.variables_of(groups[synapse.target], "_post"),

@@ -27,6 +27,7 @@ from ..values.fields import GROWS, Time, one_of, place, specification, text, who
 from ..values.frozen import Frozen, check_distinct, default, show_value
 from .equations import checks, declared, settle, synaptic
 from .equations.diagnose import mistake, unknown
+from .values import as_value, check_value
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
 STANDARD_GATES = ("input", "plasticity")
@@ -138,25 +139,41 @@ def _elsewhere(code: str, known: Iterable[str], meant: checks.Meant = lambda nam
 _ENDINGS = ("_pre", "_post", "_gate", "_total")
 
 
-def _check_start(model: Any, equations: Equations, where: str) -> set[str]:
-    """Check and freeze the values at the start; return the parameters they name."""
+def _check_start(
+    model: Any, equations: Equations, where: str, of_place: tuple[str, ...] = ("i", "N")
+) -> set[str]:
+    """Check and freeze the values at the start; return the parameters they name.
+
+    Expressions may use names `of_place`, such as the number of the neuron.
+    """
     initial = {}
     for name, value in model.initial.items():
         with mistakes.going_on():
             source = model.parameters.get(value) if isinstance(value, str) else value
             stored = synaptic.stored(equations)
+            if source is None and name in stored and not str(value).isidentifier():
+                source = as_value(value, f"{where}: initial {name}")
             if name not in stored or source is None:
                 allowed = f"a variable ({', '.join(stored)}) and a quantity or parameter name"
+                if name in equations and name not in stored:
+                    allowed += f"; '{name}' is computed by its equation"
                 wrong, names = (value, model.parameters) if name in stored else (name, stored)
                 message = explain(f"{where}: initial", f"{name}={value!r}", allowed)
                 details = Details(word=str(wrong), close=closest(str(wrong), names))
                 raise SpecError(message, details)
-            unit = Quantity(1, dim=equations[name].dim)
-            quantities.check_units(source, unit, f"{where}: initial {name}")
-            declared.check_start(equations[name], source, f"{where}: initial {name}")
-            initial[name] = value if isinstance(value, str) else Quantity(value)
+            unit, label = Quantity(1, dim=equations[name].dim), f"{where}: initial {name}"
+            if isinstance(source, str):
+                usable = checks.constants_of(model.parameters) | checks.dimensionless(*of_place)
+                kind = equations[name].var_type
+                check_value(source, usable, label, dim=unit.dim, kind=kind)
+                initial[name] = source
+                continue
+            quantities.check_units(source, unit, label)
+            declared.check_start(equations[name], source, label)
+            is_name = isinstance(value, str) and value in model.parameters
+            initial[name] = value if is_name else Quantity(source)
     object.__setattr__(model, "initial", Frozen(initial))
-    return {value for value in initial.values() if isinstance(value, str)}
+    return checks.identifiers(*(v for v in initial.values() if isinstance(v, str)))
 
 
 @specification("neuron '{name}': ")
@@ -180,7 +197,9 @@ class NeuronModel(Model):
         Parameters with units, the same for all neurons of a population. They become shared
         variables, so that a compiled network can be run with other values.
     initial : mapping of str to (Quantity or str)
-        Values of state variables at the start; a string names a parameter. Default 0.
+        Values of state variables at the start; a string names a parameter, or is an expression as
+        of the `values` of a population, such as ``"v_reset + rand()*(v_threshold - v_reset)"``.
+        Default 0.
     refractory : str
         Expression for the refractory period, a time, for example ``"t_ref"``; none if empty.
     method : str
@@ -238,7 +257,7 @@ class NeuronModel(Model):
         for label, more in (("reset", {}), ("on_slot", _in(Hz, "stimulus")), ("on_step", {})):
             code, variables = getattr(self, label), {**usable, **more}
             checks.check_statements(code, variables, f"{where}: {label}", writes=writes)
-        used |= self._check_initial(equations, where)
+        used |= _check_start(self, equations, where)
         checks.check_all_used(self.parameters, used, where)
 
     @property
@@ -252,28 +271,6 @@ class NeuronModel(Model):
             **checks.constants_of(self.parameters),
             **_gates_in(checks.identifiers(self.equations, *self._codes)),
         }
-
-    def _check_initial(self, equations: Equations, where: str) -> set[str]:
-        """Check and freeze the values at the start; return the parameters they name."""
-        initial = {}
-        for name, value in self.initial.items():
-            with mistakes.going_on():
-                source = self.parameters.get(value) if isinstance(value, str) else value
-                stored = [k for k, eq in equations.items() if eq.type != SUBEXPRESSION]
-                if name not in stored or source is None:
-                    allowed = f"a variable ({', '.join(stored)}) and a quantity or parameter name"
-                    if name in equations and name not in stored:
-                        allowed += f"; '{name}' is computed by its equation"
-                    wrong, names = (value, self.parameters) if name in stored else (name, stored)
-                    message = explain(f"{where}: initial", f"{name}={value!r}", allowed)
-                    details = Details(word=str(wrong), close=closest(str(wrong), names))
-                    raise SpecError(message, details)
-                unit = Quantity(1, dim=equations[name].dim)
-                quantities.check_units(source, unit, f"{where}: initial {name}")
-                declared.check_start(equations[name], source, f"{where}: initial {name}")
-                initial[name] = value if isinstance(value, str) else Quantity(value)
-        object.__setattr__(self, "initial", Frozen(initial))
-        return {value for value in initial.values() if isinstance(value, str)}
 
     def solve(self) -> None:
         """Solve the equations if the method does so, which takes seconds.
@@ -335,7 +332,8 @@ class SynapseModel(Model):
         in every step before neurons are integrated, the sum over the synapses of a neuron, whose
         model declares ``g_nmda : siemens``; several projections add up.
     initial : mapping of str to (Quantity or str)
-        Values of variables at the start; a string names a parameter. Default 0.
+        Values of variables at the start; a string names a parameter, or is an expression as of the
+        `values` of a projection, such as ``"0.5 + 0.1*randn()"``. Default 0.
     method : str
         Brian2 integration method of the clock-driven equations.
     on_post : str
@@ -416,7 +414,7 @@ def _check_synaptic(model: Any, known: Mapping, where: str, **allowed: bool) -> 
     right_sides = "\n".join(eq.expr.code for eq in equations.values() if eq.expr)
     elsewhere = _elsewhere(right_sides, known)
     used = checks.check_equations(equations, known, where, model.equations, deferred=elsewhere)
-    used |= _check_start(model, equations, where)
+    used |= _check_start(model, equations, where, ("i", "j", "N_pre", "N_post"))
     constants = checks.constants_of(model.parameters)
     with mistakes.going_on():
         synaptic.solution(equations, constants, where)
@@ -466,7 +464,7 @@ class PlasticityRule(Model):
         Brian2 equations of variables of every synapse, as of a `SynapseModel` but for sums; and
         ``u : 1 (linked)`` for a variable of the synapse model that the rule sets.
     initial : mapping of str to (Quantity or str)
-        Values of these variables at the start; a string names a parameter. Default 0.
+        Values of these variables at the start, as of a `SynapseModel`.
     method : str
         Brian2 integration method of the clock-driven equations.
     on_step : str
@@ -650,6 +648,8 @@ class WeightProcess(Model):
         Parameters with units.
     references : tuple of str
         Where it comes from (DOI).
+    signed : bool
+        Whether it is right for weights that have signs of their own, not only for magnitudes.
     """
 
     name: Annotated[str, checks.name("weight process", *TAKEN)]
@@ -661,6 +661,7 @@ class WeightProcess(Model):
     period: Time = default(100 * ms)
     parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    signed: bool = False
 
     def __post_init__(self):
         where, equations = place(self), self.variables

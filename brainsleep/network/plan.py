@@ -33,9 +33,12 @@ class GroupPlan:
     on_spike: str
     activities: tuple[ActivityPlan, ...]
     parameters: dict[str, Quantity]
-    initial: dict[str, Quantity]
+    #: Quantities, and expressions as text.
+    initial: dict[str, Quantity | str]
     state: tuple[str, ...]
     gates: tuple[str, ...]
+    #: Parameters of which every neuron has its own, as a state has them.
+    constants: tuple[str, ...] = ()
     #: Whether its spikes are on their way for a time.
     delayed: bool = False
 
@@ -116,10 +119,15 @@ class SynapsePlan:
     state: tuple[str, ...]
     pathways: tuple[PathwayPlan, ...] = ()
     steps: tuple[StepPlan, ...] = ()
-    initial: dict[str, Quantity] = field(default_factory=dict)
+    initial: dict[str, Quantity | str] = field(default_factory=dict)
     updates: tuple[str, ...] = ()
     on_post_always: bool = False
+    #: Parameters of which every synapse has its own, as a state has them.
+    constants: tuple[str, ...] = ()
     delays: tuple[DelayPlan, ...] = ()
+    #: Whether a pair of neurons may have several, and whether each weight has a sign of its own.
+    repeats: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,10 +138,17 @@ class NetworkPlan:
     synapses: tuple[SynapsePlan, ...]
 
     @property
+    def constants(self) -> frozenset[str]:
+        """Arrays of a state that no segment changes, such as ``"e.v_threshold"``."""
+        parts: list[GroupPlan | SynapsePlan] = [*self.groups, *self.synapses]
+        return frozenset(f"{part.name}.{name}" for part in parts for name in part.constants)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """What not every backend can do, in words."""
-        needed = FEATURES.items()
-        return tuple(words for words, needs in needed if any(map(needs, self.synapses)))
+        wanted = {words for words, needs in _FEATURES.items() if any(map(needs, self.synapses))}
+        wanted |= {_VALUES} if self.constants else set()
+        return tuple(sorted(wanted))
 
 
 def _keeps_variables(plan: SynapsePlan) -> bool:
@@ -154,9 +169,13 @@ def _reads_neurons(plan: SynapsePlan) -> bool:
     return bool(names - given)
 
 
+_VALUES = "values per neuron or synapse"
+
 #: What not every backend can do, in words, and which synapses ask for it.
-FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
+_FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
     "delays": lambda part: part.delays,
+    "several synapses a pair": lambda part: part.repeats,
+    "weights with signs of their own": lambda part: part.signed,
     "variables of synapses": _keeps_variables,
     "code of synapse models for postsynaptic spikes": lambda part: part.on_post_always,
     "further pathways": lambda part: part.pathways,
@@ -164,3 +183,6 @@ FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
     "sums over synapses in every step": lambda part: "(summed)" in part.equations,
     "weight processes that read neurons": _reads_neurons,
 }
+
+#: All of these, in words.
+FEATURES = frozenset({*_FEATURES, _VALUES})

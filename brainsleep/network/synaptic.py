@@ -130,7 +130,7 @@ class Variables:
 
     def __init__(self) -> None:
         self.lines, self.state = list[str](), list[str]()
-        self.initial = dict[str, Quantity]()
+        self.initial = dict[str, Quantity | str]()
         self.owners = list[EventDriven]()
         self.whole, self.truth = set[str](), set[str]()
         self._computed: dict[str, str] = {}
@@ -156,8 +156,8 @@ class Variables:
             elif not flags:
                 self._computed[final] = value.removeprefix(" = ")
         for name, value in model.initial.items():
-            source = model.parameters[value] if isinstance(value, str) else value
-            self.initial[names.get(name, name)] = Quantity(source)
+            start = renamed(value, names) if isinstance(value, str) else value
+            self.initial[names.get(name, name)] = start
         if synaptic.driven(declared, synaptic.EVENT_DRIVEN):
             self.owners.append(EventDriven.of(model, names, lastupdate))
             self.lines.append(f"{lastupdate} : second")

@@ -338,11 +338,8 @@ def test_calcium_rule_of_graupner_and_brunel(target):
     synapse = SynapseModel(name="none", on_pre="")
     back = SynapseModel(name="kick", on_pre="g_post += 1")
     spec = one_to_all(synapse, spiking, n=2, rules=(rule,))
-    spec = replace(
-        spec,
-        populations=(*spec.populations, Population(name="rest", size=1, model=SINK)),
-        projections=(*spec.projections, replace(spec.projections[0], name="kick", synapse=back, rules=())),
-    )  # fmt: skip
+    kick = replace(spec.projections[0], name="kick", synapse=back, rules=())
+    spec = replace(spec, projections=(*spec.projections, kick))
     # both inputs make the neuron spike a step later; only the first one's synapse is looked at
     trains = [range(5, 300, 60), range(11, 300, 60)]
     segment = train(spec, trains, 300, plasticity=1)
@@ -516,7 +513,11 @@ def test_a_process_reads_neurons_synapses_and_rules_as_they_are_now():
     )
     target = replace(
         SINK,
-        equations="g : 1\nshared_level = level : 1 (shared)\nnoise_level = 1 + 0*level : 1 (shared)",
+        equations="""
+        g : 1
+        shared_level = level : 1 (shared)
+        noise_level = 1 + 0*level : 1 (shared)
+        """,
         parameters={"level": 3},
     )
     spec = one_to_all(DEPRESSING, target, n=2, rules=(rule,), processes=(process,))

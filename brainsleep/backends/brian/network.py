@@ -16,6 +16,7 @@ from brian2.core.clocks import BaseClock
 from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
+from brian2.utils.stringtools import get_identifiers
 
 from ...errors import BackendError
 from ...network.plan import GroupPlan, ProcessPlan, SumPlan, SynapsePlan
@@ -29,6 +30,9 @@ SLOT, ONSET, UPDATE = -9000, -8000, -4000
 
 #: Order within the `groups` slot: synapses follow the integration, activities and code of neurons.
 SYNAPSES = 3
+
+#: Functions that draw.
+RANDOM = {"rand", "randn", "poisson"}
 
 #: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
 _SLOT_UNIT = 1 * brian2.second
@@ -195,6 +199,7 @@ class BrianNetwork:
             name=plan.name,
         )
         self.groups[plan.name] = self._knowing_all(group)
+        self._say_what_follows(group, plan)
         slots = self._event_clock("slot")
         regular = [("on_slot", plan.on_slot, slots, "start", SLOT)]
         for activity in plan.activities:
@@ -232,6 +237,18 @@ class BrianNetwork:
                 spikes = brian2.SpikeMonitor(group, name=f"{plan.name}_{name}")
                 spikes._clock = self._event_clock(name, per_step=True)
                 self.monitors[f"{plan.name}:{name}"] = spikes
+
+    @staticmethod
+    def _say_what_follows(group, plan: GroupPlan) -> None:
+        """Tell the templates of C++ programs which shortcuts they can take."""
+        integrates = plan.threshold and group.equations.diff_eq_names
+        between = plan.on_step or plan.activities or get_identifiers(plan.threshold) & RANDOM
+        if integrates and not between:
+            for part in (group.state_updater, group.thresholder["spike"]):
+                part.template_kwds = {**(part.template_kwds or {}), "conditions_follow": True}
+        if integrates and plan.refractory in plan.parameters:
+            kwds = group.state_updater.template_kwds or {}
+            group.state_updater.template_kwds = {**kwds, "one_refractory_period": True}
 
     def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
         sides = {"on_pre": plan.on_pre, "on_post": plan.on_post}

@@ -72,7 +72,7 @@ class CudaBackend(CompiledBackend):
     spec: NetworkSpec
     watches = True
     room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
-    lacks = frozenset(FEATURES)
+    lacks = FEATURES
 
     def _build(self) -> None:
         self.gpu, self.capability = gpu()
