@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .strength import InitialWeights
 
 #: Variables of neurons and synapses whose start is no value of a user's.
-_OWN = ("lastspike", "spiking", "w", "w_min", "w_max", "w_sign", "zero_index")
+_OWN = ("spiking", "w", "w_min", "w_max", "w_sign", "zero_index")
 
 #: Names of a projection's pairs of neurons.
 _OF_PAIRS = ("i", "j", "N_pre", "N_post")
@@ -101,7 +101,8 @@ def _no_such(what: str, name: str, may: Mapping, equations: Equations) -> SpecEr
 
 
 def _settable(plan: GroupPlan | SynapsePlan) -> set[str]:
-    return {*plan.state, *plan.parameters, *plan.constants} - {*_OWN}
+    names = {*plan.state, *plan.parameters, *plan.constants} - {*_OWN}
+    return {name for name in names if not name.endswith(("lastspike", "lastupdate"))}
 
 
 def _numbers(population: Population, plan: GroupPlan, end: str = "") -> dict[str, Variable]:
