@@ -159,11 +159,13 @@ def check_synapses(
                 raise SpecError(f"{label}: got a value; expected none; give it as weights=...")
             if name not in may:
                 raise unknown(f"{where}: values: no variable or parameter", name, may)
-            known, dim = {**pairs, **numbers}, equations[name].dim
+            known, eq = {**pairs, **numbers}, equations[name]
             if name not in plan.constants:
                 known |= {key: _of(key, equations[key].dim) for key in plan.constants}
             _check_size(value, number, label)
-            check_value(value, known, label, dim=dim)
+            check_value(value, known, label, dim=eq.dim, kind=eq.var_type)
+            if not isinstance(value, str | Array):
+                check_start(eq, value, label)
 
 
 def _check_size(value: Any, number: int | None, where: str) -> None:

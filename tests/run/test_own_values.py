@@ -63,6 +63,9 @@ DRIVEN = NeuronModel(
     initial={"v": "v_rest"},
 )
 
+#: Variables of every type.
+TYPED = NeuronModel(name="typed", equations="n : integer\nb : boolean\nv : volt")
+
 KICK = SynapseModel(name="kick", on_pre="v_post += w_sign*w*jump", parameters={"jump": 1 * mV})
 
 
@@ -175,6 +178,14 @@ def test_a_position_is_the_parameter_of_its_name():
     )
     e = neurons(3, model=model, positions={"x": "i*um"})
     np.testing.assert_allclose(drawn(network(e=e)).arrays["e.x"], [0, 1e-6, 2e-6])
+
+
+def test_integers_and_booleans_are_values_too():
+    e = neurons(4, model=TYPED, values={"n": "i//2", "b": "i > 1", "v": "int(i > 1)*mV"})
+    arrays = drawn(network(e=e)).arrays
+    np.testing.assert_array_equal(arrays["e.n"], [0, 0, 1, 1])
+    np.testing.assert_array_equal(arrays["e.b"], [0, 0, 1, 1])
+    np.testing.assert_array_equal(arrays["e.v"], [0, 0, 1e-3, 1e-3])
 
 
 def test_a_model_can_start_with_an_expression():
@@ -528,6 +539,10 @@ def test_what_was_drawn_before_is_drawn_still():
         (
             lambda: network(e=neurons(values={"v": "1*mV/i"})),
             ("values: v: got 1 of 30 values", "not finite", "clip"),
+        ),
+        (
+            lambda: network(e=neurons(model=TYPED, values={"n": "i/2", "b": "i > 3"})),
+            ("values: n: got 0.5", "a whole number"),
         ),
         (
             lambda: network(projection(connectivity=Connectivity(p="0*i")), e=neurons()),
