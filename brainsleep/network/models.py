@@ -165,7 +165,7 @@ def _check_start(
             if isinstance(source, str):
                 usable = checks.constants_of(model.parameters) | checks.dimensionless(*of_place)
                 kind = equations[name].var_type
-                check_value(source, usable, label, dim=unit.dim, kind=kind)
+                check_value(source, usable, label, dim=equations[name].dim, kind=kind)
                 initial[name] = source
                 continue
             quantities.check_units(source, unit, label)
