@@ -29,7 +29,7 @@ from ... import mistakes
 from ...errors import one_line
 from . import settle
 from .declared import DRAWS, TYPES
-from .diagnose import mistake
+from .diagnose import mistake, name_at
 
 #: When a variable with a differential equation is brought up to date.
 EVENT_DRIVEN, CLOCK_DRIVEN = "event-driven", "clock-driven"
@@ -45,18 +45,20 @@ _WHY_NOT = {
 
 
 def check_flags(
-    equations: Equations, where: str, *, summed: bool = False, linked: bool = False
+    equations: Equations, where: str, text: str, *, summed: bool = False, linked: bool = False
 ) -> None:
     """Refuse flags that equations of synapses cannot have; say which differential ones lack.
 
-    Sums are those of a synapse model; a rule or a process links to what it has.
+    Sums are those of a synapse model; a rule or a process links to what it has. Mistakes are marked
+    in the `text` that the equations come from.
     """
     extra = {SUBEXPRESSION: ["summed"] * summed, PARAMETER: ["constant", *["linked"] * linked]}
     extra[DIFFERENTIAL_EQUATION] = [EVENT_DRIVEN, CLOCK_DRIVEN]
     for name, eq in equations.items():
         brief, fix = _wrong(name, eq, extra[eq.type])
         if brief:
-            mistakes.report(mistake(where, brief, fix, word=name))
+            span = name_at(f"d{name}", text) or name_at(name, text)
+            mistakes.report(mistake(where, brief, fix, code=text, span=span, word=name))
 
 
 def _wrong(name: str, eq: SingleEquation, allowed: list[str]) -> tuple[str, str]:
