@@ -221,6 +221,6 @@ def integration(
         code = StateUpdateMethod.apply_stateupdater(chosen, variables, method)
     except Exception as error:  # of many kinds
         brief = f"method '{method}' cannot integrate the equations: {one_line(error).rstrip('.')}"
-        raise mistake(where, brief, "write method='euler'", word=method) from error
+        raise mistake(where, brief, word=method) from error
     code = re.sub(r"\bxi(\w*)\b", r"drawn_xi\1", code)
     return settle.tidy(re.sub(r"\b_+(\w+)", r"next_\1", code))
