@@ -2,6 +2,7 @@
 
 A part's own names get its name as prefix where parts could clash (``stdp_nearest_lr``,
 ``ou_decay_w_target``); traces also carry their role (``stdp_nearest_pre_x``).
+(The module is long because plans of neurons and of synapses name what is declared in the other.)
 """
 
 from __future__ import annotations

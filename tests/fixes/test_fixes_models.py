@@ -342,11 +342,6 @@ FIXES = [
         lambda: neuron("dv/dt = -v/tau : 1\nx : 1 (linked)"),
         lambda name: linked(f"{name}_post = 2*w"),
     ),
-    (
-        "take the flag off, and have a synapse add to it: '{}_post += ...'",
-        lambda: neuron("dv/dt = -v/tau : 1\nx : 1 (summed)"),
-        lambda name: linked(f"{name}_post += 2*w"),
-    ),
     # units
     (
         "give the number a unit: make it a parameter in {}",
