@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..tasks.images.continual import Tasks
+from ..values.arrays import Array
 from ..values.plain import plain
 from .early_stopping import EarlyStopping
 from .record import Alarms
@@ -11,17 +12,23 @@ from .start import SavedWeights
 #: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
-    "NetworkSpec": {"precision": "float64"},
-    "sleep": {"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
+    "NetworkSpec": {"precision": "float64", "signals": {}},
+    "NeuronModel": {"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
+    **{kind: {"signals": {}} for kind in ("SynapseModel", "PlasticityRule", "WeightProcess")},
+    "wake": {"inputs": {}, "signals": {}},
+    "sleep": {
+        **{"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
+        **{"inputs": {}, "signals": {}},
+    },
     "SurrogateNetwork": {"sleeping_copies": 0},
     "LeakyPopulation": {"activities_first": False},
     "DenseProjection": {"bias": False},
-    "SpontaneousActivity": {"equations": ""},
+    "SpontaneousActivity": {"equations": "", "signals": {}},
     "Schedule": {"epochs": 1, "identical_epochs": False},
     "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
-    "GroupPlan": {"on_spike": ""},
+    "GroupPlan": {"on_spike": "", "signals": [], "spike_trains": False},
     "Readout": {
         "name": "network",
         "beside": [],
@@ -44,7 +51,11 @@ LATER: dict[str, dict[str, Any]] = {
 REFUSING = {"SpontaneousActivity": {"dt"}}
 
 #: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
-_SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
+_SELECTED = {
+    "Alarms": Alarms.deciding,
+    "Array": Array.deciding,
+    "SavedWeights": SavedWeights.deciding,
+}
 
 
 def deciding(described: dict[str, Any]) -> dict[str, Any]:

@@ -15,10 +15,19 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
-from ..errors import SpecError, one_line
+from ..errors import Details, SpecError, closest, one_line
+from ..values import quantities
+from ..values.units import as_code
 from .equations import checks, settle
 from .equations.diagnose import unknown
-from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
+from .models import (
+    SPIKING,
+    Model,
+    NeuronModel,
+    PlasticityRule,
+    SpontaneousActivity,
+    WeightProcess,
+)
 from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
 
 if TYPE_CHECKING:
@@ -110,7 +119,10 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     gates = _gates_needed(spec, population)
     lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
     lines += ["slot_index : integer (shared)"]
-    if model.threshold:
+    signals = _signals_needed(spec, population)
+    _check_signals_free(signals, lines, population)
+    lines += [f"{name} : {checks.unit_name(spec.signals[name])} (shared)" for name in signals]
+    if model.spikes:
         lines += ["spike_count : integer"]
         reset.append("spike_count += 1")
         if model.refractory:
@@ -121,11 +133,17 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         equations=kept.equations,
         method=model.method,
         threshold=settle.expression(model.threshold, whole).strip(),
-        reset=_joined(reset) if model.threshold else "",
+        reset=_joined(reset) if model.spikes else "",
         refractory=settle.expression(model.refractory, whole).strip(),
-        on_slot=_on_slot(model, gates, dict.fromkeys(process.name for _, process in processes)),
+        on_slot=_on_slot(
+            model,
+            gates,
+            dict.fromkeys(process.name for _, process in processes),
+            signals,
+            spec.stimulus_name(population.name),
+        ),
         on_step=_joined(step),
-        on_spike="spiking = 1" if asked and model.threshold else "",
+        on_spike="spiking = 1" if asked and model.spikes else "",
         activities=tuple(activities),
         parameters=kept.parameters,
         initial={
@@ -134,7 +152,41 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         },
         state=tuple(state),
         gates=gates,
+        signals=signals,
+        spike_trains=model.spike_trains,
     )
+
+
+def _signals_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
+    """Return the signals that code of, or at, a population reads: synapses read those of post."""
+    readers: list[Model] = [population.model, *population.activities]
+    readers += [rule for rule, _ in rules_at(spec, population)]
+    for projection in spec.projections:
+        if projection.target == population.name:
+            readers += [projection.synapse, *projection.processes]
+    for reader in readers:
+        for name, unit in reader.signals.items():
+            where = f"population '{population.name}': {reader.name}"
+            if name not in spec.signals:
+                fix = f"write signals={{'{name}': {as_code(0 * unit)}}} in the network"
+                allowed = f"one of: {', '.join(spec.signals)}" if spec.signals else "a signal"
+                details = Details(word=name, fix=fix, close=closest(name, spec.signals))
+                message = f"{where}: the network has no signal '{name}'; expected {allowed}; {fix}"
+                raise SpecError(message, details)
+            quantities.check_units(
+                spec.signals[name], unit, f"signal {name}, read by {reader.name}"
+            )
+    return tuple(name for name in spec.signals if any(name in each.signals for each in readers))
+
+
+def _check_signals_free(signals: tuple[str, ...], lines: list[str], population) -> None:
+    """Refuse a signal with the name of a variable of the neurons."""
+    taken = checks.parse_equations(_joined(lines), population.name) if signals else {}
+    for name in signals:
+        if name in taken or name in population.model.parameters:
+            fix = "rename one of them"
+            reason = f"signal '{name}' has the name of a variable or parameter of its neurons"
+            raise SpecError(f"population '{population.name}': {reason}; {fix}")
 
 
 def _prefixed(prefix: str, names: Iterable[str]) -> dict[str, str]:
@@ -162,10 +214,17 @@ def _process_variables(processes: list[tuple[Projection, WeightProcess]]) -> lis
     return list(dict.fromkeys(lines))
 
 
-def _on_slot(model: NeuronModel, gates: Iterable[str], intervals: Iterable[str]) -> str:
+def _on_slot(
+    model: NeuronModel,
+    gates: Iterable[str],
+    intervals: Iterable[str],
+    signals: Iterable[str],
+    stimulus_name: str,
+) -> str:
     """Compose what happens at the start of a slot: take its values, then the model's own code."""
     taken = [*(f"{gate}_gate" for gate in gates), *(f"{name}_interval" for name in intervals)]
-    stimulus = {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}
+    taken += signals
+    stimulus = {"stimulus": f"{stimulus_name}_by_slot(slot_index*slot_unit, i)"}
     whole = settle.whole_variables(model.variables)
     return _joined(
         [
@@ -225,7 +284,11 @@ def exact_update(traces: Equations, rule: PlasticityRule, names: Mapping[str, st
     """Brian2's exact update of the linear trace equations, in final names."""
     if not any(eq.type == DIFFERENTIAL_EQUATION for eq in traces.values()):
         return ""
-    usable = {**checks.variables_of(traces), **checks.constants_of(rule.parameters)}
+    usable = {
+        **checks.variables_of(traces),
+        **checks.constants_of(rule.parameters),
+        **checks.constants_of(rule.signals),
+    }
     try:
         code = StateUpdateMethod.apply_stateupdater(
             traces, {**usable, **DEFAULT_FUNCTIONS}, "exact"
@@ -256,7 +319,13 @@ _WHEN = ("onset", "update")
 
 
 def _process_names(process: WeightProcess) -> dict[str, str]:
-    return _prefixed(process.name, [*process.parameters, *process.variables])
+    own = _prefixed(process.name, [*process.parameters, *process.variables])
+    return own | _signals_at_synapses(process)
+
+
+def _signals_at_synapses(model: Model) -> dict[str, str]:
+    """Return the signals that code of synapses reads, as it finds them: with the neuron post."""
+    return {name: f"{name}_post" for name in model.signals}
 
 
 def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
@@ -276,10 +345,11 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     synapse = projection.synapse
     whole = _whole_at_ends(spec, projection)
     kept = _Kept(projection.name, ["w : 1"], ["w"], synapse.parameters)
-    on_pre, on_post = [settle.statements(synapse.on_pre, whole)], list[str]()
+    at_spike = word_substitute(synapse.on_pre, _signals_at_synapses(synapse))
+    on_pre, on_post = [settle.statements(at_spike, whole)], list[str]()
     learn: dict[str, list[str]] = {"pre": [], "post": []}
     for rule in projection.rules:
-        names = _prefixed(rule.name, rule.parameters)
+        names = _prefixed(rule.name, rule.parameters) | _signals_at_synapses(rule)
         on_neurons: set[str] = set()
         for role in learn:
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}

@@ -34,6 +34,13 @@ class GroupPlan:
     initial: dict[str, Quantity]
     state: tuple[str, ...]
     gates: tuple[str, ...]
+    signals: tuple[str, ...] = ()
+    spike_trains: bool = False
+
+    @property
+    def spikes(self) -> bool:
+        """Whether its neurons can spike."""
+        return bool(self.threshold) or self.spike_trains
 
 
 @dataclass(frozen=True)

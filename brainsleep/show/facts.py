@@ -18,6 +18,7 @@ from ..network.spec import Network
 from ..results.result import Result
 from ..results.table import flatten
 from ..tasks.images.task import Images
+from ..values.arrays import describe_array
 from ..values.quantities import read_quantity
 from .definitions import GROUPS, definition
 from .latex import value_text
@@ -41,6 +42,8 @@ def text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(map(text, value))
+    if isinstance(value, dict) and value.get("kind") == "Array":
+        return describe_array(value["unit"], value["shape"])
     if isinstance(value, dict):
         return ", ".join(f"{k} {text(v)}" for k, v in value.items() if k != "kind") or "–"
     number = value
@@ -178,8 +181,9 @@ def looked_at(result: Result) -> str:
     protocol = result.stored_protocol
     if isinstance(protocol.task, Images):
         return str(protocol.task.readout.population)
-    names = [p.name for p in protocol.network.populations if p.name != protocol.network.input]
-    return next(iter(names), protocol.network.input)
+    network = protocol.network
+    names = [p.name for p in network.populations if p.name not in network.sources]
+    return next(iter(names), network.populations[0].name)
 
 
 def tiles(result: Result) -> list[Tile]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
-from ...run.segment import Answer, Capacity, Segment, timing
+from ...run.segment import Answer, Capacity, Segment, spike_trains, timing
 from ...run.state import State
 from ..brian.backend import answer_of
 from ..brian.context import standalone_device
@@ -98,6 +98,8 @@ class CppBackend(CompiledBackend):
         given: dict[str, Any] = {**state.arrays, **state.parameters}
         given |= {f"clock:{name}": value for name, value in times.items()}
         given |= {f"slots:{name}": value for name, value in values.items()}
+        for name, (steps, neurons) in spike_trains(self.spec, segment).items():
+            given |= {f"{name}._timebins": steps, f"{name}.neuron_index": neurons}
         given["run"] = np.array([seed % 2**32, segment.starts[-1]], dtype=np.int64)
         return given
 

@@ -38,7 +38,9 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         state = [array(f"{group.name}.{name}", group.size) for name in group.state]
         inputs += [array(f"{group.name}.{name}", 1) for name in group.parameters] + state
         outputs += state
-        if group.threshold:
+        if group.spike_trains:
+            inputs += [array(f"{group.name}.{name}") for name in ("neuron_index", "_timebins")]
+        if group.spikes:
             outputs.append(array(f"{group.name}.spike_count", group.size))
             for recorded in ("counts.spike_count", "raster.i", "raster.t"):
                 outputs.append(array(f"{group.name}:{recorded}"))

@@ -58,7 +58,7 @@ class _Neurons:
 
 
 class AlarmWatch:
-    """What has been seen of one run: of plastic projections, and of populations but the input.
+    """What has been seen of one run: of plastic projections, and of populations but inputs.
 
     Populations that are `read` out are silent, too, if none of their neurons spikes in the test.
     """
@@ -72,7 +72,7 @@ class AlarmWatch:
         self._of_test: set[tuple[str, str]] = set()  # there is nothing left that they could end
         self._dt = float(network.dt)
         self._plastic = [p.name for p in plastic(network)]
-        own = [p for p in network.populations if p.spikes and p.name != network.input]
+        own = [p for p in network.populations if p.spikes and p.name not in network.sources]
         self._neurons = {p.name: _Neurons(p.size) for p in own}
         self._seen: dict[tuple[str, str], Alarm] = {}
         self._position, self._seconds = 0, 0.0
