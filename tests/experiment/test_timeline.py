@@ -11,6 +11,7 @@ from brainsleep.errors import BrainsleepError
 from brainsleep.experiment.protocol import Protocol, run_id
 from brainsleep.experiment.record import Record
 from brainsleep.experiment.schedule import Schedule
+from brainsleep.experiment.task import Material
 from brainsleep.experiment.timeline import Period, Timeline, asleep, awake
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.run.simulate import simulate
@@ -28,13 +29,18 @@ PROTOCOL = Protocol(
 
 
 def test_slots_are_those_of_the_periods():
-    table, rates = TIMELINE.compile(NETWORK.gates, NETWORK.dt)
+    layout = TIMELINE.compile(NETWORK.gates, NETWORK.dt)
+    table = layout.table
     assert table.steps.tolist() == [100, 100, 50, 100] * 2
     assert table.phase.tolist() == ["wake", "wake", "wake", "sleep"] * 2
     assert table.onset.tolist() == [True, False, False, True] * 2
     assert table.gates["input"].tolist() == [1, 1, 1, 0] * 2
     assert table.gates["noise"].tolist() == table.gates["decay"].tolist() == [0, 0, 0, 1] * 2
-    assert rates.tolist() == [40, 40, 40, 0] * 2
+    assert layout.period.tolist() == [0, 0, 0, 1] * 2
+    assert layout.begin.tolist() == [0, 100, 200, 0] * 2
+    rates = PROTOCOL.course(0, Material()).stimulus(0, 8)
+    assert rates.shape == (8, 64) and (rates == rates[:, :1]).all()
+    assert rates[:, 0].tolist() == [40, 40, 40, 0] * 2
     assert table.trained == 8 and table.ends_of("sleep").tolist() == [4, 8]
 
 
