@@ -47,11 +47,14 @@ class Backend:
         Room that it has at least, whatever is asked for.
     no_hooks : str
         Why it cannot call Python within segments, and what to do about that; '' if it can.
+    lacks : frozenset of str
+        Features of networks that it cannot run, see `brainsleep.network.plan.NetworkPlan`.
     """
 
     watches: ClassVar[bool] = False
     room: ClassVar[Capacity] = Capacity(slots=0, steps=0)
     no_hooks: ClassVar[str] = ""
+    lacks: ClassVar[frozenset[str]] = frozenset()
 
     compiler = gpu = ""
     build_seconds = 0.0
@@ -67,6 +70,9 @@ class Backend:
         if hooks and self.no_hooks:
             names = ", ".join(sorted(hooks))
             raise BackendError(f"backend {name}: got Python hooks ({names}); {self.no_hooks}")
+        if lacking := self.lacks & set(getattr(spec.plan, "features", ())):
+            got = f"a network with {', '.join(sorted(lacking))}"
+            raise BackendError(explain(f"backend {name}", got, "none", "use --backend cpp"))
         self.name, self.spec, self._hooks, self._report = name, spec, hooks, report
         self.capacity = capacity.at_least(self.room)
         self._build()

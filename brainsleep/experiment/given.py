@@ -92,7 +92,7 @@ def _check_input(where: str, name: str, value: Any, period: Any, network: Networ
 def _numbers(value: Any) -> np.ndarray:
     """Return the values of an input or signal in SI units."""
     kept = value.values if isinstance(value, Values) else value
-    return kept.values if isinstance(kept, Array) else np.asarray(kept, dtype=float)
+    return kept.numbers if isinstance(kept, Array) else np.asarray(kept, dtype=float)
 
 
 def _check_dimensions(where: str, value: Any, unit: Quantity) -> None:
@@ -115,7 +115,7 @@ def _check_frames(where: str, value: Any, period: Any, dt: Quantity) -> None:
 
 
 def _check_trains(where: str, trains: SpikeTrains, period: Any, dt: Quantity, size: int) -> None:
-    neurons, steps = trains.indices.values, trains.steps(float(dt))
+    neurons, steps = trains.indices.numbers, trains.steps(float(dt))
     if not len(neurons):
         return
     if neurons.max() >= size:
@@ -123,7 +123,7 @@ def _check_trains(where: str, trains: SpikeTrains, period: Any, dt: Quantity, si
         raise ScheduleError(explain(f"{where}: indices", got, allowed))
     total = whole_steps(period.duration, dt, f"timeline.{period.kind}.duration")
     if steps.max() >= total:
-        got = f"a spike at {float(trains.times.values[steps.argmax()]):g} s"
+        got = f"a spike at {float(trains.times.numbers[steps.argmax()]):g} s"
         allowed = f"times nearest to a step of {dt} within the period, {period.duration}"
         raise ScheduleError(explain(f"{where}: times", got, allowed))
     order = np.lexsort((neurons, steps))
@@ -202,7 +202,7 @@ class GivenCourse(Course):
         trains = self._periods[number].inputs.get(name)
         if trains is None:
             return np.empty(0, np.int64), np.empty(0, np.int32)
-        steps, neurons = trains.steps(float(self._dt)), trains.indices.values
+        steps, neurons = trains.steps(float(self._dt)), trains.indices.numbers
         order = np.lexsort((neurons, steps))
         return steps[order], neurons[order].astype(np.int32)
 

@@ -28,7 +28,9 @@ LATER: dict[str, dict[str, Any]] = {
     "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
-    "GroupPlan": {"on_spike": "", "signals": [], "spike_trains": False},
+    "GroupPlan": {"on_spike": "", "delayed": False, "signals": [], "spike_trains": False},
+    "SynapsePlan": {"delays": []},
+    "Projection": {"delay": "0.0 s", "delay_post": "0.0 s"},
     "Readout": {
         "name": "network",
         "beside": [],

@@ -8,12 +8,35 @@ import numpy as np
 from brian2 import Hz, Quantity, get_dimensions, second
 
 from ..errors import BrainsleepError, ScheduleError, explain
-from ..values.arrays import Array, array
+from ..values.arrays import Array
 from ..values.fields import Time, refusal, specification
 from ..values.frozen import show_value
 from ..values.quantities import one_quantity
+from ..values.units import readable_unit
 
-_OVER_TIME = "an array with unit: one value a frame, or (frames, neurons)"
+
+def _over_time(value: Any, where: str, error: type[BrainsleepError]) -> Array:
+    """Take one value a frame, or (frames, neurons)."""
+    return value if isinstance(value, Array) else Array.of(value, where, error, axes=(1, 2))
+
+
+def _neurons(value: Any, where: str, error: type[BrainsleepError]) -> Array:
+    """Take numbers of neurons."""
+    if isinstance(value, Array):
+        return value
+    given = np.asarray(value)
+    if given.size and given.dtype.kind not in "iu":
+        raise error(explain(where, f"numbers of type {given.dtype}", "whole numbers: neurons"))
+    return Array.of(given.astype(np.int64), where, error, dtype="int32")
+
+
+def _times(value: Any, where: str, error: type[BrainsleepError]) -> Array:
+    """Take times."""
+    made = value if isinstance(value, Array) else Array.of(value, where, error)
+    if made.dim is not second.dim:
+        fix = "write the times with their unit: [1, 5]*ms"
+        raise error(explain(where, f"values in {readable_unit(made.dim)}", "times", fix))
+    return made
 
 
 @specification("values over time: ", ScheduleError, kw_only=False)
@@ -33,17 +56,17 @@ class Values:
         How long each frame is; one time step at least.
     """
 
-    values: Annotated[Array, array(1, 2, allowed=_OVER_TIME)]
+    values: Annotated[Array, _over_time]
     every: Time
 
     def __post_init__(self):
-        if not self.values.values.size:
+        if not self.values.numbers.size:
             raise refusal(self, "values", "none", "one frame or more")
 
     @property
     def dimensions(self) -> Any:
         """Physical dimensions of the values."""
-        return self.values.dimensions
+        return self.values.dim
 
 
 @specification("rates over time: ", ScheduleError, kw_only=False)
@@ -55,7 +78,7 @@ class Rates(Values):
     """
 
     def __post_init__(self):
-        if self.dimensions is not Hz.dim or np.any(self.values.values < 0):
+        if self.dimensions is not Hz.dim or np.any(self.values.numbers < 0):
             allowed = "rates of at least 0 Hz; other inputs over time are Values(...)"
             raise refusal(self, "values", f"values in {self.values.unit}", allowed)
         Values.__rules__(self)  # type: ignore[attr-defined]
@@ -77,15 +100,15 @@ class SpikeTrains:
 
     Examples
     --------
-    >>> SpikeTrains([0, 2, 0], [1, 1, 5] * ms).indices.values.tolist()
+    >>> SpikeTrains([0, 2, 0], [1, 1, 5] * ms).indices.numbers.tolist()
     [0, 2, 0]
     """
 
-    indices: Annotated[Array, array(1, whole=True, unit=1, allowed="whole numbers: neurons")]
-    times: Annotated[Array, array(1, unit=second, allowed="times with unit, one a spike")]
+    indices: Annotated[Array, _neurons]
+    times: Annotated[Array, _times]
 
     def __post_init__(self):
-        indices, times = self.indices.values, self.times.values
+        indices, times = self.indices.numbers, self.times.numbers
         if len(indices) != len(times):
             got = f"{len(indices)} indices and {len(times)} times"
             raise refusal(self, "", got, "as many of each, one a spike")
@@ -94,15 +117,16 @@ class SpikeTrains:
             raise refusal(self, "", least, "neurons from 0, times from 0 s")
         order = np.lexsort((indices, times))
         if np.any(np.diff(order) < 0):  # in one order: it decides the id of a run
-            object.__setattr__(self, "indices", Array.of(indices[order], whole=True))
-            object.__setattr__(self, "times", Array.of(times[order] * second))
+            sorted_indices = Array.of(indices[order], "indices", dtype="int32")
+            object.__setattr__(self, "indices", sorted_indices)
+            object.__setattr__(self, "times", Array.of(times[order] * second, "times"))
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def steps(self, dt: float) -> np.ndarray:
         """Return the time step of every spike."""
-        return np.rint(self.times.values / dt).astype(np.int64)
+        return np.rint(self.times.numbers / dt).astype(np.int64)
 
 
 def check_input(value: Any, where: str, error: type[BrainsleepError]) -> Any:
@@ -111,8 +135,11 @@ def check_input(value: Any, where: str, error: type[BrainsleepError]) -> Any:
         return value
     if (quantity := one_quantity(value)) is not None:
         return quantity
-    allowed = "a value with unit, one a neuron, Rates(...), Values(...) or SpikeTrains(...)"
-    return array(1, allowed=allowed)(value, where, error)
+    try:
+        return Array.of(value, where, error)
+    except BrainsleepError as reason:
+        allowed = "or a value with unit, Rates(...), Values(...) or SpikeTrains(...)"
+        raise error(f"{reason}; {allowed}") from reason
 
 
 def check_signal(value: Any, where: str, error: type[BrainsleepError]) -> Any:
@@ -132,7 +159,8 @@ Signal = Quantity | Values
 
 def dimensions_of(value: Any) -> Any:
     """Return the physical dimensions of an input or a signal."""
-    return value.dimensions if isinstance(value, Array | Values) else get_dimensions(value)
+    kept = value.values if isinstance(value, Values) else value
+    return kept.dim if isinstance(kept, Array) else get_dimensions(kept)
 
 
 def cut_train(

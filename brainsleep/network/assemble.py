@@ -15,8 +15,9 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
-from ..errors import Details, SpecError, closest, one_line
+from ..errors import Details, SpecError, closest, explain, one_line
 from ..values import quantities
+from ..values.arrays import Array
 from ..values.units import as_code
 from .equations import checks, settle
 from .equations.diagnose import unknown
@@ -28,7 +29,15 @@ from .models import (
     SpontaneousActivity,
     WeightProcess,
 )
-from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
+from .plan import (
+    ActivityPlan,
+    DelayPlan,
+    GroupPlan,
+    NetworkPlan,
+    ProcessPlan,
+    SumPlan,
+    SynapsePlan,
+)
 
 if TYPE_CHECKING:
     from .spec import NetworkSpec, Population, Projection
@@ -152,6 +161,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         },
         state=tuple(state),
         gates=gates,
+        delayed=_is_delayed(spec, population),
         signals=signals,
         spike_trains=model.spike_trains,
     )
@@ -391,6 +401,12 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     standard = {"w_min": projection.w_min, "w_max": projection.w_max, "w_sign": projection.sign}
     used = checks.identifiers(*codes)
     kept.parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
+    delays, codes_of = tuple(_delays(projection)), {"pre": on_pre, "post": on_post}
+    for delay in delays:
+        if not any(codes_of[delay.pathway]):
+            where, got = f"projection '{projection.name}': {delay.variable}", "a delay"
+            allowed = f"none: there are no statements on_{delay.pathway}"
+            raise SpecError(explain(where, got, allowed))
     return SynapsePlan(
         name=projection.name,
         source=projection.source,
@@ -401,6 +417,25 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         processes=tuple(processes),
         parameters=kept.parameters,
         state=tuple(kept.state),
+        delays=delays,
+    )
+
+
+def _delays(projection: Projection) -> Iterator[DelayPlan]:
+    """Say which spikes of a projection are on their way for a time."""
+    for pathway, variable in (("pre", "delay"), ("post", "delay_post")):
+        value = getattr(projection, variable)
+        each = isinstance(value, Array)
+        if each or value != 0:
+            yield DelayPlan(pathway, variable, each)
+
+
+def _is_delayed(spec: NetworkSpec, population: Population) -> bool:
+    """Tell whether the spikes of these neurons take time anywhere."""
+    return any(
+        population.name == (p.source if delay.pathway == "pre" else p.target)
+        for p in spec.projections
+        for delay in _delays(p)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from brian2 import Quantity
@@ -34,7 +35,11 @@ class GroupPlan:
     initial: dict[str, Quantity]
     state: tuple[str, ...]
     gates: tuple[str, ...]
+    #: Whether its spikes are on their way for a time.
+    delayed: bool = False
+    #: Signals that are variables of its neurons.
     signals: tuple[str, ...] = ()
+    #: Whether its neurons spike when they are told, and not by the threshold.
     spike_trains: bool = False
 
     @property
@@ -65,6 +70,18 @@ class ProcessPlan:
 
 
 @dataclass(frozen=True)
+class DelayPlan:
+    """How long the spikes of a pathway are on their way: a state array, of one value or many."""
+
+    #: The pathway: ``"pre"`` or ``"post"``.
+    pathway: str
+    #: Name of the array in a state, ``"delay"``, in seconds.
+    variable: str
+    #: Whether every synapse has a delay of its own.
+    each: bool
+
+
+@dataclass(frozen=True)
 class SynapsePlan:
     """Everything Brian2 is told about one projection."""
 
@@ -77,6 +94,7 @@ class SynapsePlan:
     processes: tuple[ProcessPlan, ...]
     parameters: dict[str, Quantity]
     state: tuple[str, ...]
+    delays: tuple[DelayPlan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,3 +103,27 @@ class NetworkPlan:
 
     groups: tuple[GroupPlan, ...]
     synapses: tuple[SynapsePlan, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What not every backend can do, in words."""
+        taken = [name for group in self.groups for name in _TAKEN.findall(group.on_slot)]
+        codes = [code for group in self.groups for code in _codes(group)]
+        wanted = {
+            "delays": any(part.delays for part in self.synapses),
+            "inputs other than one stimulus": taken != ["stimulus"],
+            "spike trains": any(group.spike_trains for group in self.groups),
+            "signals": any(group.signals for group in self.groups),
+            "poisson()": any(re.search(r"\bpoisson\(", code) for code in codes),
+        }
+        return tuple(words for words, needed in wanted.items() if needed)
+
+
+#: A stimulus that neurons take, each its own, at the start of a slot.
+_TAKEN = re.compile(r"\b(\w+)_by_slot\(slot_index\*slot_unit, i\)")
+
+
+def _codes(group: GroupPlan) -> tuple[str, ...]:
+    """Return all code that runs on the neurons of a population."""
+    steps = (activity.code for activity in group.activities)
+    return group.equations, group.threshold, group.reset, group.on_slot, group.on_step, *steps

@@ -6,17 +6,20 @@ too; `NetworkSpec` checks the parts against each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Any
 
-from brian2 import Hz, Quantity, ms
+import numpy as np
+from brian2 import Hz, Quantity, ms, second
 
 from .. import mistakes
-from ..errors import Details, SpecError, explain, nearest
+from ..errors import BrainsleepError, Details, SpecError, explain, nearest
+from ..values.arrays import Array
 from ..values.displayed import Displayed
-from ..values.fields import Count, Time, number, one_of, place, refusal, specification
+from ..values.fields import Count, Time, number, one_of, place, positive, refusal, specification
 from ..values.frozen import Frozen, check_distinct, default
 from .assemble import assemble
 from .equations import checks
@@ -110,6 +113,20 @@ class InitialWeights:
         return self.low if self.high is None else self.high
 
 
+def _delay(value: Any, where: str, error: type[BrainsleepError]) -> Any:
+    """Take a time of 0 or more, or one a synapse."""
+    given: Any = value
+    if isinstance(value, Array) or np.ndim(value):
+        given = value if isinstance(value, Array) else Array.of(value, where, error)
+        if given.dim is not second.dim or given.numbers.min(initial=0) < 0:
+            raise error(explain(where, f"values in {given.unit}", "times of at least 0*ms"))
+        return given
+    return positive(second, or_zero=True)(value, where, error)
+
+
+Delay = Annotated[Quantity | Array, _delay]
+
+
 @specification("projection '{name}': ")
 class Projection:
     """Synapses from one population to another.
@@ -134,6 +151,12 @@ class Projection:
         Plasticity, while the plasticity gate is open.
     processes : tuple of WeightProcess
         Weight processes, each with a gate of its own name.
+    delay : Quantity
+        How long spikes take from the source to the synapse: one for all, or one a synapse. It is
+        rounded to whole time steps, as in Brian2. Statements for a presynaptic spike are carried
+        out when it arrives.
+    delay_post : Quantity
+        The same for spikes of the target, on their way back to the synapse.
     """
 
     name: Annotated[str, checks.name("projection")]
@@ -147,6 +170,8 @@ class Projection:
     sign: Annotated[int, one_of(1, -1)] = 1
     rules: tuple[PlasticityRule, ...] = ()
     processes: tuple[WeightProcess, ...] = ()
+    delay: Delay = default(0 * ms)
+    delay_post: Delay = default(0 * ms)
 
     bias = False
 
@@ -326,6 +351,7 @@ class NetworkSpec(Network):
                     self.population(getattr(projection, end), label)
             with mistakes.checking(projection):
                 self._check_reciprocal(projection)
+                self._check_delays(projection)
         with mistakes.going_on():
             self._check_input(where)
         for name in self.process_names:
@@ -344,6 +370,18 @@ class NetworkSpec(Network):
             where = f"projection '{projection.name}': avoid_reciprocal"
             allowed = f"an earlier projection from {ends[0]} to {ends[1]}"
             raise SpecError(explain(where, repr(other), allowed), Details(word=other))
+
+    def _check_delays(self, projection: Projection) -> None:
+        """Check that one delay for all is a number of time steps, and delays something."""
+        for end in ("delay", "delay_post"):
+            value = getattr(projection, end)
+            where = f"projection '{projection.name}': {end}"
+            if isinstance(value, Array):
+                continue
+            steps = float(value / self.dt)
+            if not math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9):
+                fix = "choose another dt or delay; only delays that differ are rounded"
+                raise SpecError(explain(where, value, f"a multiple of dt, {self.dt}", fix))
 
     def _check_input(self, where: str) -> None:
         """Check that the population called `input` is one; the default may be none."""

@@ -74,7 +74,7 @@ class Segment:
     #: is not above this then; 0 never ends it, and the first slot is always run. Only backends that
     #: say so look at it (``watches``).
     above: np.ndarray | None = None
-    #: Steps that its run has had before it. Only hooks look at it: they are told the time.
+    #: Steps that its run has had before it: ``t``, for equations and hooks, is the time of the run.
     start: int = 0
     #: Input to each neuron of other populations in SI units, (n_slots, n_neurons); 0 if not named.
     inputs: dict[str, np.ndarray] = field(default_factory=dict)
@@ -227,28 +227,32 @@ type Requests[T] = Generator[Request, Answer, T]
 
 
 def timing(
-    spec: NetworkSpec, capacity: Capacity, segment: Segment
+    spec: NetworkSpec, capacity: Capacity, segment: Segment, last: int = 0
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Turn the gates of `segment` into event times in s by clock, and values a slot by TimedArray.
 
-    Clocks are those of `events`, ``raster``, one an activity and one a hook. A segment larger than
+    Times are those of the run.
+    Clocks are those of `events`, ``raster``, ``last`` for so many last steps, one an activity and
+    one a hook. A segment larger than
     `capacity`, that of the compiled network, is a `ScheduleError`.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
     steps["raster"] = segment.steps_where(segment.raster)
+    total = int(segment.starts[-1])
+    steps["last"] = np.arange(max(0, total - last), total)
     for name in spec.activity_names:
         steps[name] = segment.steps_where(segment.gates[name] > 0)
     for kind in ("wake", "sleep"):
         steps[f"on_{kind}"] = starts[segment.onset & (segment.phase == kind)]
     steps["on_segment"] = starts[:1]
-    return {name: at * dt for name, at in steps.items()}, values
+    return {name: (at + segment.start) * dt for name, at in steps.items()}, values
 
 
 def events(
     spec: NetworkSpec, capacity: Capacity, segment: Segment
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return what of `timing` is rare, in steps: ``slot``, an onset and an update clock a process.
+    """Return what of `timing` is rare, in steps of the segment: ``slot``, and a process's clocks.
 
     The values a slot are those of `timing`, and so is the error.
     """
@@ -279,9 +283,11 @@ def events(
 
 
 def spike_trains(spec: NetworkSpec, segment: Segment) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return steps and neurons of the spikes of all populations that are told when to spike."""
+    """Return steps of the run and neurons of spikes, of all populations that are told when."""
     none = np.empty(0, np.int64), np.empty(0, np.int32)
-    return {name: segment.trains.get(name, none) for name, u in spec.inputs.items() if u is None}
+    told = [name for name, unit in spec.inputs.items() if unit is None]
+    trains = {name: segment.trains.get(name, none) for name in told}
+    return {name: (steps + segment.start, neurons) for name, (steps, neurons) in trains.items()}
 
 
 def check_complete(steps: int, segment: Segment) -> None:

@@ -17,8 +17,10 @@ import numpy as np
 from ..errors import NotFiniteError, ProtocolError, SpecError, explain
 from ..network.equations import checks
 from ..network.layers import SurrogateNetwork
+from ..network.plan import DelayPlan
 from ..network.spec import Network, NetworkSpec, Projection
 from ..values.quantities import check_whole
+from .delays import HISTORY, longest_delays
 
 if TYPE_CHECKING:
     from ..experiment.start import SavedSynapses
@@ -79,17 +81,33 @@ def same_synapses(one: Mapping, other: Mapping) -> bool:
     )
 
 
-def finished_arrays(arrays: dict[str, np.ndarray], duration: float) -> dict[str, np.ndarray]:
-    """Check what came out of a segment of `duration` s; count last spikes from the next one's zero.
+#: Variables that hold times; a state has them from its own time, so at most 0.
+_TIMES = ("lastspike", "lastupdate")
+
+
+def _shifted(arrays: Mapping[str, np.ndarray], steps: int, dt: float) -> dict[str, np.ndarray]:
+    """Count times from another step; as whole steps, so that not a bit depends on the way."""
+    return {
+        name: (np.rint(value / dt) + steps) * dt if name.endswith(_TIMES) else value
+        for name, value in arrays.items()
+    }
+
+
+def started_arrays(state: State, start: int, dt: float) -> dict[str, np.ndarray]:
+    """Return the arrays of a state for a network whose time is that of a run: `start` steps."""
+    return _shifted(state.arrays, start, dt)
+
+
+def finished_arrays(
+    arrays: dict[str, np.ndarray], start: int, steps: int, dt: float
+) -> dict[str, np.ndarray]:
+    """Check what came out of a segment of some `steps` after `start`, as arrays of a state.
 
     A value that is not finite is a `NotFiniteError`.
     """
-    for name, value in arrays.items():
-        if name.endswith(".lastspike"):
-            arrays[name] = value - duration
     advice = "lower dt or a learning rate, or bound the variable"
-    check_finite(arrays, f" after a segment of {duration:g} s; {advice}")
-    return arrays
+    check_finite(arrays, f" after a segment of {steps * dt:g} s; {advice}")
+    return _shifted(arrays, -(start + steps), dt)
 
 
 def variable_name(owner: str, part: str, variable: str) -> str:
@@ -114,7 +132,10 @@ def initial_state(
             if neurons.min(initial=0) < 0 or neurons.max(initial=0) >= size:
                 allowed = f"neurons 0 to {size - 1} of '{end}'"
                 raise SpecError(explain(f"synapses of '{p.name}'", "others", allowed))
-    rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
+    rounded = {
+        k: v.astype(spec.precision).astype(float) if v.dtype.kind == "f" else v
+        for k, v in state.arrays.items()
+    }
     return replace(state, arrays=rounded)
 
 
@@ -171,8 +192,24 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
         for name in part.state:
             arrays[f"{projection.name}.{name}"] = np.zeros(len(pairs[0]))
         arrays[f"{projection.name}.w"] = w
+        for delay in part.delays:
+            arrays[f"{projection.name}.{delay.variable}"] = _delays(projection, delay, len(w))
         parameters |= {f"{projection.name}.{k}": float(v) for k, v in part.parameters.items()}
+    for name, rows in longest_delays(plan, arrays, float(spec.dt)).items():
+        quiet = np.zeros((rows, spec.population(name).size), np.uint8)
+        arrays[f"{name}.{HISTORY}"] = quiet
     return State(arrays, parameters, synapses)
+
+
+def _delays(projection: Projection, delay: DelayPlan, n_synapses: int) -> np.ndarray:
+    """Return the delays of a pathway in s: one, or one a synapse."""
+    value = getattr(projection, delay.variable)
+    if not delay.each:
+        return np.array([float(value)])
+    if len(value) != n_synapses:
+        where = f"projection '{projection.name}': {delay.variable}"
+        raise SpecError(explain(where, f"{len(value)} values", f"{n_synapses}, one a synapse"))
+    return value.numbers.astype(float)
 
 
 def _connect(

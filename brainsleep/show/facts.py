@@ -18,7 +18,7 @@ from ..network.spec import Network
 from ..results.result import Result
 from ..results.table import flatten
 from ..tasks.images.task import Images
-from ..values.arrays import describe_array
+from ..values.arrays import in_words
 from ..values.quantities import read_quantity
 from .definitions import GROUPS, definition
 from .latex import value_text
@@ -43,7 +43,7 @@ def text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(text, value))
     if isinstance(value, dict) and value.get("kind") == "Array":
-        return describe_array(value["unit"], value["shape"])
+        return in_words(value)
     if isinstance(value, dict):
         return ", ".join(f"{k} {text(v)}" for k, v in value.items() if k != "kind") or "–"
     number = value

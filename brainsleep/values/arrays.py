@@ -1,161 +1,132 @@
-"""Arrays as values of specifications: frozen, compared by content, exact as plain data."""
-
-from __future__ import annotations
+"""Arrays in specifications: immutable, equal by content, and plain data that JSON holds exactly."""
 
 import base64
+import binascii
 import hashlib
 import math
-import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from brian2 import Quantity, get_dimensions
+from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
 
-from ..errors import BrainsleepError, Details, SpecError, explain
-from .fields import Check
+from ..errors import BrainsleepError, SpecError, explain
 from .units import read_unit, unit_name
 
-#: Most values of an array.
-MOST_VALUES = 50_000_000
-
-#: Types of numbers that are kept.
-_TYPES = ("float64", "int64")
+#: Types that the numbers of an array may have.
+_TYPES = ("float64", "int32")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True)
 class Array:
-    """Finite numbers with a unit; `Array.of` makes one.
+    """Numbers with one unit, in a row or in rows.
+
+    Lists, NumPy's arrays and Brian2's quantities become one wherever a specification takes them.
 
     Parameters
     ----------
     unit : str
-        SI unit of the values.
-    dtype : {"float64", "int64"}
-        Their type.
+        SI unit of the numbers, ``"1"`` for none.
     shape : tuple of int
-        How many there are along each axis.
-    content : str
-        The values, compressed, as text.
+        How many there are.
+    dtype : {"float64", "int32"}
+        Their type.
+    data : str
+        Their bytes, the lowest of each number first, as base64.
     """
 
     unit: str
-    dtype: str
     shape: tuple[int, ...]
-    content: str
+    dtype: str
+    data: str = field(repr=False)
+    sha256: str = field(default="", init=False)
+
+    __place__ = "array: "
 
     def __post_init__(self):
-        _ = self.values  # which checks what it is made of
+        where = self.__place__.rstrip(": ")
+        if self.dtype not in _TYPES:
+            raise SpecError(explain(f"{where}: dtype", repr(self.dtype), " or ".join(_TYPES)))
+        try:
+            content = base64.b64decode(self.data, validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            raise SpecError(f"{where}: data are no base64") from None
+        size = math.prod(self.shape) * np.dtype(self.dtype).itemsize
+        if len(self.shape) not in (1, 2) or len(content) != size:
+            got = f"{len(content)} bytes for shape {self.shape}"
+            raise SpecError(explain(where, got, f"a row or rows, {size} bytes of {self.dtype}"))
+        if not np.isfinite(self.numbers).all():
+            raise SpecError(explain(where, "numbers that are not finite", "finite numbers"))
+        head = f"{self.unit} {self.dtype} {self.shape}\n".encode()
+        object.__setattr__(self, "sha256", hashlib.sha256(head + content).hexdigest())
 
     @classmethod
-    def of(cls, values: Any, *, whole: bool = False) -> Array:
-        """Keep an array, or a sequence of numbers or quantities; `whole` numbers as such.
+    def of(
+        cls,
+        values: Any,
+        where: str,
+        error: type[BrainsleepError] = SpecError,
+        dtype: str = "float64",
+        axes: tuple[int, ...] = (1,),
+    ) -> "Array":
+        """Take numbers, or quantities of one unit, in a row; raise `error` if they are none.
 
-        Raises
-        ------
-        SpecError
-            If it has anything but finite numbers of one unit, or too many.
+        With 2 among `axes` there may be rows of them.
         """
-        if isinstance(values, Array):
-            return values
-        try:
-            quantity = Quantity(values)
-            given = np.asarray(quantity)
-            kept = given.astype(np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise SpecError(str(error)) from error
-        if given.dtype.kind not in "iuf" or not np.all(np.isfinite(kept)):
-            raise SpecError("not all of it are finite numbers")
-        if whole:
-            if np.any(kept != np.rint(kept)):
-                raise SpecError("not all of it are whole numbers")
-            kept = kept.astype(np.int64)
-        if kept.size > MOST_VALUES:
-            raise SpecError(f"it has {kept.size} values, more than {MOST_VALUES}")
-        kept = kept.astype(kept.dtype.newbyteorder("<"))
-        content = base64.b64encode(zlib.compress(kept.tobytes(), 6)).decode()
-        dtype = "int64" if whole else "float64"
-        return cls(unit_name(get_dimensions(quantity)), dtype, kept.shape, content)
-
-    @cached_property
-    def values(self) -> np.ndarray:
-        """The numbers in SI units; not to be changed."""
-        try:
-            size = math.prod(self.shape)
-            if self.dtype not in _TYPES or not 0 <= size <= MOST_VALUES:
-                raise ValueError(f"{self.dtype}, {size} values")
-            unpack = zlib.decompressobj()
-            raw = unpack.decompress(base64.b64decode(self.content, validate=True), 8 * size + 1)
-            kind = np.dtype(self.dtype).newbyteorder("<")
-            values = np.frombuffer(raw, kind).reshape(self.shape).astype(self.dtype)
-        except (ValueError, TypeError, zlib.error) as error:
-            raise SpecError(explain("array", f"what is none ({error})", "an array")) from error
-        values.flags.writeable = False
-        return values
-
-    @property
-    def dimensions(self) -> Any:
-        """Physical dimensions of the values."""
-        return get_dimensions(Quantity(1.0) if self.unit == "1" else read_unit(self.unit))
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of the values."""
-        return _digest(self.dtype, self.values)
-
-    @staticmethod
-    def deciding(described: dict[str, Any]) -> dict[str, Any]:
-        """Leave of an array that is plain data what its content is, as a hash."""
-        names = ("unit", "dtype", "shape", "content")
-        unit, dtype, shape, content = (described[name] for name in names)
-        array = Array(unit, dtype, tuple(shape), content)
-        kept = {name: each for name, each in described.items() if name != "content"}
-        return kept | {"sha256": array.sha256}
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Array):
-            return NotImplemented
-        same = (self.unit, self.dtype, self.shape) == (other.unit, other.dtype, other.shape)
-        return same and self.sha256 == other.sha256
-
-    def __hash__(self) -> int:
-        return hash((self.unit, self.shape, self.sha256))
+        given = None
+        with suppress(TypeError, ValueError):  # Brian2's errors of units are of the first kind
+            given = Quantity(values) if dtype == "float64" else np.asarray(values)
+        allowed = "finite numbers in a row, all of one unit"
+        if given is None or np.asarray(given).dtype.kind not in "biuf":
+            raise error(explain(where, f"a {type(values).__name__}", allowed))
+        numbers = np.asarray(given)
+        if numbers.ndim not in axes:
+            raise error(explain(where, f"an array of shape {numbers.shape}", allowed))
+        if not np.isfinite(numbers).all():
+            bad = int(np.sum(~np.isfinite(numbers)))
+            got = f"{bad} of {numbers.size} numbers that are not finite"
+            raise error(explain(where, got, allowed))
+        content = np.ascontiguousarray(numbers, np.dtype(dtype).newbyteorder("<")).tobytes()
+        data = base64.b64encode(content).decode()
+        return cls(unit_name(get_dimensions(given)), numbers.shape, dtype, data)
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __repr__(self) -> str:
-        return f"Array({describe_array(self.unit, self.shape)})"
+    def __str__(self) -> str:
+        if not len(self):
+            return "no values"
+        low, high = (Quantity(v, dim=self.dim) for v in (self.numbers.min(), self.numbers.max()))
+        if low == high:
+            return f"{len(self)} values, all {low}"
+        short = low.get_best_unit(high)
+        return f"{len(self)} values, {low.in_unit(short, 4)} to {high.in_unit(short, 4)}"
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """Its numbers in SI units, which cannot be written to."""
+        content = np.frombuffer(base64.b64decode(self.data), np.dtype(self.dtype).newbyteorder("<"))
+        numbers = content.reshape(self.shape).astype(self.dtype, copy=False)
+        numbers.flags.writeable = False
+        return numbers
+
+    @property
+    def dim(self) -> Dimension:
+        """Dimensions of its unit."""
+        unit = read_unit(self.unit) if self.unit != "1" else None
+        return DIMENSIONLESS if unit is None else get_dimensions(unit)
+
+    @staticmethod
+    def deciding(described: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave what tells one array from another of a description as plain data."""
+        return {name: described[name] for name in ("kind", "unit", "shape", "sha256")}
 
 
-def describe_array(unit: str, shape: Any) -> str:
-    """Say how many values an array has, and in which unit."""
-    size = " × ".join(map(str, shape)) or "1"
-    return f"{size} values" + ("" if unit == "1" else f" in {unit}")
-
-
-def _digest(dtype: str, values: np.ndarray) -> str:
-    raw = np.ascontiguousarray(values, np.dtype(dtype).newbyteorder("<")).tobytes()
-    return hashlib.sha256(raw).hexdigest()
-
-
-def array(*axes: int, unit: Any = None, whole: bool = False, allowed: str) -> Check:
-    """Take arrays with some number of axes, and keep them as `Array`; of a `unit`, if one is given.
-
-    `allowed` says what they are.
-    """
-
-    def check(value: Any, where: str, error: type[BrainsleepError]) -> Array:
-        details = Details(word=where.split()[-1].rpartition(".")[2])
-        try:
-            made = Array.of(value, whole=whole)
-        except SpecError as reason:
-            got = f"{str(value)[:60]} ({reason})"
-            raise error(explain(where, got, allowed), details) from reason
-        right = unit is None or made.dimensions is get_dimensions(unit)
-        if len(made.shape) not in axes or not right:
-            raise error(explain(where, describe_array(made.unit, made.shape), allowed), details)
-        return made
-
-    return check
+def in_words(described: Mapping[str, Any]) -> str:
+    """Name an array of its description as plain data, or of what `Array.deciding` leaves of it."""
+    unit = "" if described["unit"] == "1" else f" in {described['unit']}"
+    return f"{math.prod(described['shape'])} values{unit}, SHA-256 {described['sha256'][:12]}"

@@ -183,10 +183,6 @@ MISTAKES = {
         '"b": 2 * mV,', '"b": 2 * mV, "c": 3 * ms,', '"c"', "parameter 'c' is used by no equation",
         "remove it or use it",
     ),
-    "absolute time": (
-        "= -u/tau_u", "= -u/tau_u*int(t > tau_u)", "t", "absolute time 't' cannot be used",
-        "segments",
-    ),
     "writing to a parameter": (
         "u += b\n", "v_rest += b\n", "v_rest", "reset: 'v_rest' is not for this code to change",
         "it may set i_syn, u, v",

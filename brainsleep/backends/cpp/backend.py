@@ -13,8 +13,9 @@ import numpy as np
 
 from ...errors import BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
+from ...run.delays import rows_of
 from ...run.segment import Answer, Capacity, Segment, spike_trains, timing
-from ...run.state import State
+from ...run.state import State, started_arrays
 from ..brian.backend import answer_of
 from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
@@ -72,6 +73,7 @@ class CppBackend(CompiledBackend):
                             arrays = program.arrays_at_end()
                             self.idle.append(program)
                             given, steps = (states[k], segments[k]), int(arrays["steps"][0])
+                            steps -= segments[k].start
                             answers[k] = answer_of(self.spec, *given, steps, arrays.__getitem__)
                 busy = {program: k for program, k in busy.items() if answers[k] is None}
         except BaseException:
@@ -94,13 +96,15 @@ class CppBackend(CompiledBackend):
 
     def _given(self, state: State, segment: Segment, seed: int) -> dict[str, np.ndarray]:
         """Return all arrays that a segment starts from."""
-        times, values = timing(self.spec, self.capacity, segment)
-        given: dict[str, Any] = {**state.arrays, **state.parameters}
+        times, values = timing(self.spec, self.capacity, segment, rows_of(self.spec, state))
+        arrays = started_arrays(state, segment.start, float(self.spec.dt))
+        given: dict[str, Any] = {**arrays, **state.parameters}
         given |= {f"clock:{name}": value for name, value in times.items()}
         given |= {f"slots:{name}": value for name, value in values.items()}
         for name, (steps, neurons) in spike_trains(self.spec, segment).items():
             given |= {f"{name}._timebins": steps, f"{name}.neuron_index": neurons}
-        given["run"] = np.array([seed % 2**32, segment.starts[-1]], dtype=np.int64)
+        settings = [seed % 2**32, segment.start, segment.start + segment.starts[-1]]
+        given["run"] = np.array(settings, dtype=np.int64)
         return given
 
 

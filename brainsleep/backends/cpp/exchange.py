@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...run.delays import HISTORY, pathways
 from ..brian.network import BrianNetwork
 from .standalone import SegmentCodeObject
 
@@ -42,21 +43,26 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
             inputs += [array(f"{group.name}.{name}") for name in ("neuron_index", "_timebins")]
         if group.spikes:
             outputs.append(array(f"{group.name}.spike_count", group.size))
-            for recorded in ("counts.spike_count", "raster.i", "raster.t"):
+            last = ("last.i", "last.t") if group.delayed else ()
+            for recorded in ("counts.spike_count", "raster.i", "raster.t", *last):
                 outputs.append(array(f"{group.name}:{recorded}"))
     for part in network.plan.synapses:
         state = [array(f"{part.name}.{name}") for name in part.state]
         inputs += [array(f"{part.name}.{name}", 1) for name in part.parameters] + state
         outputs += state
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
+        inputs += [array(f"{part.name}.{delay.variable}") for delay in part.delays]
     times = [(f"clock:{name}", "float64") for name in network.event_clocks]
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
+    delayed = [group.name for group in network.plan.groups if group.delayed]
+    histories = [(f"{name}.{HISTORY}", "uint8") for name in delayed]
     layout = {
         "synapses": [each[:2] for each in ends],
-        "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values],
+        "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values, *histories],
         "outputs": [("steps", "int64"), *(each[:2] for each in outputs)],
     }
     given = {"network": network, "c_name": c_name, "inputs": inputs, "outputs": outputs}
+    given |= {"delayed": delayed, "pathways": list(pathways(network.plan))}
     template = SegmentCodeObject.templater.env.get_template("exchange.cpp")
     parts: Any = template.make_module(given)
     return layout, parts.load(), parts.stop(), parts.save()

@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import BackendError, BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
 from ...run.segment import Answer, Capacity, Segment, events
-from ...run.state import State
+from ...run.state import State, started_arrays
 from ..brian.backend import answer_of
 from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
@@ -71,6 +71,9 @@ class CudaBackend(CompiledBackend):
     spec: NetworkSpec
     watches = True
     room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
+    lacks = frozenset(
+        {"delays", "inputs other than one stimulus", "spike trains", "signals", "poisson()"}
+    )
 
     def _build(self) -> None:
         self.gpu, self.capability = gpu()
@@ -92,7 +95,8 @@ class CudaBackend(CompiledBackend):
             self._check_whole()
             self._process, self._connected = _Process(self.directory), []
         given = [
-            {**self._inputs(state, segment), "settings": np.array([seed, segment.starts[-1]])}
+            self._inputs(state, segment)
+            | {"settings": np.array([seed, segment.starts[-1], segment.start])}
             for state, segment, seed in zip(states, segments, seeds, strict=True)
         ]
         connections = {id(each.synapses): each for each in self._connected}
@@ -138,7 +142,7 @@ class CudaBackend(CompiledBackend):
     def _inputs(self, state: State, segment: Segment) -> dict[str, np.ndarray]:
         """Return what a replica is given, but for what depends on its connectivity."""
         steps, values = events(self.spec, self.capacity, segment)
-        given = dict(state.arrays)
+        given = started_arrays(state, segment.start, float(self.spec.dt))
         given["parameters"] = np.array([state.parameters[k] for k in self._layout["parameters"]])
         given |= {f"slots:{name}": value for name, value in values.items()}
         every_step = {name: segment.gates[name] > 0 for name in self.spec.activity_names}
@@ -204,7 +208,7 @@ class CudaBackend(CompiledBackend):
                 recorded = values[f"counts:{name}"].reshape(-1, size)
                 values[f"{name}:counts.spike_count"] = recorded[: len(shown)]
                 steps, neurons = _spikes(values[f"raster:{name}"], size, shown)
-                values[f"{name}:raster.t"] = steps * float(self.spec.dt)
+                values[f"{name}:raster.t"] = (steps + segment.start) * float(self.spec.dt)
                 values[f"{name}:raster.i"] = neurons
             try:
                 end = int(shown.starts[-1])

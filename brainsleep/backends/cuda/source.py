@@ -172,7 +172,7 @@ class Source:
         """Take up the arrays that every network has."""
         lanes = max(1, self.n_shares) * WARP
         for name, dtype, buffer, rows, columns in (
-            ("settings", "uint64", "segment", "", 2),
+            ("settings", "uint64", "segment", "", 3),
             ("flags", "uint32", "segment", "slots", 1),
             ("above", "float64", "segment", "slots", 1),
             ("team_spikes", "uint32", "record", "", max(1, self.n_words)),
@@ -223,7 +223,7 @@ class Source:
             return
         owner, name, kind = variable.owner, variable.name, _c_type(variable.dtype)
         if isinstance(owner, Clock):
-            value = {"t": "_now", "timestep": "step"}[name]
+            value = {"t": "_now", "timestep": "(start + step)"}[name]
             self._pointers[pointer] = ""
             self._each_step.append(f"const {kind} {pointer}[1] = {{{value}}};")
         elif variable.scalar:

@@ -148,6 +148,7 @@ def _given(names: set[str], variables: Mapping) -> dict[str, Any]:
     given = {**DEFAULT_FUNCTIONS, **DEFAULT_CONSTANTS}
     given["dt"] = Constant("dt", dimensions=second.dim, value=1e-3)
     given["i"] = Variable(name="i", dtype=np.int32)
+    given["t"] = Variable(name="t", dimensions=second.dim, dtype=np.float64, scalar=True)
     units = {name: DEFAULT_UNITS[name] for name in names if name in DEFAULT_UNITS}
     return {**given, **constants_of(units), **variables}
 
@@ -161,15 +162,7 @@ def _resolve(
 ) -> dict[str, Any]:
     """Describe all that code of some names uses; raise mistakes of those that it cannot use."""
     usable, wrong = _given(names, variables), []
-    if "t" in names and "t" not in variables:
-        fix = (
-            "a run is split into segments that each start at t = 0; "
-            "use a state variable with its own equation, such as dphase/dt = f : 1"
-        )
-        span = diagnose.name_at("t", given)
-        brief = "absolute time 't' cannot be used"
-        wrong.append(mistake(where, brief, fix, code=given, span=span))
-    for name in sorted(names - set(usable) - {"t"}):
+    for name in sorted(names - set(usable)):
         wrong.append(diagnose.undefined(name, given, variables, where, meant(name)))
     mistakes.raise_all(wrong)
     return usable

@@ -47,7 +47,7 @@ auto check_order = [&](const auto& pre, const auto& post, const char* name) {
             std::_Exit(3);
         }
 };
-static int64_t run_settings[2];  // seed, number of steps
+static int64_t run_settings[3];  // seed, first step, and the step at which it is over
 
 open_given("synapses.bin");
 {% for plan in network.plan.synapses %}
@@ -91,7 +91,7 @@ for (std::string line;;) {
 }
 open_given("segment.bin");
 
-read_fixed(run_settings, 2, true, "run");
+read_fixed(run_settings, 3, true, "run");
 for (size_t k = 0; k < _random_generators.size(); k++) _random_generators[k].seed((unsigned long)run_settings[0] + k);
 brainsleep::random_numbers.seed(run_settings[0]);
 {% for array in inputs %}
@@ -110,12 +110,23 @@ read_times({{ clock.name }});
 {% for name, array in network.slot_values.items() %}
 read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
 {% endfor %}
+{% for name in delayed %}
+std::vector<uint8_t> history_{{ name }};
+read_vector(history_{{ name }});
+{% endfor %}
+{% for population, plan, delay in pathways %}
+{% set path = network.pathways[plan.name ~ "." ~ delay.variable] %}
+{{ path.name }}.set_{{ "delays" if delay.each else "delay" }}({{ c_name(plan.name ~ "." ~ delay.variable) }}, step_clock.dt[0]);
+{{ path.name }}.take_{{ "spans" if delay.each else "spikes" }}(history_{{ population }});
+{% endfor %}
 fclose(given);
 {% endmacro %}
 
 {% macro stop() %}
+step_clock.timestep[0] = run_settings[1];
+network.t = step_clock.t[0] = run_settings[1]*step_clock.dt[0];
 network.add(&step_clock, []() {
-    if (step_clock.timestep[0] + 1 >= run_settings[1]) Network::_globally_stopped = true;
+    if (step_clock.timestep[0] + 1 >= run_settings[2]) Network::_globally_stopped = true;
 });
 {% endmacro %}
 

@@ -11,6 +11,7 @@ __shared__ unsigned shared_spikes[{{ n_shared }}];
 unsigned* const spikes = job.blocks == 1 && {{ n_words }} <= {{ n_shared }} ? shared_spikes : team_spikes;
 const unsigned long long seed = settings[0];
 const int n_steps = (int)settings[1];
+const long long start = (long long)settings[2];  // steps that the run has had
 {% for name in sizes %}
 const int own_{{ name }} = (warp + n_warps - {{ first_share[name] }} % n_warps) % n_warps;
 unsigned* const spikes_{{ name }} = spikes + {{ first_word[name] }};
@@ -44,7 +45,7 @@ for (int k = threadIdx.x; k < {{ n_words }}; k += blockDim.x) spikes[k] = 0;
 TEAM_SYNC
 bool stopped = false;
 for (int step = 0; step < n_steps; step++) {
-const double _now = step*{{ dt }};
+const double _now = (start + step)*{{ dt }};
 {{ objects.lines(each_step) }}
 unsigned due = in_slot;
 if (step == soonest) {
