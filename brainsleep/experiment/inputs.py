@@ -148,7 +148,7 @@ def check_signal(value: Any, where: str, error: type[BrainsleepError]) -> Any:
         return value
     if (quantity := one_quantity(value)) is not None:
         return quantity
-    got = f"{value.values}" if isinstance(value, Values) else show_value(value)[:80]
+    got = "rows of values" if isinstance(value, Values) else show_value(value)[:80]
     raise error(explain(where, got, "a value with unit, or Values(...) with one a frame"))
 
 
