@@ -65,11 +65,10 @@ def _check_rate(where: str, period: Any, network: Network) -> None:
 def _check_input(where: str, name: str, value: Any, period: Any, network: Network) -> None:
     inputs = network.inputs
     if name not in inputs:
-        names = [population.name for population in network.populations]
-        reason = "there is no population" if name not in names else "nothing is given to"
-        fix = "its model has to use stimulus in on_slot, or to spike by spike trains; "
-        what = f"{where}: {reason} '{name}'; {fix if name in names else ''}inputs are"
-        raise _unknown(what, name, inputs)
+        if name not in [population.name for population in network.populations]:
+            raise _unknown(f"{where}: there is no population '{name}'", name, inputs)
+        reason = "its model has no stimulus in on_slot, and no spike_trains"
+        raise _unknown(f"{where}: '{name}' takes no input, as {reason}", name, inputs)
     where, unit, size = f"{where}: {name}", inputs[name], network.population(name).size
     if (unit is None) != isinstance(value, SpikeTrains):
         got = "SpikeTrains" if unit is not None else f"{value}"
@@ -77,7 +76,8 @@ def _check_input(where: str, name: str, value: Any, period: Any, network: Networ
         fix = "" if unit is None else "neurons of the model SPIKE_SOURCE take spike trains"
         raise ScheduleError(explain(where, got, allowed, fix), Details(word=name))
     if isinstance(value, SpikeTrains):
-        _check_trains(where, value, period, network.dt, size)
+        if wrong := _wrong_train(value, period, network.dt, size):
+            raise ScheduleError(explain(where, *wrong), Details(word=name))
         return
     _check_dimensions(where, value, unit)
     numbers = _numbers(value)
@@ -98,7 +98,8 @@ def _numbers(value: Any) -> np.ndarray:
 def _check_dimensions(where: str, value: Any, unit: Quantity) -> None:
     if dimensions_of(value) is not get_dimensions(unit):
         got, wanted = (readable_unit(d) for d in (dimensions_of(value), get_dimensions(unit)))
-        raise ScheduleError(explain(where, f"a value in {got}", wanted))
+        details = Details(word=where.split()[-1], found=got, expected=wanted)
+        raise ScheduleError(explain(where, f"a value in {got}", wanted), details)
 
 
 def _check_frames(where: str, value: Any, period: Any, dt: Quantity) -> None:
@@ -111,27 +112,30 @@ def _check_frames(where: str, value: Any, period: Any, dt: Quantity) -> None:
     if len(value.values) != needed:
         got = f"{len(value.values)} frames of {value.every}"
         allowed = f"{needed}, to last as long as the period, {period.duration}"
-        raise ScheduleError(explain(where, got, allowed))
+        raise ScheduleError(explain(where, got, allowed), Details(word=where.split()[-1]))
 
 
-def _check_trains(where: str, trains: SpikeTrains, period: Any, dt: Quantity, size: int) -> None:
+def _wrong_train(
+    trains: SpikeTrains, period: Any, dt: Quantity, size: int
+) -> tuple[str, str] | None:
+    """Return what of spike trains does not fit a population or period, and what would."""
     neurons, steps = trains.indices.numbers, trains.steps(float(dt))
     if not len(neurons):
-        return
+        return None
     if neurons.max() >= size:
-        got, allowed = f"neuron {neurons.max()}", f"0 to {size - 1}"
-        raise ScheduleError(explain(f"{where}: indices", got, allowed))
+        return f"neuron {neurons.max()}", f"neurons 0 to {size - 1}"
     total = whole_steps(period.duration, dt, f"timeline.{period.kind}.duration")
     if steps.max() >= total:
         got = f"a spike at {float(trains.times.numbers[steps.argmax()]):g} s"
-        allowed = f"times nearest to a step of {dt} within the period, {period.duration}"
-        raise ScheduleError(explain(f"{where}: times", got, allowed))
+        return got, f"times nearest to a step of {dt} within the period, {period.duration}"
     order = np.lexsort((neurons, steps))
-    twice = (np.diff(steps[order]) == 0) & (np.diff(neurons[order]) == 0)
+    neurons, steps = neurons[order], steps[order]
+    twice = (np.diff(steps) == 0) & (np.diff(neurons) == 0)
     if twice.any():
-        neuron = neurons[order][:-1][twice][0]
-        got = f"two spikes of neuron {neuron} in the step at {steps[order][:-1][twice][0] * dt}"
-        raise ScheduleError(explain(f"{where}: times", got, f"at most one in a step of {dt}"))
+        at = float(steps[:-1][twice][0] * dt)
+        got = f"two spikes of neuron {neurons[:-1][twice][0]} in the step at {at:g} s"
+        return got, f"at most one in a step of {dt}"
+    return None
 
 
 class GivenCourse(Course):

@@ -15,15 +15,13 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
-from ..errors import Details, SpecError, closest, explain, one_line
-from ..values import quantities
+from ..errors import SpecError, explain, one_line
 from ..values.arrays import Array
-from ..values.units import as_code
+from . import signals
 from .equations import checks, settle
 from .equations.diagnose import unknown
 from .models import (
     SPIKING,
-    Model,
     NeuronModel,
     PlasticityRule,
     SpontaneousActivity,
@@ -128,9 +126,9 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     gates = _gates_needed(spec, population)
     lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
     lines += ["slot_index : integer (shared)"]
-    signals = _signals_needed(spec, population)
-    _check_signals_free(signals, lines, population)
-    lines += [f"{name} : {checks.unit_name(spec.signals[name])} (shared)" for name in signals]
+    global_values = signals.needed(spec, population)
+    signals.check_free(global_values, kept.equations, population)
+    lines += [f"{name} : {checks.unit_name(spec.signals[name])} (shared)" for name in global_values]
     if model.spikes:
         lines += ["spike_count : integer"]
         reset.append("spike_count += 1")
@@ -148,7 +146,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
             model,
             gates,
             dict.fromkeys(process.name for _, process in processes),
-            signals,
+            global_values,
             spec.stimulus_name(population.name),
         ),
         on_step=_joined(step),
@@ -162,41 +160,9 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         state=tuple(state),
         gates=gates,
         delayed=_is_delayed(spec, population),
-        signals=signals,
+        signals=global_values,
         spike_trains=model.spike_trains,
     )
-
-
-def _signals_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
-    """Return the signals that code of, or at, a population reads: synapses read those of post."""
-    readers: list[Model] = [population.model, *population.activities]
-    readers += [rule for rule, _ in rules_at(spec, population)]
-    for projection in spec.projections:
-        if projection.target == population.name:
-            readers += [projection.synapse, *projection.processes]
-    for reader in readers:
-        for name, unit in reader.signals.items():
-            where = f"population '{population.name}': {reader.name}"
-            if name not in spec.signals:
-                fix = f"write signals={{'{name}': {as_code(0 * unit)}}} in the network"
-                allowed = f"one of: {', '.join(spec.signals)}" if spec.signals else "a signal"
-                details = Details(word=name, fix=fix, close=closest(name, spec.signals))
-                message = f"{where}: the network has no signal '{name}'; expected {allowed}; {fix}"
-                raise SpecError(message, details)
-            quantities.check_units(
-                spec.signals[name], unit, f"signal {name}, read by {reader.name}"
-            )
-    return tuple(name for name in spec.signals if any(name in each.signals for each in readers))
-
-
-def _check_signals_free(signals: tuple[str, ...], lines: list[str], population) -> None:
-    """Refuse a signal with the name of a variable of the neurons."""
-    taken = checks.parse_equations(_joined(lines), population.name) if signals else {}
-    for name in signals:
-        if name in taken or name in population.model.parameters:
-            fix = "rename one of them"
-            reason = f"signal '{name}' has the name of a variable or parameter of its neurons"
-            raise SpecError(f"population '{population.name}': {reason}; {fix}")
 
 
 def _prefixed(prefix: str, names: Iterable[str]) -> dict[str, str]:
@@ -228,12 +194,12 @@ def _on_slot(
     model: NeuronModel,
     gates: Iterable[str],
     intervals: Iterable[str],
-    signals: Iterable[str],
+    global_values: Iterable[str],
     stimulus_name: str,
 ) -> str:
     """Compose what happens at the start of a slot: take its values, then the model's own code."""
     taken = [*(f"{gate}_gate" for gate in gates), *(f"{name}_interval" for name in intervals)]
-    taken += signals
+    taken += global_values
     stimulus = {"stimulus": f"{stimulus_name}_by_slot(slot_index*slot_unit, i)"}
     whole = settle.whole_variables(model.variables)
     return _joined(
@@ -330,12 +296,7 @@ _WHEN = ("onset", "update")
 
 def _process_names(process: WeightProcess) -> dict[str, str]:
     own = _prefixed(process.name, [*process.parameters, *process.variables])
-    return own | _signals_at_synapses(process)
-
-
-def _signals_at_synapses(model: Model) -> dict[str, str]:
-    """Return the signals that code of synapses reads, as it finds them: with the neuron post."""
-    return {name: f"{name}_post" for name in model.signals}
+    return own | signals.at_synapses(process)
 
 
 def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
@@ -355,11 +316,11 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     synapse = projection.synapse
     whole = _whole_at_ends(spec, projection)
     kept = _Kept(projection.name, ["w : 1"], ["w"], synapse.parameters)
-    at_spike = word_substitute(synapse.on_pre, _signals_at_synapses(synapse))
+    at_spike = word_substitute(synapse.on_pre, signals.at_synapses(synapse))
     on_pre, on_post = [settle.statements(at_spike, whole)], list[str]()
     learn: dict[str, list[str]] = {"pre": [], "post": []}
     for rule in projection.rules:
-        names = _prefixed(rule.name, rule.parameters) | _signals_at_synapses(rule)
+        names = _prefixed(rule.name, rule.parameters) | signals.at_synapses(rule)
         on_neurons: set[str] = set()
         for role in learn:
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}

@@ -21,13 +21,13 @@ from ..values.arrays import Array
 from ..values.displayed import Displayed
 from ..values.fields import Count, Time, number, one_of, place, positive, refusal, specification
 from ..values.frozen import Frozen, check_distinct, default
+from . import signals
 from .assemble import assemble
 from .equations import checks
 from .equations.diagnose import unknown
 from .fit import check_network
 from .models import (
     STANDARD_GATES,
-    Model,
     NeuronModel,
     Parameters,
     PlasticityRule,
@@ -277,13 +277,6 @@ class Network(Displayed):
 _USUAL_INPUT = "input"
 
 
-def _models_of(part: Population | Projection) -> tuple[Model, ...]:
-    """Return the models of a population or a projection."""
-    if isinstance(part, Population):
-        return (part.model, *part.activities)
-    return (part.synapse, *part.rules, *part.processes)
-
-
 @specification("network '{name}': ")
 class NetworkSpec(Network):
     """Populations and projections of a Brian2 network, checked against each other.
@@ -343,7 +336,8 @@ class NetworkSpec(Network):
     def __post_init__(self):
         where = place(self)
         self._check_names()
-        self._check_signal_names(where)
+        with mistakes.going_on():
+            signals.check_names(self, where)
         for projection in self.projections:
             for end in ("source", "target"):
                 with mistakes.checking(projection):
@@ -396,17 +390,3 @@ class NetworkSpec(Network):
                 f"population '{self.input}' does not use 'stimulus'; expected a population that "
                 f"does, or input='' for none{others}"
             )
-
-    def _check_signal_names(self, where: str) -> None:
-        """Refuse signals that nothing reads, and names that values of slots have."""
-        read = {
-            name
-            for part in (*self.populations, *self.projections)
-            for model in _models_of(part)
-            for name in model.signals
-        }
-        checks.check_all_used(self.signals, read, where, "signal")
-        others = [f"{name}_interval" for name in self.process_names]
-        others += [self.stimulus_name(population.name) for population in self.populations]
-        with mistakes.going_on():
-            check_distinct([*self.signals, *others], f"{where}: signals")

@@ -79,6 +79,14 @@ def populations(network: Network) -> Table:
     return Table("Populations", ("name", "neurons", "model", "activities"), rows)
 
 
+def signals(network: Network) -> list[Table]:
+    """Tabulate the signals of a network, if there are any."""
+    if not network.signals:
+        return []
+    rows = [(name, text(value)) for name, value in network.signals.items()]
+    return [Table("Signals", ("name", "value where a period says nothing else"), rows)]
+
+
 def projections(network: Network, start: SavedWeights | None = None) -> Table:
     """Tabulate the projections of a network that starts with weights of another run, if any."""
     signs = {1: "excitatory", -1: "inhibitory"}

@@ -64,10 +64,10 @@ def _given(timeline: Timeline) -> dict[str, str]:
     said: dict[str, list[str]] = {"inputs": [], "signals": []}
     for name, period in zip(timeline.phase_gates(), timeline.written, strict=True):
         for what, given in (("inputs", period.inputs), ("signals", period.signals)):
-            each = [f"{key}, {_what(value)}" for key, value in given.items()]
-            said[what] += [f"in {name}: {'; '.join(each)}"] if each else []
-    begin = {"inputs": "Populations are given", "signals": "Signals are"}
-    return {what: f"{begin[what]} {', '.join(each)}." for what, each in said.items() if each}
+            each = [f"{key} {_what(value)}" for key, value in given.items()]
+            said[what] += [f"in {name}: {', '.join(each)}"] if each else []
+    begin = {"inputs": "Given to populations", "signals": "Values of signals"}
+    return {what: f"{begin[what]} {'; '.join(each)}." for what, each in said.items() if each}
 
 
 def _what(value: Any) -> str:
@@ -75,7 +75,7 @@ def _what(value: Any) -> str:
     if isinstance(value, SpikeTrains):
         return f"{len(value)} spikes"
     if isinstance(value, Values):
-        return f"{len(value.values)} values, each for {value_text(value.every)}"
+        return f"{len(value.values)} values of {value_text(value.every)}"
     return "a value a neuron" if isinstance(value, Array) else value_text(value)
 
 

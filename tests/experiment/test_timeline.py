@@ -193,7 +193,7 @@ def test_slots_are_cut_at_frames_and_parts_are_gone_through_again():
     assert course.stimulus(0, 18).shape == (18, 0)
     given = course.given(0, 18)
     assert given["inputs"]["a"][:6].tolist() == [[1, 2], [1, 2], [3, 4], [3, 4], [5, 6], [0, 0]]
-    assert given["inputs"]["e"][:9, 1].tolist() == [2e-9] * 5 + [0, 3e-9, 0, 3e-9]
+    assert given["inputs"]["e"][:9, 1].tolist() == [2e-9] * 5 + [0, float(3 * nA)] * 2
     assert given["signals"]["reward"][:9].tolist() == [0, 0, 0, 1, 1, 0.5, 2, 0.5, 2]
     steps, neurons = given["trains"]["s"]  # 7.4 and 6.6 ms are nearest to the same step
     assert steps.tolist() == [0, 7, 7, 26, 33, 33] and neurons.tolist() == [0, 1, 2] * 2
@@ -262,9 +262,9 @@ TRAIN = SpikeTrains([0, 1], [1, 2] * ms)
         ),
         ({"inputs": {"a": TRAIN}}, ("inputs: a", "got SpikeTrains", "SPIKE_SOURCE")),
         ({"inputs": {"s": 5 * Hz}}, ("inputs: s", "expected SpikeTrains(...)")),
-        ({"inputs": {"s": SpikeTrains([3], [1] * ms)}}, ("s: indices", "neuron 3", "0 to 2")),
-        ({"inputs": {"s": SpikeTrains([0], [10] * ms)}}, ("s: times", "a spike at 0.01 s")),
-        ({"inputs": {"s": SpikeTrains([0], [9.6] * ms)}}, ("s: times", "within the period")),
+        ({"inputs": {"s": SpikeTrains([3], [1] * ms)}}, ("inputs: s", "neuron 3", "0 to 2")),
+        ({"inputs": {"s": SpikeTrains([0], [10] * ms)}}, ("inputs: s", "a spike at 0.01 s")),
+        ({"inputs": {"s": SpikeTrains([0], [9.6] * ms)}}, ("inputs: s", "within the period")),
         (
             {"inputs": {"s": SpikeTrains([1, 1], [3.8, 4.3] * ms)}},
             ("two spikes of neuron 1",),
