@@ -212,11 +212,13 @@ def _noise_of_a_step(activity: SpontaneousActivity) -> Iterator[Doubt]:
     """Noise that another time step would change, and that does not say which one it is for."""
     code = activity.on_step
     names = checks.identifiers(code)
-    fixes = {"randn": "sd*sqrt(dt/t_sd)*randn()", "poisson": "poisson(n*rate*dt)"}
-    for word in [name for name in fixes if name in names]:
-        if activity.dt is None and "dt" not in names:
+    fixes = {
+        "randn": "write sd*sqrt(dt/t_sd)*randn(), or say which time step it is for: dt=1*ms",
+        "poisson": "write poisson(n*rate*dt), or say which time step it is for: dt=1*ms",
+    }
+    for word, fix in fixes.items():
+        if activity.dt is None and word in names and "dt" not in names:
             brief = "another time step would be other noise"
-            fix = f"write {fixes[word]}, or say which time step it is for: dt=1*ms"
             yield activity, mistake(place(activity), brief, fix, code=code, word=word)
 
 
@@ -282,7 +284,7 @@ def _never_given(protocol: Protocol, variants: list[Protocol]) -> Iterator[Doubt
     given |= {network.input} if any(float(period.rate) for period in periods) else set()
     for name in [name for name in network.inputs if timelines and name not in given]:
         brief = f"no period gives the input '{name}' anything"
-        yield protocol, mistake("", brief, f"write inputs={{'{name}': ...}}", word=name)
+        yield protocol, mistake("", brief, f"write inputs=dict({name}=...)", word=name)
 
 
 _WORDS: dict[type, str] = {**KINDS, Network: "network", Protocol: "protocol"}

@@ -57,7 +57,7 @@ def _check_rate(where: str, period: Any, network: Network) -> None:
         allowed, fix = f"one of it and inputs['{network.input}']", "leave one out"
     elif unit is None or unit.dim is not Hz.dim:
         allowed = "a population that takes a stimulus in Hz, named as the input of the network"
-        fix = "write inputs={'NAME': ...} for a population of another name or unit"
+        fix = "write inputs=dict(NAME=...) for a population of another name or unit"
     if fix:
         raise ScheduleError(explain(f"{where}: rate", period.rate, allowed, fix))
 
@@ -79,6 +79,7 @@ def _check_input(where: str, name: str, value: Any, period: Any, network: Networ
         if wrong := _wrong_train(value, period, network.dt, size):
             raise ScheduleError(explain(where, *wrong), Details(word=name))
         return
+    assert unit is not None  # that is said above
     _check_dimensions(where, value, unit)
     numbers = _numbers(value)
     if unit.dim is Hz.dim and np.any(numbers < 0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-from brian2 import Hz, Quantity, get_dimensions, second
+from brian2 import Hz, get_dimensions, second
 
 from ..errors import BrainsleepError, ScheduleError, explain
 from ..values.arrays import Array
@@ -150,11 +150,6 @@ def check_signal(value: Any, where: str, error: type[BrainsleepError]) -> Any:
         return quantity
     got = "rows of values" if isinstance(value, Values) else show_value(value)[:80]
     raise error(explain(where, got, "a value with unit, or Values(...) with one a frame"))
-
-
-#: Types of inputs and of signals.
-Input = Quantity | Array | Values | SpikeTrains
-Signal = Quantity | Values
 
 
 def dimensions_of(value: Any) -> Any:

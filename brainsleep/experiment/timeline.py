@@ -11,10 +11,11 @@ import numpy as np
 from brian2 import Hz, Quantity, second
 
 from ..errors import ProtocolError, ScheduleError, explain
+from ..values.arrays import Array
 from ..values.fields import GROWS, Count, Gates, Time, one_of, positive, refusal, specification
 from ..values.frozen import default
 from .given import GivenCourse, check_given
-from .inputs import Input, Signal, Values, check_input, check_signal
+from .inputs import SpikeTrains, Values, check_input, check_signal
 from .schedule import MAX_STEPS, whole_steps
 from .slots import Slot, SlotTable, check_gates, check_size, slot_table
 from .task import Course, Material, Task
@@ -48,10 +49,10 @@ class Period:
     duration: Time
     rate: Annotated[Quantity, positive(Hz, or_zero=True)] = default(0 * Hz)
     gates: Gates = field(default_factory=dict)
-    inputs: Annotated[Mapping[str, Annotated[Input, check_input]], GROWS] = field(
-        default_factory=dict
-    )
-    signals: Annotated[Mapping[str, Annotated[Signal, check_signal]], GROWS] = field(
+    inputs: Annotated[
+        Mapping[str, Annotated[Quantity | Array | Values | SpikeTrains, check_input]], GROWS
+    ] = field(default_factory=dict)
+    signals: Annotated[Mapping[str, Annotated[Quantity | Values, check_signal]], GROWS] = field(
         default_factory=dict
     )
 
@@ -165,8 +166,10 @@ class Timeline:
         """Return how long all of each kind is, in s."""
         lasting = {"wake": 0.0, "sleep": 0.0}
         for part in self.periods:
-            own = isinstance(part, Period)
-            each = {part.kind: float(part.duration)} if own else part._lasting()
+            if isinstance(part, Timeline):
+                each = part._lasting()
+            else:
+                each = {part.kind: float(part.duration)}
             for kind, duration in each.items():
                 lasting[kind] += self.times * duration
         return lasting

@@ -48,7 +48,7 @@ def needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
         where = f"population '{population.name}': {reader.name}"
         for name, unit in reader.signals.items():
             if name not in spec.signals:
-                fix = f"write signals={{'{name}': {as_code(0 * unit)}}} in the network"
+                fix = f"write signals=dict({name}={as_code(0 * unit)}) in the network"
                 allowed = f"one of: {', '.join(spec.signals)}" if spec.signals else "a signal"
                 details = Details(word=name, fix=fix, close=closest(name, spec.signals))
                 message = f"{where}: the network has no signal '{name}'; expected {allowed}; {fix}"

@@ -322,7 +322,7 @@ class NetworkSpec(Network):
         return assemble(self)
 
     @cached_property
-    def inputs(self) -> Mapping[str, Quantity | None]:  # type: ignore[override]
+    def inputs(self) -> Mapping[str, Quantity | None]:
         """Populations that are given something, with its unit; None is of spike trains."""
         given = [p for p in self.populations if p.model.spike_trains or p.model.takes_stimulus]
         return {p.name: None if p.model.spike_trains else p.model.stimulus_unit for p in given}

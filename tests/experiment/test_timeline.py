@@ -275,7 +275,7 @@ TRAIN = SpikeTrains([0, 1], [1, 2] * ms)
         ({"signals": {"rewards": 1}}, ("no signal 'rewards'", "did you mean 'reward'?")),
         ({"signals": {"reward": 1 * nA}}, ("signals: reward", "got a value in amp")),
         ({"signals": {"reward": Values([[1, 2]], every=10 * ms)}}, ("one a frame",)),
-        ({"rate": 5 * Hz}, ("wake: rate", "named as the input of the network", "inputs={")),
+        ({"rate": 5 * Hz}, ("wake: rate", "named as the input of the network", "inputs=dict(")),
     ],
 )
 def test_mistakes_in_what_is_given(make, parts):

@@ -160,7 +160,7 @@ class Images(Task):
         if unit is None or unit.dim is not Hz.dim:
             rates = [k for k, u in network.inputs.items() if u is not None and u.dim is Hz.dim]
             allowed = "the name of a population whose model takes a stimulus in Hz"
-            fix = f"write input='{rates[0]}' in the network" if rates else "add one"
+            fix = f"write input='{rates[0]}' in the network" if rates else "add such a population"
             where = f"network '{network.name}': input, which images drive"
             raise ProtocolError(explain(where, repr(network.input), allowed, fix))
 
