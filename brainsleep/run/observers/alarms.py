@@ -47,14 +47,15 @@ class _Neurons:
     size: int
     silent_s: float = 0.0
     window: collections.deque[tuple[float, float]] = field(default_factory=collections.deque)
+    sums: np.ndarray = field(default_factory=lambda: np.zeros(2))  # of the window
 
     def rate(self, spikes: float, seconds: float, wanted: float) -> float:
         """Return the mean rate in Hz over the last `wanted` s, these among them."""
         self.window.append((spikes / self.size, seconds))
-        total = sum(each for _, each in self.window)
-        while total - self.window[0][1] >= wanted * (1 - 1e-9):
-            total -= self.window.popleft()[1]
-        return sum(each for each, _ in self.window) / max(total, wanted)
+        self.sums += self.window[-1]
+        while self.sums[1] - self.window[0][1] >= wanted * (1 - 1e-9):
+            self.sums -= self.window.popleft()
+        return float(self.sums[0] / max(self.sums[1], wanted))
 
 
 class AlarmWatch:
