@@ -22,12 +22,14 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .experiment.timeline import Timeline, asleep, awake, cycles
     from .network.models import (
         NeuronModel,
+        Pathway,
         PlasticityRule,
         SpontaneousActivity,
         SynapseModel,
         WeightProcess,
     )
-    from .network.spec import Connectivity, InitialWeights, NetworkSpec, Population, Projection
+    from .network.spec import InitialWeights, NetworkSpec, Population, Projection
+    from .network.wiring import Connectivity, FixedInDegree, FixedOutDegree, OneToOne, Pairs
     from .results.result import Result
     from .results.store import read_result
     from .results.table import tabulate
@@ -43,8 +45,10 @@ __version__ = "0.1.0"
 
 #: What each module gives, in the order in which a study meets it.
 _GIVEN = {
-    "network.models": "NeuronModel SynapseModel PlasticityRule SpontaneousActivity WeightProcess",
-    "network.spec": "NetworkSpec Population Projection Connectivity InitialWeights",
+    "network.models": "NeuronModel SynapseModel Pathway PlasticityRule SpontaneousActivity "
+    "WeightProcess",
+    "network.spec": "NetworkSpec Population Projection InitialWeights",
+    "network.wiring": "Connectivity FixedInDegree FixedOutDegree OneToOne Pairs",
     "experiment.protocol": "Protocol load_protocol",
     "experiment.timeline": "Timeline awake asleep cycles",
     "experiment.inputs": "Rates Values SpikeTrains",

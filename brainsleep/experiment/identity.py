@@ -14,7 +14,9 @@ from .start import SavedWeights
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64", "signals": {}},
     "NeuronModel": {"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
-    **{kind: {"signals": {}} for kind in ("SynapseModel", "PlasticityRule", "WeightProcess")},
+    "Population": {"values": {}, "positions": {}},
+    "Projection": {"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
+    "WeightProcess": {"signed": False, "signals": {}},
     "wake": {"inputs": {}, "signals": {}},
     "sleep": {
         **{"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
@@ -28,9 +30,23 @@ LATER: dict[str, dict[str, Any]] = {
     "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
-    "GroupPlan": {"on_spike": "", "delayed": False, "signals": [], "spike_trains": False},
-    "SynapsePlan": {"delays": []},
-    "Projection": {"delay": "0.0 s", "delay_post": "0.0 s"},
+    "GroupPlan": {
+        "on_spike": "",
+        "constants": [],
+        "delayed": False,
+        **{"signals": [], "spike_trains": False},
+    },
+    "SynapseModel": {
+        **{"equations": "", "initial": {}, "method": "euler"},
+        **{"on_post": "", "on_step": "", "pathways": [], "signals": {}},
+    },
+    "PlasticityRule": {
+        **{"equations": "", "initial": {}, "method": "euler", "on_step": "", "signals": {}}
+    },
+    "SynapsePlan": {
+        **{"constants": [], "delays": [], "repeats": False, "signed": False},
+        **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
+    },
     "Readout": {
         "name": "network",
         "beside": [],

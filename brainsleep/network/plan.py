@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from brian2 import Quantity
 
@@ -32,9 +33,12 @@ class GroupPlan:
     on_spike: str
     activities: tuple[ActivityPlan, ...]
     parameters: dict[str, Quantity]
-    initial: dict[str, Quantity]
+    #: Quantities, and expressions as text.
+    initial: dict[str, Quantity | str]
     state: tuple[str, ...]
     gates: tuple[str, ...]
+    #: Parameters of which every neuron has its own, as a state has them.
+    constants: tuple[str, ...] = ()
     #: Whether its spikes are on their way for a time.
     delayed: bool = False
     #: Signals that are variables of its neurons.
@@ -70,6 +74,30 @@ class ProcessPlan:
 
 
 @dataclass(frozen=True)
+class PathwayPlan:
+    """Statements for the spikes of one end, besides those of `SynapsePlan`."""
+
+    name: str
+    end: str
+    order: int
+    code: str
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """Statements for every synapse in every step, of one with a gate while that is open.
+
+    They begin with a step of the `equations`, integrated by `method`.
+    """
+
+    name: str
+    gate: str
+    equations: str
+    method: str
+    code: str
+
+
+@dataclass(frozen=True)
 class DelayPlan:
     """How long the spikes of a pathway are on their way: a state array, of one value or many."""
 
@@ -83,7 +111,11 @@ class DelayPlan:
 
 @dataclass(frozen=True)
 class SynapsePlan:
-    """Everything Brian2 is told about one projection."""
+    """Everything Brian2 is told about one projection.
+
+    A variable in `updates` holds the time at which event-driven variables were brought up to date;
+    `on_post_always` says that some of `on_post` has an effect with the plasticity gate closed.
+    """
 
     name: str
     source: str
@@ -94,7 +126,17 @@ class SynapsePlan:
     processes: tuple[ProcessPlan, ...]
     parameters: dict[str, Quantity]
     state: tuple[str, ...]
+    pathways: tuple[PathwayPlan, ...] = ()
+    steps: tuple[StepPlan, ...] = ()
+    initial: dict[str, Quantity | str] = field(default_factory=dict)
+    updates: tuple[str, ...] = ()
+    on_post_always: bool = False
+    #: Parameters of which every synapse has its own, as a state has them.
+    constants: tuple[str, ...] = ()
     delays: tuple[DelayPlan, ...] = ()
+    #: Whether a pair of neurons may have several, and whether each weight has a sign of its own.
+    repeats: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,25 +147,73 @@ class NetworkPlan:
     synapses: tuple[SynapsePlan, ...]
 
     @property
+    def constants(self) -> frozenset[str]:
+        """Arrays of a state that no segment changes, such as ``"e.v_threshold"``."""
+        parts: list[GroupPlan | SynapsePlan] = [*self.groups, *self.synapses]
+        return frozenset(f"{part.name}.{name}" for part in parts for name in part.constants)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """What not every backend can do, in words."""
+        wanted = {words for words, needs in _FEATURES.items() if any(map(needs, self.synapses))}
+        wanted |= {words for words, needs in _OF_NEURONS.items() if any(map(needs, self.groups))}
+        wanted |= {_VALUES} if self.constants else set()
         taken = [name for group in self.groups for name in _TAKEN.findall(group.on_slot)]
-        codes = [code for group in self.groups for code in _codes(group)]
-        wanted = {
-            "delays": any(part.delays for part in self.synapses),
-            "inputs other than one stimulus": taken != ["stimulus"],
-            "spike trains": any(group.spike_trains for group in self.groups),
-            "signals": any(group.signals for group in self.groups),
-            "poisson()": any(re.search(r"\bpoisson\(", code) for code in codes),
-        }
-        return tuple(words for words, needed in wanted.items() if needed)
+        wanted |= {_INPUTS} if taken != ["stimulus"] else set()
+        return tuple(sorted(wanted))
 
 
 #: A stimulus that neurons take, each its own, at the start of a slot.
 _TAKEN = re.compile(r"\b(\w+)_by_slot\(slot_index\*slot_unit, i\)")
 
 
-def _codes(group: GroupPlan) -> tuple[str, ...]:
-    """Return all code that runs on the neurons of a population."""
-    steps = (activity.code for activity in group.activities)
-    return group.equations, group.threshold, group.reset, group.on_slot, group.on_step, *steps
+def _draws_poisson(plan: GroupPlan) -> bool:
+    """Tell whether code that runs on neurons draws Poisson numbers."""
+    codes = [plan.equations, plan.threshold, plan.reset, plan.on_slot, plan.on_step]
+    codes += [activity.code for activity in plan.activities]
+    return any(re.search(r"\bpoisson\(", code) for code in codes)
+
+
+def _keeps_variables(plan: SynapsePlan) -> bool:
+    """Tell whether synapses have variables besides the weight and those of processes."""
+    of_processes = tuple(f"{process.name}_" for process in plan.processes)
+    own = [name for name in plan.state if name != "w" and not name.startswith(of_processes)]
+    return bool(own) or "=" in plan.equations
+
+
+def _reads_neurons(plan: SynapsePlan) -> bool:
+    """Tell whether a weight process reads variables of neurons, which its own sums are not."""
+    names, given = set[str](), {"plasticity_gate_post"}
+    for process in plan.processes:
+        codes = [process.on_onset, process.on_update, *(each.expression for each in process.sums)]
+        names |= set(re.findall(r"\w+_(?:pre|post)\b", "\n".join(codes)))
+        given |= {f"{process.name}_interval_post"}
+        given |= {f"{name}_post" for each in process.sums for name in (each.variable, each.total)}
+    return bool(names - given)
+
+
+_VALUES = "values per neuron or synapse"
+_INPUTS = "inputs other than one stimulus"
+
+#: What not every backend can do, in words, and which synapses ask for it.
+_FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
+    "delays": lambda part: part.delays,
+    "several synapses a pair": lambda part: part.repeats,
+    "weights with signs of their own": lambda part: part.signed,
+    "variables of synapses": _keeps_variables,
+    "code of synapse models for postsynaptic spikes": lambda part: part.on_post_always,
+    "further pathways": lambda part: part.pathways,
+    "code of synapses in every step": lambda part: part.steps,
+    "sums over synapses in every step": lambda part: "(summed)" in part.equations,
+    "weight processes that read neurons": _reads_neurons,
+}
+
+#: The same, and which neurons ask for it.
+_OF_NEURONS: dict[str, Callable[[GroupPlan], object]] = {
+    "spike trains": lambda part: part.spike_trains,
+    "signals": lambda part: part.signals,
+    "poisson()": _draws_poisson,
+}
+
+#: All of these, in words.
+FEATURES = frozenset({*_FEATURES, *_OF_NEURONS, _VALUES, _INPUTS})

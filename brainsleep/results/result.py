@@ -60,7 +60,8 @@ class Weights(NamedTuple):
     #: Its populations.
     source: str
     target: str
-    #: -1 for an inhibitory one, whose weights are magnitudes like all others.
+    #: -1 for an inhibitory one, whose weights are magnitudes like those of an excitatory one (1);
+    #: 0 where every weight has a sign of its own.
     sign: int
     #: Names of the snapshots, in the order of time, and their times in the run.
     names: list[str]
@@ -285,7 +286,7 @@ class Result(Displayed):
             weights[p.name] = Weights(
                 p.source,
                 p.target,
-                int(getattr(p, "sign", 1)),
+                int(getattr(p, "sign", 1) or 0),
                 names,
                 times[[at[name] for name in names]],
                 synapses[p.name],

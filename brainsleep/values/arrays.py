@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from brian2 import Quantity, get_dimensions
+from brian2 import DimensionMismatchError, Quantity, get_dimensions
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
 
 from ..errors import BrainsleepError, SpecError, explain
@@ -78,7 +78,7 @@ class Array:
         With 2 among `axes` there may be rows of them.
         """
         given = None
-        with suppress(TypeError, ValueError):  # Brian2's errors of units are of the first kind
+        with suppress(TypeError, ValueError, DimensionMismatchError):
             given = Quantity(values) if dtype == "float64" else np.asarray(values)
         allowed = "finite numbers in a row, all of one unit"
         if given is None or np.asarray(given).dtype.kind not in "biuf":
@@ -100,11 +100,12 @@ class Array:
     def __str__(self) -> str:
         if not len(self):
             return "no values"
-        low, high = (Quantity(v, dim=self.dim) for v in (self.numbers.min(), self.numbers.max()))
-        if low == high:
-            return f"{len(self)} values, all {low}"
-        short = low.get_best_unit(high)
-        return f"{len(self)} values, {low.in_unit(short, 4)} to {high.in_unit(short, 4)}"
+        ends = [self.numbers.min(), self.numbers.max()]
+        if self.dim is DIMENSIONLESS:
+            return f"{len(self)} values, {ends[0]:.4g} to {ends[1]:.4g}"
+        unit = Quantity(ends, dim=self.dim).get_best_unit()
+        low, high = (f"{end / float(unit):.4g} {unit}" for end in ends)
+        return f"{len(self)} values, {low} to {high}"
 
     @cached_property
     def numbers(self) -> np.ndarray:

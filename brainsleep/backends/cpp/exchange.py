@@ -38,6 +38,7 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     for group in network.plan.groups:
         state = [array(f"{group.name}.{name}", group.size) for name in group.state]
         inputs += [array(f"{group.name}.{name}", 1) for name in group.parameters] + state
+        inputs += [array(f"{group.name}.{name}", group.size) for name in group.constants]
         outputs += state
         if group.spike_trains:
             inputs += [array(f"{group.name}.{name}") for name in ("neuron_index", "_timebins")]
@@ -49,6 +50,7 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     for part in network.plan.synapses:
         state = [array(f"{part.name}.{name}") for name in part.state]
         inputs += [array(f"{part.name}.{name}", 1) for name in part.parameters] + state
+        inputs += [array(f"{part.name}.{name}") for name in part.constants]
         outputs += state
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
         inputs += [array(f"{part.name}.{delay.variable}") for delay in part.delays]

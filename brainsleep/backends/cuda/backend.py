@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import BackendError, BrainsleepError, SimulationError
+from ...network.plan import FEATURES
 from ...network.spec import NetworkSpec
 from ...run.segment import Answer, Capacity, Segment, events
 from ...run.state import State, started_arrays
@@ -71,9 +72,7 @@ class CudaBackend(CompiledBackend):
     spec: NetworkSpec
     watches = True
     room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
-    lacks = frozenset(
-        {"delays", "inputs other than one stimulus", "spike trains", "signals", "poisson()"}
-    )
+    lacks = FEATURES
 
     def _build(self) -> None:
         self.gpu, self.capability = gpu()

@@ -42,7 +42,7 @@ auto read_times = [&](auto& clock) {
 };
 auto check_order = [&](const auto& pre, const auto& post, const char* name) {
     for (size_t k = 1; k < pre.size(); k++)
-        if (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] <= post[k - 1])) {
+        if (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] < post[k - 1])) {
             std::cerr << name << ": synapses are not in the order of their neurons" << std::endl;
             std::_Exit(3);
         }

@@ -22,12 +22,10 @@
     if (_num_events == 0) return;
     {% endif %}
     {% if pathway._gate is defined %}
-    if ({{get_array_name(variables[pathway._gate])}}[0] == 0) {  // all of it is gated
-        {% if delay == "each" %}
-        _spans.clear();
-        {% endif %}
-        return;
-    }
+    {% if delay == "each" %}
+    if ({{get_array_name(variables[pathway._gate])}}[0] == 0) _spans.clear();
+    {% endif %}
+    if ({{get_array_name(variables[pathway._gate])}}[0] == 0) return;  // all of it is gated
     {% endif %}
     const int32_t* const _start = {{pathway.name}}.start.data();
     const size_t _vectorisation_idx = -1;
