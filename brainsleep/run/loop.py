@@ -220,6 +220,7 @@ class Run:
     def _arrive(self) -> Requests[None]:
         """Look at what is to be looked at here; end training if that is what the task says."""
         yield from self._look(self.course.observers)
+        self.course.follow(self._view())
         if ending := self.course.ending(self._view()):
             if ending.text:
                 yield from self._look(self.observers)
