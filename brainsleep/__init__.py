@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .experiment.record import Alarms, Record
     from .experiment.schedule import Schedule, sleep, wake
     from .experiment.stages import SleepStage, nrem, rem
-    from .experiment.start import SavedWeights
+    from .experiment.start import SavedState, SavedWeights
     from .experiment.timeline import Timeline, asleep, awake
     from .network.models import (
         NeuronModel,
@@ -48,7 +48,7 @@ _GIVEN = {
     "experiment.timeline": "Timeline awake asleep",
     "experiment.schedule": "Schedule wake sleep",
     "experiment.stages": "SleepStage nrem rem",
-    "experiment.start": "SavedWeights",
+    "experiment.start": "SavedWeights SavedState",
     "experiment.early_stopping": "EarlyStopping",
     "experiment.record": "Record Alarms",
     "experiment.observer": "Observer Metric",

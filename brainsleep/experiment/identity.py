@@ -6,7 +6,7 @@ from ..tasks.images.continual import Tasks
 from ..values.plain import plain
 from .early_stopping import EarlyStopping
 from .record import Alarms
-from .start import SavedWeights
+from .start import SavedState, SavedWeights
 
 #: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
@@ -18,7 +18,14 @@ LATER: dict[str, dict[str, Any]] = {
     "DenseProjection": {"bias": False},
     "SpontaneousActivity": {"equations": ""},
     "Schedule": {"epochs": 1, "identical_epochs": False},
-    "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
+    "Record": {
+        "alarms": Alarms.deciding(plain(Alarms())),
+        "observers": [],
+        "states": {},
+        "every": "0.0 second",
+        "spikes": [],
+        "windows": [],
+    },
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
     "GroupPlan": {"on_spike": ""},
@@ -37,6 +44,7 @@ LATER: dict[str, dict[str, Any]] = {
         "tasks": plain(Tasks()),
         "probes": {"kind": "Probes"},
         "saved_weights": SavedWeights.deciding(plain(SavedWeights())),
+        "saved_state": SavedState.deciding(plain(SavedState())),
     },
 }
 
@@ -44,7 +52,11 @@ LATER: dict[str, dict[str, Any]] = {
 REFUSING = {"SpontaneousActivity": {"dt"}}
 
 #: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
-_SELECTED = {"Alarms": Alarms.deciding, "SavedWeights": SavedWeights.deciding}
+_SELECTED = {
+    "Alarms": Alarms.deciding,
+    "SavedWeights": SavedWeights.deciding,
+    "SavedState": SavedState.deciding,
+}
 
 
 def deciding(described: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ closed gate costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,6 +48,16 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Traced:
+    """What is recorded of state variables in a segment."""
+
+    #: Steps of the segment at whose start values are taken, ascending, shape (n_times,).
+    steps: np.ndarray
+    #: Which neurons or synapses, by the name of the variable, such as ``"e.v"``.
+    indices: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Segment:
     """Input of one call of ``advance``."""
 
@@ -71,6 +81,8 @@ class Segment:
     above: np.ndarray | None = None
     #: Steps that its run has had before it: ``t``, for equations and hooks, is the time of the run.
     start: int = 0
+    #: State variables that are recorded, if any.
+    traced: Traced | None = None
 
     def __post_init__(self):
         steps = np.asarray(self.steps)
@@ -111,13 +123,19 @@ class Segment:
         """Return slots `first` to `last` (exclusive) as a segment of their own."""
         cut = slice(first, last)
         names = ("steps", "stimulus", "onset", "phase", "raster")
+        begin, end = self.starts[[first, last]]
+        traced = self.traced
+        if traced is not None:
+            inside = (traced.steps >= begin) & (traced.steps < end)
+            traced = replace(traced, steps=traced.steps[inside] - begin)
         return replace(
             self,
             **{name: getattr(self, name)[cut] for name in names},
             gates={name: gate[cut] for name, gate in self.gates.items()},
             batch=None,
             above=None if self.above is None else self.above[cut],
-            start=self.start + int(self.starts[first]),
+            start=self.start + int(begin),
+            traced=traced,
         )
 
     def steps_where(self, mask: np.ndarray) -> np.ndarray:
@@ -166,6 +184,8 @@ class Recording:
     counts: dict[str, np.ndarray]
     #: Step (from the start of the segment) and neuron of single spikes, in slots with a raster.
     spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    #: Values of recorded variables in SI units, shape (n_times, n_recorded), as the segment says.
+    traces: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,12 +211,13 @@ def timing(
     """Turn the gates of `segment` into event times in s by clock, and values a slot by TimedArray.
 
     Times are those of the run.
-    Clocks are those of `events`, ``raster``, one an activity and one a hook. A segment larger than
+    Clocks are those of `events`, ``raster``, ``trace``, one an activity and one a hook. A segment larger than
     `capacity`, that of the compiled network, is a `ScheduleError`.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
     steps["raster"] = segment.steps_where(segment.raster)
+    steps["trace"] = np.empty(0, np.int64) if segment.traced is None else segment.traced.steps
     for name in spec.activity_names:
         steps[name] = segment.steps_where(segment.gates[name] > 0)
     for kind in ("wake", "sleep"):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..brian.network import BrianNetwork
+from ..brian.network import BrianNetwork, trace_of
 from .standalone import SegmentCodeObject
 
 
@@ -47,6 +47,11 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         inputs += [array(f"{part.name}.{name}", 1) for name in part.parameters] + state
         outputs += state
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
+    for name in network.traced:
+        monitor, _, variable = trace_of(name).rpartition(".")
+        indices = array(f"{monitor}._indices")
+        inputs.append(indices._replace(key=f"trace:{name}"))
+        outputs.append(array(f"{monitor}.{variable}"))
     times = [(f"clock:{name}", "float64") for name in network.event_clocks]
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
     layout = {

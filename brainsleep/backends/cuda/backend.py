@@ -70,6 +70,7 @@ class CudaBackend(CompiledBackend):
 
     spec: NetworkSpec
     watches = True
+    no_traces = "a CUDA program records spikes alone; use --backend cpp"
     room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
 
     def _build(self) -> None:
