@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -12,12 +12,23 @@ import numpy as np
 from brian2 import Quantity, second
 
 from ..values.displayed import Displayed
-from ..errors import BrainsleepError, StoreError, one_line
+from ..errors import (
+    BrainsleepError,
+    DataError,
+    MissingExtraError,
+    StoreError,
+    nearest,
+    one_line,
+)
+from ..files.atomic import file_hash
 from ..files.npz import read_npz
 from ..values.plain import outlined
 from ..values.quantities import check_time
+from ..values.units import read_unit
 
 if TYPE_CHECKING:
+    import pandas
+
     from ..experiment.protocol import Protocol
 
 
@@ -52,6 +63,79 @@ class Spikes(NamedTuple):
     times: Quantity
     #: Who spiked, shape (n_spikes,).
     neurons: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A variable over time.
+
+    Values are read from disk where they are looked at: ``trace.values[:1000]`` reads no more.
+    """
+
+    #: Name of the variable, such as ``"e.v"``.
+    name: str
+    #: Times in the run, shape (n_times,).
+    times: Quantity
+    #: Values, shape (n_times, n_recorded), not to be changed.
+    values: Quantity
+    #: Unit of `values` as plain numbers, an SI unit as text.
+    unit: str
+    #: Numbers of neurons, or of synapses, shape (n_recorded,).
+    indices: np.ndarray
+    #: Pre- and postsynaptic neuron of synapses, shape (n_recorded, 2); None of neurons.
+    pairs: np.ndarray | None = None
+
+    def between(self, start: Quantity, stop: Quantity) -> Trace:
+        """Return the part from a time until another (exclusive)."""
+        first, last = np.searchsorted(np.asarray(self.times), [float(start), float(stop)])
+        return replace(self, times=self.times[first:last], values=self.values[first:last])
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a table in SI units: a row a time (``time_s``), a column a neuron or synapse."""
+        import pandas
+
+        columns: Any = pandas.Index(self.indices, name=self._of)
+        if self.pairs is not None:
+            columns = pandas.MultiIndex.from_arrays(self.pairs.T, names=["pre", "post"])
+        index = pandas.Index(np.asarray(self.times), name="time_s")
+        return pandas.DataFrame(np.array(self.values), index=index, columns=columns)
+
+    def to_xarray(self) -> Any:
+        """Return an `xarray.DataArray` in SI units, with coordinates ``time_s`` and who it is of.
+
+        Raises
+        ------
+        MissingExtraError
+            If xarray is not installed.
+        """
+        try:
+            xarray = import_module("xarray")
+        except ImportError as error:
+            raise MissingExtraError(f"to_xarray: needs xarray: pip install xarray ({error})") from error
+        coordinates: dict[str, Any] = {"time_s": np.asarray(self.times), self._of: self.indices}
+        if self.pairs is not None:
+            coordinates |= {k: (self._of, v) for k, v in zip(("pre", "post"), self.pairs.T)}
+        return xarray.DataArray(
+            np.asarray(self.values),
+            dims=("time_s", self._of),
+            coords=coordinates,
+            name=self.name,
+            attrs={"units": self.unit},
+        )
+
+    @property
+    def _of(self) -> str:
+        return "neuron" if self.pairs is None else "synapse"
+
+
+class Synapses(NamedTuple):
+    """Who is connected to whom in a projection, and how strongly."""
+
+    #: Pre- and postsynaptic neurons, shape (n_synapses,).
+    pre: np.ndarray
+    post: np.ndarray
+    #: Weights without unit, magnitudes but in a network of layers, shape (n_synapses,).
+    w: np.ndarray
 
 
 class Weights(NamedTuple):
@@ -263,10 +347,10 @@ class Result(Displayed):
     @property
     def spikes(self) -> dict[str, Spikes]:
         """Single spikes by population, if any were recorded."""
-        window = self.stored_protocol.record.raster
+        record = self.stored_protocol.record
+        window, dt, spikes = record.raster, float(self.dt), self._read("spikes/")
         if not window or window[0] >= len(self.slot_times) - 1:
-            return {}
-        dt, spikes = float(self.dt), self._read("spikes/")
+            spikes = {name: each for name, each in spikes.items() if name in record.spikes}
         return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in spikes.items()}
 
     @property
@@ -292,6 +376,90 @@ class Result(Displayed):
                 np.array([snapshots[f"{name}/{p.name}"] for name in names]),
             )
         return weights
+
+    def synapses(self, projection: str, snapshot: str = "") -> Synapses:
+        """Return a projection as plain arrays.
+
+        Parameters
+        ----------
+        projection : str
+            Its name.
+        snapshot : str
+            Which of its weights, one of the names of `weights`; by default the last.
+
+        Raises
+        ------
+        DataError
+            If there is no such projection or snapshot.
+        """
+        kept = self.weights
+        if projection not in kept:
+            raise DataError(f"no projection '{projection}'; {nearest(projection, kept)}")
+        each = kept[projection]
+        snapshot = snapshot or each.names[-1]
+        if snapshot not in each.names:
+            raise DataError(f"no snapshot '{snapshot}'; {nearest(snapshot, each.names)}")
+        return Synapses(*each.synapses.T, each.w[each.names.index(snapshot)])
+
+    @property
+    def traced(self) -> tuple[str, ...]:
+        """Names of the variables whose traces were recorded."""
+        return tuple(self.info.get("traces", ()))
+
+    def states(self, name: str) -> Trace:
+        """Return the trace of a variable.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"e.v"``, one of `traced`.
+
+        Raises
+        ------
+        DataError
+            If it was not recorded.
+        StoreError
+            If its file is missing or damaged.
+
+        Examples
+        --------
+        >>> v = result.states("e.v")  # doctest: +SKIP
+        >>> plot(v.times / ms, v.values / mV)  # doctest: +SKIP
+        """
+        if name not in self.traced:
+            there = nearest(name, self.traced) if self.traced else "the run recorded none"
+            fix = f'set record.states to {{"{name}": "all"}} and run it again'
+            raise DataError(f"no trace of '{name}'; {there}; {fix}")
+        unit = str(self.info["traces"][name]["unit"])
+        indices = self._read("traced/")[name]
+        size = read_unit(unit) if unit != "1" else Quantity(1.0)
+        if size is None:
+            raise StoreError(f"result {self.path}: trace {name} is in '{unit}', which is no unit")
+        owner, pairs = name.partition(".")[0], None
+        if "" in (synapses := self._read(f"synapses/{owner}")):
+            pairs = synapses[""][indices]
+        steps, values = np.empty(0, np.int64), np.empty((0, len(indices)))
+        if self.info.get("traces_sha256"):
+            steps, values = self._trace_file("steps"), self._trace_file(name)
+        if steps.ndim != 1 or values.shape != (len(steps), len(indices)):
+            raise StoreError(f"result {self.path}: trace {name} does not hold what a run stores")
+        times = np.array(steps) * float(self.dt) * second
+        return Trace(name, times, Quantity(values, dim=size.dim), unit, indices, pairs)
+
+    def _trace_file(self, name: str) -> np.ndarray:
+        """Open a file of traces, which is not read yet, once it is sure to be what was written."""
+        path = self.path / "traces" / f"{name}.npy"
+        if name not in self._checked:
+            if self.info["traces_sha256"].get(name, "") != file_hash(path):
+                fix = "run it again with --force"
+                raise StoreError(f"result {self.path}: {path.name} is missing or damaged; {fix}")
+            self._checked.add(name)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+    @cached_property
+    def _checked(self) -> set[str]:
+        """Files of traces whose content was compared with their hash."""
+        return set()
 
     @property
     def weight_statistics(self) -> list[str]:
