@@ -186,7 +186,9 @@ class Before:
             return
         for name in sorted(self.arrays.keys() ^ arrays.keys()):
             got, allowed = "in the result", "in the network"
-            got, allowed = (got, f"none {allowed}") if name in self.arrays else (f"none {got}", name)
+            got, allowed = (
+                (got, f"none {allowed}") if name in self.arrays else (f"none {got}", name)
+            )
             raise _unfit_state(f"variable {name}", got, allowed)
         for name, value in self.arrays.items():
             if value.shape != arrays[name].shape:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from brian2 import Equations, Quantity, second
+from brian2 import Equations, Quantity
 from brian2.equations.equations import SUBEXPRESSION
 
 from .. import mistakes

@@ -228,7 +228,9 @@ def test_spikes_of_populations_in_windows(recorded, tmp_path):
     assert list(whole.spikes) == ["e"]
     assert len(times) == whole.counts["e"].sum() > 20
     assert set(neurons) == {0, 1, 2, 3}
-    record = Record(spikes=("e",), windows=((33 * ms, 71 * ms), (150 * ms, 151 * ms)), raster=(2, 3))
+    record = Record(
+        spikes=("e",), windows=((33 * ms, 71 * ms), (150 * ms, 151 * ms)), raster=(2, 3)
+    )
     part = simulate(replace(PROTOCOL, record=record), seed=3, backend=QUICK, out=tmp_path)
     at = np.rint(np.asarray(times) * 1e3)
     wanted = ((at >= 33) & (at < 71)) | (at == 150) | ((at >= 20) & (at < 30))

@@ -26,7 +26,6 @@ from ...run.state import same_synapses
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
 
 
-
 def trace_of(name: str) -> str:
     """Return what a network calls the recorded values of a variable."""
     owner, variable = name.split(".", 1)
@@ -106,7 +105,8 @@ class BrianNetwork:
     """The Brian2 objects of a network, and what a segment sets in them.
 
     Without `synapses` every projection gets one: a standalone program loads its connectivity at run
-    time, and so it does with the neurons and synapses whose variables are `traced`. Hooks ``hook(groups, t)`` are called with the time of the run.
+    time, and so it does with the neurons and synapses whose variables are `traced`. Hooks
+    ``hook(groups, t)`` are called with the time of the run.
     """
 
     def __init__(
@@ -294,7 +294,7 @@ class BrianNetwork:
             )
 
     def _add_trace(self, name: str) -> None:
-        """Record a variable at the start of steps, after what begins a slot and weight processes."""
+        """Record a variable at the start of steps, after what a slot begins with."""
         owner, variable = name.split(".", 1)
         clock = self._event_clock("trace", per_step=True)
         kind = TraceMonitor if self._connectivity is None else brian2.StateMonitor

@@ -141,7 +141,7 @@ def _generate(
 ) -> dict:
     """Write the C++ sources of `spec` to `folder`; return the layout of its files."""
     with standalone_device(standalone.NAME, spec, folder) as device:
-        network = BrianNetwork(spec, capacity, traced=dict.fromkeys(traced, [0]))
+        network = BrianNetwork(spec, capacity, traced={name: np.zeros(1, int) for name in traced})
         layout, load, before_run, save = exchange.code(network, device)
         device.insert_code("main", load)
         device.insert_code("before_network_run", before_run)

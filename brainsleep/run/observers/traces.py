@@ -127,4 +127,3 @@ def _header(values: np.ndarray, rows: int) -> bytes:
     shape = (rows, *values.shape[1:])
     np.lib.format.write_array_header_1_0(buffer, {**described, "shape": shape})
     return buffer.getvalue()
-
