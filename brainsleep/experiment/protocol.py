@@ -118,6 +118,11 @@ class Protocol(Displayed):
         return self._given.open(opened)
 
     @property
+    def start(self) -> SavedWeights | SavedState:
+        """The stored run that it starts from; one without a result if there is none."""
+        return self.saved_state if self.saved_state.result else self.saved_weights
+
+    @property
     def source(self) -> str:
         """What its task reads from: a name or a path; "" for nothing."""
         return self._given.source

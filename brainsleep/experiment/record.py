@@ -131,9 +131,8 @@ class Record:
                 raise refusal(self, "observers", got, "a name of its own", fix)
         before = 0 * second
         for window in self.windows:
-            start, stop = (
-                check_units(t, second, place(self, "windows"), ProtocolError) for t in window
-            )
+            where = place(self, "windows")
+            start, stop = (check_units(t, second, where, ProtocolError) for t in window)
             if not before <= start < stop:
                 allowed = "(from, until) in the order of time, none within another"
                 raise refusal(self, "windows", self.windows, allowed)

@@ -185,10 +185,9 @@ class Before:
         if not self.arrays:
             return
         for name in sorted(self.arrays.keys() ^ arrays.keys()):
-            got, allowed = "in the result", "in the network"
-            got, allowed = (
-                (got, f"none {allowed}") if name in self.arrays else (f"none {got}", name)
-            )
+            got, allowed = "in the result", "none in the network"
+            if name not in self.arrays:
+                got, allowed = "none in the result", "one, as in the network"
             raise _unfit_state(f"variable {name}", got, allowed)
         for name, value in self.arrays.items():
             if value.shape != arrays[name].shape:
@@ -223,6 +222,9 @@ class SavedState:
     result: str = ""
     restart_time: bool = False
     content: str = field(default="", init=False)
+
+    #: What is taken: all projections.
+    snapshot, projections = "whole state", ()
 
     def __post_init__(self):
         if self.result:

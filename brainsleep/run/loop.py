@@ -61,11 +61,11 @@ class Run:
         self.recorder = Recorder.empty(self.protocol, len(table))
         self.watch = AlarmWatch(record.alarms, network, table, self.course.read)
         self.described = self.protocol.describe()  # before hooks have changed what they hold
-        before, start = self.protocol.saved_state.before(), self.protocol.saved_weights.weights()
-        start = initial_state(network, self.seed, before.synapses or start)
+        before = self.before = self.protocol.saved_state.before()
+        saved = before.synapses or self.protocol.saved_weights.weights()
+        start = initial_state(network, self.seed, saved)
         before.check_fits(start.arrays)
         start = replace(start, arrays=start.arrays | before.arrays)
-        self.before = before
         self._at = (0, start)  # one value: an interrupt finds a whole one
         self.sampling = Sampling(record, network, start.synapses)
         self.recorder.traces = Traces(tuple(self.sampling.indices), self.folder / "traces")
@@ -237,7 +237,7 @@ class Run:
 
     def _view(self, over: bool = False) -> View:
         where = self.protocol, self.table, self.position, self.state, self.recorder
-        return View(*where, self.seed, self.capacity, over)
+        return View(*where, self.seed, self.capacity, over, self.before.steps)
 
     def _arrive(self) -> Requests[None]:
         """Look at what is to be looked at here; end training if that is what the task says."""

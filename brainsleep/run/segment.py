@@ -211,8 +211,8 @@ def timing(
     """Turn the gates of `segment` into event times in s by clock, and values a slot by TimedArray.
 
     Times are those of the run.
-    Clocks are those of `events`, ``raster``, ``trace``, one an activity and one a hook. A segment larger than
-    `capacity`, that of the compiled network, is a `ScheduleError`.
+    Clocks are those of `events`, ``raster``, ``trace``, one an activity and one a hook. A segment
+    larger than `capacity`, that of the compiled network, is a `ScheduleError`.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]

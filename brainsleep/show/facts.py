@@ -13,7 +13,7 @@ from brian2 import Quantity
 from ..errors import SpecError
 from ..experiment.observer import Metric
 from ..experiment.protocol import Protocol
-from ..experiment.start import SavedWeights
+from ..experiment.start import SavedState, SavedWeights
 from ..network.spec import Network
 from ..results.result import Result
 from ..results.table import flatten
@@ -76,7 +76,7 @@ def populations(network: Network) -> Table:
     return Table("Populations", ("name", "neurons", "model", "activities"), rows)
 
 
-def projections(network: Network, start: SavedWeights | None = None) -> Table:
+def projections(network: Network, start: SavedWeights | SavedState | None = None) -> Table:
     """Tabulate the projections of a network that starts with weights of another run, if any."""
     signs = {1: "excitatory", -1: "inhibitory"}
     rows = [
@@ -90,7 +90,7 @@ def projections(network: Network, start: SavedWeights | None = None) -> Table:
     return Table("Projections", columns, rows)
 
 
-def _connected(projection: Any, start: SavedWeights | None) -> str:
+def _connected(projection: Any, start: SavedWeights | SavedState | None) -> str:
     """Say who is connected to whom in a projection: with which probability, but whom."""
     if _taken_over(projection, start):
         return "as in that run"
@@ -101,7 +101,7 @@ def _connected(projection: Any, start: SavedWeights | None) -> str:
     return text(drawn.p) + (f", not where {other} connects back" if other else "")
 
 
-def _weights_at_start(projection: Any, start: SavedWeights | None) -> str:
+def _weights_at_start(projection: Any, start: SavedWeights | SavedState | None) -> str:
     """Say how the weights of a projection are drawn, or which run they are from."""
     if taken := _taken_over(projection, start):
         return taken
@@ -113,7 +113,7 @@ def _weights_at_start(projection: Any, start: SavedWeights | None) -> str:
     return drawn if total is None else f"{drawn}, scaled to a sum of {text(total)}"
 
 
-def _taken_over(projection: Any, start: SavedWeights | None) -> str:
+def _taken_over(projection: Any, start: SavedWeights | SavedState | None) -> str:
     """Say which run the weights of a projection are from; nothing if they are drawn."""
     chosen = start and start.result and projection.name in (start.projections or [projection.name])
     return f"from run {Path(start.result).name}, {start.snapshot}" if start and chosen else ""

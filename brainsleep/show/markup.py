@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from ..errors import BrainsleepError, SpecError
 from ..experiment.protocol import Protocol
-from ..experiment.start import SavedWeights
+from ..experiment.start import SavedState, SavedWeights
 from ..network.models import KINDS, Model
 from ..network.spec import Network
 from ..results.result import Result
@@ -156,7 +156,7 @@ def display(shown: Displayed) -> str:
         values |= {"alarms": health.alarms(shown), "tables": facts.metrics(shown)}
         return render("display.html", view="result", **values)
     if isinstance(shown, Protocol):
-        values = _network(shown.network, shown.saved_weights)
+        values = _network(shown.network, shown.start)
         values["tables"] += facts.schedule(shown)
         values |= {"name": shown.name, "description": shown.description}
         values |= {"references": shown.references, "settings": facts.settings(shown.describe())}
@@ -164,7 +164,7 @@ def display(shown: Displayed) -> str:
     return render("display.html", view="network", **_network(shown))
 
 
-def _network(network: Any, start: SavedWeights | None = None) -> dict[str, Any]:
+def _network(network: Any, start: SavedWeights | SavedState | None = None) -> dict[str, Any]:
     return {
         "name": network.name,
         "tables": [facts.populations(network), facts.projections(network, start)],

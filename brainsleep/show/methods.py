@@ -84,7 +84,7 @@ def methods(what: Protocol | Network | Model) -> str:
         values: dict[str, Any] = {"network": None}
     else:
         shown = list(models(network))
-        values = _network(network, protocol.saved_weights if protocol else None)
+        values = _network(network, protocol.start if protocol else None)
     if protocol:
         values |= _experiment(protocol)
     cited = [reference for model, _ in shown for reference in model.references]
@@ -199,7 +199,7 @@ def _layers(network: SurrogateNetwork) -> list[tuple[LeakyPopulation, list[str],
 
 
 def _experiment(protocol: Protocol) -> dict[str, Any]:
-    start, task = protocol.saved_weights, protocol.task
+    start, task = protocol.start, protocol.task
     values: dict[str, Any] = {
         "schedule": list(schedule_text(protocol.schedule).values()),
         "phases": list(_phases(protocol)),

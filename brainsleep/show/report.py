@@ -107,7 +107,7 @@ def _of_one(result: Result) -> dict[str, Any]:
         "metrics": metrics,
         "setup": [
             facts.populations(protocol.network),
-            facts.projections(protocol.network, protocol.saved_weights),
+            facts.projections(protocol.network, protocol.start),
             *facts.schedule(protocol),
         ],
         "settings": facts.settings(result.described),

@@ -1,5 +1,6 @@
 """Traces of state variables: right, whatever the cut, and whatever happens to the run."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -156,7 +157,7 @@ def test_the_cut_changes_no_bit(target):
     assert len(np.unique(reference.traces["ee.w"][:, 0])) > 3
     for cuts in ([0, 9, 20], [0, 1, 4, 5, 11, 13, 19, 20]):
         state, parts = start, []
-        for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+        for first, last in itertools.pairwise(cuts):
             state, recording = backend.advance(state, whole.part(first, last), seed=first)
             parts.append(recording.traces)
         for name, values in reference.traces.items():

@@ -120,10 +120,9 @@ class Recorder:
 
     def restore(self, arrays: Named) -> bool:
         """Take up the arrays of a checkpoint, unless the files that go with it are not there."""
-        traces = {
-            k.removeprefix("traces/"): v for k, v in arrays.items() if k.startswith("traces/")
-        }
-        if not self.traces.restore(traces):
+        start = "traces/"
+        of_traces = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
+        if not self.traces.restore(of_traces):
             return False
         for name, value in arrays.items():
             kind, _, key = name.partition("/")
