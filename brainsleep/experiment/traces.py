@@ -73,7 +73,8 @@ def recordable(network: NetworkSpec) -> dict[str, Quantity]:
     computed of them by ``x = ...`` without drawing random numbers.
     """
     units: dict[str, Quantity] = {}
-    for plan in (*network.plan.groups, *network.plan.synapses):
+    plans: list[Any] = [*network.plan.groups, *network.plan.synapses]
+    for plan in plans:
         for name, eq in Equations(plan.equations).items():
             computed = eq.type == SUBEXPRESSION and not _DRAWING & eq.identifiers
             if (name in plan.state or computed) and "shared" not in eq.flags:
@@ -193,7 +194,7 @@ def _indices(name: str, who: Any, network: Network, synapses: Mapping[str, tuple
     return np.concatenate([order[a:b] for a, b in zip(first, last, strict=True)])
 
 
-def unit_of(network: Network, name: str) -> str:
+def unit_of(network: Any, name: str) -> str:
     """Return the SI unit of a variable as text."""
     return unit_name(recordable(network)[name])
 

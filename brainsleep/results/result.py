@@ -128,7 +128,7 @@ class Trace:
         return "neuron" if self.pairs is None else "synapse"
 
 
-class Synapses(NamedTuple):
+class SynapseArrays(NamedTuple):
     """Who is connected to whom in a projection, and how strongly."""
 
     #: Pre- and postsynaptic neurons, shape (n_synapses,).
@@ -377,7 +377,7 @@ class Result(Displayed):
             )
         return weights
 
-    def synapses(self, projection: str, snapshot: str = "") -> Synapses:
+    def synapses(self, projection: str, snapshot: str = "") -> SynapseArrays:
         """Return a projection as plain arrays.
 
         Parameters
@@ -399,7 +399,8 @@ class Result(Displayed):
         snapshot = snapshot or each.names[-1]
         if snapshot not in each.names:
             raise DataError(f"no snapshot '{snapshot}'; {nearest(snapshot, each.names)}")
-        return Synapses(*each.synapses.T, each.w[each.names.index(snapshot)])
+        pre, post = each.synapses.T
+        return SynapseArrays(pre, post, each.w[each.names.index(snapshot)])
 
     @property
     def traced(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..experiment.protocol import Protocol
-from ..experiment.start import SavedWeights
+from ..experiment.start import SavedState, SavedWeights
 from ..network.layers import SURROGATES, LeakyPopulation, SurrogateNetwork
 from ..network.models import KINDS, Model
 from ..network.spec import Network
@@ -176,7 +176,7 @@ def _typeset(model: Model) -> Iterator[tuple[str, tuple[str, ...]]]:
 # -- what is said of a network and of an experiment ------------------------------------------------
 
 
-def _network(network: Network, start: SavedWeights | None) -> dict[str, Any]:
+def _network(network: Network, start: SavedWeights | SavedState | None) -> dict[str, Any]:
     values: dict[str, Any] = {"network": network, "layers": None}
     values["tables"] = [facts.populations(network), facts.projections(network, start)]
     if isinstance(network, SurrogateNetwork):

@@ -48,9 +48,8 @@ def responses(
     counts: dict[str, list[np.ndarray]] = {}
     for first, segment in _segments(protocol, images, room, gates):
         seed = int(stream(view.seed, "probe", *key, first).integers(2**32))
-        state, recording = yield Request(
-            state, replace(segment, start=view.before + view.step), seed
-        )
+        segment = replace(segment, start=view.before + view.step)
+        state, recording = yield Request(state, segment, seed)
         for name, each in recording.counts.items():
             counts.setdefault(name, []).append(each)
     return {name: np.concatenate(parts) for name, parts in counts.items()}
