@@ -6,7 +6,8 @@ from ..tasks.images.continual import Tasks
 from ..values.plain import plain
 from .early_stopping import EarlyStopping
 from .record import Alarms
-from .start import SavedState, SavedWeights
+from .saved_state import SavedState
+from .start import SavedWeights
 
 #: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
 #: value that says it is as before: a run with that value keeps the id it had without the setting.

@@ -19,9 +19,10 @@ from ..values.plain import from_plain, outlined, plain
 from .identity import hashed, without_later
 from .override import UnknownKeyError, replace_at
 from .record import Record
+from .saved_state import SavedState
 from .schedule import Schedule
 from .slots import SlotTable
-from .start import SavedState, SavedWeights
+from .start import SavedWeights
 from .task import Course, Material, Task
 from .timeline import UNTASKED, Timeline
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -15,20 +15,16 @@ from ..values.displayed import Displayed
 from ..errors import (
     BrainsleepError,
     DataError,
-    MissingExtraError,
     StoreError,
     nearest,
     one_line,
 )
-from ..files.atomic import file_hash
 from ..files.npz import read_npz
 from ..values.plain import outlined
 from ..values.quantities import check_time
-from ..values.units import read_unit
+from .trace import Trace, trace_of
 
 if TYPE_CHECKING:
-    import pandas
-
     from ..experiment.protocol import Protocol
 
 
@@ -63,69 +59,6 @@ class Spikes(NamedTuple):
     times: Quantity
     #: Who spiked, shape (n_spikes,).
     neurons: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """A variable over time.
-
-    Values are read from disk where they are looked at: ``trace.values[:1000]`` reads no more.
-    """
-
-    #: Name of the variable, such as ``"e.v"``.
-    name: str
-    #: Times in the run, shape (n_times,).
-    times: Quantity
-    #: Values, shape (n_times, n_recorded), not to be changed.
-    values: Quantity
-    #: Unit of `values` as plain numbers, an SI unit as text.
-    unit: str
-    #: Numbers of neurons, or of synapses, shape (n_recorded,).
-    indices: np.ndarray
-    #: Pre- and postsynaptic neuron of synapses, shape (n_recorded, 2); None of neurons.
-    pairs: np.ndarray | None = None
-
-    def between(self, start: Quantity, stop: Quantity) -> Trace:
-        """Return the part from a time until another (exclusive)."""
-        first, last = np.searchsorted(np.asarray(self.times), [float(start), float(stop)])
-        return replace(self, times=self.times[first:last], values=self.values[first:last])
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a table in SI units: a row a time (``time_s``), a column a neuron or synapse."""
-        import pandas
-
-        columns: Any = pandas.Index(self.indices, name=self._of)
-        if self.pairs is not None:
-            columns = pandas.MultiIndex.from_arrays(self.pairs.T, names=["pre", "post"])
-        index = pandas.Index(np.asarray(self.times), name="time_s")
-        return pandas.DataFrame(np.array(self.values), index=index, columns=columns)
-
-    def to_xarray(self) -> Any:
-        """Return an `xarray.DataArray` in SI units, with coordinates ``time_s`` and who it is of.
-
-        Raises
-        ------
-        MissingExtraError
-            If xarray is not installed.
-        """
-        try:
-            xarray = import_module("xarray")
-        except ImportError as error:
-            raise MissingExtraError(f"to_xarray: needs xarray: pip install xarray ({error})") from error
-        coordinates: dict[str, Any] = {"time_s": np.asarray(self.times), self._of: self.indices}
-        if self.pairs is not None:
-            coordinates |= {k: (self._of, v) for k, v in zip(("pre", "post"), self.pairs.T)}
-        return xarray.DataArray(
-            np.asarray(self.values),
-            dims=("time_s", self._of),
-            coords=coordinates,
-            name=self.name,
-            attrs={"units": self.unit},
-        )
-
-    @property
-    def _of(self) -> str:
-        return "neuron" if self.pairs is None else "synapse"
 
 
 class SynapseArrays(NamedTuple):
@@ -427,40 +360,7 @@ class Result(Displayed):
         >>> v = result.states("e.v")  # doctest: +SKIP
         >>> plot(v.times / ms, v.values / mV)  # doctest: +SKIP
         """
-        if name not in self.traced:
-            there = nearest(name, self.traced) if self.traced else "the run recorded none"
-            fix = f'set record.states to {{"{name}": "all"}} and run it again'
-            raise DataError(f"no trace of '{name}'; {there}; {fix}")
-        unit = str(self.info["traces"][name]["unit"])
-        indices = self._read("traced/")[name]
-        size = read_unit(unit) if unit != "1" else Quantity(1.0)
-        if size is None:
-            raise StoreError(f"result {self.path}: trace {name} is in '{unit}', which is no unit")
-        owner, pairs = name.partition(".")[0], None
-        if "" in (synapses := self._read(f"synapses/{owner}")):
-            pairs = synapses[""][indices]
-        steps, values = np.empty(0, np.int64), np.empty((0, len(indices)))
-        if self.info.get("traces_sha256"):
-            steps, values = self._trace_file("steps"), self._trace_file(name)
-        if steps.ndim != 1 or values.shape != (len(steps), len(indices)):
-            raise StoreError(f"result {self.path}: trace {name} does not hold what a run stores")
-        times = np.array(steps) * float(self.dt) * second
-        return Trace(name, times, Quantity(values, dim=size.dim), unit, indices, pairs)
-
-    def _trace_file(self, name: str) -> np.ndarray:
-        """Open a file of traces, which is not read yet, once it is sure to be what was written."""
-        path = self.path / "traces" / f"{name}.npy"
-        if name not in self._checked:
-            if self.info["traces_sha256"].get(name, "") != file_hash(path):
-                fix = "run it again with --force"
-                raise StoreError(f"result {self.path}: {path.name} is missing or damaged; {fix}")
-            self._checked.add(name)
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-
-    @cached_property
-    def _checked(self) -> set[str]:
-        """Files of traces whose content was compared with their hash."""
-        return set()
+        return trace_of(self, name)
 
     @property
     def weight_statistics(self) -> list[str]:

@@ -22,7 +22,7 @@ from ..backends.base import BACKENDS, Backend
 from ..errors import NotFiniteError, StoreError
 from ..experiment.observer import Observer, Seen, View
 from ..experiment.protocol import Protocol
-from ..experiment.start import stored_state
+from ..experiment.saved_state import stored_state
 from ..experiment.task import Material
 from ..experiment.traces import Sampling, unit_of
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result

@@ -9,7 +9,8 @@ import numpy as np
 from rich.text import Text
 
 from ..experiment.protocol import Protocol
-from ..experiment.start import SavedState, SavedWeights
+from ..experiment.saved_state import SavedState
+from ..experiment.start import SavedWeights
 from ..network.layers import SurrogateNetwork
 from ..network.models import Model
 from ..network.spec import Network

@@ -13,7 +13,8 @@ from brian2 import Quantity
 from ..errors import SpecError
 from ..experiment.observer import Metric
 from ..experiment.protocol import Protocol
-from ..experiment.start import SavedState, SavedWeights
+from ..experiment.saved_state import SavedState
+from ..experiment.start import SavedWeights
 from ..network.spec import Network
 from ..results.result import Result
 from ..results.table import flatten

@@ -17,7 +17,8 @@ from markupsafe import Markup, escape
 
 from ..errors import BrainsleepError, SpecError
 from ..experiment.protocol import Protocol
-from ..experiment.start import SavedState, SavedWeights
+from ..experiment.saved_state import SavedState
+from ..experiment.start import SavedWeights
 from ..network.models import KINDS, Model
 from ..network.spec import Network
 from ..results.result import Result

@@ -15,7 +15,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..experiment.protocol import Protocol
-from ..experiment.start import SavedState, SavedWeights
+from ..experiment.saved_state import SavedState
+from ..experiment.start import SavedWeights
 from ..network.layers import SURROGATES, LeakyPopulation, SurrogateNetwork
 from ..network.models import KINDS, Model
 from ..network.spec import Network

@@ -10,7 +10,8 @@ from conftest import QUICK, TINY, needs_compiler
 from brainsleep.errors import ProtocolError, StoreError
 from brainsleep.experiment.protocol import Protocol, run_id
 from brainsleep.experiment.record import Record
-from brainsleep.experiment.start import SavedState, SavedWeights
+from brainsleep.experiment.saved_state import SavedState
+from brainsleep.experiment.start import SavedWeights
 from brainsleep.experiment.timeline import Timeline, asleep, awake
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.results.store import read_result
