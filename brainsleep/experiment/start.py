@@ -12,7 +12,7 @@ from ..errors import ProtocolError, StoreError, explain, nearest, one_line
 from ..files.npz import digest
 from ..network.layers import SurrogateNetwork
 from ..network.spec import Network
-from ..results.store import Result, read_result
+from ..results.store import Result, as_stored, read_result
 from ..values.fields import specification
 
 
