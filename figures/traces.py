@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from brian2 import Quantity, get_dimensions
-from brian2.units.fundamentalunits import DIMENSIONLESS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -74,7 +72,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
 def _panel(axes: Axes, trace: Trace) -> None:
     """Draw the first traces of a variable in the unit that suits it, and say whose they are."""
     times, values = thinned(np.asarray(trace.times), np.asarray(trace.values[:, :LINES]))
-    size, unit = _unit(Quantity(values, dim=get_dimensions(trace.values)))
+    size, unit = trace.unit_for(values)
     whose = trace.indices if trace.pairs is None else [f"{i}→{j}" for i, j in trace.pairs]
     for k, column in enumerate((values / size).T):
         axes.plot(times, column, color=style.CONDITIONS[k], linewidth=0.8, label=str(whose[k]))
@@ -84,14 +82,6 @@ def _panel(axes: Axes, trace: Trace) -> None:
         title=f"first {LINES} of {len(trace.indices)}" if more else None,
         loc="center left", bbox_to_anchor=(1, 0.5), handlelength=1.2,
     )  # fmt: skip
-
-
-def _unit(values: Quantity) -> tuple[float, str]:
-    """Return a unit that suits values, and its name."""
-    if get_dimensions(values) is DIMENSIONLESS:
-        return 1.0, "dimensionless"
-    best = Quantity(np.nanmax(np.abs(values)), dim=values.dim).get_best_unit()
-    return float(best), str(best)
 
 
 def thinned(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -286,6 +286,23 @@ class Result(Displayed):
             spikes = {name: each for name, each in spikes.items() if name in record.spikes}
         return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in spikes.items()}
 
+    def spike_windows(self, population: str) -> Quantity:
+        """Return when single spikes of a population were recorded, shape (n_windows, 2)."""
+        record, times = self.stored_protocol.record, np.asarray(self.slot_times)
+        windows: list[Any] = []
+        if record.raster and record.raster[0] < len(times) - 1:
+            windows.append(times[[record.raster[0], min(record.raster[1], len(times) - 1)]])
+        if population in record.spikes:
+            chosen = [tuple(map(float, w)) for w in record.windows] or [(0.0, times[-1])]
+            windows += [(a, min(b, times[-1])) for a, b in chosen if a < times[-1]]
+        merged: list[list[float]] = []
+        for start, stop in sorted(tuple(map(float, window)) for window in windows):
+            if merged and start <= merged[-1][1]:
+                merged[-1][1] = max(stop, merged[-1][1])
+            else:
+                merged.append([start, stop])
+        return np.array(merged).reshape(-1, 2) * second
+
     @property
     def weights(self) -> dict[str, Weights]:
         """All weights that were kept, by projection."""

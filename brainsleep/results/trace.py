@@ -46,6 +46,14 @@ class Trace:
         first, last = np.searchsorted(np.asarray(self.times), [float(start), float(stop)])
         return replace(self, times=self.times[first:last], values=self.values[first:last])
 
+    def unit_for(self, values: np.ndarray) -> tuple[float, str]:
+        """Return the unit that suits values of this variable, which are in SI: size and name."""
+        if self.unit == "1":
+            return 1.0, "dimensionless"
+        largest = np.nanmax(np.abs(values), initial=0.0)
+        best = Quantity(largest, dim=self.values.dim).get_best_unit()
+        return float(best), str(best)
+
     def to_pandas(self) -> pandas.DataFrame:
         """Return a table in SI units: a row a time (``time_s``), a column a neuron or synapse."""
         import pandas

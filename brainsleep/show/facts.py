@@ -134,6 +134,18 @@ def schedule(protocol: Protocol) -> list[Table]:
     ]
 
 
+def recorded(result: Result) -> Table:
+    """Tabulate the traces and single spikes that a run recorded; without rows if there are none."""
+    rows: list[tuple[Any, ...]] = []
+    for name in result.traced:
+        trace = result.states(name)
+        what = "neurons" if trace.pairs is None else "synapses"
+        rows.append((name, f"{len(trace.indices)} {what}", len(trace.times), trace.unit))
+    for name, spikes in result.spikes.items():
+        rows.append((f"spikes of {name}", "all neurons", len(spikes.times), ""))
+    return Table("Recorded", ("what", "of", "values or spikes", "unit"), rows)
+
+
 def settings(protocol: Mapping[str, Any]) -> Table:
     """Tabulate the settings of a described protocol that no other table has."""
     others = ("kind", "name", "description", "references", "network", "schedule", "hooks")

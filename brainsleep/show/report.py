@@ -98,6 +98,8 @@ def _of_one(result: Result) -> dict[str, Any]:
     equations, (to_type, exact) = result.equations, command(result)
     protocol, metrics = result.stored_protocol, facts.metrics(result)
     mine = [table for table in metrics if table.title in ("Observed", "Other")]
+    if (recorded := facts.recorded(result)).rows:
+        mine.append(recorded)
     page = {
         "headline": facts.headline(result),
         "alarms": health.alarms(result),
