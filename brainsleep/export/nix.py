@@ -123,7 +123,7 @@ def _narrow(neo: Any, pq: Any, result: Result) -> Any:
         )
     )
     for trace in map(result.states, result.traced):
-        segment.analogsignals.extend(_analog(neo, pq, trace))
+        segment.analogsignals.extend(list(_analog(neo, pq, trace)))
     measured = {"statistic": np.array(result.weight_statistics)}
     for name, values in result.statistics.items():
         more = {"projection": name, "array_annotations": measured}
