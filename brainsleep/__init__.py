@@ -27,7 +27,8 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
         SynapseModel,
         WeightProcess,
     )
-    from .network.spec import Connectivity, InitialWeights, NetworkSpec, Population, Projection
+    from .network.spec import InitialWeights, NetworkSpec, Population, Projection
+    from .network.wiring import Connectivity, FixedInDegree, FixedOutDegree, OneToOne, Pairs
     from .results.result import Result
     from .results.store import read_result
     from .results.table import tabulate
@@ -44,7 +45,8 @@ __version__ = "0.1.0"
 #: What each module gives, in the order in which a study meets it.
 _GIVEN = {
     "network.models": "NeuronModel SynapseModel PlasticityRule SpontaneousActivity WeightProcess",
-    "network.spec": "NetworkSpec Population Projection Connectivity InitialWeights",
+    "network.spec": "NetworkSpec Population Projection InitialWeights",
+    "network.wiring": "Connectivity FixedInDegree FixedOutDegree OneToOne Pairs",
     "experiment.protocol": "Protocol load_protocol",
     "experiment.timeline": "Timeline awake asleep",
     "experiment.schedule": "Schedule wake sleep",

@@ -70,7 +70,7 @@ def _excitatory(shown: Sequence[Condition]) -> list[dict]:
     """Return the plastic excitatory projections onto the readout population, at most two."""
     names = projections(shown)
     target = shown[0].images.readout.population
-    chosen = [p for p in names if getattr(p, "sign", 0) > 0 and p.rules and p.target == target]
+    chosen = [p for p in names if getattr(p, "sign", 0) == 1 and p.rules and p.target == target]
     return (chosen or names)[:2]
 
 

@@ -114,7 +114,8 @@ def fields(condition: Condition, projection: str) -> np.ndarray:
         raise FigureError(explain(what, size, f"height and width of {n_inputs} inputs"))
     pre, post = condition.array(f"synapses/{projection}").T
     images = np.full((sizes[task.readout.population], n_inputs), np.nan)
-    images[post, pre] = condition.array(f"snapshots/trained/{projection}")
+    images[post, pre] = 0.0
+    np.add.at(images, (post, pre), condition.array(f"snapshots/trained/{projection}"))
     return images.reshape(-1, *size)
 
 

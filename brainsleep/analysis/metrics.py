@@ -15,7 +15,7 @@ from ..errors import DataError, explain
 WEIGHT_STATISTICS = ("mean", "sd", "min", "q05", "median", "q95", "max", "sum", "saturated")
 
 
-def saturation(w: np.ndarray, w_max: float, tolerance: float = 0.01) -> float:
+def saturation(w: np.ndarray, w_max: float | np.ndarray, tolerance: float = 0.01) -> float:
     """Return the fraction of weights within `tolerance` (1 %) of the upper hard bound.
 
     The lower bound does not count: a weight at its floor is weak, not saturated.
@@ -23,7 +23,7 @@ def saturation(w: np.ndarray, w_max: float, tolerance: float = 0.01) -> float:
     return float(np.mean(np.asarray(w) >= (1 - tolerance) * w_max))
 
 
-def weight_statistics(w: np.ndarray, w_max: float) -> np.ndarray:
+def weight_statistics(w: np.ndarray, w_max: float | np.ndarray) -> np.ndarray:
     """Return the values of `WEIGHT_STATISTICS`, in that order, shape (9,)."""
     q05, median, q95 = np.quantile(w, [0.05, 0.5, 0.95])
     return np.array(

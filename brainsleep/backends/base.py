@@ -50,12 +50,15 @@ class Backend:
         that; '' if it can.
     traced : tuple of str
         Variables that it can record: a segment says of whom, and when.
+    lacks : frozenset of str
+        Features of networks that it cannot run, see `brainsleep.network.plan.NetworkPlan`.
     """
 
     watches: ClassVar[bool] = False
     room: ClassVar[Capacity] = Capacity(slots=0, steps=0)
     no_hooks: ClassVar[str] = ""
     no_traces: ClassVar[str] = ""
+    lacks: ClassVar[frozenset[str]] = frozenset()
 
     compiler = gpu = ""
     build_seconds = 0.0
@@ -75,6 +78,9 @@ class Backend:
         if traced and self.no_traces:
             names = ", ".join(sorted(traced))
             raise BackendError(f"backend {name}: got traces of {names}; {self.no_traces}")
+        if lacking := self.lacks & set(getattr(spec.plan, "features", ())):
+            got = f"a network with {', '.join(sorted(lacking))}"
+            raise BackendError(explain(f"backend {name}", got, "none", "use --backend cpp"))
         self.name, self.spec, self._hooks, self._report = name, spec, hooks, report
         self.traced = tuple(sorted(traced))
         self.capacity = capacity.at_least(self.room)

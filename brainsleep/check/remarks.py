@@ -25,7 +25,7 @@ from ..network.equations import checks, settle
 from ..network.equations.diagnose import mistake, name_at, whole
 from ..network.layers import SurrogateNetwork
 from ..network.models import KINDS, Model, NeuronModel, PlasticityRule, SpontaneousActivity
-from ..network.spec import Network, NetworkSpec
+from ..network.spec import InitialWeights, Network, NetworkSpec
 from ..run.compare import Condition
 from ..show.schedule_text import schedule_text
 from ..tasks.images.task import Images
@@ -200,7 +200,8 @@ def _of_network(network: NetworkSpec) -> Iterator[Doubt]:
         for rule, role in itertools.product(projection.rules, ("pre", "post")):
             code = getattr(rule, f"{role}_equations")
             yield from _too_fast(rule, "the trace ", rule.traces(role), code, network.dt)
-        low, top = projection.weights.low, projection.weights.top
+        drawn = projection.weights
+        low, top = (drawn.low, drawn.top) if isinstance(drawn, InitialWeights) else (0, 1)
         if projection.rules and low == top and low == projection.w_max:
             brief = f"all weights start at their upper bound {low:g}"
             fix = "raise w_max, or start lower"

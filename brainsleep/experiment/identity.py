@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..tasks.images.continual import Tasks
+from ..values.arrays import Array
 from ..values.plain import plain
 from .early_stopping import EarlyStopping
 from .record import Alarms
@@ -13,6 +14,9 @@ from .start import SavedWeights
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64"},
+    "Population": {"values": {}, "positions": {}},
+    "Projection": {"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
+    "WeightProcess": {"signed": False},
     "sleep": {"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
     "SurrogateNetwork": {"sleeping_copies": 0},
     "LeakyPopulation": {"activities_first": False},
@@ -29,7 +33,8 @@ LATER: dict[str, dict[str, Any]] = {
     },
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
-    "GroupPlan": {"on_spike": ""},
+    "GroupPlan": {"on_spike": "", "constants": [], "delayed": False},
+    "SynapsePlan": {"constants": [], "delays": [], "repeats": False, "signed": False},
     "Readout": {
         "name": "network",
         "beside": [],
@@ -55,6 +60,7 @@ REFUSING = {"SpontaneousActivity": {"dt"}}
 #: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
 _SELECTED = {
     "Alarms": Alarms.deciding,
+    "Array": Array.deciding,
     "SavedWeights": SavedWeights.deciding,
     "SavedState": SavedState.deciding,
 }

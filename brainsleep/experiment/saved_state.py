@@ -1,5 +1,6 @@
 """All of the state of a stored run as the start of another one, which goes on from there."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from ..files.npz import digest
 from ..network.spec import Network
 from ..results.store import as_stored
 from ..values.fields import specification
+from ..values.plain import plain
 from .start import SavedSynapses, check_pairs, read_stored, taken_synapses
 
 
@@ -34,7 +36,8 @@ class Before:
                 got, allowed = "none in the result", "one, as in the network"
             raise _unfit_state(f"variable {name}", got, allowed)
         for name, value in self.arrays.items():
-            if value.shape != arrays[name].shape:
+            rows = value.ndim == 2  # spikes of the last steps, as many as delays need
+            if value.shape[rows:] != arrays[name].shape[rows:]:
                 raise _unfit_state(name, f"shape {value.shape}", arrays[name].shape)
 
 
@@ -43,10 +46,13 @@ class SavedState:
     """All of the state that a stored run ended with: the run goes on as if it had never stopped.
 
     Neurons, traces, weights and who is connected to whom are taken, and what an optimiser keeps.
-    Parameters are those of the protocol, and may be others; so may its schedule and its task. The
-    random numbers of time steps go on, too: those of a run that is not cut where this one begins,
-    but for noise, are the same. What is drawn once, such as the order of images, comes from the
-    seed of the run: with the same seed it is the same as before.
+    Parameters are those of the protocol, and may be others, but for values that each neuron or
+    synapse has of its own, and delays: those are taken. Schedule and task may be others.
+
+    The random numbers of time steps go on, too: a run in one piece draws the same if one of its
+    segments ends where this run begins, as one does before a slot of `record.snapshots`. What is
+    drawn once, such as the order of images, comes from the seed: with the same seed it is the same
+    as in the stored run.
 
     Parameters
     ----------
@@ -125,9 +131,21 @@ class SavedState:
         for name in (*own, *there):
             if own.get(name) != there.get(name):
                 raise _unfit_state(name, there.get(name, "none"), own.get(name, "none"))
+        self._check_own(network, result.described.get("network", {}))
         for name, synapses in before.synapses.items():
             with as_stored(result):
                 check_pairs(network, name, synapses)
+
+    def _check_own(self, network: Network, described: Mapping[str, Any]) -> None:
+        """Raise `ProtocolError` if parts differ whose values, which are taken, have a rule."""
+        own = {name.partition(".")[0] for name in getattr(network.plan, "constants", ())}
+        own |= {p.name for p in getattr(network.plan, "synapses", ()) if p.delays}
+        for kind in ("populations", "projections"):
+            there = {part["name"]: part for part in described.get(kind, ())}
+            for part in getattr(network, kind):
+                if part.name in own and json.loads(json.dumps(plain(part))) != there[part.name]:
+                    allowed = "as in the result, since its values or delays are taken from there"
+                    raise _unfit_state(f"'{part.name}'", "another specification", allowed)
 
     def _read(self) -> Before:
         result, arrays = read_stored(self.result, "saved_state")
@@ -144,7 +162,7 @@ class SavedState:
                     if f"{key}/{name}" in arrays:
                         state.setdefault(f"{name}.{variable}", arrays[f"{key}/{name}"])
             for name, value in state.items():
-                if value.dtype.kind != "f" or not np.isfinite(value).all():
+                if value.dtype.kind not in "fiu" or not np.isfinite(value).all():
                     raise ValueError(f"state/{name} holds no finite numbers")
             synapses = {
                 name: taken_synapses(name, arrays[f"synapses/{name}"], state[f"{name}.w"],

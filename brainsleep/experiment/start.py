@@ -216,7 +216,9 @@ def check_pairs(network: Network, name: str, synapses: SavedSynapses) -> None:
     n_pre, n_post = _sizes(network, name)
     if synapses.pre.max() >= n_pre or synapses.post.max() >= n_post:
         raise ValueError(f"synapses/{name} name neurons that there are not")
-    if np.any(np.diff(synapses.pre.astype(np.int64) * n_post + synapses.post) <= 0):
+    steps = np.diff(synapses.pre.astype(np.int64) * n_post + synapses.post)
+    wiring = getattr(network.projection(name), "connectivity", None)
+    if np.any(steps < (0 if wiring is not None and wiring.repeats else 1)):
         raise ValueError(f"synapses/{name} are not in order, each once")
     if isinstance(network, SurrogateNetwork) and len(synapses.w) != n_pre * n_post:
         raise ValueError(f"synapses/{name} do not connect all neurons")
@@ -228,7 +230,7 @@ def _check_bounds(network: Network, name: str, w: np.ndarray) -> None:
     """Raise `ProtocolError` unless weights, or magnitudes of signed ones, are within bounds."""
     p = network.projection(name)
     w = np.abs(w) if isinstance(network, SurrogateNetwork) else w
-    slack = 1e-6 * p.w_max  # single precision rounds bounds
+    slack = 1e-6 * max(abs(p.w_min), abs(p.w_max))  # single precision rounds bounds
     if w.max() > p.w_max + slack:
         raise _unfit(f"'{name}'", f"weights up to {w.max():g}", f"at most w_max = {p.w_max:g}")
     if w.min() < p.w_min - slack:

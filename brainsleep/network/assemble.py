@@ -15,11 +15,21 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
-from ..errors import SpecError, one_line
+from ..errors import SpecError, explain, one_line
+from ..values.arrays import Array
 from .equations import checks, settle
 from .equations.diagnose import unknown
+from .given import own_values, split_parameters
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
-from .plan import ActivityPlan, GroupPlan, NetworkPlan, ProcessPlan, SumPlan, SynapsePlan
+from .plan import (
+    ActivityPlan,
+    DelayPlan,
+    GroupPlan,
+    NetworkPlan,
+    ProcessPlan,
+    SumPlan,
+    SynapsePlan,
+)
 
 if TYPE_CHECKING:
     from .spec import NetworkSpec, Population, Projection
@@ -39,6 +49,7 @@ class _Kept:
     def __init__(self, owner: str, lines: list[str], state: list[str], parameters: Mapping):
         self.owner, self.lines, self.state = owner, lines, state
         self.parameters: dict[str, Quantity] = dict(parameters)
+        self._constants: dict[str, str] = {}
 
     def add(self, declared: Equations, parameters: Mapping, names: Mapping[str, str]) -> None:
         """Add what a part declares, and its parameters, under their final names."""
@@ -53,10 +64,21 @@ class _Kept:
                     "different values; rename one, or the activity, rule or process it belongs to"
                 )
 
+    def give(self, values: Mapping) -> None:
+        """Give parameters other values: one number for all, or one each."""
+        parameters, names = split_parameters(self.parameters, values)
+        self._constants = {name: checks.unit_name(self.parameters[name]) for name in names}
+        self.parameters = parameters
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        return tuple(self._constants)
+
     @property
     def equations(self) -> str:
         units = {name: checks.unit_name(value) for name, value in self.parameters.items()}
-        declared = (f"{name} : {unit} (shared, constant)" for name, unit in units.items())
+        declared = [f"{name} : {unit} (shared, constant)" for name, unit in units.items()]
+        declared += [f"{name} : {unit} (constant)" for name, unit in self._constants.items()]
         return _joined([*self.lines, *declared])
 
 
@@ -96,6 +118,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         code = settle.statements(word_substitute(activity.on_step, names), whole)
         activities.append(ActivityPlan(activity.name, code))
 
+    kept.give(own_values(population, kept.parameters))
     processes = [(p, w) for p, w in spec.weight_processes() if p.target == population.name]
     lines += _process_variables(processes)
     asked = _spikes_asked_for(spec, population)
@@ -128,13 +151,18 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         on_spike="spiking = 1" if asked and model.threshold else "",
         activities=tuple(activities),
         parameters=kept.parameters,
-        initial={
-            name: Quantity(model.parameters[value] if isinstance(value, str) else value)
-            for name, value in model.initial.items()
-        },
+        initial={name: _start(value, kept) for name, value in model.initial.items()},
         state=tuple(state),
         gates=gates,
+        constants=kept.constants,
+        delayed=_is_delayed(spec, population),
     )
+
+
+def _start(value: Quantity | str, kept: _Kept) -> Quantity | str:
+    """Return a value at the start: a quantity, or an expression of what neurons have each."""
+    value = kept.parameters.get(value, value) if isinstance(value, str) else value
+    return value if isinstance(value, str) else Quantity(value)
 
 
 def _prefixed(prefix: str, names: Iterable[str]) -> dict[str, str]:
@@ -318,9 +346,20 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     codes = [*on_pre, *on_post, *(code for p in processes for code in (p.on_onset, p.on_update))]
     if any(total.total for process in processes for total in process.sums):
         kept.lines.append("zero_index : integer (constant)")
-    standard = {"w_min": projection.w_min, "w_max": projection.w_max, "w_sign": projection.sign}
+    standard = {
+        "w_min": projection.w_min,
+        "w_max": projection.w_max,
+        "w_sign": projection.sign or 1,
+    }
     used = checks.identifiers(*codes)
+    kept.give(projection.values)
     kept.parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
+    delays, codes_of = tuple(_delays(projection)), {"pre": on_pre, "post": on_post}
+    for delay in delays:
+        if not any(codes_of[delay.pathway]):
+            where, got = f"projection '{projection.name}': {delay.variable}", "a delay"
+            allowed = f"none: there are no statements on_{delay.pathway}"
+            raise SpecError(explain(where, got, allowed))
     return SynapsePlan(
         name=projection.name,
         source=projection.source,
@@ -331,6 +370,28 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         processes=tuple(processes),
         parameters=kept.parameters,
         state=tuple(kept.state),
+        constants=kept.constants,
+        repeats=projection.connectivity.repeats,
+        signed=projection.sign is None,
+        delays=delays,
+    )
+
+
+def _delays(projection: Projection) -> Iterator[DelayPlan]:
+    """Say which spikes of a projection are on their way for a time."""
+    for pathway, variable in (("pre", "delay"), ("post", "delay_post")):
+        value = getattr(projection, variable)
+        each = isinstance(value, Array | str)
+        if each or value != 0:
+            yield DelayPlan(pathway, variable, each)
+
+
+def _is_delayed(spec: NetworkSpec, population: Population) -> bool:
+    """Tell whether the spikes of these neurons take time anywhere."""
+    return any(
+        population.name == (p.source if delay.pathway == "pre" else p.target)
+        for p in spec.projections
+        for delay in _delays(p)
     )
 
 

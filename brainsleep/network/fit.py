@@ -14,6 +14,7 @@ from .. import mistakes
 from .assemble import rules_at
 from .equations import checks, settle
 from .equations.diagnose import mistake
+from .given import check_neurons, check_synapses
 
 if TYPE_CHECKING:
     from .spec import NetworkSpec, Population
@@ -35,6 +36,7 @@ def check_network(spec: NetworkSpec) -> None:
         equations = groups[group.name] = checks.parse_equations(group.equations, where)
         may = may_set[group.name] = set(group.state) - {"lastspike"}
         usable = checks.variables_of(equations)
+        check_neurons(sound.population(group.name), group, equations)
         for activity in group.activities:
             label = f"{where}: activity '{activity.gate}'"
             checks.check_statements(activity.code, usable, label, writes=may)
@@ -46,8 +48,10 @@ def check_network(spec: NetworkSpec) -> None:
             checks.check_statements(code, usable, place, writes=writes, ours=_OF_NEURONS)
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
+        equations = checks.parse_equations(synapse.equations, where)
+        check_synapses(sound, sound.projection(synapse.name), synapse, groups, equations)
         usable = {
-            **checks.variables_of(checks.parse_equations(synapse.equations, where)),
+            **checks.variables_of(equations),
             **checks.variables_of(groups[synapse.source], "_pre"),
             **checks.variables_of(groups[synapse.target], "_post"),
         }

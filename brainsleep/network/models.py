@@ -26,6 +26,7 @@ from ..values.fields import GROWS, Time, place, specification, text
 from ..values.frozen import Frozen, check_distinct, default, show_value
 from .equations import checks, declared
 from .equations.diagnose import mistake, unknown
+from .values import as_value, check_value
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
 STANDARD_GATES = ("input", "plasticity")
@@ -139,7 +140,9 @@ class NeuronModel(Model):
         Parameters with units, the same for all neurons of a population. They become shared
         variables, so that a compiled network can be run with other values.
     initial : mapping of str to (Quantity or str)
-        Values of state variables at the start; a string names a parameter. Default 0.
+        Values of state variables at the start; a string names a parameter, or is an expression as
+        of the `values` of a population, such as ``"v_reset + rand()*(v_threshold - v_reset)"``.
+        Default 0.
     refractory : str
         Expression for the refractory period, a time, for example ``"t_ref"``; none if empty.
     method : str
@@ -219,6 +222,8 @@ class NeuronModel(Model):
             with mistakes.going_on():
                 source = self.parameters.get(value) if isinstance(value, str) else value
                 stored = [k for k, eq in equations.items() if eq.type != SUBEXPRESSION]
+                if source is None and name in stored and not str(value).isidentifier():
+                    source = as_value(value, f"{where}: initial {name}")
                 if name not in stored or source is None:
                     allowed = f"a variable ({', '.join(stored)}) and a quantity or parameter name"
                     if name in equations and name not in stored:
@@ -227,12 +232,19 @@ class NeuronModel(Model):
                     message = explain(f"{where}: initial", f"{name}={value!r}", allowed)
                     details = Details(word=str(wrong), close=closest(str(wrong), names))
                     raise SpecError(message, details)
-                unit = Quantity(1, dim=equations[name].dim)
-                quantities.check_units(source, unit, f"{where}: initial {name}")
-                declared.check_start(equations[name], source, f"{where}: initial {name}")
-                initial[name] = value if isinstance(value, str) else Quantity(value)
+                unit, label = Quantity(1, dim=equations[name].dim), f"{where}: initial {name}"
+                if isinstance(source, str):
+                    usable = checks.constants_of(self.parameters) | checks.dimensionless("i", "N")
+                    kind = equations[name].var_type
+                    check_value(source, usable, label, dim=unit.dim, kind=kind)
+                    initial[name] = source
+                    continue
+                quantities.check_units(source, unit, label)
+                declared.check_start(equations[name], source, label)
+                is_name = isinstance(value, str) and value in self.parameters
+                initial[name] = value if is_name else Quantity(source)
         object.__setattr__(self, "initial", Frozen(initial))
-        return {value for value in initial.values() if isinstance(value, str)}
+        return checks.identifiers(*(v for v in initial.values() if isinstance(v, str)))
 
     def solve(self) -> None:
         """Solve the equations if the method does so, which takes seconds.
@@ -472,6 +484,8 @@ class WeightProcess(Model):
         Parameters with units.
     references : tuple of str
         Where it comes from (DOI).
+    signed : bool
+        Whether it is right for weights that have signs of their own, not only for magnitudes.
     """
 
     name: Annotated[str, checks.name("weight process", *TAKEN)]
@@ -483,6 +497,7 @@ class WeightProcess(Model):
     period: Time = default(100 * ms)
     parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    signed: bool = False
 
     def __post_init__(self):
         where, equations = place(self), self.variables

@@ -31,9 +31,14 @@ class GroupPlan:
     on_spike: str
     activities: tuple[ActivityPlan, ...]
     parameters: dict[str, Quantity]
-    initial: dict[str, Quantity]
+    #: Quantities, and expressions as text.
+    initial: dict[str, Quantity | str]
     state: tuple[str, ...]
     gates: tuple[str, ...]
+    #: Parameters of which every neuron has its own, as a state has them.
+    constants: tuple[str, ...] = ()
+    #: Whether its spikes are on their way for a time.
+    delayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,18 @@ class ProcessPlan:
 
 
 @dataclass(frozen=True)
+class DelayPlan:
+    """How long the spikes of a pathway are on their way: a state array, of one value or many."""
+
+    #: The pathway: ``"pre"`` or ``"post"``.
+    pathway: str
+    #: Name of the array in a state, ``"delay"``, in seconds.
+    variable: str
+    #: Whether every synapse has a delay of its own.
+    each: bool
+
+
+@dataclass(frozen=True)
 class SynapsePlan:
     """Everything Brian2 is told about one projection."""
 
@@ -70,6 +87,12 @@ class SynapsePlan:
     processes: tuple[ProcessPlan, ...]
     parameters: dict[str, Quantity]
     state: tuple[str, ...]
+    #: Parameters of which every synapse has its own, as a state has them.
+    constants: tuple[str, ...] = ()
+    delays: tuple[DelayPlan, ...] = ()
+    #: Whether a pair of neurons may have several, and whether each weight has a sign of its own.
+    repeats: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,3 +101,20 @@ class NetworkPlan:
 
     groups: tuple[GroupPlan, ...]
     synapses: tuple[SynapsePlan, ...]
+
+    @property
+    def constants(self) -> frozenset[str]:
+        """Arrays of a state that no segment changes, such as ``"e.v_threshold"``."""
+        parts: list[GroupPlan | SynapsePlan] = [*self.groups, *self.synapses]
+        return frozenset(f"{part.name}.{name}" for part in parts for name in part.constants)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What not every backend can do, in words."""
+        wanted = {
+            "delays": any(part.delays for part in self.synapses),
+            "values per neuron or synapse": bool(self.constants),
+            "several synapses a pair": any(part.repeats for part in self.synapses),
+            "weights with signs of their own": any(part.signed for part in self.synapses),
+        }
+        return tuple(words for words, needed in wanted.items() if needed)

@@ -6,18 +6,34 @@ too; `NetworkSpec` checks the parts against each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Any
 
-from brian2 import Quantity, ms
+import numpy as np
+from brian2 import Quantity, ms, second
 
 from .. import mistakes
 from ..errors import Details, SpecError, explain
+from ..values.arrays import Array
 from ..values.displayed import Displayed
-from ..values.fields import Count, Time, number, one_of, place, refusal, specification
-from ..values.frozen import check_distinct, default
+from ..values.fields import (
+    GROWS,
+    Count,
+    Field,
+    Kind,
+    Time,
+    number,
+    one_of,
+    place,
+    positive,
+    refusal,
+    specification,
+)
+from ..values.frozen import check_distinct, default, show_value
 from .assemble import assemble
 from .equations import checks
 from .equations.diagnose import unknown
@@ -31,6 +47,8 @@ from .models import (
     WeightProcess,
 )
 from .plan import NetworkPlan
+from .values import VALUE, Value, as_value
+from .wiring import Connectivity, FixedInDegree, FixedOutDegree, OneToOne, Pairs
 
 #: Floating-point numbers a network can be simulated with.
 PRECISIONS = ("float64", "float32")
@@ -50,36 +68,34 @@ class Population:
         Their model.
     activities : tuple of SpontaneousActivity
         Drives that gates switch on.
+    values : mapping of str to quantity, array or expression
+        Start values of state variables, and values of parameters for these neurons: a number for
+        all, an array or an expression for one each, such as ``"normal(-50*mV, 2*mV)"``. An
+        expression may use parameters, positions, ``i`` and ``N``, Brian2's functions, and what
+        draws: ``rand()``, ``randn()``, ``uniform(low, high)``, ``normal(mean, sd)``,
+        ``lognormal(mu, sigma)``, ``exponential(mean)``, ``poisson(mean)``. In that of a parameter
+        its own name stands for the model's number, and others for numbers, too.
+    positions : mapping of str to quantity, array or expression
+        Coordinates of the neurons, such as ``{"x": "(i % 40)*25*um"}``. They are `x` in these
+        values, and ``x_pre`` and ``x_post`` in values and connectivity of projections; and the
+        parameter or variable `x` of the model, if it has one.
     """
 
     name: Annotated[str, checks.name("population")]
     size: Count
     model: NeuronModel
     activities: tuple[SpontaneousActivity, ...] = ()
+    values: Annotated[Mapping[str, Value], GROWS] = field(default_factory=dict)
+    positions: Annotated[Mapping[str, Value], GROWS] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name in self.positions:
+            checks.check_name(name, f"{place(self)}: position")
 
     @property
     def spikes(self) -> bool:
         """Whether its neurons can spike."""
         return bool(self.model.threshold)
-
-
-@specification("connectivity ")
-class Connectivity:
-    """Which pairs of neurons are connected: each allowed pair with probability `p`.
-
-    Parameters
-    ----------
-    p : float
-        Connection probability, more than 0 and at most 1 (all-to-all).
-    self_connections : bool
-        Whether a neuron may connect to itself (within one population).
-    avoid_reciprocal : str
-        Name of a projection in the other direction: pairs it connects are left out.
-    """
-
-    p: Annotated[float, number(above=0, most=1)] = 1.0
-    self_connections: bool = False
-    avoid_reciprocal: str = ""
 
 
 @specification("initial weights: ")
@@ -108,6 +124,33 @@ class InitialWeights:
         return self.low if self.high is None else self.high
 
 
+def _weights(value: Any, where: str, error: Kind) -> Any:
+    """Take `InitialWeights`, or a value."""
+    if value is None or (dataclasses.is_dataclass(value) and not isinstance(value, Array)):
+        allowed = "InitialWeights, a number, an array or an expression as text"
+        if not isinstance(value, InitialWeights):
+            raise error(explain(where, show_value(value), allowed))
+        return value
+    return as_value(value, where, error)
+
+
+#: How a projection's weights are checked and read.
+_WEIGHTS = Field(_weights, VALUE.read, "weights", "0.3")
+
+
+def _delay(value: Any, where: str, error: Kind) -> Any:
+    """Take a time of 0 or more, one a synapse, or an expression."""
+    given = as_value(value, where, error)
+    if isinstance(given, Array):
+        if given.dim is not second.dim or given.numbers.min(initial=0) < 0:
+            raise error(explain(where, f"values in {given.unit}", "times of at least 0*ms"))
+        return given
+    return given if isinstance(given, str) else positive(second, or_zero=True)(given, where, error)
+
+
+Delay = Annotated[Quantity | str | Array, Field(_delay, VALUE.read, "delays", "1.5*ms")]
+
+
 @specification("projection '{name}': ")
 class Projection:
     """Synapses from one population to another.
@@ -120,42 +163,81 @@ class Projection:
         Names of populations.
     synapse : SynapseModel
         What a presynaptic spike does.
-    connectivity : Connectivity
+    connectivity : Connectivity, FixedInDegree, FixedOutDegree, OneToOne or Pairs
         Who is connected to whom.
-    weights : InitialWeights
-        Magnitudes at the start.
+    weights : InitialWeights, number, array or expression
+        Magnitudes at the start. An array has them in the order of the pairs that are given, or
+        else by presynaptic, then postsynaptic neuron. An expression may use what that of `values`
+        may, and ``w_min`` and ``w_max``.
     w_min, w_max : float
         Hard bounds of the magnitude.
-    sign : int
-        +1 excitatory, -1 inhibitory.
+    sign : int or None
+        +1 excitatory, -1 inhibitory; None for weights that each have a sign of their own: then
+        `w_min` may be below 0, and ``w_sign`` is 1.
     rules : tuple of PlasticityRule
         Plasticity, while the plasticity gate is open.
     processes : tuple of WeightProcess
         Weight processes, each with a gate of its own name.
+    values : mapping of str to quantity, array or expression
+        Parameters of the synapse, its rules and processes, and start values of its variables, by
+        their final names (``"stdp_lr"``): a number for all synapses, an array or an expression for
+        one each. An expression may use parameters, the neurons ``i`` and ``j``, ``N_pre``,
+        ``N_post``, their positions and parameters (``x_pre``, ``tau_m_post``) and ``distance``,
+        where both populations have positions of the same names; and it may draw.
+    delay : time, array or expression
+        How long spikes take from the source to the synapse: one for all, or one a synapse. It is
+        rounded to whole time steps, as in Brian2. Statements for a presynaptic spike are carried
+        out when it arrives.
+    delay_post : time, array or expression
+        The same for spikes of the target, on their way back to the synapse.
     """
 
     name: Annotated[str, checks.name("projection")]
     source: str
     target: str
     synapse: SynapseModel
-    connectivity: Connectivity = field(default_factory=Connectivity)
-    weights: InitialWeights
+    connectivity: Connectivity | FixedInDegree | FixedOutDegree | OneToOne | Pairs = field(
+        default_factory=Connectivity
+    )
+    weights: Annotated[InitialWeights | Quantity | str | Array, _WEIGHTS]
     w_min: float = 0.0
     w_max: float = 1.0
-    sign: Annotated[int, one_of(1, -1)] = 1
+    sign: Annotated[int | None, one_of(1, -1, None)] = 1
     rules: tuple[PlasticityRule, ...] = ()
     processes: tuple[WeightProcess, ...] = ()
+    values: Annotated[Mapping[str, Value], GROWS] = field(default_factory=dict)
+    delay: Delay = default(0 * ms)
+    delay_post: Delay = default(0 * ms)
 
     bias = False
 
     def __post_init__(self):
-        if not 0 <= self.w_min < self.w_max:
-            got, fix = f"w_min={self.w_min}, w_max={self.w_max}", "use sign=-1 for inhibition"
+        if self.sign is None and not self.w_min < self.w_max:
+            got = f"w_min={self.w_min}, w_max={self.w_max}"
+            raise refusal(self, "bounds", got, "w_min < w_max")
+        if self.sign is not None and not 0 <= self.w_min < self.w_max:
+            got = f"w_min={self.w_min}, w_max={self.w_max}"
+            fix = "use sign=-1 for inhibition, sign=None for weights with a sign of their own"
             allowed = "0 <= w_min < w_max"
             raise refusal(self, "bounds", got, allowed, f"w is a magnitude; {fix}")
-        if self.weights.low < self.w_min or self.weights.top > self.w_max:
-            got = f"{self.weights.low}..{self.weights.top}"
-            raise refusal(self, "weights", got, f"within [{self.w_min}, {self.w_max}]")
+        start = self.weights
+        low, top = (start.low, start.top) if isinstance(start, InitialWeights) else (None, None)
+        if low is not None and top is not None and not self.w_min <= low <= top <= self.w_max:
+            allowed = f"within [{self.w_min}, {self.w_max}]"
+            raise refusal(self, "weights", f"{low}..{top}", allowed)
+        for process in self.processes if self.sign is None else ():
+            if not process.signed:
+                fix = "one that is right for weights of either sign says so: signed=True"
+                what = f"weight process '{process.name}'"
+                raise refusal(self, what, "weights with signs (sign=None)", "magnitudes", fix)
+
+    def bound(self, w: np.ndarray) -> float | np.ndarray:
+        """Return the largest magnitude that weights can have: where they have signs, of each."""
+        if self.sign is not None:
+            return self.w_max
+        largest = max(abs(self.w_min), abs(self.w_max))
+        bounds = np.where(w < 0, -min(self.w_min, 0.0), max(self.w_max, 0.0))
+        return np.where(bounds > 0, bounds, largest)
 
 
 class Network(Displayed):
@@ -274,6 +356,7 @@ class NetworkSpec(Network):
                     self.population(getattr(projection, end), label)
             with mistakes.checking(projection):
                 self._check_reciprocal(projection)
+                self._check_delays(projection)
         with mistakes.going_on():
             self._check_input(where)
         for name in self.process_names:
@@ -292,6 +375,18 @@ class NetworkSpec(Network):
             where = f"projection '{projection.name}': avoid_reciprocal"
             allowed = f"an earlier projection from {ends[0]} to {ends[1]}"
             raise SpecError(explain(where, repr(other), allowed), Details(word=other))
+
+    def _check_delays(self, projection: Projection) -> None:
+        """Check that one delay for all is a number of time steps, and delays something."""
+        for end in ("delay", "delay_post"):
+            value = getattr(projection, end)
+            where = f"projection '{projection.name}': {end}"
+            if isinstance(value, Array | str):
+                continue
+            steps = float(value / self.dt)
+            if not math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9):
+                fix = "choose another dt or delay; only delays that differ are rounded"
+                raise SpecError(explain(where, value, f"a multiple of dt, {self.dt}", fix))
 
     def _check_input(self, where: str) -> None:
         """Check that the input population takes the stimulus, and no other does."""

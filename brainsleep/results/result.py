@@ -22,7 +22,7 @@ from ..errors import (
 from ..files.npz import read_npz
 from ..values.plain import outlined
 from ..values.quantities import check_time
-from .trace import Trace, trace_of
+from .trace import Trace, spike_windows, trace_of
 
 if TYPE_CHECKING:
     from ..experiment.protocol import Protocol
@@ -77,7 +77,8 @@ class Weights(NamedTuple):
     #: Its populations.
     source: str
     target: str
-    #: -1 for an inhibitory one, whose weights are magnitudes like all others.
+    #: -1 for an inhibitory one, whose weights are magnitudes like those of an excitatory one (1);
+    #: 0 where every weight has a sign of its own.
     sign: int
     #: Names of the snapshots, in the order of time, and their times in the run.
     names: list[str]
@@ -288,20 +289,7 @@ class Result(Displayed):
 
     def spike_windows(self, population: str) -> Quantity:
         """Return when single spikes of a population were recorded, shape (n_windows, 2)."""
-        record, times = self.stored_protocol.record, np.asarray(self.slot_times)
-        windows: list[Any] = []
-        if record.raster and record.raster[0] < len(times) - 1:
-            windows.append(times[[record.raster[0], min(record.raster[1], len(times) - 1)]])
-        if population in record.spikes:
-            chosen = [tuple(map(float, w)) for w in record.windows] or [(0.0, times[-1])]
-            windows += [(a, min(b, times[-1])) for a, b in chosen if a < times[-1]]
-        merged: list[list[float]] = []
-        for start, stop in sorted(tuple(map(float, window)) for window in windows):
-            if merged and start <= merged[-1][1]:
-                merged[-1][1] = max(stop, merged[-1][1])
-            else:
-                merged.append([start, stop])
-        return np.array(merged).reshape(-1, 2) * second
+        return spike_windows(self, population)
 
     @property
     def weights(self) -> dict[str, Weights]:
@@ -319,7 +307,7 @@ class Result(Displayed):
             weights[p.name] = Weights(
                 p.source,
                 p.target,
-                int(getattr(p, "sign", 1)),
+                int(getattr(p, "sign", 1) or 0),
                 names,
                 times[[at[name] for name in names]],
                 synapses[p.name],

@@ -37,7 +37,7 @@ from .result import Result
 SCHEMA_VERSION = 1
 
 #: Most bytes of a ``result.json``.
-MAX_JSON = 64 * 2**20
+MAX_JSON = 256 * 2**20
 
 #: Kinds of what is in it, where that is relied on.
 _KINDS = {

@@ -37,6 +37,7 @@ from ..errors import MissingExtraError, StoreError, SweepError, explain, nearest
 from ..experiment.identity import LATER, REFUSING, deciding
 from ..files.atomic import written_for
 from ..network.models import KINDS as KINDS_OF_MODELS
+from ..values.arrays import in_words
 from .result import Result
 from .store import as_stored, read_result
 
@@ -204,6 +205,8 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     if isinstance(value, dict):
         kind = value.get("kind", "")
+        if kind == "Array":
+            return {key: in_words(value)}
         value = {n: v for n, v in value.items() if n not in REFUSING.get(kind, ())}
         for name, part in value.items():
             if kind and name in ("kind", "references", "description"):

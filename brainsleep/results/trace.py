@@ -131,3 +131,21 @@ def _file(result: Result, name: str) -> np.ndarray:
 def _hash(path: Path, changed: int) -> str | None:
     """Hash a file once for as long as it stays as it is."""
     return file_hash(path)
+
+
+def spike_windows(result: Result, population: str) -> Quantity:
+    """Return when single spikes of a population were recorded, see `Result.spike_windows`."""
+    record, times = result.stored_protocol.record, np.asarray(result.slot_times)
+    windows: list[Any] = []
+    if record.raster and record.raster[0] < len(times) - 1:
+        windows.append(times[[record.raster[0], min(record.raster[1], len(times) - 1)]])
+    if population in record.spikes:
+        chosen = [tuple(map(float, w)) for w in record.windows] or [(0.0, times[-1])]
+        windows += [(a, min(b, times[-1])) for a, b in chosen if a < times[-1]]
+    merged: list[list[float]] = []
+    for start, stop in sorted(tuple(map(float, window)) for window in windows):
+        if merged and start <= merged[-1][1]:
+            merged[-1][1] = max(stop, merged[-1][1])
+        else:
+            merged.append([start, stop])
+    return np.array(merged).reshape(-1, 2) * second

@@ -231,8 +231,14 @@ class Run:
         """Return the summed excitatory and inhibitory weights that a weight process changes."""
         sums = {1: 0.0, -1: 0.0}
         for p in self.protocol.network.projections:
-            if p.processes:
+            if not p.processes:
+                continue
+            if p.sign is not None:
                 sums[p.sign] += float(self.state.weights(p.name).sum())
+                continue
+            w = self.state.arrays[f"{p.name}.w"]
+            sums[1] += float(w[w > 0].sum())
+            sums[-1] -= float(w[w < 0].sum())
         return sums[1], sums[-1]
 
     def _view(self, over: bool = False) -> View:

@@ -17,8 +17,10 @@ import numpy as np
 from ..errors import NotFiniteError, ProtocolError, SpecError, explain
 from ..network.equations import checks
 from ..network.layers import SurrogateNetwork
-from ..network.spec import Network, NetworkSpec, Projection
+from ..network.spec import Network, NetworkSpec
 from ..values.quantities import check_whole
+from .delays import HISTORY, longest_delays
+from .draws import DrawnNeurons, DrawnSynapses
 
 if TYPE_CHECKING:
     from ..experiment.start import SavedSynapses
@@ -130,7 +132,10 @@ def initial_state(
             if neurons.min(initial=0) < 0 or neurons.max(initial=0) >= size:
                 allowed = f"neurons 0 to {size - 1} of '{end}'"
                 raise SpecError(explain(f"synapses of '{p.name}'", "others", allowed))
-    rounded = {k: v.astype(spec.precision).astype(float) for k, v in state.arrays.items()}
+    rounded = {
+        k: v.astype(spec.precision).astype(float) if v.dtype.kind == "f" else v
+        for k, v in state.arrays.items()
+    }
     return replace(state, arrays=rounded)
 
 
@@ -166,60 +171,24 @@ def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedS
 
 
 def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSynapses]) -> State:
-    plan = spec.plan
+    def named(*names: str) -> np.random.Generator:
+        return stream(seed, *names)
+
     arrays: dict[str, np.ndarray] = {}
     parameters: dict[str, float] = {}
     synapses: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for group in plan.groups:
-        initial = {**group.initial, "lastspike": -1e9}  # long ago: no neuron starts refractory
-        for name in group.state:
-            start = float(np.asarray(initial.get(name, 0.0)))
-            arrays[f"{group.name}.{name}"] = np.full(group.size, start)
+    neurons: dict[str, DrawnNeurons] = {}
+    for population, group in zip(spec.populations, spec.plan.groups, strict=True):
+        drawn = neurons[group.name] = DrawnNeurons(population, group, float(spec.dt), named)
+        arrays |= {f"{group.name}.{k}": v for k, v in drawn.arrays.items()}
         parameters |= {f"{group.name}.{k}": float(v) for k, v in group.parameters.items()}
-    for projection, part in zip(spec.projections, plan.synapses, strict=True):
-        if projection.name in saved:
-            pre, post, w, _ = saved[projection.name]
-            pairs = pre, post
-        else:
-            pairs = _connect(spec, projection, stream(seed, "synapses", projection.name), synapses)
-            w = _draw_weights(spec, projection, pairs[1], stream(seed, "weights", projection.name))
-        synapses[projection.name] = pairs
-        for name in part.state:
-            arrays[f"{projection.name}.{name}"] = np.zeros(len(pairs[0]))
-        arrays[f"{projection.name}.w"] = w
-        parameters |= {f"{projection.name}.{k}": float(v) for k, v in part.parameters.items()}
+    for projection, part in zip(spec.projections, spec.plan.synapses, strict=True):
+        taken = saved.get(projection.name)
+        made = DrawnSynapses(spec, projection, part, neurons, synapses, taken, named)
+        synapses[part.name] = made.pairs
+        arrays |= {f"{part.name}.{k}": v for k, v in made.arrays.items()}
+        parameters |= {f"{part.name}.{k}": float(v) for k, v in part.parameters.items()}
+    for name, rows in longest_delays(spec.plan, arrays, float(spec.dt)).items():
+        quiet = np.zeros((rows, spec.population(name).size), np.uint8)
+        arrays[f"{name}.{HISTORY}"] = quiet
     return State(arrays, parameters, synapses)
-
-
-def _connect(
-    spec: NetworkSpec, projection: Projection, rng: np.random.Generator, earlier: dict
-) -> tuple[np.ndarray, np.ndarray]:
-    rule = projection.connectivity
-    shape = (spec.population(projection.source).size, spec.population(projection.target).size)
-    allowed = rng.random(shape) < rule.p if rule.p < 1 else np.ones(shape, dtype=bool)
-    if projection.source == projection.target and not rule.self_connections:
-        np.fill_diagonal(allowed, False)
-    if rule.avoid_reciprocal:
-        pre, post = earlier[rule.avoid_reciprocal]
-        allowed[post, pre] = False
-    pre, post = np.nonzero(allowed)
-    if not len(pre):
-        raise SpecError(
-            f"projection '{projection.name}': no synapse was drawn with p={rule.p} between "
-            f"{shape[0]} and {shape[1]} neurons; raise p or the sizes"
-        )
-    return pre.astype(np.int32), post.astype(np.int32)
-
-
-def _draw_weights(
-    spec: NetworkSpec, projection: Projection, post: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    start = projection.weights
-    n = len(post)
-    w = rng.uniform(start.low, start.top, n) if start.top > start.low else np.full(n, start.low)
-    if start.incoming_sum is not None:
-        size = spec.population(projection.target).size
-        sums = np.bincount(post, weights=w, minlength=size)
-        w *= (start.incoming_sum / np.where(sums > 0, sums, 1.0))[post]
-        w = np.clip(w, projection.w_min, projection.w_max)
-    return w.astype(float)

@@ -15,10 +15,11 @@ from ..experiment.observer import Metric
 from ..experiment.protocol import Protocol
 from ..experiment.saved_state import SavedState
 from ..experiment.start import SavedWeights
-from ..network.spec import Network
+from ..network.spec import InitialWeights, Network
 from ..results.result import Result
 from ..results.table import flatten
 from ..tasks.images.task import Images
+from ..values.arrays import in_words
 from ..values.quantities import read_quantity
 from .definitions import GROUPS, definition
 from .latex import value_text
@@ -42,6 +43,8 @@ def text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(map(text, value))
+    if isinstance(value, dict) and value.get("kind") == "Array":
+        return in_words(value)
     if isinstance(value, dict):
         return ", ".join(f"{k} {text(v)}" for k, v in value.items() if k != "kind") or "–"
     number = value
@@ -74,7 +77,24 @@ def populations(network: Network) -> Table:
         (p.name, p.size, model.name if model else type(p).__name__, _names(p.activities))
         for p, model in zip(network.populations, models, strict=True)
     ]
-    return Table("Populations", ("name", "neurons", "model", "activities"), rows)
+    columns: tuple[str, ...] = ("name", "neurons", "model", "activities")
+    return _with_values(Table("Populations", columns, rows), network.populations)
+
+
+def _with_values(table: Table, parts: Sequence[Any]) -> Table:
+    """Add what parts have of their own: positions and values, if any has some."""
+    told = [
+        "; ".join(
+            f"{name} = {text(value)}"
+            for kind in ("positions", "values")
+            for name, value in getattr(part, kind, {}).items()
+        )
+        for part in parts
+    ]
+    if not any(told):
+        return table
+    rows = [(*row, own or "–") for row, own in zip(table.rows, told, strict=True)]
+    return table._replace(columns=(*table.columns, "values of its own"), rows=rows)
 
 
 def projections(network: Network, start: SavedWeights | SavedState | None = None) -> Table:
@@ -82,13 +102,19 @@ def projections(network: Network, start: SavedWeights | SavedState | None = None
     signs = {1: "excitatory", -1: "inhibitory"}
     rows = [
         (p.name, f"{p.source} → {p.target}", signs.get(getattr(p, "sign", 0), "either"),
-         _connected(p, start), _weights_at_start(p, start), f"{text(p.w_min)} to {text(p.w_max)}",
+         _connected(p, start), _weights_at_start(p, start), _bounds(p),
          _names(p.rules), _names(p.processes))
         for p in network.projections
     ]  # fmt: skip
     columns = ("name", "from, to", "sign", "p", "|w| at start", "bounds of |w|", "plasticity",
                "weight processes")  # fmt: skip
-    return Table("Projections", columns, rows)
+    return _with_values(Table("Projections", columns, rows), network.projections)
+
+
+def _bounds(projection: Any) -> str:
+    """Say what weights are between, and whether they have signs."""
+    said = f"{text(projection.w_min)} to {text(projection.w_max)}"
+    return f"{said}, with signs" if projection.sign is None else said
 
 
 def _connected(projection: Any, start: SavedWeights | SavedState | None) -> str:
@@ -98,8 +124,9 @@ def _connected(projection: Any, start: SavedWeights | SavedState | None) -> str:
     drawn = getattr(projection, "connectivity", None)
     if drawn is None:
         return text(1.0)
-    other = drawn.avoid_reciprocal
-    return text(drawn.p) + (f", not where {other} connects back" if other else "")
+    other, p = drawn.avoid_reciprocal, getattr(drawn, "p", None)
+    said = text(p) if isinstance(p, float) else drawn.words()
+    return said + (f", not where {other} connects back" if other else "")
 
 
 def _weights_at_start(projection: Any, start: SavedWeights | SavedState | None) -> str:
@@ -109,6 +136,8 @@ def _weights_at_start(projection: Any, start: SavedWeights | SavedState | None) 
     weights = getattr(projection, "weights", None)
     if weights is None:
         return f"uniform, scale {text(projection.scale)}"
+    if not isinstance(weights, InitialWeights):
+        return text(weights)
     low, high, total = weights.low, weights.high, weights.incoming_sum
     drawn = text(low) if high in (None, low) else f"{text(low)} to {text(high)}"
     return drawn if total is None else f"{drawn}, scaled to a sum of {text(total)}"

@@ -234,7 +234,8 @@ def _field(hint: Any) -> Field:
     """Return what a value of a type may be."""
     kind, parts = get_origin(hint), get_args(hint)
     if kind is Annotated:
-        given = _field(parts[0])
+        given = next((part for part in parts[1:] if isinstance(part, Field)), None)
+        given = given or _field(parts[0])
         check = next((part for part in parts[1:] if callable(part)), given.check)
         return dataclasses.replace(given, check=check, grows=GROWS in parts[1:])
     if kind in (Union, UnionType) and NoneType in parts and len(parts) == 2:

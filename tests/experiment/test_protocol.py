@@ -241,7 +241,7 @@ def test_override_refuses(key, value, parts):
         ("schedule.sleep.gates.nois", 1, ScheduleError, ("'nois'", "did you mean 'noise'?")),
         ("schedule.period", "-3*ms", ScheduleError, ("schedule.period", "more than 0 s")),
         ("network.projections.ee.w_max", 0.1, SpecError, ("'ee'", "within [0.01, 0.1]")),
-        ("network.projections.ee.sign", 0, SpecError, ("'ee'", "1 or -1")),
+        ("network.projections.ee.sign", 0, SpecError, ("'ee'", "1, -1 or None")),
         ("readout.population", "ee", SpecError, ("readout.population", "did you mean 'e'?")),
         ("network.populations.e.model.reset", "v = v_rset", SpecError, ("'v_rset'", "'v_reset'")),
     ],

@@ -13,7 +13,10 @@ from brainsleep.experiment.record import Record
 from brainsleep.experiment.saved_state import SavedState
 from brainsleep.experiment.start import SavedWeights
 from brainsleep.experiment.timeline import Timeline, asleep, awake
+from brainsleep.models.inputs import POISSON
+from brainsleep.models.lif import CURRENT, LIF
 from brainsleep.models.stdp import STDP_NEAREST
+from brainsleep.network.spec import InitialWeights, NetworkSpec, Population, Projection
 from brainsleep.results.store import read_result
 from brainsleep.run import loop as run_module
 from brainsleep.run.simulate import simulate
@@ -180,3 +183,37 @@ def test_a_result_of_before_holds_no_state(tmp_path, small_network, monkeypatch)
     with pytest.raises(ProtocolError, match=r"holds no state.*saved_weights"):
         SavedState(result=str(first.path))
     assert read_result(first.path)
+
+
+def test_delays_and_values_of_neurons_go_on(tmp_path):
+    """What is under way arrives, though another seed would draw other delays and values."""
+    model = replace(LIF, parameters={**LIF.parameters, "tau_syn": 5 * ms})
+    drawn = "-55*mV + 2*mV*rand()"
+    spec = NetworkSpec(
+        name="delayed",
+        populations=(
+            Population(name="input", size=3, model=POISSON),
+            Population(name="e", size=8, model=model, values={"v_threshold": drawn}),
+        ),
+        projections=(
+            Projection(
+                name="input_e", source="input", target="e", synapse=CURRENT,
+                weights=InitialWeights(low=8.0), w_max=20.0, delay="2*ms + 20*ms*rand()",
+            ),
+        ),
+    )  # fmt: skip
+
+    def protocol(times, **more):
+        periods = (awake(30 * ms, rate=1000 * Hz),)
+        record = Record(states={"e.v": "all"})
+        timeline = Timeline(periods=periods, times=times, slot=10 * ms)
+        return Protocol(name="delayed", network=spec, schedule=timeline, record=record, **more)
+
+    whole = simulate(protocol(2), seed=2, backend="numpy", out=tmp_path)
+    first = simulate(protocol(1), seed=2, backend="numpy", out=tmp_path)
+    rest = protocol(1, saved_state=SavedState(result=str(first.path)))
+    second = simulate(rest, seed=3, backend="numpy", out=tmp_path)
+    assert state_of(second) == state_of(whole)
+    assert np.ptp(np.asarray(second.states("e.v").values)) > 1e-3
+    with pytest.raises(ProtocolError, match="'e': got another specification"):
+        rest.override({"network.populations.e.model.tau_m": 10 * ms})

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import BrainsleepError, SimulationError, explain
 from ...network.spec import NetworkSpec
+from ...run.delays import HISTORY, delay_arrays, longest_delays, next_history, rows_of
 from ...run.segment import (
     Answer,
     Recording,
@@ -90,14 +91,17 @@ class RuntimeBackend(Backend):
 
     def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
         """Set everything a segment starts from in Brian2's objects."""
-        times, values = timing(self.spec, self.capacity, segment)
+        times, values = timing(self.spec, self.capacity, segment, rows_of(self.spec, state))
         for name, clock in network.event_clocks.items():
             clock.set_times(times[name])
         for name, array in network.slot_values.items():
             array.values[: len(segment)] = values[name]
         arrays = started_arrays(state, segment.start, float(self.spec.dt))
+        apart = delay_arrays(self.spec.plan, arrays)
         for name, value in {**arrays, **state.parameters}.items():
-            network.variable(name).set_value(np.asarray(value))
+            if name not in apart:
+                network.variable(name).set_value(np.asarray(value))
+        network.set_queues(apart)
         for plan in network.plan.groups:
             network.variable(f"{plan.name}.slot_index").set_value(-1)
             if plan.threshold:
@@ -106,7 +110,7 @@ class RuntimeBackend(Backend):
                     network.variable(f"{plan.name}.not_refractory").set_value(True)
         for name, monitor in network.monitors.items():
             monitor.resize(0)
-            if name.endswith(":raster"):
+            if name.endswith((":raster", ":last")):
                 monitor.variables["N"].set_value(0)
 
 
@@ -119,15 +123,24 @@ def answer_of(
 ) -> Answer:
     """Make state and recording of what `value` gives by name, after `steps` steps of a segment."""
     check_complete(steps, segment)
-    dt = float(spec.dt)
-    arrays = {k: value(k).astype(float, copy=False) for k in state.arrays}
+    dt, kept = float(spec.dt), delay_arrays(spec.plan, state.arrays)
+    kept |= {name: state.arrays[name] for name in spec.plan.constants}
+    arrays = {k: value(k).astype(float, copy=False) for k in state.arrays if k not in kept}
     arrays = finished_arrays(arrays, segment.start, steps, dt)
+
+    def recorded_spikes(monitor: str) -> tuple[np.ndarray, np.ndarray]:
+        at = np.rint(value(f"{monitor}.t") / dt).astype(np.int64) - segment.start
+        return at, value(f"{monitor}.i")
+
+    for name, rows in longest_delays(spec.plan, state.arrays, dt).items():
+        key = f"{name}.{HISTORY}"
+        kept[key] = next_history(kept[key], steps, *recorded_spikes(f"{name}:last"), rows)
     counts, spikes = {}, {}
     for group in (p for p in spec.populations if p.spikes):
         recorded = value(f"{group.name}:counts.spike_count").reshape(-1, group.size)
         counts[group.name] = counts_of_slots(recorded, value(f"{group.name}.spike_count"))
-        at = np.rint(value(f"{group.name}:raster.t") / dt).astype(np.int64) - segment.start
-        spikes[group.name] = (at, value(f"{group.name}:raster.i"))
+        spikes[group.name] = recorded_spikes(f"{group.name}:raster")
+    arrays = {k: kept[k] if k in kept else arrays[k] for k in state.arrays}
     traces = traces_of(segment.traced, value) if segment.traced else {}
     return State(arrays, state.parameters, state.synapses), Recording(counts, spikes, traces)
 

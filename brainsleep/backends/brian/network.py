@@ -15,15 +15,21 @@ from brian2.codegen.translation import get_identifiers_recursively
 from brian2.core.clocks import BaseClock
 from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
+from brian2.synapses.synapses import SynapticPathway
+from brian2.utils.stringtools import get_identifiers
 
 from ...errors import BackendError
 from ...network.plan import GroupPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
+from ...run.delays import HISTORY, arrivals, delay_steps, pathways
 from ...run.segment import Capacity
 from ...run.state import same_synapses
 
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
+
+#: Functions that draw.
+RANDOM = {"rand", "randn", "poisson"}
 
 
 def trace_of(name: str) -> str:
@@ -74,7 +80,7 @@ class PreparedNetwork(brian2.Network):
     """A Brian2 network that generates its code before the first run only.
 
     Nothing that code depends on changes between segments: sizes, equations and namespaces are
-    fixed, and no spike is in a queue, since there are no delays.
+    fixed. What is in queues of spikes is set before every segment.
     """
 
     prepared = False
@@ -123,6 +129,7 @@ class BrianNetwork:
         self.event_clocks: dict[str, EventClock] = {}
         self.slot_values: dict[str, brian2.TimedArray] = {}
         self.groups: dict[str, brian2.Group] = {}
+        self.pathways: dict[str, SynapticPathway] = {}
         self.monitors: dict[str, brian2.Group] = {}
         self._objects: list = []
 
@@ -154,7 +161,27 @@ class BrianNetwork:
     def variable(self, key: str) -> Any:
         """Return a variable by its name in a state, or by that of a monitor ``e:raster.t``."""
         owner, name = key.split(".", 1)
+        if key in self.pathways:
+            return self.pathways[key].variables["delay"]
         return (self.monitors if ":" in owner else self.groups)[owner].variables[name]
+
+    def set_queues(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set delays, and put the spikes in queues that are under way in a state."""
+        dt = float(self.spec.dt)
+        for population, part, delay in pathways(self.plan):
+            key = f"{part.name}.{delay.variable}"
+            pathway = self.pathways[key]
+            steps = delay_steps(arrays[key], dt)
+            if not np.array_equal(pathway._delays.get_value(), steps * dt):
+                pathway._delays.set_value(steps * dt)
+                if self.net.prepared:
+                    pathway.initialise_queue()
+            neurons = pathway.synapse_sources.get_value()
+            synapses, left = arrivals(arrays[f"{population}.{HISTORY}"], steps, neurons)
+            order = np.argsort(left, kind="stable")
+            ends = np.searchsorted(left[order], np.arange(1, steps.max(initial=0) + 1))
+            queue = [part.tolist() for part in np.split(synapses[order], ends)]
+            pathway.queue._restore_from_full_state((0, queue))
 
     def _slot_array(self, name: str, shape, unit=1) -> None:
         name = f"{name}_by_slot"
@@ -193,6 +220,7 @@ class BrianNetwork:
             name=plan.name,
         )
         self.groups[plan.name] = self._knowing_all(group)
+        self._say_what_follows(group, plan)
         slots = self._event_clock("slot")
         regular = [("on_slot", plan.on_slot, slots, "start", SLOT)]
         for activity in plan.activities:
@@ -226,25 +254,44 @@ class BrianNetwork:
                 order=SLOT - 1,
                 name=f"{plan.name}_counts",
             )
-            raster = brian2.SpikeMonitor(group, name=f"{plan.name}_raster")
-            raster._clock = self._event_clock("raster", per_step=True)
-            self.monitors[f"{plan.name}:raster"] = raster
+            for name in ("raster", "last") if plan.delayed else ("raster",):
+                spikes = brian2.SpikeMonitor(group, name=f"{plan.name}_{name}")
+                spikes._clock = self._event_clock(name, per_step=True)
+                self.monitors[f"{plan.name}:{name}"] = spikes
+
+    @staticmethod
+    def _say_what_follows(group, plan: GroupPlan) -> None:
+        """Tell the templates of C++ programs which shortcuts they can take."""
+        integrates = plan.threshold and group.equations.diff_eq_names
+        between = plan.on_step or plan.activities or get_identifiers(plan.threshold) & RANDOM
+        if integrates and not between:
+            for part in (group.state_updater, group.thresholder["spike"]):
+                part.template_kwds = {**(part.template_kwds or {}), "conditions_follow": True}
+        if integrates and plan.refractory in plan.parameters:
+            kwds = group.state_updater.template_kwds or {}
+            group.state_updater.template_kwds = {**kwds, "one_refractory_period": True}
 
     def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
         sides = {"on_pre": plan.on_pre, "on_post": plan.on_post}
         code = {side: statements for side, statements in sides.items() if statements}
+        own = {f"on_{delay.pathway}" for delay in plan.delays if delay.each}
         synapses = brian2.Synapses(
             self.groups[plan.source],
             self.groups[plan.target],
             plan.equations,
             **code,
-            delay={k.removeprefix("on_"): 0 * brian2.ms for k in code},
+            delay={k.removeprefix("on_"): 0 * brian2.ms for k in code if k not in own},
             clock=self.clock,
             namespace=self._namespace,
             name=plan.name,
         )
         if plan.on_post:  # all of it is gated: with the gate closed it need not run
             synapses.post._gate = "plasticity_gate_post"
+        for delay in plan.delays:
+            if f"on_{delay.pathway}" in code:
+                pathway = getattr(synapses, delay.pathway)
+                pathway._delay = "each" if delay.each else "one"
+                self.pathways[f"{plan.name}.{delay.variable}"] = pathway
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
+from ...run.delays import rows_of
 from ...run.segment import Answer, Capacity, Segment, timing
 from ...run.state import State, started_arrays
 from ..brian.backend import answer_of
@@ -95,7 +96,7 @@ class CppBackend(CompiledBackend):
 
     def _given(self, state: State, segment: Segment, seed: int) -> dict[str, np.ndarray]:
         """Return all arrays that a segment starts from."""
-        times, values = timing(self.spec, self.capacity, segment)
+        times, values = timing(self.spec, self.capacity, segment, rows_of(self.spec, state))
         arrays = started_arrays(state, segment.start, float(self.spec.dt))
         given: dict[str, Any] = {**arrays, **state.parameters}
         given |= {f"clock:{name}": value for name, value in times.items()}

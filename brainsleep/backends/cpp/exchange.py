@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...run.delays import HISTORY, pathways
 from ..brian.network import BrianNetwork, trace_of
 from .standalone import SegmentCodeObject
 
@@ -37,16 +38,20 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     for group in network.plan.groups:
         state = [array(f"{group.name}.{name}", group.size) for name in group.state]
         inputs += [array(f"{group.name}.{name}", 1) for name in group.parameters] + state
+        inputs += [array(f"{group.name}.{name}", group.size) for name in group.constants]
         outputs += state
         if group.threshold:
             outputs.append(array(f"{group.name}.spike_count", group.size))
-            for recorded in ("counts.spike_count", "raster.i", "raster.t"):
+            last = ("last.i", "last.t") if group.delayed else ()
+            for recorded in ("counts.spike_count", "raster.i", "raster.t", *last):
                 outputs.append(array(f"{group.name}:{recorded}"))
     for part in network.plan.synapses:
         state = [array(f"{part.name}.{name}") for name in part.state]
         inputs += [array(f"{part.name}.{name}", 1) for name in part.parameters] + state
+        inputs += [array(f"{part.name}.{name}") for name in part.constants]
         outputs += state
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
+        inputs += [array(f"{part.name}.{delay.variable}") for delay in part.delays]
     for name in network.traced:
         monitor, _, variable = trace_of(name).rpartition(".")
         indices = array(f"{monitor}._indices")
@@ -54,12 +59,15 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         outputs.append(array(f"{monitor}.{variable}"))
     times = [(f"clock:{name}", "float64") for name in network.event_clocks]
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
+    delayed = [group.name for group in network.plan.groups if group.delayed]
+    histories = [(f"{name}.{HISTORY}", "uint8") for name in delayed]
     layout = {
         "synapses": [each[:2] for each in ends],
-        "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values],
+        "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values, *histories],
         "outputs": [("steps", "int64"), *(each[:2] for each in outputs)],
     }
     given = {"network": network, "c_name": c_name, "inputs": inputs, "outputs": outputs}
+    given |= {"delayed": delayed, "pathways": list(pathways(network.plan))}
     template = SegmentCodeObject.templater.env.get_template("exchange.cpp")
     parts: Any = template.make_module(given)
     return layout, parts.load(), parts.stop(), parts.save()

@@ -45,6 +45,22 @@ def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
     return kinds, code
 
 
+def without_periods(lines: list[str]) -> tuple[str, list[str]]:
+    """Take out of a loop the comparison of the time since each spike with a refractory period.
+
+    Returns the name of that period in steps, or "" if nothing is taken out, and the loop without.
+    """
+    compare = re.compile(r"not_refractory = _timestep\(t - lastspike, dt\) >= (_lio_\d+);")
+    periods = [match[1] for line in lines if (match := compare.fullmatch(line.strip()))]
+    if len(periods) != 1:
+        return "", lines
+    kept = [line for line in lines if not compare.fullmatch(line.strip())]
+    kept = [line for line in kept if not re.search(r"_not_refractory\[_idx\] = ", line)]
+    if sum(bool(re.search(r"\blastspike\b", line)) for line in kept) == 1:
+        kept = [line for line in kept if not re.search(r"\blastspike\b", line)]
+    return periods[0], kept
+
+
 def divided(code: str) -> str:
     """Let whole numbers divide each other in double precision, where Brian2 writes a single one."""
     single = prefs["core.default_float_dtype"] is np.float32
@@ -67,7 +83,12 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
 
     generator_class = SegmentCodeGenerator
     templater = CPPStandaloneCodeObject.templater.derive(
-        "brainsleep.backends.cpp", env_globals={"listed": listed, "drawn_before": drawn_before}
+        "brainsleep.backends.cpp",
+        env_globals={
+            "listed": listed,
+            "drawn_before": drawn_before,
+            "without_periods": without_periods,
+        },
     )
 
 

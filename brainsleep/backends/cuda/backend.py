@@ -72,6 +72,14 @@ class CudaBackend(CompiledBackend):
     watches = True
     no_traces = "a CUDA program records spikes alone; use --backend cpp"
     room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
+    lacks = frozenset(
+        {
+            "delays",
+            "values per neuron or synapse",
+            "several synapses a pair",
+            "weights with signs of their own",
+        }
+    )
 
     def _build(self) -> None:
         self.gpu, self.capability = gpu()

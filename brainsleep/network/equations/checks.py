@@ -22,6 +22,7 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.equations.unitcheck import check_units_statements
 from brian2.parsing.bast import brian_ast
 from brian2.parsing.expressions import is_boolean_expression, parse_expression_dimensions
+from brian2.units.fundamentalunits import Dimension
 from brian2.utils.stringtools import get_identifiers
 
 from ... import mistakes
@@ -201,6 +202,12 @@ def check_expression(
         details = diagnose.wrong_unit(given, dim, get_dimensions(unit), usable)
         message = explain(f"{where}: units of {shown}", unit_name(dim), unit_name(unit))
         raise SpecError(message, replace(details, where=where))
+
+
+def dimensions(code: str, variables: Mapping) -> Dimension:
+    """Return the dimensions of an expression of `variables` that was checked."""
+    usable = _given(identifiers(code), variables)
+    return get_dimensions(parse_expression_dimensions(settle.expression(code).strip(), usable))
 
 
 def _type(code: str, usable: Mapping) -> str:

@@ -18,6 +18,7 @@ from ...experiment.observer import Found, Metric, Observer, Seen, View
 from ...experiment.record import Record
 from ...experiment.slots import SlotTable
 from ...network.spec import Network, Projection
+from ..state import State
 
 #: Weights are looked at for alarms once in so many slots, besides where statistics are taken.
 LOOK_EVERY = 64
@@ -74,24 +75,26 @@ class WeightStatistics(Observer):
     def look(self, view: View) -> Found:
         """Take the statistics of every projection."""
         projections = view.protocol.network.projections
-        return {p.name: weight_statistics(view.state.weights(p.name), p.w_max) for p in projections}
+        bounds = {p.name: _bound(p, view.state) for p in projections}
+        return {k: weight_statistics(view.state.weights(k), bound) for k, bound in bounds.items()}
 
     def measure(self, seen: Seen) -> dict[str, Any]:
         """Measure the weights of each projection and of all plastic projections together."""
         metrics: dict[str, float | None] = {}
         first, initial = seen.looks(Snapshots.name)[0], {}
         for p in seen.protocol.network.projections:
-            w = seen.state.weights(p.name)
+            w, bound = seen.state.weights(p.name), _bound(p, seen.state)
             initial[p.name] = float(np.abs(first[f"snapshots/{p.name}"]).sum())
-            metrics[f"saturated_{p.name}"] = saturation(w, p.w_max)
+            metrics[f"saturated_{p.name}"] = saturation(w, bound)
             metrics[f"largest_{p.name}"] = float(w.max())
             metrics[f"growth_{p.name}"] = _ratio(w.sum(), initial[p.name])
-            metrics[f"entropy_{p.name}"] = weight_entropy(w, p.w_min, p.w_max)
+            metrics[f"entropy_{p.name}"] = weight_entropy(w, max(p.w_min, 0.0), bound)
         if learning := plastic(seen.protocol.network):
             each = [seen.state.weights(p.name) for p in learning]
             w, sizes = np.concatenate(each), [len(own) for own in each]
-            low = np.repeat([p.w_min for p in learning], sizes)
-            high = np.repeat([p.w_max for p in learning], sizes)
+            low = np.repeat([max(p.w_min, 0.0) for p in learning], sizes)
+            bounds = map(_bound, learning, [seen.state] * len(learning))
+            high = np.concatenate([*map(np.broadcast_to, bounds, sizes)])
             metrics["saturated"] = saturation(w / high, 1.0)
             metrics["largest_weight"] = float(w.max())
             metrics["growth"] = _ratio(w.sum(), sum(initial[p.name] for p in learning))
@@ -129,7 +132,9 @@ class Saturation(Observer):
     def look(self, view: View) -> Found:
         """Return the fraction of the weights of each plastic projection."""
         learning = plastic(view.protocol.network)
-        fractions = [saturation(view.state.weights(p.name), p.w_max) for p in learning]
+        fractions = [
+            saturation(view.state.weights(p.name), _bound(p, view.state)) for p in learning
+        ]
         return {"fractions": np.array(fractions)}
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
@@ -175,6 +180,13 @@ class Snapshots(Observer):
             for name, slot in names.items()
             for key, value in looks[slot].items()
         }
+
+
+def _bound(projection: Projection, state: State) -> float | np.ndarray:
+    """Return the largest magnitude of weights: where they have signs, that of each."""
+    if projection.sign is not None:
+        return projection.w_max
+    return projection.bound(state.arrays[f"{projection.name}.w"])
 
 
 def _ratio(after: float, before: float) -> float | None:

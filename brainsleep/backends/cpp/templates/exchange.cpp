@@ -42,7 +42,7 @@ auto read_times = [&](auto& clock) {
 };
 auto check_order = [&](const auto& pre, const auto& post, const char* name) {
     for (size_t k = 1; k < pre.size(); k++)
-        if (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] <= post[k - 1])) {
+        if (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] < post[k - 1])) {
             std::cerr << name << ": synapses are not in the order of their neurons" << std::endl;
             std::_Exit(3);
         }
@@ -109,6 +109,15 @@ read_times({{ clock.name }});
 {% endfor %}
 {% for name, array in network.slot_values.items() %}
 read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
+{% endfor %}
+{% for name in delayed %}
+std::vector<uint8_t> history_{{ name }};
+read_vector(history_{{ name }});
+{% endfor %}
+{% for population, plan, delay in pathways %}
+{% set path = network.pathways[plan.name ~ "." ~ delay.variable] %}
+{{ path.name }}.set_{{ "delays" if delay.each else "delay" }}({{ c_name(plan.name ~ "." ~ delay.variable) }}, step_clock.dt[0]);
+{{ path.name }}.take_{{ "spans" if delay.each else "spikes" }}(history_{{ population }});
 {% endfor %}
 fclose(given);
 {% endmacro %}

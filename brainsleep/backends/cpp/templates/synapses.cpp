@@ -3,16 +3,44 @@
 
 {% block maincode %}
     {% set eventspace = pathway.source.variables[pathway.eventspace_name] %}
+    {% set delay = pathway._delay if pathway._delay is defined else "" %}
+    {% if delay %}
+    const int32_t* const _spiking = {{get_array_name(eventspace, access_data=False)}};
+    const int32_t _num_spiking = _spiking[{{pathway.source.N}}];
+    {% endif %}
+    {% if delay == "each" %}
+    auto& _spans = {{pathway.name}}.send_spans(_spiking, _num_spiking);
+    if (_spans.empty()) return;
+    {% elif delay == "one" %}
+    const std::vector<int32_t>& _arriving = {{pathway.name}}.send(_spiking, _num_spiking);
+    const int32_t* const _events = _arriving.data();
+    const int32_t _num_events = _arriving.size();
+    if (_num_events == 0) return;
+    {% else %}
     const int32_t* const _events = {{get_array_name(eventspace, access_data=False)}};
     const int32_t _num_events = _events[{{pathway.source.N}}];
     if (_num_events == 0) return;
+    {% endif %}
     {% if pathway._gate is defined %}
+    {% if delay == "each" %}
+    if ({{get_array_name(variables[pathway._gate])}}[0] == 0) _spans.clear();
+    {% endif %}
     if ({{get_array_name(variables[pathway._gate])}}[0] == 0) return;  // all of it is gated
     {% endif %}
     const int32_t* const _start = {{pathway.name}}.start.data();
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
-    {% if pathway.prepost == "pre" %}
+    {% if delay == "each" %}
+    const int32_t* const _synapse = {{pathway.name}}.synapse.data();
+    for (const auto& _span : _spans)
+        for (int32_t _at = _span.begin; _at < _span.end; _at++)
+        {
+            const int32_t _idx = _synapse[_at];
+            const size_t _vectorisation_idx = _idx;
+            {{vector_code|autoindent}}
+        }
+    _spans.clear();
+    {% elif pathway.prepost == "pre" %}
     for (int32_t _event = 0; _event < _num_events; _event++)
     {
         const int32_t _begin = _start[_events[_event]], _end = _start[_events[_event] + 1];

@@ -1,5 +1,6 @@
-{# Where Brian2 keeps queues of spikes under way: without delays there is nothing under way, and a
-   pathway is an index of the synapses of every neuron. #}
+{# A pathway is an index of the synapses of every neuron. With one delay for all it keeps the spikes
+   of the last steps; where every synapse has its own, spans of synapses by the step in which spikes
+   arrive at them: the synapses of a neuron lie in the order of their delays. #}
 {% macro cpp_file() %}
 {% endmacro %}
 
@@ -16,6 +17,11 @@ public:
     std::vector<int32_t> start;     // of every neuron: its first synapse, or its first place below
     std::vector<int32_t> synapse, other;  // by neuron: its synapses, and the neurons at the far end
     int n_neurons;
+    struct Span { int32_t begin, end; };
+    int now = 0;  // the place of this step in the two below
+    std::vector<std::vector<int32_t>> spikes;  // by the step in which they were
+    std::vector<std::vector<Span>> spans;      // by the step in which they are due
+    std::vector<int32_t> run, run_delay, run_begin;  // of every neuron: synapses of one delay
     std::vector<const char*> queue{""};  // Brian2 writes queues at the end of a program
 
     SynapticPathway(std::vector<int32_t>& neurons, int first, int last)
@@ -38,6 +44,79 @@ public:
             synapse[at] = s;
             other[at] = others[s];
         }
+    }
+
+    template <typename T> void set_delay(const std::vector<T>& delay, double dt)
+    {
+        spikes.resize((int)(delay[0]/dt + 0.5) + 1);
+    }
+
+    // The spikes of the last steps, a row a step, the latest first.
+    void take_spikes(const std::vector<uint8_t>& history)
+    {
+        const int size = spikes.size();
+        for (int age = 1; age < size; age++)
+            for (int k = 0; k < n_neurons; k++)
+                if (history[(size_t)(age - 1)*n_neurons + k]) spikes[size - age].push_back(k);
+    }
+
+    // Those that spike now go on their way; returns those whose spikes arrive now.
+    const std::vector<int32_t>& send(const int32_t* events, int n_events)
+    {
+        const int size = spikes.size();
+        spikes[now].assign(events, events + n_events);
+        const std::vector<int32_t>& arriving = spikes[(now + 1) % size];
+        now = (now + 1) % size;
+        return arriving;
+    }
+
+    template <typename T> void set_delays(const std::vector<T>& delay, double dt)
+    {
+        const size_t n = neurons.size();
+        std::vector<int32_t> steps(n);
+        int longest = 0;
+        for (size_t s = 0; s < n; s++) longest = std::max(longest, steps[s] = (int)(delay[s]/dt + 0.5));
+        std::vector<int32_t> first(longest + 2, 0), by_delay(n), next(start.begin(), start.end() - 1);
+        for (int32_t delay : steps) first[delay + 1]++;
+        for (int k = 0; k <= longest; k++) first[k + 1] += first[k];
+        for (size_t s = 0; s < n; s++) by_delay[first[steps[s]]++] = s;
+        synapse.resize(n);
+        for (int32_t s : by_delay) synapse[next[neurons[s]]++] = s;
+        run.assign(1, 0);
+        for (int k = 0; k < n_neurons; k++) {
+            for (int32_t at = start[k]; at < start[k + 1]; at++)
+                if (at == start[k] || steps[synapse[at]] != run_delay.back()) {
+                    run_delay.push_back(steps[synapse[at]]);
+                    run_begin.push_back(at);
+                }
+            run.push_back(run_delay.size());
+        }
+        run_begin.push_back(n);
+        spans.resize(longest + 1);
+    }
+
+    void send_one(int32_t neuron, int age)
+    {
+        const int size = spans.size();
+        for (int32_t r = run[neuron]; r < run[neuron + 1]; r++)
+            if (run_delay[r] >= age)
+                spans[(now + run_delay[r] - age) % size].push_back({run_begin[r], run_begin[r + 1]});
+    }
+
+    void take_spans(const std::vector<uint8_t>& history)
+    {
+        for (int age = spans.size() - 1; age > 0; age--)  // as they were sent
+            for (int k = 0; k < n_neurons; k++)
+                if (history[(size_t)(age - 1)*n_neurons + k]) send_one(k, age);
+    }
+
+    // Those that spike now go on their way; returns the synapses at which spikes arrive now.
+    std::vector<Span>& send_spans(const int32_t* events, int n_events)
+    {
+        for (int k = 0; k < n_events; k++) send_one(events[k], 0);
+        std::vector<Span>& arriving = spans[now];
+        now = (now + 1) % spans.size();
+        return arriving;
     }
 };
 #endif

@@ -1,14 +1,43 @@
-{# Conditions first, in a loop that a compiler can vectorise (see stateupdate.cpp for what is drawn);
-   then the few neurons that spike. #}
+{# Conditions first, in a loop that a compiler can vectorise (see stateupdate.cpp for what is drawn,
+   and when it is looked at them already); then the few neurons that spike. #}
 {# USES_VARIABLES { N } #}
 {% extends 'common_group.cpp' %}
 
+{% block extra_headers %}
+{% if conditions_follow is defined %}
+static char {{owner.name}}_fired[({{owner.N}} + 7)/8*8];
+{% endif %}
+{% endblock %}
+
+{% block extra_functions_cpp %}
+{% if conditions_follow is defined %}
+void {{owner.name}}_conditions(const int _begin, const int _end)
+{
+    using namespace brian;
+    using namespace {{codeobj_name}}_support;
+    %CONSTANTS%
+    {{pointers_lines|autoindent}}
+    const int _vectorisation_idx = -1;
+    {{scalar_code|autoindent}}
+    for (int _idx = _begin; _idx < _end; _idx++)
+    {
+        const size_t _vectorisation_idx = _idx;
+        {{vector_code|autoindent}}
+        {{owner.name}}_fired[_idx] = _cond;
+    }
+}
+{% endif %}
+{% endblock %}
+
 {% block maincode %}
     {% set _eventspace = get_array_name(eventspace_variable) %}
+    {% set kinds, code = drawn_before(vector_code) %}
+    {% if conditions_follow is defined %}
+    char* const _fired = {{owner.name}}_fired;
+    {% else %}
     static char _fired[(N + 7)/8*8];
     const int _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
-    {% set kinds, code = drawn_before(vector_code) %}
     constexpr int _block = {{ 1024 if kinds else "N" }};
     {% for kind in kinds %}
     double _draws_{{loop.index0}}[_block];
@@ -26,6 +55,7 @@
             _fired[_idx] = _cond;
         }
     }
+    {% endif %}
     int32_t _count = 0;
     for (size_t _block = 0; _block < N; _block += 8)
     {

@@ -1,0 +1,94 @@
+"""Spikes under way between segments: what the neurons of a population did in the last steps.
+
+A state has it as ``"e.spike_history"``, shape (n_steps, n_neurons): row ``k`` is 1 for neurons that
+spiked ``k + 1`` steps ago. So what arrives when follows from the delays, and a segment needs no
+queue of the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..network.plan import DelayPlan, NetworkPlan, SynapsePlan
+
+if TYPE_CHECKING:
+    from ..network.spec import NetworkSpec
+    from .state import State
+
+#: Name of the array, after that of its population.
+HISTORY = "spike_history"
+
+
+def delay_steps(delay: np.ndarray, dt: float) -> np.ndarray:
+    """Round delays in s to whole time steps, as Brian2 does."""
+    return np.floor(np.asarray(delay) / dt + 0.5).astype(np.int64)
+
+
+def pathways(plan: NetworkPlan) -> Iterator[tuple[str, SynapsePlan, DelayPlan]]:
+    """Yield all pathways with delays, and the population whose spikes are delayed."""
+    for part in plan.synapses:
+        for delay in part.delays:
+            yield part.target if delay.pathway == "post" else part.source, part, delay
+
+
+def delay_arrays(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what of the arrays of a state is no variable: delays and histories."""
+    names = {f"{part.name}.{delay.variable}" for _, part, delay in pathways(plan)}
+    names |= {f"{group.name}.{HISTORY}" for group in plan.groups if group.delayed}
+    return {name: arrays[name] for name in names}
+
+
+def longest_delays(
+    plan: NetworkPlan, arrays: Mapping[str, np.ndarray], dt: float
+) -> dict[str, int]:
+    """Return the longest delay of the spikes of each delayed population, in steps."""
+    longest = {group.name: 0 for group in plan.groups if group.delayed}
+    for population, part, delay in pathways(plan):
+        steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
+        longest[population] = max(longest[population], int(steps.max(initial=0)))
+    return longest
+
+
+def rows_of(spec: NetworkSpec, state: State) -> int:
+    """Return of how many last steps of a segment spikes must be known: the longest delay."""
+    longest = longest_delays(spec.plan, state.arrays, float(spec.dt))
+    return max(longest.values(), default=0)
+
+
+def next_history(
+    before: np.ndarray, steps: int, at: np.ndarray, neurons: np.ndarray, rows: int
+) -> np.ndarray:
+    """Return the history after a segment of some `steps` from that before it.
+
+    `at` and `neurons` are the spikes of its last steps, `rows` is the length of the new history.
+    """
+    after = np.zeros((rows, before.shape[1]), np.uint8)
+    kept = before[: max(0, rows - steps)]
+    after[steps : steps + len(kept)] = kept
+    row = steps - 1 - at
+    recent = row < rows
+    after[row[recent], neurons[recent]] = 1
+    return after
+
+
+def arrivals(
+    history: np.ndarray, delay: np.ndarray, neurons: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which synapses spikes under way arrive at, and in how many steps.
+
+    `delay` is in steps, of one value or one a synapse; `neurons` says whose spikes a synapse gets.
+    They come in the order of their spikes, and of synapses.
+    """
+    by_neuron = np.argsort(neurons, kind="stable")
+    first = np.searchsorted(neurons[by_neuron], np.arange(history.shape[1] + 1))
+    ages, spiking = np.nonzero(history[::-1])  # the oldest first
+    ages = len(history) - ages
+    counts = np.diff(first)[spiking]
+    begins = np.cumsum(counts) - counts
+    places = np.arange(counts.sum()) - np.repeat(begins - first[spiking], counts)
+    synapses = by_neuron[places]
+    left = np.broadcast_to(delay, neurons.shape)[synapses] - np.repeat(ages, counts)
+    return synapses[left >= 0], left[left >= 0]
