@@ -1,21 +1,43 @@
 """What is kept of a run, who looks at it, and when it gives an alarm."""
 
+import re
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, Any
 
 from brian2 import Hz, Quantity, second
 
-from ..errors import ProtocolError
+from ..errors import BrainsleepError, ProtocolError, explain
 from ..network.spec import Network
-from ..values.fields import Share, one_of, place, positive, refusal, specification
+from ..values.fields import Field, Share, one_of, positive, refusal, specification
 from ..values.frozen import default
-from ..values.quantities import check_units
+from ..values.quantities import check_units, read_quantity
 from .observer import Observer
 from .traces import States, check_states, states_of
 
 #: What an alarm can be about.
 ALARMS = ("saturation", "silence", "runaway", "nan")
 
+
+def _read_windows(value: Any, old: Any, where: str) -> Any:
+    """Read ``((0*ms, 20*ms), (50*ms, 70*ms))``."""
+    if not isinstance(value, str):
+        return value
+    times = [read_quantity(text) for text in re.split(r"[][(),;'\"]+", value) if text.strip()]
+    if None in times or len(times) % 2:
+        allowed = "times in pairs, such as ((0*ms, 20*ms), (50*ms, 70*ms))"
+        raise ProtocolError(explain(where, repr(value), allowed))
+    return tuple(zip(times[::2], times[1::2], strict=True))
+
+
+def _windows(value: Any, where: str, error: type[BrainsleepError]) -> tuple:
+    pairs = value if isinstance(value, tuple | list) else (value,)
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        allowed = "pairs of times, such as ((0*ms, 20*ms), (50*ms, 70*ms))"
+        raise error(explain(where, value, allowed))
+    return tuple(tuple(check_units(t, second, where, error) for t in pair) for pair in pairs)
+
+
+_WINDOWS = Field(_windows, _read_windows, "windows")
 
 #: Names of arrays in results, and of observers there are: others must not have them.
 TAKEN = frozenset(
@@ -118,7 +140,7 @@ class Record:
     states: Annotated[States, states_of] = field(default_factory=dict)
     every: Annotated[Quantity, positive(second, or_zero=True)] = default(0 * second)
     spikes: tuple[str, ...] = ()
-    windows: tuple[tuple[Quantity, Quantity], ...] = ()
+    windows: Annotated[tuple[tuple[Quantity, Quantity], ...], _WINDOWS] = ()
 
     def __post_init__(self):
         if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
@@ -130,9 +152,7 @@ class Record:
                 fix = f"write name = ... in it, none of: {', '.join(sorted(TAKEN))}"
                 raise refusal(self, "observers", got, "a name of its own", fix)
         before = 0 * second
-        for window in self.windows:
-            where = place(self, "windows")
-            start, stop = (check_units(t, second, where, ProtocolError) for t in window)
+        for start, stop in self.windows:
             if not before <= start < stop:
                 allowed = "(from, until) in the order of time, none within another"
                 raise refusal(self, "windows", self.windows, allowed)

@@ -30,6 +30,7 @@ from brainsleep.network.spec import (
     SynapseModel,
 )
 from brainsleep.results.store import read_result
+from brainsleep.results.table import flatten
 from brainsleep.run import loop as run_module
 from brainsleep.run.observers import traces as traces_module
 from brainsleep.run.segment import Capacity, Segment, Traced
@@ -350,6 +351,10 @@ def test_a_protocol_with_traces_is_plain_data():
     )
     assert Protocol.from_dict(protocol.describe()) == protocol
     assert protocol.record.states["ee.w"] == ((0, 1), (3, 2))
+    windows = PROTOCOL.override({"record.windows": "((10*ms, 0.05 second), (0.1*second, 120*ms))"})
+    assert windows.record.windows == ((10 * ms, 50 * ms), (100 * ms, 120 * ms))
+    keys = {k: str(v) for k, v in flatten(windows.describe()).items() if k.startswith("record.")}
+    assert replace(windows, record=Record()).override(keys) == windows
     as_text = PROTOCOL.override({"record.states": "{'e.v': [0, 3]}"})
     assert as_text.record.states == {"e.v": (0, 3)}
     arrays = replace(PROTOCOL, record=Record(states={"e.v": np.array([0, 3])}))
@@ -372,6 +377,7 @@ def test_a_protocol_with_traces_is_plain_data():
         ({"every": 3 * ms}, "nothing is recorded"),
         ({"windows": ((3 * ms, 4 * ms),)}, "nothing is recorded"),
         ({"spikes": ("e",), "windows": ((3 * ms, 2 * ms),)}, "order of time"),
+        ({"spikes": ("e",), "windows": (3 * ms, 2 * ms)}, "pairs of times"),
         ({"spikes": ("x",)}, "no population 'x'"),
     ],
 )
