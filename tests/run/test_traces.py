@@ -11,7 +11,7 @@ import brian2
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV, second
-from conftest import QUICK, TESTS, needs_compiler
+from conftest import QUICK, TESTS, needs_brian2cuda, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, DataError, ProtocolError, StoreError
@@ -396,6 +396,12 @@ def test_what_a_backend_was_not_made_for_is_refused():
     backend = make_backend("numpy", NETWORK, traced=("e.g",))
     with pytest.raises(BackendError, match=r"trace: got e.v; expected of those .* e.g"):
         backend.advance(initial_state(NETWORK, 0), segment_of(0, {"e.v": np.array([0])}), seed=0)
+
+
+@needs_brian2cuda
+def test_cuda_refuses_traces():
+    with pytest.raises(BackendError, match=r"backend cuda: got traces of e\.v; .*--backend cpp"):
+        make_backend("cuda", NETWORK, traced=("e.v",))
 
 
 def test_random_numbers_of_a_trace_are_not_drawn_again(tmp_path):
