@@ -12,13 +12,7 @@ import numpy as np
 from brian2 import Quantity, second
 
 from ..values.displayed import Displayed
-from ..errors import (
-    BrainsleepError,
-    DataError,
-    StoreError,
-    nearest,
-    one_line,
-)
+from ..errors import BrainsleepError, DataError, StoreError, nearest, one_line
 from ..files.npz import read_npz
 from ..values.plain import outlined
 from ..values.quantities import check_time
@@ -362,8 +356,7 @@ class Result(Displayed):
 
         Examples
         --------
-        >>> v = result.states("e.v")  # doctest: +SKIP
-        >>> plot(v.times / ms, v.values / mV)  # doctest: +SKIP
+        >>> plt.plot(result.states("e.v").times, result.states("e.v").values)  # doctest: +SKIP
         """
         return trace_of(self, name)
 
