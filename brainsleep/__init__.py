@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .experiment.timeline import Timeline, asleep, awake
     from .network.models import (
         NeuronModel,
+        Pathway,
         PlasticityRule,
         SpontaneousActivity,
         SynapseModel,
@@ -44,7 +45,8 @@ __version__ = "0.1.0"
 
 #: What each module gives, in the order in which a study meets it.
 _GIVEN = {
-    "network.models": "NeuronModel SynapseModel PlasticityRule SpontaneousActivity WeightProcess",
+    "network.models": "NeuronModel SynapseModel Pathway PlasticityRule SpontaneousActivity "
+    "WeightProcess",
     "network.spec": "NetworkSpec Population Projection InitialWeights",
     "network.wiring": "Connectivity FixedInDegree FixedOutDegree OneToOne Pairs",
     "experiment.protocol": "Protocol load_protocol",

@@ -21,10 +21,17 @@ from brian2.parsing.sympytools import str_to_sympy
 from ..errors import SpecError
 from ..experiment.protocol import Protocol
 from ..experiment.schedule import Schedule
-from ..network.equations import checks, settle
+from ..network.equations import checks, settle, synaptic
 from ..network.equations.diagnose import mistake, name_at, whole
 from ..network.layers import SurrogateNetwork
-from ..network.models import KINDS, Model, NeuronModel, PlasticityRule, SpontaneousActivity
+from ..network.models import (
+    KINDS,
+    Model,
+    NeuronModel,
+    PlasticityRule,
+    SpontaneousActivity,
+    SynapseModel,
+)
 from ..network.spec import InitialWeights, Network, NetworkSpec
 from ..run.compare import Condition
 from ..show.schedule_text import schedule_text
@@ -125,7 +132,7 @@ def _with_values(expression: sympy.Basic, values: Mapping[str, float | Quantity]
 
 
 def _unread_traces(rule: PlasticityRule) -> Iterator[Doubt]:
-    read = checks.identifiers(rule.on_pre, rule.on_post)
+    read = checks.identifiers(*rule.codes.values(), rule.equations)
     for role in ("pre", "post"):
         traces, spike = rule.traces(role), _assignments(getattr(rule, f"{role}_spike"))
         codes = [*((k, eq.expr.code) for k, eq in traces.items() if eq.expr), *spike]
@@ -155,7 +162,7 @@ def _wrong_side(rule: PlasticityRule, *, neurons: set[str]) -> Iterator[Doubt]:
     for role, other in (("pre", "post"), ("post", "pre")):
         for name in set(rule.traces(role)) - set(rule.traces(other)) - neurons:
             wrong = f"{name}_{other}"
-            for code in (rule.on_pre, rule.on_post):
+            for code in rule.codes.values():
                 if wrong in checks.identifiers(code):
                     brief = (
                         f"'{wrong}' is read from the {other}synaptic neuron, but '{name}' is a "
@@ -169,8 +176,7 @@ def _no_bounds(rule: PlasticityRule, *, bounded: list[PlasticityRule]) -> Iterat
     """Something is added to weights whatever they are; factors may well keep the bounds."""
     if any(rule is one for one in bounded):
         return
-    for label in ("on_pre", "on_post"):
-        code = getattr(rule, label)
+    for label, code in rule.codes.items():
         if {"w_max", "w_min", "clip"} & checks.identifiers(code):
             continue
         if any(_adds(*assignment) for assignment in _assignments(code)):
@@ -200,6 +206,10 @@ def _of_network(network: NetworkSpec) -> Iterator[Doubt]:
         for rule, role in itertools.product(projection.rules, ("pre", "post")):
             code = getattr(rule, f"{role}_equations")
             yield from _too_fast(rule, "the trace ", rule.traces(role), code, network.dt)
+        parts: tuple[SynapseModel | PlasticityRule, ...] = (projection.synapse, *projection.rules)
+        for part in parts:
+            clocked = Equations(synaptic.driven(part.variables, synaptic.CLOCK_DRIVEN))
+            yield from _too_fast(part, "", clocked, part.equations, network.dt)
         drawn = projection.weights
         low, top = (drawn.low, drawn.top) if isinstance(drawn, InitialWeights) else (0, 1)
         if projection.rules and low == top and low == projection.w_max:
@@ -219,7 +229,11 @@ def _noise_of_a_step(activity: SpontaneousActivity) -> Iterator[Doubt]:
 
 
 def _too_fast(
-    model: NeuronModel | PlasticityRule, what: str, equations: Equations, code: str, dt: Quantity
+    model: NeuronModel | SynapseModel | PlasticityRule,
+    what: str,
+    equations: Equations,
+    code: str,
+    dt: Quantity,
 ) -> Iterator[Doubt]:
     """Variables that decay faster than the time step can follow."""
     for name, eq in equations.items():
@@ -231,7 +245,7 @@ def _too_fast(
             continue
         tau = -1 / float(rate) * second
         brief = f"has a time constant, {tau}, shorter than the time step {dt}"
-        if getattr(model, "method", "") == "euler" and float(rate) < -2 / float(dt):
+        if not what and model.method == "euler" and float(rate) < -2 / float(dt):
             brief = f"is unstable: its time constant {tau} is less than half the time step {dt}"
         brief, span = f"{what}'{name}' {brief}", name_at(f"d{name}", code)
         yield model, mistake(place(model), brief, code=code, span=span)

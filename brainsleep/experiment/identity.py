@@ -34,7 +34,15 @@ LATER: dict[str, dict[str, Any]] = {
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
     "GroupPlan": {"on_spike": "", "constants": [], "delayed": False},
-    "SynapsePlan": {"constants": [], "delays": [], "repeats": False, "signed": False},
+    "SynapseModel": {
+        **{"equations": "", "initial": {}, "method": "euler"},
+        **{"on_post": "", "on_step": "", "pathways": []},
+    },
+    "PlasticityRule": {"equations": "", "initial": {}, "method": "euler", "on_step": ""},
+    "SynapsePlan": {
+        **{"constants": [], "delays": [], "repeats": False, "signed": False},
+        **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
+    },
     "Readout": {
         "name": "network",
         "beside": [],

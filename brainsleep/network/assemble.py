@@ -6,7 +6,9 @@ A part's own names get its name as prefix where parts could clash (``stdp_neares
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from brian2 import Equations, Quantity
@@ -26,10 +28,13 @@ from .plan import (
     DelayPlan,
     GroupPlan,
     NetworkPlan,
+    PathwayPlan,
     ProcessPlan,
+    StepPlan,
     SumPlan,
     SynapsePlan,
 )
+from .synaptic import LASTUPDATE, Variables, names_at_post, renamed, sums_into
 
 if TYPE_CHECKING:
     from .spec import NetworkSpec, Population, Projection
@@ -101,6 +106,9 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     reset, step = [settle.statements(model.reset, whole)], list[str]()
     state = [name for name, eq in model.variables.items() if eq.type != SUBEXPRESSION]
     lines = [settle.equations(model.equations)]
+    for variable, sums in sums_into(spec, population).items():
+        if len(sums) > 1 and variable in state:
+            _add_up(variable, list(sums.values()), model, lines, state)
     kept = _Kept(population.name, lines, state, model.parameters)
 
     for prefix, rule, role in _traces_on(spec, population):
@@ -159,6 +167,18 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     )
 
 
+def _add_up(
+    variable: str, sums: list[str], model: NeuronModel, lines: list[str], state: list[str]
+) -> None:
+    """Have several projections sum into a variable: each into one of its own."""
+    unit = checks.unit_name(model.variables[variable].dim)
+    total = f"{variable} = {' + '.join(sums)} : {unit}"
+    lines[0] = re.sub(rf"(?m)^\s*{variable}\s*:.*$", total, lines[0])
+    lines += [f"{name} : {unit}" for name in sums]
+    state.remove(variable)
+    state += sums
+
+
 def _start(value: Quantity | str, kept: _Kept) -> Quantity | str:
     """Return a value at the start: a quantity, or an expression of what neurons have each."""
     value = kept.parameters.get(value, value) if isinstance(value, str) else value
@@ -213,7 +233,7 @@ def _spikes_asked_for(spec: NetworkSpec, population: Population) -> list[str]:
     used = {
         name.removesuffix(f"_{role}")
         for rule, role in rules_at(spec, population)
-        for name in checks.identifiers(rule.on_pre, rule.on_post)
+        for name in checks.identifiers(rule.on_pre, rule.on_post, rule.on_step, rule.equations)
         if name in SPIKING and name.endswith(f"_{role}")
     }
     return ["spiking", "spiked"] if "spiked" in used else sorted(used)
@@ -267,12 +287,20 @@ def exact_update(traces: Equations, rule: PlasticityRule, names: Mapping[str, st
     return settle.tidy(word_substitute(code, names))
 
 
-def _sum_plans(projection: Projection, process: WeightProcess) -> list[SumPlan]:
+def _sum_plans(
+    projection: Projection,
+    process: WeightProcess,
+    at_post: Mapping[str, str] = MappingProxyType({}),
+    kept: Variables | None = None,
+) -> list[SumPlan]:
+    """Name the sums of a process; `at_post` and `kept` say what their expressions read."""
     plans = []
     used = {label: checks.identifiers(getattr(process, f"on_{label}")) for label in _WHEN}
     for name, expression in process.sums.items():
         variable = f"{projection.name}_{process.name}_{name}"
-        code = settle.expression(word_substitute(expression, _process_names(process)))
+        names = {**at_post, **_process_names(process)}
+        code = settle.expression(renamed(expression, names))
+        code = kept.now(code) if kept else code
         when = tuple(k for k, names in used.items() if {f"{name}_post", f"{name}_total"} & names)
         total = any(f"{name}_total" in names for names in used.values())
         plans.append(SumPlan(variable, code, f"{variable}_total" if total else "", when))
@@ -284,7 +312,7 @@ _WHEN = ("onset", "update")
 
 
 def _process_names(process: WeightProcess) -> dict[str, str]:
-    return _prefixed(process.name, [*process.parameters, *process.variables])
+    return _prefixed(process.name, [*process.parameters, *_declared_by(process)])
 
 
 def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
@@ -292,58 +320,105 @@ def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     model = population.model
     codes = (model.equations, model.threshold, model.reset, model.on_slot, model.on_step)
     used = checks.identifiers(*codes, *(activity.on_step for activity in population.activities))
-    if any(p.target == population.name and p.rules for p in spec.projections):
-        used.add("plasticity_gate")
+    for projection in spec.projections:
+        if projection.target == population.name:
+            used |= _names_in_synapses(projection)
+            used |= {"plasticity_gate"} if projection.rules else set()
     gates = [f"{gate}_gate" for gate in spec.gates]
     for name in sorted({name for name in used if name.endswith("_gate")} - set(gates)):
         raise unknown(f"population '{population.name}': no gate", name, gates)
     return tuple(g for g in spec.gates if f"{g}_gate" in used)
 
 
+def _names_in_synapses(projection: Projection) -> set[str]:
+    """Return the names in all code of a projection."""
+    codes = [projection.synapse.equations, *projection.synapse.codes.values()]
+    for rule in projection.rules:
+        codes += [rule.equations, *rule.codes.values()]
+    for process in projection.processes:
+        codes += [*process.codes.values(), *process.sums.values()]
+    return checks.identifiers(*codes)
+
+
 def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     synapse = projection.synapse
     whole = _whole_at_ends(spec, projection)
     kept = _Kept(projection.name, ["w : 1"], ["w"], synapse.parameters)
-    on_pre, on_post = [settle.statements(synapse.on_pre, whole)], list[str]()
-    learn: dict[str, list[str]] = {"pre": [], "post": []}
+    at_post, variables = names_at_post(spec, projection), Variables()
+    at_post = {k: v for k, v in at_post.items() if k not in synapse.variables}
+    sums = _names_of_sums(spec, projection)
+    variables.declare(synapse, {**at_post, **sums}, LASTUPDATE)
+    own = {
+        label: settle.statements(renamed(code, at_post), whole | variables.whole)
+        for label, code in synapse.codes.items()
+    }
+    learn: dict[str, list[str]] = {"pre": [], "post": [], "step": []}
+    stepping = []
     for rule in projection.rules:
-        names = _prefixed(rule.name, rule.parameters)
+        names = at_post | _prefixed(rule.name, [*rule.parameters, *_own_names(rule)])
         on_neurons: set[str] = set()
-        for role in learn:
+        for role in ("pre", "post"):
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}
             of_traces = _trace_parameters(rule, role)  # the neurons have these: read theirs
             names |= {k: f"{rule.name}_{k}_{role}" for k in of_traces}
             on_neurons |= set(of_traces)
-        used = checks.identifiers(rule.on_pre, rule.on_post) - on_neurons
-        own = {k: v for k, v in rule.parameters.items() if k in used}
-        kept.add(Equations(""), own, names)
-        for role, codes in learn.items():
-            code = word_substitute(getattr(rule, f"on_{role}"), names)
-            codes.append(settle.statements(code, whole))
+        used = checks.identifiers(rule.on_pre, rule.on_post, rule.on_step, rule.equations)
+        used |= checks.identifiers(*(v for v in rule.initial.values() if isinstance(v, str)))
+        used -= on_neurons
+        kept.add(Equations(""), {k: v for k, v in rule.parameters.items() if k in used}, names)
+        variables.declare(rule, names, f"{rule.name}_{LASTUPDATE}")
+        for side, codes in learn.items():
+            code = renamed(getattr(rule, f"on_{side}"), names)
+            codes.append(settle.statements(code, whole | variables.whole))
+        stepping.append((rule, names))
+    kept.lines += [variables.now(line) if "(summed)" in line else line for line in variables.lines]
+    kept.state += variables.state
+
     changed = [
-        settle.statements(word_substitute(process.on_change, _process_names(process)))
+        settle.statements(renamed(process.on_change, at_post | _process_names(process)))
         for process in projection.processes
     ]
-    on_pre += _gated(learn["pre"], changed)
-    on_post += _gated(learn["post"], changed)
+    changed = [variables.now(code) for code in changed]
+    spikes = {
+        side: _at_spike(variables, own[f"on_{side}"], learn[side], changed)
+        for side in ("pre", "post")
+    }
+    on_pre, on_post = (_joined([*always, *gated]) for always, gated in spikes.values())
+    pathways = tuple(
+        PathwayPlan(p.name, p.end, p.order, _joined(_at_spike(variables, own[label], [], [])[0]))
+        for p, label in ((p, f"pathway {p.name}") for p in synapse.pathways)
+    )
+    where, steps = f"projection '{projection.name}'", []
+    equations, code = variables.integration(synapse, at_post, f"{where}: {synapse.name}")
+    if code := _joined([code, *variables.alone(own["on_step"])]):
+        steps.append(StepPlan(synapse.name, "", equations, synapse.method, code))
+    for (rule, names), each in zip(stepping, learn["step"], strict=True):
+        equations, code = variables.integration(rule, names, f"{where}: {rule.name}")
+        if code := _joined(variables.gated([code, each], changed, is_open=True)):
+            steps.append(StepPlan(rule.name, "plasticity", equations, rule.method, code))
 
     processes = []
     for process in projection.processes:
-        names = _process_names(process)
-        kept.add(process.variables, process.parameters, names)
+        names = at_post | _process_names(process)
+        kept.add(_declared_by(process), process.parameters, names)
         names["interval"] = f"{process.name}_interval_post"
-        sums = _sum_plans(projection, process)
-        for name, plan in zip(process.sums, sums, strict=True):
+        plans = _sum_plans(projection, process, at_post, variables)
+        for name, plan in zip(process.sums, plans, strict=True):
             names[f"{name}_post"] = f"{plan.variable}_post"
             names[f"{name}_total"] = f"{plan.total}_post"
         codes = [
-            settle.statements(word_substitute(code, names))
+            settle.statements(renamed(code, names), variables.whole)
             for code in (process.on_onset, process.on_update)
         ]
-        onset, update = (_joined([code, *changed]) if code else "" for code in codes)
-        processes.append(ProcessPlan(process.name, onset, update, tuple(sums), process.period))
+        onset, update = (
+            _joined([*variables.alone(code), *changed]) if code else "" for code in codes
+        )
+        processes.append(ProcessPlan(process.name, onset, update, tuple(plans), process.period))
 
-    codes = [*on_pre, *on_post, *(code for p in processes for code in (p.on_onset, p.on_update))]
+    codes = [on_pre, on_post, *variables.lines]
+    codes += [path.code for path in pathways] + [step.code for step in steps]
+    codes += [code for p in processes for code in (p.on_onset, p.on_update)]
+    codes += [total.expression for p in processes for total in p.sums]
     if any(total.total for process in processes for total in process.sums):
         kept.lines.append("zero_index : integer (constant)")
     standard = {
@@ -356,7 +431,7 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     kept.parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
     delays, codes_of = tuple(_delays(projection)), {"pre": on_pre, "post": on_post}
     for delay in delays:
-        if not any(codes_of[delay.pathway]):
+        if not codes_of[delay.pathway]:
             where, got = f"projection '{projection.name}': {delay.variable}", "a delay"
             allowed = f"none: there are no statements on_{delay.pathway}"
             raise SpecError(explain(where, got, allowed))
@@ -365,11 +440,16 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         source=projection.source,
         target=projection.target,
         equations=kept.equations,
-        on_pre=_joined(on_pre),
-        on_post=_joined(on_post),
+        on_pre=on_pre,
+        on_post=on_post,
         processes=tuple(processes),
         parameters=kept.parameters,
         state=tuple(kept.state),
+        pathways=pathways,
+        steps=tuple(steps),
+        initial={name: _start(value, kept) for name, value in variables.initial.items()},
+        updates=variables.updates,
+        on_post_always=bool(_joined(spikes["post"][0])),
         constants=kept.constants,
         repeats=projection.connectivity.repeats,
         signed=projection.sign is None,
@@ -395,6 +475,41 @@ def _is_delayed(spec: NetworkSpec, population: Population) -> bool:
     )
 
 
+def _at_spike(
+    variables: Variables, own: str, learn: list[str], changed: list[str]
+) -> tuple[list[str], list[str]]:
+    """Write what the synapse model does at a spike, and what its rules do after that.
+
+    The variables of the synapse model are up to date in both.
+    """
+    learn = [code for code in learn if code]
+    always = [owner for owner in variables.using([own, *learn]) if not owner.of_rule]
+    rest = [owner for owner in variables.setting([own]) if owner not in always]
+    before = [line for owner in [*always, *rest] for line in owner.updated()]
+    own = variables.now(own, but=[*always, *rest])
+    return [*before, own], variables.gated(learn, changed, always)
+
+
+def _names_of_sums(spec: NetworkSpec, projection: Projection) -> dict[str, str]:
+    """Return the names that sums over synapses end up with, in the synapse."""
+    names = {}
+    for population in {projection.source, projection.target}:
+        for sums in sums_into(spec, spec.population(population)).values():
+            for (owner, name), variable in sums.items():
+                if owner == projection.name:
+                    names[name] = f"{variable}_{name.rpartition('_')[2]}"
+    return names
+
+
+def _own_names(rule: PlasticityRule) -> list[str]:
+    return [name for name, eq in rule.variables.items() if "linked" not in eq.flags]
+
+
+def _declared_by(process: WeightProcess) -> Equations:
+    own = [eq for eq in process.variables.values() if "linked" not in eq.flags]
+    return Equations(own)
+
+
 def _whole_at_ends(spec: NetworkSpec, projection: Projection) -> set[str]:
     """Return the names, in the synapses, of whole numbers of the neurons at both ends."""
     return {
@@ -402,16 +517,3 @@ def _whole_at_ends(spec: NetworkSpec, projection: Projection) -> set[str]:
         for role, end in (("pre", projection.source), ("post", projection.target))
         for name in settle.whole_variables(spec.population(end).model.variables)
     }
-
-
-def _gated(codes: list[str], changed: list[str]) -> list[str]:
-    """Close plasticity exactly: with the gate at 0 the weight keeps every bit."""
-    codes = [code for code in codes if code]
-    if not codes:
-        return []
-    return [
-        "w_before = w",
-        *codes,
-        "w = plasticity_gate_post*w + (1 - plasticity_gate_post)*w_before",
-        *changed,
-    ]

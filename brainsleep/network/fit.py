@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from brian2 import Equations
-from brian2.equations.equations import SUBEXPRESSION
+from brian2.equations.equations import PARAMETER, SUBEXPRESSION
 
 from .. import mistakes
 from .assemble import rules_at
-from .equations import checks, settle
-from .equations.diagnose import mistake
+from .equations import checks, settle, synaptic
+from .equations.diagnose import mistake, unknown
 from .given import check_neurons, check_synapses
+from .synaptic import sums_into
 
 if TYPE_CHECKING:
-    from .spec import NetworkSpec, Population
+    from .plan import SynapsePlan
+    from .spec import NetworkSpec, Population, Projection
 
 #: Reserved names that the final code of neurons and synapses sets.
 _OF_NEURONS, _OF_SYNAPSES = {"spike_count", "spiking", "spiked"}, {"w_before"}
@@ -34,7 +36,9 @@ def check_network(spec: NetworkSpec) -> None:
     for group in plan.groups:
         where = f"population '{group.name}'"
         equations = groups[group.name] = checks.parse_equations(group.equations, where)
+        sums = sums_into(sound, sound.population(group.name))
         may = may_set[group.name] = set(group.state) - {"lastspike"}
+        may -= {name for variable in sums for name in (variable, *sums[variable].values())}
         usable = checks.variables_of(equations)
         check_neurons(sound.population(group.name), group, equations)
         for activity in group.activities:
@@ -48,18 +52,26 @@ def check_network(spec: NetworkSpec) -> None:
             checks.check_statements(code, usable, place, writes=writes, ours=_OF_NEURONS)
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
-        equations = checks.parse_equations(synapse.equations, where)
-        check_synapses(sound, sound.projection(synapse.name), synapse, groups, equations)
+        own = checks.parse_equations(synapse.equations, where)
+        check_synapses(sound, sound.projection(synapse.name), synapse, groups, own)
         usable = {
-            **checks.variables_of(equations),
             **checks.variables_of(groups[synapse.source], "_pre"),
             **checks.variables_of(groups[synapse.target], "_post"),
+            **checks.variables_of(own),
         }
-        of_spikes = {"w", *(f"{name}_post" for name in may_set[synapse.target])}
+        with mistakes.going_on():
+            _check_sums(sound.projection(synapse.name), groups, where)
+        _check_equations(synapse, own, usable, where)
+        for part, code, names in _parts_of_synapses(sound.projection(synapse.name), usable):
+            _check_new_names(code, names, f"{where}: {part}")
+        kept = set(synapse.state) - {name for name, eq in own.items() if "constant" in eq.flags}
+        of_spikes = {*kept, *(f"{name}_post" for name in may_set[synapse.target])}
         codes = [
             *((label, getattr(synapse, label), of_spikes) for label in ("on_pre", "on_post")),
+            *((f"pathway {path.name}", path.code, of_spikes) for path in synapse.pathways),
+            *((f"{step.name}: on_step", step.code, kept) for step in synapse.steps),
             *(
-                (f"{process.name}: {label}", getattr(process, label), set(synapse.state))
+                (f"{process.name}: {label}", getattr(process, label), kept)
                 for process in synapse.processes
                 for label in ("on_onset", "on_update")
             ),
@@ -114,8 +126,60 @@ def _check_new_names(code: str, taken: set[str], where: str) -> None:
         raise mistake(where, brief, f"choose another name, such as '{name}_own'", word=name)
 
 
+def _check_sums(projection: Projection, groups: Mapping[str, Equations], where: str) -> None:
+    """Refuse sums into what neurons do not declare as a number that nothing else gives a value."""
+    for name, eq in projection.synapse.variables.items():
+        if not synaptic.is_summed(eq):
+            continue
+        variable, _, end = name.rpartition("_")
+        population = projection.target if end == "post" else projection.source
+        model = groups[population]
+        if variable not in model:
+            raise unknown(f"{where}: sum into '{name}': '{population}' has no", variable, model)
+        into = model[variable]
+        several = into.type == SUBEXPRESSION and set(into.identifiers) <= set(model)
+        if not (several or into.type == PARAMETER) or into.flags or into.var_type != "float":
+            fix = (
+                f"declare '{variable} : {checks.unit_name(eq.dim)}' in the equations of the neuron"
+            )
+            raise mistake(where, f"'{name}' cannot be a sum", fix, word=name)
+        if into.dim is not eq.dim:
+            units = {"found": checks.unit_name(eq.dim), "expected": checks.unit_name(into.dim)}
+            raise mistake(where, f"wrong units of the sum '{name}'", word=name, **units)
+
+
+def _check_equations(plan: SynapsePlan, own: Equations, usable: dict, where: str) -> None:
+    """Check what synapses compute and sum, and what they integrate in every step."""
+    computed = Equations([eq for eq in own.values() if eq.type == SUBEXPRESSION])
+    checks.check_equations(computed, usable, where)
+    for step in plan.steps:
+        label = f"{where}: {step.name}"
+        equations = checks.parse_equations(step.equations, label)
+        checks.check_equations(equations, usable, label)
+
+
+def _parts_of_synapses(
+    projection: Projection, usable: Iterable[str]
+) -> Iterator[tuple[str, str, set[str]]]:
+    """Yield the parts whose code runs on synapses: what and where, code, variables of others."""
+    synapse = projection.synapse
+    names = {name for name in usable if not name.endswith(("_pre", "_post"))}
+    for label, code in synapse.codes.items():
+        yield f"synapse '{synapse.name}': {label}", code, names - set(synapse.variables)
+    for rule in projection.rules:
+        for label in ("on_pre", "on_post", "on_step"):
+            own = {"w", *rule.variables}
+            yield f"plasticity rule '{rule.name}': {label}", getattr(rule, label), names - own
+    for process in projection.processes:
+        for label in ("on_onset", "on_update", "on_change"):
+            own = {"w", *process.variables}
+            yield f"weight process '{process.name}': {label}", getattr(process, label), names - own
+
+
 def _other_end(usable: Iterable[str], name: str) -> str:
-    """Name the trace of a rule that is read from the neuron at the wrong end."""
+    """Name what is read from the neuron at the wrong end, or from none."""
+    if f"{name}_post" in usable:
+        return f"write '{name}_post', which is '{name}' of the postsynaptic neuron"
     stem, _, end = name.rpartition("_")
     other = {"pre": "post", "post": "pre"}.get(end)
     is_trace = any(each.endswith(f"_{other}_{stem}_{other}") for each in usable)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .spec import InitialWeights, NetworkSpec, Population, Projection
 
 #: Variables of neurons and synapses whose start is no value of a user's.
-_OWN = ("lastspike", "spiking", "w", "w_min", "w_max", "w_sign", "zero_index")
+_OWN = ("lastspike", "lastupdate", "spiking", "w", "w_min", "w_max", "w_sign", "zero_index")
 
 #: Names of a projection's pairs of neurons.
 _OF_PAIRS = ("i", "j", "N_pre", "N_post")

@@ -8,6 +8,7 @@ next, a weight has a sign of its own, and awake it learns labels of images by gr
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from brian2 import ms
@@ -15,7 +16,7 @@ from brian2 import ms
 from ..errors import SpecError
 from ..values.fields import Count, Positive, Time, number, one_of, place, refusal, specification
 from ..values.frozen import default
-from .equations import checks
+from .equations import checks, settle
 from .models import PlasticityRule, SpontaneousActivity, WeightProcess
 from .spec import PRECISIONS, Network
 
@@ -172,6 +173,26 @@ class DenseProjection:
             for name in sorted(n for n in used if n.endswith(("_pre", "_post"))):
                 expected = f"only its own traces and who spikes: {', '.join(sorted(own))}"
                 raise refusal(self, f"rule '{rule.name}' uses", f"'{name}'", expected)
+            for label in ("equations", "on_step"):
+                if code := getattr(rule, label).strip():
+                    expected = "none: only the weight is a variable of a synapse here"
+                    raise refusal(self, f"rule '{rule.name}': {label}", repr(code), expected)
+            known = {"w", "w_min", "w_max", *rule.parameters, *own}
+            self._check_known(f"rule '{rule.name}'", rule.codes, known)
+        for process in self.processes:
+            sums = {f"{name}_{end}" for name in process.sums for end in ("post", "total")}
+            own = {name for name, eq in process.variables.items() if not eq.flags}
+            known = {"w", "interval", *sums, *process.parameters, *own}
+            codes = {**process.codes, **process.sums}
+            self._check_known(f"weight process '{process.name}'", codes, known)
+
+    def _check_known(self, what: str, codes: Mapping[str, str], known: set[str]) -> None:
+        """Refuse names that only a network of Brian2 could know."""
+        for code in codes.values():
+            new = {name for name, _, _ in settle.read(settle.statements(code)) or ()}
+            for name in sorted(checks.identifiers(code) - known - new - checks.RESERVED):
+                expected = f"one of: {', '.join(sorted(known))}"
+                raise refusal(self, f"{what} uses", f"'{name}'", expected)
 
 
 @specification("network '{name}': ")

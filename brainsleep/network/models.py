@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Annotated, Any, Self
@@ -22,9 +23,9 @@ from .. import mistakes
 from ..errors import BrainsleepError, Details, SpecError, closest, explain
 from ..values import quantities
 from ..values.displayed import Displayed
-from ..values.fields import GROWS, Time, place, specification, text
+from ..values.fields import GROWS, Time, one_of, place, specification, text, whole
 from ..values.frozen import Frozen, check_distinct, default, show_value
-from .equations import checks, declared
+from .equations import checks, declared, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .values import as_value, check_value
 
@@ -73,7 +74,7 @@ class Model(Displayed):
 
     @property
     def variables(self) -> Equations:
-        """The parsed equations, by variable name; none of a synapse or a rule."""
+        """The parsed equations, by variable name; those of a synapse, of a rule too."""
         return checks.parse_equations(getattr(self, "equations", ""), place(self))
 
     def with_parameters(self, **changes: Quantity | float) -> Self:
@@ -117,6 +118,62 @@ def _gates_in(names: set[str]) -> dict[str, Variable]:
 
 def _in(unit: Quantity, name: str) -> dict[str, Variable]:
     return {name: Variable(name=name, dimensions=unit.dim, dtype=np.float64)}
+
+
+def _elsewhere(code: str, known: Iterable[str], meant: checks.Meant = lambda name: "") -> set[str]:
+    """Return the names in code of synapses that only the network knows.
+
+    They are variables of neurons at both ends, of the synapse model, and what all neurons share. A
+    name that is like a known one is rather a slip, and is left to the checks.
+    """
+    names, known = checks.identifiers(code) - set(known), set(known)
+    others = {name for name in names - checks.RESERVED if not name.endswith(_ENDINGS)}
+    others -= {name for name, _, _ in settle.read(settle.statements(code)) or ()}
+    called = {name for name in others if re.search(rf"\b{name}\s*\(", code)}
+    return _ends(names) | {
+        name for name in others - called if not (meant(name) or closest(name, known))
+    }
+
+
+#: How names end that are not of synapses.
+_ENDINGS = ("_pre", "_post", "_gate", "_total")
+
+
+def _check_start(
+    model: Any, equations: Equations, where: str, of_place: tuple[str, ...] = ("i", "N")
+) -> set[str]:
+    """Check and freeze the values at the start; return the parameters they name.
+
+    Expressions may use names `of_place`, such as the number of the neuron.
+    """
+    initial = {}
+    for name, value in model.initial.items():
+        with mistakes.going_on():
+            source = model.parameters.get(value) if isinstance(value, str) else value
+            stored = synaptic.stored(equations)
+            if source is None and name in stored and not str(value).isidentifier():
+                source = as_value(value, f"{where}: initial {name}")
+            if name not in stored or source is None:
+                allowed = f"a variable ({', '.join(stored)}) and a quantity or parameter name"
+                if name in equations and name not in stored:
+                    allowed += f"; '{name}' is computed by its equation"
+                wrong, names = (value, model.parameters) if name in stored else (name, stored)
+                message = explain(f"{where}: initial", f"{name}={value!r}", allowed)
+                details = Details(word=str(wrong), close=closest(str(wrong), names))
+                raise SpecError(message, details)
+            unit, label = Quantity(1, dim=equations[name].dim), f"{where}: initial {name}"
+            if isinstance(source, str):
+                usable = checks.constants_of(model.parameters) | checks.dimensionless(*of_place)
+                kind = equations[name].var_type
+                check_value(source, usable, label, dim=unit.dim, kind=kind)
+                initial[name] = source
+                continue
+            quantities.check_units(source, unit, label)
+            declared.check_start(equations[name], source, label)
+            is_name = isinstance(value, str) and value in model.parameters
+            initial[name] = value if is_name else Quantity(source)
+    object.__setattr__(model, "initial", Frozen(initial))
+    return checks.identifiers(*(v for v in initial.values() if isinstance(v, str)))
 
 
 @specification("neuron '{name}': ")
@@ -200,7 +257,7 @@ class NeuronModel(Model):
         for label, more in (("reset", {}), ("on_slot", _in(Hz, "stimulus")), ("on_step", {})):
             code, variables = getattr(self, label), {**usable, **more}
             checks.check_statements(code, variables, f"{where}: {label}", writes=writes)
-        used |= self._check_initial(equations, where)
+        used |= _check_start(self, equations, where)
         checks.check_all_used(self.parameters, used, where)
 
     @property
@@ -215,37 +272,6 @@ class NeuronModel(Model):
             **_gates_in(checks.identifiers(self.equations, *self._codes)),
         }
 
-    def _check_initial(self, equations: Equations, where: str) -> set[str]:
-        """Check and freeze the values at the start; return the parameters they name."""
-        initial = {}
-        for name, value in self.initial.items():
-            with mistakes.going_on():
-                source = self.parameters.get(value) if isinstance(value, str) else value
-                stored = [k for k, eq in equations.items() if eq.type != SUBEXPRESSION]
-                if source is None and name in stored and not str(value).isidentifier():
-                    source = as_value(value, f"{where}: initial {name}")
-                if name not in stored or source is None:
-                    allowed = f"a variable ({', '.join(stored)}) and a quantity or parameter name"
-                    if name in equations and name not in stored:
-                        allowed += f"; '{name}' is computed by its equation"
-                    wrong, names = (value, self.parameters) if name in stored else (name, stored)
-                    message = explain(f"{where}: initial", f"{name}={value!r}", allowed)
-                    details = Details(word=str(wrong), close=closest(str(wrong), names))
-                    raise SpecError(message, details)
-                unit, label = Quantity(1, dim=equations[name].dim), f"{where}: initial {name}"
-                if isinstance(source, str):
-                    usable = checks.constants_of(self.parameters) | checks.dimensionless("i", "N")
-                    kind = equations[name].var_type
-                    check_value(source, usable, label, dim=unit.dim, kind=kind)
-                    initial[name] = source
-                    continue
-                quantities.check_units(source, unit, label)
-                declared.check_start(equations[name], source, label)
-                is_name = isinstance(value, str) and value in self.parameters
-                initial[name] = value if is_name else Quantity(source)
-        object.__setattr__(self, "initial", Frozen(initial))
-        return checks.identifiers(*(v for v in initial.values() if isinstance(v, str)))
-
     def solve(self) -> None:
         """Solve the equations if the method does so, which takes seconds.
 
@@ -258,12 +284,36 @@ class NeuronModel(Model):
         declared.solve(self.method, equations, self._usable(equations), place(self))
 
 
+@specification("pathway '{name}': ")
+class Pathway:
+    """Statements for the spikes of one end of a synapse, besides `on_pre` and `on_post`.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case name.
+    code : str
+        The statements, as of `on_pre`.
+    end : {"pre", "post"}
+        Whose spikes they are for: those of the pre- or of the postsynaptic neuron.
+    order : int
+        Where they come among those of the same time step: `on_pre` has -1 and `on_post` 1.
+    """
+
+    name: Annotated[str, checks.name("pathway", "pre", "post")]
+    code: Code
+    end: Annotated[str, one_of("pre", "post")] = "pre"
+    order: Annotated[int, whole(-100, 100)] = 0
+
+
 @specification("synapse '{name}': ")
 class SynapseModel(Model):
-    """What a presynaptic spike does to the postsynaptic neuron.
+    """What spikes do to a synapse and to the postsynaptic neuron.
 
     Every synapse has a dimensionless magnitude ``w`` between ``w_min`` and ``w_max``, and its
-    projection a ``w_sign`` (+1 excitatory, -1 inhibitory).
+    projection a ``w_sign`` (+1 excitatory, -1 inhibitory). `equations` give it more variables. Code
+    reads variables of the neurons at both ends as ``v_pre`` and ``v_post``, gates as
+    ``noise_gate``, and what all postsynaptic neurons share, such as a signal, by its name.
 
     Parameters
     ----------
@@ -273,36 +323,111 @@ class SynapseModel(Model):
         Statements for a presynaptic spike, for example ``"i_syn_post += w_sign*w*charge"``.
     parameters : mapping of str to Quantity
         Parameters with units.
+    equations : str
+        Brian2 equations of variables of every synapse. One with a differential equation says when
+        it is brought up to date: ``(event-driven)`` at spikes, exactly, which its equations must
+        allow (linear, with constant factors), or ``(clock-driven)`` in every step, by `method`.
+        ``x : 1`` is changed by statements alone, ``x : 1 (constant)`` by nothing, and
+        ``x = ... : 1`` is computed where it is read. ``g_nmda_post = w*s : siemens (summed)`` is,
+        in every step before neurons are integrated, the sum over the synapses of a neuron, whose
+        model declares ``g_nmda : siemens``; several projections add up.
+    initial : mapping of str to (Quantity or str)
+        Values of variables at the start; a string names a parameter, or is an expression as of the
+        `values` of a projection, such as ``"0.5 + 0.1*randn()"``. Default 0.
+    method : str
+        Brian2 integration method of the clock-driven equations.
+    on_post : str
+        Statements for a postsynaptic spike, whatever the plasticity gate.
+    on_step : str
+        Statements in every time step after neurons and the clock-driven equations are integrated
+        and before thresholds, for every synapse: this costs time, however few spikes there are.
+    pathways : tuple of Pathway
+        Further statements for spikes.
     references : tuple of str
         Where the model comes from (DOI).
+
+    Raises
+    ------
+    SpecError
+        If a name, identifier or unit is wrong, or a parameter is not used.
     """
 
     name: Annotated[str, checks.name("synapse", *TAKEN)]
     on_pre: Code
     parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    equations: Code = ""
+    initial: Annotated[Mapping[str, Quantity | str], GROWS] = field(default_factory=dict)
+    method: Code = "euler"
+    on_post: Code = ""
+    on_step: Code = ""
+    pathways: tuple[Pathway, ...] = ()
 
     def __post_init__(self):
-        where = place(self)
-        names = checks.identifiers(self.on_pre)
-        ends = _ends(names)
-        checks.check_statements(
-            self.on_pre,
-            {
-                **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
-                **checks.constants_of(self.parameters),
-            },
-            f"{where}: on_pre",
-            writes={name for name in ends if name.endswith("_post")},
-            deferred=ends,
-            meant=lambda name: f"write '{name}_post', which is '{name}' of the postsynaptic neuron",
-        )
-        checks.check_all_used(self.parameters, names, where)
+        where, equations = place(self), self.variables
+        sums = {name for name, eq in equations.items() if synaptic.is_summed(eq)}
+        _check_names(self, [name for name in equations if name not in sums], "variable")
+        check_distinct([path.name for path in self.pathways], where)
+        known = {
+            **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
+            **_of_synapses(self, self.equations, *self.codes.values()),
+        }
+        used = _check_synaptic(self, known, where, summed=True)
+        for label, code in self.codes.items():
+            elsewhere = _elsewhere(code, known)
+            own = synaptic.settable(equations)
+            posts = {name for name in elsewhere if name.endswith("_post")} - sums
+            checks.check_statements(
+                code,
+                known,
+                f"{where}: {label}",
+                writes=own if label == "on_step" else own | posts,
+                deferred=elsewhere,
+                meant=lambda name: (
+                    f"write '{name}_post', which is '{name}' of the postsynaptic neuron"
+                ),
+            )
+            used |= checks.identifiers(code)
+        checks.check_all_used(self.parameters, used, where)
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """All statements by what they are called."""
+        own = {label: getattr(self, label) for label in ("on_pre", "on_post", "on_step")}
+        return own | {f"pathway {path.name}": path.code for path in self.pathways}
+
+
+def _of_synapses(model: Model, *codes: str) -> dict[str, Variable]:
+    """Describe the variables of a model at every synapse, its parameters, and gates."""
+    return {
+        **checks.variables_of(model.variables),
+        **checks.constants_of(model.parameters),
+        **_gates_in(checks.identifiers(*codes)),
+    }
+
+
+def _check_synaptic(model: Any, known: Mapping, where: str, **allowed: bool) -> set[str]:
+    """Check equations of synapses and the values at the start; return the names they use."""
+    equations = model.variables
+    synaptic.check_flags(equations, where, **allowed)
+    synaptic.check_dependencies(equations, where)
+    right_sides = "\n".join(eq.expr.code for eq in equations.values() if eq.expr)
+    elsewhere = _elsewhere(right_sides, known)
+    used = checks.check_equations(equations, known, where, model.equations, deferred=elsewhere)
+    used |= _check_start(model, equations, where, ("i", "j", "N_pre", "N_post"))
+    constants = checks.constants_of(model.parameters)
+    with mistakes.going_on():
+        synaptic.solution(equations, constants, where)
+    if synaptic.driven(equations, synaptic.CLOCK_DRIVEN):
+        usable = synaptic.described(equations, constants)
+        clocked = synaptic.to_integrate(equations, synaptic.CLOCK_DRIVEN)
+        declared.check_method(model.method, clocked, usable, where)
+    return used
 
 
 @specification("plasticity rule '{name}': ")
 class PlasticityRule(Model):
-    """A spike-timing-dependent rule: traces on neurons, statements for spikes.
+    """A plasticity rule: traces on neurons, variables of synapses, statements for spikes.
 
     Traces live on the neurons (one a neuron, not one a synapse) and are integrated exactly.
     A variable ``x`` of `pre_equations` is ``x_pre`` in the synapse, one of `post_equations`
@@ -310,6 +435,14 @@ class PlasticityRule(Model):
     same time step, so a pair of simultaneous spikes does not count of itself. A rule for which
     it counts says so with ``spiking_pre`` and ``spiking_post``: 1 if that neuron spikes in this
     very time step, else 0. ``spiked_pre`` and ``spiked_post`` say the same of the step before.
+
+    `equations` give the rule variables of its own at every synapse, such as an eligibility trace.
+    Code of synapses may read them, the variables of the synapse model by their names, those of the
+    neurons as ``v_pre`` and ``v_post``, gates as ``noise_gate``, and what all postsynaptic neurons
+    share, such as a signal, by its name. While the plasticity gate is closed, ``w`` and all
+    variables that rules set keep every bit: an event-driven one its value and the time that is of,
+    so it has decayed by what has passed once the gate opens; a clock-driven one stays as it is. At
+    a gate between 0 and 1 each change counts in part, of clock-driven equations too.
 
     Parameters
     ----------
@@ -322,11 +455,20 @@ class PlasticityRule(Model):
         What a spike does to the neuron's own traces: ``"x = 1"`` gives nearest-neighbour,
         ``"x += 1"`` all-to-all pairing.
     on_pre, on_post : str
-        What a presynaptic (postsynaptic) spike does to ``w``.
+        What a presynaptic (postsynaptic) spike does to ``w`` and to the variables of the rule.
     parameters : mapping of str to Quantity
         Parameters with units.
     references : tuple of str
         Where the rule comes from (DOI).
+    equations : str
+        Brian2 equations of variables of every synapse, as of a `SynapseModel` but for sums; and
+        ``u : 1 (linked)`` for a variable of the synapse model that the rule sets.
+    initial : mapping of str to (Quantity or str)
+        Values of these variables at the start, as of a `SynapseModel`.
+    method : str
+        Brian2 integration method of the clock-driven equations.
+    on_step : str
+        Statements in every time step, as of a `SynapseModel`.
 
     Raises
     ------
@@ -343,28 +485,45 @@ class PlasticityRule(Model):
     on_post: Code = ""
     parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    equations: Code = ""
+    initial: Annotated[Mapping[str, Quantity | str], GROWS] = field(default_factory=dict)
+    method: Code = "euler"
+    on_step: Code = ""
 
     def __post_init__(self):
         where = place(self)
         constants = checks.constants_of(self.parameters)
         used, traces = set[str](), dict[str, Variable]()
+        _check_names(self, self.variables, "variable")
         for role in ("pre", "post"):
             used |= self._check_traces(role, constants, where)
             traces |= checks.variables_of(self.traces(role), f"_{role}")
-        usable = {**checks.dimensionless("w", "w_min", "w_max", *SPIKING), **constants, **traces}
-        for label in ("on_pre", "on_post"):
-            code = getattr(self, label)
-            names = checks.identifiers(code)
+        usable = {
+            **checks.dimensionless("w", "w_min", "w_max", *SPIKING),
+            **_of_synapses(self, self.equations, *self.codes.values()),
+            **traces,
+        }
+        used |= _check_synaptic(self, usable, where, linked=True)
+
+        def meant(name: str) -> str:
+            return _at_end(name, traces, "trace")
+
+        for label, code in self.codes.items():
             checks.check_statements(
                 code,
                 usable,
                 f"{where}: {label}",
-                writes={"w"},
-                deferred=_ends(names) - set(usable),
-                meant=lambda name: _at_end(name, traces, "trace"),
+                writes={"w", *synaptic.settable(self.variables)},
+                deferred=_elsewhere(code, usable, meant),
+                meant=meant,
             )
-            used |= names
+            used |= checks.identifiers(code)
         checks.check_all_used(self.parameters, used, where)
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """What is carried out at synapses, by what it is called."""
+        return {label: getattr(self, label) for label in ("on_pre", "on_post", "on_step")}
 
     def _check_traces(self, role: str, constants: Mapping, where: str) -> set[str]:
         """Check the traces of ``"pre"`` or ``"post"``; return the names they use."""
@@ -461,12 +620,17 @@ class SpontaneousActivity(Model):
 class WeightProcess(Model):
     """What happens to the weights of a projection while its gate is open, whatever the spikes.
 
+    Code reads the variables of the synapse model by their names, those of a rule by its name and
+    theirs (``stdp_c``), those of the neurons as ``v_pre`` and ``v_post``, gates, and what all
+    postsynaptic neurons share, such as a signal, by its name.
+
     Parameters
     ----------
     name : str
         Lower-case name; also the name of its gate.
     equations : str
-        Declarations of variables kept per synapse, for example ``"w_target : 1"``.
+        Declarations of variables kept per synapse, for example ``"w_target : 1"``; and
+        ``u : 1 (linked)`` for a variable of the synapse model that the process sets.
     sums : mapping of str to str
         Named sums of an expression over the synapses of each postsynaptic neuron. The sum ``s``
         is ``s_post`` in the statements, and ``s_total`` is its sum over the whole projection.
@@ -501,31 +665,41 @@ class WeightProcess(Model):
 
     def __post_init__(self):
         where, equations = place(self), self.variables
-        declared.check_declared_only(equations, where)
+        declared.check_declared_only(equations, where, linked=True)
         _check_names(self, [*equations, *self.sums], "variable")
         own = {
             **checks.dimensionless("w", "w_min", "w_max"),
-            **checks.variables_of(equations),
-            **checks.constants_of(self.parameters),
+            **_of_synapses(self, *self.sums.values(), *self.codes.values()),
         }
         used = checks.identifiers(*self.sums.values())
         for name, expression in self.sums.items():
             with mistakes.going_on():
-                checks.check_expression(expression, own, f"{where}: sum {name}", unit=1)
+                label, elsewhere = f"{where}: sum {name}", _elsewhere(expression, own)
+                checks.check_expression(expression, own, label, unit=1, deferred=elsewhere)
         ends = [f"{name}_{end}" for name in self.sums for end in ("post", "total")]
         more = {**_in(second, "interval"), **checks.dimensionless(*ends)}
-        for label in ("on_onset", "on_update", "on_change"):
-            code = getattr(self, label)
+
+        def meant(name: str) -> str:
+            return _at_end(name, ends, "sum")
+
+        for label, code in self.codes.items():
             used |= checks.identifiers(code)
+            usable = own if label == "on_change" else {**own, **more}  # which runs at spikes too
             checks.check_statements(
                 code,
-                own if label == "on_change" else {**own, **more},  # which runs at spikes too
+                usable,
                 f"{where}: {label}",
                 writes={"w", *equations},
-                meant=lambda name: _at_end(name, ends, "sum"),
+                deferred=_elsewhere(code, {*own, *more}, meant),
+                meant=meant,
             )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used([*self.parameters, *idle], used, where)
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """What is carried out at synapses, by what it is called."""
+        return {label: getattr(self, label) for label in ("on_onset", "on_update", "on_change")}
 
 
 #: Kinds of models, and what a reader calls them.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from brian2 import Quantity
 
@@ -63,6 +65,30 @@ class ProcessPlan:
 
 
 @dataclass(frozen=True)
+class PathwayPlan:
+    """Statements for the spikes of one end, besides those of `SynapsePlan`."""
+
+    name: str
+    end: str
+    order: int
+    code: str
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """Statements for every synapse in every step, of one with a gate while that is open.
+
+    They begin with a step of the `equations`, integrated by `method`.
+    """
+
+    name: str
+    gate: str
+    equations: str
+    method: str
+    code: str
+
+
+@dataclass(frozen=True)
 class DelayPlan:
     """How long the spikes of a pathway are on their way: a state array, of one value or many."""
 
@@ -76,7 +102,11 @@ class DelayPlan:
 
 @dataclass(frozen=True)
 class SynapsePlan:
-    """Everything Brian2 is told about one projection."""
+    """Everything Brian2 is told about one projection.
+
+    A variable in `updates` holds the time at which event-driven variables were brought up to date;
+    `on_post_always` says that some of `on_post` has an effect with the plasticity gate closed.
+    """
 
     name: str
     source: str
@@ -87,6 +117,11 @@ class SynapsePlan:
     processes: tuple[ProcessPlan, ...]
     parameters: dict[str, Quantity]
     state: tuple[str, ...]
+    pathways: tuple[PathwayPlan, ...] = ()
+    steps: tuple[StepPlan, ...] = ()
+    initial: dict[str, Quantity | str] = field(default_factory=dict)
+    updates: tuple[str, ...] = ()
+    on_post_always: bool = False
     #: Parameters of which every synapse has its own, as a state has them.
     constants: tuple[str, ...] = ()
     delays: tuple[DelayPlan, ...] = ()
@@ -111,10 +146,43 @@ class NetworkPlan:
     @property
     def features(self) -> tuple[str, ...]:
         """What not every backend can do, in words."""
-        wanted = {
-            "delays": any(part.delays for part in self.synapses),
-            "values per neuron or synapse": bool(self.constants),
-            "several synapses a pair": any(part.repeats for part in self.synapses),
-            "weights with signs of their own": any(part.signed for part in self.synapses),
-        }
-        return tuple(words for words, needed in wanted.items() if needed)
+        wanted = {words for words, needs in _FEATURES.items() if any(map(needs, self.synapses))}
+        wanted |= {_VALUES} if self.constants else set()
+        return tuple(sorted(wanted))
+
+
+def _keeps_variables(plan: SynapsePlan) -> bool:
+    """Tell whether synapses have variables besides the weight and those of processes."""
+    of_processes = tuple(f"{process.name}_" for process in plan.processes)
+    own = [name for name in plan.state if name != "w" and not name.startswith(of_processes)]
+    return bool(own) or "=" in plan.equations
+
+
+def _reads_neurons(plan: SynapsePlan) -> bool:
+    """Tell whether a weight process reads variables of neurons, which its own sums are not."""
+    names, given = set[str](), {"plasticity_gate_post"}
+    for process in plan.processes:
+        codes = [process.on_onset, process.on_update, *(each.expression for each in process.sums)]
+        names |= set(re.findall(r"\w+_(?:pre|post)\b", "\n".join(codes)))
+        given |= {f"{process.name}_interval_post"}
+        given |= {f"{name}_post" for each in process.sums for name in (each.variable, each.total)}
+    return bool(names - given)
+
+
+_VALUES = "values per neuron or synapse"
+
+#: What not every backend can do, in words, and which synapses ask for it.
+_FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
+    "delays": lambda part: part.delays,
+    "several synapses a pair": lambda part: part.repeats,
+    "weights with signs of their own": lambda part: part.signed,
+    "variables of synapses": _keeps_variables,
+    "code of synapse models for postsynaptic spikes": lambda part: part.on_post_always,
+    "further pathways": lambda part: part.pathways,
+    "code of synapses in every step": lambda part: part.steps,
+    "sums over synapses in every step": lambda part: "(summed)" in part.equations,
+    "weight processes that read neurons": _reads_neurons,
+}
+
+#: All of these, in words.
+FEATURES = frozenset({*_FEATURES, _VALUES})

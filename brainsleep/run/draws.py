@@ -142,7 +142,8 @@ class DrawnSynapses:
         constants = {key: self._value(key, projection.values[key]) for key in plan.constants}
         w = self._weights() if saved is None else saved.w
         self._known |= constants
-        values = {key: projection.values.get(key, 0.0) for key in plan.state if key != "w"}
+        starts = {**dict.fromkeys(plan.state, 0.0), **plan.initial}
+        values = {k: projection.values.get(k, starts[k]) for k in plan.state if k != "w"}
         state = {key: self._value(key, value) for key, value in values.items()}
         #: State variables and constants.
         self.arrays = {"w": w, **state, **constants, **self._delays(plan)}

@@ -223,6 +223,9 @@ def timing(
     steps["last"] = np.arange(max(0, total - last), total)
     for name in spec.activity_names:
         steps[name] = segment.steps_where(segment.gates[name] > 0)
+    gated = {step.gate for part in spec.plan.synapses for step in part.steps if step.gate}
+    for gate in gated:
+        steps[gate] = segment.steps_where(segment.gates[gate] > 0)
     for kind in ("wake", "sleep"):
         steps[f"on_{kind}"] = starts[segment.onset & (segment.phase == kind)]
     steps["on_segment"] = starts[:1]

@@ -47,7 +47,9 @@ def sources(equations: Mapping[str, Any]) -> Iterator[Source]:
     for part in equations.get("synapses", ()):
         name, about = f"projection {part['name']}", f"{part['source']} to {part['target']}"
         periods = {f"period of {p['name']}": p["period"] for p in part["processes"]}
-        yield Source(name, about, _code(part), {"parameters": part["parameters"] | periods})
+        values = {"parameters": part["parameters"] | periods}
+        values |= {"initial": part["initial"]} if part.get("initial") else {}
+        yield Source(name, about, _code(part), values)
     if "wake" in equations:
         how = {"awake": str(equations["wake"]), "who sleeps": str(equations["sleep"])}
         yield Source("learning", "", how)
@@ -69,6 +71,12 @@ def _code(part: Mapping[str, Any]) -> dict[str, str]:
         "presynaptic spike": get("on_pre"),
         "postsynaptic spike": get("on_post"),
     }
+    for path in get("pathways", ()):
+        code[f"{path['end']}synaptic spike, pathway {path['name']}"] = path["code"]
+    for step in get("steps", ()):
+        name = f"{step['name']}, gate {step['gate']} open" if step["gate"] else step["name"]
+        code[f"every step, {name}: equations, by {step['method']}"] = step["equations"]
+        code[f"every step, {name}"] = step["code"]
     for process in get("processes", ()):
         name = process["name"]
         for each in process["sums"]:

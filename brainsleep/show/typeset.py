@@ -82,15 +82,22 @@ def _neuron(model: NeuronModel) -> Iterator[Block]:
 
 
 def _synapse(model: SynapseModel) -> Iterator[Block]:
+    yield _equations("variables of a synapse", model.equations)
     yield _statements("presynaptic spike", model.on_pre)
+    yield _statements("postsynaptic spike", model.on_post)
+    for path in model.pathways:
+        yield _statements(f"{path.end}synaptic spike, pathway {path.name}", path.code)
+    yield _statements("every step, at every synapse", model.on_step)
 
 
 def _rule(model: PlasticityRule) -> Iterator[Block]:
     for role, end in (("presynaptic", "pre"), ("postsynaptic", "post")):
         yield _equations(f"{role} trace", getattr(model, f"{end}_equations"))
         yield _statements(f"trace at a {role} spike", getattr(model, f"{end}_spike"))
+    yield _equations("variables of a synapse", model.equations)
     yield _statements("presynaptic spike", model.on_pre)
     yield _statements("postsynaptic spike", model.on_post)
+    yield _statements("every step, at every synapse", model.on_step)
 
 
 def _activity(model: SpontaneousActivity) -> Iterator[Block]:
@@ -133,7 +140,10 @@ def _equations(title: str, text: str) -> Block:
         rate, name, code, after = found.groups()
         left = rf"\frac{{\mathrm{{d}}{symbol(rate)}}}{{\mathrm{{d}}t}}" if rate else symbol(name)
         held = _HELD if re.search(r"\bunless\s+refractory\b", after) else ""
-        lines.append(f"{left} = {expression(' '.join(code.split()))}{held}")
+        summed = re.search(r"\(\s*summed\s*\)", after)
+        value = expression(" ".join(code.split()), factor=bool(summed))
+        total = r"\sum_{\mathrm{synapses}} " if summed else ""
+        lines.append(f"{left} = {total}{value}{held}")
     return Block(title, tidy(text), tuple(lines))
 
 

@@ -24,9 +24,10 @@ MODELS = (NeuronModel, SynapseModel, PlasticityRule, SpontaneousActivity, Weight
 #: Strings of equations and statements, by kind.
 CODE = {
     NeuronModel: ("equations", "threshold", "reset", "refractory", "on_slot", "on_step"),
-    SynapseModel: ("on_pre",),
+    SynapseModel: ("equations", "on_pre", "on_post", "on_step"),
     PlasticityRule: (
         *("pre_equations", "pre_spike", "post_equations", "post_spike", "on_pre", "on_post"),
+        *("equations", "on_step"),
     ),
     SpontaneousActivity: ("equations", "on_step"),
     WeightProcess: ("equations", "on_change", "on_onset", "on_update"),

@@ -151,8 +151,8 @@ def assert_refused(make, *parts):
             ("neuron 'nn': on_step", "unknown function 'rectify'"),
         ),
         (
-            lambda: synapse("v_post += w*jumpp", parameters={}),
-            ("synapse 'ss': on_pre", "undefined name 'jumpp'", "one of: v_post, w"),
+            lambda: synapse("v_post += w*jumpp*jump"),
+            ("synapse 'ss': on_pre", "undefined name 'jumpp'", "did you mean 'jump'?"),
         ),
         (
             lambda: rule(on_pre="w = clip(w - lrr*y_post, w_min, w_max)"),
@@ -194,6 +194,14 @@ def test_undefined_name(make, parts):
         (
             lambda: network((projection(synapse=synapse("vv_post += w*jump")),)),
             ("projection 'ie': on_pre", "undefined name 'vv_post'", "did you mean 'v_post'?"),
+        ),
+        (
+            lambda: network((projection(synapse=synapse("v_post += w*leap", parameters={})),)),
+            ("projection 'ie': on_pre", "undefined name 'leap'", "define it"),
+        ),
+        (
+            lambda: network((projection(synapse=synapse("v_post += w*v", parameters={})),)),
+            ("projection 'ie': on_pre", "undefined name 'v'", "write 'v_post'"),
         ),
         (
             lambda: network((projection(rules=(rule(on_pre="w = w - lr*yy_post"),)),)),

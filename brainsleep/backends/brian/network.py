@@ -28,6 +28,9 @@ from ...run.state import same_synapses
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
 
+#: Order within the `groups` slot: synapses follow the integration, activities and code of neurons.
+SYNAPSES = 3
+
 #: Functions that draw.
 RANDOM = {"rand", "randn", "poisson"}
 
@@ -275,18 +278,26 @@ class BrianNetwork:
         sides = {"on_pre": plan.on_pre, "on_post": plan.on_post}
         code = {side: statements for side, statements in sides.items() if statements}
         own = {f"on_{delay.pathway}" for delay in plan.delays if delay.each}
+        delays = {k.removeprefix("on_"): 0 * brian2.ms for k in code if k not in own}
+        pathways_of = {side: {side.removeprefix("on_"): code[side]} for side in code}
+        for path in plan.pathways:
+            pathways_of.setdefault(f"on_{path.end}", {})[f"path_{path.name}"] = path.code
+            delays[f"path_{path.name}"] = 0 * brian2.ms
         synapses = brian2.Synapses(
             self.groups[plan.source],
             self.groups[plan.target],
             plan.equations,
-            **code,
-            delay={k.removeprefix("on_"): 0 * brian2.ms for k in code if k not in own},
+            **pathways_of,
+            delay=delays,
             clock=self.clock,
             namespace=self._namespace,
             name=plan.name,
+            dtype={name: np.float64 for name in plan.updates},
         )
-        if plan.on_post:  # all of it is gated: with the gate closed it need not run
+        if plan.on_post and not plan.on_post_always:  # with the gate closed it need not run
             synapses.post._gate = "plasticity_gate_post"
+        for path in plan.pathways:
+            getattr(synapses, f"path_{path.name}").order = path.order
         for delay in plan.delays:
             if f"on_{delay.pathway}" in code:
                 pathway = getattr(synapses, delay.pathway)
@@ -296,6 +307,10 @@ class BrianNetwork:
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
         self.groups[plan.name] = self._knowing_all(synapses)
+        for order, step in enumerate(plan.steps, SYNAPSES):
+            clock = self._event_clock(step.gate, per_step=True) if step.gate else self.clock
+            name = f"{plan.name}_{step.name}_on_step"
+            synapses.run_regularly(step.code, clock=clock, when="groups", order=order, name=name)
         for position, process in enumerate(plan.processes):
             self._add_process(synapses, plan, process, position)
 

@@ -57,7 +57,7 @@ def code_of(spec: Network) -> dict:
         del group["initial"]
     for synapses in plan["synapses"]:
         synapses["parameters"] = sorted(synapses["parameters"])
-        del synapses["repeats"], synapses["signed"]
+        del synapses["initial"], synapses["repeats"], synapses["signed"]
         for process in synapses["processes"]:
             del process["period"]
     return {

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import BackendError, BrainsleepError, SimulationError
+from ...network.plan import FEATURES
 from ...network.spec import NetworkSpec
 from ...run.segment import Answer, Capacity, Segment, events
 from ...run.state import State, started_arrays
@@ -72,14 +73,7 @@ class CudaBackend(CompiledBackend):
     watches = True
     no_traces = "a CUDA program records spikes alone; use --backend cpp"
     room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
-    lacks = frozenset(
-        {
-            "delays",
-            "values per neuron or synapse",
-            "several synapses a pair",
-            "weights with signs of their own",
-        }
-    )
+    lacks = FEATURES
 
     def _build(self) -> None:
         self.gpu, self.capability = gpu()

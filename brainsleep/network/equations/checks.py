@@ -37,6 +37,7 @@ from .diagnose import mistake
 _OWN = """
 t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
 spike_count spiking spiked slot_index slot_unit zero_index total_size source variables logical_not
+lastupdate
 """
 _CPP = """
 auto bool case catch char class const default delete do double enum explicit extern false float
@@ -170,16 +171,26 @@ def _resolve(
 
 
 def check_expression(
-    code: str, variables: Mapping, where: str, *, unit: object = None, boolean: bool = False
+    code: str,
+    variables: Mapping,
+    where: str,
+    *,
+    unit: object = None,
+    boolean: bool = False,
+    deferred: Iterable[str] = (),
 ) -> None:
     """Check an expression of `variables`: it must have the dimensions of `unit`, or be a condition.
 
-    It may use functions, constants, units, ``dt`` and ``i`` as well.
+    It may use functions, constants, units, ``dt`` and ``i`` as well. `deferred` are names that only
+    the network knows: with any, units are left to a later check.
     """
     mistakes.raise_all(wrong_letters(code, where))
     given, code = code, settle.expression(code, whole_names(variables))
     names, shown = identifiers(code), repr(code.strip())
-    usable, span = _resolve(given, names, variables, where), diagnose.whole(given)
+    later = names & (set(deferred) - set(variables))
+    usable, span = _resolve(given, names - later, variables, where), diagnose.whole(given)
+    if later:
+        return
     if unit is not None and get_dimensions(unit) is second.dim and _type(code, usable) == "boolean":
         fix = "write a time, such as t_ref with parameters={'t_ref': 2*ms}"
         expected = "a time, not a condition"
@@ -326,11 +337,17 @@ def _wrong_assignments(
 
 
 def check_equations(
-    equations: Equations, variables: Mapping, where: str, text: str = ""
+    equations: Equations,
+    variables: Mapping,
+    where: str,
+    text: str = "",
+    *,
+    deferred: Iterable[str] = (),
 ) -> set[str]:
     """Check every right-hand side of `equations`; return the identifiers used.
 
     They may use `variables` and each other. Mistakes are marked in the `text` they come from.
+    `deferred` as of `check_expression`.
     """
     used: set[str] = set()
     read = identifiers(*(eq.expr.code for eq in equations.values() if eq.expr))
@@ -349,7 +366,9 @@ def check_equations(
         with mistakes.going_on():
             try:
                 wanted = None if boolean else unit
-                check_expression(code, usable, label, unit=wanted, boolean=boolean)
+                check_expression(
+                    code, usable, label, unit=wanted, boolean=boolean, deferred=deferred
+                )
                 whole = eq.var_type == "integer" and eq.type == SUBEXPRESSION
                 if whole and _type(code, usable) != "integer":
                     fix = f"write {name} = int({code}) : integer, or the unit 1 as its type"

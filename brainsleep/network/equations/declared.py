@@ -34,7 +34,7 @@ _NEURON_FLAGS: dict[str, tuple[str, ...]] = {
 }
 
 #: Functions of which every neuron gets a value of its own, unless it is drawn once a step for all.
-_DRAWS = {"rand", "randn", "poisson"}
+DRAWS = {"rand", "randn", "poisson"}
 
 _EVERY_STEP = "a neuron's equations are integrated in every step"
 
@@ -49,8 +49,8 @@ _WHY_NOT = {
         "take the flag off, and have a synapse write it: '{name}_post = ...'",
     ),
     "summed": (
-        "sums over synapses are not taken in every step",
-        "take the flag off, and have a synapse add to it: '{name}_post += ...'",
+        "sums over synapses are written in a synapse model",
+        "take the flag off, and have a synapse say '{name}_post = ... : unit (summed)'",
     ),
     "event-driven": (_EVERY_STEP, "take the flag off"),
     "clock-driven": (_EVERY_STEP, "take the flag off"),
@@ -76,7 +76,7 @@ def _wrong_flags(name: str, eq: SingleEquation, equations: Equations) -> Iterato
         yield brief, fix.format(name=name)
     if eq.type != SUBEXPRESSION:
         return
-    drawn = sorted(eq.identifiers & _DRAWS)
+    drawn = sorted(eq.identifiers & DRAWS)
     if drawn and "constant over dt" not in eq.flags:
         yield (
             f"'{name}' uses {drawn[0]}(), which is drawn not once a step, but wherever it is read",
@@ -102,10 +102,17 @@ def check_start(eq: SingleEquation, value: object, where: str) -> None:
         raise SpecError(explain(where, f"{number:g}", allowed))
 
 
-def check_declared_only(equations: Equations, where: str, *, rates: bool = False) -> None:
-    """Refuse types, flags and equations, or where `rates` are allowed all but differential ones."""
+def check_declared_only(
+    equations: Equations, where: str, *, rates: bool = False, linked: bool = False
+) -> None:
+    """Refuse types, flags and equations, or where `rates` are allowed all but differential ones.
+
+    What is `linked` to a variable of the synapse model may be of any type.
+    """
     for name, eq in equations.items():
         allowed = (PARAMETER, DIFFERENTIAL_EQUATION) if rates else (PARAMETER,)
+        if linked and eq.type == PARAMETER and eq.flags == ["linked"]:
+            continue
         if eq.type not in allowed or eq.flags or eq.var_type != "float":
             rate = f"'d{name}/dt = -{name}/tau : 1' or " if rates else ""
             what = f"trace '{name}'" if rates else f"'{name}'"
