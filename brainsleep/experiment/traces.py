@@ -14,6 +14,7 @@ from brian2.equations.equations import SUBEXPRESSION
 
 from .. import mistakes
 from ..errors import BrainsleepError, ProtocolError, explain, nearest
+from ..network.equations import synaptic
 from ..network.spec import Network, NetworkSpec
 from ..values.frozen import Frozen, show_value
 from ..values.units import unit_name
@@ -77,9 +78,28 @@ def recordable(network: NetworkSpec) -> dict[str, Quantity]:
     for plan in plans:
         for name, eq in Equations(plan.equations).items():
             computed = eq.type == SUBEXPRESSION and not _DRAWING & eq.identifiers
+            if name in getattr(plan, "updates", ()):  # when others were brought up to date
+                continue
             if (name in plan.state or computed) and "shared" not in eq.flags:
                 units[f"{plan.name}.{name}"] = Quantity(1.0, dim=eq.dim)
     return units
+
+
+def event_driven(network: NetworkSpec) -> set[str]:
+    """Return the variables of synapses that have their value at the last spike, or use such."""
+    found = set()
+    for p in network.projections:
+        for part in (p.synapse, *p.rules):
+            for eq in synaptic.driven(part.variables, synaptic.EVENT_DRIVEN):
+                found |= {f"{p.name}.{eq.varname}", f"{p.name}.{part.name}_{eq.varname}"}
+    known = -1
+    while known < len(found):  # what is computed of what is computed of them
+        known = len(found)
+        for plan in network.plan.synapses:
+            for name, eq in Equations(plan.equations).items():
+                if any(f"{plan.name}.{used}" in found for used in eq.identifiers):
+                    found.add(f"{plan.name}.{name}")
+    return found
 
 
 def check_states(record: Record, network: Network) -> None:
@@ -90,7 +110,7 @@ def check_states(record: Record, network: Network) -> None:
         allowed = "none of a network of layers, whose variables are PyTorch's"
         raise ProtocolError(explain("record.states", ", ".join(record.states), allowed))
     steps_between(record, network.dt)
-    there = recordable(network)
+    there, stale = recordable(network), event_driven(network)
     projections = [p.name for p in network.projections]
     for name, who in record.states.items():
         with mistakes.going_on():
@@ -98,6 +118,10 @@ def check_states(record: Record, network: Network) -> None:
                 raise ProtocolError(
                     f"record.states: no variable '{name}' to record; {nearest(name, there)}"
                 )
+            if name in stale:
+                got = "an event-driven variable, whose value is that at the last spike"
+                fix = "write (clock-driven) in its equation to record it"
+                raise ProtocolError(explain(f"record.states: {name}", got, "others", fix))
             owner = name.partition(".")[0]
             if who == ALL:
                 continue

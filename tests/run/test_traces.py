@@ -404,6 +404,33 @@ def test_cuda_refuses_traces():
         make_backend("cuda", NETWORK, traced=("e.v",))
 
 
+def test_variables_of_synapses(tmp_path):
+    """One on the clock is recorded; an event-driven one, which is not up to date, is refused."""
+
+    def protocol(how, states):
+        synapse = SynapseModel(
+            name="fading",
+            equations=f"dx/dt = -x/tau_x : 1 ({how})",
+            on_pre="x += 1\ng_post += w*size",
+            parameters={"tau_x": 20 * ms, "size": 1 * mV},
+        )
+        projection = replace(NETWORK.projection("ee"), synapse=synapse, rules=())
+        spec = replace(NETWORK, projections=(projection,))
+        return replace(PROTOCOL, network=spec, record=Record(states=states))
+
+    states = {"ee.x": ((3, 2),), "e.v": (3,)}
+    with pytest.raises(ProtocolError, match=r"ee\.x: got an event-driven .*clock-driven"):
+        protocol("event-driven", states)
+    result = simulate(protocol("clock-driven", states), backend="numpy", out=tmp_path)
+    x, v = (np.asarray(result.states(name).values)[:, 0] for name in ("ee.x", "e.v"))
+    spiked = 1 + np.flatnonzero((np.diff(v) < 0) & (v[1:] == 0))
+    assert len(spiked) > 5
+    decay, wanted = 1 - 1 / 20, [0.0]  # by Euler's method
+    for k in range(1, len(x)):
+        wanted.append(wanted[-1] * decay + (k in spiked))
+    np.testing.assert_allclose(x, wanted, rtol=1e-9)
+
+
 def test_random_numbers_of_a_trace_are_not_drawn_again(tmp_path):
     """What is computed with rand() cannot be recorded: that would change the run."""
     noisy = replace(DRIVEN, equations=DRIVEN.equations + "\nu = rand() : 1 (constant over dt)")
