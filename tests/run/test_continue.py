@@ -17,7 +17,6 @@ from brainsleep.models.inputs import POISSON
 from brainsleep.models.lif import CURRENT, LIF
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.network.spec import InitialWeights, NetworkSpec, Population, Projection
-from brainsleep.results.store import read_result
 from brainsleep.run import loop as run_module
 from brainsleep.run.simulate import simulate
 
@@ -178,11 +177,14 @@ def test_what_does_not_fit_is_refused(small_network, tmp_path):
 
 
 def test_a_result_of_before_holds_no_state(tmp_path, small_network, monkeypatch):
-    monkeypatch.setattr(run_module, "stored_state", lambda state, arrays: {})
-    first = simulate(of_small(small_network, 1), seed=2, backend=QUICK, out=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "stored_state", lambda state, arrays: {})
+        first = simulate(of_small(small_network, 1), seed=2, backend=QUICK, out=tmp_path)
     with pytest.raises(ProtocolError, match=r"holds no state.*saved_weights"):
         SavedState(result=str(first.path))
-    assert read_result(first.path)
+    assert SavedWeights(result=str(first.path)).weights()
+    again = simulate(of_small(small_network, 1), seed=2, backend=QUICK, out=tmp_path, force=True)
+    assert SavedState(result=str(again.path)).before().arrays
 
 
 def test_delays_and_values_of_neurons_go_on(tmp_path):

@@ -102,6 +102,11 @@ def test_what_does_not_fit_is_refused():
         neuron_response(EXACT, duration=1 * ms, inputs={"i_in": 1})
     with pytest.raises(SpecError, match=r"an array of shape \(3,\); expected \(10,\)"):
         neuron_response(EXACT, duration=1 * ms, inputs={"i_in": [1, 2, 3] * mV})
+    both = {"v": np.zeros(10) * mV, "i_in": np.ones(10) * mV}
+    with pytest.raises(SpecError, match="one input alone may vary"):
+        neuron_response(EXACT, duration=1 * ms, inputs=both)
+    one = neuron_response(EXACT, duration=1 * ms, inputs={**both, "v": 2 * mV})
+    np.testing.assert_allclose(np.asarray(one.states["v"]), 2e-3)
     with pytest.raises(SpecError, match="times within"):
         synapse_response(CURRENT, LIF, spikes=[20] * ms, duration=10 * ms)
     with pytest.raises(SpecError, match="multiples of"):

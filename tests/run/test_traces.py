@@ -18,6 +18,7 @@ from brainsleep.errors import BackendError, DataError, ProtocolError, StoreError
 from brainsleep.experiment.protocol import Protocol, run_id
 from brainsleep.experiment.record import Record
 from brainsleep.experiment.timeline import Timeline, asleep, awake
+from brainsleep.export.export import export
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.network.spec import (
@@ -429,6 +430,24 @@ def test_variables_of_synapses(tmp_path):
     for k in range(1, len(x)):
         wanted.append(wanted[-1] * decay + (k in spiked))
     np.testing.assert_allclose(x, wanted, rtol=1e-9)
+
+
+def test_what_errors_say_is_done(tmp_path):
+    """Each fix that an error prints, carried out."""
+    nothing = replace(PROTOCOL, record=Record())
+    with pytest.raises(ProtocolError, match=r"say what is recorded: states=.* or spikes="):
+        nothing.override({"record.every": 3 * ms})
+    for given in ({"states": {"e.v": (0, 1)}}, {"spikes": ("e",)}):
+        assert replace(PROTOCOL, record=Record(every=3 * ms, **given)).record.every == 3 * ms
+    result = simulate(nothing, seed=3, backend=QUICK, out=tmp_path)
+    with pytest.raises(DataError, match=r'set record.states to {"e.v": "all"} and run it again'):
+        result.states("e.v")
+    with pytest.raises(DataError, match=r"set record.states to {'POPULATION.VARIABLE': 'all'}"):
+        export(result, tmp_path / "traces.csv", "traces")
+    recorded = nothing.override({"record.states": {"e.v": "all"}})
+    again = simulate(recorded, seed=3, backend=QUICK, out=tmp_path)
+    assert again.states("e.v").values.shape == (200, 4)
+    assert export(again, tmp_path / "traces.csv", "traces").exists()
 
 
 def test_random_numbers_of_a_trace_are_not_drawn_again(tmp_path):
