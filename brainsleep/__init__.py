@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .experiment.observer import Metric, Observer
     from .experiment.protocol import Protocol, load_protocol
     from .experiment.record import Alarms, Record
+    from .experiment.saved_state import SavedState
     from .experiment.schedule import Schedule, sleep, wake
     from .experiment.stages import SleepStage, nrem, rem
     from .experiment.start import SavedWeights
@@ -58,6 +59,7 @@ _GIVEN = {
     "experiment.schedule": "Schedule wake sleep",
     "experiment.stages": "SleepStage nrem rem",
     "experiment.start": "SavedWeights",
+    "experiment.saved_state": "SavedState",
     "experiment.early_stopping": "EarlyStopping",
     "experiment.record": "Record Alarms",
     "experiment.observer": "Observer Metric",

@@ -13,6 +13,7 @@ from brian2 import Quantity
 from ..errors import SpecError
 from ..experiment.observer import Metric
 from ..experiment.protocol import Protocol
+from ..experiment.saved_state import SavedState
 from ..experiment.start import SavedWeights
 from ..network.spec import InitialWeights, Network
 from ..results.result import Result
@@ -105,7 +106,7 @@ def signals(network: Network) -> list[Table]:
     return [Table("Signals", ("name", "value where a period says nothing else"), rows)]
 
 
-def projections(network: Network, start: SavedWeights | None = None) -> Table:
+def projections(network: Network, start: SavedWeights | SavedState | None = None) -> Table:
     """Tabulate the projections of a network that starts with weights of another run, if any."""
     signs = {1: "excitatory", -1: "inhibitory"}
     rows = [
@@ -125,7 +126,7 @@ def _bounds(projection: Any) -> str:
     return f"{said}, with signs" if projection.sign is None else said
 
 
-def _connected(projection: Any, start: SavedWeights | None) -> str:
+def _connected(projection: Any, start: SavedWeights | SavedState | None) -> str:
     """Say who is connected to whom in a projection: with which probability, but whom."""
     if _taken_over(projection, start):
         return "as in that run"
@@ -137,7 +138,7 @@ def _connected(projection: Any, start: SavedWeights | None) -> str:
     return said + (f", not where {other} connects back" if other else "")
 
 
-def _weights_at_start(projection: Any, start: SavedWeights | None) -> str:
+def _weights_at_start(projection: Any, start: SavedWeights | SavedState | None) -> str:
     """Say how the weights of a projection are drawn, or which run they are from."""
     if taken := _taken_over(projection, start):
         return taken
@@ -151,7 +152,7 @@ def _weights_at_start(projection: Any, start: SavedWeights | None) -> str:
     return drawn if total is None else f"{drawn}, scaled to a sum of {text(total)}"
 
 
-def _taken_over(projection: Any, start: SavedWeights | None) -> str:
+def _taken_over(projection: Any, start: SavedWeights | SavedState | None) -> str:
     """Say which run the weights of a projection are from; nothing if they are drawn."""
     chosen = start and start.result and projection.name in (start.projections or [projection.name])
     return f"from run {Path(start.result).name}, {start.snapshot}" if start and chosen else ""
@@ -169,6 +170,18 @@ def schedule(protocol: Protocol) -> list[Table]:
         Table("Schedule", ("what", "value"), rows),
         Table("Gates (0 closed, 1 open)", ("phase", *names), gates),
     ]
+
+
+def recorded(result: Result) -> Table:
+    """Tabulate the traces and single spikes that a run recorded; without rows if there are none."""
+    rows: list[tuple[Any, ...]] = []
+    for name in result.traced:
+        trace = result.states(name)
+        what = "neurons" if trace.pairs is None else "synapses"
+        rows.append((name, f"{len(trace.indices)} {what}", len(trace.times), trace.unit))
+    for name, spikes in result.spikes.items():
+        rows.append((f"spikes of {name}", "all neurons", len(spikes.times), ""))
+    return Table("Recorded", ("what", "of", "values or spikes", "unit"), rows)
 
 
 def settings(protocol: Mapping[str, Any]) -> Table:

@@ -27,7 +27,7 @@ BESIDE = ("models", "protocols", "figures")
 #: defines for them, so they come after it.
 ROOMS = """
     errors mistakes files values
-    network experiment run backends tasks analysis results sweep show check export cli
+    network experiment run backends parts tasks analysis results sweep show check export cli
 """.split()
 
 #: From which rooms another one is imported in spite of that.
