@@ -27,7 +27,8 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
         SynapseModel,
         WeightProcess,
     )
-    from .network.spec import InitialWeights, NetworkSpec, Population, Projection
+    from .network.spec import NetworkSpec, Population, Projection
+    from .network.strength import InitialWeights
     from .network.wiring import Connectivity, FixedInDegree, FixedOutDegree, OneToOne, Pairs
     from .results.result import Result
     from .results.store import read_result
@@ -46,7 +47,8 @@ __version__ = "0.1.0"
 _GIVEN = {
     "network.models": "NeuronModel SynapseModel Pathway PlasticityRule SpontaneousActivity "
     "WeightProcess",
-    "network.spec": "NetworkSpec Population Projection InitialWeights",
+    "network.spec": "NetworkSpec Population Projection",
+    "network.strength": "InitialWeights",
     "network.wiring": "Connectivity FixedInDegree FixedOutDegree OneToOne Pairs",
     "experiment.protocol": "Protocol load_protocol",
     "experiment.timeline": "Timeline awake asleep",

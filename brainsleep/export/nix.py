@@ -88,7 +88,7 @@ def write(result: Result, path: Path) -> None:
             times = zip(each.names, np.asarray(each.times).tolist(), strict=True)
             array.append_set_dimension(labels=[f"{n} at {t!r} s" for n, t in times])
             array.append_set_dimension()
-            array.label = f"w from {each.source} to {each.target}, sign {each.sign:+d}"
+            array.label = f"w from {each.source} to {each.target}, {each.sign_in_words}"
             pairs = block.create_data_array(
                 f"synapses_{name}", "brainsleep.synapses", data=each.synapses
             )

@@ -110,7 +110,7 @@ def _weights(file: Any, result: Result) -> None:
     names, values = ", ".join(result.weight_statistics), result.statistics
     for name, each in result.weights.items():
         ends = f"from {each.source} to {each.target}"
-        what = f"weights {ends}, sign {each.sign:+d}: {', '.join(each.names)}"
+        what = f"weights {ends}, {each.sign_in_words}: {', '.join(each.names)}"
         _series(file, f"weights_{name}", np.asarray(each.times), each.w, what)
         times, what = np.asarray(result.statistics_times), f"of the weights {ends}: {names}"
         _series(file, f"statistics_{name}", times, values[name], what)

@@ -71,6 +71,11 @@ class Weights(NamedTuple):
     #: Weights without unit, shape (n_snapshots, n_synapses).
     w: np.ndarray
 
+    @property
+    def sign_in_words(self) -> str:
+        """Its sign, or that every weight has one."""
+        return f"sign {self.sign:+d}" if self.sign else "signs of their own"
+
 
 class _Arrays(dict[str, np.ndarray]):
     """Arrays by the rest of their names; one that is not there is named in full."""

@@ -18,7 +18,7 @@ from ..network.spec import InitialWeights, Network
 from ..results.result import Result
 from ..results.table import flatten
 from ..tasks.images.task import Images
-from ..values.arrays import in_words
+from ..values.arrays import Array, in_words
 from ..values.quantities import read_quantity
 from .definitions import GROUPS, definition
 from .latex import value_text
@@ -76,24 +76,25 @@ def populations(network: Network) -> Table:
         (p.name, p.size, model.name if model else type(p).__name__, _names(p.activities))
         for p, model in zip(network.populations, models, strict=True)
     ]
-    columns: tuple[str, ...] = ("name", "neurons", "model", "activities")
-    return _with_values(Table("Populations", columns, rows), network.populations)
+    return Table("Populations", ("name", "neurons", "model", "activities"), rows)
 
 
-def _with_values(table: Table, parts: Sequence[Any]) -> Table:
-    """Add what parts have of their own: positions and values, if any has some."""
-    told = [
-        "; ".join(
-            f"{name} = {text(value)}"
-            for kind in ("positions", "values")
-            for name, value in getattr(part, kind, {}).items()
-        )
-        for part in parts
+def values(network: Network) -> list[Table]:
+    """Tabulate what neurons and synapses have of their own, if there is something."""
+    rows = [
+        (part.name, name, "position" if kind == "positions" else kind[:-1], text(value))
+        for part in (*network.populations, *network.projections)
+        for kind in ("positions", "values")
+        for name, value in getattr(part, kind, {}).items()
     ]
-    if not any(told):
-        return table
-    rows = [(*row, own or "–") for row, own in zip(table.rows, told, strict=True)]
-    return table._replace(columns=(*table.columns, "values of its own"), rows=rows)
+    rows += [
+        (p.name, kind.replace("_", " "), "time", text(value))
+        for p in network.projections
+        for kind in ("delay", "delay_post")
+        if isinstance(value := getattr(p, kind, 0), Array | str) or value
+    ]
+    columns = ("of", "what", "is a", "each")
+    return [Table("Positions, values and delays", columns, rows)] if rows else []
 
 
 def projections(network: Network, start: SavedWeights | None = None) -> Table:
@@ -107,7 +108,7 @@ def projections(network: Network, start: SavedWeights | None = None) -> Table:
     ]  # fmt: skip
     columns = ("name", "from, to", "sign", "p", "|w| at start", "bounds of |w|", "plasticity",
                "weight processes")  # fmt: skip
-    return _with_values(Table("Projections", columns, rows), network.projections)
+    return Table("Projections", columns, rows)
 
 
 def _bounds(projection: Any) -> str:

@@ -62,7 +62,7 @@ DEVICE_FUNCTIONS = {"set_device", "get_device"}
 SPEC_MODULES = {
     *("brainsleep.errors", "brainsleep.experiment.schedule", "brainsleep.experiment.stages"),
     *("brainsleep.network.layers", "brainsleep.network.models", "brainsleep.network.spec"),
-    "brainsleep.network.wiring",
+    *("brainsleep.network.strength", "brainsleep.network.wiring"),
 }
 BASIC_PACKAGES = {"brian2", "numpy"} | set(sys.stdlib_module_names)
 
