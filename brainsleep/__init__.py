@@ -12,13 +12,14 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     # ruff: noqa: F401
     from .errors import BrainsleepError
     from .experiment.early_stopping import EarlyStopping
+    from .experiment.inputs import Rates, SpikeTrains, Values
     from .experiment.observer import Metric, Observer
     from .experiment.protocol import Protocol, load_protocol
     from .experiment.record import Alarms, Record
     from .experiment.schedule import Schedule, sleep, wake
     from .experiment.stages import SleepStage, nrem, rem
     from .experiment.start import SavedWeights
-    from .experiment.timeline import Timeline, asleep, awake
+    from .experiment.timeline import Timeline, asleep, awake, cycles
     from .network.models import (
         NeuronModel,
         Pathway,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .run.compare import Condition, compare
     from .run.simulate import simulate, simulate_many
     from .sweep.grid import Grid
+    from .tasks.environment import Environment, MostSpikes, OneHot, TuningCurves
     from .tasks.images.continual import Tasks
     from .tasks.images.encoders import RateEncoder
     from .tasks.images.readout import Readout
@@ -51,7 +53,8 @@ _GIVEN = {
     "network.strength": "InitialWeights",
     "network.wiring": "Connectivity FixedInDegree FixedOutDegree OneToOne Pairs",
     "experiment.protocol": "Protocol load_protocol",
-    "experiment.timeline": "Timeline awake asleep",
+    "experiment.timeline": "Timeline awake asleep cycles",
+    "experiment.inputs": "Rates Values SpikeTrains",
     "experiment.schedule": "Schedule wake sleep",
     "experiment.stages": "SleepStage nrem rem",
     "experiment.start": "SavedWeights",
@@ -62,6 +65,7 @@ _GIVEN = {
     "tasks.images.encoders": "RateEncoder",
     "tasks.images.readout": "Readout",
     "tasks.images.continual": "Tasks",
+    "tasks.environment": "Environment TuningCurves OneHot MostSpikes",
     "run.simulate": "simulate simulate_many",
     "run.compare": "Condition compare",
     "sweep.grid": "Grid",

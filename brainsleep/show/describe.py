@@ -51,6 +51,7 @@ def _network(network: Network, start: SavedWeights | None = None) -> Iterator[An
     yield facts.populations(network)
     yield facts.projections(network, start)
     yield from facts.values(network)
+    yield from facts.signals(network)
     for source in sources(plain(network.plan)):
         yield Text(f"\n{source.title}", style="bold")
         yield Text(source.listing)

@@ -171,6 +171,7 @@ def _network(network: Any, start: SavedWeights | None = None) -> dict[str, Any]:
             facts.populations(network),
             facts.projections(network, start),
             *facts.values(network),
+            *facts.signals(network),
         ],
         "models": parts(network, plain(network.plan)),
         "description": "",

@@ -180,6 +180,7 @@ def _network(network: Network, start: SavedWeights | None) -> dict[str, Any]:
     values: dict[str, Any] = {"network": network, "layers": None}
     values["tables"] = [facts.populations(network), facts.projections(network, start)]
     values["tables"] += facts.values(network)
+    values["tables"] += facts.signals(network)
     if isinstance(network, SurrogateNetwork):
         biased = [p.name for p in network.projections if p.bias]
         sizes = [(p, network.population(p.source).size) for p in network.projections]

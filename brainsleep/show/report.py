@@ -109,6 +109,7 @@ def _of_one(result: Result) -> dict[str, Any]:
             facts.populations(protocol.network),
             facts.projections(protocol.network, protocol.saved_weights),
             *facts.values(protocol.network),
+            *facts.signals(protocol.network),
             *facts.schedule(protocol),
         ],
         "settings": facts.settings(result.described),
