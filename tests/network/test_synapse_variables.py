@@ -47,10 +47,11 @@ CYTHON = pytest.param("cython", marks=[pytest.mark.slow, needs_compiler])
 SINK = NeuronModel(name="sink", equations="g : 1")
 
 
-def one_to_all(synapse, target=SINK, *, n=1, n_post=1, w=1.0, activities=(), **more):
+def one_to_all(synapse, target=SINK, *, n=1, n_post=1, w=1.0, activities=(), signals=None, **more):
     """A network of `n` inputs, each connected with all of `n_post` neurons."""
     return NetworkSpec(
         name="synapses",
+        signals=signals or {},
         populations=(
             Population(name="input", size=n, model=POISSON),
             Population(name="e", size=n_post, model=target, activities=activities),
@@ -498,6 +499,28 @@ def test_an_eligibility_decays_while_the_gate_is_closed():
     segment = replace(segment, gates={**segment.gates, "plasticity": gate})
     end = assert_pure(backend_of("numpy", spec, 50), spec, segment)
     assert_close(end.arrays["pe.trace_c"], [np.exp(-43 / 50) + 0.5])  # half of the last spike
+
+
+def test_a_reward_turns_an_eligibility_into_weight():
+    """The signal comes 30 steps after a pair, for 10 steps: w grows by c as it is in each."""
+    rule = replace(
+        ELIGIBILITY,
+        equations="dc/dt = -c/tau_c : 1 (event-driven)",
+        on_pre="c -= 0.5*r_post",
+        on_post="c += r_pre",
+        on_step="w = clip(w + lr*reward*c, w_min, w_max)",
+        parameters={"tau": 20 * ms, "tau_c": 100 * ms, "lr": 0.1},
+        signals={"reward": 1},
+    )
+    spiking = replace(SINK, threshold="g > 0", reset="g = 0")
+    synapse = SynapseModel(name="kick", on_pre="g_post += w")
+    spec = one_to_all(synapse, spiking, rules=(rule,), signals={"reward": 0.0})
+    segment = train(spec, [[5]], 60, plasticity=1)
+    reward = (np.arange(60) >= 36) & (np.arange(60) < 46)
+    segment = replace(segment, signals={"reward": 2.0 * reward})
+    end = assert_pure(backend_of("numpy", spec, 60), spec, segment, ["pe.w"])
+    c = np.exp(-1 / 20) * np.exp(-np.arange(30, 40) / 100)  # of the pair in steps 5 and 6
+    assert_close(end.arrays["pe.w"], [1 + 0.1 * 2.0 * c.sum()])
 
 
 # --- processes -----------------------------------------------------------------------------------
