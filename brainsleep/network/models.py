@@ -38,7 +38,7 @@ STANDARD_GATES = ("input", "plasticity")
 SPIKING = ("spiking_pre", "spiking_post", "spiked_pre", "spiked_post")
 
 #: Names of the event clocks every network has; activities and weight processes have their own.
-STANDARD_CLOCKS = ("slot", "raster", "step", "on_wake", "on_sleep", "on_segment")
+STANDARD_CLOCKS = ("slot", "raster", "trace", "step", "on_wake", "on_sleep", "on_segment")
 
 #: Names that no model may have.
 TAKEN = (*STANDARD_GATES, *STANDARD_CLOCKS)
@@ -195,7 +195,7 @@ def _check_start(
             if isinstance(source, str):
                 usable = checks.constants_of(model.parameters) | checks.dimensionless(*of_place)
                 kind = equations[name].var_type
-                check_value(source, usable, label, dim=unit.dim, kind=kind)
+                check_value(source, usable, label, dim=equations[name].dim, kind=kind)
                 initial[name] = source
                 continue
             quantities.check_units(source, unit, label)
@@ -501,7 +501,7 @@ def _of_synapses(model: Model, *codes: str) -> dict[str, Variable]:
 def _check_synaptic(model: Any, known: Mapping, where: str, **allowed: bool) -> set[str]:
     """Check equations of synapses and the values at the start; return the names they use."""
     equations = model.variables
-    synaptic.check_flags(equations, where, **allowed)
+    synaptic.check_flags(equations, where, model.equations, **allowed)
     synaptic.check_dependencies(equations, where)
     right_sides = "\n".join(eq.expr.code for eq in equations.values() if eq.expr)
     elsewhere = _elsewhere(right_sides, known)

@@ -34,6 +34,13 @@ SYNAPSES = 3
 #: Functions that draw.
 RANDOM = {"rand", "randn", "poisson"}
 
+
+def trace_of(name: str) -> str:
+    """Return what a network calls the recorded values of a variable."""
+    owner, variable = name.split(".", 1)
+    return f"{owner}:trace_{variable}.{variable}"
+
+
 #: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
 _SLOT_UNIT = 1 * brian2.second
 
@@ -61,6 +68,15 @@ class EventClock(brian2.EventClock):
         """Set the times in seconds (ascending)."""
         self._times[:] = np.inf
         self._times[: len(times)] = times
+
+
+class TraceMonitor(brian2.StateMonitor):
+    """A state monitor of a standalone program, which is given whom it records at run time."""
+
+    def __init__(self, *args: Any, **kwds: Any):
+        super().__init__(*args, **kwds)
+        del self.variables._variables["_indices"]
+        self.variables.add_dynamic_array("_indices", size=1, dtype=np.int32)
 
 
 class PreparedNetwork(brian2.Network):
@@ -98,7 +114,8 @@ class BrianNetwork:
     """The Brian2 objects of a network, and what a segment sets in them.
 
     Without `synapses` every projection gets one: a standalone program loads its connectivity at run
-    time. Hooks ``hook(groups, t)`` are called with the time of the run.
+    time, and so it does with the neurons and synapses whose variables are `traced`. Hooks
+    ``hook(groups, t)`` are called with the time of the run.
     """
 
     def __init__(
@@ -107,14 +124,15 @@ class BrianNetwork:
         capacity: Capacity,
         synapses: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
         hooks: Mapping[str, Callable] | None = None,
+        traced: Mapping[str, np.ndarray] | None = None,
     ):
         self.spec, self.capacity, self.plan = spec, capacity, spec.plan
-        self._connectivity = synapses
+        self._connectivity, self.traced = synapses, traced or {}
         self.clock = brian2.Clock(dt=spec.dt, name="step_clock")
         self.event_clocks: dict[str, EventClock] = {}
         self.slot_values: dict[str, brian2.TimedArray] = {}
         self.groups: dict[str, brian2.Group] = {}
-        self.pathways: dict[str, SynapticPathway] = {}
+        self.pathways: dict[tuple[str, str], SynapticPathway] = {}
         self.monitors: dict[str, brian2.Group] = {}
         self._objects: list = []
 
@@ -136,8 +154,14 @@ class BrianNetwork:
             self._add_synapses(part, None if synapses is None else synapses[part.name])
         for name, function in (hooks or {}).items():
             self._add_hook(name, function)
+        for name in self.traced:
+            self._add_trace(name)
         everything = (self.groups.values(), self.monitors.values(), self._objects)
         self.net = PreparedNetwork(*everything, name="network")
+
+    def traces(self, indices: Mapping[str, np.ndarray]) -> bool:
+        """Tell whether it records these neurons and synapses."""
+        return all(np.array_equal(self.traced[name], of) for name, of in indices.items())
 
     def connects(self, synapses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bool:
         """Tell whether its synapses are these."""
@@ -146,17 +170,14 @@ class BrianNetwork:
     def variable(self, key: str) -> Any:
         """Return a variable by its name in a state, or by that of a monitor ``e:raster.t``."""
         owner, name = key.split(".", 1)
-        if key in self.pathways:
-            return self.pathways[key].variables["delay"]
         return (self.monitors if ":" in owner else self.groups)[owner].variables[name]
 
     def set_queues(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Set delays, and put the spikes in queues that are under way in a state."""
         dt = float(self.spec.dt)
         for population, part, delay in pathways(self.plan):
-            key = f"{part.name}.{delay.variable}"
-            pathway = self.pathways[key]
-            steps = delay_steps(arrays[key], dt)
+            pathway = self.pathways[part.name, delay.pathway]
+            steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
             if not np.array_equal(pathway._delays.get_value(), steps * dt):
                 pathway._delays.set_value(steps * dt)
                 if self.net.prepared:
@@ -285,8 +306,8 @@ class BrianNetwork:
     def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
         sides = {"on_pre": plan.on_pre, "on_post": plan.on_post}
         code = {side: statements for side, statements in sides.items() if statements}
-        own = {f"on_{delay.pathway}" for delay in plan.delays if delay.each}
-        delays = {k.removeprefix("on_"): 0 * brian2.ms for k in code if k not in own}
+        own = {delay.pathway for delay in plan.delays if delay.each}
+        delays = {k.removeprefix("on_"): 0 * brian2.ms for k in code}
         pathways_of = {side: {side.removeprefix("on_"): code[side]} for side in code}
         for path in plan.pathways:
             pathways_of.setdefault(f"on_{path.end}", {})[f"path_{path.name}"] = path.code
@@ -296,7 +317,7 @@ class BrianNetwork:
             self.groups[plan.target],
             plan.equations,
             **pathways_of,
-            delay=delays,
+            delay={name: delay for name, delay in delays.items() if name not in own},
             clock=self.clock,
             namespace=self._namespace,
             name=plan.name,
@@ -307,10 +328,9 @@ class BrianNetwork:
         for path in plan.pathways:
             getattr(synapses, f"path_{path.name}").order = path.order
         for delay in plan.delays:
-            if f"on_{delay.pathway}" in code:
-                pathway = getattr(synapses, delay.pathway)
-                pathway._delay = "each" if delay.each else "one"
-                self.pathways[f"{plan.name}.{delay.variable}"] = pathway
+            pathway = getattr(synapses, delay.pathway)
+            pathway._delay = "each" if delay.each else "one"
+            self.pathways[plan.name, delay.pathway] = pathway
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
@@ -362,6 +382,19 @@ class BrianNetwork:
                     name=f"{synapses.name}_sum_{variable.removesuffix('_post')}_{moment}",
                 )
             )
+
+    def _add_trace(self, name: str) -> None:
+        """Record a variable at the start of steps, after what a slot begins with."""
+        owner, variable = name.split(".", 1)
+        clock = self._event_clock("trace", per_step=True)
+        kind = TraceMonitor if self._connectivity is None else brian2.StateMonitor
+        self.monitors[trace_of(name).rpartition(".")[0]] = kind(
+            self.groups[owner],
+            variable,
+            record=self.traced[name],
+            clock=clock,
+            name=f"{owner}_{variable}_trace",
+        )
 
     def _add_hook(self, name: str, function: Callable) -> None:
         clock = self._event_clock(name)

@@ -71,6 +71,7 @@ class CudaBackend(CompiledBackend):
 
     spec: NetworkSpec
     watches = True
+    no_traces = "a CUDA program records spikes alone; use --backend cpp"
     room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
     lacks = FEATURES
 
