@@ -138,5 +138,6 @@ def clashing(name):
 
 
 @pytest.mark.parametrize("fix, broken, mended", rows(FIXES))
-def test_fix(fix, broken, mended):
+def test_fix(fix, broken, mended, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     carry_out(fix, broken, mended)
