@@ -38,7 +38,8 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .run.compare import Condition, compare
     from .run.simulate import simulate, simulate_many
     from .sweep.grid import Grid
-    from .tasks.environment import Environment, MostSpikes, OneHot, TuningCurves
+    from .tasks.codes import MostSpikes, OneHot, TuningCurves
+    from .tasks.environment import Environment
     from .tasks.images.continual import Tasks
     from .tasks.images.encoders import RateEncoder
     from .tasks.images.readout import Readout
@@ -67,7 +68,8 @@ _GIVEN = {
     "tasks.images.encoders": "RateEncoder",
     "tasks.images.readout": "Readout",
     "tasks.images.continual": "Tasks",
-    "tasks.environment": "Environment TuningCurves OneHot MostSpikes",
+    "tasks.environment": "Environment",
+    "tasks.codes": "TuningCurves OneHot MostSpikes",
     "run.simulate": "simulate simulate_many",
     "run.compare": "Condition compare",
     "sweep.grid": "Grid",

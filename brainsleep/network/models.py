@@ -25,6 +25,7 @@ from ..values import quantities
 from ..values.displayed import Displayed
 from ..values.fields import GROWS, Time, one_of, place, specification, text, whole
 from ..values.frozen import Frozen, check_distinct, default, show_value
+from ..values.units import readable_unit, unit_name
 from .equations import checks, declared, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .equations.settle import blanked
@@ -295,6 +296,7 @@ class NeuronModel(Model):
                 label = f"{where}: refractory"
                 checks.check_expression(self.refractory, usable, label, unit=second)
         writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
+        self._check_stimulus(equations, where)
         for label, more in (
             ("reset", {}),
             ("on_slot", _in(self.stimulus_unit, "stimulus")),
@@ -320,6 +322,18 @@ class NeuronModel(Model):
     def integrates(self) -> bool:
         """Whether it has differential equations; said of any text, which is not parsed."""
         return bool(re.search(r"\bd\w+\s*/\s*dt\s*=", blanked(self.equations)))
+
+    @mistakes.going_on()
+    def _check_stimulus(self, equations: Equations, where: str) -> None:
+        """Refuse a variable that is set to the stimulus and has another unit."""
+        for name, _, value in settle.read(settle.statements(self.on_slot)) or ():
+            dim = equations[name].dim if name in equations else self.stimulus_unit.dim
+            if value == "stimulus" and dim is not self.stimulus_unit.dim:
+                units = [readable_unit(each) for each in (self.stimulus_unit.dim, dim)]
+                brief = f"'{name}' has another unit than stimulus"
+                fix = f"write stimulus_unit={unit_name(dim)}"
+                texts = {"found": units[0], "expected": units[1], "code": self.on_slot}
+                raise mistake(f"{where}: on_slot", brief, fix, word="stimulus", **texts)
 
     def _check_spike_trains(self, where: str) -> None:
         """Refuse other ways to spike, and another input, of neurons that are told when to."""

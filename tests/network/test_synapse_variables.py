@@ -47,10 +47,11 @@ CYTHON = pytest.param("cython", marks=[pytest.mark.slow, needs_compiler])
 SINK = NeuronModel(name="sink", equations="g : 1")
 
 
-def one_to_all(synapse, target=SINK, *, n=1, n_post=1, w=1.0, activities=(), **more):
+def one_to_all(synapse, target=SINK, *, n=1, n_post=1, w=1.0, activities=(), signals=None, **more):
     """A network of `n` inputs, each connected with all of `n_post` neurons."""
     return NetworkSpec(
         name="synapses",
+        signals=signals or {},
         populations=(
             Population(name="input", size=n, model=POISSON),
             Population(name="e", size=n_post, model=target, activities=activities),
@@ -436,7 +437,8 @@ def test_projections_that_sum_into_one_variable_add_up(target):
 # --- the gate ------------------------------------------------------------------------------------
 
 
-def test_a_closed_gate_restores_all_that_rules_set():
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_closed_gate_restores_all_that_rules_set(target):
     synapse = replace(TM, equations=TM.equations + "fixed : 1 (constant)")
     rule = PlasticityRule(
         name="many",
@@ -458,7 +460,7 @@ def test_a_closed_gate_restores_all_that_rules_set():
     )
     spiking = replace(SINK, threshold="g > 0.02", reset="g = 0")
     spec = one_to_all(synapse, spiking, n=2, rules=(rule,))
-    backend, state = backend_of("numpy", spec, 120), initial_state(spec, 0)
+    backend, state = backend_of(target, spec, 120), initial_state(spec, 0)
     segment = train(spec, [range(0, 120, 9), range(5, 120, 7)], 120)
     own = ["w", *(f"many_{k}" for k in ("a", "b", "a_seen", "n_spikes", "tagged", "lastupdate"))]
     opened = replace(segment, gates={**segment.gates, "plasticity": np.ones(120)})
@@ -476,12 +478,12 @@ def test_a_closed_gate_restores_all_that_rules_set():
     assert steps.tolist() == [-120, -120]
     assert np.any(closed.arrays["pe.u"] != middle.arrays["pe.u"])  # of the synapse, which goes on
     # what the rule did to the variable of the synapse is undone, as without a rule
-    alone, _ = backend_of("numpy", replace(spec, projections=(
-        replace(spec.projections[0], rules=()),)), 120).advance(
-            initial_state(replace(spec, projections=(replace(spec.projections[0], rules=()),)), 0),
-            make_segment(spec, segment.stimulus), 1)  # fmt: skip
+    plain_spec = replace(spec, projections=(replace(spec.projections[0], rules=()),))
+    alone, _ = backend_of("numpy", plain_spec, 120).advance(
+        initial_state(plain_spec, 0), segment, 1
+    )
     shut, _ = backend.advance(state, segment, 1)
-    assert shut.arrays["pe.u"].tobytes() == alone.arrays["pe.u"].tobytes()
+    np.testing.assert_allclose(shut.arrays["pe.u"], alone.arrays["pe.u"], rtol=1e-12)
 
 
 def test_an_eligibility_decays_while_the_gate_is_closed():
@@ -497,6 +499,28 @@ def test_an_eligibility_decays_while_the_gate_is_closed():
     segment = replace(segment, gates={**segment.gates, "plasticity": gate})
     end = assert_pure(backend_of("numpy", spec, 50), spec, segment)
     assert_close(end.arrays["pe.trace_c"], [np.exp(-43 / 50) + 0.5])  # half of the last spike
+
+
+def test_a_reward_turns_an_eligibility_into_weight():
+    """The signal comes 30 steps after a pair, for 10 steps: w grows by c as it is in each."""
+    rule = replace(
+        ELIGIBILITY,
+        equations="dc/dt = -c/tau_c : 1 (event-driven)",
+        on_pre="c -= 0.5*r_post",
+        on_post="c += r_pre",
+        on_step="w = clip(w + lr*reward*c, w_min, w_max)",
+        parameters={"tau": 20 * ms, "tau_c": 100 * ms, "lr": 0.1},
+        signals={"reward": 1},
+    )
+    spiking = replace(SINK, threshold="g > 0", reset="g = 0")
+    synapse = SynapseModel(name="kick", on_pre="g_post += w")
+    spec = one_to_all(synapse, spiking, rules=(rule,), signals={"reward": 0.0})
+    segment = train(spec, [[5]], 60, plasticity=1)
+    reward = (np.arange(60) >= 36) & (np.arange(60) < 46)
+    segment = replace(segment, signals={"reward": 2.0 * reward})
+    end = assert_pure(backend_of("numpy", spec, 60), spec, segment, ["pe.w"])
+    c = np.exp(-1 / 20) * np.exp(-np.arange(30, 40) / 100)  # of the pair in steps 5 and 6
+    assert_close(end.arrays["pe.w"], [1 + 0.1 * 2.0 * c.sum()])
 
 
 # --- processes -----------------------------------------------------------------------------------

@@ -81,7 +81,9 @@ def build_key(
     """
     tool = tool or {
         "numpy": version("numpy"),
-        "generator": generator("brian/context", "brian/network", "cpp/exchange", "cpp/standalone"),
+        "generator": generator(
+            "brian/context", "brian/network", "brian/objects", "cpp/exchange", "cpp/standalone"
+        ),
         "compiler": describe_compiler() + _first_line([need_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
         "cpu": _cpu(),
