@@ -93,12 +93,15 @@ class Released(Observer):
     )
 
     def slots(self, table):
+        """Look at the end."""
         return (len(table),)
 
     def look(self, view):
+        """Take what the last spikes released."""
         return {name: view.state.arrays[f"{name}.released"] for name in SYNAPSES}
 
     def measure(self, seen):
+        """Divide it by what the first ones did."""
         return {
             f"released_{name}_{f}_hz": float(value) / float(synapse.parameters["u_se"])
             for name, synapse in SYNAPSES.items()
@@ -108,7 +111,7 @@ class Released(Observer):
 
 PROTOCOL = Protocol(
     name="tsodyks_markram",
-    description="Depressing and facilitating synapses at six frequencies, with two and three states",
+    description="Depressing and facilitating synapses of two and three states at six frequencies",
     network=NETWORK,
     schedule=Timeline(periods=(awake(10 * second, inputs={"spikes": regular(FREQUENCIES)}),)),
     record=Record(

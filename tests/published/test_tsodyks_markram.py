@@ -42,9 +42,7 @@ def stationary(synapse, frequency):
 @pytest.mark.parametrize("kind", ["d", "f"])
 @pytest.mark.parametrize("frequency", FREQUENCIES)
 def test_what_a_spike_releases_at_a_frequency(kind, frequency, result):
-    two, three = (
-        result.metrics[f"released_{n}_{kind}_{frequency}_hz"] for n in ("two", "three")
-    )
+    two, three = (result.metrics[f"released_{n}_{kind}_{frequency}_hz"] for n in ("two", "three"))
     synapse = SYNAPSES[f"two_{kind}"]
     closed = stationary(synapse, frequency) / float(synapse.parameters["u_se"])
     # spikes come in whole time steps of 0.1 ms: 70 Hz is not a whole number of them
