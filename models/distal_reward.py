@@ -1,6 +1,6 @@
 """Reward that comes seconds late: dopamine and eligibility traces (Izhikevich 2007).
 
-1000 neurons of Izhikevich's simple model in steps of 1 ms as in the author's program: a step of v is
+1000 neurons of Izhikevich's simple model in steps of 1 ms, as in the author's program: one of v is
 two half steps. Pairs of spikes change an eligibility trace `c` of excitatory synapses, and every
 10 ms dopamine turns some of it into a change of the weight.
 

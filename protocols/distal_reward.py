@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from brian2 import second
 
-from brainsleep import Condition, Metric, Observer, Protocol, Record, Timeline, awake
+from brainsleep import Alarms, Condition, Metric, Observer, Protocol, Record, Timeline, awake
 from brainsleep.models.distal_reward import DISTAL_REWARD
 
 
@@ -65,7 +65,12 @@ def lasting(duration, name: str, description: str) -> Protocol:
         description=f"Izhikevich 2007, {description}: rewards seconds after pairs of spikes",
         network=DISTAL_REWARD,
         schedule=Timeline(periods=(awake(duration, learn=1),)),
-        record=Record(observers=(Rewarded(),), weights_every=100),
+        record=Record(
+            observers=(Rewarded(),),
+            weights_every=100,
+            # `waiting` is silent for long, and one synapse is meant to be at its bound
+            alarms=Alarms(silence=1e5 * second, saturation=1.0),
+        ),
         references=("doi:10.1093/cercor/bhl152",),
     )
 
