@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .results.result import Result
     from .results.store import read_result
     from .results.table import tabulate
+    from .run.observers.rates import Firing
     from .run.compare import Condition, compare
     from .run.simulate import simulate, simulate_many
     from .sweep.grid import Grid
@@ -60,6 +61,7 @@ _GIVEN = {
     "tasks.images.encoders": "RateEncoder",
     "tasks.images.readout": "Readout",
     "tasks.images.continual": "Tasks",
+    "run.observers.rates": "Firing",
     "run.simulate": "simulate simulate_many",
     "run.compare": "Condition compare",
     "sweep.grid": "Grid",

@@ -1,0 +1,26 @@
+"""Benchmarks 1, 2 and 3 of simulators: 4000 neurons that keep each other active (Brette et al. 2007).
+
+One second without input, of which the first 200 ms do not count. Another graph is another seed.
+"""
+
+from brian2 import ms, second
+
+from brainsleep import Condition, Firing, Protocol, Record, Timeline, awake
+from brainsleep.models.vogels_abbott import COBA, COBAHH, CUBA
+
+PROTOCOL = Protocol(
+    name="vogels_abbott",
+    description="Networks of Vogels and Abbott as benchmarks of Brette et al.: one second, no input",
+    network=COBA,
+    schedule=Timeline(periods=(awake(1 * second),), slot=200 * ms),
+    record=Record(raster=(1, 5), observers=(Firing(),)),
+    references=("doi:10.1007/s10827-007-0038-6",),
+)
+
+FIGURE = "sleep_rates"
+
+CONDITIONS = (
+    Condition(name="COBA"),
+    Condition(name="CUBA", changes={"network": CUBA}),
+    Condition(name="COBAHH", changes={"network": COBAHH}),
+)
