@@ -422,7 +422,7 @@ def one_synapse(synapse, model, n=2, **changes):
         ("w_before = x\ny = w_before", "uses itself", "w_before_own = x\ny = w_before_own"),
         ("ms = 2.0\ny = x*ms", "uses itself", "ms_own = 2.0\ny = x*ms_own"),
         ("N = 2.0\ny = x*N", "uses itself", "N_own = 2.0\ny = x*N_own"),
-        ("t = 2.0\ny = x*t", "uses itself", "t_own = 2.0\ny = x*t_own"),
+        ("t = 2.0\ny = x*t", "not for this code to change", "t_own = 2.0\ny = x*t_own"),
         ("_idx = 0\ny = x*_idx", "uses itself", "idx_own = 0\ny = x*idx_own"),
         ("logical_not = x\ny = logical_not", "uses itself", "own = x\ny = own"),
         ("a = 1.0\na = a*x\ny = a", "one number for all", "a = 1.0\nnext_a = a*x\ny = next_a"),
