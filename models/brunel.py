@@ -9,10 +9,11 @@ How the network is active is up to `g` and to the rate outside. The rate that by
 the membrane to threshold on average is 10 Hz: `REGIMES` has both for the four panels of figure 8.
 """
 
-from brian2 import Hz, ms, mV
+from brian2 import Hz, Quantity, ms, mV
 
 from brainsleep import FixedInDegree, NetworkSpec, NeuronModel, Population, Projection
 from brainsleep.models.diehl_cook import VOLTAGE
+from brainsleep.models.inputs import POISSON_BACKGROUND
 
 _PAPER = "doi:10.1023/A:1008925309027"
 
@@ -33,8 +34,6 @@ BRUNEL_LIF = NeuronModel(
     references=(_PAPER,),
 )
 
-from brainsleep import SpontaneousActivity; from brainsleep.models.inputs import POISSON; TEMP=Population(name="input",size=1,model=POISSON)
-POISSON_BACKGROUND = SpontaneousActivity(name="background", on_step="v += weight*poisson(background_gate*n_sources*rate*dt)", parameters={"n_sources":1000.0,"rate":5*Hz,"weight":.1*mV})
 W = 0.1  # mV that an excitatory spike adds
 
 #: Ratio of inhibition to excitation, and rate outside: synchronous regular (A), synchronous
@@ -42,17 +41,19 @@ W = 0.1  # mV that an excitatory spike adds
 REGIMES = {"A": (3.0, 20 * Hz), "B": (6.0, 40 * Hz), "C": (5.0, 20 * Hz), "D": (4.5, 9 * Hz)}
 
 
-def brunel(g: float, rate, *, n_e: int = 10_000, p: float = 0.1) -> NetworkSpec:
+def brunel(
+    g: float, rate: Quantity, *, n_e: int = 10_000, p: float = 0.1, w: float = W
+) -> NetworkSpec:
     """Make the network; of others than 10 000 excitatory neurons, each gets spikes of `p`."""
     n_i = n_e // 4
-    drive = POISSON_BACKGROUND.with_parameters(n_sources=p * n_e, rate=rate, weight=W * mV)
+    drive = POISSON_BACKGROUND.with_parameters(n_sources=p * n_e, rate=rate, weight=w * mV)
     sizes = {"e": n_e, "i": n_i}
     return NetworkSpec(
         name="brunel",
-        populations=(TEMP, *tuple(
+        populations=tuple(
             Population(name=k, size=size, model=BRUNEL_LIF, activities=(drive,))
             for k, size in sizes.items()
-        )),
+        ),
         projections=tuple(
             Projection(
                 name=f"{source}{target}",
@@ -60,7 +61,7 @@ def brunel(g: float, rate, *, n_e: int = 10_000, p: float = 0.1) -> NetworkSpec:
                 target=target,
                 synapse=VOLTAGE,
                 connectivity=FixedInDegree(round(p * sizes[source])),
-                weights=W if source == "e" else g * W,
+                weights=w if source == "e" else g * w,
                 w_max=10.0,
                 sign=1 if source == "e" else -1,
                 delay=1.5 * ms,

@@ -18,7 +18,6 @@ from brian2 import Hz, ms, pA
 from brainsleep import Connectivity, NetworkSpec, PlasticityRule, Population, Projection
 from brainsleep.models.vogels_abbott import COBA_LIF, CONDUCTANCE_E, CONDUCTANCE_I
 
-from brainsleep.models.inputs import POISSON; TEMP=Population(name="input",size=1,model=POISSON)
 _REFERENCES = ("doi:10.1126/science.1211095",)
 
 #: Symmetric window, depression by every presynaptic spike.
@@ -66,7 +65,7 @@ def _projection(source: str, target: str, w: float, *rules: PlasticityRule) -> P
 #: The network; weights are in nS.
 BALANCED = NetworkSpec(
     name="vogels",
-    populations=(TEMP,
+    populations=(
         Population(name="e", size=8000, model=DRIVEN_LIF),
         Population(name="i", size=2000, model=DRIVEN_LIF),
     ),

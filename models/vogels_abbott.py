@@ -12,7 +12,6 @@ from brian2 import ms, mV, nS, pF, uS
 
 from brainsleep import Connectivity, NetworkSpec, NeuronModel, Population, Projection, SynapseModel
 
-from brainsleep.models.inputs import POISSON; TEMP=Population(name="input",size=1,model=POISSON)
 _REFERENCES = ("doi:10.1523/JNEUROSCI.3508-05.2005", "doi:10.1007/s10827-007-0038-6")
 
 #: Leaky integrate-and-fire neuron with two conductances. v stays at its reset for `t_ref`.
@@ -158,9 +157,9 @@ def network(
 
     return NetworkSpec(
         name=name,
-        populations=(TEMP, *tuple(
+        populations=tuple(
             Population(name=k, size=size, model=neuron) for k, size in (("e", n_e), ("i", n_i))
-        )),
+        ),
         projections=(
             *projections("e", synapses[0], weights[0], 1),
             *projections("i", synapses[1], weights[1], -1),
