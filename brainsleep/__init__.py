@@ -12,13 +12,14 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     # ruff: noqa: F401
     from .errors import BrainsleepError
     from .experiment.early_stopping import EarlyStopping
+    from .experiment.inputs import Rates, SpikeTrains, Values
     from .experiment.observer import Metric, Observer
     from .experiment.protocol import Protocol, load_protocol
     from .experiment.record import Alarms, Record
     from .experiment.schedule import Schedule, sleep, wake
     from .experiment.stages import SleepStage, nrem, rem
     from .experiment.start import SavedWeights
-    from .experiment.timeline import Timeline, asleep, awake
+    from .experiment.timeline import Timeline, asleep, awake, cycles
     from .network.models import (
         NeuronModel,
         Pathway,
@@ -50,7 +51,8 @@ _GIVEN = {
     "network.spec": "NetworkSpec Population Projection InitialWeights",
     "network.wiring": "Connectivity FixedInDegree FixedOutDegree OneToOne Pairs",
     "experiment.protocol": "Protocol load_protocol",
-    "experiment.timeline": "Timeline awake asleep",
+    "experiment.timeline": "Timeline awake asleep cycles",
+    "experiment.inputs": "Rates Values SpikeTrains",
     "experiment.schedule": "Schedule wake sleep",
     "experiment.stages": "SleepStage nrem rem",
     "experiment.start": "SavedWeights",

@@ -21,6 +21,7 @@ from brian2.parsing.sympytools import str_to_sympy
 from ..errors import SpecError
 from ..experiment.protocol import Protocol
 from ..experiment.schedule import Schedule
+from ..experiment.timeline import Timeline
 from ..network.equations import checks, settle, synaptic
 from ..network.equations.diagnose import mistake, name_at, whole
 from ..network.layers import SurrogateNetwork
@@ -199,7 +200,7 @@ def _of_network(network: NetworkSpec) -> Iterator[Doubt]:
         yield from _too_fast(model, "", model.variables, model.equations, network.dt)
         for activity in population.activities:
             yield from _noise_of_a_step(activity)
-        if network.projections and population.name not in {*ends, network.input}:
+        if network.projections and population.name not in {*ends, *network.inputs}:
             brief = f"population '{population.name}' is connected to nothing"
             yield network, mistake("", brief, word=population.name)
     for projection in network.projections:
@@ -222,10 +223,14 @@ def _noise_of_a_step(activity: SpontaneousActivity) -> Iterator[Doubt]:
     """Noise that another time step would change, and that does not say which one it is for."""
     code = activity.on_step
     names = checks.identifiers(code)
-    if activity.dt is None and "randn" in names and "dt" not in names:
-        brief = "another time step would be other noise"
-        fix = "write sd*sqrt(dt/t_sd)*randn(), or say which time step it is for: dt=1*ms"
-        yield activity, mistake(place(activity), brief, fix, code=code, word="randn")
+    fixes = {
+        "randn": "write sd*sqrt(dt/t_sd)*randn(), or say which time step it is for: dt=1*ms",
+        "poisson": "write poisson(n*rate*dt), or say which time step it is for: dt=1*ms",
+    }
+    for word, fix in fixes.items():
+        if activity.dt is None and word in names and "dt" not in names:
+            brief = "another time step would be other noise"
+            yield activity, mistake(place(activity), brief, fix, code=code, word=word)
 
 
 def _too_fast(
@@ -272,6 +277,7 @@ def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[Doubt
                 brief = f"no phase opens the gate '{name}': the {kind} of that name never runs"
                 fix = f"open it, for example with sleep(..., {name}=1)"
                 yield protocol, mistake("", brief, fix, word="sleep")
+    yield from _never_given(protocol, variants)
     if not isinstance(protocol.schedule, Schedule) or not isinstance(protocol.task, Images):
         return
     schedule = protocol.schedule
@@ -282,6 +288,18 @@ def _of_protocol(protocol: Protocol, variants: list[Protocol]) -> Iterator[Doubt
     if brief := schedule.without_sleep(protocol.nominal_slots(), protocol.network.dt):
         fix = "shorten schedule.period, or show more images"
         yield protocol, mistake("", brief, fix, word="period")
+
+
+def _never_given(protocol: Protocol, variants: list[Protocol]) -> Iterator[Doubt]:
+    """Look for inputs of a timeline that no period gives anything."""
+    timelines = [v.schedule for v in variants if isinstance(v.schedule, Timeline)]
+    periods = [period for timeline in timelines for period in timeline.written]
+    given = {name for period in periods for name in period.inputs}
+    network = protocol.network
+    given |= {network.input} if any(float(period.rate) for period in periods) else set()
+    for name in [name for name in network.inputs if timelines and name not in given]:
+        brief = f"no period gives the input '{name}' anything"
+        yield protocol, mistake("", brief, f"write inputs=dict({name}=...)", word=name)
 
 
 _WORDS: dict[type, str] = {**KINDS, Network: "network", Protocol: "protocol"}

@@ -12,25 +12,37 @@ from .start import SavedWeights
 #: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
-    "NetworkSpec": {"precision": "float64"},
+    "NetworkSpec": {"precision": "float64", "signals": {}},
+    "NeuronModel": {"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
     "Population": {"values": {}, "positions": {}},
     "Projection": {"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
-    "WeightProcess": {"signed": False},
-    "sleep": {"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
+    "WeightProcess": {"signed": False, "signals": {}},
+    "wake": {"inputs": {}, "signals": {}},
+    "sleep": {
+        **{"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
+        **{"inputs": {}, "signals": {}},
+    },
     "SurrogateNetwork": {"sleeping_copies": 0},
     "LeakyPopulation": {"activities_first": False},
     "DenseProjection": {"bias": False},
-    "SpontaneousActivity": {"equations": ""},
+    "SpontaneousActivity": {"equations": "", "signals": {}},
     "Schedule": {"epochs": 1, "identical_epochs": False},
     "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
-    "GroupPlan": {"on_spike": "", "constants": [], "delayed": False},
+    "GroupPlan": {
+        "on_spike": "",
+        "constants": [],
+        "delayed": False,
+        **{"signals": [], "spike_trains": False},
+    },
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},
-        **{"on_post": "", "on_step": "", "pathways": []},
+        **{"on_post": "", "on_step": "", "pathways": [], "signals": {}},
     },
-    "PlasticityRule": {"equations": "", "initial": {}, "method": "euler", "on_step": ""},
+    "PlasticityRule": {
+        **{"equations": "", "initial": {}, "method": "euler", "on_step": "", "signals": {}}
+    },
     "SynapsePlan": {
         **{"constants": [], "delays": [], "repeats": False, "signed": False},
         **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},

@@ -45,6 +45,11 @@ class SlotTable:
         columns = {f.name: getattr(self, f.name)[:last] for f in fields(self) if f.name != "gates"}
         return SlotTable(**columns, gates={name: gate[:last] for name, gate in self.gates.items()})
 
+    def at(self, slots: np.ndarray) -> "SlotTable":
+        """Return the table of some slots, in their order and as often as they come."""
+        columns = {f.name: getattr(self, f.name)[slots] for f in fields(self) if f.name != "gates"}
+        return SlotTable(**columns, gates={name: gate[slots] for name, gate in self.gates.items()})
+
     @property
     def starts(self) -> np.ndarray:
         """First step of every slot and the end, shape (n_slots + 1,)."""

@@ -48,9 +48,19 @@ class Course(ABC):
     read: Collection[str] = ()  #: populations that are read out: one of them must spike in the test
     remark: str = ""  #: what is doubtful about the run; "" for nothing
 
+    #: Slots that a segment should have room for; 0 for as many as usual.
+    room: int = 0
+
     @abstractmethod
     def stimulus(self, first: int, last: int) -> np.ndarray:
         """Return the input to each neuron in Hz in some slots, shape (n_slots, n_inputs)."""
+
+    def given(self, first: int, last: int) -> dict[str, Any]:
+        """Return what else is given in some slots, see `brainsleep.run.segment.Segment`.
+
+        ``inputs`` of other populations, ``trains`` and ``signals``; what is left out is as usual.
+        """
+        return {}
 
     def batch(self, slot: int) -> Batch | None:
         """Return what is learned from together in a slot awake, if the network does so."""

@@ -19,6 +19,7 @@ from brian2.utils.stringtools import word_substitute
 
 from ..errors import SpecError, explain, one_line
 from ..values.arrays import Array
+from . import signals
 from .equations import checks, settle
 from .equations.diagnose import unknown
 from .given import own_values, split_parameters
@@ -141,7 +142,10 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     gates = _gates_needed(spec, population)
     lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
     lines += ["slot_index : integer (shared)"]
-    if model.threshold:
+    global_values = signals.needed(spec, population)
+    signals.check_free(global_values, kept.equations, population)
+    lines += [f"{name} : {checks.unit_name(spec.signals[name])} (shared)" for name in global_values]
+    if model.spikes:
         lines += ["spike_count : integer"]
         reset.append("spike_count += 1")
         if model.refractory:
@@ -152,11 +156,17 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         equations=kept.equations,
         method=model.method,
         threshold=settle.expression(model.threshold, whole).strip(),
-        reset=_joined(reset) if model.threshold else "",
+        reset=_joined(reset) if model.spikes else "",
         refractory=settle.expression(model.refractory, whole).strip(),
-        on_slot=_on_slot(model, gates, dict.fromkeys(process.name for _, process in processes)),
+        on_slot=_on_slot(
+            model,
+            gates,
+            dict.fromkeys(process.name for _, process in processes),
+            global_values,
+            spec.stimulus_name(population.name),
+        ),
         on_step=_joined(step),
-        on_spike="spiking = 1" if asked and model.threshold else "",
+        on_spike="spiking = 1" if asked and model.spikes else "",
         activities=tuple(activities),
         parameters=kept.parameters,
         initial={name: _start(value, kept) for name, value in model.initial.items()},
@@ -164,6 +174,8 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         gates=gates,
         constants=kept.constants,
         delayed=_is_delayed(spec, population),
+        signals=global_values,
+        spike_trains=model.spike_trains,
     )
 
 
@@ -210,10 +222,17 @@ def _process_variables(processes: list[tuple[Projection, WeightProcess]]) -> lis
     return list(dict.fromkeys(lines))
 
 
-def _on_slot(model: NeuronModel, gates: Iterable[str], intervals: Iterable[str]) -> str:
+def _on_slot(
+    model: NeuronModel,
+    gates: Iterable[str],
+    intervals: Iterable[str],
+    global_values: Iterable[str],
+    stimulus_name: str,
+) -> str:
     """Compose what happens at the start of a slot: take its values, then the model's own code."""
     taken = [*(f"{gate}_gate" for gate in gates), *(f"{name}_interval" for name in intervals)]
-    stimulus = {"stimulus": "stimulus_by_slot(slot_index*slot_unit, i)"}
+    taken += global_values
+    stimulus = {"stimulus": f"{stimulus_name}_by_slot(slot_index*slot_unit, i)"}
     whole = settle.whole_variables(model.variables)
     return _joined(
         [
@@ -273,7 +292,11 @@ def exact_update(traces: Equations, rule: PlasticityRule, names: Mapping[str, st
     """Brian2's exact update of the linear trace equations, in final names."""
     if not any(eq.type == DIFFERENTIAL_EQUATION for eq in traces.values()):
         return ""
-    usable = {**checks.variables_of(traces), **checks.constants_of(rule.parameters)}
+    usable = {
+        **checks.variables_of(traces),
+        **checks.constants_of(rule.parameters),
+        **checks.constants_of(rule.signals),
+    }
     try:
         code = StateUpdateMethod.apply_stateupdater(
             traces, {**usable, **DEFAULT_FUNCTIONS}, "exact"
@@ -312,7 +335,8 @@ _WHEN = ("onset", "update")
 
 
 def _process_names(process: WeightProcess) -> dict[str, str]:
-    return _prefixed(process.name, [*process.parameters, *_declared_by(process)])
+    own = _prefixed(process.name, [*process.parameters, *_declared_by(process)])
+    return own | signals.at_synapses(process)
 
 
 def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
@@ -347,6 +371,7 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     at_post, variables = names_at_post(spec, projection), Variables()
     at_post = {k: v for k, v in at_post.items() if k not in synapse.variables}
     sums = _names_of_sums(spec, projection)
+    at_post |= signals.at_synapses(synapse)
     variables.declare(synapse, {**at_post, **sums}, LASTUPDATE)
     own = {
         label: settle.statements(renamed(code, at_post), whole | variables.whole)
@@ -355,7 +380,8 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     learn: dict[str, list[str]] = {"pre": [], "post": [], "step": []}
     stepping = []
     for rule in projection.rules:
-        names = at_post | _prefixed(rule.name, [*rule.parameters, *_own_names(rule)])
+        names = at_post | signals.at_synapses(rule)
+        names |= _prefixed(rule.name, [*rule.parameters, *_own_names(rule)])
         on_neurons: set[str] = set()
         for role in ("pre", "post"):
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}

@@ -15,7 +15,7 @@ from dataclasses import field
 from typing import Annotated, Any, Self
 
 import numpy as np
-from brian2 import Equations, Hz, Quantity, ms, second
+from brian2 import Equations, Hz, Quantity, get_dimensions, ms, second
 from brian2.core.variables import Variable
 from brian2.equations.equations import SUBEXPRESSION
 
@@ -27,6 +27,7 @@ from ..values.fields import GROWS, Time, one_of, place, specification, text, who
 from ..values.frozen import Frozen, check_distinct, default, show_value
 from .equations import checks, declared, settle, synaptic
 from .equations.diagnose import mistake, unknown
+from .equations.settle import blanked
 from .values import as_value, check_value
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -54,6 +55,18 @@ def _parameters(value: Any, where: str, error: type[BrainsleepError]) -> Frozen:
     return Frozen(kept)
 
 
+def _units(value: Any, where: str, error: type[BrainsleepError]) -> Any:
+    """Keep the unit of each quantity."""
+    each = _parameters(value, where, error)
+    return Frozen({name: _unit(quantity, where, error) for name, quantity in each.items()})
+
+
+def _unit(value: Any, where: str, error: type[BrainsleepError]) -> Quantity:
+    """Keep the unit of a quantity, as its SI unit."""
+    quantity = quantities.check_quantity(value, where, error)
+    return Quantity(1.0, dim=get_dimensions(quantity))
+
+
 def _code(value: Any, where: str, error: type[BrainsleepError]) -> str:
     if isinstance(value, Quantity):
         fix = f"give the value to a parameter, and write {where.split()[-1]}='its_name'"
@@ -64,12 +77,16 @@ def _code(value: Any, where: str, error: type[BrainsleepError]) -> str:
 Code = Annotated[str, _code]
 Parameters = Annotated[Mapping[str, Quantity], _parameters]
 
+#: Signals of the network that a model reads, with a value of the unit of each.
+Signals = Annotated[Mapping[str, Quantity], _units]
+
 
 class Model(Displayed):
     """What every model with parameters can do."""
 
     name: str
     parameters: Mapping[str, Quantity]
+    signals: Mapping[str, Quantity]
     references: tuple[str, ...]
 
     @property
@@ -98,7 +115,7 @@ def _check_names(model: Model, names: Iterable[str], what: str) -> None:
     for name in names:
         checks.check_name(name, f"{place(model)}: {what}")
     with mistakes.going_on():
-        check_distinct([*names, *model.parameters], place(model))
+        check_distinct([*names, *model.parameters, *model.signals], place(model))
 
 
 def _at_end(name: str, choices: Iterable[str], what: str) -> str:
@@ -114,6 +131,18 @@ def _ends(names: set[str]) -> set[str]:
 
 def _gates_in(names: set[str]) -> dict[str, Variable]:
     return checks.dimensionless(*(name for name in names if name.endswith("_gate")))
+
+
+def _signals_in(model: Model) -> dict[str, Variable]:
+    """Describe the signals that a model reads: the same for all neurons, changing with slots."""
+    return {
+        name: Variable(name=name, dimensions=get_dimensions(unit), dtype=np.float64, scalar=True)
+        for name, unit in model.signals.items()
+    }
+
+
+def _check_signals_used(model: Model, used: set[str]) -> None:
+    checks.check_all_used(model.signals, used, place(model), "signal")
 
 
 def _in(unit: Quantity, name: str) -> dict[str, Variable]:
@@ -207,11 +236,18 @@ class NeuronModel(Model):
         equations: ``"euler"`` and ``"heun"`` take noise (``xi``), ``"exact"`` linear equations.
     on_slot : str
         Statements at the start of every slot (every image). May use ``stimulus``, the slot's
-        input in Hz for this neuron, and gates such as ``input_gate``.
+        input for this neuron, and gates such as ``input_gate``.
     on_step : str
         Statements in every time step after integration and before the threshold.
     references : tuple of str
         Where the model comes from (DOI).
+    stimulus_unit : Quantity
+        Unit of ``stimulus``: Hz, or another, such as ``amp`` of a current.
+    spike_trains : bool
+        Whether its neurons spike exactly when they are told, by `SpikeTrains` that a period gives
+        them, and not by a threshold.
+    signals : mapping of str to Quantity
+        Signals of the network that it reads, with a value of their unit: ``{"reward": 1}``.
 
     Raises
     ------
@@ -230,9 +266,14 @@ class NeuronModel(Model):
     on_slot: Code = ""
     on_step: Code = ""
     references: tuple[str, ...] = ()
+    stimulus_unit: Annotated[Quantity, _unit] = default(1 * Hz)
+    spike_trains: bool = False
+    signals: Signals = field(default_factory=dict)
 
     def __post_init__(self):
         where, equations = place(self), self.variables
+        with mistakes.going_on():
+            self._check_spike_trains(where)
         _check_names(self, equations, "variable")
         declared.check_flags(equations, where)
         usable = self._usable(equations)
@@ -241,7 +282,7 @@ class NeuronModel(Model):
         declared.check_method(self.method, equations, usable, where)
         spiking = {label: getattr(self, label).strip() for label in ("reset", "refractory")}
         for label, code in spiking.items():
-            if code and not self.threshold.strip():
+            if code and not self.spikes:
                 fix = "write a threshold, such as threshold='v > v_threshold'"
                 brief = f"{label} without a threshold"
                 texts = {"found": repr(code), "expected": "none, as there are no spikes"}
@@ -254,11 +295,42 @@ class NeuronModel(Model):
                 label = f"{where}: refractory"
                 checks.check_expression(self.refractory, usable, label, unit=second)
         writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
-        for label, more in (("reset", {}), ("on_slot", _in(Hz, "stimulus")), ("on_step", {})):
+        for label, more in (
+            ("reset", {}),
+            ("on_slot", _in(self.stimulus_unit, "stimulus")),
+            ("on_step", {}),
+        ):
             code, variables = getattr(self, label), {**usable, **more}
             checks.check_statements(code, variables, f"{where}: {label}", writes=writes)
         used |= _check_start(self, equations, where)
         checks.check_all_used(self.parameters, used, where)
+        _check_signals_used(self, used)
+
+    @property
+    def spikes(self) -> bool:
+        """Whether its neurons can spike."""
+        return bool(self.threshold.strip()) or self.spike_trains
+
+    @property
+    def takes_stimulus(self) -> bool:
+        """Whether its neurons take a stimulus of each slot."""
+        return "stimulus" in checks.identifiers(self.on_slot)
+
+    @property
+    def integrates(self) -> bool:
+        """Whether it has differential equations; said of any text, which is not parsed."""
+        return bool(re.search(r"\bd\w+\s*/\s*dt\s*=", blanked(self.equations)))
+
+    def _check_spike_trains(self, where: str) -> None:
+        """Refuse other ways to spike, and another input, of neurons that are told when to."""
+        found = {"threshold": self.threshold.strip(), "refractory": self.refractory.strip()}
+        found["on_slot"] = self.on_slot.strip() if self.takes_stimulus else ""
+        for label, code in found.items():
+            if self.spike_trains and code:
+                brief = f"{label} of neurons that spike by spike trains"
+                fix = "leave it out" if label != "on_slot" else "leave out what uses stimulus"
+                texts = {"found": repr(code), "expected": "none, as spike trains say when they do"}
+                mistakes.report(mistake(where, brief, fix, word=label, **texts))
 
     @property
     def _codes(self) -> tuple[str, ...]:
@@ -269,6 +341,7 @@ class NeuronModel(Model):
         return {
             **checks.variables_of(equations),
             **checks.constants_of(self.parameters),
+            **_signals_in(self),
             **_gates_in(checks.identifiers(self.equations, *self._codes)),
         }
 
@@ -345,6 +418,8 @@ class SynapseModel(Model):
         Further statements for spikes.
     references : tuple of str
         Where the model comes from (DOI).
+    signals : mapping of str to Quantity
+        Signals of the network that it reads, with a value of their unit: ``{"reward": 1}``.
 
     Raises
     ------
@@ -362,6 +437,7 @@ class SynapseModel(Model):
     on_post: Code = ""
     on_step: Code = ""
     pathways: tuple[Pathway, ...] = ()
+    signals: Signals = field(default_factory=dict)
 
     def __post_init__(self):
         where, equations = place(self), self.variables
@@ -389,6 +465,7 @@ class SynapseModel(Model):
             )
             used |= checks.identifiers(code)
         checks.check_all_used(self.parameters, used, where)
+        _check_signals_used(self, used)
 
     @property
     def codes(self) -> dict[str, str]:
@@ -402,6 +479,7 @@ def _of_synapses(model: Model, *codes: str) -> dict[str, Variable]:
     return {
         **checks.variables_of(model.variables),
         **checks.constants_of(model.parameters),
+        **_signals_in(model),
         **_gates_in(checks.identifiers(*codes)),
     }
 
@@ -460,6 +538,8 @@ class PlasticityRule(Model):
         Parameters with units.
     references : tuple of str
         Where the rule comes from (DOI).
+    signals : mapping of str to Quantity
+        Signals of the network that it reads, with a value of their unit: ``{"reward": 1}``.
     equations : str
         Brian2 equations of variables of every synapse, as of a `SynapseModel` but for sums; and
         ``u : 1 (linked)`` for a variable of the synapse model that the rule sets.
@@ -485,6 +565,7 @@ class PlasticityRule(Model):
     on_post: Code = ""
     parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    signals: Signals = field(default_factory=dict)
     equations: Code = ""
     initial: Annotated[Mapping[str, Quantity | str], GROWS] = field(default_factory=dict)
     method: Code = "euler"
@@ -492,7 +573,7 @@ class PlasticityRule(Model):
 
     def __post_init__(self):
         where = place(self)
-        constants = checks.constants_of(self.parameters)
+        constants = {**checks.constants_of(self.parameters), **_signals_in(self)}
         used, traces = set[str](), dict[str, Variable]()
         _check_names(self, self.variables, "variable")
         for role in ("pre", "post"):
@@ -519,6 +600,7 @@ class PlasticityRule(Model):
             )
             used |= checks.identifiers(code)
         checks.check_all_used(self.parameters, used, where)
+        _check_signals_used(self, used)
 
     @property
     def codes(self) -> dict[str, str]:
@@ -574,6 +656,8 @@ class SpontaneousActivity(Model):
         The time step that `on_step` and its parameters are stated for, if they are right at no
         other: noise with a standard deviation a step, for example. A Brian2 network of another
         time step then refuses it. None for what is right at any, since it uses ``dt``.
+    signals : mapping of str to Quantity
+        Signals of the network that it reads, with a value of their unit: ``{"reward": 1}``.
 
     Raises
     ------
@@ -587,10 +671,12 @@ class SpontaneousActivity(Model):
     parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
     dt: Time | None = None
+    signals: Signals = field(default_factory=dict)
 
     def __post_init__(self):
         where, own = place(self), self.variables
-        names, constants = checks.identifiers(self.on_step), checks.constants_of(self.parameters)
+        names = checks.identifiers(self.on_step)
+        constants = {**checks.constants_of(self.parameters), **_signals_in(self)}
         declared.check_declared_only(own, where)
         _check_names(self, own, "variable")
         free = names - checks.RESERVED - set(constants) - set(own)
@@ -603,6 +689,7 @@ class SpontaneousActivity(Model):
             deferred=of_neuron,
         )
         checks.check_all_used([*self.parameters, *own], names, where)
+        _check_signals_used(self, names)
 
     @mistakes.going_on()
     def check_step(self, dt: Quantity, where: str) -> None:
@@ -648,6 +735,8 @@ class WeightProcess(Model):
         Parameters with units.
     references : tuple of str
         Where it comes from (DOI).
+    signals : mapping of str to Quantity
+        Signals of the network that it reads, with a value of their unit: ``{"reward": 1}``.
     signed : bool
         Whether it is right for weights that have signs of their own, not only for magnitudes.
     """
@@ -661,6 +750,7 @@ class WeightProcess(Model):
     period: Time = default(100 * ms)
     parameters: Parameters = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    signals: Signals = field(default_factory=dict)
     signed: bool = False
 
     def __post_init__(self):
@@ -695,6 +785,7 @@ class WeightProcess(Model):
             )
         idle = [s for s in self.sums if not {f"{s}_post", f"{s}_total"} & used]
         checks.check_all_used([*self.parameters, *idle], used, where)
+        _check_signals_used(self, used)
 
     @property
     def codes(self) -> dict[str, str]:

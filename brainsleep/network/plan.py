@@ -41,6 +41,15 @@ class GroupPlan:
     constants: tuple[str, ...] = ()
     #: Whether its spikes are on their way for a time.
     delayed: bool = False
+    #: Signals that are variables of its neurons.
+    signals: tuple[str, ...] = ()
+    #: Whether its neurons spike when they are told, and not by the threshold.
+    spike_trains: bool = False
+
+    @property
+    def spikes(self) -> bool:
+        """Whether its neurons can spike."""
+        return bool(self.threshold) or self.spike_trains
 
 
 @dataclass(frozen=True)
@@ -147,8 +156,22 @@ class NetworkPlan:
     def features(self) -> tuple[str, ...]:
         """What not every backend can do, in words."""
         wanted = {words for words, needs in _FEATURES.items() if any(map(needs, self.synapses))}
+        wanted |= {words for words, needs in _OF_NEURONS.items() if any(map(needs, self.groups))}
         wanted |= {_VALUES} if self.constants else set()
+        taken = [name for group in self.groups for name in _TAKEN.findall(group.on_slot)]
+        wanted |= {_INPUTS} if taken != ["stimulus"] else set()
         return tuple(sorted(wanted))
+
+
+#: A stimulus that neurons take, each its own, at the start of a slot.
+_TAKEN = re.compile(r"\b(\w+)_by_slot\(slot_index\*slot_unit, i\)")
+
+
+def _draws_poisson(plan: GroupPlan) -> bool:
+    """Tell whether code that runs on neurons draws Poisson numbers."""
+    codes = [plan.equations, plan.threshold, plan.reset, plan.on_slot, plan.on_step]
+    codes += [activity.code for activity in plan.activities]
+    return any(re.search(r"\bpoisson\(", code) for code in codes)
 
 
 def _keeps_variables(plan: SynapsePlan) -> bool:
@@ -170,6 +193,7 @@ def _reads_neurons(plan: SynapsePlan) -> bool:
 
 
 _VALUES = "values per neuron or synapse"
+_INPUTS = "inputs other than one stimulus"
 
 #: What not every backend can do, in words, and which synapses ask for it.
 _FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
@@ -184,5 +208,12 @@ _FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
     "weight processes that read neurons": _reads_neurons,
 }
 
+#: The same, and which neurons ask for it.
+_OF_NEURONS: dict[str, Callable[[GroupPlan], object]] = {
+    "spike trains": lambda part: part.spike_trains,
+    "signals": lambda part: part.signals,
+    "poisson()": _draws_poisson,
+}
+
 #: All of these, in words.
-FEATURES = frozenset({*_FEATURES, _VALUES})
+FEATURES = frozenset({*_FEATURES, *_OF_NEURONS, _VALUES, _INPUTS})

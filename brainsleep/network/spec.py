@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
-from brian2 import Quantity, ms, second
+from brian2 import Hz, Quantity, ms, second
 
 from .. import mistakes
-from ..errors import Details, SpecError, explain
+from ..errors import Details, SpecError, explain, nearest
 from ..values.arrays import Array
 from ..values.displayed import Displayed
 from ..values.fields import (
@@ -33,7 +33,8 @@ from ..values.fields import (
     refusal,
     specification,
 )
-from ..values.frozen import check_distinct, default, show_value
+from ..values.frozen import Frozen, check_distinct, default, show_value
+from . import signals
 from .assemble import assemble
 from .equations import checks
 from .equations.diagnose import unknown
@@ -41,6 +42,7 @@ from .fit import check_network
 from .models import (
     STANDARD_GATES,
     NeuronModel,
+    Parameters,
     PlasticityRule,
     SpontaneousActivity,
     SynapseModel,
@@ -95,7 +97,7 @@ class Population:
     @property
     def spikes(self) -> bool:
         """Whether its neurons can spike."""
-        return bool(self.model.threshold)
+        return self.model.spikes
 
 
 @specification("initial weights: ")
@@ -244,7 +246,7 @@ class Network(Displayed):
     """Populations and projections by name, and the gates their parts have."""
 
     name: str
-    #: Name of the population that takes the stimulus.
+    #: Name of the population that takes the stimulus of a task; '' for none.
     input: str
     populations: tuple[Any, ...]
     projections: tuple[Any, ...]
@@ -256,6 +258,9 @@ class Network(Displayed):
     #: What it is called among networks; a backend runs those of one kind.
     kind = ""
 
+    #: Global values by name, and what each is where nothing else is said.
+    signals: Mapping[str, Quantity] = Frozen()
+
     #: Images that are learned from together, with their labels; 0 where each is shown by itself.
     batch_size = 0
 
@@ -263,6 +268,25 @@ class Network(Displayed):
     def output(self) -> str:
         """Population whose spikes are the network's decision, one neuron a class; '' for none."""
         return ""
+
+    @property
+    def inputs(self) -> Mapping[str, Quantity | None]:
+        """Populations that are given something, with its unit; None is of spike trains."""
+        return {self.input: Quantity(1.0, dim=Hz.dim)}
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Inputs that do nothing but pass on what they are given, and that of a task."""
+        return (self.input,)
+
+    @property
+    def n_inputs(self) -> int:
+        """Neurons that take the stimulus of a task."""
+        return self.population(self.input).size if self.inputs.get(self.input) is not None else 0
+
+    def stimulus_name(self, population: str) -> str:
+        """Return what the stimulus of a population is called among values of slots."""
+        return "stimulus" if population == self.input else f"stimulus_{population}"
 
     def population(self, name: str, where: str = "") -> Any:
         """Return the population called `name`; raise `SpecError` if there is none."""
@@ -306,6 +330,10 @@ class Network(Displayed):
         check_distinct([*self.activity_names, *self.process_names, *clocks], place(self))
 
 
+#: What the input of a task is called if nothing is said.
+_USUAL_INPUT = "input"
+
+
 @specification("network '{name}': ")
 class NetworkSpec(Network):
     """Populations and projections of a Brian2 network, checked against each other.
@@ -315,16 +343,19 @@ class NetworkSpec(Network):
     name : str
         Lower-case name.
     populations : tuple of Population
-        The neurons; one of them takes the stimulus.
+        The neurons. Those whose model uses ``stimulus``, or spikes by spike trains, are inputs.
     projections : tuple of Projection
         The synapses.
     input : str
-        Name of the population whose model uses ``stimulus``.
+        Name of the input that a task drives, such as `Images`; '' for none.
     dt : Quantity
         Time step.
     precision : {"float64", "float32"}
         Floating-point numbers of all state variables. Single precision halves the memory that
         weights take, which is what large networks wait for.
+    signals : mapping of str to Quantity
+        Global values, such as a reward, by name: what each is where a period says nothing else.
+        Models read those that they name in their own `signals`.
 
     Raises
     ------
@@ -335,9 +366,10 @@ class NetworkSpec(Network):
     name: Annotated[str, checks.name("network")]
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...] = ()
-    input: str = "input"
+    input: str = _USUAL_INPUT
     dt: Time = default(1 * ms)
     precision: Annotated[str, one_of(*PRECISIONS)] = "float64"
+    signals: Parameters = field(default_factory=dict)
 
     kind = "Brian2"
 
@@ -346,9 +378,23 @@ class NetworkSpec(Network):
         """The final source of every Brian2 object."""
         return assemble(self)
 
+    @cached_property
+    def inputs(self) -> Mapping[str, Quantity | None]:
+        """Populations that are given something, with its unit; None is of spike trains."""
+        given = [p for p in self.populations if p.model.spike_trains or p.model.takes_stimulus]
+        return {p.name: None if p.model.spike_trains else p.model.stimulus_unit for p in given}
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Inputs that do nothing but pass on what they are given, and that of a task."""
+        models = {name: self.population(name).model for name in self.inputs}
+        return tuple(k for k, model in models.items() if k == self.input or not model.integrates)
+
     def __post_init__(self):
         where = place(self)
         self._check_names()
+        with mistakes.going_on():
+            signals.check_names(self, where)
         for projection in self.projections:
             for end in ("source", "target"):
                 with mistakes.checking(projection):
@@ -389,13 +435,15 @@ class NetworkSpec(Network):
                 raise SpecError(explain(where, value, f"a multiple of dt, {self.dt}", fix))
 
     def _check_input(self, where: str) -> None:
-        """Check that the input population takes the stimulus, and no other does."""
-        self.population(self.input, f"{where}: input")
-        for population in self.populations:
-            model, takes = population.model, population.name == self.input
-            if ("stimulus" in checks.identifiers(model.on_slot)) != takes:
-                raise SpecError(
-                    f"{where}: input is '{self.input}', and on_slot of model '{model.name}' of "
-                    f"population '{population.name}' {'does not use' if takes else 'uses'} "
-                    "'stimulus'; expected the input population, and only it, to use it"
-                )
+        """Check that the population called `input` is one; the default may be none."""
+        names = [population.name for population in self.populations]
+        if self.input == _USUAL_INPUT and self.input not in names:
+            object.__setattr__(self, "input", "")
+        if self.input and self.input not in self.inputs:
+            model = self.population(self.input, f"{where}: input").model
+            others = f"; {nearest(self.input, self.inputs)}" if self.inputs else ""
+            raise SpecError(
+                f"{where}: input is '{self.input}', and on_slot of model '{model.name}' of "
+                f"population '{self.input}' does not use 'stimulus'; expected a population that "
+                f"does, or input='' for none{others}"
+            )

@@ -69,7 +69,8 @@ class Run:
             for each in (*self.course.observers, *self.observers)
         }
         longest, usual = int(table.steps.max()), Capacity()
-        self.capacity = Capacity(usual.slots, max(longest, usual.steps))
+        slots = max(usual.slots, self.course.room)
+        self.capacity = Capacity(slots, max(longest, usual.steps))
         self.watches = False  # whether its backend ends a sleep early within a segment
 
     @property
@@ -106,7 +107,7 @@ class Run:
         batch = self.course.batch(first) if table.phase[first] == "wake" else None
         above = table.above[cut] * sum(self.initial_sums) if self.watches else None
         more: dict[str, Any] = {"raster": raster, "batch": batch, "above": above}
-        more |= {"start": self.recorder.steps_before(first)}
+        more |= {"start": self.recorder.steps_before(first), **self.course.given(first, last)}
         return Segment.of(table, cut, self.course.stimulus(first, last), **more)
 
     # -- running -------------------------------------------------------------------------------

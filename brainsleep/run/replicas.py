@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterator, Sequence
+from functools import reduce
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -21,7 +22,7 @@ from ..network.spec import Network, NetworkSpec
 from ..results.store import Result
 from ..values.plain import plain
 from .loop import Run
-from .segment import Answer, Request, Requests
+from .segment import Answer, Capacity, Request, Requests
 
 #: Wall seconds between checkpoints, at least; and how many times longer than writing them takes.
 CHECKPOINT_EVERY, CHECKPOINT_SPARING = 15.0, 20.0
@@ -48,7 +49,7 @@ def prepare(runs: Sequence[Run], backend: str, fresh: bool) -> Backend:
 
     for run in runs:
         run.resume(fresh)
-    largest = max((run.capacity for run in runs), key=lambda capacity: capacity.steps)
+    largest = reduce(Capacity.at_least, (run.capacity for run in runs))
     protocol = runs[0].protocol
     made = make_backend(
         backend, protocol.network, capacity=largest, hooks=protocol.hooks, report=report

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendError, ScheduleError, SimulationError, explain, nearest
+from ..experiment.inputs import cut_train
 from ..experiment.schedule import KINDS
 from ..experiment.slots import SlotTable
 from ..network.spec import Network, NetworkSpec
@@ -49,11 +50,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Segment:
-    """Input of one call of ``advance``."""
+    """Input of one call of ``advance``.
+
+    What it does not name of `inputs`, `trains` and `signals` is what it is where nothing is said.
+    """
 
     #: Duration of each slot in time steps, shape (n_slots,), as of all but the stimulus.
     steps: np.ndarray
-    #: Input to each neuron of the input population in Hz, shape (n_slots, n_inputs).
+    #: Input to each neuron of the input population, in Hz if its model says nothing else, shape
+    #: (n_slots, n_inputs); no columns without such a population.
     stimulus: np.ndarray
     #: Value of every gate, 0 (closed) to 1 (open).
     gates: dict[str, np.ndarray]
@@ -71,6 +76,13 @@ class Segment:
     above: np.ndarray | None = None
     #: Steps that its run has had before it: ``t``, for equations and hooks, is the time of the run.
     start: int = 0
+    #: Input to each neuron of other populations in SI units, (n_slots, n_neurons); 0 if not named.
+    inputs: dict[str, np.ndarray] = field(default_factory=dict)
+    #: Spikes of populations that are told when to spike: steps (from the start of the segment, in
+    #: order) and neurons; none if not named.
+    trains: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    #: Values of signals in SI units, (n_slots,); those of the network if not named.
+    signals: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         steps = np.asarray(self.steps)
@@ -80,12 +92,19 @@ class Segment:
             )
         names = ("stimulus", "onset", "phase", "raster", "above")
         columns = {name: getattr(self, name) for name in names} | self.gates
+        columns |= {f"input {k}": v for k, v in self.inputs.items()}
+        columns |= {f"signal {k}": v for k, v in self.signals.items()}
         for name, column in columns.items():
             if column is not None and np.shape(column)[:1] != steps.shape:
                 got, allowed = f"shape {np.shape(column)}", f"{len(steps)} rows, one a slot"
                 raise ScheduleError(explain(f"segment: {name}", got, allowed))
         if np.ndim(self.stimulus) != 2 or not np.all(np.isfinite(self.stimulus)):
             raise ScheduleError("segment: stimulus: expected finite rates (n_slots, n_inputs)")
+        for name, values in (*self.inputs.items(), *self.signals.items()):
+            if not np.all(np.isfinite(values)):
+                raise ScheduleError(f"segment: {name}: expected finite values")
+        for name, train in self.trains.items():
+            _check_train(name, *train, int(steps.sum()))
         for name, gate in self.gates.items():
             if np.any(~np.isfinite(gate)) or np.any(gate < 0) or np.any(gate > 1):
                 raise ScheduleError(explain(f"segment: gate {name}", gate, "values from 0 to 1"))
@@ -110,6 +129,7 @@ class Segment:
     def part(self, first: int, last: int) -> Segment:
         """Return slots `first` to `last` (exclusive) as a segment of their own."""
         cut = slice(first, last)
+        begin, end = self.starts[[first, last]].tolist()
         names = ("steps", "stimulus", "onset", "phase", "raster")
         return replace(
             self,
@@ -117,7 +137,10 @@ class Segment:
             gates={name: gate[cut] for name, gate in self.gates.items()},
             batch=None,
             above=None if self.above is None else self.above[cut],
-            start=self.start + int(self.starts[first]),
+            start=self.start + begin,
+            inputs={name: values[cut] for name, values in self.inputs.items()},
+            trains={name: cut_train(*train, begin, end) for name, train in self.trains.items()},
+            signals={name: values[cut] for name, values in self.signals.items()},
         )
 
     def steps_where(self, mask: np.ndarray) -> np.ndarray:
@@ -144,6 +167,24 @@ class Segment:
     def onset_times(self, gate: str) -> np.ndarray:
         """Return the first step of every slot that begins a phase or stage with `gate` open."""
         return self.starts[:-1][(self.gates[gate] > 0) & self.onset]
+
+
+def _check_train(name: str, steps: np.ndarray, neurons: np.ndarray, total: int) -> None:
+    """Raise `ScheduleError` for spikes out of order or time, or twice in a step."""
+    steps, neurons = np.asarray(steps), np.asarray(neurons)
+    if steps.ndim != 1 or steps.shape != neurons.shape:
+        got = f"shapes {steps.shape} and {neurons.shape}"
+        raise ScheduleError(explain(f"segment: spikes of {name}", got, "as many steps as neurons"))
+    if not len(steps):
+        return
+    pairs = np.stack([steps, neurons])
+    order = np.lexsort(pairs[::-1])
+    if np.any(order != np.arange(len(steps))) or np.any((np.diff(pairs) == 0).all(axis=0)):
+        got, allowed = "others", "steps in order, neurons in order within each, none twice"
+        raise ScheduleError(explain(f"segment: spikes of {name}", got, allowed))
+    if steps[0] < 0 or steps[-1] >= total:
+        got, allowed = f"{steps[0]} to {steps[-1]}", f"0 to {total - 1}"
+        raise ScheduleError(explain(f"segment: steps of spikes of {name}", got, allowed))
 
 
 @dataclass(frozen=True)
@@ -225,7 +266,14 @@ def events(
             f"{capacity.slots} and {capacity.steps}; cut it in parts"
         )
     steps = {"slot": segment.starts[:-1]}
-    values = {"stimulus_by_slot": segment.stimulus}
+    values = {"stimulus_by_slot": segment.stimulus} if spec.n_inputs else {}
+    for name, unit in spec.inputs.items():
+        if unit is not None and name != spec.input:
+            none = np.zeros((len(segment), spec.population(name).size))
+            values[f"{spec.stimulus_name(name)}_by_slot"] = segment.inputs.get(name, none)
+    for name, usual in spec.signals.items():
+        always = np.full(len(segment), float(usual))
+        values[f"{name}_by_slot"] = segment.signals.get(name, always)
     for gate in spec.gates:
         values[f"{gate}_gate_by_slot"] = segment.gates[gate]
     processes = {process.name: process for _, process in spec.weight_processes()}
@@ -235,6 +283,14 @@ def events(
         steps[f"{name}_update"], interval = segment.update_times(name, period)
         values[f"{name}_interval_by_slot"] = interval * float(spec.dt)
     return steps, values
+
+
+def spike_trains(spec: NetworkSpec, segment: Segment) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return steps of the run and neurons of spikes, of all populations that are told when."""
+    none = np.empty(0, np.int64), np.empty(0, np.int32)
+    told = [name for name, unit in spec.inputs.items() if unit is None]
+    trains = {name: segment.trains.get(name, none) for name in told}
+    return {name: (steps + segment.start, neurons) for name, (steps, neurons) in trains.items()}
 
 
 def check_complete(steps: int, segment: Segment) -> None:
@@ -247,23 +303,48 @@ def check_complete(steps: int, segment: Segment) -> None:
 
 def check_segment(spec: Network, segment: Segment) -> None:
     """Raise `BackendError` if `segment` does not fit the network `spec`."""
-    n_inputs = spec.population(spec.input).size
+    n_inputs = spec.n_inputs
     stimuli = {"stimulus": segment.stimulus}
     stimuli |= {"batch: stimulus": segment.batch.stimulus} if segment.batch else {}
     for name, stimulus in stimuli.items():
         if stimulus.shape[1:] != (n_inputs,):
             rows = "n_slots" if name == "stimulus" else "n_images"
             fix = f"population '{spec.input}' has {n_inputs} neurons"
+            if not n_inputs:
+                fix = "there is no population of that kind called NetworkSpec.input"
             allowed = f"({rows}, {n_inputs})"
             raise BackendError(explain(f"segment: {name}", stimulus.shape, allowed, fix))
     if set(spec.gates) != set(segment.gates):
         allowed = f"exactly {sorted(spec.gates)}"
         raise BackendError(explain("segment: gates", sorted(segment.gates), allowed))
+    _check_given(spec, segment)
     if spec.batch_size:
         _check_learning(spec, segment)
     elif segment.batch is not None:
         allowed = f"none: '{spec.name}' does not learn labels"
         raise BackendError(explain("segment: batch", f"{len(segment.batch)} images", allowed))
+
+
+def _check_given(spec: Network, segment: Segment) -> None:
+    """Raise `BackendError` for inputs, spike trains or signals that the network does not have."""
+    units = {name: unit for name, unit in spec.inputs.items() if name != spec.input or unit is None}
+    for what, given, known in (
+        ("inputs", segment.inputs, [k for k, unit in units.items() if unit is not None]),
+        ("trains", segment.trains, [k for k, unit in units.items() if unit is None]),
+        ("signals", segment.signals, spec.signals),
+    ):
+        for name in set(given) - set(known):
+            raise BackendError(f"segment: {what}: no '{name}'; {nearest(name, known)}")
+    for name, values in segment.inputs.items():
+        size = spec.population(name).size
+        if np.shape(values)[1:] != (size,):
+            allowed = f"(n_slots, {size})"
+            raise BackendError(explain(f"segment: input {name}", np.shape(values), allowed))
+    for name, (_, neurons) in segment.trains.items():
+        size = spec.population(name).size
+        if np.min(neurons, initial=0) < 0 or np.max(neurons, initial=0) >= size:
+            got, allowed = f"up to {np.max(neurons)}", f"neurons 0 to {size - 1}"
+            raise BackendError(explain(f"segment: spikes of {name}", got, allowed))
 
 
 def _check_learning(spec: Network, segment: Segment) -> None:

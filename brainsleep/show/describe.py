@@ -50,6 +50,7 @@ def _head(title: str, part: Any) -> Iterator[Text]:
 def _network(network: Network, start: SavedWeights | None = None) -> Iterator[Any]:
     yield facts.populations(network)
     yield facts.projections(network, start)
+    yield from facts.signals(network)
     for source in sources(plain(network.plan)):
         yield Text(f"\n{source.title}", style="bold")
         yield Text(source.listing)

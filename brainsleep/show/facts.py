@@ -96,6 +96,14 @@ def _with_values(table: Table, parts: Sequence[Any]) -> Table:
     return table._replace(columns=(*table.columns, "values of its own"), rows=rows)
 
 
+def signals(network: Network) -> list[Table]:
+    """Tabulate the signals of a network, if there are any."""
+    if not network.signals:
+        return []
+    rows = [(name, text(value)) for name, value in network.signals.items()]
+    return [Table("Signals", ("name", "value where a period says nothing else"), rows)]
+
+
 def projections(network: Network, start: SavedWeights | None = None) -> Table:
     """Tabulate the projections of a network that starts with weights of another run, if any."""
     signs = {1: "excitatory", -1: "inhibitory"}
@@ -207,8 +215,9 @@ def looked_at(result: Result) -> str:
     protocol = result.stored_protocol
     if isinstance(protocol.task, Images):
         return str(protocol.task.readout.population)
-    names = [p.name for p in protocol.network.populations if p.name != protocol.network.input]
-    return next(iter(names), protocol.network.input)
+    network = protocol.network
+    names = [p.name for p in network.populations if p.name not in network.sources]
+    return next(iter(names), network.populations[0].name)
 
 
 def tiles(result: Result) -> list[Tile]:

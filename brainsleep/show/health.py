@@ -96,7 +96,7 @@ def _rates(result: Result, limit: float) -> Iterator[Symptom]:
     for p in network.populations:
         for phase in ("wake", "test"):  # what drives it in sleep is meant to
             rate = result.metrics.get(f"rate_{phase}_{p.name}_hz")
-            new = p.name != network.input and (phase, p.name) not in said
+            new = p.name not in network.sources and (phase, p.name) not in said
             if new and rate is not None and rate > limit:
                 how = f"{p.name} fires at {rate:.4g} Hz on average in {phase}"
                 yield Symptom("runaway", p.name, f"{how} (limit {limit:g} Hz)")

@@ -167,7 +167,11 @@ def display(shown: Displayed) -> str:
 def _network(network: Any, start: SavedWeights | None = None) -> dict[str, Any]:
     return {
         "name": network.name,
-        "tables": [facts.populations(network), facts.projections(network, start)],
+        "tables": [
+            facts.populations(network),
+            facts.projections(network, start),
+            *facts.signals(network),
+        ],
         "models": parts(network, plain(network.plan)),
         "description": "",
         "references": getattr(network, "references", ()),

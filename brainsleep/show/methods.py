@@ -179,6 +179,7 @@ def _typeset(model: Model) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _network(network: Network, start: SavedWeights | None) -> dict[str, Any]:
     values: dict[str, Any] = {"network": network, "layers": None}
     values["tables"] = [facts.populations(network), facts.projections(network, start)]
+    values["tables"] += facts.signals(network)
     if isinstance(network, SurrogateNetwork):
         biased = [p.name for p in network.projections if p.bias]
         sizes = [(p, network.population(p.source).size) for p in network.projections]

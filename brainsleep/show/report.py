@@ -108,6 +108,7 @@ def _of_one(result: Result) -> dict[str, Any]:
         "setup": [
             facts.populations(protocol.network),
             facts.projections(protocol.network, protocol.saved_weights),
+            *facts.signals(protocol.network),
             *facts.schedule(protocol),
         ],
         "settings": facts.settings(result.described),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..experiment.inputs import SpikeTrains, Values
 from ..experiment.schedule import Schedule, every_nth
-from ..experiment.timeline import Timeline
+from ..experiment.timeline import Period, Timeline
+from ..values.arrays import Array
 from .latex import value_text
 
 #: What a network is in a period.
@@ -18,9 +22,7 @@ def schedule_text(schedule: Schedule | Timeline) -> dict[str, str]:
     'After every 35 s of wake comes a sleep of 20 % of that time, at most 10 s.'
     """
     if isinstance(schedule, Timeline):
-        each = [f"{value_text(p.duration)} {_STATES[p.kind]}" for p in schedule.periods]
-        times = f", {schedule.times} times over" if schedule.times > 1 else ""
-        return {"sleep": f"There are {listed(each)}{times}."}
+        return {"sleep": f"There are {_timeline(schedule)}.", **_given(schedule)}
     sleep = schedule.sleep
     epochs = f", in {schedule.epochs} epochs" if schedule.epochs > 1 else ""
     if epochs and schedule.identical_epochs:
@@ -44,6 +46,37 @@ def schedule_text(schedule: Schedule | Timeline) -> dict[str, str]:
         times = f", {sleep.cycles} times over" if sleep.cycles > 1 else ""
         said["stages"] = f"It goes through {listed(stages)}{times}."
     return said
+
+
+def _timeline(timeline: Timeline) -> str:
+    """Say how long periods are, and how often they are gone through."""
+    each = [
+        f"{value_text(part.duration)} {_STATES[part.kind]}"
+        if isinstance(part, Period)
+        else f"({_timeline(part)})"
+        for part in timeline.periods
+    ]
+    return listed(each) + (f", {timeline.times} times over" if timeline.times > 1 else "")
+
+
+def _given(timeline: Timeline) -> dict[str, str]:
+    """Say what populations are given and which values signals have, period by period."""
+    said: dict[str, list[str]] = {"inputs": [], "signals": []}
+    for name, period in zip(timeline.phase_gates(), timeline.written, strict=True):
+        for what, given in (("inputs", period.inputs), ("signals", period.signals)):
+            each = [f"{key} {_what(value)}" for key, value in given.items()]
+            said[what] += [f"in {name}: {', '.join(each)}"] if each else []
+    begin = {"inputs": "Given to populations", "signals": "Values of signals"}
+    return {what: f"{begin[what]} {'; '.join(each)}." for what, each in said.items() if each}
+
+
+def _what(value: Any) -> str:
+    """Say what a population is given, or what a signal is."""
+    if isinstance(value, SpikeTrains):
+        return f"{len(value)} spikes"
+    if isinstance(value, Values):
+        return f"{len(value.values)} values of {value_text(value.every)}"
+    return "a value a neuron" if isinstance(value, Array) else value_text(value)
 
 
 def listed(words: list[str]) -> str:

@@ -65,6 +65,7 @@ def _code(part: Mapping[str, Any]) -> dict[str, str]:
         **{f"every step, gate {a['gate']} open": a["code"] for a in get("activities", ())},
         "every step": get("on_step"),
         "threshold": get("threshold"),
+        "spikes": "at the times that spike trains say" if get("spike_trains") else "",
         "spike, before synapses act": get("on_spike"),
         "refractory": get("refractory"),
         "reset": get("reset"),

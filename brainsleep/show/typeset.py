@@ -77,6 +77,7 @@ def _neuron(model: NeuronModel) -> Iterator[Block]:
     yield _statements("at the start of a slot", model.on_slot)
     yield _statements("every step", model.on_step)
     yield _expression("a spike when", model.threshold)
+    yield Block("a spike when", "spike trains say so" if model.spike_trains else "", ())
     yield _expression("refractory for", model.refractory)
     yield _statements("after a spike", model.reset)
 

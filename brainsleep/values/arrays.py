@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ _TYPES = ("float64", "int32")
 
 @dataclass(frozen=True)
 class Array:
-    """Numbers with one unit, in a row.
+    """Numbers with one unit, in a row or in rows.
 
     Lists, NumPy's arrays and Brian2's quantities become one wherever a specification takes them.
 
@@ -55,9 +56,9 @@ class Array:
         except (binascii.Error, ValueError, TypeError):
             raise SpecError(f"{where}: data are no base64") from None
         size = math.prod(self.shape) * np.dtype(self.dtype).itemsize
-        if len(self.shape) != 1 or len(content) != size:
+        if len(self.shape) not in (1, 2) or len(content) != size:
             got = f"{len(content)} bytes for shape {self.shape}"
-            raise SpecError(explain(where, got, f"one row, {size} bytes of {self.dtype}"))
+            raise SpecError(explain(where, got, f"a row or rows, {size} bytes of {self.dtype}"))
         if not np.isfinite(self.numbers).all():
             raise SpecError(explain(where, "numbers that are not finite", "finite numbers"))
         head = f"{self.unit} {self.dtype} {self.shape}\n".encode()
@@ -70,8 +71,12 @@ class Array:
         where: str,
         error: type[BrainsleepError] = SpecError,
         dtype: str = "float64",
+        axes: tuple[int, ...] = (1,),
     ) -> "Array":
-        """Take numbers, or quantities of one unit, in a row; raise `error` if they are none."""
+        """Take numbers, or quantities of one unit, in a row; raise `error` if they are none.
+
+        With 2 among `axes` there may be rows of them.
+        """
         given = None
         with suppress(TypeError, ValueError, DimensionMismatchError):
             given = Quantity(values) if dtype == "float64" else np.asarray(values)
@@ -79,7 +84,7 @@ class Array:
         if given is None or np.asarray(given).dtype.kind not in "biuf":
             raise error(explain(where, f"a {type(values).__name__}", allowed))
         numbers = np.asarray(given)
-        if numbers.ndim != 1:
+        if numbers.ndim not in axes:
             raise error(explain(where, f"an array of shape {numbers.shape}", allowed))
         if not np.isfinite(numbers).all():
             bad = int(np.sum(~np.isfinite(numbers)))
@@ -102,12 +107,13 @@ class Array:
         low, high = (f"{end / float(unit):.4g} {unit}" for end in ends)
         return f"{len(self)} values, {low} to {high}"
 
-    @property
+    @cached_property
     def numbers(self) -> np.ndarray:
         """Its numbers in SI units, which cannot be written to."""
-        return np.frombuffer(
-            base64.b64decode(self.data), np.dtype(self.dtype).newbyteorder("<")
-        ).astype(self.dtype, copy=False)
+        content = np.frombuffer(base64.b64decode(self.data), np.dtype(self.dtype).newbyteorder("<"))
+        numbers = content.reshape(self.shape).astype(self.dtype, copy=False)
+        numbers.flags.writeable = False
+        return numbers
 
     @property
     def dim(self) -> Dimension:

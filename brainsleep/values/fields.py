@@ -169,6 +169,19 @@ def _read_quantity_or_name(value: Any, old: Any, where: str) -> Any:
     return value if is_name else _read_number(value, old, where)
 
 
+def _read_quantity_or_object(*kinds: type) -> Read:
+    """Read a number with its unit, or ``FILE.py:NAME``."""
+    read_object = _read_object(*kinds)
+
+    def read(value: Any, old: Any, where: str) -> Any:
+        if isinstance(value, str):
+            quantity = read_quantity(value)
+            return read_object(value, old, where) if quantity is None else quantity
+        return value
+
+    return read
+
+
 def _read_flag(value: Any, old: Any, where: str) -> Any:
     return {"true": True, "false": False}.get(str(value).lower(), value)
 
@@ -247,6 +260,8 @@ def _field(hint: Any) -> Field:
     if hint in _PLAIN:
         return _PLAIN[hint]
     kinds = parts if kind in (Union, UnionType) else (hint,)
+    if Quantity in kinds and all(isinstance(part, type) for part in kinds):
+        return Field(spec(*kinds), _read_quantity_or_object(*kinds), kinds[0].__name__)
     if hint is not Any and all(isinstance(part, type) for part in kinds):
         return Field(spec(*kinds), _read_object(*kinds), kinds[0].__name__)
     return Field()

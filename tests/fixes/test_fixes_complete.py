@@ -91,6 +91,7 @@ NO_FIX = {
     "others compile nothing beforehand",
     "it was stopped",
     "population '{}' has {} neurons",
+    "there is no population of that kind called NetworkSpec.input",
     "import {}",
     "import {}.{}",
     r"did you mean '(\w+)'\?",

@@ -33,8 +33,8 @@ CODE = {
     WeightProcess: ("equations", "on_change", "on_onset", "on_update"),
 }
 
-#: A definition, not from the literature: Bernoulli spikes at a given rate.
-WITHOUT_REFERENCE = {"inputs.POISSON"}
+#: Definitions, not from the literature: Bernoulli spikes at a given rate, spikes as told.
+WITHOUT_REFERENCE = {"inputs.POISSON", "inputs.SPIKE_SOURCE"}
 
 #: 0, 1 and 2 define (a reset, a count, a square); every other number is a parameter.
 DEFINING = {0, 1, 2}

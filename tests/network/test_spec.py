@@ -627,10 +627,6 @@ def ie(avoid):
             lambda: network(populations=(population("input", 4), population())),
             ("network 'net': input is 'input'", "does not use 'stimulus'"),
         ),
-        (
-            lambda: network(populations=(*THREE, population("more", 9, POISSON))),
-            ("network 'net'", "population 'more' uses 'stimulus'"),
-        ),
         (lambda: network(input="inputs"), ("network 'net': input", "did you mean 'input'?")),
         (
             lambda: network(

@@ -13,7 +13,15 @@ import numpy as np
 from ...errors import BrainsleepError
 from ...network.spec import NetworkSpec
 from ...run.delays import HISTORY, delay_arrays, longest_delays, next_history, rows_of
-from ...run.segment import Answer, Recording, Segment, check_complete, counts_of_slots, timing
+from ...run.segment import (
+    Answer,
+    Recording,
+    Segment,
+    check_complete,
+    counts_of_slots,
+    spike_trains,
+    timing,
+)
 from ...run.state import State, finished_arrays, started_arrays
 from ..base import Backend
 from ..cpp.build import describe_compiler, need_compiler
@@ -83,6 +91,7 @@ class RuntimeBackend(Backend):
     def _load(self, network: BrianNetwork, state: State, segment: Segment) -> None:
         """Set everything a segment starts from in Brian2's objects."""
         times, values = timing(self.spec, self.capacity, segment, rows_of(self.spec, state))
+        trains = spike_trains(self.spec, segment)
         for name, clock in network.event_clocks.items():
             clock.set_times(times[name])
         for name, array in network.slot_values.items():
@@ -95,7 +104,13 @@ class RuntimeBackend(Backend):
         network.set_queues(apart)
         for plan in network.plan.groups:
             network.variable(f"{plan.name}.slot_index").set_value(-1)
-            if plan.threshold:
+            if plan.spike_trains:
+                given = dict(zip(("_timebins", "neuron_index"), trains[plan.name], strict=True))
+                for name, value in given.items():
+                    network.variable(f"{plan.name}.{name}").resize(len(value))
+                    network.variable(f"{plan.name}.{name}").set_value(value)
+                network.variable(f"{plan.name}._lastindex").set_value(0)
+            if plan.spikes:
                 network.variable(f"{plan.name}.spike_count").set_value(0)
                 if plan.refractory:  # Brian2 recomputes it from `lastspike` at every step
                     network.variable(f"{plan.name}.not_refractory").set_value(True)

@@ -118,7 +118,13 @@ class BrianNetwork:
         self.monitors: dict[str, brian2.Group] = {}
         self._objects: list = []
 
-        self._slot_array("stimulus", (capacity.slots, spec.population(spec.input).size), brian2.Hz)
+        for name, stimulus_unit in spec.inputs.items():
+            if stimulus_unit is not None:
+                shape = (capacity.slots, spec.population(name).size)
+                self._slot_array(spec.stimulus_name(name), shape, stimulus_unit)
+        for name in sorted({name for group in self.plan.groups for name in group.signals}):
+            dimensions = brian2.get_dimensions(spec.signals[name])
+            self._slot_array(name, capacity.slots, brian2.Quantity(1.0, dim=dimensions))
         for gate in sorted({gate for group in self.plan.groups for gate in group.gates}):
             self._slot_array(f"{gate}_gate", capacity.slots)
         for name in spec.process_names:
@@ -191,7 +197,7 @@ class BrianNetwork:
             plan.size,
             plan.equations,
             method=plan.method,
-            threshold=plan.threshold or None,
+            threshold=plan.threshold or ("i < 0" if plan.spike_trains else None),
             reset=plan.reset or None,
             refractory=plan.refractory or False,
             clock=self.clock,
@@ -199,6 +205,8 @@ class BrianNetwork:
             name=plan.name,
         )
         self.groups[plan.name] = self._knowing_all(group)
+        if plan.spike_trains:
+            self._spike_by_trains(group)
         self._say_what_follows(group, plan)
         slots = self._event_clock("slot")
         regular = [("on_slot", plan.on_slot, slots, "start", SLOT)]
@@ -223,7 +231,7 @@ class BrianNetwork:
                     name=f"{plan.name}_on_spike",
                 )
             )
-        if plan.threshold:
+        if plan.spikes:
             self.monitors[f"{plan.name}:counts"] = brian2.StateMonitor(
                 group,
                 "spike_count",  # so far, at the start of every slot
@@ -237,6 +245,30 @@ class BrianNetwork:
                 spikes = brian2.SpikeMonitor(group, name=f"{plan.name}_{name}")
                 spikes._clock = self._event_clock(name, per_step=True)
                 self.monitors[f"{plan.name}:{name}"] = spikes
+
+    def _spike_by_trains(self, group) -> None:
+        """Have neurons spike when they are told, in place of a threshold.
+
+        The code is that of Brian2's `SpikeGeneratorGroup`: steps without spikes cost little.
+        """
+        variables = group.variables
+        for name, dtype in (("neuron_index", np.int32), ("_timebins", np.int64)):
+            variables.add_dynamic_array(name, size=0, dtype=dtype, needs_reference_update=True)
+        for name in ("_period_bins", "_lastindex"):  # no period: spikes do not come again
+            variables.add_array(name, size=1, values=0, dtype=np.int32, scalar=True)
+        needed = ["_spikespace", "neuron_index", "_timebins", "_period_bins", "_lastindex"]
+        told = CodeRunner(
+            group,
+            "spikegenerator",
+            code="",
+            needed_variables=needed,
+            clock=self.clock,
+            when="thresholds",
+            name=f"{group.name}_spike_trains",
+        )
+        group.contained_objects.remove(group.thresholder["spike"])
+        group.contained_objects.append(told)
+        group.thresholder["spike"] = told
 
     @staticmethod
     def _say_what_follows(group, plan: GroupPlan) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
 from ...run.delays import rows_of
-from ...run.segment import Answer, Capacity, Segment, timing
+from ...run.segment import Answer, Capacity, Segment, spike_trains, timing
 from ...run.state import State, started_arrays
 from ..brian.backend import answer_of
 from ..brian.context import standalone_device
@@ -101,6 +101,8 @@ class CppBackend(CompiledBackend):
         given: dict[str, Any] = {**arrays, **state.parameters}
         given |= {f"clock:{name}": value for name, value in times.items()}
         given |= {f"slots:{name}": value for name, value in values.items()}
+        for name, (steps, neurons) in spike_trains(self.spec, segment).items():
+            given |= {f"{name}._timebins": steps, f"{name}.neuron_index": neurons}
         settings = [seed % 2**32, segment.start, segment.start + segment.starts[-1]]
         given["run"] = np.array(settings, dtype=np.int64)
         return given

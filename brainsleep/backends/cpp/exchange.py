@@ -40,7 +40,9 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         inputs += [array(f"{group.name}.{name}", 1) for name in group.parameters] + state
         inputs += [array(f"{group.name}.{name}", group.size) for name in group.constants]
         outputs += state
-        if group.threshold:
+        if group.spike_trains:
+            inputs += [array(f"{group.name}.{name}") for name in ("neuron_index", "_timebins")]
+        if group.spikes:
             outputs.append(array(f"{group.name}.spike_count", group.size))
             last = ("last.i", "last.t") if group.delayed else ()
             for recorded in ("counts.spike_count", "raster.i", "raster.t", *last):

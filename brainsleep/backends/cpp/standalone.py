@@ -146,5 +146,8 @@ for _name, _method in (("rand", "uniform"), ("randn", "normal")):
         f"return brainsleep::random_numbers.{_method}(); }}",
         name=f"_{_name}",
     )
+DEFAULT_FUNCTIONS["poisson"].implementations.add_implementation(
+    SegmentCodeObject, code=(TEMPLATES / "poisson.h").read_text(), name="_poisson"
+)
 
 all_devices[NAME] = SegmentDevice()

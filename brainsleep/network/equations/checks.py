@@ -379,11 +379,13 @@ def check_equations(
     return used
 
 
-def check_all_used(parameters: Iterable[str], used: set[str], where: str) -> None:
+def check_all_used(
+    parameters: Iterable[str], used: set[str], where: str, what: str = "parameter"
+) -> None:
     """Raise `SpecError` if a parameter appears in none of the identifiers `used`."""
     names, wrong = ", ".join(sorted(used)) or "none", []
     for name in sorted(set(parameters) - used):
-        brief = f"parameter '{name}' is used by no equation"
+        brief = f"{what} '{name}' is used by no equation"
         message = (
             f"{where}: {brief}; remove it or use it (misspelt in an equation? names used: {names})"
         )

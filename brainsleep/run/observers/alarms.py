@@ -47,18 +47,19 @@ class _Neurons:
     size: int
     silent_s: float = 0.0
     window: collections.deque[tuple[float, float]] = field(default_factory=collections.deque)
+    sums: np.ndarray = field(default_factory=lambda: np.zeros(2))  # of the window
 
     def rate(self, spikes: float, seconds: float, wanted: float) -> float:
         """Return the mean rate in Hz over the last `wanted` s, these among them."""
         self.window.append((spikes / self.size, seconds))
-        total = sum(each for _, each in self.window)
-        while total - self.window[0][1] >= wanted * (1 - 1e-9):
-            total -= self.window.popleft()[1]
-        return sum(each for each, _ in self.window) / max(total, wanted)
+        self.sums += self.window[-1]
+        while self.sums[1] - self.window[0][1] >= wanted * (1 - 1e-9):
+            self.sums -= self.window.popleft()
+        return float(self.sums[0] / max(self.sums[1], wanted))
 
 
 class AlarmWatch:
-    """What has been seen of one run: of plastic projections, and of populations but the input.
+    """What has been seen of one run: of plastic projections, and of populations but inputs.
 
     Populations that are `read` out are silent, too, if none of their neurons spikes in the test.
     """
@@ -72,7 +73,7 @@ class AlarmWatch:
         self._of_test: set[tuple[str, str]] = set()  # there is nothing left that they could end
         self._dt = float(network.dt)
         self._plastic = [p.name for p in plastic(network)]
-        own = [p for p in network.populations if p.spikes and p.name != network.input]
+        own = [p for p in network.populations if p.spikes and p.name not in network.sources]
         self._neurons = {p.name: _Neurons(p.size) for p in own}
         self._seen: dict[tuple[str, str], Alarm] = {}
         self._position, self._seconds = 0, 0.0

@@ -27,7 +27,7 @@ class Recorder:
     repeat what it was doing.
     """
 
-    #: Spikes of each neuron of every population but the input, shape (n_slots, n_neurons).
+    #: Spikes of each neuron of every population but inputs, shape (n_slots, n_neurons).
     counts: Named
     #: Spikes of all neurons of a population, shape (n_slots,).
     totals: Named
@@ -45,7 +45,7 @@ class Recorder:
         """Make the recorder of a run of `n_slots` that has not begun."""
         network = protocol.network
         sizes = {p.name: p.size for p in network.populations if p.spikes}
-        own = {name: size for name, size in sizes.items() if name != network.input}
+        own = {name: size for name, size in sizes.items() if name not in network.sources}
         return cls(
             counts={name: np.zeros((n_slots, size), np.int32) for name, size in own.items()},
             totals={name: np.zeros(n_slots, np.int64) for name in sizes},

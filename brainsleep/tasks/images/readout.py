@@ -89,7 +89,7 @@ class Readout:
         """
         for name in self.populations:
             read = network.population(name, "readout.population")
-            if not read.spikes or read.name == network.input:
+            if not read.spikes or read.name in network.sources:
                 got = f"'{read.name}', which has no threshold, or takes the stimulus"
                 raise refusal(self, "population", got, "a population whose spikes are kept")
         if self.fit_last and network.batch_size:

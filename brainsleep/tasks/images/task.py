@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from brian2 import Hz
 
 from ... import mistakes
 from ...errors import Details, ProtocolError, explain
@@ -135,9 +136,11 @@ class Images(Task):
         if not isinstance(schedule, Schedule):
             got, fix = type(schedule).__name__, "or leave the task out"
             raise ProtocolError(explain("schedule of images", got, "a Schedule", fix))
-        size = network.population(network.input).size
         with mistakes.going_on():
-            if self.encoder.n_inputs != size:
+            self._check_input(network)
+        size = network.n_inputs
+        with mistakes.going_on():
+            if size and self.encoder.n_inputs != size:
                 got = f"{self.encoder.size} = {self.encoder.n_inputs} inputs"
                 allowed = f"{size}, the size of population '{network.input}'"
                 raise ProtocolError(explain("encoder.size", got, allowed), Details(word="size"))
@@ -149,6 +152,17 @@ class Images(Task):
             schedule.sleep.check_end(any(p.processes for p in network.projections))
         with mistakes.going_on():
             self.early_stopping.check(self.data.n_validation, len(self.tasks))
+
+    @staticmethod
+    def _check_input(network: Network) -> None:
+        """Raise `ProtocolError` without a population that takes rates."""
+        unit = network.inputs.get(network.input)
+        if unit is None or unit.dim is not Hz.dim:
+            rates = [k for k, u in network.inputs.items() if u is not None and u.dim is Hz.dim]
+            allowed = "the name of a population whose model takes a stimulus in Hz"
+            fix = f"write input='{rates[0]}' in the network" if rates else "add such a population"
+            where = f"network '{network.name}': input, which images drive"
+            raise ProtocolError(explain(where, repr(network.input), allowed, fix))
 
     def open(self, opened: dict[Any, Any]) -> Material:
         """Read the data set."""

@@ -1,0 +1,29 @@
+// Poisson numbers of the segment's random numbers. A small mean: the inverse of the distribution, of
+// one number. A large one: transformed rejection with squeeze, PTRS (W. Hoermann 1993,
+// doi:10.1016/0167-6687(93)90997-4), as in NumPy.
+inline int32_t _poisson(const double mean, const int)
+{
+    if (!(mean > 0)) return 0;
+    if (mean < 10) {
+        double left = brainsleep::random_numbers.uniform(), p = std::exp(-mean);
+        int32_t k = 0;
+        while (left >= p && k < 200) {  // beyond, p is 0 to the last bit
+            left -= p;
+            p *= mean/++k;
+        }
+        return k;
+    }
+    const double root = std::sqrt(mean), b = 0.931 + 2.53*root, a = -0.059 + 0.02483*b;
+    const double inverse_alpha = 1.1239 + 1.1328/(b - 3.4), squeeze = 0.9277 - 3.6224/(b - 2);
+    const double log_mean = std::log(mean);
+    for (;;) {
+        const double u = brainsleep::random_numbers.uniform() - 0.5;
+        const double v = brainsleep::random_numbers.uniform(), distance = 0.5 - std::fabs(u);
+        const double k = std::floor((2*a/distance + b)*u + mean + 0.43);
+        if (k > 2147483647.0) continue;  // what the type holds
+        if (distance >= 0.07 && v <= squeeze) return (int32_t)k;
+        if (k < 0 || (distance < 0.013 && v > distance)) continue;
+        const double accepted = std::log(v) + std::log(inverse_alpha) - std::log(a/(distance*distance) + b);
+        if (accepted <= k*log_mean - mean - std::lgamma(k + 1)) return (int32_t)k;
+    }
+}

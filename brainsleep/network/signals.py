@@ -1,0 +1,71 @@
+"""Signals: global values that models read by name; who reads which, and under which name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ..errors import Details, SpecError, closest
+from ..values import quantities
+from ..values.frozen import check_distinct
+from ..values.units import as_code
+from .equations import checks
+from .models import Model
+
+if TYPE_CHECKING:
+    from .spec import NetworkSpec, Population
+
+
+def _readers(spec: NetworkSpec, population: Population) -> Iterator[Model]:
+    """Yield the models whose code runs on the neurons of a population, or at synapses onto them."""
+    yield population.model
+    yield from population.activities
+    for projection in spec.projections:
+        if population.name in (projection.source, projection.target):
+            yield from projection.rules  # whose traces are on the neurons
+        if population.name == projection.target:
+            yield projection.synapse
+            yield from projection.processes
+
+
+def check_names(spec: NetworkSpec, where: str) -> None:
+    """Refuse signals that nothing reads, and names that other values of slots have."""
+    models = [model for population in spec.populations for model in _readers(spec, population)]
+    read = {name for model in models for name in model.signals}
+    checks.check_all_used(spec.signals, read, where, "signal")
+    others = [f"{name}_interval" for name in spec.process_names]
+    others += [spec.stimulus_name(population.name) for population in spec.populations]
+    check_distinct([*spec.signals, *others], f"{where}: signals")
+
+
+def needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
+    """Return the signals that are variables of a population; `SpecError` for one that is not there.
+
+    Code of synapses reads those of the neuron post.
+    """
+    readers = list(_readers(spec, population))
+    for reader in readers:
+        where = f"population '{population.name}': {reader.name}"
+        for name, unit in reader.signals.items():
+            if name not in spec.signals:
+                fix = f"write signals=dict({name}={as_code(0 * unit)}) in the network"
+                allowed = f"one of: {', '.join(spec.signals)}" if spec.signals else "a signal"
+                details = Details(word=name, fix=fix, close=closest(name, spec.signals))
+                message = f"{where}: the network has no signal '{name}'; expected {allowed}; {fix}"
+                raise SpecError(message, details)
+            quantities.check_units(spec.signals[name], unit, f"{where}: signal {name}")
+    return tuple(name for name in spec.signals if any(name in each.signals for each in readers))
+
+
+def check_free(signals: Iterable[str], equations: str, population: Population) -> None:
+    """Refuse a signal with the name of a variable of the neurons."""
+    taken = checks.parse_equations(equations, population.name) if signals else ()
+    for name in signals:
+        if name in taken:
+            reason = f"signal '{name}' has the name of a variable or parameter of its neurons"
+            raise SpecError(f"population '{population.name}': {reason}; rename one of them")
+
+
+def at_synapses(model: Model) -> dict[str, str]:
+    """Return the signals that code of synapses reads, as it finds them: with the neuron post."""
+    return {name: f"{name}_post" for name in model.signals}
