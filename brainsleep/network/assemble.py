@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ from .plan import (
     SumPlan,
     SynapsePlan,
 )
-from .synaptic import LASTUPDATE, Variables, names_at_post, renamed, sums_into
+from .synaptic import LASTUPDATE, LateTraces, Variables, names_at_post, renamed, sums_into
 
 if TYPE_CHECKING:
     from .spec import NetworkSpec, Population, Projection
@@ -93,11 +94,15 @@ def _joined(codes: Iterable[str]) -> str:
 
 
 def rules_at(spec: NetworkSpec, population: Population) -> Iterator[tuple[PlasticityRule, str]]:
-    """Yield the rules of a population's synapses, and its role in each: ``"pre"`` or ``"post"``."""
+    """Yield the rules of a population's synapses, and its role in each: ``"pre"`` or ``"post"``.
+
+    Not those whose spikes are on their way to the synapses for a time: traces of these are there.
+    """
     for projection in spec.projections:
+        late = {delay.end for delay in _delays(projection)}
         for rule in projection.rules:
             for role, end in (("pre", projection.source), ("post", projection.target)):
-                if end == population.name:
+                if end == population.name and role not in late:
                     yield rule, role
 
 
@@ -378,17 +383,22 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         for label, code in synapse.codes.items()
     }
     learn: dict[str, list[str]] = {"pre": [], "post": [], "step": []}
-    stepping = []
+    stepping, arriving = [], list[PathwayPlan]()
     for rule in projection.rules:
         names = at_post | signals.at_synapses(rule)
         names |= _prefixed(rule.name, [*rule.parameters, *_own_names(rule)])
         on_neurons: set[str] = set()
+        late = {delay.end for delay in _delays(projection)}
         for role in ("pre", "post"):
+            if role in late:
+                names |= _late_traces(rule, role, projection, variables, arriving)
+                continue
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}
             of_traces = _trace_parameters(rule, role)  # the neurons have these: read theirs
             names |= {k: f"{rule.name}_{k}_{role}" for k in of_traces}
             on_neurons |= set(of_traces)
         used = checks.identifiers(rule.on_pre, rule.on_post, rule.on_step, rule.equations)
+        used |= {name for role in late for name in _trace_parameters(rule, role)}
         used |= checks.identifiers(*(v for v in rule.initial.values() if isinstance(v, str)))
         used -= on_neurons
         kept.add(Equations(""), {k: v for k, v in rule.parameters.items() if k in used}, names)
@@ -414,6 +424,7 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         PathwayPlan(p.name, p.end, p.order, _joined(_at_spike(variables, own[label], [], [])[0]))
         for p, label in ((p, f"pathway {p.name}") for p in synapse.pathways)
     )
+    pathways += tuple(replace(p, code=_joined(variables.alone(p.code))) for p in arriving)
     where, steps = f"projection '{projection.name}'", []
     equations, code = variables.integration(synapse, at_post, f"{where}: {synapse.name}")
     if code := _joined([code, *variables.alone(own["on_step"])]):
@@ -455,11 +466,18 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
     used = checks.identifiers(*codes)
     kept.give(projection.values)
     kept.parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
-    delays, codes_of = tuple(_delays(projection)), {"pre": on_pre, "post": on_post}
-    for delay in delays:
-        if not codes_of[delay.pathway]:
+    at_ends = [("pre", "pre", on_pre), ("post", "post", on_post)]
+    at_ends += [(f"path_{path.name}", path.end, path.code) for path in pathways]
+    delays = tuple(
+        replace(delay, pathway=name)
+        for delay in _delays(projection)
+        for name, end, code in at_ends
+        if end == delay.end and code
+    )
+    for delay in _delays(projection):
+        if delay.end not in {each.end for each in delays}:
             where, got = f"projection '{projection.name}': {delay.variable}", "a delay"
-            allowed = f"none: there are no statements on_{delay.pathway}"
+            allowed = f"none: there are no statements on_{delay.end}"
             raise SpecError(explain(where, got, allowed))
     return SynapsePlan(
         name=projection.name,
@@ -485,17 +503,49 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
 
 def _delays(projection: Projection) -> Iterator[DelayPlan]:
     """Say which spikes of a projection are on their way for a time."""
-    for pathway, variable in (("pre", "delay"), ("post", "delay_post")):
+    for end, variable in (("pre", "delay"), ("post", "delay_post")):
         value = getattr(projection, variable)
         each = isinstance(value, Array | str)
         if each or value != 0:
-            yield DelayPlan(pathway, variable, each)
+            yield DelayPlan(end, end, variable, each)
+
+
+def _late_traces(
+    rule: PlasticityRule,
+    role: str,
+    projection: Projection,
+    variables: Variables,
+    arriving: list[PathwayPlan],
+) -> dict[str, str]:
+    """Give synapses the traces of spikes that are late; return their names in the rule.
+
+    A trace changes when a spike arrives, after what rules do at the spikes of that step.
+    """
+    prefix, traces = f"{rule.name}_{role}", rule.traces(role)
+    where = f"projection '{projection.name}': rule '{rule.name}'"
+    for name in sorted(checks.identifiers(rule.on_pre, rule.on_post, rule.on_step)):
+        if name in SPIKING and name.endswith(f"_{role}"):
+            allowed = f"none, as {role}synaptic spikes arrive after a delay"
+            raise SpecError(explain(where, f"'{name}'", allowed, "use a trace in its place"))
+    if not traces:
+        return {}
+    own = _prefixed(rule.name, rule.parameters) | _prefixed(prefix, traces)
+    linear = " (event-driven)"
+    equations = "\n".join(
+        f"{eq}{linear}" if eq.type == DIFFERENTIAL_EQUATION else f"{eq}" for eq in traces.values()
+    )
+    variables.declare(
+        LateTraces(rule.name, Equations(equations), rule.parameters), own, f"{prefix}_{LASTUPDATE}"
+    )
+    code = settle.statements(renamed(getattr(rule, f"{role}_spike"), own))
+    arriving.append(PathwayPlan(prefix, role, 2 if role == "pre" else 3, code))
+    return {f"{name}_{role}": own[name] for name in traces}
 
 
 def _is_delayed(spec: NetworkSpec, population: Population) -> bool:
     """Tell whether the spikes of these neurons take time anywhere."""
     return any(
-        population.name == (p.source if delay.pathway == "pre" else p.target)
+        population.name == (p.source if delay.end == "pre" else p.target)
         for p in spec.projections
         for delay in _delays(p)
     )

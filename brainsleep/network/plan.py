@@ -101,8 +101,10 @@ class StepPlan:
 class DelayPlan:
     """How long the spikes of a pathway are on their way: a state array, of one value or many."""
 
-    #: The pathway: ``"pre"`` or ``"post"``.
+    #: The pathway: ``"pre"``, ``"post"``, or another's name.
     pathway: str
+    #: Whose spikes they are: ``"pre"`` or ``"post"``.
+    end: str
     #: Name of the array in a state, ``"delay"``, in seconds.
     variable: str
     #: Whether every synapse has a delay of its own.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from brian2 import Quantity
+from brian2 import Equations, Quantity
 from brian2.equations.equations import SUBEXPRESSION
 
 from ..errors import SpecError
@@ -69,6 +69,16 @@ def sums_into(spec: NetworkSpec, population: Population) -> dict[str, dict[tuple
 
 
 @dataclass(frozen=True)
+class LateTraces:
+    """Traces of a rule at its synapses, where spikes arrive after a delay."""
+
+    name: str
+    variables: Equations
+    parameters: Mapping[str, Quantity]
+    initial: Mapping[str, Quantity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class EventDriven:
     """Event-driven variables that are brought up to date together.
 
@@ -88,7 +98,10 @@ class EventDriven:
 
     @classmethod
     def of(
-        cls, model: SynapseModel | PlasticityRule, names: Mapping[str, str], lastupdate: str
+        cls,
+        model: SynapseModel | PlasticityRule | LateTraces,
+        names: Mapping[str, str],
+        lastupdate: str,
     ) -> EventDriven:
         """Take those of a model, by their final names."""
         constants = checks.constants_of(model.parameters)
@@ -136,7 +149,10 @@ class Variables:
         self._computed: dict[str, str] = {}
 
     def declare(
-        self, model: SynapseModel | PlasticityRule, names: Mapping[str, str], lastupdate: str
+        self,
+        model: SynapseModel | PlasticityRule | LateTraces,
+        names: Mapping[str, str],
+        lastupdate: str,
     ) -> None:
         """Add what a synapse model or rule declares."""
         declared = model.variables

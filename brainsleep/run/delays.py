@@ -31,7 +31,7 @@ def pathways(plan: NetworkPlan) -> Iterator[tuple[str, SynapsePlan, DelayPlan]]:
     """Yield all pathways with delays, and the population whose spikes are delayed."""
     for part in plan.synapses:
         for delay in part.delays:
-            yield part.target if delay.pathway == "post" else part.source, part, delay
+            yield part.target if delay.end == "post" else part.source, part, delay
 
 
 def delay_arrays(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from conftest import make_segment, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, SpecError
+from brainsleep.models.stdp import STDP_NEAREST, STDP_RELEASED
 from brainsleep.network.spec import (
     Connectivity,
     InitialWeights,
@@ -27,6 +28,7 @@ BACKENDS = [
     pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
 ]
 N, STEPS = 12, 400
+TAUS = ("tau_plus", "tau_minus")
 DRIVEN = NeuronModel(
     name="driven",
     equations="""
@@ -84,7 +86,13 @@ def network(delay, name="delayed", **more):
     )
 
 
-NETWORKS = {"one": network(1.5 * ms), "each": network(DELAYS, "scattered")}
+RULE = STDP_NEAREST.with_parameters(lr=0.05)
+LEARNING = {"rules": (RULE,), "w_max": 2.0}
+NETWORKS = {
+    "one": network(1.5 * ms),
+    "each": network(DELAYS, "scattered"),
+    "learning": network(DELAYS, "learning", delay_post=0.7 * ms, **LEARNING),
+}
 BACKEND = {}
 
 
@@ -99,7 +107,8 @@ def backend(name, kind):
 def segment(spec, cuts=1):
     """A run in slots of equal length, all with the same drive."""
     steps = np.diff(np.linspace(0, STEPS, cuts + 1).astype(int))
-    return make_segment(spec, np.tile(DRIVES, (cuts, 1)), steps, raster=True)
+    stimulus = np.tile(DRIVES, (cuts, 1))
+    return make_segment(spec, stimulus, steps, raster=True, plasticity=1)
 
 
 def plain_brian2(kind, synapses):
@@ -119,10 +128,25 @@ def plain_brian2(kind, synapses):
         clock=clock, namespace=space,
     )  # fmt: skip
     push = {"on_pre": "v_post += w*mV", "clock": clock}
-    forward = brian2.Synapses(source, target, "w : 1", **push)
+    code, model = {"on_pre": push["on_pre"]}, "w : 1"
+    if kind == "learning":  # traces change after the weights, so that lag 0 does not count
+        model += """
+        dx/dt = -x/tau_plus : 1 (event-driven)
+        dy/dt = -y/tau_minus : 1 (event-driven)"""
+        space |= {k: RULE.parameters[k] for k in ("lr", "a_plus", "a_minus", *TAUS)}
+        code["on_pre"] = {
+            "pre": push["on_pre"] + "\nw = clip(w - lr*a_minus*y, 0, 2)",
+            "late_pre": "x = 1",
+        }
+        code["on_post"] = {"post": "w = clip(w + lr*a_plus*x, 0, 2)", "late_post": "y = 1"}
+    forward = brian2.Synapses(source, target, model, clock=clock, namespace=space, **code)
     forward.connect(i=synapses["forward"][0], j=synapses["forward"][1])
     forward.w = 0.8
-    forward.delay = DELAYS if kind == "each" else 1.5 * ms
+    forward.pre.delay = 1.5 * ms if kind == "one" else DELAYS
+    if kind == "learning":
+        forward.late_pre.delay = DELAYS
+        forward.late_pre.order, forward.late_post.order = 2, 3
+        forward.post.delay = forward.late_post.delay = 0.7 * ms
     ring = brian2.Synapses(target, target, "w : 1", delay=4.3 * ms, **push)
     ring.connect(i=synapses["ring"][0], j=synapses["ring"][1])
     ring.w = 0.4
@@ -130,7 +154,8 @@ def plain_brian2(kind, synapses):
     net = brian2.Network(source, target, forward, ring, spikes)
     net.run(STEPS * 0.1 * ms)
     steps = np.rint(np.asarray(spikes.t / clock.dt)).astype(int)
-    return np.column_stack([steps, np.asarray(spikes.i)]), np.asarray(target.v / volt)
+    arrays = {"e.v": np.asarray(target.v / volt), "forward.w": np.asarray(forward.w)}
+    return np.column_stack([steps, np.asarray(spikes.i)]), arrays
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -139,10 +164,12 @@ def test_same_as_plain_brian2(name, kind):
     spec = NETWORKS[kind]
     start = initial_state(spec, 1)
     state, recording = backend(name, kind).advance(start, segment(spec), 0)
-    spikes, v = plain_brian2(kind, start.synapses)
+    spikes, arrays = plain_brian2(kind, start.synapses)
     assert len(spikes) > 80
     np.testing.assert_array_equal(np.column_stack(recording.spikes["e"]), spikes)
-    np.testing.assert_allclose(state.arrays["e.v"], v, rtol=1e-9, atol=1e-15)
+    for name, value in arrays.items():
+        np.testing.assert_allclose(state.arrays[name], value, rtol=1e-9, atol=1e-15)
+    assert (len(np.unique(arrays["forward.w"])) > 20) == (kind == "learning")
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -192,6 +219,7 @@ def test_a_network_without_delays_has_no_history():
         ({"delay_post": 1 * ms}, ("delay_post", "no statements")),
         ({"delay": np.ones(7) * ms}, ("delay", "7 values", "144")),
         ({"delay": 1.23 * ms}, ("delay", "1.23 ms", "multiple")),
+        ({"delay": 1 * ms, "rules": (STDP_RELEASED,)}, ("'spiked_pre'", "use a trace")),
     ],
 )
 def test_refused(change, parts):

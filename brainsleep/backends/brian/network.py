@@ -114,7 +114,7 @@ class BrianNetwork:
         self.event_clocks: dict[str, EventClock] = {}
         self.slot_values: dict[str, brian2.TimedArray] = {}
         self.groups: dict[str, brian2.Group] = {}
-        self.pathways: dict[str, SynapticPathway] = {}
+        self.pathways: dict[tuple[str, str], SynapticPathway] = {}
         self.monitors: dict[str, brian2.Group] = {}
         self._objects: list = []
 
@@ -146,17 +146,14 @@ class BrianNetwork:
     def variable(self, key: str) -> Any:
         """Return a variable by its name in a state, or by that of a monitor ``e:raster.t``."""
         owner, name = key.split(".", 1)
-        if key in self.pathways:
-            return self.pathways[key].variables["delay"]
         return (self.monitors if ":" in owner else self.groups)[owner].variables[name]
 
     def set_queues(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Set delays, and put the spikes in queues that are under way in a state."""
         dt = float(self.spec.dt)
         for population, part, delay in pathways(self.plan):
-            key = f"{part.name}.{delay.variable}"
-            pathway = self.pathways[key]
-            steps = delay_steps(arrays[key], dt)
+            pathway = self.pathways[part.name, delay.pathway]
+            steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
             if not np.array_equal(pathway._delays.get_value(), steps * dt):
                 pathway._delays.set_value(steps * dt)
                 if self.net.prepared:
@@ -285,8 +282,8 @@ class BrianNetwork:
     def _add_synapses(self, plan: SynapsePlan, pairs) -> None:
         sides = {"on_pre": plan.on_pre, "on_post": plan.on_post}
         code = {side: statements for side, statements in sides.items() if statements}
-        own = {f"on_{delay.pathway}" for delay in plan.delays if delay.each}
-        delays = {k.removeprefix("on_"): 0 * brian2.ms for k in code if k not in own}
+        own = {delay.pathway for delay in plan.delays if delay.each}
+        delays = {k.removeprefix("on_"): 0 * brian2.ms for k in code}
         pathways_of = {side: {side.removeprefix("on_"): code[side]} for side in code}
         for path in plan.pathways:
             pathways_of.setdefault(f"on_{path.end}", {})[f"path_{path.name}"] = path.code
@@ -296,7 +293,7 @@ class BrianNetwork:
             self.groups[plan.target],
             plan.equations,
             **pathways_of,
-            delay=delays,
+            delay={name: delay for name, delay in delays.items() if name not in own},
             clock=self.clock,
             namespace=self._namespace,
             name=plan.name,
@@ -307,10 +304,9 @@ class BrianNetwork:
         for path in plan.pathways:
             getattr(synapses, f"path_{path.name}").order = path.order
         for delay in plan.delays:
-            if f"on_{delay.pathway}" in code:
-                pathway = getattr(synapses, delay.pathway)
-                pathway._delay = "each" if delay.each else "one"
-                self.pathways[f"{plan.name}.{delay.variable}"] = pathway
+            pathway = getattr(synapses, delay.pathway)
+            pathway._delay = "each" if delay.each else "one"
+            self.pathways[plan.name, delay.pathway] = pathway
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...network.plan import DelayPlan, SynapsePlan
 from ...run.delays import HISTORY, pathways
 from ..brian.network import BrianNetwork
 from .standalone import SegmentCodeObject
@@ -34,6 +35,11 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     def array(key: str, size: int = 0) -> _Array:
         return _Array(key, np.dtype(network.variable(key).dtype).name, c_name(key), size)
 
+    def delay_array(part: SynapsePlan, delay: DelayPlan) -> _Array:
+        variable = network.pathways[part.name, delay.pathway].variables["delay"]
+        name = device.get_array_name(variable, access_data=False)
+        return _Array(f"{part.name}.{delay.variable}", np.dtype(variable.dtype).name, name, 0)
+
     ends, inputs, outputs = [], [], []
     for group in network.plan.groups:
         state = [array(f"{group.name}.{name}", group.size) for name in group.state]
@@ -53,7 +59,7 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         inputs += [array(f"{part.name}.{name}") for name in part.constants]
         outputs += state
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
-        inputs += [array(f"{part.name}.{delay.variable}") for delay in part.delays]
+        inputs += [delay_array(part, delay) for delay in part.delays]
     times = [(f"clock:{name}", "float64") for name in network.event_clocks]
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
     delayed = [group.name for group in network.plan.groups if group.delayed]
@@ -64,7 +70,11 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         "outputs": [("steps", "int64"), *(each[:2] for each in outputs)],
     }
     given = {"network": network, "c_name": c_name, "inputs": inputs, "outputs": outputs}
-    given |= {"delayed": delayed, "pathways": list(pathways(network.plan))}
+    given["delayed"] = delayed
+    given["pathways"] = [
+        (population, network.pathways[part.name, delay.pathway], delay_array(part, delay).name)
+        for population, part, delay in pathways(network.plan)
+    ]
     template = SegmentCodeObject.templater.env.get_template("exchange.cpp")
     parts: Any = template.make_module(given)
     return layout, parts.load(), parts.stop(), parts.save()

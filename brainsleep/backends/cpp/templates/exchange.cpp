@@ -114,10 +114,10 @@ read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
 std::vector<uint8_t> history_{{ name }};
 read_vector(history_{{ name }});
 {% endfor %}
-{% for population, plan, delay in pathways %}
-{% set path = network.pathways[plan.name ~ "." ~ delay.variable] %}
-{{ path.name }}.set_{{ "delays" if delay.each else "delay" }}({{ c_name(plan.name ~ "." ~ delay.variable) }}, step_clock.dt[0]);
-{{ path.name }}.take_{{ "spans" if delay.each else "spikes" }}(history_{{ population }});
+{% for population, path, delay in pathways %}
+{% set each = path._delay == "each" %}
+{{ path.name }}.set_{{ "delays" if each else "delay" }}({{ delay }}, step_clock.dt[0]);
+{{ path.name }}.take_{{ "spans" if each else "spikes" }}(history_{{ population }});
 {% endfor %}
 fclose(given);
 {% endmacro %}
