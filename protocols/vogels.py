@@ -1,7 +1,9 @@
 """Inhibitory plasticity balances a network: that of Vogels et al. (2011), from its first second.
 
 For a second nothing is learned, then inhibition is for ten; rates fall from second to second
-towards the target of 3 Hz, which they reach after a hundred: ``--set schedule.periods.1.duration``.
+towards the target of 3 Hz, to which they come after a hundred::
+
+    brainsleep run vogels --set 'schedule.periods.1.duration=99*second'
 """
 
 from brian2 import Hz, second
