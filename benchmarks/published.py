@@ -225,7 +225,10 @@ def measured(peer: str, name: str, given: argparse.Namespace, cache: Path) -> di
 
 def table(found: dict[tuple[str, str], list[dict]]) -> str:
     """Return medians as a table, and the ratio of each to this package."""
-    lines = ["| network | simulator | ms/s | range | x ours | spikes/s |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| network | simulator | ms/s | range | x ours | spikes/s |",
+        "|---|---|---|---|---|---|",
+    ]
     for (name, peer), rows in found.items():
         wall = [1e3 * value for row in rows for value in row["wall"]]
         mine = [1e3 * v for row in found[name, "brainsleep cpp"] for v in row["wall"]]

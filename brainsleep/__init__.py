@@ -33,8 +33,8 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .results.result import Result
     from .results.store import read_result
     from .results.table import tabulate
-    from .run.observers.rates import Firing
     from .run.compare import Condition, compare
+    from .run.observers.rates import Firing
     from .run.simulate import simulate, simulate_many
     from .sweep.grid import Grid
     from .tasks.images.continual import Tasks

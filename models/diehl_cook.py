@@ -243,7 +243,6 @@ def two_layers(
         rules=(TRIPLET_NEAREST,),
         processes=(NORMALISE.with_parameters(w_star=w_sum / n_inputs),),
     )
-    fixed = {"w_max": 20.0}
     drive = Projection(
         name="ei",
         source="e",
@@ -251,7 +250,7 @@ def two_layers(
         synapse=EXCITES,
         connectivity=OneToOne(),
         weights=10.4,
-        **fixed,
+        w_max=20.0,
     )
     inhibition = Projection(
         name="ie",
@@ -261,7 +260,7 @@ def two_layers(
         connectivity=Connectivity(p="int(i != j)"),
         weights=17.0,
         sign=-1,
-        **fixed,
+        w_max=20.0,
     )
     return NetworkSpec(
         name=name,

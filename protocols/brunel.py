@@ -1,7 +1,7 @@
 """The four regimes of a sparse network of excitatory and inhibitory neurons (Brunel 2000).
 
-1.2 s, of which the first 200 ms do not count. `CONDITIONS` are the panels of the paper's figure 8; D
-lasts 4 s, as it oscillates slowly and single neurons spike rarely.
+1.2 s, of which the first 200 ms do not count. `CONDITIONS` are the panels of the paper's figure 8;
+D lasts 4 s, as it oscillates slowly and single neurons spike rarely.
 """
 
 from brian2 import Hz, ms, second

@@ -6,8 +6,7 @@ they spike most, and vote. `PROTOCOL` is smaller than any published network: 100
 images, to see that it learns. The published ones::
 
     brainsleep run diehl_cook:FULL                   # 400 neurons, three times 60 000 images
-    brainsleep run diehl_cook:FULL --set schedule.epochs=15 \\
-        --set network.populations.e.size=6400 --set network.populations.i.size=6400
+    brainsleep run diehl_cook:FULL --set schedule.epochs=15 --set 'network.populations.*.size=6400'
 
 One thing is not as in their code: an image to which the network responds with less than five spikes
 is not shown again with more contrast.

@@ -1,4 +1,4 @@
-"""Benchmarks 1, 2 and 3 of simulators: 4000 neurons that keep each other active (Brette et al. 2007).
+"""4000 neurons that keep each other active: benchmarks of simulators (Brette et al. 2007).
 
 Ten seconds without input, of which the first 200 ms do not count; two of Hodgkin-Huxley neurons.
 Another graph is another seed. Rates of graphs differ by 10 %.
@@ -25,6 +25,10 @@ CONDITIONS = (
     Condition(name="CUBA", changes={"network": CUBA}),
     Condition(
         name="COBAHH",
-        changes={"network": COBAHH, "schedule.periods.0.duration": 2 * second, "record.raster": (1, 10)},
+        changes={
+            "network": COBAHH,
+            "schedule.periods.0.duration": 2 * second,
+            "record.raster": (1, 10),
+        },
     ),
 )

@@ -48,7 +48,8 @@ def test_rates_of_hodgkin_huxley_neurons(tmp_path):
 
 def test_every_spike_is_that_of_plain_brian2():
     """The same neurons, synapses and start, written by hand."""
-    spec = network("few", COBA_LIF, (CONDUCTANCE_E, CONDUCTANCE_I), (60.0, 400.0), n_e=80, n_i=20)
+    synapses = CONDUCTANCE_E, CONDUCTANCE_I
+    spec = network("few", COBA_LIF, synapses, (20.0, 67.0), n_e=80, n_i=20, p=0.3)
     state, steps = initial_state(spec, 3), 600
     made = make_backend("numpy", spec, capacity=Capacity(slots=2, steps=steps))
     segment = make_segment(spec, np.zeros((1, spec.n_inputs)), [steps], raster=True)
@@ -76,7 +77,7 @@ def test_every_spike_is_that_of_plain_brian2():
             start = state.arrays[f"{name}.{mine}"] / float(unit)
             setattr(groups[name], theirs, start * unit)
     parts = [*groups.values()]
-    for source, code in (("e", "ge_post += 60*nS"), ("i", "gi_post += 400*nS")):
+    for source, code in (("e", "ge_post += 20*nS"), ("i", "gi_post += 67*nS")):
         for target in "ei":
             synapses = brian2.Synapses(
                 groups[source], groups[target], on_pre=code, clock=clock, namespace=space
