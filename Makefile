@@ -20,7 +20,7 @@ demo: setup  ## run the small comparison of sleep conditions; figure in results/
 	.venv/bin/brainsleep compare demo --out results/demo --figure results/demo/demo.png
 
 test:  ## run the tests (PYTEST_ARGS="-m 'not slow'" for the quick ones)
-	@bash scripts/setup.sh dev docs analysis cluster cuda
+	@bash scripts/setup.sh dev docs analysis cluster cuda loop
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 coverage: PYTEST_ARGS += --cov --cov-report=term

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .experiment.observer import Metric, Observer
     from .experiment.protocol import Protocol, load_protocol
     from .experiment.record import Alarms, Record
+    from .experiment.saved_state import SavedState
     from .experiment.schedule import Schedule, sleep, wake
     from .experiment.stages import SleepStage, nrem, rem
     from .experiment.start import SavedWeights
@@ -28,7 +29,8 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
         SynapseModel,
         WeightProcess,
     )
-    from .network.spec import InitialWeights, NetworkSpec, Population, Projection
+    from .network.spec import NetworkSpec, Population, Projection
+    from .network.strength import InitialWeights
     from .network.wiring import Connectivity, FixedInDegree, FixedOutDegree, OneToOne, Pairs
     from .results.result import Result
     from .results.store import read_result
@@ -37,6 +39,8 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .run.observers.rates import Firing
     from .run.simulate import simulate, simulate_many
     from .sweep.grid import Grid
+    from .tasks.codes import MostSpikes, OneHot, TuningCurves
+    from .tasks.environment import Environment
     from .tasks.images.continual import Tasks
     from .tasks.images.encoders import RateEncoder
     from .tasks.images.readout import Readout
@@ -48,7 +52,8 @@ __version__ = "0.1.0"
 _GIVEN = {
     "network.models": "NeuronModel SynapseModel Pathway PlasticityRule SpontaneousActivity "
     "WeightProcess",
-    "network.spec": "NetworkSpec Population Projection InitialWeights",
+    "network.spec": "NetworkSpec Population Projection",
+    "network.strength": "InitialWeights",
     "network.wiring": "Connectivity FixedInDegree FixedOutDegree OneToOne Pairs",
     "experiment.protocol": "Protocol load_protocol",
     "experiment.timeline": "Timeline awake asleep cycles",
@@ -56,6 +61,7 @@ _GIVEN = {
     "experiment.schedule": "Schedule wake sleep",
     "experiment.stages": "SleepStage nrem rem",
     "experiment.start": "SavedWeights",
+    "experiment.saved_state": "SavedState",
     "experiment.early_stopping": "EarlyStopping",
     "experiment.record": "Record Alarms",
     "experiment.observer": "Observer Metric",
@@ -64,6 +70,8 @@ _GIVEN = {
     "tasks.images.readout": "Readout",
     "tasks.images.continual": "Tasks",
     "run.observers.rates": "Firing",
+    "tasks.environment": "Environment",
+    "tasks.codes": "TuningCurves OneHot MostSpikes",
     "run.simulate": "simulate simulate_many",
     "run.compare": "Condition compare",
     "sweep.grid": "Grid",

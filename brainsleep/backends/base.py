@@ -14,7 +14,7 @@ write a module with a `Backend` and name it in `BACKENDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar
@@ -45,8 +45,11 @@ class Backend:
         Whether it ends a segment early that says so, see `brainsleep.run.segment.Segment`.
     room : Capacity
         Room that it has at least, whatever is asked for.
-    no_hooks : str
-        Why it cannot call Python within segments, and what to do about that; '' if it can.
+    no_hooks, no_traces : str
+        Why it cannot call Python within segments, or record state variables, and what to do about
+        that; '' if it can.
+    traced : tuple of str
+        Variables that it can record: a segment says of whom, and when.
     lacks : frozenset of str
         Features of networks that it cannot run, see `brainsleep.network.plan.NetworkPlan`.
     """
@@ -54,6 +57,7 @@ class Backend:
     watches: ClassVar[bool] = False
     room: ClassVar[Capacity] = Capacity(slots=0, steps=0)
     no_hooks: ClassVar[str] = ""
+    no_traces: ClassVar[str] = ""
     lacks: ClassVar[frozenset[str]] = frozenset()
 
     compiler = gpu = ""
@@ -66,14 +70,19 @@ class Backend:
         capacity: Capacity,
         hooks: Mapping[str, Callable],
         report: Callable[[str], None],
+        traced: Collection[str] = (),
     ):
         if hooks and self.no_hooks:
             names = ", ".join(sorted(hooks))
             raise BackendError(f"backend {name}: got Python hooks ({names}); {self.no_hooks}")
+        if traced and self.no_traces:
+            names = ", ".join(sorted(traced))
+            raise BackendError(f"backend {name}: got traces of {names}; {self.no_traces}")
         if lacking := self.lacks & set(getattr(spec.plan, "features", ())):
             got = f"a network with {', '.join(sorted(lacking))}"
             raise BackendError(explain(f"backend {name}", got, "none", "use --backend cpp"))
         self.name, self.spec, self._hooks, self._report = name, spec, hooks, report
+        self.traced = tuple(sorted(traced))
         self.capacity = capacity.at_least(self.room)
         self._build()
 
@@ -139,6 +148,10 @@ class Backend:
             raise BackendError(explain("replicas", got, "none", fix))
         for segment in segments:
             check_segment(self.spec, segment)
+            for variable in segment.traced.indices if segment.traced else ():
+                if variable not in self.traced:
+                    allowed = f"of those that it was made for: {', '.join(self.traced) or 'none'}"
+                    raise BackendError(explain(f"backend {self.name}: trace", variable, allowed))
         return self._answers(states, segments, seeds) if states else []
 
     def _answers(
@@ -232,6 +245,7 @@ def make_backend(
     capacity: Capacity | None = None,
     hooks: Mapping[str, Callable] | None = None,
     report: Callable[[str], None] = lambda message: None,
+    traced: Collection[str] = (),
 ) -> Backend:
     """Make the backend called `name` for the network `spec`.
 
@@ -249,6 +263,9 @@ def make_backend(
         with Brian2's groups by name and the time of the run; only on the runtime backends.
     report : callable, optional
         Told what takes time ("compiling ...").
+    traced : collection of str
+        Variables that segments may record, such as ``"e.v"``: part of what is compiled, while of
+        whom and when they are recorded is not.
 
     Raises
     ------
@@ -267,4 +284,4 @@ def make_backend(
             f"{nearest(name, choices)}"
         )
     backend = BACKENDS[name].load()
-    return backend(name, spec, capacity or Capacity(), hooks or {}, report)
+    return backend(name, spec, capacity or Capacity(), hooks or {}, report, traced)

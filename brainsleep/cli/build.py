@@ -65,7 +65,7 @@ def build(
     else:
         from ..backends.cpp import backend as cpp_backend
 
-        print(cpp_backend.build(chosen.network, Capacity(), stderr.print))
+        print(cpp_backend.build(chosen.network, Capacity(), stderr.print, chosen.record.states))
 
 
 @programs.command("list")

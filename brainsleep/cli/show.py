@@ -50,6 +50,8 @@ def info(result: Result) -> None:
             rows = [(each.text, each.when) for each in health.stored(stored)]
             stdout.print(rich_table(("alarm", "when"), rows))
         stdout.print(rich_table(("metric", "value"), stored.metrics.items()))
+        if (recorded := facts.recorded(stored)).rows:
+            stdout.print(recorded)
 
 
 def models() -> None:

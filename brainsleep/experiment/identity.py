@@ -7,6 +7,7 @@ from ..values.arrays import Array
 from ..values.plain import plain
 from .early_stopping import EarlyStopping
 from .record import Alarms
+from .saved_state import SavedState
 from .start import SavedWeights
 
 #: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
@@ -27,7 +28,14 @@ LATER: dict[str, dict[str, Any]] = {
     "DenseProjection": {"bias": False},
     "SpontaneousActivity": {"equations": "", "signals": {}},
     "Schedule": {"epochs": 1, "identical_epochs": False},
-    "Record": {"alarms": Alarms.deciding(plain(Alarms())), "observers": []},
+    "Record": {
+        "alarms": Alarms.deciding(plain(Alarms())),
+        "observers": [],
+        "states": {},
+        "every": "0.0 second",
+        "spikes": [],
+        "windows": [],
+    },
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
     "GroupPlan": {
@@ -62,6 +70,7 @@ LATER: dict[str, dict[str, Any]] = {
         "tasks": plain(Tasks()),
         "probes": {"kind": "Probes"},
         "saved_weights": SavedWeights.deciding(plain(SavedWeights())),
+        "saved_state": SavedState.deciding(plain(SavedState())),
     },
 }
 
@@ -73,6 +82,7 @@ _SELECTED = {
     "Alarms": Alarms.deciding,
     "Array": Array.deciding,
     "SavedWeights": SavedWeights.deciding,
+    "SavedState": SavedState.deciding,
 }
 
 

@@ -65,6 +65,7 @@ class View:
     seed: int
     capacity: Capacity  #: largest segment that can be asked for
     over: bool = False  #: whether an alarm has ended the run here
+    before: int = 0  #: time steps that the network had before the run
 
     @property
     def step(self) -> int:

@@ -19,6 +19,7 @@ from ..values.plain import from_plain, outlined, plain
 from .identity import hashed, without_later
 from .override import UnknownKeyError, replace_at
 from .record import Record
+from .saved_state import SavedState
 from .schedule import Schedule
 from .slots import SlotTable
 from .start import SavedWeights
@@ -54,6 +55,8 @@ class Protocol(Displayed):
         What is kept.
     saved_weights : SavedWeights
         Weights of a stored run that this one starts with; none by default.
+    saved_state : SavedState
+        A stored run that this one goes on from, with all of its state; none by default.
     hooks : mapping of str to callable
         Python functions ``hook(groups, t)`` at ``on_wake``, ``on_sleep`` (of a sleep with stages:
         at the start of every stage), ``on_segment`` (probes are segments, too), with Brian2's
@@ -84,6 +87,7 @@ class Protocol(Displayed):
     task: Task | None = None
     record: Record = field(default_factory=Record)
     saved_weights: SavedWeights = field(default_factory=SavedWeights)
+    saved_state: SavedState = field(default_factory=SavedState)
     hooks: Mapping[str, Annotated[Callable, _hook]] = field(default_factory=dict)
     description: str = ""
     references: tuple[str, ...] = ()
@@ -97,6 +101,13 @@ class Protocol(Displayed):
         with mistakes.going_on():
             self.saved_weights.check(self.network)
         with mistakes.going_on():
+            self.saved_state.check(self.network)
+            if self.saved_weights.result and self.saved_state.result:
+                allowed = "one of saved_weights and saved_state, which has weights, too"
+                raise ProtocolError(explain("protocol", "both", allowed))
+        with mistakes.going_on():
+            self.record.check(self.network)
+        with mistakes.going_on():
             self._given.check(self)
 
     @property
@@ -106,6 +117,11 @@ class Protocol(Displayed):
     def open(self, opened: dict[Any, Any]) -> Material:
         """Read what a run needs besides the protocol; what was `opened` before not again."""
         return self._given.open(opened)
+
+    @property
+    def start(self) -> SavedWeights | SavedState:
+        """The stored run that it starts from; one without a result if there is none."""
+        return self.saved_state if self.saved_state.result else self.saved_weights
 
     @property
     def source(self) -> str:

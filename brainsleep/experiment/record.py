@@ -1,23 +1,48 @@
 """What is kept of a run, who looks at it, and when it gives an alarm."""
 
+import re
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, Any
 
 from brian2 import Hz, Quantity, second
 
-from ..errors import ProtocolError
-from ..values.fields import Share, one_of, positive, refusal, specification
+from ..errors import BrainsleepError, ProtocolError, explain
+from ..network.spec import Network
+from ..values.fields import Field, Share, one_of, positive, refusal, specification
 from ..values.frozen import default
+from ..values.quantities import check_units, read_quantity
 from .observer import Observer
+from .traces import States, check_states, states_of
 
 #: What an alarm can be about.
 ALARMS = ("saturation", "silence", "runaway", "nan")
 
 
+def _read_windows(value: Any, old: Any, where: str) -> Any:
+    """Read ``((0*ms, 20*ms), (50*ms, 70*ms))``."""
+    if not isinstance(value, str):
+        return value
+    times = [read_quantity(text) for text in re.split(r"[][(),;'\"]+", value) if text.strip()]
+    if None in times or len(times) % 2:
+        allowed = "times in pairs, such as ((0*ms, 20*ms), (50*ms, 70*ms))"
+        raise ProtocolError(explain(where, repr(value), allowed))
+    return tuple(zip(times[::2], times[1::2], strict=True))
+
+
+def _windows(value: Any, where: str, error: type[BrainsleepError]) -> tuple:
+    pairs = value if isinstance(value, tuple | list) else (value,)
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        allowed = "pairs of times, such as ((0*ms, 20*ms), (50*ms, 70*ms))"
+        raise error(explain(where, value, allowed))
+    return tuple(tuple(check_units(t, second, where, error) for t in pair) for pair in pairs)
+
+
+_WINDOWS = Field(_windows, _read_windows, "windows")
+
 #: Names of arrays in results, and of observers there are: others must not have them.
 TAKEN = frozenset(
     "biases correct counts labels ran rates representation responses saturation slots snapshots "
-    "spikes stats synapses tasks totals validation weights".split()
+    "spikes state stats synapses tasks totals traces validation weights".split()
 )
 
 
@@ -93,6 +118,17 @@ class Record:
         When the run gives an alarm, and which alarms end it.
     observers : tuple of Observer
         What else is looked at, see `brainsleep.experiment.observer.Observer`.
+    states : mapping of str to ("all", or tuple of int or (int, int))
+        Variables whose traces are recorded, as ``{"e.v": (0, 3, 7), "ee.w": ((0, 1), (5, 2)),
+        "e.i_syn": "all"}``: neurons, or synapses, by number; synapses also as pairs of neurons, pre
+        and post. A value is that at the start of a time step.
+    every : Quantity
+        Time between values of a trace, from the start of the run on; by default a time step.
+    spikes : tuple of str
+        Populations whose single spikes are recorded, whatever `raster` says.
+    windows : tuple of (Quantity, Quantity)
+        Times of the run, from and until (exclusive), in which `states` and `spikes` are recorded;
+        by default throughout.
     """
 
     weights_every: int = 0
@@ -101,6 +137,10 @@ class Record:
     raster: tuple[int, ...] = ()
     alarms: Alarms = field(default_factory=Alarms)
     observers: tuple[Observer, ...] = ()
+    states: Annotated[States, states_of] = field(default_factory=dict)
+    every: Annotated[Quantity, positive(second, or_zero=True)] = default(0 * second)
+    spikes: tuple[str, ...] = ()
+    windows: Annotated[tuple[tuple[Quantity, Quantity], ...], _WINDOWS] = ()
 
     def __post_init__(self):
         if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
@@ -111,3 +151,21 @@ class Record:
                 got = f"'{observer.name}' of a {type(observer).__name__}"
                 fix = f"write name = ... in it, none of: {', '.join(sorted(TAKEN))}"
                 raise refusal(self, "observers", got, "a name of its own", fix)
+        before = 0 * second
+        for start, stop in self.windows:
+            if not before <= start < stop:
+                allowed = "(from, until) in the order of time, none within another"
+                raise refusal(self, "windows", self.windows, allowed)
+            before = stop
+        if (self.windows or self.every) and not (self.states or self.spikes):
+            given = "windows" if self.windows else "every"
+            fix = 'say what is recorded: states={"e.v": (0, 1)} or spikes=("e",)'
+            raise refusal(self, given, getattr(self, given), "none, as nothing is recorded", fix)
+
+    def check(self, network: Network) -> None:
+        """Raise `ProtocolError` unless what is recorded is there in a network."""
+        for name in self.spikes:
+            if not network.population(name, "record.spikes").spikes:
+                allowed = "populations whose neurons spike"
+                raise refusal(self, "spikes", f"'{name}'", allowed)
+        check_states(self, network)

@@ -110,7 +110,7 @@ class SavedWeights:
                 raise ProtocolError(explain(f"saved_weights.{name}", repr(got), allowed, fix))
         if not self.result:
             return
-        (result, _), taken = _stored(self.result), self.weights()
+        (result, _), taken = read_stored(self.result), self.weights()
         with as_stored(result):
             stored = result.info["protocol"]["network"]
             kind, sizes = stored["kind"], {p["name"]: p["size"] for p in stored["populations"]}
@@ -134,7 +134,7 @@ class SavedWeights:
                 raise self._lacking(f"projection '{name}'", name, taken, fix)
             _check_sizes(network, name, ends[name], taken[name])
             with as_stored(result):
-                _check_pairs(network, name, taken[name])
+                check_pairs(network, name, taken[name])
             _check_bounds(network, name, taken[name].w)
 
     def _lacking(self, what: str, name: str, there: Iterable[str], fix: str = "") -> ProtocolError:
@@ -143,7 +143,7 @@ class SavedWeights:
 
     def _read(self) -> dict[str, SavedSynapses]:
         """Read the snapshot of all projections that are taken."""
-        result, arrays = _stored(self.result)
+        result, arrays = read_stored(self.result)
         last = "stopped" if result.stopped else "trained"
         with as_stored(result):
             places = [key.split("/")[1:] for key in arrays if key.startswith("snapshots/")]
@@ -156,7 +156,7 @@ class SavedWeights:
                 if name not in names:
                     raise self._lacking(f"projection '{name}'", name, names)
             return {
-                name: _synapses(
+                name: taken_synapses(
                     name,
                     arrays[f"synapses/{name}"],
                     arrays[f"snapshots/{stored}/{name}"],
@@ -171,7 +171,7 @@ class SavedWeights:
         return digest({name: value for name, value in arrays.items() if value is not None})
 
 
-def _synapses(
+def taken_synapses(
     name: str, pairs: np.ndarray, w: np.ndarray, bias: np.ndarray | None
 ) -> SavedSynapses:
     """Take what a result holds of a projection; raise `ValueError` if no run stores that."""
@@ -211,7 +211,7 @@ def _check_sizes(
         raise _unfit(f"'{name}' in the result", got, f"{allowed}, as in the protocol")
 
 
-def _check_pairs(network: Network, name: str, synapses: SavedSynapses) -> None:
+def check_pairs(network: Network, name: str, synapses: SavedSynapses) -> None:
     """Raise `ValueError` unless the synapses could be ones that were drawn."""
     n_pre, n_post = _sizes(network, name)
     if synapses.pre.max() >= n_pre or synapses.post.max() >= n_post:
@@ -237,12 +237,12 @@ def _check_bounds(network: Network, name: str, w: np.ndarray) -> None:
         raise _unfit(f"'{name}'", f"weights down to {w.min():g}", f"at least w_min = {p.w_min:g}")
 
 
-def _stored(path: str) -> tuple[Result, dict[str, np.ndarray]]:
+def read_stored(path: str, where: str = "saved_weights") -> tuple[Result, dict[str, np.ndarray]]:
     """Read a result and its arrays once for as long as it stays as it is."""
     try:
         stamp = (Path(path) / "result.json").stat().st_mtime_ns
     except OSError as error:
-        raise StoreError(f"saved_weights: no result in {path} ({one_line(error)})") from error
+        raise StoreError(f"{where}: no result in {path} ({one_line(error)})") from error
     return _read_once(path, stamp)
 
 

@@ -62,6 +62,9 @@ class Course(ABC):
         """
         return {}
 
+    def follow(self, view: View) -> None:  # noqa: B027 - most need not
+        """Take up what was recorded before a slot, where what is given depends on it."""
+
     def batch(self, slot: int) -> Batch | None:
         """Return what is learned from together in a slot awake, if the network does so."""
         return None

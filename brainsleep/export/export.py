@@ -46,7 +46,7 @@ def export(result: Result, path: str | Path, what: str = "weights") -> Path:
     Raises
     ------
     DataError
-        For an unknown ending or table, or spikes of a run that recorded none.
+        For an unknown ending or table, or spikes or traces of a run that recorded none.
     StoreError
         If it cannot be written, or the result does not hold what a run stores.
     MissingExtraError
@@ -108,10 +108,31 @@ def _spikes(result: Result) -> pandas.DataFrame:
     return pandas.concat(frames, ignore_index=True)
 
 
-#: Tables by name: a row a synapse, a slot, a time, a spike.
+def _traces(result: Result) -> pandas.DataFrame:
+    """One row a value: ``variable``, ``number`` (and ``pre``, ``post``), ``time_s``, ``value``."""
+    frames = []
+    for trace in map(result.states, result.traced):
+        times, values = np.asarray(trace.times), np.asarray(trace.values)
+        table: dict[str, Any] = {"variable": trace.name, "unit": trace.unit}
+        table["number"] = np.repeat(trace.indices, len(times))
+        if trace.pairs is not None:
+            pre, post = np.repeat(trace.pairs, len(times), axis=0).T
+            table |= {"pre": pre, "post": post}
+        table |= {"time_s": np.tile(times, len(trace.indices)), "value": values.T.ravel()}
+        frames.append(pandas.DataFrame(table))
+    if not frames:
+        raise DataError(
+            "export: the run recorded no traces; set record.states to {'POPULATION.VARIABLE': "
+            "'all'} and run it again"
+        )
+    return pandas.concat(frames, ignore_index=True)
+
+
+#: Tables by name: a row a synapse, a slot, a time, a spike, a value of a trace.
 TABLE_OF = {
     "weights": _edges,
     "slots": lambda result: pandas.DataFrame(columns(result)),
     "statistics": _statistics,
     "spikes": _spikes,
+    "traces": _traces,
 }

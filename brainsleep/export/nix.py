@@ -7,14 +7,16 @@ neuron is a plain data array beside the Neo objects, in the block that Neo reads
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..results.result import Result
+from ..results.trace import Trace
 from .columns import columns, described, packages
-from .spiketrains import to_neo
+from .spiketrains import recorded_trains
 
 if TYPE_CHECKING:
     import neo
@@ -35,10 +37,12 @@ def to_block(result: Result) -> neo.Block:
     -------
     neo.Block
         Annotated with what the result is (run, protocol, seed, units). Its segment has the spike
-        trains that were recorded; an epoch a slot, with what was shown as array annotations;
-        signals ``counts NAME`` (spikes a slot, a channel a neuron), ``statistics NAME`` (of the
-        weights of a projection over time; array annotation ``statistic``) and ``weights NAME`` (a
-        channel a synapse; array annotations ``pre`` and ``post``, annotation ``snapshots``).
+        trains that were recorded; analog signals ``trace NAME``, one a window (a channel a neuron
+        or synapse; array annotations ``number``, ``pre`` and ``post``); an epoch a slot, with what
+        was shown as array annotations; signals ``counts NAME`` (spikes a slot, a channel a neuron),
+        ``statistics NAME`` (of the weights of a projection over time; array annotation
+        ``statistic``) and ``weights NAME`` (a channel a synapse; array annotations ``pre`` and
+        ``post``, annotation ``snapshots``).
 
     Raises
     ------
@@ -88,7 +92,7 @@ def write(result: Result, path: Path) -> None:
             times = zip(each.names, np.asarray(each.times).tolist(), strict=True)
             array.append_set_dimension(labels=[f"{n} at {t!r} s" for n, t in times])
             array.append_set_dimension()
-            array.label = f"w from {each.source} to {each.target}, sign {each.sign:+d}"
+            array.label = f"w from {each.source} to {each.target}, {each.sign_in_words}"
             pairs = block.create_data_array(
                 f"synapses_{name}", "brainsleep.synapses", data=each.synapses
             )
@@ -106,7 +110,7 @@ def _narrow(neo: Any, pq: Any, result: Result) -> Any:
     segment = neo.Segment(name="run")
     block.segments.append(segment)
     for population in result.spikes:
-        segment.spiketrains.extend(to_neo(result, population))
+        segment.spiketrains.extend(recorded_trains(result, population))
     table = columns(result)
     start, duration = table.pop("start_s"), table.pop("duration_s")
     segment.epochs.append(
@@ -118,6 +122,8 @@ def _narrow(neo: Any, pq: Any, result: Result) -> Any:
             array_annotations=table,
         )
     )
+    for trace in map(result.states, result.traced):
+        segment.analogsignals.extend(list(_analog(neo, pq, trace)))
     measured = {"statistic": np.array(result.weight_statistics)}
     for name, values in result.statistics.items():
         more = {"projection": name, "array_annotations": measured}
@@ -125,6 +131,26 @@ def _narrow(neo: Any, pq: Any, result: Result) -> Any:
         segment.irregularlysampledsignals.append(signal)
     block.check_relationships()
     return block
+
+
+def _analog(neo: Any, pq: Any, trace: Trace) -> Iterator[Any]:
+    """Make signals of a trace, one for every stretch of time that was recorded without a gap."""
+    times, values = np.asarray(trace.times), np.asarray(trace.values)
+    period = float(np.min(np.diff(times))) if len(times) > 1 else 1.0
+    pieces = np.split(np.arange(len(times)), 1 + np.flatnonzero(np.diff(times) > 1.5 * period))
+    channels: dict[str, Any] = {"number": trace.indices}
+    if trace.pairs is not None:
+        channels |= {"pre": trace.pairs[:, 0], "post": trace.pairs[:, 1]}
+    for piece in filter(len, pieces):
+        yield neo.AnalogSignal(
+            values[piece],
+            units="dimensionless" if trace.unit == "1" else trace.unit,
+            t_start=times[piece[0]] * pq.s,
+            sampling_period=period * pq.s,
+            name=f"trace {trace.name}",
+            array_annotations=channels,
+            variable=trace.name,
+        )
 
 
 def _signal(neo: Any, pq: Any, name: str, times: Any, values: np.ndarray, **more: Any) -> Any:

@@ -35,7 +35,8 @@ def write(result: Result, path: Path) -> None:
     The file has ``units`` (spike times in s, ``population``, ``neuron``) of what was recorded; time
     intervals ``slots``; in the acquisition time series ``weights_NAME`` (snapshots, synapses) and
     ``statistics_NAME`` (times, statistics) of every projection, and ``counts_NAME`` (slots,
-    neurons) of every population; in the processing module ``network`` tables ``synapses_NAME``
+    neurons) of every population, and ``trace_NAME_VARIABLE`` (times, recorded) of every trace, in
+    its SI unit; in the processing module ``network`` tables ``synapses_NAME``
     (``pre``, ``post``); in ``notes`` what the result is, as JSON. Weights have no unit: "1". The
     session starts when the result was written.
 
@@ -57,6 +58,11 @@ def write(result: Result, path: Path) -> None:
     _units(file, result)
     _slots(file, result)
     _weights(file, result)
+    for trace in map(result.states, result.traced):
+        whose = trace.indices if trace.pairs is None else trace.pairs
+        what = f"{trace.name} of {whose.tolist()}"
+        name, values = f"trace_{trace.name.replace('.', '_')}", np.asarray(trace.values)
+        _series(file, name, np.asarray(trace.times), values, what, trace.unit)
     with pynwb.NWBHDF5IO(str(path), "w") as io:
         io.write(file)
 
@@ -68,15 +74,13 @@ def _units(file: Any, result: Result) -> None:
         return
     file.add_unit_column("population", "population of the neuron")
     file.add_unit_column("neuron", "its number there")
-    first, last = protocol.record.raster
-    starts = np.asarray(result.slot_times)
-    window = starts[[first, min(last, len(starts) - 1)]]
     for name, (times, neurons) in spikes.items():
+        windows = np.asarray(result.spike_windows(name))
         order = np.lexsort((times, neurons))
         size = protocol.network.population(name).size
         cuts = np.searchsorted(neurons[order], np.arange(1, size))
         for k, own in enumerate(np.split(np.asarray(times)[order], cuts)):
-            file.add_unit(spike_times=own, obs_intervals=[window], population=name, neuron=k)
+            file.add_unit(spike_times=own, obs_intervals=windows, population=name, neuron=k)
 
 
 def _slots(file: Any, result: Result) -> None:
@@ -110,7 +114,7 @@ def _weights(file: Any, result: Result) -> None:
     names, values = ", ".join(result.weight_statistics), result.statistics
     for name, each in result.weights.items():
         ends = f"from {each.source} to {each.target}"
-        what = f"weights {ends}, sign {each.sign:+d}: {', '.join(each.names)}"
+        what = f"weights {ends}, {each.sign_in_words}: {', '.join(each.names)}"
         _series(file, f"weights_{name}", np.asarray(each.times), each.w, what)
         times, what = np.asarray(result.statistics_times), f"of the weights {ends}: {names}"
         _series(file, f"statistics_{name}", times, values[name], what)
@@ -122,9 +126,11 @@ def _weights(file: Any, result: Result) -> None:
         module.add(DynamicTable(name=f"synapses_{name}", description=about, columns=pairs))
 
 
-def _series(file: Any, name: str, times: np.ndarray, data: np.ndarray, what: str) -> None:
+def _series(
+    file: Any, name: str, times: np.ndarray, data: np.ndarray, what: str, unit: str = "1"
+) -> None:
     from pynwb import TimeSeries
 
     file.add_acquisition(
-        TimeSeries(name=name, data=data, timestamps=times, unit="1", description=what)
+        TimeSeries(name=name, data=data, timestamps=times, unit=unit, description=what)
     )

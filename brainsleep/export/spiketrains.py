@@ -6,7 +6,7 @@ Needs the extra ``analysis`` and a run that recorded single spikes (``record.ras
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,6 +50,15 @@ def to_neo(
         If `neo` and `elephant` are not installed.
     """
     return _Raster(result, population).trains(slots)
+
+
+def recorded_trains(result: Result, population: str) -> list[neo.SpikeTrain]:
+    """Return all that was recorded of the spikes of a population, a train a neuron.
+
+    Trains go from the first window until the last; what lies between windows, by the annotation
+    ``windows_s`` (start and end in turn), was not recorded.
+    """
+    return _Raster(result, population).all_trains()
 
 
 def trials(result: Result, population: str, label: int) -> list[list[neo.SpikeTrain]]:
@@ -141,14 +150,17 @@ class _Raster:
         self.arrays = result.arrays
         self.population, self.size = population, sizes[population]
         self.starts = np.concatenate([[0], np.cumsum(self.arrays["slots/steps"])])
-        first, last = protocol.record.raster or (0, 0)
-        self.window = first, min(last, len(self.starts) - 1)
-        if first >= self.window[1] or f"spikes/{population}" not in self.arrays:
+        recorded = np.asarray(result.spike_windows(population))
+        if not len(recorded) or f"spikes/{population}" not in self.arrays:
             raise DataError(
                 f"spike trains of '{population}': the run recorded none; set record.raster to "
                 "(first slot, slot after the last) and run it again"
             )
-        self.dt = float(result.dt) * 1e3  # in ms
+        times, eps = np.asarray(result.slot_times), 1e-9
+        first = int(np.searchsorted(times, recorded[0, 0] - eps))
+        last = int(np.searchsorted(times, recorded[0, 1] + eps)) - 1
+        self.window = first, last  # the slots that lie in the first window that was recorded
+        self.recorded, self.dt = recorded, float(result.dt) * 1e3  # in s, and in ms
 
     def labels(self) -> list[int | None]:
         """Return the class shown in every slot, None for none."""
@@ -159,10 +171,21 @@ class _Raster:
     def trains(self, slots: tuple[int, int] | None) -> list[neo.SpikeTrain]:
         """Return the spike train of every neuron in `slots`, or in the whole window."""
         first, last = slots or self.window
+        if slots is None and len(self.recorded) > 1:
+            got, allowed = f"{len(self.recorded)} windows", "one, or slots that lie in the first"
+            raise DataError(explain(f"spike trains of '{self.population}'", got, allowed))
         if not self.window[0] <= first < last <= self.window[1]:
             allowed = f"within the slots {self.window} that were recorded"
             raise DataError(explain("spike trains: slots", (first, last), allowed))
         start, stop = int(self.starts[first]), int(self.starts[last])
+        return self._between(start, stop, slots=(first, last))
+
+    def all_trains(self) -> list[neo.SpikeTrain]:
+        """Return the spike train of every neuron from the first window until the last."""
+        steps = np.rint(self.recorded * 1e3 / self.dt).astype(int)
+        return self._between(int(steps[0, 0]), int(steps[-1, 1]), windows_s=self.recorded.ravel())
+
+    def _between(self, start: int, stop: int, **more: Any) -> list[neo.SpikeTrain]:
         step, neuron = self.arrays[f"spikes/{self.population}"].T
         inside = (step >= start) & (step < stop)
         order = np.lexsort((step[inside], neuron[inside]))
@@ -177,7 +200,7 @@ class _Raster:
                 name=f"{self.population}[{k}]",
                 population=self.population,
                 neuron=k,
-                slots=(first, last),
+                **more,
             )
             for k, piece in enumerate(pieces)
         ]

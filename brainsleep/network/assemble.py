@@ -2,6 +2,7 @@
 
 A part's own names get its name as prefix where parts could clash (``stdp_nearest_lr``,
 ``ou_decay_w_target``); traces also carry their role (``stdp_nearest_pre_x``).
+(The module is long because plans of neurons and of synapses name what is declared in the other.)
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..values.arrays import Array
 from . import signals
 from .equations import checks, settle
 from .equations.diagnose import unknown
-from .given import own_values, split_parameters
+from .given import own_values, split_parameters, start_value
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
 from .plan import (
     ActivityPlan,
@@ -174,7 +175,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         on_spike="spiking = 1" if asked and model.spikes else "",
         activities=tuple(activities),
         parameters=kept.parameters,
-        initial={name: _start(value, kept) for name, value in model.initial.items()},
+        initial={k: start_value(v, kept.parameters) for k, v in model.initial.items()},
         state=tuple(state),
         gates=gates,
         constants=kept.constants,
@@ -194,12 +195,6 @@ def _add_up(
     lines += [f"{name} : {unit}" for name in sums]
     state.remove(variable)
     state += sums
-
-
-def _start(value: Quantity | str, kept: _Kept) -> Quantity | str:
-    """Return a value at the start: a quantity, or an expression of what neurons have each."""
-    value = kept.parameters.get(value, value) if isinstance(value, str) else value
-    return value if isinstance(value, str) else Quantity(value)
 
 
 def _prefixed(prefix: str, names: Iterable[str]) -> dict[str, str]:
@@ -491,7 +486,7 @@ def _synapse_plan(spec: NetworkSpec, projection: Projection) -> SynapsePlan:
         state=tuple(kept.state),
         pathways=pathways,
         steps=tuple(steps),
-        initial={name: _start(value, kept) for name, value in variables.initial.items()},
+        initial={k: start_value(v, kept.parameters) for k, v in variables.initial.items()},
         updates=variables.updates,
         on_post_always=bool(_joined(spikes["post"][0])),
         constants=kept.constants,

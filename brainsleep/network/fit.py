@@ -61,6 +61,8 @@ def check_network(spec: NetworkSpec) -> None:
         }
         with mistakes.going_on():
             _check_sums(sound.projection(synapse.name), groups, where)
+        with mistakes.going_on():
+            _check_linked(sound.projection(synapse.name), own, set(synapse.state), where)
         _check_equations(synapse, own, usable, where)
         for part, code, names in _parts_of_synapses(sound.projection(synapse.name), usable):
             _check_new_names(code, names, f"{where}: {part}")
@@ -146,6 +148,22 @@ def _check_sums(projection: Projection, groups: Mapping[str, Equations], where: 
         if into.dim is not eq.dim:
             units = {"found": checks.unit_name(eq.dim), "expected": checks.unit_name(into.dim)}
             raise mistake(where, f"wrong units of the sum '{name}'", word=name, **units)
+
+
+def _check_linked(projection: Projection, own: Equations, kept: set[str], where: str) -> None:
+    """Refuse links of rules and processes to variables that synapses do not have."""
+    for part in (*projection.rules, *projection.processes):
+        for name, eq in part.variables.items():
+            if "linked" not in eq.flags:
+                continue
+            label = f"{where}: {part.name}"
+            if name not in kept - {"w"} or "constant" in own[name].flags:
+                may = {each for each in kept - {"w"} if "constant" not in own[each].flags}
+                raise unknown(f"{label}: synapses have no variable that may be set", name, may)
+            if (own[name].dim, own[name].var_type) != (eq.dim, eq.var_type):
+                units = [checks.unit_name(each.dim) for each in (eq, own[name])]
+                texts = {"found": units[0], "expected": units[1]}
+                raise mistake(label, f"wrong unit or type of the linked '{name}'", **texts)
 
 
 def _check_equations(plan: SynapsePlan, own: Equations, usable: dict, where: str) -> None:

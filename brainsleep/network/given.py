@@ -22,10 +22,11 @@ from .values import check_value
 from .wiring import Connectivity
 
 if TYPE_CHECKING:
-    from .spec import InitialWeights, NetworkSpec, Population, Projection
+    from .spec import NetworkSpec, Population, Projection
+    from .strength import InitialWeights
 
 #: Variables of neurons and synapses whose start is no value of a user's.
-_OWN = ("lastspike", "lastupdate", "spiking", "w", "w_min", "w_max", "w_sign", "zero_index")
+_OWN = ("spiking", "w", "w_min", "w_max", "w_sign", "zero_index")
 
 #: Names of a projection's pairs of neurons.
 _OF_PAIRS = ("i", "j", "N_pre", "N_post")
@@ -53,6 +54,12 @@ def split_parameters(
         elif value is not None and value.dim == parameters[name].dim:
             shared[name] = value
     return shared, tuple(each)
+
+
+def start_value(value: Quantity | str, parameters: Mapping[str, Quantity]) -> Quantity | str:
+    """Return a model's value at the start: a quantity, or an expression."""
+    value = parameters.get(value, value) if isinstance(value, str) else value
+    return value if isinstance(value, str) else Quantity(value)
 
 
 def check_neurons(population: Population, plan: GroupPlan, equations: Equations) -> None:
@@ -94,7 +101,8 @@ def _no_such(what: str, name: str, may: Mapping, equations: Equations) -> SpecEr
 
 
 def _settable(plan: GroupPlan | SynapsePlan) -> set[str]:
-    return {*plan.state, *plan.parameters, *plan.constants} - {*_OWN}
+    names = {*plan.state, *plan.parameters, *plan.constants} - {*_OWN}
+    return {name for name in names if not name.endswith(("lastspike", "lastupdate"))}
 
 
 def _numbers(population: Population, plan: GroupPlan, end: str = "") -> dict[str, Variable]:
@@ -151,11 +159,13 @@ def check_synapses(
                 raise SpecError(f"{label}: got a value; expected none; give it as weights=...")
             if name not in may:
                 raise unknown(f"{where}: values: no variable or parameter", name, may)
-            known, dim = {**pairs, **numbers}, equations[name].dim
+            known, eq = {**pairs, **numbers}, equations[name]
             if name not in plan.constants:
                 known |= {key: _of(key, equations[key].dim) for key in plan.constants}
             _check_size(value, number, label)
-            check_value(value, known, label, dim=dim)
+            check_value(value, known, label, dim=eq.dim, kind=eq.var_type)
+            if not isinstance(value, str | Array):
+                check_start(eq, value, label)
 
 
 def _check_size(value: Any, number: int | None, where: str) -> None:

@@ -25,6 +25,7 @@ from ..values import quantities
 from ..values.displayed import Displayed
 from ..values.fields import GROWS, Time, one_of, place, specification, text, whole
 from ..values.frozen import Frozen, check_distinct, default, show_value
+from ..values.units import readable_unit, unit_name
 from .equations import checks, declared, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .equations.settle import blanked
@@ -37,7 +38,7 @@ STANDARD_GATES = ("input", "plasticity")
 SPIKING = ("spiking_pre", "spiking_post", "spiked_pre", "spiked_post")
 
 #: Names of the event clocks every network has; activities and weight processes have their own.
-STANDARD_CLOCKS = ("slot", "raster", "step", "on_wake", "on_sleep", "on_segment")
+STANDARD_CLOCKS = ("slot", "raster", "trace", "step", "on_wake", "on_sleep", "on_segment")
 
 #: Names that no model may have.
 TAKEN = (*STANDARD_GATES, *STANDARD_CLOCKS)
@@ -194,7 +195,7 @@ def _check_start(
             if isinstance(source, str):
                 usable = checks.constants_of(model.parameters) | checks.dimensionless(*of_place)
                 kind = equations[name].var_type
-                check_value(source, usable, label, dim=unit.dim, kind=kind)
+                check_value(source, usable, label, dim=equations[name].dim, kind=kind)
                 initial[name] = source
                 continue
             quantities.check_units(source, unit, label)
@@ -295,6 +296,7 @@ class NeuronModel(Model):
                 label = f"{where}: refractory"
                 checks.check_expression(self.refractory, usable, label, unit=second)
         writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
+        self._check_stimulus(equations, where)
         for label, more in (
             ("reset", {}),
             ("on_slot", _in(self.stimulus_unit, "stimulus")),
@@ -320,6 +322,18 @@ class NeuronModel(Model):
     def integrates(self) -> bool:
         """Whether it has differential equations; said of any text, which is not parsed."""
         return bool(re.search(r"\bd\w+\s*/\s*dt\s*=", blanked(self.equations)))
+
+    @mistakes.going_on()
+    def _check_stimulus(self, equations: Equations, where: str) -> None:
+        """Refuse a variable that is set to the stimulus and has another unit."""
+        for name, _, value in settle.read(settle.statements(self.on_slot)) or ():
+            dim = equations[name].dim if name in equations else self.stimulus_unit.dim
+            if value == "stimulus" and dim is not self.stimulus_unit.dim:
+                units = [readable_unit(each) for each in (self.stimulus_unit.dim, dim)]
+                brief = f"'{name}' has another unit than stimulus"
+                fix = f"write stimulus_unit={unit_name(dim)}"
+                texts = {"found": units[0], "expected": units[1], "code": self.on_slot}
+                raise mistake(f"{where}: on_slot", brief, fix, word="stimulus", **texts)
 
     def _check_spike_trains(self, where: str) -> None:
         """Refuse other ways to spike, and another input, of neurons that are told when to."""
@@ -487,7 +501,7 @@ def _of_synapses(model: Model, *codes: str) -> dict[str, Variable]:
 def _check_synaptic(model: Any, known: Mapping, where: str, **allowed: bool) -> set[str]:
     """Check equations of synapses and the values at the start; return the names they use."""
     equations = model.variables
-    synaptic.check_flags(equations, where, **allowed)
+    synaptic.check_flags(equations, where, model.equations, **allowed)
     synaptic.check_dependencies(equations, where)
     right_sides = "\n".join(eq.expr.code for eq in equations.values() if eq.expr)
     elsewhere = _elsewhere(right_sides, known)

@@ -6,7 +6,6 @@ too; `NetworkSpec` checks the parts against each other.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import field
@@ -14,7 +13,7 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
-from brian2 import Hz, Quantity, ms, second
+from brian2 import Hz, Quantity, ms
 
 from .. import mistakes
 from ..errors import Details, SpecError, explain, nearest
@@ -23,17 +22,13 @@ from ..values.displayed import Displayed
 from ..values.fields import (
     GROWS,
     Count,
-    Field,
-    Kind,
     Time,
-    number,
     one_of,
     place,
-    positive,
     refusal,
     specification,
 )
-from ..values.frozen import Frozen, check_distinct, default, show_value
+from ..values.frozen import Frozen, check_distinct, default
 from . import signals
 from .assemble import assemble
 from .equations import checks
@@ -49,7 +44,8 @@ from .models import (
     WeightProcess,
 )
 from .plan import NetworkPlan
-from .values import VALUE, Value, as_value
+from .strength import WEIGHTS, Delay, InitialWeights
+from .values import Value
 from .wiring import Connectivity, FixedInDegree, FixedOutDegree, OneToOne, Pairs
 
 #: Floating-point numbers a network can be simulated with.
@@ -100,59 +96,6 @@ class Population:
         return self.model.spikes
 
 
-@specification("initial weights: ")
-class InitialWeights:
-    """Magnitudes of the weights at the start: uniform between `low` and `high`.
-
-    Parameters
-    ----------
-    low, high : float
-        Bounds; equal for a constant. `high` None means `low`.
-    incoming_sum : float or None
-        If given, scale each neuron's incoming weights to this sum.
-    """
-
-    low: float
-    high: float | None = None
-    incoming_sum: Annotated[float, number(above=0, allowed="more than 0, or None")] | None = None
-
-    def __post_init__(self):
-        if not 0 <= self.low <= self.top:
-            raise refusal(self, "", f"{self.low}..{self.top}", "0 <= low <= high")
-
-    @property
-    def top(self) -> float:
-        """The upper bound: `high`, or `low` if that is None."""
-        return self.low if self.high is None else self.high
-
-
-def _weights(value: Any, where: str, error: Kind) -> Any:
-    """Take `InitialWeights`, or a value."""
-    if value is None or (dataclasses.is_dataclass(value) and not isinstance(value, Array)):
-        allowed = "InitialWeights, a number, an array or an expression as text"
-        if not isinstance(value, InitialWeights):
-            raise error(explain(where, show_value(value), allowed))
-        return value
-    return as_value(value, where, error)
-
-
-#: How a projection's weights are checked and read.
-_WEIGHTS = Field(_weights, VALUE.read, "weights", "0.3")
-
-
-def _delay(value: Any, where: str, error: Kind) -> Any:
-    """Take a time of 0 or more, one a synapse, or an expression."""
-    given = as_value(value, where, error)
-    if isinstance(given, Array):
-        if given.dim is not second.dim or given.numbers.min(initial=0) < 0:
-            raise error(explain(where, f"values in {given.unit}", "times of at least 0*ms"))
-        return given
-    return given if isinstance(given, str) else positive(second, or_zero=True)(given, where, error)
-
-
-Delay = Annotated[Quantity | str | Array, Field(_delay, VALUE.read, "delays", "1.5*ms")]
-
-
 @specification("projection '{name}': ")
 class Projection:
     """Synapses from one population to another.
@@ -201,7 +144,7 @@ class Projection:
     connectivity: Connectivity | FixedInDegree | FixedOutDegree | OneToOne | Pairs = field(
         default_factory=Connectivity
     )
-    weights: Annotated[InitialWeights | Quantity | str | Array, _WEIGHTS]
+    weights: Annotated[InitialWeights | Quantity | str | Array, WEIGHTS]
     w_min: float = 0.0
     w_max: float = 1.0
     sign: Annotated[int | None, one_of(1, -1, None)] = 1

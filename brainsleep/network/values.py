@@ -152,8 +152,9 @@ def _check_text(
     names = checks.identifiers(code)
     usable: dict[str, Any] = {**_DRAWING, **variables}
     for name in sorted(names & {"t", "xi"}):
-        fix = "write 'randn()' for noise" if name == "xi" else "a value is computed once, before it"
-        raise mistake(where, f"'{name}' has no value at the start", fix, code=code, word=name)
+        fix = "write 'randn()' for noise" if name == "xi" else ""
+        brief = f"'{name}' cannot be used in a value, which is computed once, at the start"
+        raise mistake(where, brief, fix, code=code, word=name)
     for name in sorted(names & DRAWS) if not draws else ():
         fix = "use numbers, positions and indices only"
         raise mistake(where, f"'{name}' cannot draw here", fix, code=code, word=name)
@@ -228,7 +229,7 @@ def computed(
             result = np.asarray(eval(program, space), dtype=float)
     except (ArithmeticError, ValueError, TypeError) as error:
         raise SpecError(f"{where}: cannot compute {value!r} ({one_line(error)})") from error
-    result = np.array(np.broadcast_to(result, shape))
+    result = result if result.shape == shape else np.array(np.broadcast_to(result, shape))
     if bad := int(np.sum(~np.isfinite(result))):
         got = f"{bad} of {result.size} values of {value!r} that are not finite"
         raise SpecError(explain(where, got, "finite numbers", "bound it with clip(..., low, high)"))

@@ -12,10 +12,11 @@ import numpy as np
 from brian2 import Quantity, second
 
 from ..values.displayed import Displayed
-from ..errors import BrainsleepError, StoreError, one_line
+from ..errors import BrainsleepError, DataError, StoreError, nearest, one_line
 from ..files.npz import read_npz
 from ..values.plain import outlined
 from ..values.quantities import check_time
+from .trace import Trace, spike_windows, trace_of
 
 if TYPE_CHECKING:
     from ..experiment.protocol import Protocol
@@ -54,6 +55,16 @@ class Spikes(NamedTuple):
     neurons: np.ndarray
 
 
+class SynapseArrays(NamedTuple):
+    """Who is connected to whom in a projection, and how strongly."""
+
+    #: Pre- and postsynaptic neurons, shape (n_synapses,).
+    pre: np.ndarray
+    post: np.ndarray
+    #: Weights without unit, magnitudes but in a network of layers, shape (n_synapses,).
+    w: np.ndarray
+
+
 class Weights(NamedTuple):
     """The weights of a projection at every time at which all of them were kept."""
 
@@ -71,6 +82,11 @@ class Weights(NamedTuple):
     #: Weights without unit, shape (n_snapshots, n_synapses).
     w: np.ndarray
 
+    @property
+    def sign_in_words(self) -> str:
+        """Its sign, or that every weight has one."""
+        return f"sign {self.sign:+d}" if self.sign else "signs of their own"
+
 
 class _Arrays(dict[str, np.ndarray]):
     """Arrays by the rest of their names; one that is not there is named in full."""
@@ -83,7 +99,8 @@ class _Arrays(dict[str, np.ndarray]):
 
 def _protocols() -> Any:
     """Load what makes protocols: it is built on results, from which weights can be taken."""
-    import_module("brainsleep.tasks.images.task")  # plain data find their class among those loaded
+    for task in ("images.task", "environment"):  # plain data find their class among those loaded
+        import_module(f"brainsleep.tasks.{task}")
     return import_module("brainsleep.experiment.protocol")
 
 
@@ -264,11 +281,15 @@ class Result(Displayed):
     @property
     def spikes(self) -> dict[str, Spikes]:
         """Single spikes by population, if any were recorded."""
-        window = self.stored_protocol.record.raster
+        record = self.stored_protocol.record
+        window, dt, spikes = record.raster, float(self.dt), self._read("spikes/")
         if not window or window[0] >= len(self.slot_times) - 1:
-            return {}
-        dt, spikes = float(self.dt), self._read("spikes/")
+            spikes = {name: each for name, each in spikes.items() if name in record.spikes}
         return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in spikes.items()}
+
+    def spike_windows(self, population: str) -> Quantity:
+        """Return when single spikes of a population were recorded, shape (n_windows, 2)."""
+        return spike_windows(self, population)
 
     @property
     def weights(self) -> dict[str, Weights]:
@@ -293,6 +314,57 @@ class Result(Displayed):
                 np.array([snapshots[f"{name}/{p.name}"] for name in names]),
             )
         return weights
+
+    def synapses(self, projection: str, snapshot: str = "") -> SynapseArrays:
+        """Return a projection as plain arrays.
+
+        Parameters
+        ----------
+        projection : str
+            Its name.
+        snapshot : str
+            Which of its weights, one of the names of `weights`; by default the last.
+
+        Raises
+        ------
+        DataError
+            If there is no such projection or snapshot.
+        """
+        kept = self.weights
+        if projection not in kept:
+            raise DataError(f"no projection '{projection}'; {nearest(projection, kept)}")
+        each = kept[projection]
+        snapshot = snapshot or each.names[-1]
+        if snapshot not in each.names:
+            raise DataError(f"no snapshot '{snapshot}'; {nearest(snapshot, each.names)}")
+        pre, post = each.synapses.T
+        return SynapseArrays(pre, post, each.w[each.names.index(snapshot)])
+
+    @property
+    def traced(self) -> tuple[str, ...]:
+        """Names of the variables whose traces were recorded."""
+        return tuple(self.info.get("traces", ()))
+
+    def states(self, name: str) -> Trace:
+        """Return the trace of a variable.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"e.v"``, one of `traced`.
+
+        Raises
+        ------
+        DataError
+            If it was not recorded.
+        StoreError
+            If its file is missing or damaged.
+
+        Examples
+        --------
+        >>> plt.plot(result.states("e.v").times, result.states("e.v").values)  # doctest: +SKIP
+        """
+        return trace_of(self, name)
 
     @property
     def weight_statistics(self) -> list[str]:

@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -43,7 +43,7 @@ MAX_JSON = 256 * 2**20
 _KINDS = {
     **dict.fromkeys(("run_id", "backend", "compiler"), str),
     **dict.fromkeys(("protocol", "data", "metrics", "timings", "versions"), dict),
-    **dict.fromkeys(("equations", "stopped"), dict),
+    **dict.fromkeys(("equations", "stopped", "had", "traces", "traces_sha256"), dict),
     "alarms": list,
     "seed": int,
 }
@@ -181,14 +181,25 @@ def working_on(out: Path, run_ids: Iterable[str], waiting: Callable[[str], None]
         yield
 
 
-def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarray]) -> Result:
-    """Write a result in one step: its folder appears complete or not at all, with `StoreError`."""
+def write_result(
+    out: Path,
+    run_id: str,
+    info: dict,
+    arrays: dict[str, np.ndarray],
+    traces: Mapping[str, Path] | None = None,
+) -> Result:
+    """Write a result in one step: its folder appears complete or not at all, with `StoreError`.
+
+    Files of `traces` stay where they are, too.
+    """
     info = {"schema_version": SCHEMA_VERSION, "run_id": run_id, **info}
     final = out / run_id
     try:
         with written_folder(final, replace=True) as work:
             save_arrays(work / "arrays.npz", arrays)
             info["arrays_sha256"] = file_hash(work / "arrays.npz")
+            if traces:
+                info["traces_sha256"] = _keep_traces(work, traces)
             info = json.loads(json.dumps(info))  # as it will be read back
             info["checksum"] = content_hash(info)
             with written(work / "result.json") as temporary:
@@ -199,6 +210,20 @@ def write_result(out: Path, run_id: str, info: dict, arrays: dict[str, np.ndarra
             "free some space or choose another folder with --out"
         ) from error
     return Result(final, info)
+
+
+def _keep_traces(work: Path, traces: Mapping[str, Path]) -> dict[str, str | None]:
+    """Put files of traces into a result, without a copy where that can be; return their hashes."""
+    (work / "traces").mkdir()
+    for path in traces.values():
+        kept = work / "traces" / path.name
+        try:
+            os.link(path, kept)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, kept)
+            sync(kept)
+    sync(work / "traces")
+    return {name: file_hash(path) for name, path in traces.items()}
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -205,6 +205,8 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     if isinstance(value, dict):
         kind = value.get("kind", "")
+        if key == "record.states":
+            return {key: repr(value)} if value else {}
         if kind == "Array":
             return {key: in_words(value)}
         value = {n: v for n, v in value.items() if n not in REFUSING.get(kind, ())}

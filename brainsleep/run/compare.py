@@ -168,10 +168,10 @@ def value_at(protocol: Protocol, key: str) -> float:
     If it is none, or has no effect since the weights that it draws come from a result, that is a
     `ProtocolError`.
     """
-    if protocol.saved_weights.replaces(key):
+    if protocol.start.replaces(key):
         raise ProtocolError(
             f"key to scale '{key}': has no effect, since these synapses come from "
-            f"{protocol.saved_weights.result}; scale another number, or leave the projection out "
+            f"{protocol.start.result}; scale another number, or leave the projection out "
             "of saved_weights.projections"
         )
     value: Any = protocol.settings

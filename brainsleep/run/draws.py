@@ -53,7 +53,7 @@ class DrawnNeurons:
         starts = {"lastspike": -1e9, **plan.initial}  # long ago: no neuron starts refractory
         starts |= {k: v for k, v in own_values(population, plan.state).items() if k in plan.state}
         state = {name: self._start(name, starts.get(name, 0.0), known) for name in plan.state}
-        self._check_types({k for k, v in starts.items() if isinstance(v, str | Array)}, state)
+        _check_types(plan, starts, state, f"population '{population.name}'")
         #: State variables and constants.
         self.arrays = {**state, **constants}
         #: What expressions of pairs may use, by the name without its ending.
@@ -69,13 +69,16 @@ class DrawnNeurons:
         where = f"population '{owner}': {kind}: {name}"
         return computed(value, known, (size,), self._stream(kind, owner, name), where)
 
-    def _check_types(self, names: set[str], state: Mapping[str, np.ndarray]) -> None:
-        """Refuse values that an integer or a boolean does not hold."""
-        for name, eq in self._population.model.variables.items() if names else ():
-            if name in names and eq.var_type != "float":
-                where = f"population '{self._population.name}': values: {name}"
-                for extreme in np.unique(state[name]):
-                    check_start(eq, extreme, where)
+
+def _check_types(
+    plan: GroupPlan | SynapsePlan, given: Mapping[str, Any], arrays: Mapping, where: str
+) -> None:
+    """Refuse values that an integer or a boolean does not hold."""
+    names = {k for k, value in given.items() if isinstance(value, str | Array)}
+    for name, eq in checks.parse_equations(plan.equations, where).items() if names else ():
+        if name in names and eq.var_type != "float":
+            for value in np.unique(arrays[name]):
+                check_start(eq, value, f"{where}: values: {name}")
 
 
 # -- synapses --------------------------------------------------------------------------------------
@@ -107,8 +110,10 @@ class _Ends:
                     found[f"{name}{end}"] = value[index] if np.ndim(value) else value
         if "distance" in names and self._positions:
             one, other = (each.positions for each in self._neurons)
-            squares = [(one[name][pre] - other[name][post]) ** 2 for name in self._positions]
-            found["distance"] = np.sqrt(np.sum(squares, axis=0))
+            squares: Any = 0.0
+            for name in self._positions:
+                squares = squares + np.square(one[name][pre] - other[name][post])
+            found["distance"] = np.sqrt(squares)
         return found
 
 
@@ -145,6 +150,7 @@ class DrawnSynapses:
         starts = {**dict.fromkeys(plan.state, 0.0), **plan.initial}
         values = {k: projection.values.get(k, starts[k]) for k in plan.state if k != "w"}
         state = {key: self._value(key, value) for key, value in values.items()}
+        _check_types(plan, values, state, f"projection '{name}'")
         #: State variables and constants.
         self.arrays = {"w": w, **state, **constants, **self._delays(plan)}
 

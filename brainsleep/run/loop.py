@@ -22,13 +22,17 @@ from ..backends.base import BACKENDS, Backend
 from ..errors import NotFiniteError, StoreError
 from ..experiment.observer import Observer, Seen, View
 from ..experiment.protocol import Protocol
+from ..experiment.saved_state import stored_state
 from ..experiment.task import Material
+from ..experiment.traces import Sampling, unit_of
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
+from .observers import traces
 from .observers.alarms import Alarm, AlarmWatch
 from .observers.rates import Rates
 from .observers.recorder import Recorder, load_checkpoint, save_checkpoint
+from .observers.traces import Traces
 from .observers.weights import Saturation, Snapshots, WeightStatistics
-from .segment import Capacity, Request, Requests, Segment
+from .segment import Capacity, Request, Requests, Segment, Traced
 from .state import State, initial_state, stream
 
 #: Told how far a run is: steps done, steps in all, what it is doing.
@@ -57,8 +61,16 @@ class Run:
         self.recorder = Recorder.empty(self.protocol, len(table))
         self.watch = AlarmWatch(record.alarms, network, table, self.course.read)
         self.described = self.protocol.describe()  # before hooks have changed what they hold
-        start = initial_state(network, self.seed, self.protocol.saved_weights.weights())
+        before = self.before = self.protocol.saved_state.before()
+        saved = before.synapses or self.protocol.saved_weights.weights()
+        start = initial_state(network, self.seed, saved)
+        before.check_fits(start.arrays)
+        start = replace(start, arrays=start.arrays | before.arrays)
         self._at = (0, start)  # one value: an interrupt finds a whole one
+        self.sampling = Sampling(record, network, start.synapses)
+        self.recorder.traces = Traces(tuple(self.sampling.indices), self.folder / "traces")
+        if self.sampling.spikes:
+            self.recorder.spikes_kept = self._spikes_kept
         self.initial_sums = self._summed_weights()
         self.seconds = 0.0
         weights, snapshots = WeightStatistics(record), Snapshots(record.snapshots)
@@ -103,12 +115,23 @@ class Run:
         table, cut = self.table, slice(first, last)
         start, stop = self.protocol.record.raster or (0, 0)
         slots = np.arange(first, last)
-        raster = (slots >= start) & (slots < stop)
+        steps, starts = self.recorder.steps_before(first), table.starts[first : last + 1]
+        starts = starts - starts[0] + steps
+        raster = (slots >= start) & (slots < stop) | self.sampling.meets(starts)
         batch = self.course.batch(first) if table.phase[first] == "wake" else None
         above = table.above[cut] * sum(self.initial_sums) if self.watches else None
         more: dict[str, Any] = {"raster": raster, "batch": batch, "above": above}
-        more |= {"start": self.recorder.steps_before(first), **self.course.given(first, last)}
+        more |= {"start": self.before.steps + steps, **self.course.given(first, last)}
+        if self.sampling.indices:
+            traced = self.sampling.steps(steps, int(starts[-1])) - steps
+            more |= {"traced": Traced(traced, self.sampling.indices)}
         return Segment.of(table, cut, self.course.stimulus(first, last), **more)
+
+    def _spikes_kept(self, name: str, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Tell which spikes of a population are recorded, at steps of the run and in slots."""
+        start, stop = self.protocol.record.raster or (0, 0)
+        within = (slots >= start) & (slots < stop)
+        return within | self.sampling.inside(steps) if name in self.sampling.spikes else within
 
     # -- running -------------------------------------------------------------------------------
 
@@ -121,7 +144,8 @@ class Run:
         if point is None:
             return
         position, self.seconds, arrays, recorded = point
-        self.recorder.restore(recorded)
+        if not self.recorder.restore(recorded):
+            return
         self.watch.look(self.recorder, position)
         self._at = (position, replace(self.state, arrays=arrays))
         self.tell("resumed")
@@ -150,7 +174,10 @@ class Run:
     def _end_of_segment(self, boundaries: np.ndarray) -> int:
         """Return the next boundary, or the slot before which the room of the backend ends."""
         first, starts = self.position, self.table.starts
-        room = int(np.searchsorted(starts, starts[first] + self.capacity.steps, side="right")) - 1
+        steps = self.capacity.steps
+        if row := self.sampling.row_bytes:
+            steps = min(steps, traces.LIMIT // row * self.sampling.every)
+        room = int(np.searchsorted(starts, starts[first] + steps, side="right")) - 1
         boundary = int(boundaries[boundaries > first][0])
         return max(first + 1, min(boundary, first + self.capacity.slots, room))
 
@@ -160,15 +187,17 @@ class Run:
             self._at = (self._next_phase(first), self.state)  # sleep is over, or need not begin
             return
         segment = self._segment(first, last)
-        seed = int(stream(self.seed, "dynamics", first).integers(2**32))
+        seed = int(stream(self.seed, "dynamics", self.before.slots + first).integers(2**32))
         try:
             state, recording = yield Request(self.state, segment, seed)
         except NotFiniteError as error:
             self._not_finite(error, f"slots {first} to {last - 1} ({self.table.phase[first]})")
             return
         stop = first + min(map(len, recording.counts.values()))
-        self.recorder.add_segment(self.table, first, stop, recording)
+        self.recorder.add_segment(self.table, first, stop, recording, segment.traced)
         self._at = (last if stop == last else self._next_phase(first), state)
+        if self.recorder.traces.held > traces.LIMIT:
+            self._spill()
 
     def _not_finite(self, error: NotFiniteError, where: str) -> None:
         """End with what there was before, if that is wanted; else say when.
@@ -215,11 +244,12 @@ class Run:
 
     def _view(self, over: bool = False) -> View:
         where = self.protocol, self.table, self.position, self.state, self.recorder
-        return View(*where, self.seed, self.capacity, over)
+        return View(*where, self.seed, self.capacity, over, self.before.steps)
 
     def _arrive(self) -> Requests[None]:
         """Look at what is to be looked at here; end training if that is what the task says."""
         yield from self._look(self.course.observers)
+        self.course.follow(self._view())
         if ending := self.course.ending(self._view()):
             if ending.text:
                 yield from self._look(self.observers)
@@ -248,6 +278,20 @@ class Run:
 
     # -- checkpoints ---------------------------------------------------------------------------
 
+    def _spill(self) -> None:
+        """Write the traces that are held to disk, and what they belong to."""
+        try:
+            self.recorder.traces.spill()
+        except OSError as error:
+            raise self._cannot_write("traces", error) from error
+        self.save_checkpoint()
+
+    def _cannot_write(self, what: str, error: OSError) -> StoreError:
+        return StoreError(
+            f"{what}: cannot write to {self.folder} ({error.strerror}); free some space; "
+            "results finished before are kept"
+        )
+
     def save_checkpoint(self) -> None:
         """Write down where it is, or raise `StoreError`; not with hooks: those are not resumed."""
         if self.protocol.hooks:
@@ -257,10 +301,7 @@ class Run:
             recorded = self.recorder.checkpoint(position)
             save_checkpoint(self.folder, position, self.seconds, state.arrays, recorded)
         except OSError as error:
-            raise StoreError(
-                f"checkpoint: cannot write to {self.folder} ({error.strerror}); free some space; "
-                "results finished before are kept"
-            ) from error
+            raise self._cannot_write("checkpoint", error) from error
 
     # -- results -------------------------------------------------------------------------------
 
@@ -270,11 +311,12 @@ class Run:
         self.tell("stopped" if self.watch.stopped else last)
         started = time.perf_counter()
         metrics, arrays = self._outcome()
+        network = self.protocol.network
         timings = {
             "build_s": build_seconds,
             "simulate_s": self.seconds,
             "readout_s": time.perf_counter() - started,
-            "biological_s": float(self.recorder.ran.sum() * self.protocol.network.dt),
+            "biological_s": float(self.recorder.ran.sum() * network.dt),
         }
         info = {
             "protocol": self.described,
@@ -292,7 +334,16 @@ class Run:
         }
         if mine := self.protocol.record.observers:
             info["defined"] = [asdict(metric) for each in mine for metric in each.metrics]
-        result = write_result(self.out, self.identity, info, arrays)
+        try:
+            files = self.recorder.traces.files()
+        except OSError as error:
+            raise self._cannot_write("traces", error) from error
+        ran = self.recorder.ran[: self.position]
+        info["had"] = {"steps": self.before.steps + int(ran.sum()),
+                       "slots": self.before.slots + len(ran)}  # fmt: skip
+        if names := self.recorder.traces.names:
+            info["traces"] = {name: {"unit": unit_of(network, name)} for name in names}
+        result = write_result(self.out, self.identity, info, arrays, files)
         shutil.rmtree(self.folder, ignore_errors=True)
         return result
 
@@ -307,8 +358,9 @@ class Run:
             arrays[f"slots/{name}"] = getattr(table, name)
         for p in self.protocol.network.projections:
             arrays[f"synapses/{p.name}"] = np.column_stack(self.state.synapses[p.name])
+        arrays |= {f"traced/{name}": of for name, of in self.sampling.indices.items()}
         metrics: dict[str, Any] = {}
         for each in (*self.observers, *self.course.observers):
             metrics |= each.measure(seen)
             arrays |= each.arrays(seen)
-        return metrics, arrays
+        return metrics, arrays | stored_state(self.state, arrays)

@@ -52,7 +52,12 @@ def prepare(runs: Sequence[Run], backend: str, fresh: bool) -> Backend:
     largest = reduce(Capacity.at_least, (run.capacity for run in runs))
     protocol = runs[0].protocol
     made = make_backend(
-        backend, protocol.network, capacity=largest, hooks=protocol.hooks, report=report
+        backend,
+        protocol.network,
+        capacity=largest,
+        hooks=protocol.hooks,
+        report=report,
+        traced={name for run in runs for name in run.sampling.indices},
     )
     for run in runs:
         run.watches = made.watches

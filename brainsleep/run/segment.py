@@ -7,7 +7,7 @@ closed gate costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -49,6 +49,16 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Traced:
+    """What is recorded of state variables in a segment."""
+
+    #: Steps of the segment at whose start values are taken, ascending, shape (n_times,).
+    steps: np.ndarray
+    #: Which neurons or synapses, by the name of the variable, such as ``"e.v"``.
+    indices: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Segment:
     """Input of one call of ``advance``.
 
@@ -83,6 +93,8 @@ class Segment:
     trains: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     #: Values of signals in SI units, (n_slots,); those of the network if not named.
     signals: dict[str, np.ndarray] = field(default_factory=dict)
+    #: State variables that are recorded, if any.
+    traced: Traced | None = None
 
     def __post_init__(self):
         steps = np.asarray(self.steps)
@@ -131,6 +143,10 @@ class Segment:
         cut = slice(first, last)
         begin, end = self.starts[[first, last]].tolist()
         names = ("steps", "stimulus", "onset", "phase", "raster")
+        traced = self.traced
+        if traced is not None:
+            inside = (traced.steps >= begin) & (traced.steps < end)
+            traced = replace(traced, steps=traced.steps[inside] - begin)
         return replace(
             self,
             **{name: getattr(self, name)[cut] for name in names},
@@ -141,6 +157,7 @@ class Segment:
             inputs={name: values[cut] for name, values in self.inputs.items()},
             trains={name: cut_train(*train, begin, end) for name, train in self.trains.items()},
             signals={name: values[cut] for name, values in self.signals.items()},
+            traced=traced,
         )
 
     def steps_where(self, mask: np.ndarray) -> np.ndarray:
@@ -207,6 +224,8 @@ class Recording:
     counts: dict[str, np.ndarray]
     #: Step (from the start of the segment) and neuron of single spikes, in slots with a raster.
     spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    #: Values of recorded variables in SI units, shape (n_times, n_recorded), as the segment says.
+    traces: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,13 +251,14 @@ def timing(
     """Turn the gates of `segment` into event times in s by clock, and values a slot by TimedArray.
 
     Times are those of the run.
-    Clocks are those of `events`, ``raster``, ``last`` for so many last steps, one an activity and
-    one a hook. A segment larger than
-    `capacity`, that of the compiled network, is a `ScheduleError`.
+    Clocks are those of `events`, ``raster``, ``trace``, ``last`` for so many last steps, one an
+    activity and one a hook. A segment larger than `capacity`, that of the compiled network, is a
+    `ScheduleError`.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
     steps["raster"] = segment.steps_where(segment.raster)
+    steps["trace"] = np.empty(0, np.int64) if segment.traced is None else segment.traced.steps
     total = int(segment.starts[-1])
     steps["last"] = np.arange(max(0, total - last), total)
     for name in spec.activity_names:

@@ -10,6 +10,7 @@ from typing import Any
 from ..experiment.observer import Metric
 from ..run.observers.rates import Rates
 from ..run.observers.weights import WeightStatistics
+from ..tasks.environment import Loop
 from ..tasks.images.observers import Responses, TaskProbe, Validation
 
 #: Groups of metrics in the order in which they are shown.
@@ -18,7 +19,7 @@ GROUPS = ("accuracy", "tasks", "weights", "rates", "representation", "time", "ob
 #: All metrics that observers of this package give; the first pattern that matches counts.
 METRICS: tuple[Metric, ...] = tuple(
     metric
-    for observer in (TaskProbe, Validation, Responses, WeightStatistics, Rates)
+    for observer in (TaskProbe, Validation, Responses, Loop, WeightStatistics, Rates)
     for metric in observer.metrics
 )
 

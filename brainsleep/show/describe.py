@@ -9,6 +9,7 @@ import numpy as np
 from rich.text import Text
 
 from ..experiment.protocol import Protocol
+from ..experiment.saved_state import SavedState
 from ..experiment.start import SavedWeights
 from ..network.layers import SurrogateNetwork
 from ..network.models import Model
@@ -26,7 +27,7 @@ def describe(protocol: Protocol) -> Iterator[Any]:
     """Yield printable parts: sizes, every Brian2 object's source, parameters, the schedule."""
     network = protocol.network
     yield from _head(f"{protocol.name}: {protocol.description or network.name}", protocol)
-    yield from _network(network, protocol.saved_weights)
+    yield from _network(network, protocol.start)
     yield _slots(protocol)
     yield Text("\n".join(schedule_text(protocol.schedule).values()))
     yield facts.settings(protocol.describe())._replace(title="other settings")
@@ -47,9 +48,10 @@ def _head(title: str, part: Any) -> Iterator[Text]:
         yield Text("source: " + ", ".join(references))
 
 
-def _network(network: Network, start: SavedWeights | None = None) -> Iterator[Any]:
+def _network(network: Network, start: SavedWeights | SavedState | None = None) -> Iterator[Any]:
     yield facts.populations(network)
     yield facts.projections(network, start)
+    yield from facts.values(network)
     yield from facts.signals(network)
     for source in sources(plain(network.plan)):
         yield Text(f"\n{source.title}", style="bold")

@@ -13,12 +13,13 @@ from brian2 import Quantity
 from ..errors import SpecError
 from ..experiment.observer import Metric
 from ..experiment.protocol import Protocol
+from ..experiment.saved_state import SavedState
 from ..experiment.start import SavedWeights
 from ..network.spec import InitialWeights, Network
 from ..results.result import Result
 from ..results.table import flatten
 from ..tasks.images.task import Images
-from ..values.arrays import in_words
+from ..values.arrays import Array, in_words
 from ..values.quantities import read_quantity
 from .definitions import GROUPS, definition
 from .latex import value_text
@@ -76,24 +77,25 @@ def populations(network: Network) -> Table:
         (p.name, p.size, model.name if model else type(p).__name__, _names(p.activities))
         for p, model in zip(network.populations, models, strict=True)
     ]
-    columns: tuple[str, ...] = ("name", "neurons", "model", "activities")
-    return _with_values(Table("Populations", columns, rows), network.populations)
+    return Table("Populations", ("name", "neurons", "model", "activities"), rows)
 
 
-def _with_values(table: Table, parts: Sequence[Any]) -> Table:
-    """Add what parts have of their own: positions and values, if any has some."""
-    told = [
-        "; ".join(
-            f"{name} = {text(value)}"
-            for kind in ("positions", "values")
-            for name, value in getattr(part, kind, {}).items()
-        )
-        for part in parts
+def values(network: Network) -> list[Table]:
+    """Tabulate what neurons and synapses have of their own, if there is something."""
+    rows = [
+        (part.name, name, "position" if kind == "positions" else kind[:-1], text(value))
+        for part in (*network.populations, *network.projections)
+        for kind in ("positions", "values")
+        for name, value in getattr(part, kind, {}).items()
     ]
-    if not any(told):
-        return table
-    rows = [(*row, own or "–") for row, own in zip(table.rows, told, strict=True)]
-    return table._replace(columns=(*table.columns, "values of its own"), rows=rows)
+    rows += [
+        (p.name, kind.replace("_", " "), "time", text(value))
+        for p in network.projections
+        for kind in ("delay", "delay_post")
+        if isinstance(value := getattr(p, kind, 0), Array | str) or value
+    ]
+    columns = ("of", "what", "is a", "each")
+    return [Table("Positions, values and delays", columns, rows)] if rows else []
 
 
 def signals(network: Network) -> list[Table]:
@@ -104,7 +106,7 @@ def signals(network: Network) -> list[Table]:
     return [Table("Signals", ("name", "value where a period says nothing else"), rows)]
 
 
-def projections(network: Network, start: SavedWeights | None = None) -> Table:
+def projections(network: Network, start: SavedWeights | SavedState | None = None) -> Table:
     """Tabulate the projections of a network that starts with weights of another run, if any."""
     signs = {1: "excitatory", -1: "inhibitory"}
     rows = [
@@ -115,7 +117,7 @@ def projections(network: Network, start: SavedWeights | None = None) -> Table:
     ]  # fmt: skip
     columns = ("name", "from, to", "sign", "p", "|w| at start", "bounds of |w|", "plasticity",
                "weight processes")  # fmt: skip
-    return _with_values(Table("Projections", columns, rows), network.projections)
+    return Table("Projections", columns, rows)
 
 
 def _bounds(projection: Any) -> str:
@@ -124,7 +126,7 @@ def _bounds(projection: Any) -> str:
     return f"{said}, with signs" if projection.sign is None else said
 
 
-def _connected(projection: Any, start: SavedWeights | None) -> str:
+def _connected(projection: Any, start: SavedWeights | SavedState | None) -> str:
     """Say who is connected to whom in a projection: with which probability, but whom."""
     if _taken_over(projection, start):
         return "as in that run"
@@ -136,7 +138,7 @@ def _connected(projection: Any, start: SavedWeights | None) -> str:
     return said + (f", not where {other} connects back" if other else "")
 
 
-def _weights_at_start(projection: Any, start: SavedWeights | None) -> str:
+def _weights_at_start(projection: Any, start: SavedWeights | SavedState | None) -> str:
     """Say how the weights of a projection are drawn, or which run they are from."""
     if taken := _taken_over(projection, start):
         return taken
@@ -150,7 +152,7 @@ def _weights_at_start(projection: Any, start: SavedWeights | None) -> str:
     return drawn if total is None else f"{drawn}, scaled to a sum of {text(total)}"
 
 
-def _taken_over(projection: Any, start: SavedWeights | None) -> str:
+def _taken_over(projection: Any, start: SavedWeights | SavedState | None) -> str:
     """Say which run the weights of a projection are from; nothing if they are drawn."""
     chosen = start and start.result and projection.name in (start.projections or [projection.name])
     return f"from run {Path(start.result).name}, {start.snapshot}" if start and chosen else ""
@@ -168,6 +170,18 @@ def schedule(protocol: Protocol) -> list[Table]:
         Table("Schedule", ("what", "value"), rows),
         Table("Gates (0 closed, 1 open)", ("phase", *names), gates),
     ]
+
+
+def recorded(result: Result) -> Table:
+    """Tabulate the traces and single spikes that a run recorded; without rows if there are none."""
+    rows: list[tuple[Any, ...]] = []
+    for name in result.traced:
+        trace = result.states(name)
+        what = "neurons" if trace.pairs is None else "synapses"
+        rows.append((name, f"{len(trace.indices)} {what}", len(trace.times), trace.unit))
+    for name, spikes in result.spikes.items():
+        rows.append((f"spikes of {name}", "all neurons", len(spikes.times), ""))
+    return Table("Recorded", ("what", "of", "values or spikes", "unit"), rows)
 
 
 def settings(protocol: Mapping[str, Any]) -> Table:

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from ..errors import BrainsleepError, SpecError
 from ..experiment.protocol import Protocol
+from ..experiment.saved_state import SavedState
 from ..experiment.start import SavedWeights
 from ..network.models import KINDS, Model
 from ..network.spec import Network
@@ -156,7 +157,7 @@ def display(shown: Displayed) -> str:
         values |= {"alarms": health.alarms(shown), "tables": facts.metrics(shown)}
         return render("display.html", view="result", **values)
     if isinstance(shown, Protocol):
-        values = _network(shown.network, shown.saved_weights)
+        values = _network(shown.network, shown.start)
         values["tables"] += facts.schedule(shown)
         values |= {"name": shown.name, "description": shown.description}
         values |= {"references": shown.references, "settings": facts.settings(shown.describe())}
@@ -164,12 +165,13 @@ def display(shown: Displayed) -> str:
     return render("display.html", view="network", **_network(shown))
 
 
-def _network(network: Any, start: SavedWeights | None = None) -> dict[str, Any]:
+def _network(network: Any, start: SavedWeights | SavedState | None = None) -> dict[str, Any]:
     return {
         "name": network.name,
         "tables": [
             facts.populations(network),
             facts.projections(network, start),
+            *facts.values(network),
             *facts.signals(network),
         ],
         "models": parts(network, plain(network.plan)),

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..experiment.protocol import Protocol
+from ..experiment.saved_state import SavedState
 from ..experiment.start import SavedWeights
 from ..network.layers import SURROGATES, LeakyPopulation, SurrogateNetwork
 from ..network.models import KINDS, Model
@@ -84,7 +85,7 @@ def methods(what: Protocol | Network | Model) -> str:
         values: dict[str, Any] = {"network": None}
     else:
         shown = list(models(network))
-        values = _network(network, protocol.saved_weights if protocol else None)
+        values = _network(network, protocol.start if protocol else None)
     if protocol:
         values |= _experiment(protocol)
     cited = [reference for model, _ in shown for reference in model.references]
@@ -176,9 +177,10 @@ def _typeset(model: Model) -> Iterator[tuple[str, tuple[str, ...]]]:
 # -- what is said of a network and of an experiment ------------------------------------------------
 
 
-def _network(network: Network, start: SavedWeights | None) -> dict[str, Any]:
+def _network(network: Network, start: SavedWeights | SavedState | None) -> dict[str, Any]:
     values: dict[str, Any] = {"network": network, "layers": None}
     values["tables"] = [facts.populations(network), facts.projections(network, start)]
+    values["tables"] += facts.values(network)
     values["tables"] += facts.signals(network)
     if isinstance(network, SurrogateNetwork):
         biased = [p.name for p in network.projections if p.bias]
@@ -200,7 +202,7 @@ def _layers(network: SurrogateNetwork) -> list[tuple[LeakyPopulation, list[str],
 
 
 def _experiment(protocol: Protocol) -> dict[str, Any]:
-    start, task = protocol.saved_weights, protocol.task
+    start, task = protocol.start, protocol.task
     values: dict[str, Any] = {
         "schedule": list(schedule_text(protocol.schedule).values()),
         "phases": list(_phases(protocol)),

@@ -22,6 +22,8 @@ OF_ONE = {
     "sleep_rates": ("Rates over time", "Mean firing rate of each population in every wake and "
                     "every sleep."),
     "raster": ("Raster", "Single spikes around a sleep; of a large population every k-th neuron."),
+    "traces": ("Traces", "Variables of the first neurons and synapses that were recorded; sleep is "
+               "shaded."),
     "classes": ("Accuracy by class", "Test accuracy of every class with Wilson’s 95 % interval, "
                 "beside the same readout of raw pixels."),
     "receptive_fields": ("Receptive fields", "Trained weights from the input to the neurons that "

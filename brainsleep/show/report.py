@@ -98,6 +98,8 @@ def _of_one(result: Result) -> dict[str, Any]:
     equations, (to_type, exact) = result.equations, command(result)
     protocol, metrics = result.stored_protocol, facts.metrics(result)
     mine = [table for table in metrics if table.title in ("Observed", "Other")]
+    if (recorded := facts.recorded(result)).rows:
+        mine.append(recorded)
     page = {
         "headline": facts.headline(result),
         "alarms": health.alarms(result),
@@ -107,7 +109,8 @@ def _of_one(result: Result) -> dict[str, Any]:
         "metrics": metrics,
         "setup": [
             facts.populations(protocol.network),
-            facts.projections(protocol.network, protocol.saved_weights),
+            facts.projections(protocol.network, protocol.start),
+            *facts.values(protocol.network),
             *facts.signals(protocol.network),
             *facts.schedule(protocol),
         ],

@@ -54,7 +54,8 @@ def _changes(protocol: Protocol, result: Result) -> dict[str, str] | None:
     base = flatten(protocol.describe())
     wanted = {k: v for k, v in flatten(result.described).items() if k not in _SAID}
     changes = {k: str(v) for k, v in wanted.items() if k in base and base[k] != v}
-    changes.pop("saved_weights.content", None)
+    for start in ("saved_weights", "saved_state"):
+        changes.pop(f"{start}.content", None)
     if any(":" in value for key, value in changes.items() if key != "data.source"):
         return None
     changed = protocol.override(changes)

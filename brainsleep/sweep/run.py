@@ -169,7 +169,10 @@ class SweepRun:
         if not find_compiler():
             return
         networks = {
-            build_key(row.protocol.network, Capacity()): row.protocol.network
+            build_key(row.protocol.network, Capacity(), traced=row.protocol.record.states): (
+                row.protocol.network,
+                tuple(row.protocol.record.states),
+            )
             for row in pending
             if row.backend == "cpp" and row.protocol.network.kind == BACKENDS["cpp"].kind
         }
@@ -179,8 +182,8 @@ class SweepRun:
             state.message = message
             progress(state)
 
-        for network in networks.values():
-            make_backend("cpp", network, report=report)
+        for network, traced in networks.values():
+            make_backend("cpp", network, report=report, traced=traced)
 
     def _state(self) -> Progress:
         return Progress(len(self.rows), len(self.finished), self.alarmed, self.stopped)

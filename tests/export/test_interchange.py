@@ -8,13 +8,17 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas
 import pytest
+from brian2 import ms
 from conftest import QUICK, TINY, needs_compiler
 
 from brainsleep.errors import DataError, MissingExtraError, ProtocolError, SpecError, StoreError
 from brainsleep.experiment.protocol import load_protocol, run_id
-from brainsleep.experiment.start import SavedSynapses, SavedWeights, _check_pairs
+from brainsleep.experiment.record import Record
+from brainsleep.experiment.start import SavedSynapses, SavedWeights, check_pairs
 from brainsleep.export.export import export
+from brainsleep.export.nix import to_block
 from brainsleep.models.massey2026 import recurrent_network
 from brainsleep.results.store import read_result, write_result
 from brainsleep.run.compare import Condition, compare, value_at
@@ -204,9 +208,9 @@ def test_dense_projections_need_all_synapses(tmp_path):
              for e in ("source", "target")]  # fmt: skip
     pre, post = np.indices(shape, dtype=np.int32).reshape(2, -1)
     whole = SavedSynapses(pre, post, np.zeros(len(pre)))
-    _check_pairs(network, name, whole)
+    check_pairs(network, name, whole)
     with pytest.raises(ValueError, match="do not connect all neurons"):
-        _check_pairs(network, name, SavedSynapses(*(part[1:] for part in whole[:3])))
+        check_pairs(network, name, SavedSynapses(*(part[1:] for part in whole[:3])))
 
 
 def test_no_state_has_synapses_of_neurons_that_are_not_there(result):
@@ -513,3 +517,42 @@ def test_bad_exports(result, tmp_path):
     for name in ("run.csv", "run.nwb"):
         with pytest.raises(StoreError, match="cannot write"):
             export(result, tmp_path / "file" / name)
+
+
+def test_traces_go_out_with_units(tmp_path):
+    """As a table, as Neo's analog signals (one a window) and in NWB."""
+    pytest.importorskip("neo")
+    record = Record(
+        states={"e.v": (0, 3), "ee.w": (1,)},
+        every=2 * ms,
+        windows=((10 * ms, 20 * ms), (40 * ms, 60 * ms)),
+        spikes=("i",),
+    )
+    result = simulate(dataclasses.replace(SHORT, record=record), backend=QUICK, out=tmp_path)
+    v = result.states("e.v")
+    export(result, tmp_path / "traces.csv", "traces")
+    table = pandas.read_csv(tmp_path / "traces.csv")
+    assert table["variable"].value_counts().to_dict() == {"e.v": 30, "ee.w": 15}
+    second = table[(table["variable"] == "e.v") & (table["number"] == 3)]
+    np.testing.assert_allclose(second["value"], np.asarray(v.values)[:, 1])
+    np.testing.assert_allclose(second["time_s"], np.asarray(v.times))
+    signals = [s for s in to_block(result).segments[0].analogsignals if s.name == "trace e.v"]
+    assert [len(s) for s in signals] == [5, 10]
+    assert float(signals[1].t_start.rescale("ms")) == pytest.approx(40)
+    np.testing.assert_allclose(signals[1].rescale("V").magnitude, np.asarray(v.values)[5:])
+    assert signals[0].array_annotations["number"].tolist() == [0, 3]
+    pytest.importorskip("pynwb")
+    export(result, tmp_path / "run.nwb")
+    with pynwb_io(tmp_path / "run.nwb") as io:
+        series = io.read().acquisition["trace_e_v"]
+        np.testing.assert_array_equal(series.data[:], np.asarray(v.values))
+        assert series.unit == "volt"
+
+
+def pynwb_io(path):
+    return sys.modules["pynwb"].NWBHDF5IO(str(path), "r")
+
+
+def test_a_run_without_traces_says_so(result, tmp_path):
+    with pytest.raises(DataError, match=r"recorded no traces; set record\.states"):
+        export(result, tmp_path / "traces.csv", "traces")

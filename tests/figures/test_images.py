@@ -15,6 +15,7 @@ import test_task_figures
 from matplotlib.testing.compare import compare_images
 
 from brainsleep.files.load import load_module, shipped
+from brainsleep.results.store import write_result
 
 pytest.importorskip("pytest_mpl", reason="needs pytest-mpl: pip install 'brainsleep[dev]'")
 
@@ -31,6 +32,26 @@ compare = pytest.mark.mpl_image_compare(
 def network(tmp_path, fraction=0.2, number=2, **more):
     """A network with weights, single spikes and accuracy."""
     return test_figures.make(tmp_path, number, fraction=fraction, **more)
+
+
+def traced(tmp_path):
+    """A network with traces in two windows: many points of a sine, and steps of a weight."""
+    steps = np.concatenate([np.arange(5000), np.arange(5600, 6800)])
+    phases = np.arange(7) * 0.7
+    waves = -0.06 + 0.01 * np.sin(2e-3 * np.pi * steps[:, None] + phases)
+    weights = np.floor(steps[:, None] / 700 + [0.0, 2.0])
+    files = {"steps": steps, "e.v": waves, "ee.w": weights}
+    for name, values in files.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    base = network(tmp_path)
+    info = {k: v for k, v in base.info.items() if k not in ("run_id", "checksum")}
+    info["traces"] = {"e.v": {"unit": "volt"}, "ee.w": {"unit": "1"}}
+    arrays = {"traced/e.v": np.arange(7), "traced/ee.w": np.array([3, 8])}
+    arrays["slots/phase"] = np.array(["wake", "sleep", "wake"])
+    arrays["slots/steps"] = np.array([3000, 1000, 3000])
+    arrays["synapses/ee"] = np.arange(20).reshape(-1, 2)
+    paths = {name: tmp_path / f"{name}.npy" for name in files}
+    return write_result(tmp_path, "7" * 16, info, arrays, paths)
 
 
 def answering(tmp_path, **more):
@@ -59,6 +80,7 @@ def drawings():
         "weights": lambda out: [network(out, 0.0, 1), network(out)],
         "histograms": lambda out: [network(out)],
         "raster": lambda out: [network(out)],
+        "traces": lambda out: [traced(out)],
         "schedule": lambda out: [answering(out)],
         "classes": lambda out: [answering(out)],
         "receptive_fields": lambda out: [answering(out)],

@@ -25,6 +25,24 @@ ELSEWHERE = {
     "the same command goes on": (
         "test_cli.py::test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on"
     ),
+    'say what is recorded: states={"e.v": (0, 1)} or spikes=("e",)': (
+        "test_traces.py::test_what_errors_say_is_done"
+    ),
+    'set record.states to {"{}": "all"} and run it again': (
+        "test_traces.py::test_what_errors_say_is_done"
+    ),
+    "set record.states to {'POPULATION.VARIABLE': 'all'} and run it again": (
+        "test_traces.py::test_what_errors_say_is_done"
+    ),
+    "write (clock-driven) in its equation to record it": (
+        "test_traces.py::test_variables_of_synapses"
+    ),
+    "run it again with --force, or take its weights as saved_weights": (
+        "test_continue.py::test_a_result_of_before_holds_no_state"
+    ),
+    "one input alone may vary, and none of a model that has a stimulus of its own": (
+        "test_parts.py::test_what_does_not_fit_is_refused"
+    ),
     "use --backend numpy": "test_replicas.py::test_code_that_cython_refuses_is_not_passed_over",
     "run again with --stop-on nan for a result of what there was before": (
         "test_alarms.py::test_values_that_are_not_numbers"
@@ -59,6 +77,7 @@ NOT_CARRIED_OUT = {
         (
             "sweep: needs {}: pip install 'brainsleep[cluster]'",
             "{}: needs {}: pip install 'brainsleep[analysis]' ({})",
+            "to_xarray: needs xarray: pip install xarray ({})",
             "statistics: needs statsmodels: pip install 'brainsleep[analysis]'",
             "table: Parquet needs pyarrow: pip install 'brainsleep[analysis]'",
             "pip install 'brainsleep[{}]'",

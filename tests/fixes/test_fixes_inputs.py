@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import brian2
 import pytest
 from brian2 import Hz, ms, nA, second
 from fix_table import carry_out, checked, rows
@@ -108,6 +109,8 @@ FIXES = [
      lambda: Protocol(name="x", network=network(driven(threshold="v > 1"), size=10**6,
                                                 signals={"reward": 1}),
                       schedule=Timeline(periods=(awake(1e4 * second),), slot=50 * second))),
+    ("write stimulus_unit={}", lambda: driven(stimulus_unit=Hz),
+     lambda unit: driven(stimulus_unit=getattr(brian2, unit))),
     ("leave it out", lambda: source(threshold="i > 0"), source),
     ("leave out what uses stimulus",
      lambda: source(equations="x : Hz", on_slot="x = stimulus"),
@@ -135,5 +138,6 @@ def clashing(name):
 
 
 @pytest.mark.parametrize("fix, broken, mended", rows(FIXES))
-def test_fix(fix, broken, mended):
+def test_fix(fix, broken, mended, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     carry_out(fix, broken, mended)

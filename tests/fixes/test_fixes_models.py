@@ -342,11 +342,6 @@ FIXES = [
         lambda: neuron("dv/dt = -v/tau : 1\nx : 1 (linked)"),
         lambda name: linked(f"{name}_post = 2*w"),
     ),
-    (
-        "take the flag off, and have a synapse add to it: '{}_post += ...'",
-        lambda: neuron("dv/dt = -v/tau : 1\nx : 1 (summed)"),
-        lambda name: linked(f"{name}_post += 2*w"),
-    ),
     # units
     (
         "give the number a unit: make it a parameter in {}",
@@ -424,8 +419,6 @@ FIXES = [
     ("write {}", lambda: Population(name="e", model=LIF), lambda given: Population(
         name="e", model=LIF, **dict.fromkeys(given.replace("=...", "").split(", "), 3))),
     # parts
-    ("use sign=-1 for inhibition",
-     lambda: projection(w_min=-1.0, w_max=0.0), lambda: projection(w_max=1.0, sign=-1)),
     ("write ({},) for one",
      lambda: Population(name="e", size=1, model=LIF, activities=MEMBRANE_NOISE),
      lambda part: Population(name="e", size=1, model=LIF, activities=(MEMBRANE_NOISE,))),

@@ -14,17 +14,28 @@ from conftest import EVERY_STEP, make_segment, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.backends.brian.context import runtime
+from brainsleep.backends.cuda.backend import CudaBackend
+from brainsleep.errors import SpecError
+from brainsleep.experiment.protocol import Protocol, run_id
+from brainsleep.experiment.timeline import Timeline, awake
 from brainsleep.models.inputs import POISSON
+from brainsleep.network.layers import DenseProjection
 from brainsleep.network.models import (
     NeuronModel,
     Pathway,
     PlasticityRule,
+    SpontaneousActivity,
     SynapseModel,
     WeightProcess,
 )
 from brainsleep.network.spec import InitialWeights, NetworkSpec, Population, Projection
+from brainsleep.network.wiring import Pairs
 from brainsleep.run.segment import Capacity
 from brainsleep.run.state import initial_state
+from brainsleep.show.methods import methods
+from brainsleep.show.sources import sources
+from brainsleep.show.typeset import blocks
+from brainsleep.values.plain import plain
 
 TARGETS = [
     "numpy",
@@ -36,13 +47,14 @@ CYTHON = pytest.param("cython", marks=[pytest.mark.slow, needs_compiler])
 SINK = NeuronModel(name="sink", equations="g : 1")
 
 
-def one_to_all(synapse, target=SINK, *, n=1, n_post=1, rules=(), processes=(), w=1.0, **more):
+def one_to_all(synapse, target=SINK, *, n=1, n_post=1, w=1.0, activities=(), signals=None, **more):
     """A network of `n` inputs, each connected with all of `n_post` neurons."""
     return NetworkSpec(
         name="synapses",
+        signals=signals or {},
         populations=(
             Population(name="input", size=n, model=POISSON),
-            Population(name="e", size=n_post, model=target),
+            Population(name="e", size=n_post, model=target, activities=activities),
         ),
         projections=(
             Projection(
@@ -51,8 +63,6 @@ def one_to_all(synapse, target=SINK, *, n=1, n_post=1, rules=(), processes=(), w
                 target="e",
                 synapse=synapse,
                 weights=InitialWeights(low=w),
-                rules=rules,
-                processes=processes,
                 **{"w_max": 10.0, **more},
             ),
         ),
@@ -427,7 +437,8 @@ def test_projections_that_sum_into_one_variable_add_up(target):
 # --- the gate ------------------------------------------------------------------------------------
 
 
-def test_a_closed_gate_restores_all_that_rules_set():
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_closed_gate_restores_all_that_rules_set(target):
     synapse = replace(TM, equations=TM.equations + "fixed : 1 (constant)")
     rule = PlasticityRule(
         name="many",
@@ -449,7 +460,7 @@ def test_a_closed_gate_restores_all_that_rules_set():
     )
     spiking = replace(SINK, threshold="g > 0.02", reset="g = 0")
     spec = one_to_all(synapse, spiking, n=2, rules=(rule,))
-    backend, state = backend_of("numpy", spec, 120), initial_state(spec, 0)
+    backend, state = backend_of(target, spec, 120), initial_state(spec, 0)
     segment = train(spec, [range(0, 120, 9), range(5, 120, 7)], 120)
     own = ["w", *(f"many_{k}" for k in ("a", "b", "a_seen", "n_spikes", "tagged", "lastupdate"))]
     opened = replace(segment, gates={**segment.gates, "plasticity": np.ones(120)})
@@ -467,12 +478,12 @@ def test_a_closed_gate_restores_all_that_rules_set():
     assert steps.tolist() == [-120, -120]
     assert np.any(closed.arrays["pe.u"] != middle.arrays["pe.u"])  # of the synapse, which goes on
     # what the rule did to the variable of the synapse is undone, as without a rule
-    alone, _ = backend_of("numpy", replace(spec, projections=(
-        replace(spec.projections[0], rules=()),)), 120).advance(
-            initial_state(replace(spec, projections=(replace(spec.projections[0], rules=()),)), 0),
-            make_segment(spec, segment.stimulus), 1)  # fmt: skip
+    plain_spec = replace(spec, projections=(replace(spec.projections[0], rules=()),))
+    alone, _ = backend_of("numpy", plain_spec, 120).advance(
+        initial_state(plain_spec, 0), segment, 1
+    )
     shut, _ = backend.advance(state, segment, 1)
-    assert shut.arrays["pe.u"].tobytes() == alone.arrays["pe.u"].tobytes()
+    np.testing.assert_allclose(shut.arrays["pe.u"], alone.arrays["pe.u"], rtol=1e-12)
 
 
 def test_an_eligibility_decays_while_the_gate_is_closed():
@@ -488,6 +499,28 @@ def test_an_eligibility_decays_while_the_gate_is_closed():
     segment = replace(segment, gates={**segment.gates, "plasticity": gate})
     end = assert_pure(backend_of("numpy", spec, 50), spec, segment)
     assert_close(end.arrays["pe.trace_c"], [np.exp(-43 / 50) + 0.5])  # half of the last spike
+
+
+def test_a_reward_turns_an_eligibility_into_weight():
+    """The signal comes 30 steps after a pair, for 10 steps: w grows by c as it is in each."""
+    rule = replace(
+        ELIGIBILITY,
+        equations="dc/dt = -c/tau_c : 1 (event-driven)",
+        on_pre="c -= 0.5*r_post",
+        on_post="c += r_pre",
+        on_step="w = clip(w + lr*reward*c, w_min, w_max)",
+        parameters={"tau": 20 * ms, "tau_c": 100 * ms, "lr": 0.1},
+        signals={"reward": 1},
+    )
+    spiking = replace(SINK, threshold="g > 0", reset="g = 0")
+    synapse = SynapseModel(name="kick", on_pre="g_post += w")
+    spec = one_to_all(synapse, spiking, rules=(rule,), signals={"reward": 0.0})
+    segment = train(spec, [[5]], 60, plasticity=1)
+    reward = (np.arange(60) >= 36) & (np.arange(60) < 46)
+    segment = replace(segment, signals={"reward": 2.0 * reward})
+    end = assert_pure(backend_of("numpy", spec, 60), spec, segment, ["pe.w"])
+    c = np.exp(-1 / 20) * np.exp(-np.arange(30, 40) / 100)  # of the pair in steps 5 and 6
+    assert_close(end.arrays["pe.w"], [1 + 0.1 * 2.0 * c.sum()])
 
 
 # --- processes -----------------------------------------------------------------------------------
@@ -558,3 +591,181 @@ def test_pathways_in_their_order(target):
     end = assert_pure(backend_of(target, spec, 8), spec, train(spec, [[1, 2]], 8), ["pe.x"])
     # spikes of the input in steps 1 and 2, of the neuron in step 2
     assert end.arrays["pe.x"].tolist() == [31231245]
+
+
+# --- values, precision, plain data ---------------------------------------------------------------
+
+
+def test_every_synapse_has_time_constants_of_its_own():
+    """As in Tsodyks, Uziel & Markram (2000): parameters, and constants that equations declare."""
+    synapse = replace(
+        DEPRESSING,
+        equations="dx/dt = (1 - x)/tau_rec : 1 (event-driven)\nu : 1 (constant)",
+        initial={"x": "0.5 + 0.1*j", "u": "u_se"},
+        on_pre="g_post += u*x; x -= u*x",
+    )
+    values = {"tau_rec": [0.1, 0.2, 0.4] * second, "u": "0.2 + 0.1*j"}
+    pairs = Pairs(pre=[0, 0, 0], post=[0, 1, 2])
+    spec = one_to_all(synapse, n_post=3, connectivity=pairs, values=values)
+    backend = backend_of("numpy", spec, 100)
+    end = assert_pure(backend, spec, train(spec, [[4, 80]], 100), ["pe.x", "e.g"])
+    u, x, tau = 0.2 + 0.1 * np.arange(3), 0.5 + 0.1 * np.arange(3), np.array([100, 200, 400])
+    x, g = 1 - (1 - x) * np.exp(-4 / tau), 0.0
+    for elapsed in (76, None):
+        g, x = g + u * x, x - u * x
+        x = 1 - (1 - x) * np.exp(-elapsed / tau) if elapsed else x
+    assert_close(end.arrays["e.g"], g)
+    assert_close(end.arrays["pe.x"], x)
+
+
+def test_single_precision_keeps_times(everything):
+    spec = replace(one_to_all(TM), precision="float32")
+    segment = train(spec, [[1, 30]], 40)
+    state, late = initial_state(spec, 0), replace(segment, start=10**9)  # 11 days later
+    backend = backend_of("numpy", spec, 40)
+    one, other = (backend.advance(state, each, 1)[0].arrays for each in (segment, late))
+    np.testing.assert_allclose(one["pe.x"], other["pe.x"], rtol=1e-6)
+    assert np.float32(one["pe.x"][0]) == one["pe.x"][0] < 0.98
+    assert one["pe.lastupdate"].tolist() == [-0.01]
+
+
+def test_what_is_shared_by_the_neurons_is_read_by_its_name(everything):
+    target = replace(SINK, equations="g : 1\nreward = 2*input_gate : 1 (shared)")
+    synapse = SynapseModel(name="rewarded", on_pre="g_post += w*reward*noise_gate")
+    noise = SpontaneousActivity(name="noise", on_step="g += 0*noise_gate")
+    spec = one_to_all(synapse, target, activities=(noise,))
+    assert "g_post += w*reward_post*noise_gate_post" in spec.plan.synapses[0].on_pre
+    end, _ = backend_of("numpy", spec, 5).advance(
+        initial_state(spec, 0), train(spec, [[1]], 5, noise=0.25), 1
+    )
+    assert end.arrays["e.g"].tolist() == [0.5]
+
+
+def test_protocols_come_back_from_plain_data(everything):
+    days = Timeline(periods=(awake(1 * second),))
+    protocol = Protocol(name="p", network=everything, schedule=days)
+    again = Protocol.from_dict(protocol.describe())
+    assert again == protocol and again.network.plan == everything.plan
+    other = protocol.override({"network.projections.pe.rules.eligibility.tau_c": "0.2*second"})
+    assert run_id(other, 0, "cpp", "") != run_id(protocol, 0, "cpp", "")
+
+
+def test_what_is_shown(everything):
+    lines = {block.title: block for block in blocks(NMDA)}
+    assert lines["variables of a synapse"].lines[2] == (
+        r"\mathrm{s}_{\mathrm{in}}^{\mathrm{post}} = \sum_{\mathrm{synapses}} w \, s"
+        .replace(r"\mathrm{s}", "s")
+    )  # fmt: skip
+    shown = {source.name: source for source in sources(plain(everything.plan))}
+    code = shown["projection pe"].code
+    assert "dx/dt = -x/tau_x : 1" in code["every step, nmda: equations, by euler"]
+    assert "eligibility_m = " in code["every step, eligibility, gate plasticity open"]
+    assert "eligibility_c" in code["postsynaptic spike"]
+    assert r"\frac{\mathrm{d}c}{\mathrm{d}t}" in methods(ELIGIBILITY)
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+def synapse(equations="", **changes):
+    given = {"name": "ss", "on_pre": "", "parameters": {"tau": 10 * ms}, "equations": equations}
+    return SynapseModel(**{**given, **changes})
+
+
+def rule(equations="", **changes):
+    return PlasticityRule(
+        **{"name": "rr", "parameters": {"tau": 10 * ms}, "equations": equations, **changes}
+    )
+
+
+def process(on_update, **changes):
+    return WeightProcess(name="pp", on_update=on_update, **changes)
+
+
+def net(model=None, target=SINK, **more):
+    return one_to_all(model or synapse(on_pre="g_post += tau/ms"), target, **more)
+
+
+LEAK, LINK = "dx/dt = -x/tau : 1 ", "u : 1 (linked)"
+SYNAPTIC = [
+    (lambda: synapse(LEAK), "'x' does not say when", "write (event-driven)"),
+    (lambda: synapse("dx/dt = -x**2/tau : 1 (event-driven)"), "solved exactly", "(clock-driven)"),
+    (lambda: synapse("dx/dt = -x*v_post/tau : 1 (event-driven)"), "on 'v_post'", "which changes"),
+    (lambda: synapse("dx/dt = -w*x/tau : 1 (event-driven)"), "on 'w'", "which changes"),
+    (
+        lambda: synapse("dx/dt = y/tau : 1 (event-driven)\ndy/dt = -y/tau : 1 (clock-driven)"),
+        "'x' depends on the clock-driven 'y'", "after both",
+    ),
+    (lambda: synapse("dx/dt = -x/tua : 1 (event-driven)"), "dx/dt", "did you mean 'tau'?"),
+    (lambda: synapse(LEAK + "(clock-driven)", method="exac"), "method", "did you mean 'exact'?"),
+    (lambda: synapse("x : 1 (shared)"), "cannot be (shared)", "parameters={'x': ...}"),
+    (lambda: synapse(LINK), "cannot be (linked)", "only a rule or a process"),
+    (lambda: synapse("g = tau/ms : 1 (summed)"), "the sum 'g' is of no neuron", "write 'g_post"),
+    (lambda: synapse("x = rand()*tau : second"), "drawn wherever it is read", "on_step"),
+    (lambda: synapse("x : 1 (constant)", on_pre="x += tau/ms"), "'x' is not for", "set nothing"),
+    (lambda: synapse("x : 1", on_pre="x += tau"), "inconsistent units", "on_pre"),
+    (lambda: synapse("x : 1", on_pre="xx += tau/ms"), "undefined name 'xx'", "mean 'x'?"),
+    (lambda: synapse("x : 1", on_step="g_post += x*tau/ms"), "on_step", "it may set x"),
+    (lambda: synapse("lastupdate : 1"), "'lastupdate'", "choose another name"),
+    (lambda: Pathway(name="a", code="", end="both"), "pathway 'a': end", "pre or post"),
+    (lambda: rule(LEAK, on_pre="x += 1"), "rule 'rr'", "write (event-driven)"),
+    (lambda: rule(on_pre="u += tau/ms"), "undefined name 'u'", "define it"),
+    (lambda: net(rules=(rule(on_pre="w = w + uu*tau/ms"),)), "undefined name 'uu'", "pe': on_pre"),
+    (lambda: net(rules=(rule(LINK, on_pre="u = tau/ms"),)), "may be set 'u'", "rr"),
+    (
+        lambda: net(
+            synapse("u : second", on_pre="g_post += u/tau"),
+            rules=(rule(LINK, on_pre="u = tau/ms"),),
+        ),
+        "linked 'u'", "got 1; expected second",
+    ),
+    (
+        lambda: net(
+            synapse("u : 1", on_pre="g_post += u*tau/ms"),
+            rules=(rule(on_pre="u = tau/ms; w = u"),),
+        ),
+        "the new name 'u' is a variable of another part", "u_own",
+    ),
+    (lambda: net(synapse("gg_post = w*tau/ms : 1 (summed)")), "'e' has no 'gg'", "mean 'g'?"),
+    (lambda: net(synapse("g_post = w*tau : second (summed)")), "units of the sum", "expected 1"),
+    (
+        lambda: net(synapse("g_post = w*tau/ms : 1 (summed)"), replace(SINK, on_step="g = 1")),
+        "on_step", "'g' is not for this code to change",
+    ),
+    (
+        lambda: net(synapse("g_post = w*tau/ms : 1 (summed)"),
+                    replace(SINK, equations="dg/dt = -g/ms : 1")),
+        "'g_post' cannot be a sum", "declare 'g : 1'",
+    ),
+    (
+        lambda: net(synapse(LEAK + "(event-driven)"),
+                    rules=(rule("dy/dt = (x - y)/tau : 1 (clock-driven)"),)),
+        "read 'x', which is event-driven", "(clock-driven)",
+    ),
+    (lambda: net(synapse(on_pre="g_post += tau/ms*foo_gate")), "no gate 'foo_gate'", "input_gate"),
+    (lambda: net(processes=(process("w = w*zz"),)), "undefined name 'zz'", "pp: on_update"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "what", "fix"), SYNAPTIC)
+def test_what_is_refused(make, what, fix):
+    with pytest.raises(SpecError) as caught:
+        make()
+    message = str(caught.value)
+    assert what in message and fix in message and "\n" not in message, message
+
+
+def test_gpus_and_layers_refuse_what_they_cannot_do(everything):
+    assert one_to_all(SynapseModel(name="none", on_pre="")).plan.features == ()
+    assert one_to_all(TM).plan.features == ("variables of synapses",)
+    words = {"code of synapses in every step", "sums over synapses in every step"}
+    assert words <= set(everything.plan.features) <= CudaBackend.lacks
+    layer = {"name": "p", "source": "a", "target": "b"}
+    for part in (
+        {"rules": (rule("c : 1", on_pre="c += tau/ms"),)},
+        {"rules": (rule(on_pre="w = w + reward*tau/ms"),)},
+        {"processes": (process("w = w*v_post"),)},
+        {"processes": (process("w = w*u", equations=LINK),)},
+    ):
+        with pytest.raises(SpecError, match="expected"):
+            DenseProjection(**layer, **part)

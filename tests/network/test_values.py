@@ -30,6 +30,7 @@ from brainsleep.network.spec import (
 )
 from brainsleep.show import facts
 from brainsleep.show.difference import Side, difference
+from brainsleep.show.methods import methods
 from brainsleep.values.arrays import Array
 from brainsleep.values.plain import from_plain, plain
 
@@ -59,7 +60,7 @@ def protocol(spec):
         (lambda: network({"v": "norml(v_rest, 2*mV)"}), ("'norml'", "did you mean 'normal'?")),
         (lambda: network({"v": "x*mV/um"}), ("undefined name 'x'",)),
         (lambda: network({"v": "j*mV"}), ("there is no 'j' here", "write i")),
-        (lambda: network({"v": "t*mV/second"}), ("'t' has no value at the start",)),
+        (lambda: network({"v": "t*mV/second"}), ("'t' cannot be used in a value",)),
         (lambda: network({"lastspike": 1 * ms}), ("no variable or parameter 'lastspike'",)),
         (lambda: network(weights="x_pre/um"), ("undefined name 'x_pre'",)),
         (lambda: network(weights="distance/um"), ("undefined name 'distance'",)),
@@ -197,7 +198,8 @@ def test_a_description_makes_the_same_protocol():
         rich(),
         network(connectivity=FixedInDegree(2, repeats=True), weights="0.1 + 0*i"),
         network(connectivity=FixedOutDegree(2), sign=None, w_min=-1.0, weights="uniform(-1, 1)"),
-        network(connectivity=OneToOne(), size=4),
+        network(connectivity=OneToOne(), size=4, delay="uniform(1*ms, 2*ms)"),
+        network(delay=np.linspace(0, 3, 32) * ms),
         network({"v": "2*i*mV"}, connectivity=Connectivity(p="2*i/100")),
         network(model=dataclasses.replace(LIF, initial={"v": "2*i*mV - 60*mV"})),
         network({"v": "-60*mV"}),
@@ -273,14 +275,15 @@ def test_values_can_be_changed_by_key(tmp_path, monkeypatch):
 
 def test_values_are_shown_in_few_words():
     spec = rich()
-    shown = facts.populations(spec)
-    assert shown.columns[-1] == "values of its own"
-    assert "v_threshold = 8 values, -50.2 mV to -48.1 mV" in shown.rows[1][-1]
-    assert "x = i*um" in shown.rows[1][-1]
+    (shown,) = facts.values(spec)
+    assert ("e", "v_threshold", "value", "8 values, -50.2 mV to -48.1 mV") in shown.rows
+    assert ("e", "x", "position", "i*um") in shown.rows
+    assert ("ie", "charge", "value", "3 values, 1 ms to 3 ms") in shown.rows
+    assert "3 values, 1 ms to 3 ms" in methods(spec)
     row = facts.projections(spec).rows[0]
     assert "3 pairs given" in row
     assert "3 values, 0.25 to 1" in " ".join(map(str, row))
-    assert "values of its own" not in facts.populations(network()).columns
+    assert not facts.values(network())
 
 
 def test_what_differs_between_arrays_is_told_shortly():

@@ -27,7 +27,7 @@ BESIDE = ("models", "protocols", "figures")
 #: defines for them, so they come after it.
 ROOMS = """
     errors mistakes files values
-    network experiment run backends tasks analysis results sweep show check export cli
+    network experiment run backends parts tasks analysis results sweep show check export cli
 """.split()
 
 #: From which rooms another one is imported in spite of that.
@@ -62,7 +62,7 @@ DEVICE_FUNCTIONS = {"set_device", "get_device"}
 SPEC_MODULES = {
     *("brainsleep.errors", "brainsleep.experiment.schedule", "brainsleep.experiment.stages"),
     *("brainsleep.network.layers", "brainsleep.network.models", "brainsleep.network.spec"),
-    "brainsleep.network.wiring",
+    *("brainsleep.network.strength", "brainsleep.network.wiring"),
 }
 BASIC_PACKAGES = {"brian2", "numpy"} | set(sys.stdlib_module_names)
 

@@ -16,6 +16,9 @@ from brainsleep.experiment.record import Record
 from brainsleep.experiment.task import Material
 from brainsleep.experiment.timeline import Timeline, asleep, awake, cycles
 from brainsleep.models.inputs import POISSON, SPIKE_SOURCE
+from brainsleep.models.lif import ADAPTIVE_LIF
+from brainsleep.models.lif import CURRENT as CURRENT_SYNAPSE
+from brainsleep.models.stdp import STDP_RELEASED
 from brainsleep.network.spec import (
     InitialWeights,
     NetworkSpec,
@@ -333,3 +336,35 @@ def test_a_rate_in_every_step_of_a_longer_run(tmp_path):
     assert protocol.course(0, Material()).room == 512  # few segments, whatever a slot is
     result = simulate(protocol, backend="numpy", out=tmp_path)
     assert result.arrays["totals/input"].tolist() == [0, 2] * 500
+
+
+@needs_compiler
+@pytest.mark.standalone
+def test_rules_see_the_spikes_of_neurons_that_are_told():
+    spikes = RANDOM.permutation(6 * 200)[:400]
+    learning = Projection(
+        name="s_e",
+        source="s",
+        target="e",
+        synapse=CURRENT_SYNAPSE,
+        weights=InitialWeights(low=1.0),
+        w_max=10.0,
+        rules=(STDP_RELEASED.with_parameters(lr=0.05),),
+    )
+    network = NetworkSpec(
+        name="learning",
+        populations=(
+            Population(name="s", size=6, model=SPIKE_SOURCE),
+            Population(name="e", size=3, model=ADAPTIVE_LIF),
+        ),
+        projections=(learning,),
+    )
+    told = SpikeTrains(spikes // 200, spikes % 200 * ms)
+    timeline = Timeline(periods=(awake(200 * ms, inputs={"s": told}),), slot=20 * ms)
+    segment = whole(Protocol(name="learning", network=network, schedule=timeline))
+    start = initial_state(network, 0)
+    one, other = (backend(name, network).advance(start, segment, 1) for name in ("numpy", "cpp"))
+    assert one[1].counts["e"].sum() > 10 and one[0].weights("s_e").std() > 0.1
+    np.testing.assert_array_equal(one[1].counts["e"], other[1].counts["e"])
+    for key, value in one[0].arrays.items():
+        np.testing.assert_allclose(other[0].arrays[key], value, rtol=1e-9, atol=1e-12)

@@ -2,17 +2,21 @@
 
 import dataclasses
 import itertools
+from types import SimpleNamespace
 
 import brian2
 import numpy as np
 import pytest
-from brian2 import ms, mV, um
+from brian2 import Hz, ms, mV, second, um
 from conftest import EVERY_STEP, QUICK, SMALL_CAPACITY, make_segment, needs_compiler
 from scipy import sparse
 
 from brainsleep.backends.base import make_backend
 from brainsleep.backends.cpp.build import code_of
-from brainsleep.errors import SpecError
+from brainsleep.errors import BackendError, SpecError, StoreError
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.start import SavedWeights
+from brainsleep.experiment.timeline import Timeline, awake
 from brainsleep.models.inputs import POISSON
 from brainsleep.models.sleep import DECAY_STATIC
 from brainsleep.models.stdp import STDP_NEAREST
@@ -28,8 +32,11 @@ from brainsleep.network.spec import (
     Population,
     Projection,
     SynapseModel,
+    WeightProcess,
 )
 from brainsleep.run import draws
+from brainsleep.run.loop import Run
+from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state, stream
 
 BACKENDS = [
@@ -55,6 +62,9 @@ DRIVEN = NeuronModel(
     },
     initial={"v": "v_rest"},
 )
+
+#: Variables of every type.
+TYPED = NeuronModel(name="typed", equations="n : integer\nb : boolean\nv : volt")
 
 KICK = SynapseModel(name="kick", on_pre="v_post += w_sign*w*jump", parameters={"jump": 1 * mV})
 
@@ -170,6 +180,14 @@ def test_a_position_is_the_parameter_of_its_name():
     np.testing.assert_allclose(drawn(network(e=e)).arrays["e.x"], [0, 1e-6, 2e-6])
 
 
+def test_integers_and_booleans_are_values_too():
+    e = neurons(4, model=TYPED, values={"n": "i//2", "b": "i > 1", "v": "int(i > 1)*mV"})
+    arrays = drawn(network(e=e)).arrays
+    np.testing.assert_array_equal(arrays["e.n"], [0, 0, 1, 1])
+    np.testing.assert_array_equal(arrays["e.b"], [0, 0, 1, 1])
+    np.testing.assert_array_equal(arrays["e.v"], [0, 0, 1e-3, 1e-3])
+
+
 def test_a_model_can_start_with_an_expression():
     initial = {"v": "v_reset + rand()*(v_threshold - v_reset)"}
     model = dataclasses.replace(DRIVEN, initial=initial)
@@ -187,7 +205,15 @@ def test_heterogeneous_neurons_spike_as_in_brian2(backend):
     n = 25
     threshold, tau = rng.normal(-55, 2, n) * mV, rng.uniform(5, 20, n) * ms
     start = rng.uniform(-80, -57, n) * mV
-    e = neurons(n, values={"v_threshold": threshold, "tau_m": tau, "v": start})
+    t_ref = rng.integers(0, 6, n) * ms
+    model = dataclasses.replace(
+        DRIVEN,
+        equations="dv/dt = (v_rest - v + drive)/tau_m : volt (unless refractory)",
+        parameters={**DRIVEN.parameters, "t_ref": 0 * ms},
+        refractory="t_ref",
+    )
+    values = {"v_threshold": threshold, "tau_m": tau, "v": start, "t_ref": t_ref}
+    e = neurons(n, model=model, values=values)
     spec = network(e=e)
     state, recording = make_backend(backend, spec, capacity=SMALL_CAPACITY).advance(
         drawn(spec), quiet(spec, 200), 1
@@ -197,15 +223,17 @@ def test_heterogeneous_neurons_spike_as_in_brian2(backend):
     brian2.prefs.codegen.target = "numpy"
     group = brian2.NeuronGroup(
         n,
-        """dv/dt = (-70*mV - v + 25*mV)/tau : volt
+        """dv/dt = (-70*mV - v + 25*mV)/tau : volt (unless refractory)
            tau : second
+           t_ref : second
            threshold : volt""",
         threshold="v > threshold",
         reset="v = -80*mV",
+        refractory="t_ref",
         method="euler",
         dt=1 * ms,
     )
-    group.v, group.tau, group.threshold = start, tau, threshold
+    group.v, group.tau, group.threshold, group.t_ref = start, tau, threshold, t_ref
     monitor = brian2.SpikeMonitor(group)
     brian2.Network(group, monitor).run(200 * ms)
     steps, who = recording.spikes["e"]
@@ -300,6 +328,17 @@ def test_each_synapse_has_its_weight_and_parameter_in_the_order_given(backend):
     slots = make_segment(spec, stimulus)
     after, _ = make_backend(backend, spec, capacity=SMALL_CAPACITY).advance(state, slots, 1)
     np.testing.assert_allclose(after.arrays["e.v"], [6e-3, 1.5e-3, 17e-3], rtol=1e-12)
+
+
+def test_delays_are_values_too():
+    i, e = Population(name="i", size=50, model=DRIVEN), neurons(40)
+    spec = network(projection("e", "i", delay="uniform(1*ms, 5*ms)"), e=e, i=i)
+    delay = drawn(spec).arrays["ee.delay"]
+    assert delay.mean() == pytest.approx(3e-3, rel=0.05)
+    assert delay.min() >= 1e-3 and delay.max() <= 5e-3
+    pairs = Pairs([2, 0, 0], [1, 2, 0])
+    spec = network(projection(connectivity=pairs, delay=[1, 2, 3] * ms), e=neurons(3))
+    np.testing.assert_array_equal(drawn(spec).arrays["ee.delay"], [3e-3, 2e-3, 1e-3])
 
 
 def test_synapses_know_both_ends_and_the_distance():
@@ -502,6 +541,10 @@ def test_what_was_drawn_before_is_drawn_still():
             ("values: v: got 1 of 30 values", "not finite", "clip"),
         ),
         (
+            lambda: network(e=neurons(model=TYPED, values={"n": "i/2", "b": "i > 3"})),
+            ("values: n: got 0.5", "a whole number"),
+        ),
+        (
             lambda: network(projection(connectivity=Connectivity(p="0*i")), e=neurons()),
             ("no synapse was drawn",),
         ),
@@ -513,3 +556,89 @@ def test_what_is_drawn_must_fit(make, parts):
         drawn(spec)
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_cuda_says_what_it_cannot_do():
+    own = network(
+        projection(connectivity=FixedInDegree(2, repeats=True), sign=None, w_min=-1.0), e=neurons()
+    )
+    values = network(projection(), e=neurons(values={"v_threshold": "i*mV"}))
+    assert own.plan.features == ("several synapses a pair", "weights with signs of their own")
+    assert values.plan.features == ("values per neuron or synapse",)
+    assert network(projection(), e=neurons(values={"v_threshold": -50 * mV})).plan.features == ()
+    with pytest.raises(BackendError, match=r"values per neuron or synapse.*use --backend cpp"):
+        make_backend("cuda", values)
+
+
+# -- runs --------------------------------------------------------------------------------------
+
+
+def signed_protocol(name, connectivity, w, **more):
+    recurrent = projection(
+        connectivity=connectivity,
+        weights=w,
+        sign=None,
+        w_min=-2.0,
+        w_max=1.0,
+        rules=(STDP_NEAREST,),
+        **more,
+    )
+    return Protocol(
+        name=name,
+        network=network(recurrent, e=neurons(6)),
+        schedule=Timeline(periods=(awake(0.1 * second, rate=5 * Hz),)),
+    )
+
+
+def test_a_run_with_several_synapses_a_pair_starts_another(tmp_path):
+    pairs = Pairs([3, 0, 0, 0], [1, 2, 2, 5])
+    first = signed_protocol("first", pairs, [-2.0, 1.0, 0.5, -0.5])
+    result = simulate(first, seed=1, backend=QUICK, out=tmp_path)
+    weights = result.weights["ee"]
+    np.testing.assert_array_equal(weights.synapses, [[0, 2], [0, 2], [0, 5], [3, 1]])
+    np.testing.assert_array_equal(weights.w[0], [1, 0.5, -0.5, -2])
+    assert weights.sign == 0
+    assert np.any(weights.w[1] != weights.w[0])
+    metrics = result.metrics
+    w = weights.w[1]
+    bound = np.where(w < 0, 2, 1)
+    assert metrics["saturated_ee"] == np.mean(np.abs(w) >= 0.99 * bound)
+    assert metrics["largest_ee"] == np.abs(w).max()
+    assert metrics["growth_ee"] == pytest.approx(np.abs(w).sum() / 4)
+
+    again = dataclasses.replace(first, saved_weights=SavedWeights(result=str(result.path)))
+    state = initial_state(again.network, 5, again.saved_weights.weights())
+    np.testing.assert_array_equal(state.arrays["ee.w"], w)
+    np.testing.assert_array_equal(np.transpose(state.synapses["ee"]), weights.synapses)
+    once = signed_protocol("once", FixedInDegree(1), "0*i")
+    with pytest.raises(StoreError, match="not in order, each once"):
+        dataclasses.replace(once, saved_weights=SavedWeights(result=str(result.path)))
+
+
+def test_arrays_of_other_synapses_are_not_taken_with_saved_weights(tmp_path):
+    first = signed_protocol("first", Pairs([0, 1], [1, 0]), [0.5, 0.5])
+    result = simulate(first, seed=1, backend=QUICK, out=tmp_path)
+    start = SavedWeights(result=str(result.path)).weights()
+    for pairs, fits in ((Pairs([1, 0], [0, 1]), True), (Pairs([0, 1], [2, 0]), False)):
+        given = {"values": {"jump": [1, 2] * mV}}
+        spec = signed_protocol("second", pairs, [0.5, 0.5], **given).network
+        if fits:
+            jump = initial_state(spec, 1, start).arrays["ee.jump"]
+            np.testing.assert_allclose(jump, [2e-3, 1e-3])
+            continue
+        with pytest.raises(SpecError, match="arrays of other synapses"):
+            initial_state(spec, 1, start)
+
+
+def test_positive_and_negative_weights_are_summed_apart():
+    process = WeightProcess(name="fade", on_update="w = w*0.99", signed=True, parameters={})
+    signed = projection(
+        connectivity=Pairs([0, 1, 2], [1, 2, 0]),
+        weights=[-2.0, 1.0, 0.25],
+        sign=None,
+        w_min=-2.0,
+        processes=(process,),
+    )
+    spec = network(signed, e=neurons(3))
+    run = SimpleNamespace(protocol=SimpleNamespace(network=spec), state=drawn(spec))
+    assert Run._summed_weights(run) == (1.25, 2.0)

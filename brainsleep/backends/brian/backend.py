@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import brian2
 import numpy as np
 
-from ...errors import BrainsleepError
+from ...errors import BrainsleepError, SimulationError, explain
 from ...network.spec import NetworkSpec
 from ...run.delays import HISTORY, delay_arrays, longest_delays, next_history, rows_of
 from ...run.segment import (
     Answer,
     Recording,
     Segment,
+    Traced,
     check_complete,
     counts_of_slots,
     spike_trains,
@@ -26,7 +27,7 @@ from ...run.state import State, finished_arrays, started_arrays
 from ..base import Backend
 from ..cpp.build import describe_compiler, need_compiler
 from .context import brian_errors, numpy_seed, runtime
-from .network import BrianNetwork
+from .network import BrianNetwork, trace_of
 
 
 @contextlib.contextmanager
@@ -63,7 +64,7 @@ class RuntimeBackend(Backend):
     def _answer(self, state: State, segment: Segment, seed: int) -> Answer:
         duration = float(segment.starts[-1] * self.spec.dt)
         with runtime(self.name, self.spec.precision), brian_errors(self.spec):
-            network = self._prepare(state)
+            network = self._prepare(state, segment.traced.indices if segment.traced else {})
             self._load(network, state, segment)
             network.net.t_ = segment.start * float(self.spec.dt)
             with numpy_seed(seed), older_objects_kept():
@@ -77,13 +78,14 @@ class RuntimeBackend(Backend):
                 lambda k: np.array(network.variable(k).get_value()),
             )
 
-    def _prepare(self, state: State) -> BrianNetwork:
-        """Return the Brian2 network with these synapses."""
+    def _prepare(self, state: State, indices: Mapping[str, np.ndarray]) -> BrianNetwork:
+        """Return the Brian2 network with these synapses that records what is asked for."""
         for network in self._networks:
-            if network.connects(state.synapses):
+            if network.connects(state.synapses) and network.traces(indices):
                 return network
         started = time.perf_counter()
-        network = BrianNetwork(self.spec, self.capacity, state.synapses, self._hooks)
+        traced = {name: np.asarray(indices.get(name, ()), np.int32) for name in self.traced}
+        network = BrianNetwork(self.spec, self.capacity, state.synapses, self._hooks, traced)
         self._networks.append(network)
         self.build_seconds += time.perf_counter() - started
         return network
@@ -147,4 +149,18 @@ def answer_of(
         counts[group.name] = counts_of_slots(recorded, value(f"{group.name}.spike_count"))
         spikes[group.name] = recorded_spikes(f"{group.name}:raster")
     arrays = {k: kept[k] if k in kept else arrays[k] for k in state.arrays}
-    return State(arrays, state.parameters, state.synapses), Recording(counts, spikes)
+    traces = traces_of(segment.traced, value) if segment.traced else {}
+    return State(arrays, state.parameters, state.synapses), Recording(counts, spikes, traces)
+
+
+def traces_of(traced: Traced, value: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
+    """Return recorded values by variable, shape (n_times, n_recorded); all as floating point."""
+    traces = {}
+    for name, indices in traced.indices.items():
+        found, shape = value(trace_of(name)), (len(traced.steps), len(indices))
+        if found.size != shape[0] * shape[1]:
+            got, allowed = f"{found.size} values", f"{shape[0]} times {shape[1]}"
+            raise SimulationError(explain(f"trace of {name}", got, allowed))
+        kept = found if found.dtype.kind == "f" else found.astype(float)
+        traces[name] = kept.reshape(shape)
+    return traces

@@ -12,18 +12,17 @@ from typing import Any
 import brian2
 import numpy as np
 from brian2.codegen.translation import get_identifiers_recursively
-from brian2.core.clocks import BaseClock
 from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
-from ...errors import BackendError
 from ...network.plan import GroupPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
 from ...run.delays import HISTORY, arrivals, delay_steps, pathways
 from ...run.segment import Capacity
 from ...run.state import same_synapses
+from .objects import EventClock, PreparedNetwork, TraceMonitor
 
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
@@ -34,71 +33,23 @@ SYNAPSES = 3
 #: Functions that draw.
 RANDOM = {"rand", "randn", "poisson"}
 
+
+def trace_of(name: str) -> str:
+    """Return what a network calls the recorded values of a variable."""
+    owner, variable = name.split(".", 1)
+    return f"{owner}:trace_{variable}.{variable}"
+
+
 #: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
 _SLOT_UNIT = 1 * brian2.second
-
-
-class EventClock(brian2.EventClock):
-    """A Brian2 event clock with room for `capacity` times that can be set before every run.
-
-    Brian2's templates recognise event clocks by this class name.
-    """
-
-    def __init__(self, capacity: int, name: str):
-        BaseClock.__init__(self, name=name)
-        self._times = np.full(capacity + 1, np.inf)
-        self.variables.add_array(
-            "times",
-            dimensions=brian2.second.dim,
-            size=capacity + 1,
-            values=self._times,
-            dtype=np.float64,
-            read_only=True,
-        )
-        self.variables["t"].set_value(np.inf)
-
-    def set_times(self, times: np.ndarray) -> None:
-        """Set the times in seconds (ascending)."""
-        self._times[:] = np.inf
-        self._times[: len(times)] = times
-
-
-class PreparedNetwork(brian2.Network):
-    """A Brian2 network that generates its code before the first run only.
-
-    Nothing that code depends on changes between segments: sizes, equations and namespaces are
-    fixed. What is in queues of spikes is set before every segment.
-    """
-
-    prepared = False
-
-    def before_run(self, run_namespace):
-        """Generate code the first time; afterwards just clear the stop flags."""
-        if self.prepared:
-            self._stopped = brian2.Network._globally_stopped = False
-        else:
-            super().before_run(run_namespace)
-            self._check_compiled()
-            self.prepared = True
-
-    def _check_compiled(self) -> None:
-        """Raise `BackendError` for code that Cython refused: Brian2 would pass it over in a run."""
-        for owner in self.sorted_objects:
-            for code in owner.code_objects:
-                for block, compiled in code.compiled_code.items():
-                    source = getattr(code.code, block, "").strip()
-                    if compiled is None and source and "EMPTY_CODE_BLOCK" not in source:
-                        raise BackendError(
-                            f"Brian2 could not compile the code of '{owner.name}' ({block}); "
-                            "Cython's messages are above; use --backend numpy"
-                        )
 
 
 class BrianNetwork:
     """The Brian2 objects of a network, and what a segment sets in them.
 
     Without `synapses` every projection gets one: a standalone program loads its connectivity at run
-    time. Hooks ``hook(groups, t)`` are called with the time of the run.
+    time, and so it does with the neurons and synapses whose variables are `traced`. Hooks
+    ``hook(groups, t)`` are called with the time of the run.
     """
 
     def __init__(
@@ -107,9 +58,10 @@ class BrianNetwork:
         capacity: Capacity,
         synapses: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
         hooks: Mapping[str, Callable] | None = None,
+        traced: Mapping[str, np.ndarray] | None = None,
     ):
         self.spec, self.capacity, self.plan = spec, capacity, spec.plan
-        self._connectivity = synapses
+        self._connectivity, self.traced = synapses, traced or {}
         self.clock = brian2.Clock(dt=spec.dt, name="step_clock")
         self.event_clocks: dict[str, EventClock] = {}
         self.slot_values: dict[str, brian2.TimedArray] = {}
@@ -136,8 +88,14 @@ class BrianNetwork:
             self._add_synapses(part, None if synapses is None else synapses[part.name])
         for name, function in (hooks or {}).items():
             self._add_hook(name, function)
+        for name in self.traced:
+            self._add_trace(name)
         everything = (self.groups.values(), self.monitors.values(), self._objects)
         self.net = PreparedNetwork(*everything, name="network")
+
+    def traces(self, indices: Mapping[str, np.ndarray]) -> bool:
+        """Tell whether it records these neurons and synapses."""
+        return all(np.array_equal(self.traced[name], of) for name, of in indices.items())
 
     def connects(self, synapses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bool:
         """Tell whether its synapses are these."""
@@ -358,6 +316,19 @@ class BrianNetwork:
                     name=f"{synapses.name}_sum_{variable.removesuffix('_post')}_{moment}",
                 )
             )
+
+    def _add_trace(self, name: str) -> None:
+        """Record a variable at the start of steps, after what a slot begins with."""
+        owner, variable = name.split(".", 1)
+        clock = self._event_clock("trace", per_step=True)
+        kind = TraceMonitor if self._connectivity is None else brian2.StateMonitor
+        self.monitors[trace_of(name).rpartition(".")[0]] = kind(
+            self.groups[owner],
+            variable,
+            record=self.traced[name],
+            clock=clock,
+            name=f"{owner}_{variable}_trace",
+        )
 
     def _add_hook(self, name: str, function: Callable) -> None:
         clock = self._event_clock(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class CppBackend(CompiledBackend):
         self.idle: list[Program] = []
 
     def _obtain(self) -> Path:
-        return build(self.spec, self.capacity, self._report)
+        return build(self.spec, self.capacity, self._report, self.traced)
 
     def _answers(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
@@ -103,6 +103,8 @@ class CppBackend(CompiledBackend):
         given |= {f"slots:{name}": value for name, value in values.items()}
         for name, (steps, neurons) in spike_trains(self.spec, segment).items():
             given |= {f"{name}._timebins": steps, f"{name}.neuron_index": neurons}
+        indices = segment.traced.indices if segment.traced else {}
+        given |= {f"trace:{name}": indices.get(name, ()) for name in self.traced}
         settings = [seed % 2**32, segment.start, segment.start + segment.starts[-1]]
         given["run"] = np.array(settings, dtype=np.int64)
         return given
@@ -118,7 +120,10 @@ def _instead(answers: list[Any], k: int) -> Iterator[None]:
 
 
 def build(
-    spec: NetworkSpec, capacity: Capacity, report: Callable[[str], None] = lambda message: None
+    spec: NetworkSpec,
+    capacity: Capacity,
+    report: Callable[[str], None] = lambda message: None,
+    traced: Collection[str] = (),
 ) -> Path:
     """Compile the C++ program of `spec`, or find it in the cache; return its folder.
 
@@ -127,17 +132,19 @@ def build(
 
     def make(folder: Path) -> dict:
         report(f"compiling network '{spec.name}' with {find_compiler()}")
-        layout = _generate(spec, capacity, folder)
+        layout = _generate(spec, capacity, folder, traced)
         compile_program(folder)
         return layout
 
-    return cache.obtain(build_key(spec, capacity), make, spec.name, report)
+    return cache.obtain(build_key(spec, capacity, traced=traced), make, spec.name, report)
 
 
-def _generate(spec: NetworkSpec, capacity: Capacity, folder: Path) -> dict:
+def _generate(
+    spec: NetworkSpec, capacity: Capacity, folder: Path, traced: Collection[str] = ()
+) -> dict:
     """Write the C++ sources of `spec` to `folder`; return the layout of its files."""
     with standalone_device(standalone.NAME, spec, folder) as device:
-        network = BrianNetwork(spec, capacity)
+        network = BrianNetwork(spec, capacity, traced={name: np.zeros(1, int) for name in traced})
         layout, load, before_run, save = exchange.code(network, device)
         device.insert_code("main", load)
         device.insert_code("before_network_run", before_run)

@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -68,19 +68,29 @@ def code_of(spec: Network) -> dict:
     }
 
 
-def build_key(spec: Network, capacity: Capacity, tool: Mapping | None = None) -> str:
-    """Hash everything a compiled program depends on.
+def build_key(
+    spec: Network,
+    capacity: Capacity,
+    tool: Mapping | None = None,
+    *,
+    traced: Collection[str] = (),
+) -> str:
+    """Hash everything a compiled program depends on, `traced` variables included.
 
     `tool` says what besides the network: by default generator, compiler, flags, processor of C++.
     """
     tool = tool or {
         "numpy": version("numpy"),
-        "generator": generator("brian/context", "brian/network", "cpp/exchange", "cpp/standalone"),
+        "generator": generator(
+            "brian/context", "brian/network", "brian/objects", "cpp/exchange", "cpp/standalone"
+        ),
         "compiler": describe_compiler() + _first_line([need_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
         "cpu": _cpu(),
     }
     content = {**code_of(spec), "slots": capacity.slots, "brian2": version("brian2"), **tool}
+    if traced:
+        content["traced"] = sorted(traced)
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...network.plan import DelayPlan, SynapsePlan
 from ...run.delays import HISTORY, pathways
-from ..brian.network import BrianNetwork
+from ..brian.network import BrianNetwork, trace_of
 from .standalone import SegmentCodeObject
 
 
@@ -60,6 +60,11 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         outputs += state
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
         inputs += [delay_array(part, delay) for delay in part.delays]
+    for name in network.traced:
+        monitor, _, variable = trace_of(name).rpartition(".")
+        indices = array(f"{monitor}._indices")
+        inputs.append(indices._replace(key=f"trace:{name}"))
+        outputs.append(array(f"{monitor}.{variable}"))
     times = [(f"clock:{name}", "float64") for name in network.event_clocks]
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
     delayed = [group.name for group in network.plan.groups if group.delayed]

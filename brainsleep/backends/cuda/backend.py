@@ -71,6 +71,7 @@ class CudaBackend(CompiledBackend):
 
     spec: NetworkSpec
     watches = True
+    no_traces = "a CUDA program records spikes alone; use --backend cpp"
     room = Capacity(slots=512, steps=2**20)  # a call costs much the same with more in it
     lacks = FEATURES
 
@@ -274,7 +275,7 @@ def build(spec: NetworkSpec, capability: str, report=lambda message: None) -> Pa
     """
     check_capability(capability)
     names = ("backend", "code", "memory", "source", "text")
-    parts = ("brian/context", "brian/network", *(f"cuda/{name}" for name in names))
+    parts = ("brian/context", "brian/network", "brian/objects", *(f"cuda/{name}" for name in names))
     tool = {"generator": generator(*parts), "flags": FLAGS, "capability": capability}
 
     def make(folder: Path) -> dict:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import sympy
 from brian2 import Equations
-from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
+from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Variable
 from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
@@ -28,7 +29,7 @@ from ... import mistakes
 from ...errors import one_line
 from . import settle
 from .declared import DRAWS, TYPES
-from .diagnose import mistake
+from .diagnose import mistake, name_at
 
 #: When a variable with a differential equation is brought up to date.
 EVENT_DRIVEN, CLOCK_DRIVEN = "event-driven", "clock-driven"
@@ -44,18 +45,20 @@ _WHY_NOT = {
 
 
 def check_flags(
-    equations: Equations, where: str, *, summed: bool = False, linked: bool = False
+    equations: Equations, where: str, text: str, *, summed: bool = False, linked: bool = False
 ) -> None:
     """Refuse flags that equations of synapses cannot have; say which differential ones lack.
 
-    Sums are those of a synapse model; a rule or a process links to what it has.
+    Sums are those of a synapse model; a rule or a process links to what it has. Mistakes are marked
+    in the `text` that the equations come from.
     """
     extra = {SUBEXPRESSION: ["summed"] * summed, PARAMETER: ["constant", *["linked"] * linked]}
     extra[DIFFERENTIAL_EQUATION] = [EVENT_DRIVEN, CLOCK_DRIVEN]
     for name, eq in equations.items():
         brief, fix = _wrong(name, eq, extra[eq.type])
         if brief:
-            mistakes.report(mistake(where, brief, fix, word=name))
+            span = name_at(f"d{name}", text) or name_at(name, text)
+            mistakes.report(mistake(where, brief, fix, code=text, span=span, word=name))
 
 
 def _wrong(name: str, eq: SingleEquation, allowed: list[str]) -> tuple[str, str]:
@@ -155,23 +158,40 @@ def solution(equations: Equations, constants: Mapping[str, Variable], where: str
 
     Raise `SpecError` if they are not linear with constant factors.
     """
-    chosen = to_integrate(equations, EVENT_DRIVEN)
-    if not driven(equations, EVENT_DRIVEN):
+    if not (own := driven(equations, EVENT_DRIVEN)):
         return {}
-    variables = described(equations, constants)
+    chosen, variables = to_integrate(equations, EVENT_DRIVEN), described(equations, constants)
+    fix = "write (clock-driven), or equations that are linear and of constants alone"
+    if changing := _changing(own, equations, constants):
+        brief = f"the event-driven '{own[0].varname}' depends on '{changing[0]}', which changes"
+        raise mistake(where, f"{brief} between its events", fix, word=own[0].varname)
     try:
         raw = {"simplify": False}  # which would write exponentials that grow with time
         code = StateUpdateMethod.apply_stateupdater(chosen, variables, "exact", method_options=raw)
     except Exception as error:  # of many kinds
-        name = driven(equations, EVENT_DRIVEN)[0].varname
-        brief = f"the event-driven '{name}' cannot be solved exactly: {one_line(error).rstrip('.')}"
-        fix = "write (clock-driven), or equations that are linear and of constants alone"
+        name, reason = own[0].varname, one_line(error).rstrip(".")
+        brief = f"the event-driven '{name}' cannot be solved exactly: {reason}"
         raise mistake(where, brief, fix, word=name) from error
     found = re.findall(r"(?m)^_(\w+) = (.*)$", code)
     names = [sympy.Symbol(name, real=True) for name, _ in found]
     return {
         name: sympy_to_str(_cancelled(str_to_sympy(code, variables), names)) for name, code in found
     }
+
+
+def _changing(
+    own: list[SingleEquation], equations: Equations, constants: Mapping[str, Variable]
+) -> list[str]:
+    """Return what event-driven equations read that is no constant and not one of them."""
+    needs = set[str]().union(*(_needs(eq, equations) for eq in own))
+    fixed = {eq.varname for eq in own}
+    fixed |= {
+        eq.varname
+        for eq in equations.values()
+        if eq.type == SUBEXPRESSION or "constant" in eq.flags
+    }
+    known = {*fixed, *constants, *DEFAULT_FUNCTIONS, *DEFAULT_CONSTANTS, *DEFAULT_UNITS, "dt"}
+    return sorted(needs - known)
 
 
 def _cancelled(value: sympy.Expr, names: list[sympy.Symbol]) -> sympy.Expr:
@@ -201,6 +221,6 @@ def integration(
         code = StateUpdateMethod.apply_stateupdater(chosen, variables, method)
     except Exception as error:  # of many kinds
         brief = f"method '{method}' cannot integrate the equations: {one_line(error).rstrip('.')}"
-        raise mistake(where, brief, "write method='euler'", word=method) from error
+        raise mistake(where, brief, word=method) from error
     code = re.sub(r"\bxi(\w*)\b", r"drawn_xi\1", code)
     return settle.tidy(re.sub(r"\b_+(\w+)", r"next_\1", code))

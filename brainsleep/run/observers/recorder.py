@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from ...experiment.protocol import Protocol
 from ...experiment.slots import SlotTable
 from ...files.npz import digest
 from ...results.store import load_arrays, save_arrays
-from ..segment import Recording
+from ..segment import Recording, Traced
 from ..state import State
+from .traces import Traces
 
 #: Arrays by name.
 Named = dict[str, np.ndarray]
@@ -39,6 +41,10 @@ class Recorder:
     looks: dict[str, Looks] = field(default_factory=dict)
     #: State of the synapses after the epoch that was best so far, with early stopping.
     best: Named = field(default_factory=dict)
+    #: State variables over time.
+    traces: Traces = field(default_factory=lambda: Traces((), Path()))
+    #: Which spikes are kept, tells what was asked for; all that come without.
+    spikes_kept: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None
 
     @classmethod
     def empty(cls, protocol: Protocol, n_slots: int) -> Recorder:
@@ -57,8 +63,15 @@ class Recorder:
         """Return the time steps that were run before `slot`."""
         return int(self.ran[:slot].sum())
 
-    def add_segment(self, table: SlotTable, first: int, last: int, recording: Recording) -> None:
-        """Take up the recording of slots `first` to `last` (exclusive)."""
+    def add_segment(
+        self,
+        table: SlotTable,
+        first: int,
+        last: int,
+        recording: Recording,
+        traced: Traced | None = None,
+    ) -> None:
+        """Take up the recording of slots `first` to `last` (exclusive), with what was `traced`."""
         offset = self.steps_before(first)
         self.ran[first:last] = table.steps[first:last]
         for name, counts in recording.counts.items():
@@ -66,8 +79,15 @@ class Recorder:
             if name in self.counts:
                 self.counts[name][first:last] = counts
         for name, (step, neuron) in recording.spikes.items():
+            if self.spikes_kept and len(step):
+                begin = np.cumsum(table.steps[first:last]) - table.steps[first:last]
+                slot = first + np.searchsorted(begin, step, side="right") - 1
+                kept = self.spikes_kept(name, slot, step + offset)
+                step, neuron = step[kept], neuron[kept]
             if len(step):
                 self.spikes[name][first] = np.column_stack([step + offset, neuron])
+        if traced is not None:
+            self.traces.add(first, traced.steps + offset, recording.traces)
 
     def until(self, last: int) -> Recorder:
         """Return what was recorded of a run that ends before slot `last`."""
@@ -90,6 +110,7 @@ class Recorder:
     def checkpoint(self, before: int) -> Named:
         """Return everything that a run needs to go on from the slot `before`, as named arrays."""
         arrays = self.arrays(before) | {f"best/{k}": v for k, v in self.best.items()}
+        arrays |= {f"traces/{k}": v for k, v in self.traces.arrays(before).items()}
         for name, looks in self.looks.items():
             slots = sorted(looks)
             arrays[f"looks/{name}/slots"] = np.array(slots, np.int64)
@@ -97,8 +118,12 @@ class Recorder:
                 arrays[f"looks/{name}/found/{key}"] = np.array([looks[s][key] for s in slots])
         return arrays
 
-    def restore(self, arrays: Named) -> None:
-        """Take up the arrays of a checkpoint."""
+    def restore(self, arrays: Named) -> bool:
+        """Take up the arrays of a checkpoint, unless the files that go with it are not there."""
+        start = "traces/"
+        of_traces = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
+        if not self.traces.restore(of_traces):
+            return False
         for name, value in arrays.items():
             kind, _, key = name.partition("/")
             if kind in ("counts", "totals", "best"):
@@ -114,6 +139,7 @@ class Recorder:
                     if what != "slots":
                         looks[slot][what.removeprefix("found/")] = seen
         self.ran = arrays["ran"].copy()
+        return True
 
 
 def save_checkpoint(

@@ -48,7 +48,8 @@ def responses(
     counts: dict[str, list[np.ndarray]] = {}
     for first, segment in _segments(protocol, images, room, gates):
         seed = int(stream(view.seed, "probe", *key, first).integers(2**32))
-        state, recording = yield Request(state, replace(segment, start=view.step), seed)
+        segment = replace(segment, start=view.before + view.step)
+        state, recording = yield Request(state, segment, seed)
         for name, each in recording.counts.items():
             counts.setdefault(name, []).append(each)
     return {name: np.concatenate(parts) for name, parts in counts.items()}
@@ -63,7 +64,8 @@ def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray
     network, (task, _) = protocol.network, images_of(protocol)
     population = task.readout.population
     program = make_backend(backend, network)
-    state = initial_state(network, seed, protocol.saved_weights.weights())
+    saved = protocol.saved_state.before().synapses or protocol.saved_weights.weights()
+    state = initial_state(network, seed, saved)
     spikes = steps = 0
     for first, segment in _segments(protocol, images, program.capacity.slots // 2):
         key = int(stream(seed, "calibration", first).integers(2**32))

@@ -154,8 +154,11 @@ write_values(step_clock.timestep, sizeof(int64_t), 1);
 {% for array in outputs %}
 {% if array.size %}
 write_values({{ array.name }}, sizeof(*({{ array.name }})), {{ array.size }});
-{% elif ":counts." in array.key %}{# two-dimensional, and its rows lie apart #}
+{% elif ":counts." in array.key or ":trace_" in array.key %}{# two-dimensional, and its rows lie apart #}
 write_count((size_t){{ array.name }}.n*{{ array.name }}.m);
+{% if ":trace_" in array.key %}
+if ({{ array.name }}.m)
+{% endif %}
 for (int r = 0; r < {{ array.name }}.n; r++) write_some(&{{ array.name }}(r, 0), sizeof({{ array.name }}(r, 0)), {{ array.name }}.m);
 {% else %}
 write_values({{ array.name }}.data(), sizeof(*({{ array.name }}.data())), {{ array.name }}.size());
