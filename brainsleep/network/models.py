@@ -38,7 +38,10 @@ STANDARD_GATES = ("input", "plasticity")
 SPIKING = ("spiking_pre", "spiking_post", "spiked_pre", "spiked_post")
 
 #: Names of the event clocks every network has; activities and weight processes have their own.
-STANDARD_CLOCKS = ("slot", "raster", "trace", "step", "on_wake", "on_sleep", "on_segment")
+STANDARD_CLOCKS = (
+    *("slot", "raster", "trace_points", "last_steps", "step"),
+    *("on_wake", "on_sleep", "on_segment"),
+)
 
 #: Names that no model may have.
 TAKEN = (*STANDARD_GATES, *STANDARD_CLOCKS)

@@ -281,10 +281,13 @@ class Result(Displayed):
     @property
     def spikes(self) -> dict[str, Spikes]:
         """Single spikes by population, if any were recorded."""
-        record = self.stored_protocol.record
-        window, dt, spikes = record.raster, float(self.dt), self._read("spikes/")
+        record, window = self.stored_protocol.record, self.stored_protocol.record.raster
+        if not window and not record.spikes:
+            return {}
+        spikes = self._read("spikes/")
         if not window or window[0] >= len(self.slot_times) - 1:
             spikes = {name: each for name, each in spikes.items() if name in record.spikes}
+        dt = float(self.dt)
         return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in spikes.items()}
 
     def spike_windows(self, population: str) -> Quantity:
@@ -360,9 +363,6 @@ class Result(Displayed):
         StoreError
             If its file is missing or damaged.
 
-        Examples
-        --------
-        >>> plt.plot(result.states("e.v").times, result.states("e.v").values)  # doctest: +SKIP
         """
         return trace_of(self, name)
 

@@ -251,16 +251,18 @@ def timing(
     """Turn the gates of `segment` into event times in s by clock, and values a slot by TimedArray.
 
     Times are those of the run.
-    Clocks are those of `events`, ``raster``, ``trace``, ``last`` for so many last steps, one an
+    Clocks are those of `events`, ``raster``, ``trace_points``, ``last_steps`` for so many, one an
     activity and one a hook. A segment larger than `capacity`, that of the compiled network, is a
     `ScheduleError`.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
     steps["raster"] = segment.steps_where(segment.raster)
-    steps["trace"] = np.empty(0, np.int64) if segment.traced is None else segment.traced.steps
+    steps["trace_points"] = (
+        np.empty(0, np.int64) if segment.traced is None else segment.traced.steps
+    )
     total = int(segment.starts[-1])
-    steps["last"] = np.arange(max(0, total - last), total)
+    steps["last_steps"] = np.arange(max(0, total - last), total)
     for name in spec.activity_names:
         steps[name] = segment.steps_where(segment.gates[name] > 0)
     gated = {step.gate for part in spec.plan.synapses for step in part.steps if step.gate}

@@ -179,7 +179,8 @@ def recorded(result: Result) -> Table:
         trace = result.states(name)
         what = "neurons" if trace.pairs is None else "synapses"
         rows.append((name, f"{len(trace.indices)} {what}", len(trace.times), trace.unit))
-    for name, spikes in result.spikes.items():
+    spikes_of = result.spikes if result.stored_protocol.record.spikes else {}
+    for name, spikes in spikes_of.items():
         rows.append((f"spikes of {name}", "all neurons", len(spikes.times), ""))
     return Table("Recorded", ("what", "of", "values or spikes", "unit"), rows)
 

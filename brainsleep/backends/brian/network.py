@@ -196,9 +196,10 @@ class BrianNetwork:
                 order=SLOT - 1,
                 name=f"{plan.name}_counts",
             )
+            clocks = {"raster": "raster", "last": "last_steps"}
             for name in ("raster", "last") if plan.delayed else ("raster",):
                 spikes = brian2.SpikeMonitor(group, name=f"{plan.name}_{name}")
-                spikes._clock = self._event_clock(name, per_step=True)
+                spikes._clock = self._event_clock(clocks[name], per_step=True)
                 self.monitors[f"{plan.name}:{name}"] = spikes
 
     def _spike_by_trains(self, group) -> None:
@@ -320,7 +321,7 @@ class BrianNetwork:
     def _add_trace(self, name: str) -> None:
         """Record a variable at the start of steps, after what a slot begins with."""
         owner, variable = name.split(".", 1)
-        clock = self._event_clock("trace", per_step=True)
+        clock = self._event_clock("trace_points", per_step=True)
         kind = TraceMonitor if self._connectivity is None else brian2.StateMonitor
         self.monitors[trace_of(name).rpartition(".")[0]] = kind(
             self.groups[owner],

@@ -25,6 +25,13 @@ FLAGS = (
 )
 
 
+#: Modules that turn a plan into a program.
+_GENERATING = (
+    *("brian/context", "brian/network", "brian/objects"),
+    *("cpp/exchange", "cpp/standalone"),
+)
+
+
 def find_compiler() -> str | None:
     """Return the path of the C++ compiler, or None."""
     name = os.environ.get("CXX", "").split(" ")[0] or "g++"
