@@ -91,9 +91,9 @@ LEAST, CONTRAST = 5, 2
 def _samples(source: str) -> tuple[Samples, Samples]:
     """Return the images to learn from, and to test with: a sixth, where a data set does not say."""
     data = load_dataset(source)
-    given = data.test_images is not None
-    n_test = len(data.test_images) if given else len(data.images) // 6
-    n_train = len(data.images) - (0 if given else n_test)
+    n_train, test = len(data.images), data.test_images
+    n_test = n_train // 6 if test is None else len(test)
+    n_train -= n_test if test is None else 0
     parts = split(data, n_train, 0, n_test, np.random.default_rng(0))
     return parts.train, parts.test
 
@@ -194,7 +194,6 @@ def repeated(
 ) -> Protocol:
     """Show images again to which there is no answer, in so many presentations."""
     numbers = {"trained": trained, "labelled": labelled}
-    frozen = {"plasticity": 0}
     return Protocol(
         name="diehl_cook, images shown again",
         description="Network of Diehl & Cook 2015, images without an answer shown again",
@@ -209,8 +208,8 @@ def repeated(
         schedule=Timeline(
             periods=(
                 awake(trained * 0.5 * second, normalise=1),
-                awake(labelled * 0.5 * second, **frozen),
-                awake(tested * 0.5 * second, **frozen),
+                awake(labelled * 0.5 * second, plasticity=0),
+                awake(tested * 0.5 * second, plasticity=0),
             ),
             slot=500 * ms,
         ),

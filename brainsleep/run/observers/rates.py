@@ -80,7 +80,7 @@ class Firing(Observer):
         seconds = float(seen.recorder.ran[first:last].sum() * seen.dt)
         if not seconds:
             return {}
-        begin, found = seen.recorder.steps_before(first), {}
+        begin, found = seen.recorder.steps_before(first), dict[str, Any]()
         arrays = seen.recorder.arrays()
         for name in seen.recorder.counts:
             steps, neurons = arrays[f"spikes/{name}"].T
