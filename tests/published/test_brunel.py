@@ -21,8 +21,8 @@ from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
 
 #: Rate in Hz by theory and in simulation, global frequency in Hz, irregularity. Simulations are
-#: those of an independent program; in D they are the paper's, whose frequency is 22 Hz. That program had
-#: 18 Hz: seeds differ (18 to 23 Hz here), and their mean is within 15 % of the paper's alone.
+#: those of an independent program, in D the paper's, whose frequency is 22 Hz. That program had 18;
+#: seeds differ (18 to 23 Hz here), and their mean is within 15 % of the paper's alone.
 PUBLISHED = {
     "A": (327.0, 313.0, None, 0.0),
     "B": (55.84, 59.3, 167.0, 0.9),
