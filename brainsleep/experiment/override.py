@@ -48,9 +48,12 @@ def replace_at(field: Field, node: Any, path: list[str], value: Any, key: str) -
 def _replace_parts(
     field: Field, parts: tuple, head: str, rest: list[str], value: Any, key: str
 ) -> tuple:
-    """Replace in the part called `head`; for ``*`` in every part that has what `rest` names."""
-    names = [getattr(part, "name", "") for part in parts]
-    missing = [UnknownKeyError(head, [name for name in names if name], key)]
+    """Replace in the part called `head`; for ``*`` in every part that has what `rest` names.
+
+    Parts without names, such as periods, are called by their numbers, from 0 on.
+    """
+    names = [getattr(part, "name", "") or str(place) for place, part in enumerate(parts)]
+    missing = [UnknownKeyError(head, names, key)]
     changed = list(parts)
     for place, name in enumerate(names):
         if head in ("*", name):

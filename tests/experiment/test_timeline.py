@@ -319,3 +319,12 @@ def test_mistakes_in_values_over_time(make, parts):
     with pytest.raises(BrainsleepError) as caught:
         make()
     assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+def test_periods_are_called_by_their_numbers():
+    changed = PROTOCOL.override({"schedule.periods.1.duration": "300*ms"}).schedule.periods
+    assert [period.duration / ms for period in changed] == [250, 300]
+    both = PROTOCOL.override({"schedule.periods.*.duration": 50 * ms}).schedule.periods
+    assert [period.duration / ms for period in both] == [50, 50]
+    with pytest.raises(BrainsleepError, match=r"there is no '2'.*one of: 0, 1"):
+        PROTOCOL.override({"schedule.periods.2.duration": 50 * ms})

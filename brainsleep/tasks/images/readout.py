@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CLASSIFIERS = {
     "logistic": "logistic regression",
     "quadratic": "quadratic discriminant analysis",
+    "assigned": "the class whose neurons spike most, each assigned to the class it spikes most for",
 }
 
 #: Regularisation of the quadratic discriminant's covariances, as in the code of Massey et al.
@@ -29,7 +30,7 @@ _QDA_SHRINKAGE = 0.1
 
 @specification("readout.", ProtocolError)
 class Readout:
-    """Standardise, whitened PCA, a classifier.
+    """Standardise, whitened PCA, a classifier; or a vote of neurons that are assigned to classes.
 
     Parameters
     ----------
@@ -39,8 +40,10 @@ class Readout:
         Whose spike counts are read.
     beside : tuple of str
         Further populations whose spike counts are read.
-    classifier : {"logistic", "quadratic"}
-        Multinomial logistic regression, or quadratic discriminant analysis.
+    classifier : {"logistic", "quadratic", "assigned"}
+        Multinomial logistic regression, or quadratic discriminant analysis; or, of the spike counts
+        as they are, a vote as of Diehl & Cook (2015): a neuron stands for the class for which it
+        spikes most on average, and that class is chosen whose neurons spike most on average.
     fit_last : int
         0 fits on the responses to ``data.n_readout`` held-out images, weights frozen. Above 0 fits
         on the responses to the last so many training images as they were while the network learned
@@ -133,6 +136,8 @@ def classify(
     if (n_classes := len(np.unique(fit_labels))) < 2:
         got = f"{n_classes} class in {len(fit_labels)} samples to fit on"
         raise DataError(explain("readout", got, "at least 2", "raise data.n_readout"))
+    if readout.classifier == "assigned":
+        return votes(fit, fit_labels, test) == test_labels, 0
     from sklearn.decomposition import PCA
     from sklearn.dummy import DummyClassifier
     from sklearn.exceptions import ConvergenceWarning
@@ -156,6 +161,19 @@ def classify(
             raise DataError(f"readout: {got}; fit it on more images") from error
     correct = model.predict(test.astype(float)) == test_labels
     return correct, int(model[1].n_components_) if varies else 0
+
+
+def votes(fit: np.ndarray, fit_labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Assign every neuron to the class for which it spikes most; return the class of each test.
+
+    It is the one whose neurons spike most on average. A neuron without spikes stands for none.
+    """
+    classes = np.unique(fit_labels)
+    means = np.array([np.mean(fit[fit_labels == each], axis=0) for each in classes])
+    assigned = np.argmax(means, axis=0) == np.arange(len(classes))[:, None]
+    assigned &= means.max(axis=0) > 0
+    sizes = np.maximum(assigned.sum(axis=1), 1)
+    return classes[np.argmax(test @ assigned.T / sizes, axis=1)]
 
 
 def _classifier(readout: Readout) -> Any:

@@ -5,12 +5,19 @@ inline int32_t _poisson(const double mean, const int)
 {
     if (!(mean > 0)) return 0;
     if (mean < 10) {
-        double left = brainsleep::random_numbers.uniform(), p = std::exp(-mean);
-        int32_t k = 0;
-        while (left >= p && k < 200) {  // beyond, p is 0 to the last bit
-            left -= p;
-            p *= mean/++k;
+        // The distribution up to the largest number so far; most neurons ask for the same mean.
+        static double known = -1, p, upto[201];
+        static int32_t filled;
+        const double u = brainsleep::random_numbers.uniform();
+        if (mean != known) {
+            known = mean;
+            upto[0] = p = std::exp(-mean);
+            filled = 1;
         }
+        for (; u >= upto[filled - 1] && filled < 201; filled++)  // beyond, p is 0 to the last bit
+            upto[filled] = upto[filled - 1] + (p *= mean/filled);
+        int32_t k = 0;
+        for (int32_t j = 0; j < filled; j++) k += u >= upto[j];
         return k;
     }
     const double root = std::sqrt(mean), b = 0.931 + 2.53*root, a = -0.059 + 0.02483*b;
