@@ -100,3 +100,5 @@ CONDITIONS = (
         changes={"network": pairing(GRAUPNER_DPD, DELAYS["DPD"]).network},
     ),
 )
+
+FIGURE = "histograms"
