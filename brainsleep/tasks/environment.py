@@ -188,8 +188,7 @@ def _version_of_gymnasium() -> str:
     try:
         return version("gymnasium")
     except PackageNotFoundError:
-        fix = "pip install 'brainsleep[loop]'"
-        raise MissingExtraError(f"env: environments of Gymnasium need it: {fix}") from None
+        raise MissingExtraError("env: needs gymnasium: pip install 'brainsleep[loop]'") from None
 
 
 class LoopCourse(GivenCourse):
