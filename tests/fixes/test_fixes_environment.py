@@ -8,7 +8,6 @@ from fix_table import carry_out, rows
 from test_environment import LOOP, NETWORK, Ring, protocol
 
 from brainsleep import Schedule, Timeline, asleep, awake
-from brainsleep.tasks.environment import Environment
 
 
 def loop(**changes):
@@ -50,9 +49,7 @@ FIXES = [
 def paying():
     """The network, with a signal of another name."""
     motor = NETWORK.population("motor")
-    model = dataclasses.replace(
-        motor.model, on_slot="last_reward = pay", signals={"pay": 1}
-    )
+    model = dataclasses.replace(motor.model, on_slot="last_reward = pay", signals={"pay": 1})
     motor = dataclasses.replace(motor, model=model)
     rule = NETWORK.projections[0].rules[0]
     rule = dataclasses.replace(

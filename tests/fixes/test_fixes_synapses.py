@@ -57,9 +57,7 @@ def late(on_post):
         parameters=TAU,
     )
     spiking = SynapseModel(name="s", on_pre="v_post += w")
-    return network(
-        spiking, "v : 1", rules=(rule,), delay=2 * ms, threshold="v > 1", reset="v = 0"
-    )
+    return network(spiking, "v : 1", rules=(rule,), delay=2 * ms, threshold="v > 1", reset="v = 0")
 
 
 FIXES = [

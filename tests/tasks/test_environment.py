@@ -209,7 +209,7 @@ def test_an_environment_that_no_seed_decides_cannot_be_resumed(tmp_path, monkeyp
 
     with pytest.raises(KeyboardInterrupt):
         simulate(made, seed=2, backend=QUICK, out=tmp_path, progress=interrupt)
-    with pytest.raises(ProtocolError, match="did something else .*start it anew, with --force"):
+    with pytest.raises(ProtocolError, match=r"did something else .*start it anew, with --force"):
         simulate(made, seed=2, backend=QUICK, out=tmp_path)
     assert simulate(made, seed=2, backend=QUICK, out=tmp_path, force=True).metrics["episodes"]
 
