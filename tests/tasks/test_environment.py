@@ -284,6 +284,22 @@ def test_refused(change, parts):
     assert all(part in str(caught.value) for part in parts), caught.value
 
 
+@pytest.mark.parametrize(
+    ("period", "said"),
+    [
+        (awake(40 * ms, rate=5 * Hz), "stimulus of 'input': got one; expected none awake"),
+        (awake(40 * ms, inputs={"input": 5 * Hz}), "stimulus of 'input': got one"),
+        (asleep(40 * ms, signals={"reward": 1}), "signals: reward: got a value; expected none"),
+    ],
+)
+def test_periods_do_not_say_what_the_environment_says(period, said):
+    both = Timeline(periods=(awake(40 * ms), period), slot=STEP * ms)
+    with pytest.raises(ProtocolError, match=said):
+        protocol(schedule=both)
+    dreaming = asleep(40 * ms, rate=5 * Hz, input=1)
+    protocol(schedule=Timeline(periods=(awake(40 * ms), dreaming), slot=STEP * ms))
+
+
 def test_it_needs_a_timeline(tmp_path):
     from brainsleep import Schedule
 
