@@ -110,6 +110,9 @@ read_times({{ clock.name }});
 {% for name, array in network.slot_values.items() %}
 read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
 {% endfor %}
+{% for path, weights in fixed_weights %}
+{{ path.name }}.weights_differ = !std::equal({{ weights }}.begin() + !{{ weights }}.empty(), {{ weights }}.end(), {{ weights }}.begin());
+{% endfor %}
 {% for name in delayed %}
 std::vector<uint8_t> history_{{ name }};
 read_vector(history_{{ name }});
