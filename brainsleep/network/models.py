@@ -81,7 +81,7 @@ def _code(value: Any, where: str, error: type[BrainsleepError]) -> str:
 Code = Annotated[str, _code]
 Parameters = Annotated[Mapping[str, Quantity], _parameters]
 
-#: Signals of the network that a model reads, with a value of the unit of each.
+# Signals of the network that a model reads, with a value of the unit of each.
 Signals = Annotated[Mapping[str, Quantity], _units]
 
 

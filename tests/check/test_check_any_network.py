@@ -21,6 +21,7 @@ from brainsleep import (
     OneHot,
     OneToOne,
     Pairs,
+    Pathway,
     PlasticityRule,
     Population,
     Projection,
@@ -37,7 +38,6 @@ from brainsleep import (
     cycles,
 )
 from brainsleep.models.inputs import POISSON, POISSON_BACKGROUND, SPIKE_SOURCE
-from brainsleep.network.models import Pathway
 
 CELL = NeuronModel(
     name="cell",
