@@ -24,6 +24,7 @@ from brian2.equations.equations import (
 )
 from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
 from brian2.stateupdaters.base import StateUpdateMethod
+from brian2.utils.stringtools import get_identifiers
 
 from ... import mistakes
 from ...errors import one_line
@@ -223,4 +224,18 @@ def integration(
         brief = f"method '{method}' cannot integrate the equations: {one_line(error).rstrip('.')}"
         raise mistake(where, brief, word=method) from error
     code = re.sub(r"\bxi(\w*)\b", r"drawn_xi\1", code)
-    return settle.tidy(re.sub(r"\b_+(\w+)", r"next_\1", code))
+    code = settle.tidy(re.sub(r"\b_+(\w+)", r"next_\1", code))
+    return "\n".join(
+        _read(code.splitlines(), {eq.varname for eq in driven(equations, CLOCK_DRIVEN)})
+    )
+
+
+def _read(lines: list[str], kept: set[str]) -> list[str]:
+    """Leave out statements of an integrator that set what neither is `kept` nor read later."""
+    found: list[str] = []
+    for line in reversed(lines):
+        name, value = line.split(" = ", 1)
+        if name in kept:
+            found.insert(0, line)
+            kept = kept | get_identifiers(value)
+    return found
