@@ -84,9 +84,11 @@ def first_causes(errors: Sequence[BrainsleepError]) -> list[BrainsleepError]:
     """Leave out what only follows from other mistakes.
 
     A name is not defined because its definition is wrong; a parameter is not used because it is
-    misspelt where it should be. The name there then suggests this parameter.
+    misspelt where it should be. The name there then suggests this parameter. An undefined name is
+    nothing that something could depend on.
     """
     broken = {name for error in errors for name in error.details.defines}
+    undefined = {e.details.word for e in errors if e.details.kind == "undefined"}
     idle = [e for e in errors if e.details.kind == "unused" and e.details.word not in broken]
     kept: list[BrainsleepError] = []
     meant = set()
@@ -99,7 +101,8 @@ def first_causes(errors: Sequence[BrainsleepError]) -> list[BrainsleepError]:
                 fix = f"did you mean '{likely[0]}'?"
                 error.details = details = replace(details, close=likely[0], fix=fix)
         meant.add((_part(error), details.close))
-        if not (details.kind in ("undefined", "unused") and details.word in broken):
+        follows = details.kind in ("undefined", "unused") and details.word in broken
+        if not follows and not any(f"depends on '{n}'" in details.brief for n in undefined):
             kept.append(error)
     return [
         e for e in kept if e.details.kind != "unused" or (_part(e), e.details.word) not in meant

@@ -16,7 +16,7 @@ POISSON = NeuronModel(
 SPIKE_SOURCE = NeuronModel(name="spike_source", equations="", spike_trains=True)
 
 #: Spikes of many independent Poisson neurons onto every membrane. How many come in a time step is
-#: a Poisson number, so it is the same background at any time step: `weight`*n_sources*rate is what
+#: a Poisson number, so it is the same background at any time step: weight*n_sources*rate is what
 #: the membrane gains a second on average. The gate scales the rate.
 POISSON_BACKGROUND = SpontaneousActivity(
     name="background",

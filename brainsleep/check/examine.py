@@ -37,6 +37,9 @@ from .remarks import remarks, summary
 #: The argument that a message such as "schedule.period: got ..." is about.
 _ARGUMENT = re.compile(r"([a-z]\w*): got ")
 
+#: How a message begins that is about a part of a network.
+_OF_NETWORK = re.compile(r"(?:network|population|projection) '\w+': ")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -216,7 +219,6 @@ class _Examination:
     def _carry_out(self, node: ast.stmt) -> bool:
         """Carry out one statement; tell whether that was possible."""
         code = self.compile(ast.Module([node], []), str(self.file), "exec")  # type: ignore[arg-type]
-        before = len(self.errors)
         try:
             exec(code, self.names)
         except BrainsleepError as error:
@@ -226,7 +228,7 @@ class _Examination:
             consequence = getattr(error, "name", "") in self.aside
             inside = not frames or not self._is_users(frames[-1].filename)
             faulty = any(mistakes.is_faulty(self.names.get(name)) for name in _read(node))
-            if not consequence and not (inside and (len(self.errors) > before or faulty)):
+            if not consequence and not (inside and (self.errors or faulty)):
                 self._note_python(error, frames)
         else:
             return True
@@ -325,7 +327,9 @@ class _Examination:
         for error, path, within in self.errors:
             if error in causes:
                 finding = self._finding(error, path, within)
-                distinct.setdefault((finding.path, finding.place, finding.text), finding)
+                of_network = _OF_NETWORK.match(finding.text)  # said again where it is used
+                place = None if of_network else finding.place
+                distinct.setdefault((finding.path, place, finding.text), finding)
         report.mistakes = sorted(
             distinct.values(), key=lambda f: (f.path != self.path, f.place.line, f.place.column)
         )
@@ -341,6 +345,7 @@ class _Examination:
     def _finding(self, error: BrainsleepError, path: Path, within: Span | None) -> Finding:
         details, source = error.details, self.sources[path]
         guess = _ARGUMENT.search(str(error))
+        within = source.of_part(str(error), within) or within
         place = source.place(details, within, guess[1] if guess else "")
         lines = tuple(source.lines[place.line - 1 : place.end_line])
         text = ": ".join(filter(None, (details.where, details.brief)))

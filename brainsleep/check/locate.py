@@ -20,6 +20,10 @@ _NAMED = (
     *((ast.Attribute, "attr"), (ast.alias, "name"), (ast.ImportFrom, "module")),
 )
 
+#: What a message is about: a part of a network, or what a period gives.
+_PART = re.compile(r"(population|projection) '(\w+)': ")
+_GIVEN = re.compile(r"timeline\.periods: [^:]*: (inputs|signals): (\w+): ")
+
 #: First letter of a text that is meant, from 0, and the one after the last.
 Span = tuple[int, int]
 
@@ -70,6 +74,22 @@ class Source:
             return None
         begin = self._at(positions.lineno, positions.col_offset)
         return begin, self._at(positions.end_lineno, positions.end_col_offset)
+
+    def of_part(self, message: str, within: Span | None) -> Span | None:
+        """Give the call that makes the population or projection a message is about, if it is one.
+
+        Of a message about what a period gives it is that value.
+        """
+        nodes: list[Any] = list(ast.walk(self.tree))
+        made: list[Any] = []
+        if about := _PART.match(message):
+            kind, name = about[1].capitalize(), about[2]
+            calls = [node for node in nodes if isinstance(node, ast.Call)]
+            made = [call for call in calls if _called(call) == kind and _has_name(call, name)]
+        elif about := _GIVEN.match(message):
+            given = [n.value for n in nodes if isinstance(n, ast.keyword) and n.arg == about[1]]
+            made = [each for value in given for each in _keyed(value, about[2])]
+        return self.span(self._closest(made, within)) if made else None
 
     def of_error(self, error: SyntaxError) -> Span:
         """Give the place of a syntax error, which is at least one letter."""
@@ -181,6 +201,24 @@ class Source:
 
 def _holds(span: Span, other: Span) -> bool:
     return span[0] <= other[0] and other[1] <= span[1]
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "id", getattr(call.func, "attr", ""))
+
+
+def _has_name(call: ast.Call, name: str) -> bool:
+    values = [k.value for k in call.keywords if k.arg == "name"]
+    return any(isinstance(value, ast.Constant) and value.value == name for value in values)
+
+
+def _keyed(value: ast.expr, name: str) -> list[ast.expr]:
+    """Return what ``{"e": ...}`` or ``dict(e=...)`` has by a name."""
+    if isinstance(value, ast.Dict):
+        pairs = zip(value.keys, value.values, strict=True)
+        return [v for key, v in pairs if isinstance(key, ast.Constant) and key.value == name]
+    keywords = value.keywords if isinstance(value, ast.Call) else []
+    return [each.value for each in keywords if each.arg == name]
 
 
 def _spells(node: ast.AST, word: str) -> bool:

@@ -86,7 +86,8 @@ def _check_input(where: str, name: str, value: Any, period: Any, network: Networ
         raise ScheduleError(explain(where, f"{numbers.min():g} Hz", "rates of at least 0 Hz"))
     several = numbers.ndim == 2 or isinstance(value, Array)
     if several and numbers.shape[-1] != size:
-        raise ScheduleError(explain(where, f"{numbers.shape[-1]} values", f"{size}, one a neuron"))
+        said = explain(where, f"{numbers.shape[-1]} values", f"{size}, one a neuron")
+        raise ScheduleError(said, Details(word=name))
     _check_frames(where, value, period, network.dt)
 
 

@@ -263,7 +263,10 @@ class _Untasked(Task):
             allowed = "a Timeline, as there is no task"
             raise ProtocolError(explain("protocol: schedule", "a Schedule", allowed, fix))
         timeline, network = protocol.schedule, protocol.network
+        different: dict[int, tuple[str, Period]] = {}
         for name, period in zip(timeline.phase_gates(), timeline.written, strict=True):
+            different.setdefault(id(period), (name, period))
+        for name, period in different.values():
             check_given(f"timeline.periods: {name}", period, network)
         _check_counts(timeline, protocol)
 

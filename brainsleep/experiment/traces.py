@@ -13,7 +13,7 @@ from brian2 import Equations, Quantity
 from brian2.equations.equations import SUBEXPRESSION
 
 from .. import mistakes
-from ..errors import BrainsleepError, ProtocolError, explain, nearest
+from ..errors import BrainsleepError, Details, ProtocolError, closest, explain, nearest
 from ..network.equations import synaptic
 from ..network.spec import Network, NetworkSpec
 from ..values.frozen import Frozen, show_value
@@ -115,13 +115,13 @@ def check_states(record: Record, network: Network) -> None:
     for name, who in record.states.items():
         with mistakes.going_on():
             if name not in there:
-                raise ProtocolError(
-                    f"record.states: no variable '{name}' to record; {nearest(name, there)}"
-                )
+                message = f"record.states: no variable '{name}' to record; {nearest(name, there)}"
+                raise ProtocolError(message, Details(word=name, close=closest(name, there)))
             if name in stale:
                 got = "an event-driven variable, whose value is that at the last spike"
                 fix = "write (clock-driven) in its equation to record it"
-                raise ProtocolError(explain(f"record.states: {name}", got, "others", fix))
+                said = explain(f"record.states: {name}", got, "others", fix)
+                raise ProtocolError(said, Details(word=name, fix=fix))
             owner = name.partition(".")[0]
             if who == ALL:
                 continue
@@ -145,7 +145,8 @@ def _check_pairs(name: str, pairs: tuple, network: NetworkSpec) -> None:
 def _check_numbers(name: str, largest: int, size: int, what: str) -> None:
     if largest >= size:
         allowed = f"{what} 0 to {size - 1}"
-        raise ProtocolError(explain(f"record.states: {name}", largest, allowed))
+        said = explain(f"record.states: {name}", largest, allowed)
+        raise ProtocolError(said, Details(word=name))
 
 
 def steps_between(record: Record, dt: Quantity) -> int:

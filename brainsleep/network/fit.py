@@ -137,7 +137,9 @@ def _check_sums(projection: Projection, groups: Mapping[str, Equations], where: 
         population = projection.target if end == "post" else projection.source
         model = groups[population]
         if variable not in model:
-            raise unknown(f"{where}: sum into '{name}': '{population}' has no", variable, model)
+            error = unknown(f"{where}: sum into '{name}': '{population}' has no", variable, model)
+            error.details = replace(error.details, word=name)
+            raise error
         into = model[variable]
         several = into.type == SUBEXPRESSION and set(into.identifiers) <= set(model)
         if not (several or into.type == PARAMETER) or into.flags or into.var_type != "float":

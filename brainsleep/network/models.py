@@ -81,7 +81,7 @@ def _code(value: Any, where: str, error: type[BrainsleepError]) -> str:
 Code = Annotated[str, _code]
 Parameters = Annotated[Mapping[str, Quantity], _parameters]
 
-#: Signals of the network that a model reads, with a value of the unit of each.
+# Signals of the network that a model reads, with a value of the unit of each.
 Signals = Annotated[Mapping[str, Quantity], _units]
 
 
@@ -318,13 +318,13 @@ class NeuronModel(Model):
 
     @property
     def takes_stimulus(self) -> bool:
-        """Whether its neurons take a stimulus of each slot."""
-        return "stimulus" in checks.identifiers(self.on_slot)
+        """Whether its neurons take a stimulus of each slot; said of any text, as `integrates`."""
+        return "stimulus" in checks.identifiers(str(self.on_slot))
 
     @property
     def integrates(self) -> bool:
         """Whether it has differential equations; said of any text, which is not parsed."""
-        return bool(re.search(r"\bd\w+\s*/\s*dt\s*=", blanked(self.equations)))
+        return bool(re.search(r"\bd\w+\s*/\s*dt\s*=", blanked(str(getattr(self, "equations", "")))))
 
     @mistakes.going_on()
     def _check_stimulus(self, equations: Equations, where: str) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from brian2 import Quantity
+
+from .equations import settle
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,18 @@ class NetworkPlan:
         """Arrays of a state that no segment changes, such as ``"e.v_threshold"``."""
         parts: list[GroupPlan | SynapsePlan] = [*self.groups, *self.synapses]
         return frozenset(f"{part.name}.{name}" for part in parts for name in part.constants)
+
+    @cached_property
+    def unchanged(self) -> frozenset[str]:
+        """All arrays of a state that no segment changes: weights, too, that no code sets."""
+        kept = set(self.constants)
+        for part in self.synapses:
+            codes = [part.on_pre, part.on_post, *(path.code for path in part.pathways)]
+            codes += [step.code for step in part.steps]
+            codes += [code for p in part.processes for code in (p.on_onset, p.on_update)]
+            changed = {name for code in codes for name, _, _ in settle.read(code) or ()}
+            kept |= {f"{part.name}.{name}" for name in part.state if name not in changed}
+        return frozenset(kept)
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -324,14 +324,20 @@ class NetworkSpec(Network):
     @cached_property
     def inputs(self) -> Mapping[str, Quantity | None]:
         """Populations that are given something, with its unit; None is of spike trains."""
-        given = [p for p in self.populations if p.model.spike_trains or p.model.takes_stimulus]
-        return {p.name: None if p.model.spike_trains else p.model.stimulus_unit for p in given}
+        given = {k: m for k, m in self._neurons.items() if m.spike_trains or m.takes_stimulus}
+        return {k: None if m.spike_trains else m.stimulus_unit for k, m in given.items()}
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Inputs that do nothing but pass on what they are given, and that of a task."""
-        models = {name: self.population(name).model for name in self.inputs}
-        return tuple(k for k, model in models.items() if k == self.input or not model.integrates)
+        passing = [name for name in self.inputs if not self._neurons[name].integrates]
+        return tuple(dict.fromkeys([self.input, *passing]))
+
+    @property
+    def _neurons(self) -> dict[str, NeuronModel]:
+        """The models of populations; of a stored network, those that can be read."""
+        models = {p.name: getattr(p, "model", None) for p in self.populations}
+        return {name: model for name, model in models.items() if isinstance(model, NeuronModel)}
 
     def __post_init__(self):
         where = place(self)

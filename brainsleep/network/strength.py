@@ -64,5 +64,5 @@ def _delay(value: Any, where: str, error: Kind) -> Any:
     return given if isinstance(given, str) else positive(second, or_zero=True)(given, where, error)
 
 
-#: When spikes arrive.
+# When spikes arrive.
 Delay = Annotated[Quantity | str | Array, Field(_delay, VALUE.read, "delays", "1.5*ms")]

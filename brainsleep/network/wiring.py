@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from ..errors import BrainsleepError, SpecError, explain
+from ..errors import BrainsleepError, Details, SpecError, explain
 from ..values.arrays import Array
 from ..values.fields import Count, Field, number, refusal, specification
 
@@ -252,7 +252,8 @@ class Pairs(Wiring):
         """Raise `SpecError` if there are no such neurons."""
         for end, size in (("pre", n_pre), ("post", n_post)):
             if (largest := int(getattr(self, end).numbers.max())) >= size:
-                raise SpecError(explain(f"{where}: {end}", largest, f"neurons 0 to {size - 1}"))
+                message = explain(f"{where}: {end}", largest, f"neurons 0 to {size - 1}")
+                raise SpecError(message, Details(word="connectivity"))
 
     def number(self, n_pre: int, n_post: int, recurrent: bool) -> int | None:
         """Return how many synapses there are."""

@@ -20,11 +20,12 @@ from ..experiment.start import SavedWeights
 from ..network.layers import SURROGATES, LeakyPopulation, SurrogateNetwork
 from ..network.models import KINDS, Model
 from ..network.spec import Network
+from ..tasks.environment import Environment as Looped
 from ..tasks.images.readout import CLASSIFIERS
 from ..tasks.images.task import Images
 from ..values.plain import plain
 from . import facts
-from .latex import latex_unit, symbol
+from .latex import latex_unit, symbol, value_text
 from .schedule_text import listed, schedule_text
 from .stored_models import models
 from .table import Table
@@ -203,14 +204,17 @@ def _layers(network: SurrogateNetwork) -> list[tuple[LeakyPopulation, list[str],
 
 def _experiment(protocol: Protocol) -> dict[str, Any]:
     start, task = protocol.start, protocol.task
+    schedule: Any = protocol.schedule
     values: dict[str, Any] = {
-        "schedule": list(schedule_text(protocol.schedule).values()),
+        "schedule": list(schedule_text(schedule).values()),
         "phases": list(_phases(protocol)),
         "start": start,
         "run": Path(start.result).name,
         "output": protocol.network.output,
-        **{"task": None, "data": None, "tasks": None},
+        **{"task": None, "data": None, "tasks": None, "loop": None},
     }
+    if isinstance(task, Looped):
+        values |= {"loop": task, "codes": _codes(task), "slot": value_text(schedule.slot)}
     if isinstance(task, Images):
         encoder = {f"encoder.{k}": v for k, v in plain(task.encoder).items() if k != "kind"}
         rows = [(key, facts.text(value)) for key, value in encoder.items()]
@@ -218,6 +222,17 @@ def _experiment(protocol: Protocol) -> dict[str, Any]:
         values["classes"] = "; ".join(listed(list(map(str, each))) for each in task.tasks.classes)
         values["encoder"] = Table("Encoder", ("setting", "value"), rows)
     return values
+
+
+def _codes(task: Looped) -> Table:
+    """Tabulate how observations become rates, and spikes an action."""
+    rows = []
+    for part in ("encode", "decode"):
+        code = getattr(task, part)
+        described = plain(code) if hasattr(code, "__rules__") else {}
+        rows.append((part, described.get("kind") or getattr(code, "__name__", "a function")))
+        rows += [(f"{part}.{k}", facts.text(v)) for k, v in described.items() if k != "kind"]
+    return Table("Observations and actions", ("setting", "value"), rows)
 
 
 def _phases(protocol: Protocol) -> Iterator[tuple[str, list[str]]]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from brian2 import Hz
 
-from ..errors import BrainsleepError, MissingExtraError, ProtocolError, explain, nearest
+from ..errors import BrainsleepError, Details, MissingExtraError, ProtocolError, explain, nearest
 from ..experiment.given import GivenCourse
 from ..experiment.observer import Found, Metric, Observer, Seen, View
 from ..experiment.slots import SlotTable
@@ -130,6 +130,21 @@ class Environment(Task):
                 fix = f"; add it to the signals of the network, or write {setting}=''"
                 choices = nearest(name, network.signals)
                 raise ProtocolError(f"{setting}: no signal '{name}' in the network; {choices}{fix}")
+        self._check_periods(schedule, network)
+
+    def _check_periods(self, timeline: Timeline, network: Network) -> None:
+        """Refuse periods that say what the environment says."""
+        for name, period in zip(timeline.phase_gates(), timeline.written, strict=True):
+            where = f"timeline.periods: {name}"
+            if period.kind == "wake" and (float(period.rate) or network.input in period.inputs):
+                allowed = "none awake, as observations drive it"
+                where = f"{where}: stimulus of '{network.input}'"
+                raise ProtocolError(explain(where, "one", allowed, "leave it out"))
+            for signal in set(period.signals) & {self.reward, self.ended}:
+                allowed = "none, as the environment says it"
+                where = f"{where}: signals: {signal}"
+                details = Details(word=signal)
+                raise ProtocolError(explain(where, "a value", allowed, "leave it out"), details)
 
     def _check_actions(self, network: Network) -> None:
         chosen: Any = self.decode
@@ -188,8 +203,7 @@ def _version_of_gymnasium() -> str:
     try:
         return version("gymnasium")
     except PackageNotFoundError:
-        fix = "pip install 'brainsleep[loop]'"
-        raise MissingExtraError(f"env: environments of Gymnasium need it: {fix}") from None
+        raise MissingExtraError("env: needs gymnasium: pip install 'brainsleep[loop]'") from None
 
 
 class LoopCourse(GivenCourse):

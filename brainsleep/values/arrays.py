@@ -98,14 +98,15 @@ class Array:
         return self.shape[0]
 
     def __str__(self) -> str:
-        if not len(self):
+        number = self.numbers.size
+        if not number:
             return "no values"
         ends = [self.numbers.min(), self.numbers.max()]
         if self.dim is DIMENSIONLESS:
-            return f"{len(self)} values, {ends[0]:.4g} to {ends[1]:.4g}"
+            return f"{number} values, {ends[0]:.4g} to {ends[1]:.4g}"
         unit = Quantity(ends, dim=self.dim).get_best_unit()
         low, high = (f"{end / float(unit):.4g} {unit}" for end in ends)
-        return f"{len(self)} values, {low} to {high}"
+        return f"{number} values, {low} to {high}"
 
     @cached_property
     def numbers(self) -> np.ndarray:

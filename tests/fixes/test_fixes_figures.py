@@ -87,6 +87,9 @@ FIXES = [
               draw("sleep_sweep", ran(), ran(data__n_train=4), labels=["twelve", "four"]))),
     ("draw another figure, such as weights or raster", lambda: draw("classes", untasked()),
      lambda: draw("weights", untasked())),
+    ("run it again with --set \"record.states={'e.v': (0, 1)}\", or other variables of its network",
+     lambda: draw("traces", ran()),
+     lambda: draw("traces", ran(record__states="{'e.v': (0, 1)}"))),
     *(
         (f"import this package as 'brainsleep.{name}', not as '{name}'",
          lambda name=name: imported(name),

@@ -150,7 +150,7 @@ FIXES = [
     ),
     (
         "choose another name, such as '{}_own'",
-        lambda: reset("t = 0.0; v = t"),
+        lambda: reset("double = 0.0; v = double"),
         lambda name: reset(f"{name}_own = 0.0; v = {name}_own"),
     ),
     (
@@ -295,17 +295,6 @@ FIXES = [
         lambda: (
             reset("v += 0", "dv/dt = -k*v/tau : 1\nk : 1"),
             reset("next_v = v + k - k\nv = next_v", "dv/dt = -k*v/tau : 1\nk : 1"),
-        ),
-    ),
-    (
-        "use a state variable with its own equation, such as dphase/dt = f : 1",
-        lambda: neuron("dv/dt = (sin(t/tau) - v)/tau : 1"),
-        lambda: (
-            neuron("dv/dt = (sin(q) - v)/tau : 1\ndq/dt = 1/tau : 1"),
-            neuron(
-                "dv/dt = (sin(phase) - v)/tau : 1\ndphase/dt = f : 1",
-                parameters={**TAU, "f": 1 / ms},
-            ),
         ),
     ),
     ("write {}", lambda: reset("v = clip(v, 0)"), lambda call: reset(

@@ -15,8 +15,9 @@ def synapse(equations="", on_pre="", parameters=TAU, **more):
     return SynapseModel(name="s", equations=equations, on_pre=on_pre, parameters=parameters, **more)
 
 
-def network(model, equations="g : 1", rules=()):
-    neuron = NeuronModel(name="n", equations=equations)
+def network(model, equations="g : 1", rules=(), **given):
+    spiking = {key: given.pop(key) for key in ("threshold", "reset") if key in given}
+    neuron = NeuronModel(name="n", equations=equations, **spiking)
     return NetworkSpec(
         name="net",
         populations=(
@@ -31,6 +32,7 @@ def network(model, equations="g : 1", rules=()):
                 synapse=model,
                 weights=InitialWeights(low=0.5),
                 rules=rules,
+                **given,
             ),
         ),
     )
@@ -42,6 +44,20 @@ def following(flag):
         name="r", equations="dy/dt = (x - y)/tau : 1 (clock-driven)", parameters=TAU
     )
     return network(synapse(f"dx/dt = -x/tau : 1 ({flag})"), rules=(rule,))
+
+
+def late(on_post):
+    """A rule that asks at a spike for presynaptic ones, which arrive after a delay."""
+    rule = PlasticityRule(
+        name="r",
+        pre_equations="dx/dt = -x/tau : 1",
+        pre_spike="x = 1",
+        on_post=on_post,
+        on_pre="w = clip(w - 0.01*x_pre, w_min, w_max)",
+        parameters=TAU,
+    )
+    spiking = SynapseModel(name="s", on_pre="v_post += w")
+    return network(spiking, "v : 1", rules=(rule,), delay=2 * ms, threshold="v > 1", reset="v = 0")
 
 
 FIXES = [
@@ -98,6 +114,11 @@ FIXES = [
         "make it (clock-driven)",
         lambda: following("event-driven"),
         lambda: following("clock-driven"),
+    ),
+    (
+        "use a trace in its place",
+        lambda: late("w = clip(w + 0.1*int(spiking_pre), w_min, w_max)"),
+        lambda: late("w = clip(w + 0.1*x_pre, w_min, w_max)"),
     ),
 ]
 

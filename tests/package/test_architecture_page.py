@@ -72,7 +72,7 @@ def test_a_name_that_is_gone_is_seen():
     assert wrong("1. `run/segment.py`: `Segment.stimulus`, `Segment.steps`") == []
 
 
-@pytest.mark.parametrize("way", ["an image", "`schedule.sleep.fraction`"])
+@pytest.mark.parametrize("way", ["an image", "`schedule.sleep.fraction`", "a delay"])
 def test_ways_are_short_and_in_the_order_of_folders(way):
     text = PAGE.partition(f"## The way of {way}\n")[2].partition("\n## ")[0]
     hops = re.findall(r"^\d+\. `(\w+)/", text, flags=re.MULTILINE)

@@ -8,6 +8,7 @@ from functools import partial
 from importlib.util import find_spec
 
 import pytest
+import test_environment
 from matplotlib.mathtext import MathTextParser
 
 from brainsleep.experiment.protocol import load_protocol
@@ -211,3 +212,18 @@ def test_command_shows_a_model(show, tmp_path):
 def test_command_on_what_there_is_not(show, arguments, said):
     code, _, err = show(*arguments)
     assert code == 2 and said in err and err.count("\n") == 1
+
+
+def test_a_closed_loop():
+    loop = dataclasses.replace(test_environment.LOOP, env="CartPole-v1")
+    said = methods(test_environment.protocol(task=loop))
+    for words in (
+        r"20 ms long, is a step of the environment \texttt{CartPole-v1}",
+        "gives the rates of population input",
+        r"The reward is the signal \texttt{reward} in the slot that follows.",
+        "OneHot", "encode.states", "decode.actions",
+    ):  # fmt: skip
+        assert words in said
+    silent = dataclasses.replace(loop, reward="", encode=lambda seen: [seen] * 18)
+    said = methods(test_environment.protocol(task=silent))
+    assert "The reward is" not in said and "encode" in said

@@ -209,8 +209,9 @@ def test_an_environment_that_no_seed_decides_cannot_be_resumed(tmp_path, monkeyp
 
     with pytest.raises(KeyboardInterrupt):
         simulate(made, seed=2, backend=QUICK, out=tmp_path, progress=interrupt)
-    with pytest.raises(ProtocolError, match="did something else when its steps were taken again"):
+    with pytest.raises(ProtocolError, match=r"did something else .*start it anew, with --force"):
         simulate(made, seed=2, backend=QUICK, out=tmp_path)
+    assert simulate(made, seed=2, backend=QUICK, out=tmp_path, force=True).metrics["episodes"]
 
 
 def test_codes_by_hand():
@@ -281,6 +282,22 @@ def test_refused(change, parts):
     with pytest.raises(BrainsleepError) as caught:
         protocol(task=dataclasses.replace(LOOP, **change))
     assert all(part in str(caught.value) for part in parts), caught.value
+
+
+@pytest.mark.parametrize(
+    ("period", "said"),
+    [
+        (awake(40 * ms, rate=5 * Hz), "stimulus of 'input': got one; expected none awake"),
+        (awake(40 * ms, inputs={"input": 5 * Hz}), "stimulus of 'input': got one"),
+        (asleep(40 * ms, signals={"reward": 1}), "signals: reward: got a value; expected none"),
+    ],
+)
+def test_periods_do_not_say_what_the_environment_says(period, said):
+    both = Timeline(periods=(awake(40 * ms), period), slot=STEP * ms)
+    with pytest.raises(ProtocolError, match=said):
+        protocol(schedule=both)
+    dreaming = asleep(40 * ms, rate=5 * Hz, input=1)
+    protocol(schedule=Timeline(periods=(awake(40 * ms), dreaming), slot=STEP * ms))
 
 
 def test_it_needs_a_timeline(tmp_path):

@@ -132,7 +132,7 @@ def answer_of(
     """Make state and recording of what `value` gives by name, after `steps` steps of a segment."""
     check_complete(steps, segment)
     dt, kept = float(spec.dt), delay_arrays(spec.plan, state.arrays)
-    kept |= {name: state.arrays[name] for name in spec.plan.constants}
+    kept |= {name: state.arrays[name] for name in spec.plan.unchanged}
     arrays = {k: value(k).astype(float, copy=False) for k in state.arrays if k not in kept}
     arrays = finished_arrays(arrays, segment.start, steps, dt)
 

@@ -66,6 +66,8 @@ class BrianNetwork:
         self.event_clocks: dict[str, EventClock] = {}
         self.slot_values: dict[str, brian2.TimedArray] = {}
         self.groups: dict[str, brian2.Group] = {}
+        #: Pathways of projections whose weights nothing changes.
+        self.fixed_weights: dict[str, list[SynapticPathway]] = {}
         self.pathways: dict[tuple[str, str], SynapticPathway] = {}
         self.monitors: dict[str, brian2.Group] = {}
         self._objects: list = []
@@ -262,6 +264,10 @@ class BrianNetwork:
             synapses.post._gate = "plasticity_gate_post"
         for path in plan.pathways:
             getattr(synapses, f"path_{path.name}").order = path.order
+        if f"{plan.name}.w" in self.plan.unchanged:
+            self.fixed_weights[plan.name] = synapses._pathways
+            for pathway in synapses._pathways:
+                pathway._fixed_weights = True
         for delay in plan.delays:
             pathway = getattr(synapses, delay.pathway)
             pathway._delay = "each" if delay.each else "one"

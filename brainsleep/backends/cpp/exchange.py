@@ -55,9 +55,10 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
                 outputs.append(array(f"{group.name}:{recorded}"))
     for part in network.plan.synapses:
         state = [array(f"{part.name}.{name}") for name in part.state]
+        changed = [each for each in state if each.key not in network.plan.unchanged]
         inputs += [array(f"{part.name}.{name}", 1) for name in part.parameters] + state
         inputs += [array(f"{part.name}.{name}") for name in part.constants]
-        outputs += state
+        outputs += changed
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
         inputs += [delay_array(part, delay) for delay in part.delays]
     for name in network.traced:
@@ -76,6 +77,11 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     }
     given = {"network": network, "c_name": c_name, "inputs": inputs, "outputs": outputs}
     given["delayed"] = delayed
+    given["fixed_weights"] = [
+        (path, c_name(f"{name}.w"))
+        for name, paths in network.fixed_weights.items()
+        for path in paths
+    ]
     given["pathways"] = [
         (population, network.pathways[part.name, delay.pathway], delay_array(part, delay).name)
         for population, part, delay in pathways(network.plan)

@@ -61,6 +61,11 @@ def without_periods(lines: list[str]) -> tuple[str, list[str]]:
     return periods[0], kept
 
 
+def with_one_weight(lines: list[str], array: str) -> list[str]:
+    """Read one weight for all synapses, where nothing sets them and all are the same."""
+    return [line.replace(f"{array}[_idx]", f"{array}[_idx & _each]") for line in lines]
+
+
 def divided(code: str) -> str:
     """Let whole numbers divide each other in double precision, where Brian2 writes a single one."""
     single = prefs["core.default_float_dtype"] is np.float32
@@ -88,6 +93,7 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
             "listed": listed,
             "drawn_before": drawn_before,
             "without_periods": without_periods,
+            "with_one_weight": with_one_weight,
         },
     )
 

@@ -40,9 +40,9 @@ auto read_times = [&](auto& clock) {
     clock.times = times;
     clock.n_times = count + 1;
 };
-auto check_order = [&](const auto& pre, const auto& post, const char* name) {
+auto check_order = [&](const auto& pre, const auto& post, const char* name, bool repeats) {
     for (size_t k = 1; k < pre.size(); k++)
-        if (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] < post[k - 1])) {
+        if (pre[k] < pre[k - 1] || (pre[k] == pre[k - 1] && post[k] < post[k - 1] + !repeats)) {
             std::cerr << name << ": synapses are not in the order of their neurons" << std::endl;
             std::_Exit(3);
         }
@@ -55,7 +55,7 @@ open_given("synapses.bin");
 {% set outgoing, incoming = c_name(plan.name ~ ".N_outgoing"), c_name(plan.name ~ ".N_incoming") %}
 read_vector({{ pre }});
 read_vector({{ post }});
-check_order({{ pre }}, {{ post }}, "{{ plan.name }}");
+check_order({{ pre }}, {{ post }}, "{{ plan.name }}", {{ "true" if plan.repeats else "false" }});
 {{ c_name(plan.name ~ ".N") }}[0] = {{ pre }}.size();
 std::fill({{ outgoing }}.begin(), {{ outgoing }}.end(), 0);
 std::fill({{ incoming }}.begin(), {{ incoming }}.end(), 0);
@@ -109,6 +109,9 @@ read_times({{ clock.name }});
 {% endfor %}
 {% for name, array in network.slot_values.items() %}
 read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
+{% endfor %}
+{% for path, weights in fixed_weights %}
+{{ path.name }}.weights_differ = !std::equal({{ weights }}.begin() + !{{ weights }}.empty(), {{ weights }}.end(), {{ weights }}.begin());
 {% endfor %}
 {% for name in delayed %}
 std::vector<uint8_t> history_{{ name }};

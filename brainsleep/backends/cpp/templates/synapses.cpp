@@ -30,6 +30,11 @@
     const int32_t* const _start = {{pathway.name}}.start.data();
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
+    {% set code = vector_code %}
+    {% if pathway._fixed_weights is defined and "w" in variables %}
+    const size_t _each = {{pathway.name}}.weights_differ ? ~(size_t)0 : 0;
+    {% set code = with_one_weight(vector_code, get_array_name(variables["w"])) %}
+    {% endif %}
     {% if delay == "each" %}
     const int32_t* const _synapse = {{pathway.name}}.synapse.data();
     for (const auto& _span : _spans)
@@ -37,7 +42,7 @@
         {
             const int32_t _idx = _synapse[_at];
             const size_t _vectorisation_idx = _idx;
-            {{vector_code|autoindent}}
+            {{code|autoindent}}
         }
     _spans.clear();
     {% elif pathway.prepost == "pre" %}
@@ -47,7 +52,7 @@
         for (int32_t _idx = _begin; _idx < _end; _idx++)
         {
             const size_t _vectorisation_idx = _idx;
-            {{vector_code|autoindent}}
+            {{code|autoindent}}
         }
     }
     {% else %}
@@ -60,7 +65,7 @@
         {
             const int32_t _idx = _synapse[_at];
             const size_t _vectorisation_idx = _idx;
-            {{listed(vector_code)|autoindent}}
+            {{listed(code)|autoindent}}
         }
     }
     {% endif %}

@@ -17,6 +17,7 @@ public:
     std::vector<int32_t> start;     // of every neuron: its first synapse, or its first place below
     std::vector<int32_t> synapse, other;  // by neuron: its synapses, and the neurons at the far end
     int n_neurons;
+    bool weights_differ = true;  // of synapses whose weights nothing changes
     struct Span { int32_t begin, end; };
     int now = 0;  // the place of this step in the two below
     std::vector<std::vector<int32_t>> spikes;  // by the step in which they were
