@@ -130,7 +130,7 @@ PROTOCOL = Protocol(
     references=("doi:10.1162/089976698300017502",),
 )
 
-FIGURE = "traces"
+FIGURE = "histograms"
 
 CONDITIONS = (
     Condition(name="as published"),
