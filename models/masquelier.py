@@ -20,7 +20,7 @@ from brainsleep import (
 )
 from brainsleep.models.inputs import SPIKE_SOURCE
 
-_REFERENCES = ("doi:10.1371/journal.pone.0001377", "doi:10.5281/zenodo.1327348")
+_REFERENCES = ("doi:10.1371/journal.pone.0001377",)
 
 #: The neuron. Potentials are in units of a kernel of weight 1.
 DETECTOR = NeuronModel(
