@@ -82,7 +82,7 @@ def trials(rule: PlasticityRule, delay, lags: int, n: int) -> NetworkSpec:
                 target="after",
                 synapse=SynapseModel(name="silent", on_pre=""),
                 connectivity=Pairs(np.repeat(neurons, n), np.repeat(neurons, n)),
-                weights=1.0,
+                weights="w_min + (i % 2)*(w_max - w_min)",
                 w_min=1.0,
                 w_max=5.0,
                 rules=(rule,),

@@ -6,6 +6,8 @@ change a weight, and each spike at most once: a trace is cleared once it has bee
 it lives at the synapse.
 """
 
+import dataclasses
+
 from brian2 import ms
 
 from brainsleep import (
@@ -74,6 +76,14 @@ STDP_ONCE = PlasticityRule(
         "a_ltd": 0.85 * 2.0**-5,
     },
     references=_REFERENCES,
+)
+
+#: Nearest neighbours, where a spike can count again and again. Nothing is learned by it.
+STDP_AGAIN = dataclasses.replace(
+    STDP_ONCE,
+    name="again",
+    on_pre="w = clip(w - ltd, w_min, w_max)\nltp = a_ltp",
+    on_post="w = clip(w + ltp, w_min, w_max)\nltd = a_ltd",
 )
 
 

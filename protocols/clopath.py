@@ -10,9 +10,10 @@ out the very first postsynaptic spike of the latter, which is in the first: it i
 from dataclasses import dataclass
 
 import numpy as np
-from brian2 import ms, second
+from brian2 import ms, mV, second
 
 from brainsleep import (
+    Condition,
     Metric,
     NetworkSpec,
     Observer,
@@ -131,3 +132,13 @@ def pairing(begin: int = 1) -> Protocol:
 
 
 PROTOCOL = pairing()
+
+FIGURE = "histograms"
+
+CONDITIONS = (
+    Condition(name="as published"),
+    Condition(
+        name="depression alone",
+        changes={"network.projections.synapse.rules.clopath.a_ltp": 0 / mV**2},
+    ),
+)

@@ -83,3 +83,5 @@ CONDITIONS = (
     Condition(name="rewarded"),
     Condition(name="never", changes={"network.projections.reward.weights": 0.0}),
 )
+
+FIGURE = "weights"

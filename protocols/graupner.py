@@ -1,8 +1,8 @@
 """Change of synapses by the lag of pairs of spikes: figure 2 of Graupner & Brunel (2012).
 
-Sixty pairs at 1 Hz, at eleven lags, with 50 synapses a lag that begin down and 50 that begin up:
-a fraction of synapses that is known to 0.05. That of the authors has 1000 of each, with which it is
-known to 0.015, and takes twenty times as long::
+Sixty pairs at 1 Hz, at eleven lags, with 200 synapses a lag that begin down and 200 that begin up:
+the change is known to 0.035. The authors had 1000 of each, with which it is known to 0.015; that
+takes five times as long::
 
     brainsleep run graupner:FULL
     brainsleep run graupner:FULL_DPD
@@ -14,7 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from brian2 import ms, second
 
-from brainsleep import Condition, Metric, Observer, Protocol, Record, SpikeTrains, Timeline, awake
+from brainsleep import (
+    Alarms,
+    Condition,
+    Metric,
+    Observer,
+    Protocol,
+    Record,
+    SpikeTrains,
+    Timeline,
+    awake,
+)
 from brainsleep.models.graupner import (
     DELAYS,
     GRAUPNER,
@@ -68,7 +78,7 @@ class Change(Observer):
         return metrics
 
 
-def pairing(rule, delay, lags=LAGS, n=50, *, pairs=60, period=1.0) -> Protocol:
+def pairing(rule, delay, lags=LAGS, n=200, *, pairs=60, period=1.0) -> Protocol:
     """Make a protocol of `pairs` of spikes, `period` seconds apart, at each of the `lags` in ms."""
     onsets = period * (np.arange(pairs) + 0.5)
     numbers = np.tile(np.arange(2 * len(lags)), pairs)
@@ -80,7 +90,10 @@ def pairing(rule, delay, lags=LAGS, n=50, *, pairs=60, period=1.0) -> Protocol:
         description="Calcium-based plasticity: pairs of spikes by their lag, in independent trials",
         network=trials(rule, delay, len(lags), n),
         schedule=Timeline(periods=(awake(pairs * period * second, inputs=trains),)),
-        record=Record(observers=(Change(lags=tuple(lags), pairs=pairs, period=period),)),
+        record=Record(
+            observers=(Change(lags=tuple(lags), pairs=pairs, period=period),),
+            alarms=Alarms(saturation=1.0),  # synapses are meant to be up
+        ),
         references=("doi:10.1073/pnas.1109359109",),
     )
 
@@ -100,3 +113,5 @@ CONDITIONS = (
         changes={"network": pairing(GRAUPNER_DPD, DELAYS["DPD"]).network},
     ),
 )
+
+FIGURE = "histograms"

@@ -18,8 +18,8 @@ from functools import cache
 import numpy as np
 from brian2 import second
 
-from brainsleep import Metric, Observer, Protocol, Record, SpikeTrains, Timeline, awake
-from brainsleep.models.masquelier import afferents
+from brainsleep import Condition, Metric, Observer, Protocol, Record, SpikeTrains, Timeline, awake
+from brainsleep.models.masquelier import STDP_AGAIN, afferents
 
 #: Length of the pattern in s, and the fraction of time with it.
 PATTERN, FRACTION = 0.05, 0.25
@@ -141,6 +141,16 @@ def finding(
         record=Record(spikes=("neuron",), observers=(Found(begins=tuple(again.tolist())),)),
         references=("doi:10.1371/journal.pone.0001377",),
     )
+
+
+FIGURE = "histograms"
+
+CONDITIONS = (
+    Condition(name="each spike once"),
+    Condition(
+        name="again and again", changes={"network.projections.weights.rules.once": STDP_AGAIN}
+    ),
+)
 
 
 @cache

@@ -13,6 +13,7 @@ import numpy as np
 from brian2 import ms, second, volt
 
 from brainsleep import (
+    Condition,
     Metric,
     NetworkSpec,
     Observer,
@@ -127,4 +128,17 @@ PROTOCOL = Protocol(
         observers=(Released(),),
     ),
     references=("doi:10.1162/089976698300017502",),
+)
+
+FIGURE = "histograms"
+
+CONDITIONS = (
+    Condition(name="as published"),
+    Condition(
+        name="more release",
+        changes={
+            "network.projections.two_d.synapse.u_se": 0.6,
+            "network.projections.three_d.synapse.u_se": 0.6,
+        },
+    ),
 )

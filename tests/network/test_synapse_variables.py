@@ -18,6 +18,7 @@ from brainsleep.backends.cuda.backend import CudaBackend
 from brainsleep.errors import SpecError
 from brainsleep.experiment.protocol import Protocol, run_id
 from brainsleep.experiment.timeline import Timeline, awake
+from brainsleep.models.graupner import DELAYS, GRAUPNER, trials
 from brainsleep.models.inputs import POISSON
 from brainsleep.network.layers import DenseProjection
 from brainsleep.network.models import (
@@ -362,6 +363,17 @@ def test_calcium_rule_of_graupner_and_brunel(target):
         c, rho = c - 1e-3 * c / 0.02, rho + 1e-3 * drive / 1.5
         c += p["jump"] * (step in trains[0]) + p["jump_back"] * (step in fired)
     assert_close([end.arrays[f"pe.calcium_{k}"][0] for k in ("c", "rho")], [c, rho])
+
+
+@pytest.mark.parametrize("method", ["heun", "milstein"])
+def test_noise_that_another_variable_gates(method):
+    """What an integrator writes, and nothing reads, is left out."""
+    spec = trials(replace(GRAUPNER, method=method), DELAYS["DP"], lags=1, n=1)
+    (step,) = spec.plan.synapses[0].steps
+    assert "drawn_xi" in step.code
+    for line in step.code.splitlines():
+        name = line.split(" = ")[0]
+        assert name.startswith(("calcium", "w")) or step.code.count(name) > 1
 
 
 @pytest.mark.parametrize("target", TARGETS)
