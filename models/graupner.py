@@ -12,9 +12,10 @@ period that is long against `tau_ca`, and the move towards 0 or 1 between them i
 The noise is that of the authors' programs. Use a time step of 0.1 ms.
 """
 
+import math
+
 import numpy as np
 from brian2 import ms, second
-from scipy.special import erf
 
 from brainsleep import (
     NetworkSpec,
@@ -122,6 +123,7 @@ def state_changes(rule: PlasticityRule, delay, lags, period, pairs: int):
     sd = np.sqrt(p["sigma"] ** 2 * (above_d + above_p) / both * (1 - left**2))
     with np.errstate(divide="ignore"):
         x0, x1 = (-(0.5 - mean + (mean - start) * left) / sd for start in (0, 1))
+    erf = np.vectorize(math.erf)
     return (1 + erf(x0)) / 2, (1 - erf(x1)) / 2
 
 
