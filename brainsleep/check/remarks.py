@@ -121,7 +121,10 @@ def _starts_above_threshold(model: NeuronModel) -> Iterator[Doubt]:
     values: dict[str, float | Quantity] = dict(model.parameters)
     for name in variables:
         value = model.initial.get(name, 0.0)
-        values[name] = values[value] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            values[name] = value
+        elif value in model.parameters:  # an expression may draw
+            values[name] = model.parameters[value]
     if names <= set(values) and _with_values(str_to_sympy(model.threshold), values) == sympy.true:
         brief, code = "it starts above its threshold and spikes in the first step", model.threshold
         fix = "give the variables values at the start with initial={...}"

@@ -1,6 +1,7 @@
 """`brainsleep check` of a network that uses all there is: it says nothing of it, but of slips."""
 
 import pytest
+from conftest import ROOT
 from test_check import marked, written
 
 from brainsleep.check.examine import examine
@@ -351,3 +352,9 @@ def test_one_mistake_is_said_at_its_place(tmp_path, case):
     assert said in finding.text and hint in shown
     assert marked(finding) == mark
     assert line in f"{finding.lines[0]}\n"
+
+
+def test_neurons_that_start_with_what_is_drawn_are_no_doubt(call):
+    """Whether they start above threshold is not known."""
+    code, out, _ = call("check", ROOT / "models" / "vogels_abbott.py")
+    assert code == 0 and "no mistakes" in out and "remark" not in out
