@@ -39,7 +39,7 @@ VARIANTS: dict[str, dict[str, list[tuple[str | None, str]]]] = {
         ],
     },
     "no list of presynaptic neurons": {
-        "backends/cpp/templates/synapses.cpp": [("listed(vector_code)", "vector_code")]
+        "backends/cpp/templates/synapses.cpp": [("listed(code)", "code")]
     },
     "Brian2's thresholds": {"backends/cpp/templates/threshold.cpp": [(None, "")]},
     "draws within the loop": {

@@ -125,8 +125,11 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 def _made(kind: Any, data: Mapping[str, Any]) -> Any:
     """Make a specification with all its checks."""
-    hints = _hints(kind)
-    given = {name: value for name, value in data.items() if name in hints or name != "kind"}
+    hints, own = _hints(kind), described_class(kind)
+    if data.get("class", own) != own:
+        raise SpecError(f"{kind.__name__}: its code is not that of the class of this name here")
+    ours = {"kind", "class"}
+    given = {name: value for name, value in data.items() if name in hints or name not in ours}
     for name in given:
         if name not in hints:
             raise SpecError(f"{kind.__name__}: there is no '{name}'; {nearest(name, hints)}")

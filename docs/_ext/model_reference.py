@@ -194,8 +194,11 @@ def _network(network: Network) -> Iterator[str]:
         ]
         extra = ("", "")
         if isinstance(network, NetworkSpec):
-            extra = (f"{p.connectivity.p:g}", f"{p.w_min:g} to {p.w_max:g}")
-        sign = "signed" if not hasattr(p, "sign") else f"{p.sign:+d}"
+            drawn, bounds = p.connectivity, f"{p.w_min:g} to {p.w_max:g}"
+            p_drawn = getattr(drawn, "p", None)
+            said = f"{p_drawn:g}" if isinstance(p_drawn, float) else drawn.words()
+            extra = (said, bounds)
+        sign = "signed" if getattr(p, "sign", None) is None else f"{p.sign:+d}"
         rows.append((f"``{p.name}``", f"{p.source} → {p.target}", *extra, sign, *parts))
     columns = ("name", "between", "p", "bounds of w", "sign", "rules", "processes")
     yield from _table(columns, rows)

@@ -64,6 +64,10 @@ def scaled(values: np.ndarray, dim: Any) -> tuple[np.ndarray, str]:
     return values / float(unit), f" ({get_unit_for_display(unit)})"
 
 
+#: Most slow variables of a neuron that are drawn, and most neurons of a network that is.
+MOST_SLOW, MOST_NEURONS = 2, 3000
+
+
 # -- neurons -----------------------------------------------------------------------------------
 
 
@@ -78,14 +82,14 @@ def neuron(model: NeuronModel, partners: Partners) -> tuple[Figure, str]:
     slots = [(ON, 0, awake), (OFF - ON, DRIVE, awake), (40, 0, awake)]
     whole = tiny.segment(spec, slots)
     times, arrays, recording = tiny.course(spec, state, whole, 180)
-    (spikes,) = tiny.spike_times(recording, "e", spec)
+    spikes = tiny.spike_times(recording, "e", spec)[0] if model.threshold else np.empty(0)
     slow = [
         name
         for name, eq in model.variables.items()
         if eq.type == "differential equation"
         and name != _membrane(model)
         and name not in tiny.targets(synapse)
-    ]
+    ][:MOST_SLOW]
     with figure("double", HEIGHT + 0.7 * bool(slow)) as made:
         left, right = made.subfigures(1, 2, width_ratios=(2.4, 1))
         panels = left.subplots(
@@ -290,6 +294,8 @@ def stage(model: SleepStage, partners: Partners) -> tuple[Figure, str]:
 
 def network(model: NetworkSpec | SurrogateNetwork, partners: Partners) -> tuple[Figure, str]:
     """Draw spikes of all populations in wake and in sleep."""
+    if sum(population.size for population in model.populations) > MOST_NEURONS:
+        raise BackendError("it is large, see its protocol")
     n_inputs = model.population(model.input).size
     stimulus = 200 * np.random.default_rng(0).random(n_inputs)
     asleep = {"plasticity": 1} | dict.fromkeys([*model.activity_names, *model.process_names], 1)
