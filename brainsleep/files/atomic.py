@@ -128,9 +128,9 @@ def read_checked(path: Path, limit: int) -> Fields:
     no object, or not what was written.
     """
     with open(path, "rb") as file:
-        text = file.read(limit + 1)
-    if len(text) > limit:
-        raise ValueError(f"it has more than {limit} bytes")
+        if os.fstat(file.fileno()).st_size > limit:
+            raise ValueError(f"it has more than {limit} bytes")
+        text = file.read()
     try:
         content = json.loads(text, object_hook=Fields)
         if not isinstance(content, Fields):
