@@ -112,7 +112,14 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Where several processes share the files, begin with those that take longest."""
+    """Where several processes share the files, begin with those that take longest.
+
+    What is `long` is skipped but on request.
+    """
+    if not os.environ.get("BRAINSLEEP_LONG"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="long: on request, BRAINSLEEP_LONG=1"))
     if hasattr(config, "workerinput"):
         place = {name: k for k, name in enumerate(LONG)}
         items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))

@@ -16,7 +16,7 @@ from brainsleep.run.state import initial_state
 
 BACKENDS = [
     "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, needs_compiler]),
+    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
     pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
 ]
 #: Means on both sides of where the way to draw changes; many neurons of each.

@@ -42,7 +42,7 @@ TARGETS = [
     "numpy",
     pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
 ]
-CYTHON = pytest.param("cython", marks=[pytest.mark.slow, needs_compiler])
+CYTHON = pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler])
 
 #: What synapses add up in, without any dynamics.
 SINK = NeuronModel(name="sink", equations="g : 1")

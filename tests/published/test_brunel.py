@@ -54,6 +54,7 @@ def test_theory(name):
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.standalone
+@pytest.mark.long
 @pytest.mark.parametrize("name", REGIMES)
 def test_regimes(name, tmp_path):
     """All 12 500 neurons: A takes two minutes, the others half of one."""

@@ -148,6 +148,7 @@ def test_an_image_without_an_answer_is_shown_again_with_more_contrast():
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.standalone
+@pytest.mark.long
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_small_one_learns_digits(closed, tmp_path):
     """100 neurons, 1000 images of scikit-learn's digits, which are no published data.

@@ -93,6 +93,7 @@ def test_input():
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.standalone
+@pytest.mark.long
 def test_it_finds_the_pattern(tmp_path):
     """2000 afferents as published for 45 s, not 450 s: half a minute."""
     found = simulate(finding(2000, 45), seed=1, backend=QUICK, out=tmp_path).metrics

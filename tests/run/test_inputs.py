@@ -36,7 +36,7 @@ from brainsleep.run.state import initial_state
 
 BACKENDS = [
     "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, needs_compiler]),
+    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
     pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
 ]
 #: Spikes in every step of 0.1 ms.
