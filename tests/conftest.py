@@ -247,6 +247,27 @@ def small_backends(small_network):
 
 
 @pytest.fixture
+def interrupting(monkeypatch):
+    """Have every segment leave a checkpoint; give what interrupts a run when it is told so often.
+
+    What it was told is in its ``told``.
+    """
+    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_SPARING", 0.0)
+
+    def after(times):
+        def progress(done, total, text):
+            progress.told.append(text)
+            if len(progress.told) == times:
+                raise KeyboardInterrupt
+
+        progress.told = []
+        return progress
+
+    return after
+
+
+@pytest.fixture
 def call(capsys, monkeypatch):
     """Run the command line in this process; return exit code, stdout, stderr."""
 

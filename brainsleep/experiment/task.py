@@ -9,8 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from brian2 import Hz
+
+from ..errors import ProtocolError, explain
 
 if TYPE_CHECKING:
+    from ..network.spec import Network
     from ..run.segment import Batch
     from .observer import Observer, View
     from .protocol import Protocol
@@ -97,3 +101,14 @@ class Task(ABC):
     @abstractmethod
     def course(self, protocol: Protocol, seed: int, material: Material) -> Course:
         """Lay out a run."""
+
+
+def check_driven(network: Network, driver: str) -> None:
+    """Raise `ProtocolError` without a population that takes the rates of a task's `driver`."""
+    unit = network.inputs.get(network.input)
+    if unit is None or unit.dim is not Hz.dim:
+        rates = [k for k, u in network.inputs.items() if u is not None and u.dim is Hz.dim]
+        allowed = "the name of a population whose model takes a stimulus in Hz"
+        fix = f"write input='{rates[0]}' in the network" if rates else "add such a population"
+        where = f"network '{network.name}': input, which {driver} drive"
+        raise ProtocolError(explain(where, repr(network.input), allowed, fix))

@@ -17,7 +17,7 @@ from ..values.arrays import Array
 from .equations import checks
 from .equations.declared import check_start
 from .equations.diagnose import mistake, unknown
-from .plan import GroupPlan, SynapsePlan
+from .plan import TIMES, GroupPlan, SynapsePlan
 from .values import check_value
 from .wiring import Connectivity
 
@@ -102,7 +102,7 @@ def _no_such(what: str, name: str, may: Mapping, equations: Equations) -> SpecEr
 
 def _settable(plan: GroupPlan | SynapsePlan) -> set[str]:
     names = {*plan.state, *plan.parameters, *plan.constants} - {*_OWN}
-    return {name for name in names if not name.endswith(("lastspike", "lastupdate"))}
+    return {name for name in names if not name.endswith(TIMES)}
 
 
 def _numbers(population: Population, plan: GroupPlan, end: str = "") -> dict[str, Variable]:

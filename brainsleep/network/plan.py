@@ -11,6 +11,9 @@ from brian2 import Quantity
 
 from .equations import settle
 
+#: Variables that hold times, by how their names end; a user gives them no start.
+TIMES = ("lastspike", "lastupdate")
+
 
 @dataclass(frozen=True)
 class ActivityPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -93,11 +93,15 @@ class Connectivity(Wiring):
         return self.p if isinstance(self.p, str) else f"{self.p:g}"
 
 
+@specification("connectivity ", kw_only=False)
 class _FixedDegree(Wiring):
     """Neurons that each have the same number of synapses at one end."""
 
-    n: int
-    self_connections: bool
+    n: Count
+    self_connections: bool = False
+    repeats: bool = False
+
+    degree: ClassVar[str]
 
     def _check_choice(self, size: int, recurrent: bool, end: str, where: str) -> None:
         others = size - int(recurrent and not self.self_connections)
@@ -105,6 +109,10 @@ class _FixedDegree(Wiring):
             fix = "write repeats=True to draw a neuron again" if others else ""
             got = f"n={self.n} of {others} neurons of the {end}"
             raise SpecError(explain(where, got, f"at most {others}", fix))
+
+    def words(self) -> str:
+        """Say it in a few words."""
+        return f"{self.degree} {self.n}" + (", with repeats" if self.repeats else "")
 
 
 @specification("connectivity ", kw_only=False)
@@ -121,9 +129,7 @@ class FixedInDegree(_FixedDegree):
         Whether a neuron can be drawn again: some pairs then have several synapses.
     """
 
-    n: Count
-    self_connections: bool = False
-    repeats: bool = False
+    degree = "in-degree"
 
     def check_sizes(self, n_pre: int, n_post: int, recurrent: bool, where: str) -> None:
         """Raise `SpecError` if there are not so many neurons to be drawn."""
@@ -132,10 +138,6 @@ class FixedInDegree(_FixedDegree):
     def number(self, n_pre: int, n_post: int, recurrent: bool) -> int | None:
         """Return how many synapses there are."""
         return self.n * n_post
-
-    def words(self) -> str:
-        """Say it in a few words."""
-        return f"in-degree {self.n}" + (", with repeats" if self.repeats else "")
 
 
 @specification("connectivity ", kw_only=False)
@@ -152,9 +154,7 @@ class FixedOutDegree(_FixedDegree):
         Whether a neuron can be drawn again: some pairs then have several synapses.
     """
 
-    n: Count
-    self_connections: bool = False
-    repeats: bool = False
+    degree = "out-degree"
 
     def check_sizes(self, n_pre: int, n_post: int, recurrent: bool, where: str) -> None:
         """Raise `SpecError` if there are not so many neurons to be drawn."""
@@ -163,10 +163,6 @@ class FixedOutDegree(_FixedDegree):
     def number(self, n_pre: int, n_post: int, recurrent: bool) -> int | None:
         """Return how many synapses there are."""
         return self.n * n_pre
-
-    def words(self) -> str:
-        """Say it in a few words."""
-        return f"out-degree {self.n}" + (", with repeats" if self.repeats else "")
 
 
 @specification("connectivity ")

@@ -113,11 +113,10 @@ class Run:
 
     def _segment(self, first: int, last: int) -> Segment:
         table, cut = self.table, slice(first, last)
-        start, stop = self.protocol.record.raster or (0, 0)
         slots = np.arange(first, last)
         steps, starts = self.recorder.steps_before(first), table.starts[first : last + 1]
         starts = starts - starts[0] + steps
-        raster = (slots >= start) & (slots < stop) | self.sampling.meets(starts)
+        raster = self._in_raster(slots) | self.sampling.meets(starts)
         batch = self.course.batch(first) if table.phase[first] == "wake" else None
         above = table.above[cut] * sum(self.initial_sums) if self.watches else None
         more: dict[str, Any] = {"raster": raster, "batch": batch, "above": above}
@@ -127,10 +126,14 @@ class Run:
             more |= {"traced": Traced(traced, self.sampling.indices)}
         return Segment.of(table, cut, self.course.stimulus(first, last), **more)
 
+    def _in_raster(self, slots: np.ndarray) -> np.ndarray:
+        """Tell in which slots single spikes of all populations are recorded."""
+        start, stop = self.protocol.record.raster or (0, 0)
+        return (slots >= start) & (slots < stop)
+
     def _spikes_kept(self, name: str, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Tell which spikes of a population are recorded, at steps of the run and in slots."""
-        start, stop = self.protocol.record.raster or (0, 0)
-        within = (slots >= start) & (slots < stop)
+        within = self._in_raster(slots)
         return within | self.sampling.inside(steps) if name in self.sampling.spikes else within
 
     # -- running -------------------------------------------------------------------------------

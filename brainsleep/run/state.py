@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import NotFiniteError, ProtocolError, SpecError, explain
 from ..network.equations import checks
 from ..network.layers import SurrogateNetwork
+from ..network.plan import TIMES
 from ..network.spec import Network, NetworkSpec
 from ..values.quantities import check_whole
 from .delays import HISTORY, longest_delays
@@ -81,14 +82,13 @@ def same_synapses(one: Mapping, other: Mapping) -> bool:
     )
 
 
-#: Variables that hold times; a state has them from its own time, so at most 0.
-_TIMES = ("lastspike", "lastupdate")
-
-
 def _shifted(arrays: Mapping[str, np.ndarray], steps: int, dt: float) -> dict[str, np.ndarray]:
-    """Count times from another step; as whole steps, so that not a bit depends on the way."""
+    """Count times from another step; as whole steps, so that not a bit depends on the way.
+
+    A state has them from its own time, so they are at most 0.
+    """
     return {
-        name: (np.rint(value / dt) + steps) * dt if name.endswith(_TIMES) else value
+        name: (np.rint(value / dt) + steps) * dt if name.endswith(TIMES) else value
         for name, value in arrays.items()
     }
 

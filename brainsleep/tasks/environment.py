@@ -15,13 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from brian2 import Hz
 
 from ..errors import BrainsleepError, Details, MissingExtraError, ProtocolError, explain, nearest
 from ..experiment.given import GivenCourse
 from ..experiment.observer import Found, Metric, Observer, Seen, View
 from ..experiment.slots import SlotTable
-from ..experiment.task import Course, Material, Task
+from ..experiment.task import Course, Material, Task, check_driven
 from ..experiment.timeline import UNTASKED, Timeline
 from ..files.load import load
 from ..run.state import stream
@@ -113,11 +112,7 @@ class Environment(Task):
             got = f"a {type(schedule).__name__}"
             raise ProtocolError(explain("schedule of an environment", got, "a Timeline", fix))
         UNTASKED.check(protocol)
-        unit = network.inputs.get(network.input)
-        if unit is None or unit.dim is not Hz.dim:
-            where = f"network '{network.name}': input, which observations drive"
-            allowed = "the name of a population whose model takes a stimulus in Hz"
-            raise ProtocolError(explain(where, repr(network.input), allowed))
+        check_driven(network, "observations")
         own = getattr(self.encode, "n_inputs", network.n_inputs)
         if own != network.n_inputs:
             allowed = f"{network.n_inputs}, the size of population '{network.input}'"

@@ -125,8 +125,8 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 def _made(kind: Any, data: Mapping[str, Any]) -> Any:
     """Make a specification with all its checks."""
-    hints, own = _hints(kind), described_class(kind)
-    if data.get("class", own) != own:
+    hints = _hints(kind)
+    if "class" in data and data["class"] != described_class(kind):
         raise SpecError(f"{kind.__name__}: its code is not that of the class of this name here")
     ours = {"kind", "class"}
     given = {name: value for name, value in data.items() if name in hints or name not in ours}

@@ -102,26 +102,14 @@ def test_tables_say_in_few_words_who_looked(tmp_path):
         assert re.fullmatch(pattern, text), text
 
 
-def test_a_resumed_run_has_looked_as_often(tmp_path, monkeypatch):
+def test_a_resumed_run_has_looked_as_often(tmp_path, interrupting):
     whole = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "whole").arrays
-    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_EVERY", 0.0)
-    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_SPARING", 0.0)
-    steps = []
-
-    def interrupt(done, total, text):
-        steps.append(done)
-        if len(steps) == 4:
-            raise KeyboardInterrupt
-
+    how = {"seed": 1, "backend": QUICK, "out": tmp_path / "cut"}
     with pytest.raises(KeyboardInterrupt):
-        simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "cut", progress=interrupt)
-    texts = []
-
-    def listen(done, total, text):
-        texts.append(text)
-
-    again = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path / "cut", progress=listen).arrays
-    assert texts[0] == "resumed" and texts[-1] == "metrics"
+        simulate(PROTOCOL, progress=interrupting(4), **how)
+    listening = interrupting(None)
+    again = simulate(PROTOCOL, progress=listening, **how).arrays
+    assert listening.told[0] == "resumed" and listening.told[-1] == "metrics"
     assert whole.keys() == again.keys()
     assert all(np.array_equal(whole[key], again[key]) for key in whole)
 

@@ -170,45 +170,26 @@ def test_the_same_on_another_backend(result, tmp_path):
 
 
 @pytest.mark.parametrize("settings", [{}, {"noisy": True}])
-def test_a_run_that_was_interrupted(settings, tmp_path, monkeypatch):
+def test_a_run_that_was_interrupted(settings, tmp_path, interrupting):
     """It takes the steps of its environment again, and goes on as if nothing had been."""
     task = dataclasses.replace(LOOP, settings=settings)
     made = protocol(task=task)
     whole = simulate(made, seed=2, backend=QUICK, out=tmp_path / "whole").arrays
-    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_EVERY", 0.0)
-    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_SPARING", 0.0)
-    told = []
-
-    def interrupt(done, total, text):
-        told.append(text)
-        if len(told) == 7:
-            raise KeyboardInterrupt
-
+    how = {"seed": 2, "backend": QUICK, "out": tmp_path / "cut"}
     with pytest.raises(KeyboardInterrupt):
-        simulate(made, seed=2, backend=QUICK, out=tmp_path / "cut", progress=interrupt)
-    told.clear()
-    again = simulate(
-        made, seed=2, backend=QUICK, out=tmp_path / "cut", progress=lambda *p: told.append(p[2])
-    )
-    assert told[0] == "resumed"
+        simulate(made, progress=interrupting(7), **how)
+    listening = interrupting(None)
+    again = simulate(made, progress=listening, **how)
+    assert listening.told[0] == "resumed"
     assert whole.keys() == again.arrays.keys()
     for name, value in whole.items():
         np.testing.assert_array_equal(again.arrays[name], value, err_msg=name)
 
 
-def test_an_environment_that_no_seed_decides_cannot_be_resumed(tmp_path, monkeypatch):
+def test_an_environment_that_no_seed_decides_cannot_be_resumed(tmp_path, interrupting):
     made = protocol(task=dataclasses.replace(LOOP, env=Forgetful))
-    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_EVERY", 0.0)
-    monkeypatch.setattr("brainsleep.run.replicas.CHECKPOINT_SPARING", 0.0)
-    told = []
-
-    def interrupt(done, total, text):
-        told.append(text)
-        if len(told) == 5:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        simulate(made, seed=2, backend=QUICK, out=tmp_path, progress=interrupt)
+        simulate(made, seed=2, backend=QUICK, out=tmp_path, progress=interrupting(5))
     with pytest.raises(ProtocolError, match=r"did something else .*start it anew, with --force"):
         simulate(made, seed=2, backend=QUICK, out=tmp_path)
     assert simulate(made, seed=2, backend=QUICK, out=tmp_path, force=True).metrics["episodes"]

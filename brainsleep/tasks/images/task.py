@@ -7,14 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from brian2 import Hz
 
 from ... import mistakes
 from ...errors import Details, ProtocolError, explain
 from ...experiment.early_stopping import EarlyStopping
 from ...experiment.schedule import Schedule
 from ...experiment.slots import MAX_SHOWN, Order, SlotTable
-from ...experiment.task import Material, Task
+from ...experiment.task import Material, Task, check_driven
 from ...network.spec import Network
 from ...values.fields import Count, specification, whole
 from ...values.frozen import check_distinct
@@ -137,7 +136,7 @@ class Images(Task):
             got, fix = type(schedule).__name__, "or leave the task out"
             raise ProtocolError(explain("schedule of images", got, "a Schedule", fix))
         with mistakes.going_on():
-            self._check_input(network)
+            check_driven(network, "images")
         size = network.n_inputs
         with mistakes.going_on():
             if size and self.encoder.n_inputs != size:
@@ -152,17 +151,6 @@ class Images(Task):
             schedule.sleep.check_end(any(p.processes for p in network.projections))
         with mistakes.going_on():
             self.early_stopping.check(self.data.n_validation, len(self.tasks))
-
-    @staticmethod
-    def _check_input(network: Network) -> None:
-        """Raise `ProtocolError` without a population that takes rates."""
-        unit = network.inputs.get(network.input)
-        if unit is None or unit.dim is not Hz.dim:
-            rates = [k for k, u in network.inputs.items() if u is not None and u.dim is Hz.dim]
-            allowed = "the name of a population whose model takes a stimulus in Hz"
-            fix = f"write input='{rates[0]}' in the network" if rates else "add such a population"
-            where = f"network '{network.name}': input, which images drive"
-            raise ProtocolError(explain(where, repr(network.input), allowed, fix))
 
     def open(self, opened: dict[Any, Any]) -> Material:
         """Read the data set."""
