@@ -272,7 +272,7 @@ def test_key_depends_on_code_and_not_on_values(small_network, monkeypatch):
     assert key(populations=tuple(larger)) != before
     longer = Capacity(steps=10 * Capacity().steps)
     assert build.build_key(small_network, longer) == before
-    for name in ("describe_compiler", "_cpu", "generator"):
+    for name in ("describe_compiler", "cpu", "generator"):
         with monkeypatch.context() as patch:
             patch.setattr(build, name, lambda *modules: "another")
             assert key() != before, name

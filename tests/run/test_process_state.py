@@ -5,8 +5,12 @@ import os
 import subprocess
 import sys
 
+import brian2
 import pytest
+from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager
 from conftest import TESTS, needs_compiler
+
+from brainsleep.backends.brian import context
 
 PREFERENCES = """
 core.default_float_dtype = float32
@@ -97,6 +101,23 @@ def session(backend, kind, folder):
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@needs_compiler
+def test_a_module_that_other_flags_compiled_is_not_taken(monkeypatch):
+    """Brian2 keeps the modules of all sessions of a user by their code alone."""
+    codes = []
+    monkeypatch.setattr(
+        cython_extension_manager, "create_extension", lambda code, **kwds: codes.append(code)
+    )
+    for flags in (["-O0"], ["-O3"], ["-O3"]):
+        monkeypatch.setitem(context._LISTS, "codegen.cpp.extra_compile_args", ["-w", *flags])
+        with context.runtime("cython", "float64"):
+            group = brian2.NeuronGroup(2, "v : 1", name="group", dt=0.1 * brian2.ms)
+            group.run_regularly("v += 1", name="grow")
+            brian2.Network(group).run(0 * brian2.ms)
+    grow = [code for code in codes if "_array_group_v" in code]
+    assert len(grow) == 3 and grow[0] != grow[1] == grow[2]
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from brian2.devices.device import all_devices
 
 from ...errors import BackendError, BrainsleepError, one_line
 from ...network.spec import NetworkSpec
+from .cython_code import MarkedCode
 from .numpy_code import CopyingCode
 
 
@@ -105,8 +106,8 @@ def _device(name: str):
 @contextlib.contextmanager
 def runtime(target: str, precision: str):
     """Select Brian2's runtime with code for `target`; restore device and preferences afterwards."""
-    target = CopyingCode.class_name if target == "numpy" else target
-    wanted = {**_always(precision), "codegen.target": target}
+    code = {"numpy": CopyingCode, "cython": MarkedCode}[target]
+    wanted = {**_always(precision), "codegen.target": code.class_name}
     with _device("runtime"), preferences(wanted), warnings.catch_warnings():
         # Brian2 compares every variable with 1e50, which single precision does not hold
         warnings.filterwarnings("ignore", "overflow encountered in cast", module="brian2")

@@ -93,7 +93,7 @@ def build_key(
         ),
         "compiler": describe_compiler() + _first_line([need_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
-        "cpu": _cpu(),
+        "cpu": cpu(),
     }
     content = {**code_of(spec), "slots": capacity.slots, "brian2": version("brian2"), **tool}
     if traced:
@@ -115,7 +115,7 @@ def _first_line(command: list[str]) -> str:
     return done.stdout.splitlines()[0] if done.stdout else ""
 
 
-def _cpu() -> str:
+def cpu() -> str:
     """Describe the processor, since programs are compiled for it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
