@@ -106,8 +106,8 @@ def _device(name: str):
 @contextlib.contextmanager
 def runtime(target: str, precision: str):
     """Select Brian2's runtime with code for `target`; restore device and preferences afterwards."""
-    code = {"numpy": CopyingCode, "cython": MarkedCode}[target]
-    wanted = {**_always(precision), "codegen.target": code.class_name}
+    code = {"numpy": CopyingCode.class_name, "cython": MarkedCode.class_name}[target]
+    wanted = {**_always(precision), "codegen.target": code}
     with _device("runtime"), preferences(wanted), warnings.catch_warnings():
         # Brian2 compares every variable with 1e50, which single precision does not hold
         warnings.filterwarnings("ignore", "overflow encountered in cast", module="brian2")
