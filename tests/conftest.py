@@ -45,8 +45,9 @@ hypothesis.settings.load_profile("brainsleep")
 
 #: Files that take minutes: one that is begun last leaves the other processes without work.
 LONG = """
-test_sweep test_howto test_parity test_faults test_docs test_tasks test_cuda test_surrogate
-test_simulate_many test_stages test_properties test_run test_protocols test_cache test_report
+test_sweep test_docs test_parity test_faults test_howto test_process_state test_settled test_cuda
+test_surrogate test_simulate_many test_stages test_properties test_run test_protocols test_cache
+test_report
 """.split()
 
 #: One input spike in every neuron with this rate and the time step of 1 ms: probability 1.

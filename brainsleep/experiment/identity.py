@@ -13,7 +13,7 @@ from .start import SavedWeights
 #: Settings that came later, by kind of specification as in `plain` (a phase says its own), and the
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
-    "NetworkSpec": {"precision": "float64", "signals": {}},
+    "NetworkSpec": {"precision": "float64", "signals": {}, "links": {}},
     "NeuronModel": {"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
     "Population": {"values": {}, "positions": {}},
     "Projection": {"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
@@ -42,7 +42,7 @@ LATER: dict[str, dict[str, Any]] = {
         "on_spike": "",
         "constants": [],
         "delayed": False,
-        **{"signals": [], "spike_trains": False},
+        **{"signals": [], "spike_trains": False, "links": []},
     },
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},

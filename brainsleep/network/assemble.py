@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from brian2 import Equations
 from brian2.core.functions import DEFAULT_FUNCTIONS
-from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
+from brian2.equations.equations import DIFFERENTIAL_EQUATION
 from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.utils.stringtools import word_substitute
 
 from ..errors import SpecError, one_line
-from . import signals
+from . import links, signals
 from .assemble_parts import (
     Kept,
     delays_of,
@@ -28,7 +28,7 @@ from .assemble_parts import (
     trace_parameters,
 )
 from .assemble_synapses import synapse_plan
-from .equations import checks, settle
+from .equations import checks, settle, synaptic
 from .equations.diagnose import unknown
 from .given import own_values, start_value
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
@@ -64,7 +64,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     model = population.model
     whole = settle.whole_variables(model.variables)
     reset, step = [settle.statements(model.reset, whole)], list[str]()
-    state = [name for name, eq in model.variables.items() if eq.type != SUBEXPRESSION]
+    state = synaptic.stored(model.variables)
     lines = [settle.equations(model.equations)]
     for variable, sums in sums_into(spec, population).items():
         if len(sums) > 1 and variable in state:
@@ -101,9 +101,13 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
     gates = _gates_needed(spec, population)
     lines += [f"{gate}_gate : 1 (shared)" for gate in gates]
     lines += ["slot_index : integer (shared)"]
-    global_values = signals.needed(spec, population)
-    signals.check_free(global_values, kept.equations, population)
-    lines += [f"{name} : {checks.unit_name(spec.signals[name])} (shared)" for name in global_values]
+    read = signals.needed(spec, population)
+    signals.check_free(read, kept.equations, population)
+    global_values = tuple(name for name in read if name in spec.signals)
+    units = signals.units(spec)
+    for name in read:
+        flag = "shared" if name in global_values else "linked"
+        lines.append(f"{name} : {checks.unit_name(units[name])} ({flag})")
     if model.spikes:
         lines += ["spike_count : integer"]
         reset.append("spike_count += 1")
@@ -135,6 +139,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         delayed=_is_delayed(spec, population),
         signals=global_values,
         spike_trains=model.spike_trains,
+        links=tuple(links.plans(spec, population, read)),
     )
 
 

@@ -17,7 +17,6 @@ from typing import Annotated, Any, Self
 import numpy as np
 from brian2 import Equations, Hz, Quantity, get_dimensions, ms, second
 from brian2.core.variables import Variable
-from brian2.equations.equations import SUBEXPRESSION
 
 from .. import mistakes
 from ..errors import BrainsleepError, Details, SpecError, closest, explain
@@ -220,8 +219,9 @@ class NeuronModel(Model):
     equations : str
         Brian2 equations of the state variables, which may be of type ``integer`` or ``boolean``.
         Flags: ``(unless refractory)`` of a differential equation, ``(constant)`` of a declared
-        number, ``(shared)`` and ``(constant over dt)`` of ``x = ...``; others are refused. As in
-        all code here, a comment is never run, and numbers are computed as Python would.
+        number, ``(linked)`` of what is a variable of other neurons (`links` of the network),
+        ``(shared)`` and ``(constant over dt)`` of ``x = ...``; others are refused. As in all code
+        here, a comment is never run, and numbers are computed as Python would.
     threshold : str
         Condition for a spike.
     reset : str
@@ -298,7 +298,7 @@ class NeuronModel(Model):
             if self.refractory:
                 label = f"{where}: refractory"
                 checks.check_expression(self.refractory, usable, label, unit=second)
-        writes = {name for name, eq in equations.items() if eq.type != SUBEXPRESSION}
+        writes = set(synaptic.stored(equations))
         self._check_stimulus(equations, where)
         for label, more in (
             ("reset", {}),

@@ -24,6 +24,16 @@ class ActivityPlan:
 
 
 @dataclass(frozen=True)
+class LinkPlan:
+    """A variable that is `variable` of the population `source`: of its `one` neuron, or of each."""
+
+    name: str
+    source: str
+    variable: str
+    one: bool
+
+
+@dataclass(frozen=True)
 class GroupPlan:
     """Everything Brian2 is told about one population."""
 
@@ -51,6 +61,7 @@ class GroupPlan:
     signals: tuple[str, ...] = ()
     #: Whether its neurons spike when they are told, and not by the threshold.
     spike_trains: bool = False
+    links: tuple[LinkPlan, ...] = ()
 
     @property
     def spikes(self) -> bool:
@@ -232,6 +243,7 @@ _FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
 _OF_NEURONS: dict[str, Callable[[GroupPlan], object]] = {
     "spike trains": lambda part: part.spike_trains,
     "signals": lambda part: part.signals,
+    "links": lambda part: part.links,
     "poisson()": _draws_poisson,
 }
 

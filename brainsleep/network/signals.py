@@ -9,10 +9,13 @@ from ..errors import Details, SpecError, closest
 from ..values import quantities
 from ..values.frozen import check_distinct
 from ..values.units import as_code
+from . import links
 from .equations import checks
 from .models import Model
 
 if TYPE_CHECKING:
+    from brian2 import Quantity
+
     from .spec import NetworkSpec, Population
 
 
@@ -32,7 +35,7 @@ def check_names(spec: NetworkSpec, where: str) -> None:
     """Refuse signals that nothing reads, and names that other values of slots have."""
     models = [model for population in spec.populations for model in _readers(spec, population)]
     read = {name for model in models for name in model.signals}
-    checks.check_all_used(spec.signals, read, where, "signal")
+    checks.check_all_used([*spec.signals, *links.signals(spec)], read, where, "signal")
     others = [f"{name}_interval" for name in spec.process_names]
     others += [spec.stimulus_name(population.name) for population in spec.populations]
     check_distinct([*spec.signals, *others], f"{where}: signals")
@@ -44,17 +47,25 @@ def needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     Code of synapses reads those of the neuron post.
     """
     readers = list(_readers(spec, population))
+    known = units(spec)
     for reader in readers:
         where = f"population '{population.name}': {reader.name}"
         for name, unit in reader.signals.items():
-            if name not in spec.signals:
+            if name in spec.links and name not in known:
+                continue  # a link that is faulty, which is said of itself
+            if name not in known:
                 fix = f"write signals=dict({name}={as_code(0 * unit)}) in the network"
-                allowed = f"one of: {', '.join(spec.signals)}" if spec.signals else "a signal"
-                details = Details(word=name, fix=fix, close=closest(name, spec.signals))
+                allowed = f"one of: {', '.join(known)}" if known else "a signal"
+                details = Details(word=name, fix=fix, close=closest(name, known))
                 message = f"{where}: the network has no signal '{name}'; expected {allowed}; {fix}"
                 raise SpecError(message, details)
-            quantities.check_units(spec.signals[name], unit, f"{where}: signal {name}")
-    return tuple(name for name in spec.signals if any(name in each.signals for each in readers))
+            quantities.check_units(known[name], unit, f"{where}: signal {name}")
+    return tuple(name for name in known if any(name in each.signals for each in readers))
+
+
+def units(spec: NetworkSpec) -> dict[str, Quantity]:
+    """Return all signals, those that are links, too, each with a value of its unit."""
+    return {**spec.signals, **links.signals(spec)}
 
 
 def check_free(signals: Iterable[str], equations: str, population: Population) -> None:

@@ -29,7 +29,7 @@ from ..values.fields import (
     specification,
 )
 from ..values.frozen import Frozen, check_distinct, default
-from . import signals
+from . import links, signals
 from .assemble import assemble
 from .equations import checks
 from .equations.diagnose import unknown
@@ -204,6 +204,9 @@ class Network(Displayed):
     #: Global values by name, and what each is where nothing else is said.
     signals: Mapping[str, Quantity] = Frozen()
 
+    #: Variables and signals that are variables of other neurons.
+    links: Mapping[str, str] = Frozen()
+
     #: Images that are learned from together, with their labels; 0 where each is shown by itself.
     batch_size = 0
 
@@ -299,6 +302,12 @@ class NetworkSpec(Network):
     signals : mapping of str to Quantity
         Global values, such as a reward, by name: what each is where a period says nothing else.
         Models read those that they name in their own `signals`.
+    links : mapping of str to str
+        What is a variable of other neurons: ``{"e.drive": "slow.x"}`` for the variable `drive` of
+        neurons `e`, which their equations declare ``(linked)``, and ``{"dopamine": "vta.d"}`` for a
+        signal. It is read as it is then, so there is no delay. Population `slow` has as many
+        neurons as `e`, or one that all read; that of a signal has one. Populations are computed
+        in the order in which they are listed.
 
     Raises
     ------
@@ -313,6 +322,7 @@ class NetworkSpec(Network):
     dt: Time = default(1 * ms)
     precision: Annotated[str, one_of(*PRECISIONS)] = "float64"
     signals: Parameters = field(default_factory=dict)
+    links: Annotated[Mapping[str, str], GROWS] = field(default_factory=dict)
 
     kind = "Brian2"
 
@@ -344,6 +354,8 @@ class NetworkSpec(Network):
         self._check_names()
         with mistakes.going_on():
             signals.check_names(self, where)
+        with mistakes.going_on():
+            links.check(self, where)
         for projection in self.projections:
             for end in ("source", "target"):
                 with mistakes.checking(projection):

@@ -100,10 +100,15 @@ def values(network: Network) -> list[Table]:
 
 def signals(network: Network) -> list[Table]:
     """Tabulate the signals of a network, if there are any."""
-    if not network.signals:
-        return []
-    rows = [(name, text(value)) for name, value in network.signals.items()]
-    return [Table("Signals", ("name", "value where a period says nothing else"), rows)]
+    tables = []
+    if network.signals:
+        rows = [(name, text(value)) for name, value in network.signals.items()]
+        columns: tuple[str, ...] = ("name", "value where a period says nothing else")
+        tables.append(Table("Signals", columns, rows))
+    if network.links:
+        columns = ("variable or signal", "is the variable")
+        tables.append(Table("Links to other neurons", columns, list(network.links.items())))
+    return tables
 
 
 def projections(network: Network, start: SavedWeights | SavedState | None = None) -> Table:

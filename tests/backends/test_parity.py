@@ -34,7 +34,7 @@ from brainsleep.network.spec import (
 from brainsleep.run.segment import Capacity, Segment
 from brainsleep.run.state import initial_state, stream
 
-CYTHON = pytest.param("cython", marks=[pytest.mark.slow, needs_compiler])
+CYTHON = pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler])
 TARGETS = [
     "numpy",
     CYTHON,

@@ -24,6 +24,7 @@ TORCH = find_spec("torch") is not None and find_spec("snntorch") is not None
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}: extra 'docs'"),
 ]
 

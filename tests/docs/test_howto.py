@@ -30,9 +30,9 @@ NOT_RUN = {
 }
 PAGES = sorted(page.stem for page in HOWTO.glob("*.md") if page.stem not in NOT_RUN)
 
-#: Pages that every run of the tests follows. The others are followed by the continuous
+#: The page that every run of the tests follows. The others are followed by the continuous
 #: integration: there is a test of its own for what they show, and each takes half a minute.
-ALWAYS = ("delays", "no_task", "own_neuron")
+ALWAYS = ("no_task",)
 REQUEST = "BRAINSLEEP_PAGES"
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)

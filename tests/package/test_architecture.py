@@ -326,7 +326,12 @@ def test_a_long_module_says_why():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "command", ["mypy", "ruff check .", "ruff format --check ."], ids=["mypy", "ruff", "format"]
+    "command",
+    [
+        pytest.param("mypy", marks=pytest.mark.long, id="mypy"),
+        pytest.param("ruff check .", id="ruff"),
+        pytest.param("ruff format --check .", id="format"),
+    ],
 )
 def test_checkers_find_nothing(command):
     tool, *rest = command.split()

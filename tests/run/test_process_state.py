@@ -125,7 +125,7 @@ def test_a_module_that_other_flags_compiled_is_not_taken(monkeypatch):
     "backend",
     [
         "numpy",
-        pytest.param("cython", marks=needs_compiler),
+        pytest.param("cython", marks=[needs_compiler, pytest.mark.long]),
         pytest.param("cpp", marks=[needs_compiler, pytest.mark.standalone]),
     ],
 )

@@ -460,6 +460,7 @@ def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.standalone
 @needs_compiler
 def test_replicas_and_a_killed_worker_change_nothing(undisturbed, tmp_path):

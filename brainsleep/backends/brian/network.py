@@ -17,7 +17,7 @@ from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
-from ...network.plan import GroupPlan, ProcessPlan, SumPlan, SynapsePlan
+from ...network.plan import GroupPlan, LinkPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
 from ...run.delays import HISTORY, arrivals, delay_steps, pathways
 from ...run.segment import Capacity
@@ -84,8 +84,13 @@ class BrianNetwork:
         for name in spec.process_names:
             self._slot_array(f"{name}_interval", capacity.slots, brian2.second)
         self._namespace = {"slot_unit": _SLOT_UNIT, **self.slot_values}
+        #: Whether neurons read others: then it matters who is computed first.
+        self._in_order = any(group.links for group in self.plan.groups)
         for group in self.plan.groups:
             self._add_group(group)
+        for group in self.plan.groups:
+            for link in group.links:
+                self._link(self.groups[group.name].variables, link, link.name)
         for part in self.plan.synapses:
             self._add_synapses(part, None if synapses is None else synapses[part.name])
         for name, function in (hooks or {}).items():
@@ -149,7 +154,20 @@ class BrianNetwork:
             variable.identifiers = set(variable.identifiers) | names
         return group
 
+    def _order(self, order: int, place: int) -> int:
+        """Return Brian2's order of what has one within a slot of a time step, and its place there.
+
+        Without links places do not matter.
+        """
+        return order * 1000 + place if self._in_order else order
+
+    def _link(self, variables, link: LinkPlan, name: str, index: str = "_idx") -> None:
+        """Have a name stand for a variable of another population."""
+        source = self.groups[link.source]
+        variables.add_reference(name, source, link.variable, index="0" if link.one else index)
+
     def _add_group(self, plan: GroupPlan) -> None:
+        place = self.plan.groups.index(plan)
         group = brian2.NeuronGroup(
             plan.size,
             plan.equations,
@@ -165,13 +183,20 @@ class BrianNetwork:
         if plan.spike_trains:
             self._spike_by_trains(group)
         self._say_what_follows(group, plan)
+        if self._in_order:
+            group.state_updater.order = place  # after sums over synapses, at -1
+            for resetter in group.resetter.values():
+                resetter.order = place
         slots = self._event_clock("slot")
-        regular = [("on_slot", plan.on_slot, slots, "start", SLOT)]
+        at_start = SLOT + place if self._in_order else SLOT
+        regular = [("on_slot", plan.on_slot, slots, "start", at_start)]
         for activity in plan.activities:
             clock = self._event_clock(activity.gate, per_step=True)
-            regular.append((activity.gate, activity.code, clock, "groups", 1))
+            order = self._order(1, place)
+            regular.append((activity.gate, activity.code, clock, "groups", order))
         if plan.on_step:
-            regular.append(("on_step", plan.on_step, self.clock, "groups", 2))
+            order = self._order(2, place)
+            regular.append(("on_step", plan.on_step, self.clock, "groups", order))
         for name, code, clock, when, order in regular:
             name = f"{plan.name}_{name}"
             group.run_regularly(code, clock=clock, when=when, order=order, name=name)
@@ -233,7 +258,7 @@ class BrianNetwork:
         """Tell the templates of C++ programs which shortcuts they can take."""
         integrates = plan.threshold and group.equations.diff_eq_names
         between = plan.on_step or plan.activities or get_identifiers(plan.threshold) & RANDOM
-        if integrates and not between:
+        if integrates and not between and not plan.links:
             for part in (group.state_updater, group.thresholder["spike"]):
                 part.template_kwds = {**(part.template_kwds or {}), "conditions_follow": True}
         if integrates and plan.refractory in plan.parameters:
@@ -276,7 +301,12 @@ class BrianNetwork:
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
         self.groups[plan.name] = self._knowing_all(synapses)
-        for order, step in enumerate(plan.steps, SYNAPSES):
+        for end, population in (("pre", plan.source), ("post", plan.target)):
+            links = next(group.links for group in self.plan.groups if group.name == population)
+            for link in links:
+                for part in (synapses, *synapses._pathways):
+                    self._link(part.variables, link, f"{link.name}_{end}", f"_{end}synaptic_idx")
+        for order, step in enumerate(plan.steps, self._order(SYNAPSES, 0)):
             clock = self._event_clock(step.gate, per_step=True) if step.gate else self.clock
             name = f"{plan.name}_{step.name}_on_step"
             synapses.run_regularly(step.code, clock=clock, when="groups", order=order, name=name)

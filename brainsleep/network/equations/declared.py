@@ -30,7 +30,7 @@ TYPES = {"boolean": np.dtype(bool), "integer": np.dtype(np.int32), "float": np.d
 _NEURON_FLAGS: dict[str, tuple[str, ...]] = {
     DIFFERENTIAL_EQUATION: ("unless refractory",),
     SUBEXPRESSION: ("shared", "constant over dt"),
-    PARAMETER: ("constant",),
+    PARAMETER: ("constant", "linked"),
 }
 
 #: Functions of which every neuron gets a value of its own, unless it is drawn once a step for all.
@@ -45,8 +45,8 @@ _WHY_NOT = {
         "take the flag off, or put a number that all share into parameters={{'{name}': ...}}",
     ),
     "linked": (
-        "no other group can be named to link to",
-        "take the flag off, and have a synapse write it: '{name}_post = ...'",
+        "it has a value of its own",
+        "declare it alone, as '{name} : 1 (linked)', and name what it is in links of the network",
     ),
     "summed": (
         "sums over synapses are written in a synapse model",
@@ -74,6 +74,8 @@ def _wrong_flags(name: str, eq: SingleEquation, equations: Equations) -> Iterato
         reason, fix = _WHY_NOT.get(flag, ("there is no such flag", "take the flag off"))
         brief = f"'{name}' cannot be ({flag}), only ({'), ('.join(allowed)}): {reason}"
         yield brief, fix.format(name=name)
+    if "linked" in eq.flags and (len(eq.flags) > 1 or eq.var_type != "float"):
+        yield f"'{name}' is (linked), and of a type or with a flag besides", "leave those out"
     if eq.type != SUBEXPRESSION:
         return
     drawn = sorted(eq.identifiers & DRAWS)

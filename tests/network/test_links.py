@@ -1,0 +1,245 @@
+"""Variables and signals that are those of other neurons: as worked out, however a run is cut."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from brian2 import ms, mV
+from conftest import make_segment, needs_compiler
+
+from brainsleep.backends.base import make_backend
+from brainsleep.errors import BackendError, BrainsleepError
+from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.timeline import Timeline, awake
+from brainsleep.network.spec import (
+    Connectivity,
+    NetworkSpec,
+    NeuronModel,
+    PlasticityRule,
+    Population,
+    Projection,
+    SynapseModel,
+)
+from brainsleep.run.state import initial_state
+from brainsleep.show.describe import describe
+
+BACKENDS = [
+    "numpy",
+    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
+    pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
+]
+
+#: One a neuron, which two populations share.
+SLOW = NeuronModel(
+    name="slow",
+    equations="dx/dt = (sin(2*pi*t/period) - x)/tau : 1",
+    parameters={"tau": 20 * ms, "period": 50 * ms},
+    initial={"x": "0.3*i"},
+)
+#: One for all, which spikes raise: `spiking` is set back in the step after.
+VTA = NeuronModel(
+    name="vta",
+    equations="dd/dt = (u - d)/tau : 1\ndu/dt = (1 - u)/rise : 1",
+    threshold="u > 0.4",
+    reset="u = 0; d += 0.2",
+    parameters={"tau": 70 * ms, "rise": 30 * ms},
+)
+LIF = NeuronModel(
+    name="lif",
+    equations="""
+    dv/dt = (2*drive + dopamine + level - v)/tau : 1
+    drive : 1 (linked)
+    level = drive**2 : 1
+    """,
+    threshold="v > 1 + 0.1*drive",
+    reset="v = -0.1*drive",
+    on_step="v = v + 0.001*dopamine",
+    parameters={"tau": 10 * ms},
+    signals={"dopamine": 1},
+)
+PUSH = SynapseModel(
+    name="push", on_pre="v_post += w*dopamine*(0.2 + drive_post)", signals={"dopamine": 1}
+)
+RULE = PlasticityRule(
+    name="third",
+    pre_equations="da/dt = -a/tau_a : 1",
+    pre_spike="a += 1",
+    on_post="w = clip(w + 0.002*a_pre*dopamine + 0.0005*drive_pre, w_min, w_max)",
+    parameters={"tau_a": 15 * ms},
+    signals={"dopamine": 1},
+)
+
+
+def linked_network(order=("slow", "vta", "e"), **changes):
+    """Neurons `e` of which each has the drive of one of `slow`, and all have that of `vta`."""
+    populations = {
+        "slow": Population(name="slow", size=5, model=SLOW),
+        "vta": Population(name="vta", size=1, model=VTA),
+        "e": Population(name="e", size=5, model=LIF),
+    }
+    ee = Projection(
+        name="ee",
+        source="e",
+        target="e",
+        synapse=PUSH,
+        rules=(RULE,),
+        connectivity=Connectivity(p=1.0),
+        weights=0.1,
+    )
+    settings = {
+        "name": "linked",
+        "populations": tuple(populations[name] for name in order),
+        "projections": (ee,),
+        "links": {"e.drive": "slow.x", "dopamine": "vta.d"},
+        "dt": 0.1 * ms,
+    }
+    return NetworkSpec(**(settings | changes))
+
+
+def by_hand(n_steps, *, late=False):
+    """The same, step by step, with arrays; `late` if neurons read what was a step before."""
+    dt, x, u, d = 0.1, 0.3 * np.arange(5), 0.0, 0.0
+    v, a, w, count = np.zeros(5), np.zeros(5), np.full((5, 5), 0.1), np.zeros(5, int)
+    for step in range(n_steps):
+        x_before, d_before = x, d
+        x = x + dt * (np.sin(2 * np.pi * step * dt / 50) - x) / 20
+        d, u = d + dt * (u - d) / 70, u + dt * (1 - u) / 30
+        drive, dopamine = (x_before, d_before) if late else (x, d)
+        v = v + dt * (2 * drive + dopamine + drive**2 - v) / 10
+        a = a * np.exp(-dt / 15)
+        v = v + 0.001 * d
+        spiking = v > 1 + 0.1 * x
+        for pre, post in np.argwhere(spiking[:, None] & ~np.eye(5, dtype=bool)):
+            v[post] += w[pre, post] * d * (0.2 + x[post])
+        learned = np.clip(w + 0.002 * a[:, None] * d + 0.0005 * x[:, None], 0, 1)
+        w = np.where(spiking, learned, w)
+        if u > 0.4:
+            u, d = 0.0, d + 0.2
+        v = np.where(spiking, -0.1 * x, v)
+        a, count = a + spiking, count + spiking
+    return {"slow.x": x, "vta.d": np.array([d]), "e.v": v, "e.third_pre_a": a, "w": w}, count
+
+
+def advanced(network, backend, *pieces):
+    """The state after segments of some steps, and the spikes of each neuron."""
+    state, count, start = initial_state(network, 1), 0, 0
+    advance = make_backend(backend, network).advance
+    for steps in pieces:
+        segment = make_segment(network, np.zeros((1, 0)), [steps], plasticity=1)
+        state, recording = advance(state, dataclasses.replace(segment, start=start), 1)
+        count, start = count + recording.counts["e"].sum(axis=0), start + steps
+    return state, count
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_linked_variables_are_those_of_the_other_neurons(backend):
+    state, count = advanced(linked_network(), backend, 3000)
+    expected, spikes = by_hand(3000)
+    pre, post = state.synapses["ee"]
+    weights = expected.pop("w")[pre, post]
+    assert count.tolist() == spikes.tolist() and spikes.min() > 5
+    assert np.ptp(weights) > 0.01 and weights.max() < 1
+    np.testing.assert_allclose(state.arrays["ee.w"], weights, rtol=1e-9)
+    for name, values in expected.items():
+        np.testing.assert_allclose(state.arrays[name], values, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", *BACKENDS[2:]])
+def test_one_segment_is_any_cut_of_it(backend):
+    network = linked_network()
+    whole, _ = advanced(network, backend, 1400)
+    for pieces in ([600, 800], [200] * 7):
+        cut, _ = advanced(network, backend, *pieces)
+        assert cut.arrays.keys() == whole.arrays.keys()
+        for name, values in whole.arrays.items():
+            np.testing.assert_array_equal(cut.arrays[name], values)
+
+
+@pytest.mark.parametrize("backend", ["numpy", *BACKENDS[2:]])
+def test_populations_that_come_later_are_read_as_they_were(backend):
+    state, count = advanced(linked_network(("e", "slow", "vta")), backend, 1000)
+    expected, spikes = by_hand(1000, late=True)
+    assert count.tolist() == spikes.tolist()
+    np.testing.assert_allclose(state.arrays["e.v"], expected["e.v"], rtol=1e-9, atol=1e-12)
+    early, _ = by_hand(1000)
+    assert np.abs(early["e.v"] - expected["e.v"]).max() > 1e-6
+
+
+def test_the_names_of_populations_do_not_matter():
+    state, _ = advanced(linked_network(), "numpy", 500)
+    populations = [
+        dataclasses.replace(p, name={"slow": "zz", "vta": "z"}.get(p.name, p.name))
+        for p in linked_network().populations
+    ]
+    links = {"e.drive": "zz.x", "dopamine": "z.d"}
+    other = linked_network(populations=tuple(populations), links=links)
+    np.testing.assert_array_equal(
+        state.arrays["e.v"], advanced(other, "numpy", 500)[0].arrays["e.v"]
+    )
+
+
+MISTAKES = {
+    "nothing": ({"dopamine": "vta.d"}, "'e.drive' is linked to nothing"),
+    "no population": ({"e.drive": "fast.x"}, "no population 'fast'"),
+    "no variable": ({"e.drive": "slow.y"}, "'slow' keeps no variable 'y'"),
+    "no dot": ({"e.drive": "slow"}, "got 'slow'; expected 'population.variable'"),
+    "not linked": ({"e.v": "slow.x"}, "got 'e.v'; expected a linked variable"),
+    "itself": ({"e.drive": "e.v"}, "expected another population"),
+    "signal of many": ({"dopamine": "slow.x"}, "'slow' of 5 neurons; expected a population of one"),
+    "unused signal": ({"serotonin": "vta.d"}, "signal 'serotonin' is used by no equation"),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_links_that_do_not_fit_are_refused(kind):
+    links, message = MISTAKES[kind]
+    right = {"e.drive": "slow.x", "dopamine": "vta.d"} if kind != "nothing" else {}
+    with pytest.raises(BrainsleepError) as raised:
+        linked_network(links=right | links)
+    assert message in str(raised.value)
+
+
+def test_sizes_and_units_must_fit():
+    few = Population(name="slow", size=3, model=SLOW)
+    rest = linked_network().populations[1:]
+    with pytest.raises(BrainsleepError, match="3 neurons; expected a population of 1 or 5 neurons"):
+        linked_network(populations=(few, *rest))
+    volts = NeuronModel(name="volts", equations="dx/dt = -x/(5*ms) : volt", initial={"x": 1 * mV})
+    with pytest.raises(BrainsleepError, match="unit volt; expected 1"):
+        linked_network(populations=(Population(name="slow", size=5, model=volts), *rest))
+
+
+def test_a_signal_has_one_source():
+    with pytest.raises(BrainsleepError, match="'dopamine' is a signal that periods give, too"):
+        linked_network(signals={"dopamine": 0.0})
+    gives = Timeline(periods=(awake(10 * ms, signals={"dopamine": 1}),))
+    with pytest.raises(BrainsleepError, match="signal 'dopamine'"):
+        Protocol(name="x", network=linked_network(), schedule=gives)
+
+
+def test_linked_variables_are_not_set():
+    with pytest.raises(BrainsleepError, match="drive"):
+        dataclasses.replace(LIF, reset="v = 0; drive = 0")
+    with pytest.raises(BrainsleepError, match="drive"):
+        dataclasses.replace(LIF, initial={"drive": 1})
+    with pytest.raises(BrainsleepError, match="drive"):
+        Population(name="e", size=5, model=LIF, values={"drive": 1}) and linked_network(
+            populations=(
+                *linked_network().populations[:2],
+                Population(name="e", size=5, model=LIF, values={"drive": 1}),
+            )
+        )
+
+
+def test_links_are_described_and_read_again():
+    schedule = Timeline(periods=(awake(10 * ms),))
+    protocol = Protocol(name="x", network=linked_network(), schedule=schedule)
+    assert Protocol.from_dict(protocol.describe()) == protocol
+    assert protocol.override({"network.links.dopamine": "vta.u"}) != protocol
+    shown = "\n".join(str(part) for part in describe(protocol))
+    assert "dopamine" in shown and "vta.d" in shown
+
+
+def test_cuda_refuses_links():
+    with pytest.raises(BackendError, match="links"):
+        make_backend("cuda", linked_network())
