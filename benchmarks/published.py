@@ -125,7 +125,7 @@ def pairs(spec: NetworkSpec, state: State, source: str) -> tuple[np.ndarray, np.
 
 def brian2(name: str, given: argparse.Namespace) -> dict:
     """Time a C++ standalone program; it is kept for further rounds."""
-    folder = given.cache / f"brian2-{name.replace(' ', '-')}"
+    folder = given.cache / f"brian2-{name.replace(' ', '-')}-{given.seconds:g}"
     b2.set_device("cpp_standalone", build_on_run=False)
     equations, method, refractory, values, variables, codes = BRIAN[name]
     spec = NETWORKS[name]
@@ -246,7 +246,8 @@ def table(results: dict) -> str:
     lines = [f"Measured on {about}; load at the start {results['load']:.1f}", ""]
     lines += ["| network | simulator | rate, Hz | ms/s | range | ours over it | range |"]
     lines += ["|---|---|" + "---:|" * 5]
-    for name, found in results["rows"].items():
+    for name in filter(results["rows"].get, NETWORKS):
+        found = results["rows"][name]
         own = [statistics.median(row["wall"]) for row in found[OURS]]
         for peer, rows in found.items():
             version = rows[0].get("version", "")
