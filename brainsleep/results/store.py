@@ -43,7 +43,8 @@ MAX_JSON = 256 * 2**20
 _KINDS = {
     **dict.fromkeys(("run_id", "backend", "compiler"), str),
     **dict.fromkeys(("protocol", "data", "metrics", "timings", "versions"), dict),
-    **dict.fromkeys(("equations", "stopped", "had", "traces", "traces_sha256"), dict),
+    **dict.fromkeys(("equations", "stopped", "had", "traces"), dict),
+    **dict.fromkeys(("traces_sha256", "spikes_sha256"), dict),
     "alarms": list,
     "seed": int,
 }
@@ -186,11 +187,11 @@ def write_result(
     run_id: str,
     info: dict,
     arrays: dict[str, np.ndarray],
-    traces: Mapping[str, Path] | None = None,
+    files: Mapping[str, Mapping[str, Path]] | None = None,
 ) -> Result:
     """Write a result in one step: its folder appears complete or not at all, with `StoreError`.
 
-    Files of `traces` stay where they are, too.
+    `files`, by kind (``traces``, ``spikes``) and name, stay where they are, too.
     """
     info = {"schema_version": SCHEMA_VERSION, "run_id": run_id, **info}
     final = out / run_id
@@ -198,8 +199,9 @@ def write_result(
         with written_folder(final, replace=True) as work:
             save_arrays(work / "arrays.npz", arrays)
             info["arrays_sha256"] = file_hash(work / "arrays.npz")
-            if traces:
-                info["traces_sha256"] = _keep_traces(work, traces)
+            for kind, paths in (files or {}).items():
+                if paths:
+                    info[f"{kind}_sha256"] = _keep(work / kind, paths)
             info = json.loads(json.dumps(info))  # as it will be read back
             info["checksum"] = content_hash(info)
             with written(work / "result.json") as temporary:
@@ -212,18 +214,18 @@ def write_result(
     return Result(final, info)
 
 
-def _keep_traces(work: Path, traces: Mapping[str, Path]) -> dict[str, str | None]:
-    """Put files of traces into a result, without a copy where that can be; return their hashes."""
-    (work / "traces").mkdir()
-    for path in traces.values():
-        kept = work / "traces" / path.name
+def _keep(folder: Path, paths: Mapping[str, Path]) -> dict[str, str | None]:
+    """Put files into a folder of a result, without a copy where that can be; return hashes."""
+    folder.mkdir()
+    for path in paths.values():
+        kept = folder / path.name
         try:
             os.link(path, kept)
         except OSError:  # a file system without links
             shutil.copyfile(path, kept)
             sync(kept)
-    sync(work / "traces")
-    return {name: file_hash(path) for name, path in traces.items()}
+    sync(folder)
+    return {name: file_hash(path) for name, path in paths.items()}
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -186,7 +186,7 @@ def recorded(result: Result) -> Table:
         rows.append((name, f"{len(trace.indices)} {what}", len(trace.times), trace.unit))
     spikes_of = result.spikes if result.stored_protocol.record.spikes else {}
     for name, spikes in spikes_of.items():
-        rows.append((f"spikes of {name}", "all neurons", len(spikes.times), ""))
+        rows.append((f"spikes of {name}", "all neurons", len(spikes), ""))
     return Table("Recorded", ("what", "of", "values or spikes", "unit"), rows)
 
 

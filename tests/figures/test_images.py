@@ -51,7 +51,7 @@ def traced(tmp_path):
     arrays["slots/steps"] = np.array([3000, 1000, 3000])
     arrays["synapses/ee"] = np.arange(20).reshape(-1, 2)
     paths = {name: tmp_path / f"{name}.npy" for name in files}
-    return write_result(tmp_path, "7" * 16, info, arrays, paths)
+    return write_result(tmp_path, "7" * 16, info, arrays, {"traces": paths})
 
 
 def answering(tmp_path, **more):

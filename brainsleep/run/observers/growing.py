@@ -1,14 +1,13 @@
-"""Recorded traces of a run: in memory up to a limit, then in files that grow beside its checkpoint.
+"""Arrays that grow with a run: in memory up to a limit, then in files beside its checkpoint.
 
-A file is a NumPy array, a row a time. What a checkpoint does not know of yet lies behind the rows
-that it knows, and is written over by a run that goes on from it.
+A file is a NumPy array. What a checkpoint does not know of yet lies behind the rows that it knows,
+and is written over by a run that goes on from it.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -16,25 +15,22 @@ import numpy as np
 
 from ...files.atomic import sync
 
-#: Bytes of traces that a run holds before they go to disk, and most that a segment may give.
+#: Bytes that a run holds before they go to disk, and most of traces that a segment may give.
 LIMIT = 64 * 2**20
 
-#: Name of the file with the steps of the run at which values were taken.
-STEPS = "steps"
-
-# What was recorded in a segment: the steps of the run, and values by variable.
+# Rows of arrays by name, as many of each.
 Block = dict[str, np.ndarray]
 
 
-class Traces:
-    """Traces that grow with a run.
+class GrowingArrays:
+    """Arrays to which rows are added while a run is under way, to all of them as many.
 
     Attributes
     ----------
     names : tuple of str
-        Variables that are recorded.
+        Names of the arrays.
     folder : Path
-        Where the files lie.
+        Where their files lie.
     """
 
     def __init__(self, names: tuple[str, ...], folder: Path):
@@ -43,41 +39,51 @@ class Traces:
         #: may come at any time.
         self._kept: tuple[int, dict[int, Block]] = (0, {})
 
-    def add(self, slot: int, steps: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
+    def add(self, slot: int, block: Block) -> None:
         """Take up what was recorded in a segment that began with a slot."""
-        if len(steps):
-            self._kept[1][slot] = {STEPS: steps.astype(np.int64), **values}
+        if len(block[self.names[0]]):
+            self._kept[1][slot] = block
 
     @property
     def held(self) -> int:
         """Bytes in memory."""
         return sum(each.nbytes for block in self._kept[1].values() for each in block.values())
 
-    def arrays(self, before: int) -> Block:
-        """Return what a checkpoint needs: rows on disk, and what is held of slots `before` one."""
-        if not self.names:
-            return {}
-        rows, blocks = self._kept
-        joined = _joined([blocks[k] for k in sorted(blocks) if k < before])
-        return {"rows": np.array(rows), **{f"held/{k}": v for k, v in joined.items()}}
+    @property
+    def on_disk(self) -> int:
+        """Rows on disk."""
+        return self._kept[0]
 
-    def restore(self, arrays: Block) -> bool:
-        """Take up what `arrays` gave; tell whether the files have the rows that they must have."""
-        rows = int(arrays.get("rows", 0))
-        held = {k.removeprefix("held/"): v for k, v in arrays.items() if k.startswith("held/")}
-        for name in (STEPS, *self.names) if rows else ():
-            try:
-                found = np.load(self.path(name), mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError):
-                return False
-            if len(found) < rows:
-                return False
+    def held_before(self, slot: int) -> Block:
+        """Return what is in memory of segments before a slot."""
+        blocks = self._kept[1]
+        return _joined([blocks[k] for k in sorted(blocks) if k < slot])
+
+    def whole(self, name: str) -> np.ndarray | None:
+        """Return all rows of an array, read from disk where they are looked at; None of none."""
+        rows, blocks = self._kept
+        parts = [blocks[k][name] for k in sorted(blocks)]
+        if rows:
+            parts = [np.load(self.path(name), mmap_mode="r")[:rows], *parts]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else None
+
+    def has(self, rows: int) -> bool:
+        """Tell whether there are so many rows on disk."""
+        try:
+            found = [np.load(self.path(name), mmap_mode="r") for name in self.names if rows]
+        except (OSError, ValueError):
+            return False
+        return all(len(each) >= rows for each in found)
+
+    def restore(self, rows: int, held: Block) -> None:
+        """Go on after so many rows on disk, which it `has`, and those `held`."""
+        for name in self.names if rows else ():
+            found = np.load(self.path(name), mmap_mode="r")
             _append(self.path(name), rows, found[:0])  # without what comes again
         self._kept = (rows, {-1: held} if held else {})
-        return True
 
     def path(self, name: str) -> Path:
-        """Return the file of a variable."""
+        """Return the file of an array."""
         return self.folder / f"{name}.npy"
 
     def spill(self) -> None:
@@ -90,16 +96,12 @@ class Traces:
         for name, values in joined.items():
             _append(self.path(name), rows, values)
         sync(self.folder)
-        self._kept = (rows + len(joined[STEPS]), {})
+        self._kept = (rows + len(joined[self.names[0]]), {})
 
     def files(self) -> dict[str, Path]:
-        """Write the rest, and return all files by the names of variables."""
-        if not self.names:
-            return {}
+        """Write the rest, and return all files by name; none if there are no rows."""
         self.spill()
-        if not self._kept[0]:
-            return {}
-        return {name: self.path(name) for name in (STEPS, *self.names)}
+        return {name: self.path(name) for name in self.names} if self.on_disk else {}
 
 
 def _joined(blocks: list[Block]) -> Block:
