@@ -183,7 +183,8 @@ def _check_start(
         with mistakes.going_on():
             source = model.parameters.get(value) if isinstance(value, str) else value
             stored = synaptic.stored(equations)
-            if source is None and name in stored and not str(value).isidentifier():
+            is_text = value in of_place or not str(value).isidentifier()
+            if source is None and name in stored and is_text:
                 source = as_value(value, f"{where}: initial {name}")
             if name not in stored or source is None:
                 allowed = f"a variable ({', '.join(stored)}) and a quantity or parameter name"
@@ -231,8 +232,8 @@ class NeuronModel(Model):
         variables, so that a compiled network can be run with other values.
     initial : mapping of str to (Quantity or str)
         Values of state variables at the start; a string names a parameter, or is an expression as
-        of the `values` of a population, such as ``"v_reset + rand()*(v_threshold - v_reset)"``.
-        Default 0.
+        of the `values` of a population, such as ``"v_reset + rand()*(v_threshold - v_reset)"`` or
+        ``"i"``. Default 0.
     refractory : str
         Expression for the refractory period, a time, for example ``"t_ref"``; none if empty.
     method : str

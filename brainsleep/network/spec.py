@@ -128,7 +128,8 @@ class Projection:
         their final names (``"stdp_lr"``): a number for all synapses, an array or an expression for
         one each. An expression may use parameters, the neurons ``i`` and ``j``, ``N_pre``,
         ``N_post``, their positions and parameters (``x_pre``, ``tau_m_post``) and ``distance``,
-        where both populations have positions of the same names; and it may draw.
+        where both populations have positions of the same names; and it may draw. In that of a
+        parameter its own name stands for the model's number, and others for numbers, too.
     delay : time, array or expression
         How long spikes take from the source to the synapse: one for all, or one a synapse. It is
         rounded to whole time steps, as in Brian2. Statements for a presynaptic spike are carried

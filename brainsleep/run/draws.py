@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import SpecError, explain
 from ..network.equations import checks
 from ..network.equations.declared import check_start
-from ..network.given import check_bounds, common_positions, own_values
+from ..network.given import check_bounds, common_positions, model_numbers, own_values
 from ..network.plan import GroupPlan, SynapsePlan
 from ..network.spec import InitialWeights, NetworkSpec, Population, Projection
 from ..network.values import computed
@@ -44,7 +44,8 @@ class DrawnNeurons:
         positions = population.positions.items()
         self.positions = {k: self._draw("positions", k, value, known) for k, value in positions}
         known |= self.positions
-        values, own = own_values(population, plan.constants), population.model.parameters
+        values = own_values(population, plan.constants)
+        own = model_numbers(population.model, population.activities)
         constants = {}
         for name in plan.constants:
             itself = {name: float(own[name])} if name in own else {}
@@ -144,7 +145,11 @@ class DrawnSynapses:
             self.pairs = saved.pre, saved.post
             self._check_saved(wiring)
         self._known: dict[str, Any] = {k: float(v) for k, v in plan.parameters.items()}
-        constants = {key: self._value(key, projection.values[key]) for key in plan.constants}
+        parts = (*projection.rules, *projection.processes)
+        own, constants = model_numbers(projection.synapse, parts), {}
+        for key in plan.constants:
+            itself = {key: float(own[key])} if key in own else {}
+            constants[key] = self._value(key, projection.values[key], **itself)
         w = self._weights() if saved is None else saved.w
         self._known |= constants
         starts = {**dict.fromkeys(plan.state, 0.0), **plan.initial}
@@ -172,9 +177,9 @@ class DrawnSynapses:
             fix = "give expressions, or take no saved weights"
             raise SpecError(explain(where, "arrays of other synapses", "those saved", fix))
 
-    def _value(self, label: str, value: Any) -> np.ndarray:
+    def _value(self, label: str, value: Any, **more: float) -> np.ndarray:
         rng = self._stream("values", self._projection.name, label)
-        return self._draw(value, rng, f"values: {label}")
+        return self._draw(value, rng, f"values: {label}", **more)
 
     def _draw(self, value: Any, rng: np.random.Generator, label: str, **more: float) -> np.ndarray:
         known = {**self._known, **more}
