@@ -149,7 +149,7 @@ def _check_signals_used(model: Model, used: set[str]) -> None:
 
 
 def _in(unit: Quantity, name: str) -> dict[str, Variable]:
-    return {name: Variable(name=name, dimensions=unit.dim, dtype=np.float64)}
+    return {name: Variable(name=name, dimensions=get_dimensions(unit), dtype=np.float64)}
 
 
 def _elsewhere(code: str, known: Iterable[str], meant: checks.Meant = lambda name: "") -> set[str]:
@@ -330,9 +330,10 @@ class NeuronModel(Model):
     def _check_stimulus(self, equations: Equations, where: str) -> None:
         """Refuse a variable that is set to the stimulus and has another unit."""
         for name, _, value in settle.read(settle.statements(self.on_slot)) or ():
-            dim = equations[name].dim if name in equations else self.stimulus_unit.dim
-            if value == "stimulus" and dim is not self.stimulus_unit.dim:
-                units = [readable_unit(each) for each in (self.stimulus_unit.dim, dim)]
+            given = get_dimensions(self.stimulus_unit)
+            dim = equations[name].dim if name in equations else given
+            if value == "stimulus" and dim is not given:
+                units = [readable_unit(each) for each in (given, dim)]
                 brief = f"'{name}' has another unit than stimulus"
                 fix = f"write stimulus_unit={unit_name(dim)}"
                 texts = {"found": units[0], "expected": units[1], "code": self.on_slot}
