@@ -148,6 +148,11 @@ def _check_signals_used(model: Model, used: set[str]) -> None:
     checks.check_all_used(model.signals, used, place(model), "signal")
 
 
+def _bound_of_delay(equations: Equations) -> dict[str, Variable]:
+    """Describe the bound of delays, in code that is linked to them."""
+    return _in(1 * second, "delay_max") if "delay" in equations else {}
+
+
 def _in(unit: Quantity, name: str) -> dict[str, Variable]:
     return {name: Variable(name=name, dimensions=get_dimensions(unit), dtype=np.float64)}
 
@@ -599,6 +604,7 @@ class PlasticityRule(Model):
             traces |= checks.variables_of(self.traces(role), f"_{role}")
         usable = {
             **checks.dimensionless("w", "w_min", "w_max", *SPIKING),
+            **_bound_of_delay(self.variables),
             **_of_synapses(self, self.equations, *self.codes.values()),
             **traces,
         }
@@ -777,6 +783,7 @@ class WeightProcess(Model):
         _check_names(self, [*equations, *self.sums], "variable")
         own = {
             **checks.dimensionless("w", "w_min", "w_max"),
+            **_bound_of_delay(equations),
             **_of_synapses(self, *self.sums.values(), *self.codes.values()),
         }
         used = checks.identifiers(*self.sums.values())

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Annotated
 
 import numpy as np
-from brian2 import Quantity, ms
+from brian2 import Quantity, ms, second
 
 from .. import mistakes
 from ..errors import Details, SpecError, explain, nearest
@@ -24,12 +24,14 @@ from ..values.fields import (
     Time,
     one_of,
     place,
+    positive,
     refusal,
     specification,
 )
 from ..values.frozen import default
 from . import links, signals
 from .assemble import assemble
+from .assemble_parts import changes_delays
 from .equations import checks
 from .fit import check_network
 from .models import (
@@ -133,6 +135,10 @@ class Projection:
         out when it arrives.
     delay_post : time, array or expression
         The same for spikes of the target, on their way back to the synapse.
+    delay_max : time
+        The longest that `delay` can become, where a rule or process changes it: one that declares
+        ``delay : second (linked)``. A spike takes the delay that its synapse has when the spike
+        leaves the source, between 0 and this. The variable is ``spike_delay`` in a state.
     """
 
     name: Annotated[str, checks.name("projection")]
@@ -151,6 +157,7 @@ class Projection:
     values: Annotated[Mapping[str, Value], GROWS] = field(default_factory=dict)
     delay: Delay = default(0 * ms)
     delay_post: Delay = default(0 * ms)
+    delay_max: Annotated[Quantity, positive(second, or_zero=True)] = default(0 * ms)
 
     bias = False
 
@@ -182,6 +189,9 @@ class Projection:
         bounds = np.where(w < 0, -min(self.w_min, 0.0), max(self.w_max, 0.0))
         return np.where(bounds > 0, bounds, largest)
 
+
+#: Steps that a delay can have where it changes: 16 bits hold them.
+_MOST_STEPS = 2**16 - 1
 
 #: What the input of a task is called if nothing is said.
 _USUAL_INPUT = "input"
@@ -291,7 +301,21 @@ class NetworkSpec(Network):
             raise SpecError(explain(where, repr(other), allowed), Details(word=other))
 
     def _check_delays(self, projection: Projection) -> None:
-        """Check that one delay for all is a number of time steps, and delays something."""
+        """Check that one delay for all is a number of time steps, and whether it can change."""
+        where, most = f"projection '{projection.name}': delay_max", projection.delay_max
+        if changes_delays(projection):
+            most_steps = round(float(most / self.dt))
+            if not 1 <= most_steps <= _MOST_STEPS:
+                bounds = f"{self.dt} to {_MOST_STEPS * self.dt}"
+                allowed = f"{bounds}, as a rule or process sets the delay"
+                raise SpecError(explain(where, most, allowed), Details(word="delay_max"))
+            if not projection.synapse.on_pre.strip():
+                where = f"projection '{projection.name}': synapse '{projection.synapse.name}'"
+                allowed = "statements on_pre, as its spikes take time"
+                raise SpecError(explain(where, "none", allowed))
+        elif most != 0:
+            fix = "declare 'delay : second (linked)' in a rule, or leave it out"
+            raise SpecError(explain(where, most, "none, as nothing sets the delay", fix))
         for end in ("delay", "delay_post"):
             value = getattr(projection, end)
             where = f"projection '{projection.name}': {end}"
