@@ -113,7 +113,7 @@ class RuntimeBackend(Backend):
         for name, value in {**arrays, **state.parameters}.items():
             if name not in apart:
                 network.variable(name).set_value(np.asarray(value))
-        network.set_queues(apart)
+        network.queues.set(apart, network.net.prepared)
         for plan in network.plan.groups:
             network.variable(f"{plan.name}.slot_index").set_value(-1)
             if plan.spike_trains:

@@ -18,8 +18,6 @@ from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
 from ...network.plan import (
-    SPIKE_DELAY,
-    DelayPlan,
     GroupPlan,
     LinkPlan,
     ProcessPlan,
@@ -27,10 +25,10 @@ from ...network.plan import (
     SynapsePlan,
 )
 from ...network.spec import NetworkSpec
-from ...run.delays import DELAY_HISTORY, HISTORY, arrivals, delay_steps, most_steps, pathways
 from ...run.segment import Capacity
 from ...run.state import same_synapses
-from .objects import ChangingDelays, EventClock, PreparedNetwork, TraceMonitor
+from .objects import EventClock, PreparedNetwork, TraceMonitor
+from .queues import Queues
 
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
@@ -76,8 +74,7 @@ class BrianNetwork:
         self.groups: dict[str, brian2.Group] = {}
         #: Pathways of projections whose weights nothing changes.
         self.fixed_weights: dict[str, list[SynapticPathway]] = {}
-        self.pathways: dict[tuple[str, str], SynapticPathway] = {}
-        self.changing: dict[str, ChangingDelays] = {}
+        self.queues = Queues(float(spec.dt))
         self.monitors: dict[str, brian2.Group] = {}
         self._objects: list = []
 
@@ -125,32 +122,8 @@ class BrianNetwork:
     def value(self, key: str) -> np.ndarray:
         """Return a copy of the values of a variable, or of what a segment noted, ``"ee:sent"``."""
         if key.endswith(":sent"):
-            return self.changing[key.removesuffix(":sent")].sent
+            return self.queues.changing[key.removesuffix(":sent")].sent
         return np.array(self.variable(key).get_value())
-
-    def set_queues(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Set delays, and put the spikes in queues that are under way in a state."""
-        dt = float(self.spec.dt)
-        for name, delays in self.changing.items():
-            delays.begin(arrays[f"{name}.{DELAY_HISTORY}"])
-        for population, part, delay in pathways(self.plan):
-            pathway = self.pathways[part.name, delay.pathway]
-            if delay.most:
-                steps, longest = arrays[f"{part.name}.{DELAY_HISTORY}"], most_steps(delay, dt)
-            else:
-                steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
-                longest = steps.max(initial=0)
-                if not np.array_equal(pathway._delays.get_value(), steps * dt):
-                    pathway._delays.set_value(steps * dt)
-                    if self.net.prepared:
-                        pathway.initialise_queue()
-            neurons = pathway.synapse_sources.get_value()
-            history = arrays[f"{population}.{HISTORY}"][: longest if delay.most else None]
-            synapses, left = arrivals(history, steps, neurons)
-            order = np.argsort(left, kind="stable")
-            ends = np.searchsorted(left[order], np.arange(1, longest + 1))
-            queue = [part.tolist() for part in np.split(synapses[order], ends)]
-            pathway.queue._restore_from_full_state((0, queue))
 
     def _slot_array(self, name: str, shape, unit=1) -> None:
         name = f"{name}_by_slot"
@@ -315,16 +288,11 @@ class BrianNetwork:
             self.fixed_weights[plan.name] = synapses._pathways
             for pathway in synapses._pathways:
                 pathway._fixed_weights = True
-        for delay in plan.delays:
-            pathway = getattr(synapses, delay.pathway)
-            pathway._delay = "changing" if delay.most else "each" if delay.each else "one"
-            self.pathways[plan.name, delay.pathway] = pathway
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
         self.groups[plan.name] = self._knowing_all(synapses)
-        if late := [delay for delay in plan.delays if delay.most]:
-            self._change_delays(plan, late)
+        self._objects += self.queues.add(plan, synapses, self.clock, self._connectivity is not None)
         for end, population in (("pre", plan.source), ("post", plan.target)):
             links = next(group.links for group in self.plan.groups if group.name == population)
             for link in links:
@@ -336,25 +304,6 @@ class BrianNetwork:
             synapses.run_regularly(step.code, clock=clock, when="groups", order=order, name=name)
         for position, process in enumerate(plan.processes):
             self._add_process(synapses, plan, process, position)
-
-    def _change_delays(self, plan: SynapsePlan, late: list[DelayPlan]) -> None:
-        """Have spikes of a projection take the delays that its synapses have when they are sent."""
-        paths = [self.pathways[plan.name, delay.pathway] for delay in late]
-        first = min(paths, key=lambda path: (path.order, path.name))
-        for path in paths:  # the first notes what the delays are, for all
-            path._first, path._delays_now = first, self.groups[plan.name].variables[SPIKE_DELAY]
-        if self._connectivity is None:
-            return
-        most = most_steps(late[0], float(self.spec.dt))
-        delays = self.changing[plan.name] = ChangingDelays(paths, float(self.spec.dt), most)
-        send = brian2.NetworkOperation(
-            delays.send,
-            when="synapses",
-            order=-1000,
-            clock=self.clock,
-            name=f"{plan.name}_send",
-        )
-        self._objects.append(send)
 
     def _add_process(
         self, synapses, plan: SynapsePlan, process: ProcessPlan, position: int

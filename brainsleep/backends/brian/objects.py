@@ -9,7 +9,6 @@ import numpy as np
 from brian2.core.clocks import BaseClock
 
 from ...errors import BackendError
-from ...run.delays import delay_steps, to_ring
 
 
 class EventClock(brian2.EventClock):
@@ -35,35 +34,6 @@ class EventClock(brian2.EventClock):
         """Set the times in seconds (ascending)."""
         self._times[:] = np.inf
         self._times[: len(times)] = times
-
-
-class ChangingDelays:
-    """What spikes of a projection whose delays change are sent with, on Brian2's runtime.
-
-    Brian2's queues take delays when they are prepared, which keeps what is in them.
-    """
-
-    def __init__(self, paths: list[Any], dt: float, most: int):
-        self.paths, self.dt, self.most = paths, dt, most
-        #: Delays in steps, by step: shape (most, n_synapses).
-        self.sent = np.zeros((most, 0), np.uint16)
-        self._step = 0
-
-    def begin(self, history: np.ndarray) -> None:
-        """Take the delays that spikes under way were sent with."""
-        self.sent, self._step = to_ring(history).copy(), 0
-
-    def send(self) -> None:
-        """Give queues the delays of this step, before they take its spikes."""
-        source = self.paths[0].source
-        spikes = source.variables[self.paths[0].eventspace_name].get_value()
-        if spikes[len(source)]:
-            delay = np.asarray(self.paths[0]._delays_now.get_value(), float)
-            steps = np.clip(delay_steps(delay, self.dt), 0, self.most)
-            self.sent[self._step % self.most] = steps
-            for path in self.paths:
-                path.queue.prepare(steps * self.dt, self.dt, path.synapse_sources.get_value())
-        self._step += 1
 
 
 class TraceMonitor(brian2.StateMonitor):

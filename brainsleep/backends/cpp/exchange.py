@@ -36,12 +36,12 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         return _Array(key, np.dtype(network.variable(key).dtype).name, c_name(key), size)
 
     def delay_array(part: SynapsePlan, delay: DelayPlan) -> _Array:
-        variable = network.pathways[part.name, delay.pathway].variables["delay"]
+        variable = network.queues.pathways[part.name, delay.pathway].variables["delay"]
         name = device.get_array_name(variable, access_data=False)
         return _Array(f"{part.name}.{delay.variable}", np.dtype(variable.dtype).name, name, 0)
 
     def first_path(part: SynapsePlan, delay: DelayPlan) -> str:
-        return network.pathways[part.name, delay.pathway]._first.name
+        return network.queues.pathways[part.name, delay.pathway]._first.name
 
     ends, inputs, outputs = [], [], []
     for group in network.plan.groups:
@@ -97,7 +97,7 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     given["pathways"] = [
         (
             population,
-            network.pathways[part.name, delay.pathway],
+            network.queues.pathways[part.name, delay.pathway],
             f"sent_{part.name}" if delay.most else delay_array(part, delay).name,
             most_steps(delay, float(network.spec.dt)),
         )
