@@ -36,16 +36,15 @@ def check_given(where: str, period: Any, network: Network) -> None:
             label = f"{where}: signals"
             if name not in network.signals:
                 what = f"{label}: the network has no signal '{name}'"
-                raise _unknown(what, name, network.signals)
+                raise _unknown(what, name, network.signals, "missing", f"network '{network.name}'")
             unit = network.signals[name]
             _check_dimensions(f"{label}: {name}", value, unit)
             _check_frames(f"{label}: {name}", value, period, network.dt)
 
 
-def _unknown(what: str, name: str, known: Any) -> ScheduleError:
-    return ScheduleError(
-        f"{what}; {nearest(name, known)}", Details(word=name, close=closest(name, known))
-    )
+def _unknown(what: str, name: str, known: Any, kind: str = "", where: str = "") -> ScheduleError:
+    details = Details(kind=kind, where=where, word=name, close=closest(name, known))
+    return ScheduleError(f"{what}; {nearest(name, known)}", details)
 
 
 def _check_rate(where: str, period: Any, network: Network) -> None:
