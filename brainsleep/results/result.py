@@ -16,6 +16,7 @@ from ..errors import BrainsleepError, DataError, StoreError, nearest, one_line
 from ..files.npz import read_npz
 from ..values.plain import outlined
 from ..values.quantities import check_time
+from .description import RENAMED, read_description
 from .trace import Spikes, Trace, spike_windows, spilled, trace_of
 
 if TYPE_CHECKING:
@@ -95,23 +96,6 @@ def _protocols() -> Any:
     return import_module("brainsleep.experiment.protocol")
 
 
-#: Arrays and settings that had other names in results of before.
-_RENAMED = {"slots/stage": "slots/part", "initial_weights": "saved_weights"}
-
-
-def _upgraded(described: dict[str, Any]) -> dict[str, Any]:
-    """Return a description with its settings where they are now: probes were of the record."""
-    if _RENAMED.keys() & described.keys():
-        described = {_RENAMED.get(name, name): value for name, value in described.items()}
-    record = described.get("record")
-    if not isinstance(record, dict) or "probe_images" not in record:
-        return described
-    rest = {k: v for k, v in record.items() if k not in ("probe_images", "probe_every")}
-    probes = {"images": record["probe_images"], "every": record.get("probe_every", 1)}
-    of_images = {"probes": {"kind": "Probes", **probes}} if "encoder" in described else {}
-    return {**described, "record": rest, **of_images}
-
-
 @dataclass(frozen=True, eq=False)
 class Result(Displayed):
     """A stored run.
@@ -175,8 +159,14 @@ class Result(Displayed):
 
     @cached_property
     def described(self) -> dict[str, Any]:
-        """The protocol as plain data, from `Protocol.describe`."""
-        return _upgraded(self.info["protocol"])
+        """The protocol as plain data, from `Protocol.describe`.
+
+        Raises
+        ------
+        StoreError
+            If its arrays cannot be read.
+        """
+        return read_description(self.path, self.info)
 
     @property
     def equations(self) -> dict[str, Any]:
@@ -384,7 +374,7 @@ class Result(Displayed):
             ) from error
         if "spikes/".startswith(start) or start.startswith("spikes/"):
             arrays |= {f"spikes/{name}": each for name, each in spilled(self).items()}
-        now = {_RENAMED.get(name, name): array for name, array in arrays.items()}
+        now = {RENAMED.get(name, name): array for name, array in arrays.items()}
         named = _Arrays({name.removeprefix(start): array for name, array in now.items()})
         named.start = start
         return named

@@ -1,8 +1,8 @@
 """Results on disk: a folder named by run id, written in one step, with what made it inside.
 
 ``<out>/<run_id>/result.json`` holds settings, equations, versions and metrics; ``arrays.npz``
-the arrays. Both are plain data: nothing in them is ever executed. While a run is under way its
-checkpoint lies in ``<out>/.<run_id>.partial/``.
+the arrays, and ``protocol.npz`` long arrays of the settings. All are plain data: nothing in them is
+ever executed. While a run is under way its checkpoint lies in ``<out>/.<run_id>.partial/``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from ..files.atomic import (
 )
 from ..files.locks import exclusive_locks
 from ..files.npz import read_npz
+from ..values.arrays import without_data
+from .description import ARRAYS
 from .result import Result
 
 SCHEMA_VERSION = 1
@@ -45,6 +47,7 @@ _KINDS = {
     **dict.fromkeys(("protocol", "data", "metrics", "timings", "versions"), dict),
     **dict.fromkeys(("equations", "stopped", "had", "traces"), dict),
     **dict.fromkeys(("traces_sha256", "spikes_sha256"), dict),
+    "protocol_sha256": str,
     "alarms": list,
     "seed": int,
 }
@@ -90,8 +93,9 @@ def read_result(path: str | Path) -> Result:
         if not isinstance(info.get(name, kind()), kind):
             got = f"a {type(info[name]).__name__}"
             raise StoreError(explain(f"result {path}: {name}", got, f"a {kind.__name__}"))
-    if info.get("arrays_sha256", "") != file_hash(path / "arrays.npz"):
-        raise StoreError(f"result {path}: arrays.npz is missing or damaged; run it with --force")
+    for key, name in (("arrays_sha256", "arrays.npz"), ("protocol_sha256", ARRAYS)):
+        if (key in info or name != ARRAYS) and info.get(key, "") != file_hash(path / name):
+            raise StoreError(f"result {path}: {name} is missing or damaged; run it with --force")
     return Result(path, info)
 
 
@@ -202,6 +206,11 @@ def write_result(
             for kind, paths in (files or {}).items():
                 if paths:
                     info[f"{kind}_sha256"] = _keep(work / kind, paths)
+            left, apart = without_data(info.get("protocol", {}))
+            if apart:
+                info["protocol"] = left
+                save_arrays(work / ARRAYS, apart)
+                info["protocol_sha256"] = file_hash(work / ARRAYS)
             info = json.loads(json.dumps(info))  # as it will be read back
             info["checksum"] = content_hash(info)
             with written(work / "result.json") as temporary:
