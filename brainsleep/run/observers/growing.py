@@ -31,10 +31,12 @@ class GrowingArrays:
         Names of the arrays.
     folder : Path
         Where their files lie.
+    held : int
+        Bytes in memory.
     """
 
     def __init__(self, names: tuple[str, ...], folder: Path):
-        self.names, self.folder = names, folder
+        self.names, self.folder, self.held = names, folder, 0
         #: Rows on disk, and blocks by the first slot of their segment: one value, as an interrupt
         #: may come at any time.
         self._kept: tuple[int, dict[int, Block]] = (0, {})
@@ -42,12 +44,8 @@ class GrowingArrays:
     def add(self, slot: int, block: Block) -> None:
         """Take up what was recorded in a segment that began with a slot."""
         if len(block[self.names[0]]):
+            self.held += _size(block) - _size(self._kept[1].get(slot, {}))
             self._kept[1][slot] = block
-
-    @property
-    def held(self) -> int:
-        """Bytes in memory."""
-        return sum(each.nbytes for block in self._kept[1].values() for each in block.values())
 
     @property
     def on_disk(self) -> int:
@@ -80,7 +78,7 @@ class GrowingArrays:
         for name in self.names if rows else ():
             found = np.load(self.path(name), mmap_mode="r")
             _append(self.path(name), rows, found[:0])  # without what comes again
-        self._kept = (rows, {-1: held} if held else {})
+        self._kept, self.held = (rows, {-1: held} if held else {}), _size(held)
 
     def path(self, name: str) -> Path:
         """Return the file of an array."""
@@ -96,12 +94,16 @@ class GrowingArrays:
         for name, values in joined.items():
             _append(self.path(name), rows, values)
         sync(self.folder)
-        self._kept = (rows + len(joined[self.names[0]]), {})
+        self._kept, self.held = (rows + len(joined[self.names[0]]), {}), 0
 
     def files(self) -> dict[str, Path]:
         """Write the rest, and return all files by name; none if there are no rows."""
         self.spill()
         return {name: self.path(name) for name in self.names} if self.on_disk else {}
+
+
+def _size(block: Block) -> int:
+    return sum(each.nbytes for each in block.values())
 
 
 def _joined(blocks: list[Block]) -> Block:
