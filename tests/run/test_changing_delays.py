@@ -209,3 +209,11 @@ def test_delays_begin_within_their_bound():
 def test_cuda_refuses_them():
     with pytest.raises(BackendError, match="delays"):
         make_backend("cuda", shifting())
+
+
+@pytest.mark.parametrize(
+    "given", [{"equations": "delay : second"}, {"parameters": {"delay": 1 * ms}}], ids=str
+)
+def test_a_synapse_model_has_no_delay_of_its_own(given):
+    with pytest.raises(BrainsleepError, match="choose another name, such as 'delay_own'"):
+        SynapseModel(name="own", on_pre="v_post += w*int(delay > 0*second)", **given)
