@@ -181,8 +181,9 @@ MISTAKES = {
     "no bound": ({"delay_max": 0 * ms}, "as a rule or process sets the delay"),
     "not changed": ({"rules": ()}, "none, as nothing sets the delay"),
     "no pre": (
-        {"synapse": SynapseModel(name="idle", on_pre="")},
-        "expected statements on_pre, as its spikes take time",
+        {"synapse": SynapseModel(name="idle", on_pre=""),
+         "rules": (dataclasses.replace(RULE, on_pre=""),)},
+        "expected statements on_pre of the synapse model or a rule",
     ),
     "value": ({"values": {"spike_delay": 1 * ms}}, "no variable or parameter 'spike_delay'"),
     "unit": (
