@@ -241,6 +241,9 @@ class _SynapseBuilder:
             for name, end, code in at_ends
             if end == delay.end and code
         )
+        if changes_delays(self.projection) and not on_pre:
+            allowed = "statements on_pre of the synapse model or a rule, as its spikes take time"
+            raise SpecError(explain(f"{self.where}: on_pre", "none", allowed))
         for delay in delays_of(self.projection):
             if delay.end not in {each.end for each in delays}:
                 allowed = f"none: there are no statements on_{delay.end}"

@@ -310,10 +310,6 @@ class NetworkSpec(Network):
                 bounds = f"{self.dt} to {_MOST_STEPS * self.dt}"
                 allowed = f"{bounds}, as a rule or process sets the delay"
                 raise SpecError(explain(where, most, allowed), Details(word="delay_max"))
-            if not projection.synapse.on_pre.strip():
-                where = f"projection '{projection.name}': synapse '{projection.synapse.name}'"
-                allowed = "statements on_pre, as its spikes take time"
-                raise SpecError(explain(where, "none", allowed))
         elif most != 0:
             fix = "declare 'delay : second (linked)' in a rule, or leave it out"
             raise SpecError(explain(where, most, "none, as nothing sets the delay", fix))

@@ -181,8 +181,9 @@ MISTAKES = {
     "no bound": ({"delay_max": 0 * ms}, "as a rule or process sets the delay"),
     "not changed": ({"rules": ()}, "none, as nothing sets the delay"),
     "no pre": (
-        {"synapse": SynapseModel(name="idle", on_pre="")},
-        "expected statements on_pre, as its spikes take time",
+        {"synapse": SynapseModel(name="idle", on_pre=""),
+         "rules": (dataclasses.replace(RULE, on_pre=""),)},
+        "expected statements on_pre of the synapse model or a rule",
     ),
     "value": ({"values": {"spike_delay": 1 * ms}}, "no variable or parameter 'spike_delay'"),
     "unit": (
@@ -209,3 +210,11 @@ def test_delays_begin_within_their_bound():
 def test_cuda_refuses_them():
     with pytest.raises(BackendError, match="delays"):
         make_backend("cuda", shifting())
+
+
+@pytest.mark.parametrize(
+    "given", [{"equations": "delay : second"}, {"parameters": {"delay": 1 * ms}}], ids=str
+)
+def test_a_synapse_model_has_no_delay_of_its_own(given):
+    with pytest.raises(BrainsleepError, match="choose another name, such as 'delay_own'"):
+        SynapseModel(name="own", on_pre="v_post += w*int(delay > 0*second)", **given)
