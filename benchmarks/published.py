@@ -1,18 +1,24 @@
 """Published networks on this package, on Brian2's C++ standalone and on NEST, side by side.
 
-    python -m benchmarks.published                    # COBA, CUBA and Brunel C, five rounds each
+    python -m benchmarks.published                    # COBA, CUBA and Brunel C: 20 minutes
     python -m benchmarks.published COBA --rounds 9 --seconds 10
+    python -m benchmarks.published --nest PYTHON      # NEST of another environment
+    python -m benchmarks.published --report           # tables of what was measured
 
-All run the same graph from the same start on one thread, in processes of their own that take turns.
-What counts is wall time per biological second once everything is built: of Brian2 what its device
-reports of its run, of this package a call of ``advance``, with the state that goes in and out, and
-of NEST a call of ``Run``. Brian2's scripts are as in its examples, with its usual compiler flags.
+All run the same graph from the same start for the same time on one thread, in processes of their
+own that take turns: in every other round in reverse order. What counts is wall time per biological
+second once everything is built: of Brian2 what its device reports of its run, of this package a
+call of ``advance``, with the state that goes in and out, and of NEST a call of ``Run`` after 100
+ms. A time counts if the rate is ours within `TOLERANCE`. Brian2's scripts are as in its examples,
+with its usual compiler flags; NEST's are in ``benchmarks/nest_published.py``.
+
+NEST is that of this environment (extra ``bench``), of ``--nest`` or of the environment variable
+``NEST_PYTHON``. Results go to ``benchmarks/published.json`` after every round.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import statistics
@@ -32,10 +38,20 @@ from brainsleep.network.spec import NetworkSpec
 from brainsleep.run.segment import Capacity, Segment
 from brainsleep.run.state import State, initial_state
 
+from .speed import machine
+
+RESULTS = Path(__file__).parent / "published.json"
+
+#: What runs in the interpreter of NEST.
+NEST_SCRIPT = Path(__file__).parent / "nest_published.py"
+
 NETWORKS = {"COBA": COBA, "CUBA": CUBA, "Brunel C": BRUNEL["C"]}
 
 #: Biological seconds of a repeat.
 SECONDS = {"COBA": 10.0, "CUBA": 10.0, "Brunel C": 1.0}
+
+#: Largest difference of a rate from ours, relative, with which a time counts.
+TOLERANCE = 0.05
 
 
 def segment(spec: NetworkSpec, steps: int) -> Segment:
@@ -50,19 +66,20 @@ def segment(spec: NetworkSpec, steps: int) -> Segment:
     )
 
 
-def ours(name: str, seconds: float, repeats: int, cache: Path) -> dict:
+def ours(name: str, given: argparse.Namespace) -> dict:
     """Time the backend ``cpp``."""
-    os.environ["BRAINSLEEP_CACHE"] = str(cache / "brainsleep")
-    spec, took, spikes = NETWORKS[name], [], 0
-    state, steps = initial_state(spec, 1), round(seconds / float(spec.dt))
+    os.environ["BRAINSLEEP_CACHE"] = str(given.cache / "brainsleep")
+    spec, took, spikes = NETWORKS[name], [], []
+    state, steps = initial_state(spec, 1), round(given.seconds / float(spec.dt))
     backend = make_backend("cpp", spec, capacity=Capacity(slots=1, steps=steps))
     backend.advance(state, segment(spec, 1), 0)
-    for repeat in range(repeats):
+    for repeat in range(given.repeats):
         begun = time.perf_counter()
         _, recording = backend.advance(state, segment(spec, steps), repeat)
-        took.append((time.perf_counter() - begun) / seconds)
-        spikes = sum(int(counts.sum()) for counts in recording.counts.values())
-    return {"wall": took, "spikes": spikes / seconds}
+        took.append((time.perf_counter() - begun) / given.seconds)
+        n_spikes = sum(int(counts.sum()) for counts in recording.counts.values())
+        spikes.append(n_spikes / given.seconds)
+    return {"wall": took, "spikes": spikes}
 
 
 # -- Brian2 ------------------------------------------------------------------------------------
@@ -106,9 +123,9 @@ def pairs(spec: NetworkSpec, state: State, source: str) -> tuple[np.ndarray, np.
     return np.concatenate([end[0] for end in ends]), np.concatenate([end[1] for end in ends])
 
 
-def brian2(name: str, seconds: float, repeats: int, cache: Path) -> dict:
+def brian2(name: str, given: argparse.Namespace) -> dict:
     """Time a C++ standalone program; it is kept for further rounds."""
-    folder = cache / f"brian2-{name.replace(' ', '-')}"
+    folder = given.cache / f"brian2-{name.replace(' ', '-')}-{given.seconds:g}"
     b2.set_device("cpp_standalone", build_on_run=False)
     equations, method, refractory, values, variables, codes = BRIAN[name]
     spec = NETWORKS[name]
@@ -133,110 +150,145 @@ def brian2(name: str, seconds: float, repeats: int, cache: Path) -> dict:
     if name == "Brunel C":
         parts.append(b2.PoissonInput(neurons, "v", 1000, 20 * b2.Hz, weight=0.1 * b2.mV))
     counter = b2.SpikeMonitor(neurons, record=False)
-    b2.Network(*parts, counter).run(seconds * b2.second)
+    b2.Network(*parts, counter).run(given.seconds * b2.second)
     if not (folder / "main").exists():
         b2.device.build(directory=str(folder), run=False, with_output=False)
-    took = []
-    for _ in range(repeats):
+    count = b2.device.get_array_filename(counter.variables["count"])
+    took, spikes = [], []
+    for _ in range(given.repeats):
         subprocess.run(["./main"], cwd=folder, stdout=subprocess.DEVNULL, check=True)
-        took.append(float((folder / "results/last_run_info.txt").read_text().split()[0]) / seconds)
-    file = folder / "results" / Path(b2.device.get_array_filename(counter.variables["count"])).name
-    return {"wall": took, "spikes": float(np.fromfile(file, np.int32).sum()) / seconds}
+        about = (folder / "results/last_run_info.txt").read_text().split()
+        took.append(float(about[0]) / given.seconds)
+        n_spikes = int(np.fromfile(folder / "results" / Path(count).name, np.int32).sum())
+        spikes.append(n_spikes / given.seconds)
+    return {"wall": took, "spikes": spikes}
 
 
 # -- NEST --------------------------------------------------------------------------------------
 
-_NEST_COBA = {"C_m": 200.0, "g_L": 10.0, "E_L": -60.0, "E_ex": 0.0, "E_in": -80.0, "V_th": -50.0}
-_NEST_COBA |= {"V_reset": -60.0, "t_ref": 5.0, "tau_syn_ex": 5.0, "tau_syn_in": 10.0}
-_NEST_CUBA = {"C_m": 200.0, "tau_m": 20.0, "E_L": -49.0, "V_th": -50.0, "V_reset": -60.0}
-_NEST_CUBA |= {"t_ref": 5.0, "tau_syn_ex": 5.0, "tau_syn_in": 10.0}
-_NEST_BRUNEL = {"C_m": 1.0, "tau_m": 20.0, "E_L": 0.0, "V_th": 20.0, "V_reset": 10.0, "t_ref": 2.0}
-
-#: Model, its parameters, weights of both synapses, and delay in ms, which is a step at least. The
-#: currents of CUBA are those of the voltages, times the leak of 10 nS.
-NEST = {
-    "COBA": ("iaf_cond_exp", _NEST_COBA, (6.0, -67.0), 0.1),
-    "CUBA": ("iaf_psc_exp", _NEST_CUBA, (16.2, -90.0), 0.1),
-    "Brunel C": ("iaf_psc_delta", _NEST_BRUNEL, (0.1, -0.5), 1.5),
+#: Variables at the start: NEST's name, ours, and one of ours in NEST's unit.
+NEST_START = {
+    "COBA": (("V_m", "v", 1e3), ("g_ex", "g_e", 1e9), ("g_in", "g_i", 1e9)),
+    "CUBA": (("V_m", "v", 1e3),),
+    "Brunel C": (("V_m", "v", 1e3),),
 }
 
 
-def nest(name: str, seconds: float, repeats: int, cache: Path) -> dict:
-    """Time NEST's kernel."""
-    import nest as kernel
-
-    spec = NETWORKS[name]
-    state = initial_state(spec, 1)
-    model, parameters, weights, delay = NEST[name]
-    kernel.set_verbosity("M_ERROR")
-    kernel.ResetKernel()
-    kernel.resolution, kernel.local_num_threads = 0.1, 1
-    neurons = kernel.Create(model, sum(p.size for p in spec.populations), parameters)
-    neurons.V_m = 1e3 * np.concatenate([state.arrays[f"{population}.v"] for population in "ei"])
-    first = neurons[0].global_id
-    for source, weight in zip("ei", weights, strict=True):
-        i, j = pairs(spec, state, source)
-        synapse = {"weight": np.full(len(i), weight), "delay": np.full(len(i), delay)}
-        kernel.Connect(i + first, j + first, "one_to_one", synapse)
-    if name == "Brunel C":
-        drive = kernel.Create("poisson_generator", params={"rate": 1000 * 20.0})
-        kernel.Connect(drive, neurons, syn_spec={"weight": weights[0], "delay": delay})
-    if name == "COBA":  # conductances at the start are what sets it off
-        neurons.set(g_ex=(1e9 * _both(state, "g_e")).clip(0).tolist())
-        neurons.set(g_in=(1e9 * _both(state, "g_i")).clip(0).tolist())
-    counter = kernel.Create("spike_recorder")
-    kernel.Connect(neurons, counter)
-    kernel.Prepare()
-    kernel.Run(10.0)
-    took, before = [], counter.n_events
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        kernel.Run(1e3 * seconds)
-        took.append((time.perf_counter() - begun) / seconds)
-    spikes = (counter.n_events - before) / (seconds * repeats)
-    kernel.Cleanup()
-    return {"wall": took, "spikes": spikes}
+def write_graph(name: str, file: Path) -> None:
+    """Write synapses and start as `NEST_SCRIPT` reads them; it has no negative conductances."""
+    state = initial_state(NETWORKS[name], 1)
+    graph = {}
+    for theirs, mine, factor in NEST_START[name]:
+        start = factor * np.concatenate([state.arrays[f"{source}.{mine}"] for source in "ei"])
+        graph[theirs] = start if theirs == "V_m" else start.clip(0)
+    for source in "ei":
+        ends = zip(("pre", "post"), pairs(NETWORKS[name], state, source), strict=True)
+        graph |= {f"{source}_{end}": numbers for end, numbers in ends}
+    np.savez(file, **graph)
 
 
-def _both(state: State, variable: str) -> np.ndarray:
-    return np.concatenate([state.arrays[f"{population}.{variable}"] for population in "ei"])
+def nest(name: str, given: argparse.Namespace) -> dict:
+    """Time NEST's kernel, once a process: it takes long enough."""
+    file = given.cache / f"nest-{name.replace(' ', '-')}.npz"
+    if not file.exists():
+        write_graph(name, file)
+    command = [given.nest, str(NEST_SCRIPT), name, str(file), "--seconds", str(given.seconds)]
+    return answer([*command, "--repeats", "1"])
 
 
 PEERS = {"brainsleep cpp": ours, "Brian2 C++": brian2, "NEST": nest}
+OURS = "brainsleep cpp"
 
 
-def absent(peer: str) -> str:
+def absent(peer: str, interpreter: str) -> str:
     """Return why a peer cannot be measured, or an empty text."""
-    missing = peer == "NEST" and importlib.util.find_spec("nest") is None
-    return "the package nest is not installed" if missing else ""
+    if peer != "NEST":
+        return ""
+    command = [interpreter, "-c", "import importlib.util as u; assert u.find_spec('nest')"]
+    try:
+        missing = subprocess.run(command, capture_output=True, check=False).returncode
+    except OSError:
+        missing = 1
+    return f"{interpreter} has no nest: see --nest" if missing else ""
+
+
+def answer(command: list[str]) -> dict:
+    """Return what a process measured: the last line that it prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"wall"')]
+    if done.returncode or not lines:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()[-1000:]}")
+    return json.loads(lines[-1])
 
 
 def measured(peer: str, name: str, given: argparse.Namespace, cache: Path) -> dict:
     """Measure one peer in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.published", name, "--peer", peer]
     command += ["--seconds", str(given.seconds or SECONDS[name]), "--cache", str(cache)]
-    command += ["--repeats", str(given.repeats)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"wall"')]
-    if done.returncode or not lines:
-        raise SystemExit(f"{peer}, {name}: {done.stderr.strip()[-1000:]}")
-    return json.loads(lines[-1])
+    return answer([*command, "--repeats", str(given.repeats), "--nest", given.nest])
 
 
-def table(found: dict[tuple[str, str], list[dict]]) -> str:
-    """Return medians as a table, and the ratio of each to this package."""
-    lines = [
-        "| network | simulator | ms/s | range | x ours | spikes/s |",
-        "|---|---|---|---|---|---|",
-    ]
-    for (name, peer), rows in found.items():
-        wall = [1e3 * value for row in rows for value in row["wall"]]
-        mine = [1e3 * v for row in found[name, "brainsleep cpp"] for v in row["wall"]]
-        middle, ratio = statistics.median(wall), statistics.median(wall) / statistics.median(mine)
-        spikes = statistics.mean(row["spikes"] for row in rows)
-        ends = f"{min(wall):.4g}-{max(wall):.4g}"
-        lines.append(f"| {name} | {peer} | {middle:.4g} | {ends} | {ratio:.2f} | {spikes:.0f} |")
+def rate(name: str, rows: list[dict]) -> float:
+    """Return the mean rate in Hz of all neurons."""
+    spikes = statistics.mean(value for row in rows for value in row["spikes"])
+    return spikes / sum(population.size for population in NETWORKS[name].populations)
+
+
+def agree(mine: float, theirs: float) -> bool:
+    """Tell whether two rates are the same activity."""
+    return abs(theirs - mine) <= TOLERANCE * mine
+
+
+def table(results: dict) -> str:
+    """Return the medians as a table, and what share ours is of each, round by round."""
+    facts = results["machine"].items()
+    about = ", ".join(f"{key} {value}" for key, value in facts if value != "absent")
+    lines = [f"Measured on {about}; load at the start {results['load']:.1f}", ""]
+    lines += ["| network | simulator | rate, Hz | ms/s | range | ours over it | range |"]
+    lines += ["|---|---|" + "---:|" * 5]
+    for name in filter(results["rows"].get, NETWORKS):
+        found = results["rows"][name]
+        own = [statistics.median(row["wall"]) for row in found[OURS]]
+        for peer, rows in found.items():
+            version = rows[0].get("version", "")
+            cells = [name, f"{peer} {version}".strip(), f"{rate(name, rows):.2f}"]
+            if agree(rate(name, found[OURS]), rate(name, rows)):
+                wall = [1e3 * value for row in rows for value in row["wall"]]
+                theirs = [statistics.median(row["wall"]) for row in rows]
+                shares = [mine / other for mine, other in zip(own, theirs, strict=True)]
+                for values in (wall, shares):
+                    cells += [f"{statistics.median(values):.3g}", _range(values)]
+            else:
+                cells += ["another rate: does not count", "", "", ""]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _range(values: list[float]) -> str:
+    return f"{min(values):.3g} to {max(values):.3g}"
+
+
+def run(given: argparse.Namespace, cache: Path) -> None:
+    """Measure the networks in rounds and write what was measured after every round."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if results.get("machine") != machine():  # rows of another machine are not comparable
+        results = {"machine": machine(), "rows": {}}
+    results["load"] = os.getloadavg()[0]
+    reasons = {peer: absent(peer, given.nest) for peer in PEERS}
+    for peer in filter(reasons.get, PEERS):
+        print(f"{peer}: skipped, {reasons[peer]}")
+    peers = [peer for peer in PEERS if not reasons[peer]]
+    for name in given.networks or NETWORKS:
+        rows: dict[str, list[dict]] = {peer: [] for peer in peers}
+        for turn in range(given.rounds):
+            for peer in peers[::-1] if turn % 2 else peers:
+                rows[peer].append(measured(peer, name, given, cache))
+                took = statistics.median(rows[peer][-1]["wall"])
+                print(f"{name}, round {turn + 1}, {peer}: {1e3 * took:.4g} ms/s", flush=True)
+            results["rows"][name] = rows
+            temporary = RESULTS.with_suffix(".writing")
+            temporary.write_text(json.dumps(results, indent=1) + "\n")
+            temporary.replace(RESULTS)
 
 
 def main() -> None:
@@ -244,26 +296,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", choices=[[], *NETWORKS], metavar="NETWORK")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=3, help="of a process")
+    parser.add_argument("--repeats", type=int, default=3, help="of a process; NEST has one")
     parser.add_argument("--seconds", type=float, help="biological seconds of a repeat")
+    parser.add_argument(
+        "--nest",
+        metavar="PYTHON",
+        default=os.environ.get("NEST_PYTHON", sys.executable),
+        help="interpreter that has NEST",
+    )
+    parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument("--peer", choices=PEERS, help="this one, in this process")
     parser.add_argument("--cache", type=Path)
     given = parser.parse_args()
     if given.peer:
-        name = given.networks[0]
-        found = PEERS[given.peer](name, given.seconds, given.repeats, given.cache)
-        print(json.dumps(found))
+        print(json.dumps(PEERS[given.peer](given.networks[0], given)))
         return
-    for peer in filter(absent, PEERS):
-        print(f"{peer}: skipped, {absent(peer)}")
-    rows: dict[tuple[str, str], list[dict]] = {}
-    with tempfile.TemporaryDirectory(prefix="brainsleep-benchmark-") as folder:
-        for name in given.networks or NETWORKS:
-            for _ in range(given.rounds):
-                for peer in (peer for peer in PEERS if not absent(peer)):
-                    found = measured(peer, name, given, given.cache or Path(folder))
-                    rows.setdefault((name, peer), []).append(found)
-    print(table(rows))
+    if not given.report:
+        with tempfile.TemporaryDirectory(prefix="brainsleep-benchmark-") as folder:
+            run(given, given.cache or Path(folder))
+    print(table(json.loads(RESULTS.read_text())))
 
 
 if __name__ == "__main__":

@@ -67,6 +67,29 @@ def test_mean_variance_and_distribution(name):
     assert not np.array_equal(other.arrays["input.sum"], end.arrays["input.sum"])
 
 
+@pytest.mark.standalone
+@needs_compiler
+def test_small_means_are_the_inverse_of_the_distribution():
+    """Each is made of one uniform number, whether a mean is new or has been asked for often."""
+    means = np.repeat([2.0, 0.1, 9.9, 3.0, 2.0], [6000, 6000, 6000, 500, 500])
+    drawn = {}
+    for code in ("poisson(mean)", "0*mean + rand()"):
+        model = NeuronModel(
+            name="drawing",
+            equations="mean : 1\nn : 1",
+            on_slot="mean = stimulus*second",
+            on_step=f"n = {code}",
+        )
+        population = Population(name="input", size=len(means), model=model)
+        spec = NetworkSpec(name="drawing", populations=(population,), dt=1 * ms)
+        made = make_backend("cpp", spec, capacity=Capacity(slots=2, steps=10))
+        end, _ = made.advance(initial_state(spec, 0), make_segment(spec, means[None], [3]), 5)
+        drawn[code] = end.arrays["input.n"]
+    n, u = drawn.values()
+    np.testing.assert_array_equal(n, stats.poisson.ppf(u, means))
+    assert n.max() > 15
+
+
 FREE = NeuronModel(name="free", equations="v : volt")
 
 

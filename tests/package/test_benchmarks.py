@@ -1,16 +1,22 @@
 """The benchmarks compare the same network, and still know the code that they change. No timings."""
 
 import json
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from brian2 import Hz, ms, mV, nS, pF
 from conftest import needs_compiler
 
 pytest.importorskip("benchmarks", reason="not in a checkout")
 
-from benchmarks import ablation, peers, report
+from benchmarks import ablation, against, nest_published, peers, published, report
 from benchmarks.networks import DRIVES, SIZES, image_rates, network, start
 from benchmarks.speed import RESULTS, merged
+from brainsleep.run.state import initial_state
 
 
 @pytest.mark.standalone
@@ -58,3 +64,127 @@ def test_rounds_are_joined():
     joined = merged(rows)
     assert joined["wall"] == [1.0, 2.0, 3.0] and joined["builds"] == [9.0, 0.1]
     assert merged([{"error": "x"}]) == {"error": "x"}
+
+
+# --- published networks -----------------------------------------------------------------------
+
+#: Parameters of neurons: NEST's name, ours, and NEST's unit.
+SHARED = (("V_th", "v_threshold", mV), ("V_reset", "v_reset", mV), ("t_ref", "t_ref", ms))
+OWN = {
+    "COBA": (("C_m", "c_m", pF), ("g_L", "g_leak", nS), ("E_L", "v_rest", mV), ("E_ex", "v_e", mV),
+        ("E_in", "v_i", mV), ("tau_syn_ex", "tau_e", ms), ("tau_syn_in", "tau_i", ms)),
+    "CUBA": (("tau_m", "tau_m", ms), ("E_L", "v_rest", mV), ("tau_syn_ex", "tau_e", ms),
+        ("tau_syn_in", "tau_i", ms)),
+    "Brunel C": (("tau_m", "tau_m", ms),),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", published.NETWORKS)
+def test_nest_runs_the_same_network(name):
+    spec = published.NETWORKS[name]
+    _, given, weights, delay = nest_published.NETWORKS[name]
+    ours = spec.population("e").model.parameters
+    for theirs, mine, unit in SHARED + OWN[name]:
+        assert given[theirs] == pytest.approx(float(ours[mine] / unit)), theirs
+    # what a weight of 1 is there: a current that brings the membrane to 1 mV, or what it is here
+    unit = given["C_m"] / given["tau_m"] if name == "CUBA" else 1.0
+    for source, weight in zip("ei", weights, strict=True):
+        for target in "ei":
+            projection = spec.projection(source + target)
+            assert weight == pytest.approx(projection.sign * projection.weights * unit)
+            assert delay == pytest.approx(max(float((projection.delay or 0 * ms) / ms), 0.1))
+    assert float(spec.dt / ms) == nest_published.STEP
+    for activity in spec.population("e").activities:
+        drive = activity.parameters
+        rate = float(drive["n_sources"] * drive["rate"] / Hz)
+        assert nest_published.BACKGROUND[name] == pytest.approx(rate)
+        assert float(drive["weight"] / mV) == weights[0]
+
+
+def test_the_graph_of_nest_is_ours(tmp_path):
+    spec, file = published.NETWORKS["COBA"], tmp_path / "graph.npz"
+    published.write_graph("COBA", file)
+    state = initial_state(spec, 1)
+    with np.load(file) as graph:
+        np.testing.assert_allclose(graph["V_m"][3200:], 1e3 * state.arrays["i.v"], rtol=1e-12)
+        assert graph["g_in"].min() >= 0 and graph["g_in"].mean() == pytest.approx(200, rel=0.05)
+        both = {
+            (source, target): set(zip(*state.synapses[source + target], strict=True))
+            for source in "ei"
+            for target in "ei"
+        }
+        for source, first in (("e", 0), ("i", 3200)):
+            pairs = {*zip(graph[f"{source}_pre"] - first, graph[f"{source}_post"], strict=True)}
+            assert {pair for pair in pairs if pair[1] < 3200} == both[source, "e"]
+            assert {(i, j - 3200) for i, j in pairs if j >= 3200} == both[source, "i"]
+
+
+@pytest.mark.parametrize("name", published.NETWORKS)
+def test_nest_can_be_timed(name):
+    """Four neurons, of which one excites and inhibits another."""
+    pytest.importorskip("nest", reason="needs the extra 'bench'")
+    one = np.array([0]), np.array([1])
+    graph = {"V_m": np.full(4, nest_published.NETWORKS[name][1]["V_reset"])}
+    graph |= dict(zip(("e_pre", "e_post", "i_pre", "i_post"), one * 2, strict=True))
+    measured = nest_published.run(name, graph, seconds=0.1, repeats=2)
+    assert len(measured["wall"]) == len(measured["spikes"]) == 2
+    assert min(measured["spikes"]) > 0 or name == "COBA"  # the others are driven
+
+
+def test_a_time_counts_if_the_rate_is_the_same():
+    rows = {
+        "brainsleep cpp": [{"wall": [0.2], "spikes": [4e4]}, {"wall": [0.1], "spikes": [4e4]}],
+        "Brian2 C++": [{"wall": [0.4], "spikes": [4.1e4]}, {"wall": [0.4], "spikes": [4.1e4]}],
+        "NEST": [{"wall": [0.01], "spikes": [5e4], "version": "3"}] * 2,
+    }
+    machine = {"cores": 2, "bindsnet": "absent"}
+    text = published.table({"machine": machine, "load": 0.25, "rows": {"COBA": rows}})
+    lines = text.splitlines()
+    assert lines[0] == "Measured on cores 2; load at the start 0.2"
+    assert lines[-2].startswith("| COBA | Brian2 C++ | 10.25 | 400 | 400 to 400 | 0.375 | 0.25 to")
+    assert lines[-1].startswith("| COBA | NEST 3 | 12.50 | another rate")
+
+
+def test_published_networks_that_were_measured_make_a_table():
+    results = json.loads(published.RESULTS.read_text())
+    text = published.table(results)
+    assert set(results["rows"]) == set(published.NETWORKS) and "another rate" not in text
+    for name in published.NETWORKS:
+        assert all(f"| {name} | {peer}" in text for peer in published.PEERS)
+
+
+def test_without_nest_the_others_are_timed():
+    assert not published.absent("Brian2 C++", "nowhere")
+    assert "nowhere has no nest" in published.absent("NEST", "nowhere")
+
+
+# --- two checkouts ----------------------------------------------------------------------------
+
+
+def test_a_checkout_is_timed_with_all_that_is_its_own(tmp_path):
+    package = against.copied(ablation.ROOT, tmp_path)
+    code = (
+        "import benchmarks.networks as a, brainsleep.models.lif as b; print(a.__file__, b.__file__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=package,
+        env={**os.environ, "PYTHONPATH": str(package)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert all(path.startswith(str(tmp_path)) for path in done.stdout.split())
+
+
+def test_what_is_no_checkout_is_refused(tmp_path):
+    with pytest.raises(SystemExit, match="give the root of a checkout"):
+        against.copied(tmp_path, tmp_path / "copy")
+
+
+def test_two_checkouts_are_compared_round_by_round():
+    assert against.order(["this", "other"], 0) == against.order(["other", "this"], 1)
+    cells = against.line("wake", [1.0, 2.2, 3.0], [1.0, 2.0, 4.0]).strip("| ").split(" | ")
+    assert cells[:4] == ["wake", "2.000", "2.200", "**1.000**"]
+    assert cells[4:] == ["0.875 to 1.050", "0.750 to 1.100", "1.000"]
+    assert "**0.500**" in against.line("wake", [1.0], [2.0])

@@ -5,19 +5,33 @@ inline int32_t _poisson(const double mean, const int)
 {
     if (!(mean > 0)) return 0;
     if (mean < 10) {
-        // The distribution up to the largest number so far; most neurons ask for the same mean.
+        // The distribution up to the largest number so far; most neurons ask for the same mean. If it
+        // is asked for often, `least` has the least number by the first eight bits of u.
+        constexpr int32_t often = 1000;
         static double known = -1, p, upto[201];
-        static int32_t filled;
+        static int32_t filled, asked;
+        static uint8_t least[256];
         const double u = brainsleep::random_numbers.uniform();
         if (mean != known) {
             known = mean;
             upto[0] = p = std::exp(-mean);
             filled = 1;
+            asked = 0;
+        }
+        if (asked >= often) {
+            int32_t k = least[(int32_t)(256*u)];
+            while (k < filled && u >= upto[k]) k++;
+            if (k < filled) return k;
         }
         for (; u >= upto[filled - 1] && filled < 201; filled++)  // beyond, p is 0 to the last bit
             upto[filled] = upto[filled - 1] + (p *= mean/filled);
         int32_t k = 0;
         for (int32_t j = 0; j < filled; j++) k += u >= upto[j];
+        if (asked < often && ++asked == often)
+            for (int32_t bits = 0, j = 0; bits < 256; bits++) {
+                while (j < filled && upto[j] <= bits/256.0) j++;
+                least[bits] = j;
+            }
         return k;
     }
     const double root = std::sqrt(mean), b = 0.931 + 2.53*root, a = -0.059 + 0.02483*b;
