@@ -196,7 +196,7 @@ class Run:
         except NotFiniteError as error:
             self._not_finite(error, f"slots {first} to {last - 1} ({self.table.phase[first]})")
             return
-        stop = first + min(map(len, recording.counts.values()))
+        stop = first + min(map(len, recording.counts.values()), default=last - first)
         self.recorder.add_segment(self.table, first, stop, recording, segment.traced)
         self._at = (last if stop == last else self._next_phase(first), state)
         if self.recorder.traces.held > traces.LIMIT:
