@@ -200,8 +200,7 @@ _A_LTP = 0.0014 / (mV**2 * ms)  # potentiation, where the trace of spikes is 1
 VOLTAGE_STDP = PlasticityRule(
     name="voltage",
     equations="counted : volt**2*second (linked)",
-    on_pre=_TAKE
-    + "w = clip(w - a_ltd*clip(v_slow_post - theta_low, 0*mV, 1*volt), w_min, w_max)",
+    on_pre=_TAKE + "w = clip(w - a_ltd*clip(v_slow_post - theta_low, 0*mV, 1*volt), w_min, w_max)",
     parameters={
         "a_ltp": _A_LTP,
         "a_ltd": 0.0008 / mV,  # depression by a presynaptic spike

@@ -12,7 +12,7 @@ seconds in between, 20 times over, and then not at all. That takes one and a hal
 from dataclasses import dataclass
 
 import numpy as np
-from brian2 import Hz, kHz, second
+from brian2 import Hz, kHz, ms, mV, second
 
 from brainsleep import (
     Alarms,
@@ -73,10 +73,11 @@ class Assembly(Observer):
     def measure(self, seen):
         """Give weights, and rates, of slots of a second."""
         counts = {name: seen.recorder.arrays()[f"counts/{name}"] for name in "ei"}
+        before = {name: float(each[1 : self.begins].mean()) for name, each in counts.items()}
         within, mean = (seen.series("assembly", name) for name in ("within", "mean"))
         which = members(counts["e"].shape[1])[0]
         return {
-            **{f"assembly_before_{k}_hz": float(n[1 : self.begins].mean()) for k, n in counts.items()},
+            **{f"assembly_before_{name}_hz": rate for name, rate in before.items()},
             "assembly_members_hz": float(counts["e"][self.begins, which].mean()),
             "assembly_within_before": float(within[0, 0]),
             "assembly_within": float(within[1, 0]),
@@ -86,7 +87,9 @@ class Assembly(Observer):
         }
 
 
-def training(before: int, times: int, name: str, *, assemblies: int = 1, after: int = 0) -> Protocol:
+def training(
+    before: int, times: int, name: str, *, assemblies: int = 1, after: int = 0
+) -> Protocol:
     """Make the protocol: so many seconds before, then assemblies one after the other, `times`."""
     rest = (awake(3 * second, **LEARNING),)
     which = members(ASSEMBLIES.population("e").size)[:assemblies]
@@ -119,8 +122,8 @@ CONDITIONS = (
     Condition(
         name="without potentiation",
         changes={
-            "network.projections.ee.rules.voltage.a_ltp": "0/(mV**2*ms)",
-            "network.projections.ee.processes.potentiate.a_ltp": "0/(mV**2*ms)",
+            "network.projections.ee.rules.voltage.a_ltp": 0 / (mV**2 * ms),
+            "network.projections.ee.processes.potentiate.a_ltp": 0 / (mV**2 * ms),
         },
     ),
 )

@@ -90,6 +90,6 @@ CONDITIONS = (
     Condition(name="as published"),
     Condition(
         name="less of the integral",
-        changes={"network.projections.weights.processes.rate_scaling.gamma": "2e-8/(second**2*Hz)"},
+        changes={"network.projections.weights.processes.rate_scaling.gamma": 2e-8 / second**2 / Hz},
     ),
 )

@@ -73,6 +73,7 @@ FIGURE = "sleep_rates"
 CONDITIONS = (
     Condition(name="a tenth of the learning rate"),
     Condition(
-        name="published learning rate", changes={"network": detectors(RATIOS, lr=1.0)},
+        name="published learning rate",
+        changes={"network": detectors(RATIOS, lr=1.0)},
     ),
 )
