@@ -24,7 +24,6 @@ from brainsleep import (
     SynapseModel,
     WeightProcess,
 )
-from brainsleep.models.inputs import SPIKE_SOURCE
 
 _REFERENCES = ("doi:10.1523/JNEUROSCI.20-23-08812.2000",)
 
@@ -82,6 +81,9 @@ PROPORTIONAL = NeuronModel(
     references=_REFERENCES,
 )
 
+#: Where the weights come from.
+AFFERENT = NeuronModel(name="afferent", equations="", references=_REFERENCES)
+
 #: Weights drive a neuron all the time, without spikes.
 DRIVES = SynapseModel(
     name="drives", on_pre="", equations="drive_post = w : 1 (summed)", references=_REFERENCES
@@ -102,7 +104,7 @@ def scaled(goals, betas, *, above: float = 1.01) -> NetworkSpec:
     return NetworkSpec(
         name="scaled",
         populations=(
-            Population(name="before", size=n, model=SPIKE_SOURCE),
+            Population(name="before", size=n, model=AFFERENT),
             Population(name="e", size=n, model=PROPORTIONAL, values={"a_goal": goals * Hz}),
         ),
         projections=(

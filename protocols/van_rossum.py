@@ -2,7 +2,9 @@
 
 Neurons whose rate is in proportion to a weight, which begins 1 % too strong, for 10 000 s. Their
 goals are 20 and 10 Hz; the third scales too little by what its rate lacks now (`beta`), and its
-oscillations grow. The fourth has twice the `beta` that it needs.
+oscillations grow. The fourth has twice the `beta` that it needs. Their sensors are recorded::
+
+    brainsleep figure traces results/ID --out sensors.png
 """
 
 from dataclasses import dataclass
@@ -80,7 +82,12 @@ PROTOCOL = Protocol(
     description="van Rossum et al. 2000: scaling of synapses by a slow sensor of the rate",
     network=scaled(*zip(*NEURONS, strict=True)),
     schedule=Timeline(periods=(awake(10_000 * second, rate_scaling=1),), slot=10 * second),
-    record=Record(observers=(Oscillation(),)),
+    record=Record(
+        observers=(Oscillation(),),
+        weights_every=50,
+        states={"e.a": (0, 2, 3)},
+        every=10 * second,
+    ),
     references=("doi:10.1523/JNEUROSCI.20-23-08812.2000",),
 )
 

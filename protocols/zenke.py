@@ -4,7 +4,9 @@ The triplet rule with a sliding target, with detectors of 0.5, 0.8, 1.2 and 2 ti
 time constant: neurons of the mean field, for which that is 89 s; and ten each that spike at random,
 with a tenth of the published learning rate, for which it is 893 s. Rates begin 1 % and 10 % above
 the target of 3 Hz, and 10 000 s later they are there, or swing. This is the paper's theory, not its
-network of 25 000 neurons.
+network of 25 000 neurons. Detectors are recorded::
+
+    brainsleep figure traces results/ID --out detectors.png
 """
 
 from dataclasses import dataclass
@@ -64,7 +66,13 @@ PROTOCOL = Protocol(
     description="Zenke et al. 2013, mean field: homeostasis must be faster than a critical time",
     network=detectors(RATIOS),
     schedule=Timeline(periods=(awake(10_000 * second, rate=3 * Hz),), slot=10 * second),
-    record=Record(observers=(Swings(),), alarms=Alarms(saturation=1.0)),
+    record=Record(
+        observers=(Swings(),),
+        weights_every=50,
+        states={"mean_field.nu": "all", "e.nu": (0, 10, 20, 30)},
+        every=10 * second,
+        alarms=Alarms(saturation=1.0),
+    ),
     references=("doi:10.1371/journal.pcbi.1003330",),
 )
 
