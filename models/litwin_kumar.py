@@ -8,8 +8,9 @@ at 3 Hz. Weights are in pF, the charge a volt that a spike brings.
 
 Where a neuron is depolarised, all of its synapses grow in every time step. Here neurons sum up what
 is due (`gathered`), and a synapse takes its part when a presynaptic spike comes, and every 20 ms
-before normalisation: the same but for rounding, and a hundred times as fast. `EVERY_STEP` is the
-same by `brainsleep.models.clopath.CLOPATH`. Periods are to be whole multiples of 20 ms.
+before normalisation. That is the same but for rounding, and does not go through all synapses in
+every step, as `EVERY_STEP` does, which is `brainsleep.models.clopath.CLOPATH`. Periods and slots
+are to be whole multiples of 20 ms.
 
 As in the authors' program, integrated by Euler's method in steps of 0.1 ms, a spike ends at the
 reset in the very step in which v passes the peak, so that plasticity never sees the peak. Not as

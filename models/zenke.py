@@ -2,7 +2,7 @@
 
 The minimal triplet rule, whose depression is in proportion to the square of the neuron's own rate
 as a detector `nu` has it, of time constant `tau_nu`. Potentiation and depression are equal where
-the rate is `kappa`. On average, of neurons that fire at a rate of ``gain`` times their weight,
+the rate is `kappa`. On average, of neurons that fire at a rate of ``gain`` times their weight, ::
 
     dw/dt = A*rate**2*(rate - nu**2/kappa),   A = a3_plus*tau_plus*tau_y
 

@@ -7,8 +7,12 @@ As published, 20 assemblies are stimulated one after the other, each for a secon
 seconds in between, 20 times over, and then not at all. That takes one and a half hours::
 
     brainsleep run litwin_kumar:FULL
+
+`SLEEP` is `PROTOCOL` and eight seconds of sleep after it, with plasticity and with decay of weights
+towards the mean of each neuron.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +26,12 @@ from brainsleep import (
     Protocol,
     Record,
     Timeline,
+    asleep,
     awake,
     cycles,
 )
 from brainsleep.models.litwin_kumar import ASSEMBLIES
+from brainsleep.models.sleep import DECAY_NEURON
 
 #: Gates of plasticity among excitatory neurons.
 LEARNING = {"potentiate": 1, "normalise": 1}
@@ -54,6 +60,9 @@ class Assembly(Observer):
         Metric("observed", "assembly_within", "pF", "the same after the stimulus"),
         Metric("observed", "assembly_mean", "pF", "mean weight of all excitatory neurons then"),
         Metric("observed", "assembly_inhibition", "pF", "mean weight of inhibition before"),
+        Metric(
+            "observed", "assembly_within_last", "pF", "mean weight within the assembly, at last"
+        ),
         Metric("observed", "assembly_all_within", "pF", "mean weight within assemblies, at last"),
     )
 
@@ -83,6 +92,7 @@ class Assembly(Observer):
             "assembly_within": float(within[1, 0]),
             "assembly_mean": float(mean[1]),
             "assembly_inhibition": float(seen.series("assembly", "inhibition")[0]),
+            "assembly_within_last": float(within[-1, 0]),
             "assembly_all_within": float(within[-1].mean()),
         }
 
@@ -114,6 +124,23 @@ def training(
 PROTOCOL = training(8, 1, "litwin_kumar")
 
 FULL = training(9, 20, "litwin_kumar, as published", assemblies=20, after=100)
+
+_EE = ASSEMBLIES.projection("ee")
+
+SLEEP = dataclasses.replace(
+    PROTOCOL,
+    name="litwin_kumar, sleep",
+    network=dataclasses.replace(
+        ASSEMBLIES,
+        projections=(
+            dataclasses.replace(_EE, processes=(*_EE.processes, DECAY_NEURON)),
+            *ASSEMBLIES.projections[1:],
+        ),
+    ),
+    schedule=Timeline(
+        periods=(*PROTOCOL.schedule.periods, asleep(8 * second, decay=1, **LEARNING))
+    ),
+)
 
 FIGURE = "sleep_rates"
 
