@@ -27,7 +27,11 @@ from brainsleep import (
 from brainsleep.analysis.energy import CMOS_45NM, OPERATIONS, energy
 from brainsleep.errors import DataError
 from brainsleep.models.inputs import SPIKE_SOURCE
+from brainsleep.models.sg_snn import decay_network
+from brainsleep.run.observers.operations import degrees_of, reached
+from brainsleep.run.segment import Batch, Recording, Segment
 from brainsleep.run.simulate import simulate
+from brainsleep.run.state import initial_state
 from brainsleep.show.definitions import definition
 
 RULE = PlasticityRule(
@@ -158,6 +162,26 @@ def test_single_spikes_of_inputs_say_the_same(tmp_path):
     sent = degrees[result.spikes["input"].neurons].sum()
     phases = ("wake", "sleep", "test")
     assert sent == sum(result.metrics[f"effective_acs_{phase}_input_e"] for phase in phases)
+
+
+def test_constant_inputs_act_in_every_step_on_every_image():
+    """In a batch: 5 inputs that are not 0, in 3 images, on 4 neurons each, for 7 steps."""
+    network = decay_network(n_inputs=64, n_hidden=4)
+    degrees = degrees_of(network, initial_state(network, 0))
+    stimulus = np.zeros((3, 64))
+    stimulus[:, :5] = 10.0
+    gates = {name: np.ones(1) for name in network.gates}
+    where = np.array([True]), np.array(["wake"]), np.array([False])
+    segment = Segment(np.array([7]), np.zeros((1, 64)), gates, *where)
+    batch = dataclasses.replace(segment, batch=Batch(stimulus, np.zeros(3, int)))
+    recording = Recording({"hidden": np.array([[2, 0, 1, 0]]), "output": np.ones((1, 10), int)})
+    first, second = (p.name for p in network.projections)
+    found = reached(network, degrees, batch, recording)
+    assert found[f"{first}.pre"].tolist() == [5 * 3 * 4 * 7]
+    assert found[f"{second}.pre"].tolist() == [3 * 10]
+    assert reached(network, degrees, segment, recording)[f"{first}.pre"].tolist() == [0]
+    closed = dataclasses.replace(batch, gates=gates | {"input": np.zeros(1)})
+    assert reached(network, degrees, closed, recording)[f"{first}.pre"].tolist() == [0]
 
 
 def test_a_resumed_run_has_counted_as_much(tmp_path, interrupting):
