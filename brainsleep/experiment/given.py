@@ -55,7 +55,7 @@ def _check_rate(where: str, period: Any, network: Network) -> None:
     unit, fix = network.inputs.get(network.input), ""
     if network.input in period.inputs:
         allowed, fix = f"one of it and inputs['{network.input}']", "leave one out"
-    elif unit is None or unit.dim is not Hz.dim:
+    elif unit is None or get_dimensions(unit) is not Hz.dim:
         allowed = "a population that takes a stimulus in Hz, named as the input of the network"
         fix = "write inputs=dict(NAME=...) for a population of another name or unit"
     if fix:
@@ -82,7 +82,7 @@ def _check_input(where: str, name: str, value: Any, period: Any, network: Networ
     assert unit is not None  # that is said above
     _check_dimensions(where, value, unit)
     numbers = _numbers(value)
-    if unit.dim is Hz.dim and np.any(numbers < 0):
+    if get_dimensions(unit) is Hz.dim and np.any(numbers < 0):
         raise ScheduleError(explain(where, f"{numbers.min():g} Hz", "rates of at least 0 Hz"))
     several = numbers.ndim == 2 or isinstance(value, Array)
     if several and numbers.shape[-1] != size:

@@ -17,7 +17,7 @@ from ..values.arrays import Array
 from .equations import checks
 from .equations.declared import check_start
 from .equations.diagnose import mistake, unknown
-from .plan import TIMES, GroupPlan, SynapsePlan
+from .plan import SPIKE_DELAY, TIMES, GroupPlan, SynapsePlan
 from .values import check_value
 from .wiring import Connectivity
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .strength import InitialWeights
 
 #: Variables of neurons and synapses whose start is no value of a user's.
-_OWN = ("spiking", "w", "w_min", "w_max", "w_sign", "zero_index")
+_OWN = ("spiking", SPIKE_DELAY, "w", "w_min", "w_max", "w_sign", "zero_index")
 
 #: Names of a projection's pairs of neurons.
 _OF_PAIRS = ("i", "j", "N_pre", "N_post")

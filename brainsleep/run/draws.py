@@ -14,7 +14,7 @@ from ..errors import SpecError, explain
 from ..network.equations import checks
 from ..network.equations.declared import check_start
 from ..network.given import check_bounds, common_positions, own_values
-from ..network.plan import GroupPlan, SynapsePlan
+from ..network.plan import SPIKE_DELAY, GroupPlan, SynapsePlan
 from ..network.spec import InitialWeights, NetworkSpec, Population, Projection
 from ..network.values import computed
 from ..network.wiring import Connectivity, FixedInDegree, FixedOutDegree, OneToOne, Pairs, Wiring
@@ -148,7 +148,11 @@ class DrawnSynapses:
         w = self._weights() if saved is None else saved.w
         self._known |= constants
         starts = {**dict.fromkeys(plan.state, 0.0), **plan.initial}
-        values = {k: projection.values.get(k, starts[k]) for k in plan.state if k != "w"}
+        values = {
+            k: projection.values.get(k, starts[k])
+            for k in plan.state
+            if k not in ("w", SPIKE_DELAY)
+        }
         state = {key: self._value(key, value) for key, value in values.items()}
         _check_types(plan, values, state, f"projection '{name}'")
         #: State variables and constants.
@@ -188,16 +192,22 @@ class DrawnSynapses:
         """Return the delays of the pathways in s: one for all, or one a synapse."""
         drawn = {}
         for delay in plan.delays:
-            name = delay.variable
+            name = "delay" if delay.most else delay.variable
             value, where = getattr(self._projection, name), f"projection '{self._projection.name}'"
             if not delay.each:
                 drawn[name] = np.array([float(value)])
                 continue
-            drawn[name] = self._value(name, value)
-            if drawn[name].min(initial=0) < 0:
+            times = drawn[delay.variable] = self._value(name, value)
+            if times.min(initial=0) < 0:
                 fix = f"write clip({value}, 0*ms, 1*second)"
-                got = f"times down to {drawn[name].min():g} s"
+                got = f"times down to {times.min():g} s"
                 raise SpecError(explain(f"{where}: {name}", got, "at least 0*ms", fix))
+            if delay.most and times.max(initial=0) > delay.most:
+                got, allowed = (
+                    f"times up to {times.max():g} s",
+                    f"at most delay_max, {delay.most} s",
+                )
+                raise SpecError(explain(f"{where}: {name}", got, allowed))
         return drawn
 
     def _weights(self) -> np.ndarray:

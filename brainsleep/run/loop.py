@@ -198,7 +198,7 @@ class Run:
         except NotFiniteError as error:
             self._not_finite(error, f"slots {first} to {last - 1} ({self.table.phase[first]})")
             return
-        stop = first + min(map(len, recording.counts.values()))
+        stop = first + min(map(len, recording.counts.values()), default=last - first)
         delivered = reached(self.protocol.network, self.degrees, segment, recording)
         self.recorder.add_segment(self.table, first, stop, recording, segment.traced, delivered)
         self._at = (last if stop == last else self._next_phase(first), state)

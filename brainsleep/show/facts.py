@@ -91,7 +91,7 @@ def values(network: Network) -> list[Table]:
     rows += [
         (p.name, kind.replace("_", " "), "time", text(value))
         for p in network.projections
-        for kind in ("delay", "delay_post")
+        for kind in ("delay", "delay_max", "delay_post")
         if isinstance(value := getattr(p, kind, 0), Array | str) or value
     ]
     columns = ("of", "what", "is a", "each")

@@ -15,7 +15,7 @@ from ...experiment.observer import Metric, Observer, Seen
 from ...network.equations.synaptic import is_summed
 from ...network.layers import SurrogateNetwork
 from ...network.models import PlasticityRule
-from ...network.spec import Network
+from ...network.network import Network
 from ..segment import Recording, Segment
 from ..state import State
 
