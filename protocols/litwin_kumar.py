@@ -4,7 +4,7 @@ A second without plasticity, eight with it, and one in which the members of one 
 from outside at 8 kHz more: synapses among them grow by a third, at the expense of others.
 
 As published, 20 assemblies are stimulated one after the other, each for a second and with three
-seconds in between, 20 times over, and then not at all. That takes one and a half hours::
+seconds in between, 20 times over, and then not at all. That takes more than two hours::
 
     brainsleep run litwin_kumar:FULL
 

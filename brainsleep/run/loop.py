@@ -28,6 +28,7 @@ from ..experiment.traces import Sampling, unit_of
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
 from .observers import growing
 from .observers.alarms import Alarm, AlarmWatch
+from .observers.operations import Operations, degrees_of, reached
 from .observers.rates import Rates
 from .observers.recorder import Recorder, load_checkpoint, save_checkpoint
 from .observers.weights import Saturation, Snapshots, WeightStatistics
@@ -71,9 +72,10 @@ class Run:
         if self.sampling.spikes:
             self.recorder.spikes_kept = self._spikes_kept
         self.initial_sums = self._summed_weights()
+        self.degrees = degrees_of(network, start)
         self.seconds = 0.0
         weights, snapshots = WeightStatistics(record), Snapshots(record.snapshots)
-        own = [Saturation(weights), weights, snapshots, Rates()]
+        own = [Saturation(weights), weights, snapshots, Rates(), Operations()]
         self.observers: list[Observer] = [*own, *record.observers]
         self._planned = {
             each.name: frozenset(int(slot) for slot in each.slots(table))
@@ -196,7 +198,8 @@ class Run:
             self._not_finite(error, f"slots {first} to {last - 1} ({self.table.phase[first]})")
             return
         stop = first + min(map(len, recording.counts.values()), default=last - first)
-        self.recorder.add_segment(self.table, first, stop, recording, segment.traced)
+        delivered = reached(self.protocol.network, self.degrees, segment, recording)
+        self.recorder.add_segment(self.table, first, stop, recording, segment.traced, delivered)
         self._at = (last if stop == last else self._next_phase(first), state)
         if self.recorder.held > growing.LIMIT:
             self._spill()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -40,6 +41,9 @@ class Recorder:
     spikes: dict[str, GrowingArrays]
     #: What each observer saw, by the slot before which it looked.
     looks: dict[str, Looks] = field(default_factory=dict)
+    #: Synapses that the spikes of a slot reached, by projection and end, such as ``"ee.pre"``,
+    #: shape (n_slots,): of inputs it is not known from anything else.
+    reached: Named = field(default_factory=dict)
     #: State of the synapses after the epoch that was best so far, with early stopping.
     best: Named = field(default_factory=dict)
     #: State variables over time, and the steps of the run at which they were taken.
@@ -64,6 +68,11 @@ class Recorder:
             ran=np.zeros(n_slots, np.int64),
             spikes={name: GrowingArrays((name,), folder / "spikes") for name in sizes},
             traces=GrowingArrays((STEPS, *traced) if traced else (), folder / "traces"),
+            reached={
+                f"{p.name}.{end}": np.zeros(n_slots, np.int64)
+                for p in network.projections
+                for end in ("pre", "post")
+            },
         )
 
     def steps_before(self, slot: int) -> int:
@@ -77,14 +86,20 @@ class Recorder:
         last: int,
         recording: Recording,
         traced: Traced | None = None,
+        reached: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> None:
-        """Take up the recording of slots `first` to `last` (exclusive), with what was `traced`."""
+        """Take up the recording of slots `first` to `last` (exclusive), with what was `traced`.
+
+        And with the synapses that were `reached` in each of them.
+        """
         offset = self.steps_before(first)
         self.ran[first:last] = table.steps[first:last]
         for name, counts in recording.counts.items():
             self.totals[name][first:last] = counts.sum(axis=1)
             if name in self.counts:
                 self.counts[name][first:last] = counts
+        for name, synapses in reached.items():
+            self.reached[name][first:last] = synapses
         for name, (step, neuron) in recording.spikes.items():
             if self.spikes_kept and len(step):
                 begin = np.cumsum(table.steps[first:last]) - table.steps[first:last]
@@ -119,6 +134,7 @@ class Recorder:
             self,
             counts={name: counts[:last] for name, counts in self.counts.items()},
             totals={name: totals[:last] for name, totals in self.totals.items()},
+            reached={name: synapses[:last] for name, synapses in self.reached.items()},
             ran=self.ran[:last],
         )
 
@@ -136,6 +152,7 @@ class Recorder:
     def checkpoint(self, before: int) -> Named:
         """Return everything that a run needs to go on from the slot `before`, as named arrays."""
         arrays = self._by_slot() | {f"best/{k}": v for k, v in self.best.items()}
+        arrays |= {f"reached/{k}": v for k, v in self.reached.items()}
         arrays["traces/rows"] = np.array(self.traces.on_disk)
         arrays |= {f"traces/held/{k}": v for k, v in self.traces.held_before(before).items()}
         for name, spikes in self.spikes.items():
@@ -150,6 +167,8 @@ class Recorder:
 
     def restore(self, arrays: Named) -> bool:
         """Take up the arrays of a checkpoint, unless the files that go with it are not there."""
+        if any(f"reached/{name}" not in arrays for name in self.reached):
+            return False
         start = "traces/held/"
         held = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
         kept = [(self.traces, int(arrays.get("traces/rows", 0)), held)]
@@ -162,7 +181,7 @@ class Recorder:
             each.restore(rows, held)
         for name, value in arrays.items():
             kind, _, key = name.partition("/")
-            if kind in ("counts", "totals", "best"):
+            if kind in ("counts", "totals", "reached", "best"):
                 getattr(self, kind)[key] = value.copy()
             elif kind == "looks":
                 observer, _, what = key.partition("/")
