@@ -1,8 +1,8 @@
 """Plasticity of weights and delays by the times of spikes (Dominijanni, Ororbia & Regan 2025).
 
 DS-STDP looks at when a presynaptic spike arrives, after the delay `d` of its synapse. One that
-arrives before a spike of the target makes the synapse stronger and faster, one that arrives after it
-makes it weaker and slower. Both traces add up over spikes, so for a pair with the time `s` from
+arrives before a spike of the target makes the synapse stronger and faster, one that arrives after
+that makes it weaker and slower. Both traces add up over spikes, so for a pair with the time `s` from
 arrival to the spike of the target::
 
     s > 0:  w changes by  lr_plus*(w_max - w)*exp(-s/tau),  d by  -shorten*exp(-s/tau)
