@@ -2,8 +2,8 @@
 
 DS-STDP looks at when a presynaptic spike arrives, after the delay `d` of its synapse. One that
 arrives before a spike of the target makes the synapse stronger and faster, one that arrives after
-that makes it weaker and slower. Both traces add up over spikes, so for a pair with the time `s` from
-arrival to the spike of the target::
+that makes it weaker and slower. Both traces add up over spikes, so for a pair with the time `s`
+from arrival to the spike of the target::
 
     s > 0:  w changes by  lr_plus*(w_max - w)*exp(-s/tau),  d by  -shorten*exp(-s/tau)
     s < 0:  w changes by  -lr_minus*(w - w_min)*exp(s/tau), d by  lengthen*exp(s/tau)

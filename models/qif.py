@@ -1,7 +1,7 @@
 """Quadratic integrate-and-fire neurons with exact rate equations (Montbrio, Pazo & Roxin 2015).
 
 Each neuron is driven by a current of its own, drawn from a Lorentzian distribution, and by the
-activity of the whole population. A neuron that reaches ``v_peak`` would take ``tau/v_peak`` to reach
+activity of the whole population. A neuron at ``v_peak`` would take ``tau/v_peak`` to reach
 infinity, spike, and come back to ``-v_peak`` in as long: it is held for twice that time, and its
 spike arrives in the middle of it.
 
@@ -11,8 +11,8 @@ are of the distribution and `coupling` is J::
     tau*dr/dt = width/(pi*tau) + 2*r*v
     tau*dv/dt = v**2 + center + J*tau*r + I - (pi*tau*r)**2
 
-`fixed_points` solves these. Neurons read the activity from a neuron that all spikes go to, by a link
-of the network; so the coupling of all to all needs no synapse for each pair.
+`fixed_points` solves these. Neurons read the activity from one neuron that all spikes go to, by a
+link of the network; so the coupling of all to all needs no synapse for each pair.
 """
 
 import numpy as np
