@@ -14,7 +14,9 @@ from dataclasses import dataclass
 class Details:
     """What ``brainsleep check`` says of a mistake besides the message, and where it marks it."""
 
-    kind: str = ""  #: "undefined" or "unused" of a name, which may follow from another mistake
+    #: "undefined" or "unused" of a name, which may follow from another mistake; "missing" of what a
+    #: part does not have, whoever asks for it.
+    kind: str = ""
     where: str = ""  #: the part it is in
     brief: str = ""  #: what is wrong, without the code; by default the whole message
     code: str = ""  #: the equations or statements the mistake is in, as they were given

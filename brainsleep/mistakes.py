@@ -85,13 +85,13 @@ def first_causes(errors: Sequence[BrainsleepError]) -> list[BrainsleepError]:
 
     A name is not defined because its definition is wrong; a parameter is not used because it is
     misspelt where it should be. The name there then suggests this parameter. An undefined name is
-    nothing that something could depend on.
+    nothing that something could depend on. What a part does not have is said once.
     """
     broken = {name for error in errors for name in error.details.defines}
     undefined = {e.details.word for e in errors if e.details.kind == "undefined"}
     idle = [e for e in errors if e.details.kind == "unused" and e.details.word not in broken]
     kept: list[BrainsleepError] = []
-    meant = set()
+    meant, missing = set(), set()
     for error in errors:
         details = error.details
         if details.kind == "undefined":
@@ -101,6 +101,9 @@ def first_causes(errors: Sequence[BrainsleepError]) -> list[BrainsleepError]:
                 fix = f"did you mean '{likely[0]}'?"
                 error.details = details = replace(details, close=likely[0], fix=fix)
         meant.add((_part(error), details.close))
+        if details.kind == "missing" and (_part(error), details.word) in missing:
+            continue
+        missing |= {(_part(error), details.word)} if details.kind == "missing" else set()
         follows = details.kind in ("undefined", "unused") and details.word in broken
         if not follows and not any(f"depends on '{n}'" in details.brief for n in undefined):
             kept.append(error)

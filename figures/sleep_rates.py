@@ -112,9 +112,10 @@ def phase_rates(condition: Condition, population: str, phase: str) -> tuple[np.n
 
 
 def _populations(shown: Sequence[Condition]) -> list[str]:
-    """Return the populations that all results have, but inputs."""
+    """Return the populations that all results have, but inputs and those without spikes."""
     network = shown[0].protocol.network
-    names = [p.name for p in network.populations if p.name not in network.sources]
+    silent = {p.name for p in network.populations if not getattr(p, "spikes", True)}
+    names = [p.name for p in network.populations if p.name not in {*network.sources, *silent}]
     others = [{p.name for p in c.protocol.network.populations} for c in shown]
     common = [name for name in names if all(name in other for other in others)]
     if not common:

@@ -15,6 +15,13 @@ from brian2 import ms, mV, nA, nS, pA, pF
 from brainsleep import NeuronModel
 from brainsleep.models.lif import LIF
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "tests/network/test_neuron_models.py": (
+        "every step against plain Python, rest and rheobase against closed forms, firing patterns"
+    ),
+}
+
 #: Regular spiking, as in the paper: a pyramidal neuron of the cortex. `u` is the adaptation
 #: current (w in the papers, where it is not the name of a weight).
 ADEX = NeuronModel(

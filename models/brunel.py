@@ -15,6 +15,14 @@ from brainsleep import FixedInDegree, NetworkSpec, NeuronModel, Population, Proj
 from brainsleep.models.diehl_cook import VOLTAGE
 from brainsleep.models.inputs import POISSON_BACKGROUND
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "Brunel (2000), model A": (
+        "rates, irregularity and oscillations of four regimes against theory, the paper and "
+        "another program"
+    ),
+}
+
 _PAPER = "doi:10.1023/A:1008925309027"
 
 #: Leaky integrate-and-fire neuron; v is measured from rest.

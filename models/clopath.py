@@ -17,6 +17,13 @@ from brian2 import ms, mV, nS, pA, pF
 
 from brainsleep import NeuronModel, PlasticityRule, SynapseModel
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "Clopath et al. (2010)": (
+        "weights after pairings at five frequencies against the authors' program, to all digits"
+    ),
+}
+
 _REFERENCES = ("doi:10.1038/nn.2479",)
 
 #: What a neuron has for the rule: `v_slow` and `v_fast`, which lag by three steps.

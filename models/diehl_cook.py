@@ -27,6 +27,13 @@ from brainsleep import (
 from brainsleep.models.homeostasis import NORMALISE
 from brainsleep.models.stdp import STDP_NEAREST
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "Diehl & Cook (2015)": (
+        "single neurons, inputs and thresholds against the authors' code; not yet the accuracy"
+    ),
+}
+
 _PAPER = "doi:10.3389/fncom.2015.00099"
 _ONE_LAYER = "doi:10.3389/fninf.2018.00089"
 

@@ -33,6 +33,13 @@ from brainsleep import (
     WeightProcess,
 )
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "Izhikevich (2007), distal reward": (
+        "eligibility and reward against closed forms, an hour of learning against another program"
+    ),
+}
+
 _REFERENCES = ("doi:10.1093/cercor/bhl152",)
 
 #: Excitatory neuron: regular spiking. Its input is in mV a step of 1 ms.

@@ -10,6 +10,13 @@ from brian2 import ms, second
 
 from brainsleep import WeightProcess
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "tests/network/test_homeostasis.py": (
+        "relaxation of summed weights against closed forms, for any period"
+    ),
+}
+
 _SUMS = {"w_sum": "w", "w_count": "1"}
 
 #: Multiplicative scaling: each neuron's summed input relaxes to its baseline with tau_scaling.

@@ -17,6 +17,13 @@ from brian2 import ms, mV
 from brainsleep import NeuronModel
 from brainsleep.models.lif import LIF
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "tests/network/test_neuron_models.py": (
+        "every step against plain Python, rheobase against its closed form, firing patterns"
+    ),
+}
+
 #: Regular spiking (RS): most excitatory neurons of the cortex. The paper's I is
 #: ``i_unit*i_syn``; its examples have I = 10 mV/ms.
 IZHIKEVICH = NeuronModel(

@@ -20,6 +20,11 @@ from brainsleep import (
 )
 from brainsleep.models.inputs import SPIKE_SOURCE
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "Masquelier, Guyonneau & Thorpe (2008)": "success, latency and weights against other programs",
+}
+
 _REFERENCES = ("doi:10.1371/journal.pone.0001377",)
 
 #: The neuron. Potentials are in units of a kernel of weight 1.

@@ -26,6 +26,14 @@ from brainsleep.models.lif import ADAPTIVE_LIF, CURRENT
 from brainsleep.models.sleep import DECAY_STATIC, MEMBRANE_NOISE
 from brainsleep.models.stdp import STDP_RELEASED
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "tests/network/test_paper.py": (
+        "every spike and weight of 400 ms against the authors' order of steps"
+    ),
+    "docs/reproduction.md": "the published table, all 22 cells",
+}
+
 W_MIN, W_MAX = 0.01, 25.0  # hard bounds of every weight's magnitude
 
 #: Their neuron: the moving threshold is kept within bounds. At 0 mV it does not hold back a neuron

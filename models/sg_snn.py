@@ -29,6 +29,12 @@ from brainsleep.network.layers import (
     SurrogateNetwork,
 )
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "docs/reproduction.md": "accuracies of the published table",
+    "tests/backends/test_surrogate.py": "learning and a whole sleep against plain snnTorch",
+}
+
 #: The time an image is shown, and one sleep, in the authors' code: 25 steps.
 ITERATION = 25 * ms
 

@@ -10,6 +10,11 @@ from brian2 import Hz, ms, mV
 
 from brainsleep import SpontaneousActivity, WeightProcess
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "tests/network/test_noise.py": "noise against its variance, at any time step",
+}
+
 #: Independent Gaussian noise on every membrane, `sd` a step of 1 ms. At another time step it would
 #: be other noise, so networks of another time step refuse it: see `WHITE_NOISE`.
 MEMBRANE_NOISE = SpontaneousActivity(

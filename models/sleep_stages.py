@@ -26,6 +26,13 @@ from brian2 import Hz, ms, mV
 
 from brainsleep import SpontaneousActivity, nrem, rem
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "tests/experiment/test_stages.py": (
+        "weights in NREM against the closed form of their decay, and at rest in REM"
+    ),
+}
+
 #: Slow oscillation: up states with membrane noise, down states without and hyperpolarised.
 SLOW_OSCILLATION = SpontaneousActivity(
     name="slow",

@@ -9,6 +9,13 @@ from brian2 import ms
 
 from brainsleep import PlasticityRule
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "tests/network/test_plasticity_models.py": (
+        "the timing of pairs of `STDP_RELEASED` against the authors' procedure, step by step"
+    ),
+}
+
 #: Textbook orientation, nearest neighbour: pre before post potentiates.
 STDP_NEAREST = PlasticityRule(
     name="stdp_nearest",

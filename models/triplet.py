@@ -15,6 +15,13 @@ from brian2 import ms
 
 from brainsleep import PlasticityRule
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "tests/network/test_plasticity_models.py": (
+        "pairings against the closed form, and how they depend on frequency as published"
+    ),
+}
+
 _REFERENCES = ("doi:10.1523/JNEUROSCI.1425-06.2006",)
 
 #: The full rule: pairs and triplets, of both potentiation and depression.

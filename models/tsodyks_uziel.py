@@ -17,6 +17,14 @@ from scipy.stats import truncnorm
 from brainsleep import NetworkSpec, NeuronModel, Pairs, Population, Projection, SynapseModel
 from brainsleep.models.tsodyks_markram import DEPRESSING_CURRENT, FACILITATING_CURRENT
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "Tsodyks, Uziel & Markram (2000)": (
+        "every spike of 0.5 s against Brian2's example; bursts and rates against another program, "
+        "of which some differ"
+    ),
+}
+
 _REFERENCES = ("doi:10.1523/JNEUROSCI.20-01-j0003.2000", "doi:10.1162/089976698300017502")
 
 #: The neuron; currents are what they would bring the membrane to.

@@ -18,6 +18,11 @@ from brian2 import Hz, ms, pA
 from brainsleep import Connectivity, NetworkSpec, PlasticityRule, Population, Projection
 from brainsleep.models.vogels_abbott import COBA_LIF, CONDUCTANCE_E, CONDUCTANCE_I
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "Vogels et al. (2011)": "rates and weights of 100 s against another program",
+}
+
 _REFERENCES = ("doi:10.1126/science.1211095",)
 
 #: Symmetric window, depression by every presynaptic spike.

@@ -12,6 +12,14 @@ from brian2 import ms, mV, nS, pF, uS
 
 from brainsleep import Connectivity, NetworkSpec, NeuronModel, Population, Projection, SynapseModel
 
+#: What was compared with what, by where that is.
+VERIFIED = {
+    "Vogels & Abbott, as benchmarks of Brette et al. (2007)": (
+        "rates, irregularity and activity of the benchmarks against independent programs, every "
+        "spike of two against Brian2's own code"
+    ),
+}
+
 _REFERENCES = ("doi:10.1523/JNEUROSCI.3508-05.2005", "doi:10.1007/s10827-007-0038-6")
 
 #: Leaky integrate-and-fire neuron with two conductances. v stays at its reset for `t_ref`.

@@ -178,7 +178,7 @@ class Entry:
     Parameters
     ----------
     kind : str
-        Kind of network that it runs, see `brainsleep.network.spec.Network`.
+        Kind of network that it runs, see `brainsleep.network.network.Network`.
     place : str
         Module in this folder and class, ``"cpp.backend:CppBackend"``.
     extra, packages : str, tuple of str

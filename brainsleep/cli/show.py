@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .console import DataName, ModelName, Result, Settings, protocol_with, rich_table, stdout
+
+if TYPE_CHECKING:
+    from ..show.catalogue import Family
 
 
 def show(
@@ -55,29 +56,38 @@ def info(result: Result) -> None:
 
 
 def models() -> None:
-    """List the models that come with the package, by file."""
-    from ..experiment.stages import SleepStage
-    from ..files.load import load_module, shipped
-    from ..network.models import Model
-    from ..network.spec import Network
+    """List the models that come with the package, by file, with what is verified of them."""
+    from ..show import catalogue
 
-    rows = []
-    for source in shipped("model"):
-        module = load_module(source, "model")
-        for label in re.findall(r"(?m)^([A-Z][A-Z\d_]*) =", inspect.getsource(module)):
-            if isinstance(value := getattr(module, label), Model | Network | SleepStage):
-                references = ", ".join(getattr(value, "references", ()))
-                rows.append((f"{source}:{label}", type(value).__name__, value.name, references))
-    stdout.print(rich_table(("reference", "kind", "name", "source"), rows))
+    for family in catalogue.models():
+        stdout.print(f"{family.name}: {family.text}", markup=False, style="bold")
+        _print_sources(family)
+        rows = ((f"{family.name}:{each.name}", each.kind, each.text) for each in family.entries)
+        stdout.print(rich_table(("reference", "kind", "what it is"), rows))
 
 
 def protocols() -> None:
-    """List the protocols that come with the package."""
-    from ..files.load import load_module, shipped
+    """List the protocols that come with the package, those with published numbers first."""
+    from ..show import catalogue
 
-    modules = ((source, load_module(source, "protocol")) for source in shipped("protocol"))
-    rows = [(source, module.PROTOCOL.description) for source, module in modules]
-    stdout.print(rich_table(("protocol", "what it is"), rows))
+    families = catalogue.protocols()
+    for title, wanted in (("With published numbers", True), ("Others", False)):
+        stdout.print(f"{title}\n", style="bold")
+        for family in (each for each in families if bool(each.verified) == wanted):
+            stdout.print(f"{family.name}: {family.text}", markup=False)
+            _print_sources(family)
+            if more := [each.name for each in family.entries if each.name != "PROTOCOL"]:
+                others = ", ".join(f"{family.name}:{name}" for name in more)
+                stdout.print(f"  also: {others}", markup=False)
+            stdout.print()
+
+
+def _print_sources(family: Family) -> None:
+    """Print where a family is from and what is verified of it."""
+    if family.references:
+        stdout.print(f"  {', '.join(family.references)}", markup=False)
+    for text in family.checks:
+        stdout.print(f"  verified: {text}", markup=False)
 
 
 def _part(source: str) -> Any:

@@ -36,16 +36,15 @@ def check_given(where: str, period: Any, network: Network) -> None:
             label = f"{where}: signals"
             if name not in network.signals:
                 what = f"{label}: the network has no signal '{name}'"
-                raise _unknown(what, name, network.signals)
+                raise _unknown(what, name, network.signals, "missing", f"network '{network.name}'")
             unit = network.signals[name]
             _check_dimensions(f"{label}: {name}", value, unit)
             _check_frames(f"{label}: {name}", value, period, network.dt)
 
 
-def _unknown(what: str, name: str, known: Any) -> ScheduleError:
-    return ScheduleError(
-        f"{what}; {nearest(name, known)}", Details(word=name, close=closest(name, known))
-    )
+def _unknown(what: str, name: str, known: Any, kind: str = "", where: str = "") -> ScheduleError:
+    details = Details(kind=kind, where=where, word=name, close=closest(name, known))
+    return ScheduleError(f"{what}; {nearest(name, known)}", details)
 
 
 def _check_rate(where: str, period: Any, network: Network) -> None:
@@ -55,7 +54,7 @@ def _check_rate(where: str, period: Any, network: Network) -> None:
     unit, fix = network.inputs.get(network.input), ""
     if network.input in period.inputs:
         allowed, fix = f"one of it and inputs['{network.input}']", "leave one out"
-    elif unit is None or unit.dim is not Hz.dim:
+    elif unit is None or get_dimensions(unit) is not Hz.dim:
         allowed = "a population that takes a stimulus in Hz, named as the input of the network"
         fix = "write inputs=dict(NAME=...) for a population of another name or unit"
     if fix:
@@ -82,7 +81,7 @@ def _check_input(where: str, name: str, value: Any, period: Any, network: Networ
     assert unit is not None  # that is said above
     _check_dimensions(where, value, unit)
     numbers = _numbers(value)
-    if unit.dim is Hz.dim and np.any(numbers < 0):
+    if get_dimensions(unit) is Hz.dim and np.any(numbers < 0):
         raise ScheduleError(explain(where, f"{numbers.min():g} Hz", "rates of at least 0 Hz"))
     several = numbers.ndim == 2 or isinstance(value, Array)
     if several and numbers.shape[-1] != size:

@@ -16,7 +16,11 @@ LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64", "signals": {}, "links": {}},
     "NeuronModel": {"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
     "Population": {"values": {}, "positions": {}},
-    "Projection": {"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
+    "Projection": {
+        **{"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
+        "delay_max": "0.0 second",
+    },
+    "DelayPlan": {"most": 0.0},
     "WeightProcess": {"signed": False, "signals": {}},
     "wake": {"inputs": {}, "signals": {}},
     "sleep": {

@@ -36,7 +36,7 @@ class Metric:
     ----------
     group : str
         Under what they are shown: ``"accuracy"``, ``"tasks"``, ``"weights"``, ``"rates"``,
-        ``"representation"``, ``"time"`` or ``"observed"``.
+        ``"representation"``, ``"time"``, ``"operations"`` or ``"observed"``.
     pattern : str
         Their name, or a regular expression of their names; its groups are what the text names.
     unit : str

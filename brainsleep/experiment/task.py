@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from brian2 import Hz
+from brian2 import Hz, get_dimensions
 
 from ..errors import ProtocolError, explain
 
@@ -106,8 +106,10 @@ class Task(ABC):
 def check_driven(network: Network, driver: str) -> None:
     """Raise `ProtocolError` without a population that takes the rates of a task's `driver`."""
     unit = network.inputs.get(network.input)
-    if unit is None or unit.dim is not Hz.dim:
-        rates = [k for k, u in network.inputs.items() if u is not None and u.dim is Hz.dim]
+    if unit is None or get_dimensions(unit) is not Hz.dim:
+        rates = [
+            k for k, u in network.inputs.items() if u is not None and get_dimensions(u) is Hz.dim
+        ]
         allowed = "the name of a population whose model takes a stimulus in Hz"
         fix = f"write input='{rates[0]}' in the network" if rates else "add such a population"
         where = f"network '{network.name}': input, which {driver} drive"

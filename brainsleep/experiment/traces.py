@@ -29,6 +29,9 @@ States = Mapping[str, Any]
 #: Functions that draw: to record what uses them would change what is drawn after.
 _DRAWING = {"rand", "randn", "poisson", "binomial"}
 
+#: Name of the array with the steps of the run at which values were taken.
+STEPS = "steps"
+
 #: All neurons, or synapses, there are.
 ALL = "all"
 
@@ -224,4 +227,13 @@ def unit_of(network: Any, name: str) -> str:
     return unit_name(recordable(network)[name])
 
 
-__all__ = ["ALL", "Sampling", "States", "check_states", "recordable", "states_of", "unit_of"]
+__all__ = [
+    "ALL",
+    "STEPS",
+    "Sampling",
+    "States",
+    "check_states",
+    "recordable",
+    "states_of",
+    "unit_of",
+]

@@ -14,7 +14,7 @@ from . import signals
 from .equations import checks, settle
 from .given import split_parameters
 from .models import PlasticityRule, WeightProcess
-from .plan import DelayPlan, SumPlan
+from .plan import SPIKE_DELAY, DelayPlan, SumPlan
 from .synaptic import Variables, renamed
 
 if TYPE_CHECKING:
@@ -85,11 +85,23 @@ def trace_parameters(rule: PlasticityRule, role: str) -> dict[str, Quantity]:
 
 def delays_of(projection: Projection) -> Iterator[DelayPlan]:
     """Say which spikes of a projection are on their way for a time."""
+    if changes_delays(projection):
+        yield DelayPlan("pre", "pre", SPIKE_DELAY, each=True, most=float(projection.delay_max))
     for end, variable in (("pre", "delay"), ("post", "delay_post")):
         value = getattr(projection, variable)
         each = isinstance(value, Array | str)
-        if each or value != 0:
+        if (each or value != 0) and not (end == "pre" and changes_delays(projection)):
             yield DelayPlan(end, end, variable, each)
+
+
+def changes_delays(projection: Projection) -> bool:
+    """Tell whether a rule or process sets the delays of a projection."""
+    return any(map(sets_delay, projection.rules)) or any(map(sets_delay, projection.processes))
+
+
+def sets_delay(part: PlasticityRule | WeightProcess) -> bool:
+    """Tell whether a rule or process is linked to the delay of its synapses."""
+    return "delay" in part.variables and "linked" in part.variables["delay"].flags
 
 
 def sum_plans(
@@ -119,6 +131,8 @@ _WHEN = ("onset", "update")
 def process_names(process: WeightProcess) -> dict[str, str]:
     """Return the final names of a process's parameters, variables and signals."""
     own = prefixed(process.name, [*process.parameters, *declared_by(process)])
+    if sets_delay(process):
+        own["delay"] = SPIKE_DELAY
     return own | signals.at_synapses(process)
 
 

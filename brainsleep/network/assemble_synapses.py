@@ -12,18 +12,20 @@ from ..errors import SpecError, explain
 from . import signals
 from .assemble_parts import (
     Kept,
+    changes_delays,
     declared_by,
     delays_of,
     joined,
     prefixed,
     process_names,
+    sets_delay,
     sum_plans,
     trace_parameters,
 )
 from .equations import checks, settle
 from .given import start_value
 from .models import SPIKING, PlasticityRule, WeightProcess
-from .plan import DelayPlan, PathwayPlan, ProcessPlan, StepPlan, SynapsePlan
+from .plan import SPIKE_DELAY, DelayPlan, PathwayPlan, ProcessPlan, StepPlan, SynapsePlan
 from .synaptic import LASTUPDATE, LateTraces, Variables, names_at_post, renamed, sums_into
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ class _SynapseBuilder:
             label: settle.statements(renamed(code, self.at_post), self.whole)
             for label, code in synapse.codes.items()
         }
+        if changes_delays(projection):
+            self.variables.lines.append(f"{SPIKE_DELAY} : second")
+            self.variables.state.append(SPIKE_DELAY)
         self.learn: dict[str, list[str]] = {"pre": [], "post": [], "step": []}
         self.late = {delay.end for delay in delays_of(projection)}
         #: What traces of late spikes do when these arrive, and the names that every rule uses.
@@ -76,19 +81,20 @@ class _SynapseBuilder:
         """Take up a rule; return its names."""
         names = self.at_post | signals.at_synapses(rule)
         names |= prefixed(rule.name, [*rule.parameters, *_own_names(rule)])
-        on_neurons: set[str] = set()
-        for role in ("pre", "post"):
-            if role in self.late:
-                names |= self._late_traces(rule, role)
-                continue
+        if sets_delay(rule):
+            names["delay"] = SPIKE_DELAY
+        on_neurons = dict[str, str]()  # parameters that the neurons have: read theirs
+        for role in [role for role in ("pre", "post") if role not in self.late]:
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}
-            of_traces = trace_parameters(rule, role)  # the neurons have these: read theirs
-            names |= {k: f"{rule.name}_{k}_{role}" for k in of_traces}
-            on_neurons |= set(of_traces)
-        used = checks.identifiers(rule.on_pre, rule.on_post, rule.on_step, rule.equations)
-        used |= {name for role in self.late for name in trace_parameters(rule, role)}
+            of_traces = trace_parameters(rule, role)
+            on_neurons |= {k: f"{rule.name}_{k}_{role}" for k in of_traces}
+        names |= on_neurons
+        for role in self.late:
+            names |= self._late_traces(rule, role, on_neurons)
+        late = {name for role in self.late for name in trace_parameters(rule, role)}
+        used = late | checks.identifiers(rule.on_pre, rule.on_post, rule.on_step, rule.equations)
         used |= checks.identifiers(*(v for v in rule.initial.values() if isinstance(v, str)))
-        used -= on_neurons
+        used -= set(on_neurons)
         own = {k: v for k, v in rule.parameters.items() if k in used}
         self.kept.add(Equations(""), own, names)
         self.variables.declare(rule, names, f"{rule.name}_{LASTUPDATE}")
@@ -98,7 +104,9 @@ class _SynapseBuilder:
             codes.append(settle.statements(code, self.whole))
         return names
 
-    def _late_traces(self, rule: PlasticityRule, role: str) -> dict[str, str]:
+    def _late_traces(
+        self, rule: PlasticityRule, role: str, on_neurons: dict[str, str]
+    ) -> dict[str, str]:
         """Give synapses the traces of spikes that are late; return their names in the rule.
 
         A trace changes when a spike arrives, after what rules do at the spikes of that step.
@@ -111,7 +119,7 @@ class _SynapseBuilder:
                 raise SpecError(explain(where, f"'{name}'", allowed, "use a trace in its place"))
         if not traces:
             return {}
-        own = prefixed(rule.name, rule.parameters) | prefixed(prefix, traces)
+        own = prefixed(rule.name, rule.parameters) | on_neurons | prefixed(prefix, traces)
         linear = " (event-driven)"
         equations = "\n".join(
             f"{eq}{linear}" if eq.type == DIFFERENTIAL_EQUATION else f"{eq}"
@@ -218,6 +226,8 @@ class _SynapseBuilder:
         }
         self.kept.give(projection.values)
         self.kept.parameters |= {k: Quantity(float(v)) for k, v in standard.items() if k in used}
+        if "delay_max" in used:
+            self.kept.parameters["delay_max"] = projection.delay_max
 
     def _delays(
         self, on_pre: str, on_post: str, pathways: tuple[PathwayPlan, ...]
@@ -231,6 +241,9 @@ class _SynapseBuilder:
             for name, end, code in at_ends
             if end == delay.end and code
         )
+        if changes_delays(self.projection) and not on_pre:
+            allowed = "statements on_pre of the synapse model or a rule, as its spikes take time"
+            raise SpecError(explain(f"{self.where}: on_pre", "none", allowed))
         for delay in delays_of(self.projection):
             if delay.end not in {each.end for each in delays}:
                 allowed = f"none: there are no statements on_{delay.end}"

@@ -15,6 +15,7 @@ from .assemble import rules_at
 from .equations import checks, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .given import check_neurons, check_synapses
+from .plan import SPIKE_DELAY
 from .synaptic import sums_into
 
 if TYPE_CHECKING:
@@ -159,13 +160,16 @@ def _check_linked(projection: Projection, own: Equations, kept: set[str], where:
             if "linked" not in eq.flags:
                 continue
             label = f"{where}: {part.name}"
+            if name == "delay" and SPIKE_DELAY in kept:
+                name = SPIKE_DELAY
             if name not in kept - {"w"} or "constant" in own[name].flags:
                 may = {each for each in kept - {"w"} if "constant" not in own[each].flags}
                 raise unknown(f"{label}: synapses have no variable that may be set", name, may)
             if (own[name].dim, own[name].var_type) != (eq.dim, eq.var_type):
                 units = [checks.unit_name(each.dim) for each in (eq, own[name])]
                 texts = {"found": units[0], "expected": units[1]}
-                raise mistake(label, f"wrong unit or type of the linked '{name}'", **texts)
+                brief = f"wrong unit or type of the linked '{eq.varname}'"
+                raise mistake(label, brief, **texts)
 
 
 def _check_equations(plan: SynapsePlan, own: Equations, usable: dict, where: str) -> None:

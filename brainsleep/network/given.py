@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,16 +17,17 @@ from ..values.arrays import Array
 from .equations import checks
 from .equations.declared import check_start
 from .equations.diagnose import mistake, unknown
-from .plan import TIMES, GroupPlan, SynapsePlan
+from .plan import SPIKE_DELAY, TIMES, GroupPlan, SynapsePlan
 from .values import check_value
 from .wiring import Connectivity
 
 if TYPE_CHECKING:
+    from .models import Model
     from .spec import NetworkSpec, Population, Projection
     from .strength import InitialWeights
 
 #: Variables of neurons and synapses whose start is no value of a user's.
-_OWN = ("spiking", "w", "w_min", "w_max", "w_sign", "zero_index")
+_OWN = ("spiking", SPIKE_DELAY, "w", "w_min", "w_max", "w_sign", "zero_index")
 
 #: Names of a projection's pairs of neurons.
 _OF_PAIRS = ("i", "j", "N_pre", "N_post")
@@ -36,6 +37,14 @@ def own_values(population: Population, names: Mapping[str, Any] | tuple[str, ...
     """Return the values of a population, and of its positions those that are among `names`."""
     positions = {name: v for name, v in population.positions.items() if name in names}
     return {**positions, **population.values}
+
+
+def model_numbers(model: Model, parts: Iterable[Model]) -> dict[str, Quantity]:
+    """Return the parameters of a model of neurons or synapses, and of `parts`, by final name."""
+    found = dict(model.parameters)
+    for part in parts:
+        found = {f"{part.name}_{k}": v for k, v in part.parameters.items()} | found
+    return found
 
 
 def split_parameters(
@@ -74,7 +83,7 @@ def check_neurons(population: Population, plan: GroupPlan, equations: Equations)
             positions[name] = _of(name, dim)
     may = {name: eq for name, eq in equations.items() if name in _settable(plan)}
     values = own_values(population, may)
-    own = checks.constants_of(population.model.parameters)
+    own = checks.constants_of(model_numbers(population.model, population.activities))
     for name, value in values.items():
         with mistakes.going_on():
             label = f"{where}: values: {name}"
@@ -152,6 +161,8 @@ def check_synapses(
     with mistakes.going_on():
         bounds = checks.dimensionless("w_min", "w_max")
         _check_weights(projection, {**pairs, **numbers, **bounds}, number, f"{where}: weights")
+    parts = (*projection.rules, *projection.processes)
+    own = checks.constants_of(model_numbers(projection.synapse, parts))
     for name, value in projection.values.items():
         with mistakes.going_on():
             label, may = f"{where}: values: {name}", _settable(plan)
@@ -160,7 +171,9 @@ def check_synapses(
             if name not in may:
                 raise unknown(f"{where}: values: no variable or parameter", name, may)
             known, eq = {**pairs, **numbers}, equations[name]
-            if name not in plan.constants:
+            if name in plan.constants:
+                known |= {name: own[name]} if name in own else {}
+            else:
                 known |= {key: _of(key, equations[key].dim) for key in plan.constants}
             _check_size(value, number, label)
             check_value(value, known, label, dim=eq.dim, kind=eq.var_type)

@@ -148,8 +148,13 @@ def _check_signals_used(model: Model, used: set[str]) -> None:
     checks.check_all_used(model.signals, used, place(model), "signal")
 
 
+def _bound_of_delay(equations: Equations) -> dict[str, Variable]:
+    """Describe the bound of delays, in code that is linked to them."""
+    return _in(1 * second, "delay_max") if "delay" in equations else {}
+
+
 def _in(unit: Quantity, name: str) -> dict[str, Variable]:
-    return {name: Variable(name=name, dimensions=unit.dim, dtype=np.float64)}
+    return {name: Variable(name=name, dimensions=get_dimensions(unit), dtype=np.float64)}
 
 
 def _elsewhere(code: str, known: Iterable[str], meant: checks.Meant = lambda name: "") -> set[str]:
@@ -183,7 +188,8 @@ def _check_start(
         with mistakes.going_on():
             source = model.parameters.get(value) if isinstance(value, str) else value
             stored = synaptic.stored(equations)
-            if source is None and name in stored and not str(value).isidentifier():
+            is_text = value in of_place or not str(value).isidentifier()
+            if source is None and name in stored and is_text:
                 source = as_value(value, f"{where}: initial {name}")
             if name not in stored or source is None:
                 allowed = f"a variable ({', '.join(stored)}) and a quantity or parameter name"
@@ -231,8 +237,8 @@ class NeuronModel(Model):
         variables, so that a compiled network can be run with other values.
     initial : mapping of str to (Quantity or str)
         Values of state variables at the start; a string names a parameter, or is an expression as
-        of the `values` of a population, such as ``"v_reset + rand()*(v_threshold - v_reset)"``.
-        Default 0.
+        of the `values` of a population, such as ``"v_reset + rand()*(v_threshold - v_reset)"`` or
+        ``"i"``. Default 0.
     refractory : str
         Expression for the refractory period, a time, for example ``"t_ref"``; none if empty.
     method : str
@@ -330,9 +336,10 @@ class NeuronModel(Model):
     def _check_stimulus(self, equations: Equations, where: str) -> None:
         """Refuse a variable that is set to the stimulus and has another unit."""
         for name, _, value in settle.read(settle.statements(self.on_slot)) or ():
-            dim = equations[name].dim if name in equations else self.stimulus_unit.dim
-            if value == "stimulus" and dim is not self.stimulus_unit.dim:
-                units = [readable_unit(each) for each in (self.stimulus_unit.dim, dim)]
+            given = get_dimensions(self.stimulus_unit)
+            dim = equations[name].dim if name in equations else given
+            if value == "stimulus" and dim is not given:
+                units = [readable_unit(each) for each in (given, dim)]
                 brief = f"'{name}' has another unit than stimulus"
                 fix = f"write stimulus_unit={unit_name(dim)}"
                 texts = {"found": units[0], "expected": units[1], "code": self.on_slot}
@@ -460,6 +467,8 @@ class SynapseModel(Model):
         where, equations = place(self), self.variables
         sums = {name for name, eq in equations.items() if synaptic.is_summed(eq)}
         _check_names(self, [name for name in equations if name not in sums], "variable")
+        for name in {"delay"} & {*equations, *self.parameters}:  # Brian2's own
+            checks.check_name(name, f"{where}: variable", reserved=("delay",))
         check_distinct([path.name for path in self.pathways], where)
         known = {
             **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
@@ -598,6 +607,7 @@ class PlasticityRule(Model):
             traces |= checks.variables_of(self.traces(role), f"_{role}")
         usable = {
             **checks.dimensionless("w", "w_min", "w_max", *SPIKING),
+            **_bound_of_delay(self.variables),
             **_of_synapses(self, self.equations, *self.codes.values()),
             **traces,
         }
@@ -776,6 +786,7 @@ class WeightProcess(Model):
         _check_names(self, [*equations, *self.sums], "variable")
         own = {
             **checks.dimensionless("w", "w_min", "w_max"),
+            **_bound_of_delay(equations),
             **_of_synapses(self, *self.sums.values(), *self.codes.values()),
         }
         used = checks.identifiers(*self.sums.values())

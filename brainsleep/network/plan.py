@@ -11,6 +11,9 @@ from brian2 import Quantity
 
 from .equations import settle
 
+#: The variable of synapses whose delays change.
+SPIKE_DELAY = "spike_delay"
+
 #: Variables that hold times, by how their names end; a user gives them no start.
 TIMES = ("lastspike", "lastupdate")
 
@@ -126,6 +129,8 @@ class DelayPlan:
     variable: str
     #: Whether every synapse has a delay of its own.
     each: bool
+    #: The longest there can be, in seconds, of delays that change; 0 of those that do not.
+    most: float = 0.0
 
 
 @dataclass(frozen=True)

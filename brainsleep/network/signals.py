@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ..errors import Details, SpecError, closest
+from .. import mistakes
+from ..errors import BrainsleepError, Details, SpecError, closest
 from ..values import quantities
+from ..values.fields import place
 from ..values.frozen import check_distinct
 from ..values.units import as_code
 from . import links
@@ -47,20 +49,30 @@ def needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     Code of synapses reads those of the neuron post.
     """
     readers = list(_readers(spec, population))
-    known = units(spec)
+    known, wrong = units(spec), list[BrainsleepError]()
     for reader in readers:
-        where = f"population '{population.name}': {reader.name}"
         for name, unit in reader.signals.items():
             if name in spec.links and name not in known:
                 continue  # a link that is faulty, which is said of itself
             if name not in known:
-                fix = f"write signals=dict({name}={as_code(0 * unit)}) in the network"
-                allowed = f"one of: {', '.join(known)}" if known else "a signal"
-                details = Details(word=name, fix=fix, close=closest(name, known))
-                message = f"{where}: the network has no signal '{name}'; expected {allowed}; {fix}"
-                raise SpecError(message, details)
-            quantities.check_units(known[name], unit, f"{where}: signal {name}")
+                wrong.append(_missing(name, unit, place(reader), spec, known))
+                continue
+            quantities.check_units(known[name], unit, f"{place(reader)}: signal {name}")
+    mistakes.raise_all(wrong)
     return tuple(name for name in known if any(name in each.signals for each in readers))
+
+
+def _missing(
+    name: str, unit: Quantity, where: str, spec: NetworkSpec, known: Iterable[str]
+) -> SpecError:
+    """Return the error of a signal that a model reads and its network does not have."""
+    close = closest(name, known)
+    hint = f"did you mean '{close}'? or " if close else ""
+    fix = f"{hint}write signals=dict({name}={as_code(0 * unit)}) in the network"
+    allowed = f"one of: {', '.join(known)}" if known else "a signal"
+    message = f"{where}: the network has no signal '{name}'; expected {allowed}; {fix}"
+    details = Details(kind="missing", where=place(spec), word=name, fix=fix, close=close)
+    return SpecError(message, details)
 
 
 def units(spec: NetworkSpec) -> dict[str, Quantity]:

@@ -7,35 +7,34 @@ too; `NetworkSpec` checks the parts against each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from brian2 import Hz, Quantity, ms
+from brian2 import Quantity, ms, second
 
 from .. import mistakes
 from ..errors import Details, SpecError, explain, nearest
 from ..values.arrays import Array
-from ..values.displayed import Displayed
 from ..values.fields import (
     GROWS,
     Count,
     Time,
     one_of,
     place,
+    positive,
     refusal,
     specification,
 )
-from ..values.frozen import Frozen, check_distinct, default
+from ..values.frozen import default
 from . import links, signals
 from .assemble import assemble
+from .assemble_parts import changes_delays
 from .equations import checks
-from .equations.diagnose import unknown
 from .fit import check_network
 from .models import (
-    STANDARD_GATES,
     NeuronModel,
     Parameters,
     PlasticityRule,
@@ -43,6 +42,7 @@ from .models import (
     SynapseModel,
     WeightProcess,
 )
+from .network import Network
 from .plan import NetworkPlan
 from .strength import WEIGHTS, Delay, InitialWeights
 from .values import Value
@@ -128,13 +128,18 @@ class Projection:
         their final names (``"stdp_lr"``): a number for all synapses, an array or an expression for
         one each. An expression may use parameters, the neurons ``i`` and ``j``, ``N_pre``,
         ``N_post``, their positions and parameters (``x_pre``, ``tau_m_post``) and ``distance``,
-        where both populations have positions of the same names; and it may draw.
+        where both populations have positions of the same names; and it may draw. In that of a
+        parameter its own name stands for the model's number, and others for numbers, too.
     delay : time, array or expression
         How long spikes take from the source to the synapse: one for all, or one a synapse. It is
         rounded to whole time steps, as in Brian2. Statements for a presynaptic spike are carried
         out when it arrives.
     delay_post : time, array or expression
         The same for spikes of the target, on their way back to the synapse.
+    delay_max : time
+        The longest that `delay` can become, where a rule or process changes it: one that declares
+        ``delay : second (linked)``. A spike takes the delay that its synapse has when the spike
+        leaves the source, between 0 and this. The variable is ``spike_delay`` in a state.
     """
 
     name: Annotated[str, checks.name("projection")]
@@ -153,6 +158,7 @@ class Projection:
     values: Annotated[Mapping[str, Value], GROWS] = field(default_factory=dict)
     delay: Delay = default(0 * ms)
     delay_post: Delay = default(0 * ms)
+    delay_max: Annotated[Quantity, positive(second, or_zero=True)] = default(0 * ms)
 
     bias = False
 
@@ -185,96 +191,8 @@ class Projection:
         return np.where(bounds > 0, bounds, largest)
 
 
-class Network(Displayed):
-    """Populations and projections by name, and the gates their parts have."""
-
-    name: str
-    #: Name of the population that takes the stimulus of a task; '' for none.
-    input: str
-    populations: tuple[Any, ...]
-    projections: tuple[Any, ...]
-    #: What is computed, as data.
-    plan: Any
-    dt: Quantity
-    precision: str
-
-    #: What it is called among networks; a backend runs those of one kind.
-    kind = ""
-
-    #: Global values by name, and what each is where nothing else is said.
-    signals: Mapping[str, Quantity] = Frozen()
-
-    #: Variables and signals that are variables of other neurons.
-    links: Mapping[str, str] = Frozen()
-
-    #: Images that are learned from together, with their labels; 0 where each is shown by itself.
-    batch_size = 0
-
-    @property
-    def output(self) -> str:
-        """Population whose spikes are the network's decision, one neuron a class; '' for none."""
-        return ""
-
-    @property
-    def inputs(self) -> Mapping[str, Quantity | None]:
-        """Populations that are given something, with its unit; None is of spike trains."""
-        return {self.input: Quantity(1.0, dim=Hz.dim)}
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Inputs that do nothing but pass on what they are given, and that of a task."""
-        return (self.input,)
-
-    @property
-    def n_inputs(self) -> int:
-        """Neurons that take the stimulus of a task."""
-        return self.population(self.input).size if self.inputs.get(self.input) is not None else 0
-
-    def stimulus_name(self, population: str) -> str:
-        """Return what the stimulus of a population is called among values of slots."""
-        return "stimulus" if population == self.input else f"stimulus_{population}"
-
-    def population(self, name: str, where: str = "") -> Any:
-        """Return the population called `name`; raise `SpecError` if there is none."""
-        return self._part("population", name, f"{where or 'population'}: ")
-
-    def projection(self, name: str) -> Any:
-        """Return the projection called `name`; raise `SpecError` if there is none."""
-        return self._part("projection", name, "")
-
-    def _part(self, kind: str, name: str, where: str) -> Any:
-        parts = {part.name: part for part in getattr(self, f"{kind}s")}
-        if name in parts:
-            return parts[name]
-        raise unknown(f"{where}no {kind}", name, parts)
-
-    def weight_processes(self) -> Iterator[tuple[Any, WeightProcess]]:
-        """Go through all weight processes with the projection each acts on."""
-        for projection in self.projections:
-            for process in projection.processes:
-                yield projection, process
-
-    @property
-    def activity_names(self) -> tuple[str, ...]:
-        """Names of all spontaneous activities (each a gate)."""
-        return tuple(sorted({a.name for p in self.populations for a in p.activities}))
-
-    @property
-    def process_names(self) -> tuple[str, ...]:
-        """Names of all weight processes (each a gate)."""
-        return tuple(sorted({process.name for _, process in self.weight_processes()}))
-
-    @property
-    def gates(self) -> tuple[str, ...]:
-        """Names of all gates."""
-        return (*STANDARD_GATES, *self.activity_names, *self.process_names)
-
-    def _check_names(self) -> None:
-        """Check that every part has a name, and every activity and process a gate of its own."""
-        check_distinct([part.name for part in (*self.populations, *self.projections)], place(self))
-        clocks = [f"{name}_{end}" for name in self.process_names for end in ("onset", "update")]
-        check_distinct([*self.activity_names, *self.process_names, *clocks], place(self))
-
+#: Steps that a delay can have where it changes: 16 bits hold them.
+_MOST_STEPS = 2**16 - 1
 
 #: What the input of a task is called if nothing is said.
 _USUAL_INPUT = "input"
@@ -384,7 +302,17 @@ class NetworkSpec(Network):
             raise SpecError(explain(where, repr(other), allowed), Details(word=other))
 
     def _check_delays(self, projection: Projection) -> None:
-        """Check that one delay for all is a number of time steps, and delays something."""
+        """Check that one delay for all is a number of time steps, and whether it can change."""
+        where, most = f"projection '{projection.name}': delay_max", projection.delay_max
+        if changes_delays(projection):
+            most_steps = round(float(most / self.dt))
+            if not 1 <= most_steps <= _MOST_STEPS:
+                bounds = f"{self.dt} to {_MOST_STEPS * self.dt}"
+                allowed = f"{bounds}, as a rule or process sets the delay"
+                raise SpecError(explain(where, most, allowed), Details(word="delay_max"))
+        elif most != 0:
+            fix = "declare 'delay : second (linked)' in a rule, or leave it out"
+            raise SpecError(explain(where, most, "none, as nothing sets the delay", fix))
         for end in ("delay", "delay_post"):
             value = getattr(projection, end)
             where = f"projection '{projection.name}': {end}"

@@ -16,7 +16,8 @@ from ..errors import BrainsleepError, DataError, StoreError, nearest, one_line
 from ..files.npz import read_npz
 from ..values.plain import outlined
 from ..values.quantities import check_time
-from .trace import Trace, spike_windows, trace_of
+from .description import RENAMED, read_description
+from .trace import Spikes, Trace, spike_windows, spilled, trace_of
 
 if TYPE_CHECKING:
     from ..experiment.protocol import Protocol
@@ -44,15 +45,6 @@ class Sleeps(NamedTuple):
     def durations(self) -> Quantity:
         """Length of every sleep, shape (n_sleeps,)."""
         return self.ends - self.onsets
-
-
-class Spikes(NamedTuple):
-    """Single spikes of a population."""
-
-    #: Times in the run, shape (n_spikes,).
-    times: Quantity
-    #: Who spiked, shape (n_spikes,).
-    neurons: np.ndarray
 
 
 class SynapseArrays(NamedTuple):
@@ -102,23 +94,6 @@ def _protocols() -> Any:
     for task in ("images.task", "environment"):  # plain data find their class among those loaded
         import_module(f"brainsleep.tasks.{task}")
     return import_module("brainsleep.experiment.protocol")
-
-
-#: Arrays and settings that had other names in results of before.
-_RENAMED = {"slots/stage": "slots/part", "initial_weights": "saved_weights"}
-
-
-def _upgraded(described: dict[str, Any]) -> dict[str, Any]:
-    """Return a description with its settings where they are now: probes were of the record."""
-    if _RENAMED.keys() & described.keys():
-        described = {_RENAMED.get(name, name): value for name, value in described.items()}
-    record = described.get("record")
-    if not isinstance(record, dict) or "probe_images" not in record:
-        return described
-    rest = {k: v for k, v in record.items() if k not in ("probe_images", "probe_every")}
-    probes = {"images": record["probe_images"], "every": record.get("probe_every", 1)}
-    of_images = {"probes": {"kind": "Probes", **probes}} if "encoder" in described else {}
-    return {**described, "record": rest, **of_images}
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,8 +159,14 @@ class Result(Displayed):
 
     @cached_property
     def described(self) -> dict[str, Any]:
-        """The protocol as plain data, from `Protocol.describe`."""
-        return _upgraded(self.info["protocol"])
+        """The protocol as plain data, from `Protocol.describe`.
+
+        Raises
+        ------
+        StoreError
+            If its arrays cannot be read.
+        """
+        return read_description(self.path, self.info)
 
     @property
     def equations(self) -> dict[str, Any]:
@@ -281,14 +262,14 @@ class Result(Displayed):
     @property
     def spikes(self) -> dict[str, Spikes]:
         """Single spikes by population, if any were recorded."""
-        record, window = self.stored_protocol.record, self.stored_protocol.record.raster
-        if not window and not record.spikes:
+        record, network = self.stored_protocol.record, self.stored_protocol.network
+        if not record.raster and not record.spikes:
             return {}
         spikes = self._read("spikes/")
-        if not window or window[0] >= len(self.slot_times) - 1:
-            spikes = {name: each for name, each in spikes.items() if name in record.spikes}
-        dt = float(self.dt)
-        return {name: Spikes(each[:, 0] * dt * second, each[:, 1]) for name, each in spikes.items()}
+        names = [p.name for p in network.populations if p.name in spikes]
+        if not record.raster or record.raster[0] >= len(self.slot_times) - 1:
+            names = [name for name in names if name in record.spikes]
+        return {name: Spikes(spikes[name][:, 0], spikes[name][:, 1], self.dt) for name in names}
 
     def spike_windows(self, population: str) -> Quantity:
         """Return when single spikes of a population were recorded, shape (n_windows, 2)."""
@@ -391,7 +372,9 @@ class Result(Displayed):
             raise StoreError(
                 f"result {self.path}: cannot read arrays.npz; run it again with --force"
             ) from error
-        now = {_RENAMED.get(name, name): array for name, array in arrays.items()}
+        if "spikes/".startswith(start) or start.startswith("spikes/"):
+            arrays |= {f"spikes/{name}": each for name, each in spilled(self).items()}
+        now = {RENAMED.get(name, name): array for name, array in arrays.items()}
         named = _Arrays({name.removeprefix(start): array for name, array in now.items()})
         named.start = start
         return named

@@ -1,8 +1,8 @@
 """Results on disk: a folder named by run id, written in one step, with what made it inside.
 
 ``<out>/<run_id>/result.json`` holds settings, equations, versions and metrics; ``arrays.npz``
-the arrays. Both are plain data: nothing in them is ever executed. While a run is under way its
-checkpoint lies in ``<out>/.<run_id>.partial/``.
+the arrays, and ``protocol.npz`` long arrays of the settings. All are plain data: nothing in them is
+ever executed. While a run is under way its checkpoint lies in ``<out>/.<run_id>.partial/``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from ..files.atomic import (
 )
 from ..files.locks import exclusive_locks
 from ..files.npz import read_npz
+from ..values.arrays import without_data
+from .description import ARRAYS
 from .result import Result
 
 SCHEMA_VERSION = 1
@@ -43,7 +45,9 @@ MAX_JSON = 256 * 2**20
 _KINDS = {
     **dict.fromkeys(("run_id", "backend", "compiler"), str),
     **dict.fromkeys(("protocol", "data", "metrics", "timings", "versions"), dict),
-    **dict.fromkeys(("equations", "stopped", "had", "traces", "traces_sha256"), dict),
+    **dict.fromkeys(("equations", "stopped", "had", "traces"), dict),
+    **dict.fromkeys(("traces_sha256", "spikes_sha256"), dict),
+    "protocol_sha256": str,
     "alarms": list,
     "seed": int,
 }
@@ -89,8 +93,9 @@ def read_result(path: str | Path) -> Result:
         if not isinstance(info.get(name, kind()), kind):
             got = f"a {type(info[name]).__name__}"
             raise StoreError(explain(f"result {path}: {name}", got, f"a {kind.__name__}"))
-    if info.get("arrays_sha256", "") != file_hash(path / "arrays.npz"):
-        raise StoreError(f"result {path}: arrays.npz is missing or damaged; run it with --force")
+    for key, name in (("arrays_sha256", "arrays.npz"), ("protocol_sha256", ARRAYS)):
+        if (key in info or name != ARRAYS) and info.get(key, "") != file_hash(path / name):
+            raise StoreError(f"result {path}: {name} is missing or damaged; run it with --force")
     return Result(path, info)
 
 
@@ -186,11 +191,11 @@ def write_result(
     run_id: str,
     info: dict,
     arrays: dict[str, np.ndarray],
-    traces: Mapping[str, Path] | None = None,
+    files: Mapping[str, Mapping[str, Path]] | None = None,
 ) -> Result:
     """Write a result in one step: its folder appears complete or not at all, with `StoreError`.
 
-    Files of `traces` stay where they are, too.
+    `files`, by kind (``traces``, ``spikes``) and name, stay where they are, too.
     """
     info = {"schema_version": SCHEMA_VERSION, "run_id": run_id, **info}
     final = out / run_id
@@ -198,8 +203,14 @@ def write_result(
         with written_folder(final, replace=True) as work:
             save_arrays(work / "arrays.npz", arrays)
             info["arrays_sha256"] = file_hash(work / "arrays.npz")
-            if traces:
-                info["traces_sha256"] = _keep_traces(work, traces)
+            for kind, paths in (files or {}).items():
+                if paths:
+                    info[f"{kind}_sha256"] = _keep(work / kind, paths)
+            left, apart = without_data(info.get("protocol", {}))
+            if apart:
+                info["protocol"] = left
+                save_arrays(work / ARRAYS, apart)
+                info["protocol_sha256"] = file_hash(work / ARRAYS)
             info = json.loads(json.dumps(info))  # as it will be read back
             info["checksum"] = content_hash(info)
             with written(work / "result.json") as temporary:
@@ -212,18 +223,18 @@ def write_result(
     return Result(final, info)
 
 
-def _keep_traces(work: Path, traces: Mapping[str, Path]) -> dict[str, str | None]:
-    """Put files of traces into a result, without a copy where that can be; return their hashes."""
-    (work / "traces").mkdir()
-    for path in traces.values():
-        kept = work / "traces" / path.name
+def _keep(folder: Path, paths: Mapping[str, Path]) -> dict[str, str | None]:
+    """Put files into a folder of a result, without a copy where that can be; return hashes."""
+    folder.mkdir()
+    for path in paths.values():
+        kept = folder / path.name
         try:
             os.link(path, kept)
         except OSError:  # a file system without links
             shutil.copyfile(path, kept)
             sync(kept)
-    sync(work / "traces")
-    return {name: file_hash(path) for name, path in traces.items()}
+    sync(folder)
+    return {name: file_hash(path) for name, path in paths.items()}
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -227,11 +227,20 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
     if key == "record.observers":
         return {key: ", ".join(map(_observer, value))}
     if not value or not all(isinstance(part, dict) and "name" in part for part in value):
-        return {key: ",".join(map(str, value))}
+        return {key: ",".join(map(str, _arrays_in_words(value)))}
     flat[key] = ",".join(part["name"] for part in value)  # which there are, and their order
     for part in value:
         flat |= flatten(part, f"{key}.{part['name']}")
     return flat
+
+
+def _arrays_in_words(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_arrays_in_words(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    named = value.get("kind") == "Array"
+    return in_words(value) if named else {k: _arrays_in_words(v) for k, v in value.items()}
 
 
 def _observer(described: dict[str, Any]) -> str:

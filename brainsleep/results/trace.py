@@ -1,7 +1,10 @@
-"""Traces of state variables in a stored run, read from disk where they are looked at."""
+"""Traces and single spikes in a stored run, read from disk where they are looked at."""
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
@@ -19,6 +22,38 @@ if TYPE_CHECKING:
     import pandas
 
     from .result import Result
+
+
+@dataclass(frozen=True, eq=False)
+class Spikes:
+    """Single spikes of a population, in the order of time: ``times, neurons = spikes``.
+
+    What is on disk is read where it is looked at: of a long run, take ``spikes.between(...)``.
+    """
+
+    #: Time steps of the run, shape (n_spikes,).
+    steps: np.ndarray
+    #: Who spiked, shape (n_spikes,), not to be changed.
+    neurons: np.ndarray
+    #: Time step.
+    dt: Quantity
+
+    @property
+    def times(self) -> Quantity:
+        """Times in the run, shape (n_spikes,)."""
+        return np.asarray(self.steps) * float(self.dt) * second
+
+    def between(self, start: Quantity, stop: Quantity) -> Spikes:
+        """Return the spikes from a time until another (exclusive)."""
+        edges = [math.ceil(float(time) / float(self.dt) - 1e-6) for time in (start, stop)]
+        first, last = (bisect_left(self.steps, edge) for edge in edges)
+        return replace(self, steps=self.steps[first:last], neurons=self.neurons[first:last])
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.times, self.neurons))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +141,7 @@ def trace_of(result: Result, name: str) -> Trace:
     indices, pairs = arrays[f"traced/{name}"], arrays.get(f"synapses/{owner}")
     steps, values = np.empty(0, np.int64), np.empty((0, len(indices)))
     if result.info.get("traces_sha256"):
-        steps, values = _file(result, "steps"), _file(result, name)
+        steps, values = _file(result, "traces", "steps"), _file(result, "traces", name)
     if steps.ndim != 1 or values.shape != (len(steps), len(indices)):
         raise StoreError(f"result {result.path}: trace {name} does not hold what a run stores")
     times = np.array(steps) * float(result.dt) * second
@@ -114,9 +149,18 @@ def trace_of(result: Result, name: str) -> Trace:
     return Trace(name, times, Quantity(values, dim=size.dim), unit, indices, pairs)
 
 
-def _file(result: Result, name: str) -> np.ndarray:
-    """Open a file of traces, which is not read yet, once it is sure to be what was written."""
-    path, expected = result.path / "traces" / f"{name}.npy", result.info["traces_sha256"][name]
+def spilled(result: Result) -> dict[str, np.ndarray]:
+    """Return step and neuron of the spikes that are in files of their own, by population."""
+    found = {name: _file(result, "spikes", name) for name in result.info.get("spikes_sha256", ())}
+    for name, spikes in found.items():
+        if spikes.ndim != 2 or spikes.shape[1] != 2 or spikes.dtype.kind not in "iu":
+            raise StoreError(f"result {result.path}: spikes of {name} are not what a run stores")
+    return found
+
+
+def _file(result: Result, kind: str, name: str) -> np.ndarray:
+    """Open a file, which is not read yet, once it is sure to be what was written."""
+    path, expected = result.path / kind / f"{name}.npy", result.info[f"{kind}_sha256"][name]
     try:
         whole = _hash(path, path.stat().st_mtime_ns) == expected
     except OSError:

@@ -1,5 +1,8 @@
 """Spikes under way between segments: what the neurons of a population did in the last steps.
 
+Where delays change, a state has what each was when a spike was sent, as ``"ee.delay_history"``,
+shape (n_steps, n_synapses), in steps: row ``k`` for spikes of ``k + 1`` steps ago, 0 without one.
+
 A state has it as ``"e.spike_history"``, shape (n_steps, n_neurons): row ``k`` is 1 for neurons that
 spiked ``k + 1`` steps ago. So what arrives when follows from the delays, and a segment needs no
 queue of the one before.
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Name of the array, after that of its population.
 HISTORY = "spike_history"
+#: Name of the array of delays that were, after that of the projection.
+DELAY_HISTORY = "delay_history"
 
 
 def delay_steps(delay: np.ndarray, dt: float) -> np.ndarray:
@@ -35,10 +40,25 @@ def pathways(plan: NetworkPlan) -> Iterator[tuple[str, SynapsePlan, DelayPlan]]:
 
 
 def delay_arrays(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what of the arrays of a state is no variable: delays and histories."""
-    names = {f"{part.name}.{delay.variable}" for _, part, delay in pathways(plan)}
+    """Return what of the arrays of a state is no variable: fixed delays and histories."""
+    fixed = [(part, delay) for _, part, delay in pathways(plan) if not delay.most]
+    names = {f"{part.name}.{delay.variable}" for part, delay in fixed}
     names |= {f"{group.name}.{HISTORY}" for group in plan.groups if group.delayed}
+    names |= {f"{part.name}.{DELAY_HISTORY}" for _, part, _ in changing(plan)}
     return {name: arrays[name] for name in names}
+
+
+def changing(plan: NetworkPlan) -> Iterator[tuple[str, SynapsePlan, DelayPlan]]:
+    """Yield the projections whose delays change, each with its first pathway and its source."""
+    for part in plan.synapses:
+        first = next((delay for delay in part.delays if delay.most), None)
+        if first:
+            yield part.source, part, first
+
+
+def most_steps(delay: DelayPlan, dt: float) -> int:
+    """Return the longest that a delay can become, in steps."""
+    return int(delay_steps(np.array(delay.most), dt))
 
 
 def longest_delays(
@@ -48,7 +68,8 @@ def longest_delays(
     longest = {group.name: 0 for group in plan.groups if group.delayed}
     for population, part, delay in pathways(plan):
         steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
-        longest[population] = max(longest[population], int(steps.max(initial=0)))
+        most = most_steps(delay, dt) if delay.most else int(steps.max(initial=0))
+        longest[population] = max(longest[population], most)
     return longest
 
 
@@ -79,8 +100,9 @@ def arrivals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which synapses spikes under way arrive at, and in how many steps.
 
-    `delay` is in steps, of one value or one a synapse; `neurons` says whose spikes a synapse gets.
-    They come in the order of their spikes, and of synapses.
+    `delay` is in steps, of one value, one a synapse, or one a synapse and row of `history`;
+    `neurons` says whose spikes a synapse gets. They come in the order of their spikes, and of
+    synapses.
     """
     by_neuron = np.argsort(neurons, kind="stable")
     first = np.searchsorted(neurons[by_neuron], np.arange(history.shape[1] + 1))
@@ -90,5 +112,21 @@ def arrivals(
     begins = np.cumsum(counts) - counts
     places = np.arange(counts.sum()) - np.repeat(begins - first[spiking], counts)
     synapses = by_neuron[places]
-    left = np.broadcast_to(delay, neurons.shape)[synapses] - np.repeat(ages, counts)
+    ages = np.repeat(ages, counts)
+    whole = np.broadcast_to(delay, (len(history), len(neurons)))
+    left = whole[ages - 1, synapses].astype(np.int64) - ages
     return synapses[left >= 0], left[left >= 0]
+
+
+def to_ring(history: np.ndarray) -> np.ndarray:
+    """Return a delay history by step, as a segment continues it: step 0 overwrites row 0."""
+    return history[::-1]
+
+
+def from_ring(ring: np.ndarray, steps: int, spikes: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Return the delay history after some `steps`, in which step ``k`` wrote row ``k % n_rows``.
+
+    `spikes` is the history of spikes after them; `source` says whose spikes a synapse gets.
+    """
+    rows = np.arange(len(ring))
+    return ring[(steps - 1 - rows) % len(ring)] * spikes[: len(ring), source]

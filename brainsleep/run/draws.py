@@ -13,8 +13,8 @@ import numpy as np
 from ..errors import SpecError, explain
 from ..network.equations import checks
 from ..network.equations.declared import check_start
-from ..network.given import check_bounds, common_positions, own_values
-from ..network.plan import GroupPlan, SynapsePlan
+from ..network.given import check_bounds, common_positions, model_numbers, own_values
+from ..network.plan import SPIKE_DELAY, GroupPlan, SynapsePlan
 from ..network.spec import InitialWeights, NetworkSpec, Population, Projection
 from ..network.values import computed
 from ..network.wiring import Connectivity, FixedInDegree, FixedOutDegree, OneToOne, Pairs, Wiring
@@ -44,7 +44,8 @@ class DrawnNeurons:
         positions = population.positions.items()
         self.positions = {k: self._draw("positions", k, value, known) for k, value in positions}
         known |= self.positions
-        values, own = own_values(population, plan.constants), population.model.parameters
+        values = own_values(population, plan.constants)
+        own = model_numbers(population.model, population.activities)
         constants = {}
         for name in plan.constants:
             itself = {name: float(own[name])} if name in own else {}
@@ -144,11 +145,19 @@ class DrawnSynapses:
             self.pairs = saved.pre, saved.post
             self._check_saved(wiring)
         self._known: dict[str, Any] = {k: float(v) for k, v in plan.parameters.items()}
-        constants = {key: self._value(key, projection.values[key]) for key in plan.constants}
+        parts = (*projection.rules, *projection.processes)
+        own, constants = model_numbers(projection.synapse, parts), {}
+        for key in plan.constants:
+            itself = {key: float(own[key])} if key in own else {}
+            constants[key] = self._value(key, projection.values[key], **itself)
         w = self._weights() if saved is None else saved.w
         self._known |= constants
         starts = {**dict.fromkeys(plan.state, 0.0), **plan.initial}
-        values = {k: projection.values.get(k, starts[k]) for k in plan.state if k != "w"}
+        values = {
+            k: projection.values.get(k, starts[k])
+            for k in plan.state
+            if k not in ("w", SPIKE_DELAY)
+        }
         state = {key: self._value(key, value) for key, value in values.items()}
         _check_types(plan, values, state, f"projection '{name}'")
         #: State variables and constants.
@@ -172,9 +181,9 @@ class DrawnSynapses:
             fix = "give expressions, or take no saved weights"
             raise SpecError(explain(where, "arrays of other synapses", "those saved", fix))
 
-    def _value(self, label: str, value: Any) -> np.ndarray:
+    def _value(self, label: str, value: Any, **more: float) -> np.ndarray:
         rng = self._stream("values", self._projection.name, label)
-        return self._draw(value, rng, f"values: {label}")
+        return self._draw(value, rng, f"values: {label}", **more)
 
     def _draw(self, value: Any, rng: np.random.Generator, label: str, **more: float) -> np.ndarray:
         known = {**self._known, **more}
@@ -188,16 +197,22 @@ class DrawnSynapses:
         """Return the delays of the pathways in s: one for all, or one a synapse."""
         drawn = {}
         for delay in plan.delays:
-            name = delay.variable
+            name = "delay" if delay.most else delay.variable
             value, where = getattr(self._projection, name), f"projection '{self._projection.name}'"
             if not delay.each:
                 drawn[name] = np.array([float(value)])
                 continue
-            drawn[name] = self._value(name, value)
-            if drawn[name].min(initial=0) < 0:
+            times = drawn[delay.variable] = self._value(name, value)
+            if times.min(initial=0) < 0:
                 fix = f"write clip({value}, 0*ms, 1*second)"
-                got = f"times down to {drawn[name].min():g} s"
+                got = f"times down to {times.min():g} s"
                 raise SpecError(explain(f"{where}: {name}", got, "at least 0*ms", fix))
+            if delay.most and times.max(initial=0) > delay.most:
+                got, allowed = (
+                    f"times up to {times.max():g} s",
+                    f"at most delay_max, {delay.most} s",
+                )
+                raise SpecError(explain(f"{where}: {name}", got, allowed))
         return drawn
 
     def _weights(self) -> np.ndarray:

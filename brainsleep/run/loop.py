@@ -26,11 +26,11 @@ from ..experiment.saved_state import stored_state
 from ..experiment.task import Material
 from ..experiment.traces import Sampling, unit_of
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
-from .observers import traces
+from .observers import growing
 from .observers.alarms import Alarm, AlarmWatch
+from .observers.operations import Operations, degrees_of, reached
 from .observers.rates import Rates
 from .observers.recorder import Recorder, load_checkpoint, save_checkpoint
-from .observers.traces import Traces
 from .observers.weights import Saturation, Snapshots, WeightStatistics
 from .segment import Capacity, Request, Requests, Segment, Traced
 from .state import State, initial_state, stream
@@ -58,7 +58,6 @@ class Run:
         self.course = self.protocol.course(self.seed, self.material)
         self.table = table = self.course.table
         network, record = self.protocol.network, self.protocol.record
-        self.recorder = Recorder.empty(self.protocol, len(table))
         self.watch = AlarmWatch(record.alarms, network, table, self.course.read)
         self.described = self.protocol.describe()  # before hooks have changed what they hold
         before = self.before = self.protocol.saved_state.before()
@@ -68,13 +67,15 @@ class Run:
         start = replace(start, arrays=start.arrays | before.arrays)
         self._at = (0, start)  # one value: an interrupt finds a whole one
         self.sampling = Sampling(record, network, start.synapses)
-        self.recorder.traces = Traces(tuple(self.sampling.indices), self.folder / "traces")
+        traced = tuple(self.sampling.indices)
+        self.recorder = Recorder.empty(self.protocol, len(table), traced, self.folder)
         if self.sampling.spikes:
             self.recorder.spikes_kept = self._spikes_kept
         self.initial_sums = self._summed_weights()
+        self.degrees = degrees_of(network, start)
         self.seconds = 0.0
         weights, snapshots = WeightStatistics(record), Snapshots(record.snapshots)
-        own = [Saturation(weights), weights, snapshots, Rates()]
+        own = [Saturation(weights), weights, snapshots, Rates(), Operations()]
         self.observers: list[Observer] = [*own, *record.observers]
         self._planned = {
             each.name: frozenset(int(slot) for slot in each.slots(table))
@@ -179,7 +180,7 @@ class Run:
         first, starts = self.position, self.table.starts
         steps = self.capacity.steps
         if row := self.sampling.row_bytes:
-            steps = min(steps, traces.LIMIT // row * self.sampling.every)
+            steps = min(steps, growing.LIMIT // row * self.sampling.every)
         room = int(np.searchsorted(starts, starts[first] + steps, side="right")) - 1
         boundary = int(boundaries[boundaries > first][0])
         return max(first + 1, min(boundary, first + self.capacity.slots, room))
@@ -196,10 +197,11 @@ class Run:
         except NotFiniteError as error:
             self._not_finite(error, f"slots {first} to {last - 1} ({self.table.phase[first]})")
             return
-        stop = first + min(map(len, recording.counts.values()))
-        self.recorder.add_segment(self.table, first, stop, recording, segment.traced)
+        stop = first + min(map(len, recording.counts.values()), default=last - first)
+        delivered = reached(self.protocol.network, self.degrees, segment, recording)
+        self.recorder.add_segment(self.table, first, stop, recording, segment.traced, delivered)
         self._at = (last if stop == last else self._next_phase(first), state)
-        if self.recorder.traces.held > traces.LIMIT:
+        if self.recorder.held > growing.LIMIT:
             self._spill()
 
     def _not_finite(self, error: NotFiniteError, where: str) -> None:
@@ -282,11 +284,11 @@ class Run:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def _spill(self) -> None:
-        """Write the traces that are held to disk, and what they belong to."""
+        """Write what is held of traces and spikes to disk, and what it belongs to."""
         try:
-            self.recorder.traces.spill()
+            self.recorder.spill()
         except OSError as error:
-            raise self._cannot_write("traces", error) from error
+            raise self._cannot_write("traces and spikes", error) from error
         self.save_checkpoint()
 
     def _cannot_write(self, what: str, error: OSError) -> StoreError:
@@ -313,7 +315,13 @@ class Run:
         last = "readout" if self.protocol.task else "metrics"
         self.tell("stopped" if self.watch.stopped else last)
         started = time.perf_counter()
+        try:
+            files = self.recorder.files()
+        except OSError as error:
+            raise self._cannot_write("traces and spikes", error) from error
         metrics, arrays = self._outcome()
+        for name in files["spikes"]:
+            del arrays[f"spikes/{name}"]
         network = self.protocol.network
         timings = {
             "build_s": build_seconds,
@@ -337,14 +345,10 @@ class Run:
         }
         if mine := self.protocol.record.observers:
             info["defined"] = [asdict(metric) for each in mine for metric in each.metrics]
-        try:
-            files = self.recorder.traces.files()
-        except OSError as error:
-            raise self._cannot_write("traces", error) from error
         ran = self.recorder.ran[: self.position]
         info["had"] = {"steps": self.before.steps + int(ran.sum()),
                        "slots": self.before.slots + len(ran)}  # fmt: skip
-        if names := self.recorder.traces.names:
+        if names := self.sampling.indices:
             info["traces"] = {name: {"unit": unit_of(network, name)} for name in names}
         result = write_result(self.out, self.identity, info, arrays, files)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -8,18 +8,22 @@ from dataclasses import replace
 from typing import Any
 
 from ..experiment.observer import Metric
+from ..run.observers.operations import Operations
 from ..run.observers.rates import Rates
 from ..run.observers.weights import WeightStatistics
 from ..tasks.environment import Loop
 from ..tasks.images.observers import Responses, TaskProbe, Validation
 
 #: Groups of metrics in the order in which they are shown.
-GROUPS = ("accuracy", "tasks", "weights", "rates", "representation", "time", "observed")
+GROUPS = (
+    *("accuracy", "tasks", "weights", "rates", "representation"),
+    *("time", "operations", "observed"),
+)
 
 #: All metrics that observers of this package give; the first pattern that matches counts.
 METRICS: tuple[Metric, ...] = tuple(
     metric
-    for observer in (TaskProbe, Validation, Responses, Loop, WeightStatistics, Rates)
+    for observer in (TaskProbe, Validation, Responses, Loop, WeightStatistics, Rates, Operations)
     for metric in observer.metrics
 )
 

@@ -91,7 +91,7 @@ def values(network: Network) -> list[Table]:
     rows += [
         (p.name, kind.replace("_", " "), "time", text(value))
         for p in network.projections
-        for kind in ("delay", "delay_post")
+        for kind in ("delay", "delay_max", "delay_post")
         if isinstance(value := getattr(p, kind, 0), Array | str) or value
     ]
     columns = ("of", "what", "is a", "each")
@@ -186,7 +186,7 @@ def recorded(result: Result) -> Table:
         rows.append((name, f"{len(trace.indices)} {what}", len(trace.times), trace.unit))
     spikes_of = result.spikes if result.stored_protocol.record.spikes else {}
     for name, spikes in spikes_of.items():
-        rows.append((f"spikes of {name}", "all neurons", len(spikes.times), ""))
+        rows.append((f"spikes of {name}", "all neurons", len(spikes), ""))
     return Table("Recorded", ("what", "of", "values or spikes", "unit"), rows)
 
 

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from ..errors import BrainsleepError, Details, MissingExtraError, ProtocolError, explain, nearest
+from ..errors import (
+    BrainsleepError,
+    Details,
+    MissingExtraError,
+    ProtocolError,
+    closest,
+    explain,
+    nearest,
+)
 from ..experiment.given import GivenCourse
 from ..experiment.observer import Found, Metric, Observer, Seen, View
 from ..experiment.slots import SlotTable
@@ -123,8 +131,11 @@ class Environment(Task):
             name = getattr(self, setting)
             if name and name not in network.signals:
                 fix = f"; add it to the signals of the network, or write {setting}=''"
-                choices = nearest(name, network.signals)
-                raise ProtocolError(f"{setting}: no signal '{name}' in the network; {choices}{fix}")
+                choices, close = nearest(name, network.signals), closest(name, network.signals)
+                message = f"{setting}: no signal '{name}' in the network; {choices}{fix}"
+                where = f"network '{network.name}'"
+                details = Details(kind="missing", where=where, word=name, close=close)
+                raise ProtocolError(message, details)
         self._check_periods(schedule, network)
 
     def _check_periods(self, timeline: Timeline, network: Network) -> None:

@@ -17,6 +17,9 @@ from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension
 from ..errors import BrainsleepError, SpecError, explain
 from .units import read_unit, unit_name
 
+#: Letters of base64 that plain data keep of an array where others can be kept beside them.
+_LONGEST = 4096
+
 #: Types that the numbers of an array may have.
 _TYPES = ("float64", "int32")
 
@@ -126,6 +129,40 @@ class Array:
     def deciding(described: Mapping[str, Any]) -> dict[str, Any]:
         """Leave what tells one array from another of a description as plain data."""
         return {name: described[name] for name in ("kind", "unit", "shape", "sha256")}
+
+
+def without_data(described: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """Take the data of long arrays out of plain data; return what is left, and these by SHA-256."""
+    apart: dict[str, np.ndarray] = {}
+
+    def left(value: Any) -> Any:
+        if isinstance(value, list):
+            return [left(part) for part in value]
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("kind") != "Array" or len(value.get("data", "")) <= _LONGEST:
+            return {name: left(part) for name, part in value.items()}
+        content = np.frombuffer(base64.b64decode(value["data"]), _in_files(value["dtype"]))
+        apart[value["sha256"]] = content.reshape(value["shape"])
+        return {name: part for name, part in value.items() if name != "data"}
+
+    return left(described), apart
+
+
+def with_data(described: Any, apart: Mapping[str, np.ndarray]) -> Any:
+    """Put the data of arrays back: the inverse of `without_data`; `KeyError` if one is missing."""
+    if isinstance(described, list):
+        return [with_data(part, apart) for part in described]
+    if not isinstance(described, Mapping):
+        return described
+    if described.get("kind") != "Array" or "data" in described:
+        return {name: with_data(part, apart) for name, part in described.items()}
+    numbers = np.ascontiguousarray(apart[described["sha256"]], _in_files(described["dtype"]))
+    return {**described, "data": base64.b64encode(numbers.tobytes()).decode()}
+
+
+def _in_files(dtype: str) -> np.dtype:
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def in_words(described: Mapping[str, Any]) -> str:

@@ -27,18 +27,14 @@ from brainsleep.errors import BrainsleepError
 from brainsleep.experiment.stages import SleepStage
 from brainsleep.figures._style import STYLE
 from brainsleep.files.load import load_module, shipped
-from brainsleep.network.models import KINDS as MODELS
 from brainsleep.network.models import Model, NeuronModel, SpontaneousActivity, SynapseModel
 from brainsleep.network.spec import Network, NetworkSpec
-from brainsleep.show import typeset
+from brainsleep.show import catalogue, typeset
+from brainsleep.show.catalogue import Family
 
 logger = logging.getLogger(__name__)
 
-KINDS = {kind.__name__: word for kind, word in MODELS.items()} | {
-    "SleepStage": "stage of sleep",
-    "NetworkSpec": "network",
-    "SurrogateNetwork": "surrogate-gradient network",
-}
+KINDS = {kind.__name__: word for kind, word in catalogue.WORDS.items()}
 
 INTRODUCTION = """\
 Models
@@ -89,8 +85,21 @@ def _kind(value: Any) -> str:
 
 
 def _index(modules: Iterable[ModuleType]) -> Iterator[str]:
-    """Yield the lines of the page with the table of all objects."""
+    """Yield the lines of the page with tables of all files and of all objects."""
     yield INTRODUCTION
+    rows = [
+        (
+            f":ref:`{family.name} <models-{family.name}>`",
+            family.text,
+            ", ".join(map(_link, family.references)),
+            "; ".join(_checks(family)),
+        )
+        for family in catalogue.models()
+    ]
+    yield from _heading("Files", "-")
+    yield from _table(("file", "what it is", "references", "what is verified"), rows)
+    yield ""
+    yield from _heading("Objects", "-")
     rows = []
     for module in modules:
         for d in definitions(module):
@@ -116,12 +125,27 @@ def _page(module: ModuleType, folder: Path, figures: set[Path]) -> Iterator[str]
     yield f".. py:module:: {module.__name__}\n"
     yield " ".join(title.split()) + "\n"
     yield textwrap.dedent(rest) + "\n"
+    family = next(each for each in catalogue.models() if each.name == _short(module))
+    for text in _checks(family):
+        yield f"*Verified:* {text}.\n"
     for definition in definitions(module):
         yield from _heading(definition.name, "-")
         yield f".. py:data:: {definition.name}"
         kind = type(definition.value)
         yield f"   :type: ~{kind.__module__}.{kind.__name__}\n"
         yield textwrap.indent("\n".join(_section(definition, folder, figures)), "   ")
+
+
+def _checks(family: Family) -> Iterator[str]:
+    """Yield what is verified, with links to where that is."""
+    for where, text in family.verified.items():
+        text = text.replace("`", "``")
+        if where.startswith("tests/"):
+            yield f"{text} (``{where}``)"
+        elif where.startswith("docs/"):
+            yield f"{text} (:doc:`/{where.removeprefix('docs/').removesuffix('.md')}`)"
+        else:
+            yield f"{text} (:doc:`{where} </published>`)"
 
 
 def _heading(text: str, line: str) -> Iterator[str]:

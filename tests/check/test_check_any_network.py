@@ -211,6 +211,9 @@ LOOP = Protocol(
 )
 '''.lstrip()
 
+#: The part of a rule that reads a signal.
+TOLD = BASE[BASE.index("    on_step=") : BASE.index("FADE =")]
+
 #: What is written instead of what: the line that is marked, and the text in it; what is said, and a
 #: piece of the fix, of what was found or of what is expected.
 MISTAKES = {
@@ -237,6 +240,15 @@ MISTAKES = {
     "unit of a signal": (
         'signals={"reward": 1},\n)\nREST', 'signals={"reward": 1 * mV},\n)\nREST', "1 * mV}",
         '"reward"', "signals: reward: got a value in volt", "1 (no unit)",
+    ),
+    "misspelt signal of a network": (
+        'signals={"reward": 0.0}', 'signals={"rewards": 0.0}', 'signals={"reward": 1}', '"reward"',
+        "plasticity rule 'told': the network has no signal 'reward'; expected one of: rewards",
+        "did you mean 'rewards'? or write signals=dict(reward=0) in the network",
+    ),
+    "signal of a rule that the network does not have": (
+        TOLD, TOLD.replace("reward", "rewad"), '"rewad": 1', '"rewad"',
+        "plasticity rule 'told': the network has no signal 'rewad'", "did you mean 'reward'?",
     ),
     "misspelt signal in a rule": (
         "lr*reward*c", "lr*rewrd*c", "rewrd", "rewrd", "on_step: undefined name 'rewrd'",
@@ -334,6 +346,10 @@ MISTAKES = {
 }  # fmt: skip
 
 
+#: Signals of a rule.
+SEVERAL = '"lr": 0.001},\n    signals={"reward": 1, "dopamine": 1}'
+
+
 def test_nothing_is_said_of_it(tmp_path):
     report = examine(str(written(tmp_path, BASE)))
     assert not report.mistakes and not report.remarks and not report.skipped
@@ -352,6 +368,13 @@ def test_one_mistake_is_said_at_its_place(tmp_path, case):
     assert said in finding.text and hint in shown
     assert marked(finding) == mark
     assert line in f"{finding.lines[0]}\n"
+
+
+def test_each_signal_that_is_not_there_is_said(tmp_path):
+    text = BASE.replace('signals={"reward": 0.0}', "signals={}")
+    text = text.replace('"lr": 0.001},\n    signals={"reward": 1}', SEVERAL)
+    report = examine(str(written(tmp_path, text.replace("lr*reward*c", "lr*reward*dopamine*c"))))
+    assert [finding.details.word for finding in report.mistakes] == ["reward", "dopamine"]
 
 
 def test_neurons_that_start_with_what_is_drawn_are_no_doubt(call):

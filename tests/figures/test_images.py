@@ -14,6 +14,7 @@ import test_paper_figures
 import test_task_figures
 from matplotlib.testing.compare import compare_images
 
+from brainsleep.errors import FigureError
 from brainsleep.files.load import load_module, shipped
 from brainsleep.results.store import write_result
 
@@ -34,24 +35,28 @@ def network(tmp_path, fraction=0.2, number=2, **more):
     return test_figures.make(tmp_path, number, fraction=fraction, **more)
 
 
-def traced(tmp_path):
+def traced(tmp_path, without="", size=1.0):
     """A network with traces in two windows: many points of a sine, and steps of a weight."""
     steps = np.concatenate([np.arange(5000), np.arange(5600, 6800)])
     phases = np.arange(7) * 0.7
-    waves = -0.06 + 0.01 * np.sin(2e-3 * np.pi * steps[:, None] + phases)
+    waves = -0.06 + size * 0.01 * np.sin(2e-3 * np.pi * steps[:, None] + phases)
     weights = np.floor(steps[:, None] / 700 + [0.0, 2.0])
     files = {"steps": steps, "e.v": waves, "ee.w": weights}
+    files.pop(without, None)
+    folder = tmp_path / f"traces without '{without}' {size}"
+    folder.mkdir()
     for name, values in files.items():
-        np.save(tmp_path / f"{name}.npy", values)
+        np.save(folder / f"{name}.npy", values)
     base = network(tmp_path)
     info = {k: v for k, v in base.info.items() if k not in ("run_id", "checksum")}
-    info["traces"] = {"e.v": {"unit": "volt"}, "ee.w": {"unit": "1"}}
+    units = {"e.v": "volt", "ee.w": "1"}
+    info["traces"] = {name: {"unit": units[name]} for name in files if name in units}
     arrays = {"traced/e.v": np.arange(7), "traced/ee.w": np.array([3, 8])}
     arrays["slots/phase"] = np.array(["wake", "sleep", "wake"])
     arrays["slots/steps"] = np.array([3000, 1000, 3000])
     arrays["synapses/ee"] = np.arange(20).reshape(-1, 2)
-    paths = {name: tmp_path / f"{name}.npy" for name in files}
-    return write_result(tmp_path, "7" * 16, info, arrays, paths)
+    paths = {name: folder / f"{name}.npy" for name in files}
+    return write_result(folder, "7" * 16, info, arrays, {"traces": paths})
 
 
 def answering(tmp_path, **more):
@@ -110,6 +115,30 @@ def test_every_figure_has_an_image():
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_image(name, tmp_path):
     return load_module(name, "figure").draw(DRAWINGS[name](tmp_path))
+
+
+def test_traces_of_several_results_are_side_by_side(tmp_path):
+    results = [traced(tmp_path), traced(tmp_path, size=2.0), traced(tmp_path, "ee.w")]
+    figure = load_module("traces", "figure").draw(results, ["traced", "wide", "no weights"])
+    panels = np.array(figure.axes).reshape(2, 3)
+    assert [axes.get_title(loc="left") for axes in panels[0]] == ["traced", "wide", "no weights"]
+    assert [axes.get_ylabel() for axes in panels[:, 0]] == ["e.v\n(mV)", "ee.w\n(dimensionless)"]
+    assert [[len(axes.lines) for axes in row] for row in panels] == [[5, 5, 5], [2, 2, 0]]
+    assert not panels[1, 2].axison
+    assert panels[0, 0].get_ylim() == panels[0, 2].get_ylim()
+    low, high = panels[0, 0].get_ylim()
+    assert low < -79 and high > -41
+    legends = [[axes.get_legend() is not None for axes in row] for row in panels]
+    assert legends == [[False, False, True]] * 2
+    assert [text.get_text() for text in panels[1, 2].get_legend().texts] == ["6→7", "16→17"]
+
+
+def test_traces_that_cannot_be_side_by_side(tmp_path):
+    draw, one = load_module("traces", "figure").draw, traced(tmp_path)
+    with pytest.raises(FigureError, match="figure traces: results: got 5; expected at most 4"):
+        draw([one] * 5)
+    with pytest.raises(FigureError, match="has no traces; run it again"):
+        draw([one, network(tmp_path)])
 
 
 def test_images_are_compared(request):

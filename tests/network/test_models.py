@@ -66,6 +66,8 @@ NETWORKS = {name: spec for name, spec in SPECS.items() if isinstance(spec, Netwo
 def codes(spec):
     kind = next(kind for kind in MODELS if isinstance(spec, kind))
     found = {label: getattr(spec, label) for label in CODE[kind]}
+    if isinstance(spec, SynapseModel):
+        found |= spec.codes
     if isinstance(spec, WeightProcess):
         found |= {f"sum {name}": code for name, code in spec.sums.items()}
     return {label: code for label, code in found.items() if code}

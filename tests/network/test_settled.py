@@ -287,7 +287,7 @@ def test_flags_in_replicas_of_one_network():
     [
         ("d : 1 (shared)", "every neuron has its own value", "d : 1"),
         ("dd/dt = -d/tau : 1 (shared)", "every neuron has its own value", "dd/dt = -d/tau : 1"),
-        ("d : 1 (linked)", "no other group", "d : 1"),
+        ("d = 2*x : 1 (linked)", "a value of its own", "d = 2*x : 1"),
         ("d : 1 (summed)", "sums over synapses", "d : 1"),
         ("dd/dt = -d/tau : 1 (event-driven)", "in every step", "dd/dt = -d/tau : 1"),
         ("dd/dt = -d/tau : 1 (clock-driven)", "in every step", "dd/dt = -d/tau : 1"),

@@ -13,6 +13,7 @@ from brainsleep.errors import BackendError, ScheduleError
 from brainsleep.experiment.inputs import Rates, SpikeTrains, Values
 from brainsleep.experiment.protocol import Protocol
 from brainsleep.experiment.record import Record
+from brainsleep.experiment.saved_state import SavedState
 from brainsleep.experiment.task import Material
 from brainsleep.experiment.timeline import Timeline, asleep, awake, cycles
 from brainsleep.models.inputs import POISSON, SPIKE_SOURCE
@@ -368,3 +369,27 @@ def test_rules_see_the_spikes_of_neurons_that_are_told():
     np.testing.assert_array_equal(one[1].counts["e"], other[1].counts["e"])
     for key, value in one[0].arrays.items():
         np.testing.assert_allclose(other[0].arrays[key], value, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", QUICK])
+def test_a_stimulus_without_unit_to_neurons_that_never_spike(backend, tmp_path):
+    model = NeuronModel(
+        name="filter",
+        equations="dx/dt = (u - x)/tau : 1\nu : 1",
+        on_slot="u = stimulus",
+        parameters={"tau": 10 * ms},
+        stimulus_unit=1,
+        method="exact",
+    )
+    network = NetworkSpec(
+        name="filters", populations=(Population(name="a", size=2, model=model),), input="a"
+    )
+    frames = Values([[1, 2], [0, -4]], every=20 * ms)
+    periods = (awake(40 * ms, inputs={"a": frames}), asleep(10 * ms, inputs={"a": 5}))
+    protocol = Protocol(name="p", network=network, schedule=Timeline(periods=periods))
+    result = simulate(protocol, seed=1, backend=backend, out=tmp_path)
+    x = np.zeros(2)
+    for u, time in ((np.array([1, 2]), 20), (np.array([0, -4]), 20), (5, 10)):
+        x = u + (x - u) * np.exp(-time / 10)
+    state = SavedState(result=str(result.path)).before()
+    np.testing.assert_allclose(state.arrays["a.x"], x, rtol=1e-12)

@@ -18,7 +18,7 @@ from brainsleep.experiment.protocol import Protocol
 from brainsleep.experiment.start import SavedWeights
 from brainsleep.experiment.timeline import Timeline, awake
 from brainsleep.models.inputs import POISSON
-from brainsleep.models.sleep import DECAY_STATIC
+from brainsleep.models.sleep import DECAY_STATIC, WHITE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.network.spec import (
     Connectivity,
@@ -199,6 +199,30 @@ def test_a_model_can_start_with_an_expression():
     assert drawn(network(e=lower)).arrays["e.v"].max() < -79e-3
 
 
+def test_a_model_can_start_with_the_number_of_a_neuron_or_synapse():
+    model = NeuronModel(
+        name="numbered",
+        equations="number : 1\nsize : 1\nwhole : integer",
+        initial={"number": "i", "size": "N", "whole": "i"},
+    )
+    initial = {"pre": "i", "post": "j", "few": "N_pre"}
+    synapse = SynapseModel(
+        name="numbered", equations="pre : 1\npost : 1\nfew : 1", initial=initial,
+        on_pre="size_post += w",
+    )  # fmt: skip
+    spec = network(projection(synapse=synapse), e=neurons(3, model=model))
+    state = drawn(spec)
+    for name, values in {"number": [0, 1, 2], "size": [3, 3, 3], "whole": [0, 1, 2]}.items():
+        np.testing.assert_array_equal(state.arrays[f"e.{name}"], values)
+    for name, values in zip(("pre", "post"), state.synapses["ee"], strict=True):
+        np.testing.assert_array_equal(state.arrays[f"ee.{name}"], values)
+    assert set(state.arrays["ee.few"]) == {3}
+    with pytest.raises(SpecError, match="initial: got number='j'"):
+        dataclasses.replace(model, initial={"number": "j"})
+    with pytest.raises(SpecError, match="unit"):
+        dataclasses.replace(DRIVEN, initial={"v": "i"})
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_heterogeneous_neurons_spike_as_in_brian2(backend):
     rng = np.random.default_rng(0)
@@ -365,6 +389,39 @@ def test_synapses_know_both_ends_and_the_distance():
     np.testing.assert_allclose(state.arrays["ee.w"], (pre + 10 * post) / 100)
     distance = np.hypot(10 * (pre - post), 5)
     np.testing.assert_allclose(state.arrays["ee.jump"], (distance + post) * 1e-3)
+
+
+def test_the_name_of_a_parameter_is_the_number_of_its_model():
+    """In its own value, of neurons and of synapses: the start is computed by hand."""
+    process = dataclasses.replace(DECAY_STATIC, period=5 * ms)
+    synapses = projection(
+        rules=(STDP_NEAREST.with_parameters(lr=0.01),),
+        processes=(process,),
+        values={
+            "jump": "jump*(1 + j)",
+            "stdp_nearest_lr": "stdp_nearest_lr*(1 + i)",
+            "decay_w_star": "decay_w_star/2 + rand()*0",
+        },
+    )
+    noise = WHITE_NOISE.with_parameters(sd=2 * mV)
+    e = neurons(3, activities=(noise,), values={"noise_sd": "noise_sd*(1 + i)"})
+    state = drawn(network(synapses, e=e))
+    pre, post = state.synapses["ee"]
+    np.testing.assert_allclose(state.arrays["ee.jump"], 1e-3 * (1 + post), rtol=1e-12)
+    np.testing.assert_allclose(state.arrays["ee.stdp_nearest_lr"], 0.01 * (1 + pre), rtol=1e-12)
+    half = float(process.parameters["w_star"]) / 2
+    np.testing.assert_allclose(state.arrays["ee.decay_w_star"], half, rtol=1e-12)
+    np.testing.assert_allclose(state.arrays["e.noise_sd"], [2e-3, 4e-3, 6e-3], rtol=1e-12)
+
+
+def test_the_value_of_a_parameter_is_not_made_of_another_that_each_has():
+    values = {"jump": "1*mV + jump_2", "jump_2": "i*mV"}
+    synapse = dataclasses.replace(
+        KICK, on_pre="v_post += w_sign*w*(jump + jump_2)",
+        parameters={"jump": 1 * mV, "jump_2": 2 * mV},
+    )  # fmt: skip
+    with pytest.raises(SpecError, match="jump_2"):
+        network(projection(synapse=synapse, values=values), e=neurons(3))
 
 
 def test_weights_have_signs_where_they_are_said_to():

@@ -1,11 +1,11 @@
-"""Traces of state variables: right, whatever the cut, and whatever happens to the run."""
+"""Traces and single spikes: right, whatever the cut, and whatever happens to the run."""
 
 import itertools
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import brian2
 import numpy as np
@@ -15,6 +15,7 @@ from conftest import QUICK, TESTS, needs_brian2cuda, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, DataError, ProtocolError, StoreError
+from brainsleep.experiment.observer import Metric, Observer
 from brainsleep.experiment.protocol import Protocol, run_id
 from brainsleep.experiment.record import Record
 from brainsleep.experiment.timeline import Timeline, asleep, awake
@@ -33,7 +34,7 @@ from brainsleep.network.spec import (
 from brainsleep.results.store import read_result
 from brainsleep.results.table import flatten
 from brainsleep.run import loop as run_module
-from brainsleep.run.observers import traces as traces_module
+from brainsleep.run.observers import growing
 from brainsleep.run.segment import Capacity, Segment, Traced
 from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.run.state import initial_state
@@ -93,6 +94,36 @@ PROTOCOL = Protocol(
     record=Record(states=STATES),
 )
 SMALL = Capacity(slots=64, steps=4096)
+
+#: A neuron that spikes towards the end only.
+LATE = Population(
+    name="late",
+    size=1,
+    model=NeuronModel(
+        name="late",
+        equations="dv/dt = 1/tau : 1",
+        threshold="v > v_threshold",
+        reset="v -= 2*after",
+        parameters={"tau": 1 * ms, "v_threshold": 190.5, "after": 1.0},
+    ),
+)
+
+
+@dataclass(frozen=True)
+class SpikesSoFar(Observer):
+    """How many spikes were recorded until now."""
+
+    name = "so_far"
+    metrics = (Metric("observed", "so_far", "1", "spikes"),)
+
+    def slots(self, table):
+        return range(0, len(table) + 1, 4)
+
+    def look(self, view):
+        return {"n": len(view.recorder.arrays()["spikes/e"])}
+
+    def measure(self, seen):
+        return {"so_far": len(seen.recorder.arrays()["spikes/e"])}
 
 
 def segment_of(start, indices, every=1, n=20):
@@ -243,21 +274,21 @@ def test_spikes_of_populations_in_windows(recorded, tmp_path):
 def test_slots_and_streaming_change_nothing(recorded, tmp_path, monkeypatch):
     finer = PROTOCOL.override({"schedule.slot": 5 * ms})
     assert values_of(simulate(finer, seed=3, backend=QUICK, out=tmp_path)) == values_of(recorded)
-    monkeypatch.setattr(traces_module, "LIMIT", 1500)
+    monkeypatch.setattr(growing, "LIMIT", 1500)
     spilled = []
-    spill = traces_module.Traces.spill
+    spill = growing.GrowingArrays.spill
     monkeypatch.setattr(
-        traces_module.Traces, "spill", lambda self: (spilled.append(self.held), spill(self))
+        growing.GrowingArrays, "spill", lambda self: (spilled.append(self.held), spill(self))
     )
     streamed = simulate(PROTOCOL, seed=3, backend=QUICK, out=tmp_path)
     assert values_of(streamed) == values_of(recorded)
-    assert len(spilled) > 5
+    assert np.count_nonzero(spilled) > 5
     assert not list(tmp_path.glob(".*.partial"))
 
 
 @pytest.mark.parametrize("limit", [1500, 10**6], ids=["streamed", "held"])
 def test_an_interrupted_run_goes_on(recorded, tmp_path, monkeypatch, limit):
-    monkeypatch.setattr(traces_module, "LIMIT", limit)
+    monkeypatch.setattr(growing, "LIMIT", limit)
     protocol = PROTOCOL.override({"record.snapshots": (6, 12)})
     reference = simulate(protocol, seed=3, backend=QUICK, out=tmp_path / "reference")
     for after in (1, 2):
@@ -283,11 +314,11 @@ def test_an_interrupted_run_goes_on(recorded, tmp_path, monkeypatch, limit):
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-from test_traces import PROTOCOL, traces_module
+from test_traces import {protocol}, growing
 from brainsleep.run.simulate import simulate
 
-traces_module.LIMIT = 1500
-append, left = traces_module._append, [{writes}]
+growing.LIMIT = 1500
+append, left = growing._append, [{writes}]
 
 def dying(path, rows, values):
     append(path, rows, values)
@@ -295,36 +326,156 @@ def dying(path, rows, values):
     if left[0] == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
-traces_module._append = dying
-simulate(PROTOCOL, seed=3, backend={backend!r}, out={out!r})
+growing._append = dying
+simulate({protocol}, seed=3, backend={backend!r}, out={out!r})
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("writes", [7, 8])  # within the second time that five files are written
-def test_killed_while_traces_are_written(recorded, tmp_path, monkeypatch, writes):
-    out = tmp_path / "out"
+def killed(out, protocol, writes):
+    """Run a protocol of this module by name; it is killed after so many writes to files."""
     tests = os.path.join(TESTS, "run")
-    code = KILLED.format(tests=tests, writes=writes, backend=QUICK, out=str(out))
+    given = {"tests": tests, "writes": writes, "backend": QUICK, "out": str(out)}
+    code = KILLED.format(protocol=protocol, **given)
     paths = os.pathsep.join([TESTS, os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, check=False
     )
     assert done.returncode == -signal.SIGKILL
     assert list(out.glob(".*.partial/checkpoint.npz"))
-    monkeypatch.setattr(traces_module, "LIMIT", 1500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writes", [7, 8])  # within the second time that five files are written
+def test_killed_while_traces_are_written(recorded, tmp_path, monkeypatch, writes):
+    out = tmp_path / "out"
+    killed(out, "PROTOCOL", writes)
+    monkeypatch.setattr(growing, "LIMIT", 1500)
     result = simulate(PROTOCOL, seed=3, backend=QUICK, out=out)
     assert values_of(result) == values_of(recorded)
 
 
-def test_a_checkpoint_whose_files_are_gone_is_not_used(recorded, tmp_path):
-    run = traces_module.Traces(("e.v",), tmp_path)
-    run.add(0, np.arange(4), {"e.v": np.ones((4, 2))})
-    run.spill()
-    arrays = run.arrays(5)
-    assert traces_module.Traces(("e.v",), tmp_path).restore(arrays)
-    run.path("e.v").unlink()
-    assert not traces_module.Traces(("e.v",), tmp_path).restore(arrays)
+def test_a_checkpoint_whose_files_are_gone_is_not_used(tmp_path):
+    arrays = growing.GrowingArrays(("steps", "e.v"), tmp_path)
+    arrays.add(0, {"steps": np.arange(4), "e.v": np.ones((4, 2))})
+    arrays.spill()
+    again = growing.GrowingArrays(("steps", "e.v"), tmp_path)
+    assert again.has(arrays.on_disk) and not again.has(5)
+    arrays.path("e.v").unlink()
+    assert not again.has(4)
+
+
+#: Single spikes of two populations, of which one spikes late only, and a trace.
+SPIKING = replace(
+    PROTOCOL,
+    network=replace(NETWORK, populations=(*NETWORK.populations, LATE)),
+    record=Record(
+        spikes=("e", "late"), states={"e.v": (0,)}, every=5 * ms, snapshots=tuple(range(1, 20))
+    ),
+)
+
+
+def spikes_of(result):
+    return {name: result.arrays[f"spikes/{name}"].tobytes() for name in result.spikes}
+
+
+@pytest.fixture(scope="module")
+def spiking(tmp_path_factory):
+    return simulate(SPIKING, seed=3, backend=QUICK, out=tmp_path_factory.mktemp("spikes"))
+
+
+def test_spikes_stream_to_disk(spiking, tmp_path, monkeypatch):
+    assert not (spiking.path / "spikes").exists() and len(spiking.spikes["late"])
+    assert float(spiking.spikes["late"].times.min()) > 0.185
+    monkeypatch.setattr(growing, "LIMIT", 400)
+    held, spill = [], run_module.Run._spill
+    monkeypatch.setattr(
+        run_module.Run, "_spill", lambda run: (held.append(run.recorder.held), spill(run))
+    )
+    streamed = simulate(SPIKING, seed=3, backend=QUICK, out=tmp_path)
+    assert len(held) > 3 and max(held) < 2000
+    assert spikes_of(streamed) == spikes_of(spiking)
+    assert values_of(streamed) == values_of(spiking) and streamed.metrics == spiking.metrics
+    assert {path.stem for path in (streamed.path / "spikes").iterdir()} == {"e"}
+    with np.load(streamed.path / "arrays.npz") as stored:
+        assert "spikes/late" in stored and "spikes/e" not in stored
+    assert streamed.arrays.keys() == spiking.arrays.keys()
+    assert not list(tmp_path.glob(".*.partial"))
+    for kind in ("spikes", "slots"):
+        files = [export(r, tmp_path / f"{k}.csv", kind) for k, r in enumerate((spiking, streamed))]
+        assert files[0].read_text() == files[1].read_text()
+
+
+def test_spikes_on_disk_are_read_where_they_are_looked_at(spiking, tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "LIMIT", 400)
+    result = read_result(simulate(SPIKING, seed=3, backend=QUICK, out=tmp_path).path)
+    spikes = result.spikes["e"]
+    for array in (spikes.neurons, spikes.between(20 * ms, 80 * ms).steps):
+        while not isinstance(array, np.memmap):
+            array = array.base
+    times, neurons = spiking.spikes["e"]
+    part = spikes.between(20 * ms, 80 * ms)
+    inside = (times / ms > 19.5) & (times / ms < 79.5)
+    assert 0 < len(part) < len(spikes) == len(times)
+    np.testing.assert_array_equal(np.asarray(part.times), np.asarray(times)[inside])
+    np.testing.assert_array_equal(part.neurons, neurons[inside])
+    path = result.path / "spikes" / "e.npy"
+    path.write_bytes(path.read_bytes()[:-8] + bytes(8))
+    with pytest.raises(StoreError, match=r"e\.npy is missing or damaged; run it again"):
+        _ = result.spikes
+
+
+def test_observers_see_all_spikes_while_a_run_is_under_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "LIMIT", 400)
+    protocol = replace(SPIKING, record=replace(SPIKING.record, observers=(SpikesSoFar(),)))
+    result = simulate(protocol, seed=3, backend="numpy", out=tmp_path)
+    looks, steps = result.arrays["so_far/n"], np.asarray(result.spikes["e"].steps)
+    wanted = [np.count_nonzero(steps < 10 * slot) for slot in range(0, 21, 4)]
+    assert looks.tolist() == wanted and wanted[1] > 0
+    assert result.metrics["so_far"] == wanted[-1] == len(steps)
+
+
+@pytest.mark.parametrize("limit", [400, 10**6], ids=["streamed", "held"])
+def test_an_interrupted_run_goes_on_with_its_spikes(spiking, tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(growing, "LIMIT", limit)
+    for after in (7, 6):
+        with monkeypatch.context() as patch:
+            calls, original = [], run_module.Run._segment
+
+            def segment(run, first, last, calls=calls, after=after, original=original):
+                calls.append(first)
+                if len(calls) > after:
+                    raise KeyboardInterrupt
+                return original(run, first, last)
+
+            patch.setattr(run_module.Run, "_segment", segment)
+            with pytest.raises(KeyboardInterrupt):
+                simulate(SPIKING, seed=3, backend=QUICK, out=tmp_path)
+        assert list(tmp_path.glob(".*.partial/checkpoint.npz"))
+        assert bool(list(tmp_path.glob(".*.partial/spikes/e.npy"))) == (limit == 400)
+    result = simulate(SPIKING, seed=3, backend=QUICK, out=tmp_path)
+    assert spikes_of(result) == spikes_of(spiking) and values_of(result) == values_of(spiking)
+
+
+def test_spikes_whose_file_is_gone_are_simulated_again(spiking, tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "LIMIT", 400)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module.Run, "store", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            simulate(SPIKING, seed=3, backend=QUICK, out=tmp_path)
+    (gone,) = tmp_path.glob(".*.partial/spikes/e.npy")
+    gone.unlink()
+    result = simulate(SPIKING, seed=3, backend=QUICK, out=tmp_path)
+    assert spikes_of(result) == spikes_of(spiking) and values_of(result) == values_of(spiking)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writes", [5, 6])  # a trace, or spikes, for the second time
+def test_killed_while_spikes_are_written(spiking, tmp_path, monkeypatch, writes):
+    out = tmp_path / "out"
+    killed(out, "SPIKING", writes)
+    monkeypatch.setattr(growing, "LIMIT", 400)
+    result = simulate(SPIKING, seed=3, backend=QUICK, out=out)
+    assert spikes_of(result) == spikes_of(spiking) and values_of(result) == values_of(spiking)
 
 
 def test_replicas_record_each_its_own(recorded, tmp_path):

@@ -12,7 +12,17 @@ import numpy as np
 
 from ...errors import BrainsleepError, SimulationError, explain
 from ...network.spec import NetworkSpec
-from ...run.delays import HISTORY, delay_arrays, longest_delays, next_history, rows_of
+from ...run.delays import (
+    DELAY_HISTORY,
+    HISTORY,
+    changing,
+    delay_arrays,
+    from_ring,
+    longest_delays,
+    most_steps,
+    next_history,
+    rows_of,
+)
 from ...run.segment import (
     Answer,
     Recording,
@@ -75,7 +85,7 @@ class RuntimeBackend(Backend):
                 state,
                 segment,
                 steps,
-                lambda k: np.array(network.variable(k).get_value()),
+                network.value,
             )
 
     def _prepare(self, state: State, indices: Mapping[str, np.ndarray]) -> BrianNetwork:
@@ -103,7 +113,7 @@ class RuntimeBackend(Backend):
         for name, value in {**arrays, **state.parameters}.items():
             if name not in apart:
                 network.variable(name).set_value(np.asarray(value))
-        network.set_queues(apart)
+        network.queues.set(apart, network.net.prepared)
         for plan in network.plan.groups:
             network.variable(f"{plan.name}.slot_index").set_value(-1)
             if plan.spike_trains:
@@ -143,6 +153,10 @@ def answer_of(
     for name, rows in longest_delays(spec.plan, state.arrays, dt).items():
         key = f"{name}.{HISTORY}"
         kept[key] = next_history(kept[key], steps, *recorded_spikes(f"{name}:last"), rows)
+    for source, part, delay in changing(spec.plan):
+        ring = value(f"{part.name}:sent").reshape(most_steps(delay, dt), -1)
+        history, pre = kept[f"{source}.{HISTORY}"], state.synapses[part.name][0]
+        kept[f"{part.name}.{DELAY_HISTORY}"] = from_ring(ring, steps, history, pre)
     counts, spikes = {}, {}
     for group in (p for p in spec.populations if p.spikes):
         recorded = value(f"{group.name}:counts.spike_count").reshape(-1, group.size)

@@ -17,12 +17,18 @@ from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
-from ...network.plan import GroupPlan, LinkPlan, ProcessPlan, SumPlan, SynapsePlan
+from ...network.plan import (
+    GroupPlan,
+    LinkPlan,
+    ProcessPlan,
+    SumPlan,
+    SynapsePlan,
+)
 from ...network.spec import NetworkSpec
-from ...run.delays import HISTORY, arrivals, delay_steps, pathways
 from ...run.segment import Capacity
 from ...run.state import same_synapses
 from .objects import EventClock, PreparedNetwork, TraceMonitor
+from .queues import Queues
 
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
@@ -68,7 +74,7 @@ class BrianNetwork:
         self.groups: dict[str, brian2.Group] = {}
         #: Pathways of projections whose weights nothing changes.
         self.fixed_weights: dict[str, list[SynapticPathway]] = {}
-        self.pathways: dict[tuple[str, str], SynapticPathway] = {}
+        self.queues = Queues(float(spec.dt))
         self.monitors: dict[str, brian2.Group] = {}
         self._objects: list = []
 
@@ -113,22 +119,11 @@ class BrianNetwork:
         owner, name = key.split(".", 1)
         return (self.monitors if ":" in owner else self.groups)[owner].variables[name]
 
-    def set_queues(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Set delays, and put the spikes in queues that are under way in a state."""
-        dt = float(self.spec.dt)
-        for population, part, delay in pathways(self.plan):
-            pathway = self.pathways[part.name, delay.pathway]
-            steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
-            if not np.array_equal(pathway._delays.get_value(), steps * dt):
-                pathway._delays.set_value(steps * dt)
-                if self.net.prepared:
-                    pathway.initialise_queue()
-            neurons = pathway.synapse_sources.get_value()
-            synapses, left = arrivals(arrays[f"{population}.{HISTORY}"], steps, neurons)
-            order = np.argsort(left, kind="stable")
-            ends = np.searchsorted(left[order], np.arange(1, steps.max(initial=0) + 1))
-            queue = [part.tolist() for part in np.split(synapses[order], ends)]
-            pathway.queue._restore_from_full_state((0, queue))
+    def value(self, key: str) -> np.ndarray:
+        """Return a copy of the values of a variable, or of what a segment noted, ``"ee:sent"``."""
+        if key.endswith(":sent"):
+            return self.queues.changing[key.removesuffix(":sent")].sent
+        return np.array(self.variable(key).get_value())
 
     def _slot_array(self, name: str, shape, unit=1) -> None:
         name = f"{name}_by_slot"
@@ -293,14 +288,11 @@ class BrianNetwork:
             self.fixed_weights[plan.name] = synapses._pathways
             for pathway in synapses._pathways:
                 pathway._fixed_weights = True
-        for delay in plan.delays:
-            pathway = getattr(synapses, delay.pathway)
-            pathway._delay = "each" if delay.each else "one"
-            self.pathways[plan.name, delay.pathway] = pathway
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
         self.groups[plan.name] = self._knowing_all(synapses)
+        self._objects += self.queues.add(plan, synapses, self.clock, self._connectivity is not None)
         for end, population in (("pre", plan.source), ("post", plan.target)):
             links = next(group.links for group in self.plan.groups if group.name == population)
             for link in links:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import BrainsleepError, SimulationError
 from ...network.spec import NetworkSpec
-from ...run.delays import rows_of
+from ...run.delays import DELAY_HISTORY, changing, rows_of, to_ring
 from ...run.segment import Answer, Capacity, Segment, spike_trains, timing
 from ...run.state import State, started_arrays
 from ..brian.backend import answer_of
@@ -101,6 +101,9 @@ class CppBackend(CompiledBackend):
         given: dict[str, Any] = {**arrays, **state.parameters}
         given |= {f"clock:{name}": value for name, value in times.items()}
         given |= {f"slots:{name}": value for name, value in values.items()}
+        for _, part, _ in changing(self.spec.plan):
+            key = f"{part.name}.{DELAY_HISTORY}"
+            given[key] = to_ring(arrays[key])
         for name, (steps, neurons) in spike_trains(self.spec, segment).items():
             given |= {f"{name}._timebins": steps, f"{name}.neuron_index": neurons}
         indices = segment.traced.indices if segment.traced else {}

@@ -27,7 +27,7 @@ FLAGS = (
 
 #: Modules that turn a plan into a program.
 _GENERATING = (
-    *("brian/context", "brian/network", "brian/objects"),
+    *("brian/context", "brian/network", "brian/objects", "brian/queues"),
     *("cpp/exchange", "cpp/standalone"),
 )
 
@@ -88,9 +88,7 @@ def build_key(
     """
     tool = tool or {
         "numpy": version("numpy"),
-        "generator": generator(
-            "brian/context", "brian/network", "brian/objects", "cpp/exchange", "cpp/standalone"
-        ),
+        "generator": generator(*_GENERATING),
         "compiler": describe_compiler() + _first_line([need_compiler(), "-dumpmachine"]),
         "flags": FLAGS,
         "cpu": cpu(),

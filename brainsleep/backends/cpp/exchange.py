@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...network.plan import DelayPlan, SynapsePlan
-from ...run.delays import HISTORY, pathways
+from ...run.delays import DELAY_HISTORY, HISTORY, changing, most_steps, pathways
 from ..brian.network import BrianNetwork, trace_of
 from .standalone import SegmentCodeObject
 
@@ -36,9 +36,12 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         return _Array(key, np.dtype(network.variable(key).dtype).name, c_name(key), size)
 
     def delay_array(part: SynapsePlan, delay: DelayPlan) -> _Array:
-        variable = network.pathways[part.name, delay.pathway].variables["delay"]
+        variable = network.queues.pathways[part.name, delay.pathway].variables["delay"]
         name = device.get_array_name(variable, access_data=False)
         return _Array(f"{part.name}.{delay.variable}", np.dtype(variable.dtype).name, name, 0)
+
+    def first_path(part: SynapsePlan, delay: DelayPlan) -> str:
+        return network.queues.pathways[part.name, delay.pathway]._first.name
 
     ends, inputs, outputs = [], [], []
     for group in network.plan.groups:
@@ -60,7 +63,10 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         inputs += [array(f"{part.name}.{name}") for name in part.constants]
         outputs += changed
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
-        inputs += [delay_array(part, delay) for delay in part.delays]
+        inputs += [delay_array(part, delay) for delay in part.delays if not delay.most]
+    for _, part, delay in changing(network.plan):
+        name = f"{first_path(part, delay)}.sent"
+        outputs.append(_Array(f"{part.name}:sent", "uint16", name, 0))
     for name in network.traced:
         monitor, _, variable = trace_of(name).rpartition(".")
         indices = array(f"{monitor}._indices")
@@ -69,21 +75,32 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     times = [(f"clock:{name}", "float64") for name in network.event_clocks]
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
     delayed = [group.name for group in network.plan.groups if group.delayed]
+    changed_delays = [part.name for _, part, _ in changing(network.plan)]
     histories = [(f"{name}.{HISTORY}", "uint8") for name in delayed]
     layout = {
         "synapses": [each[:2] for each in ends],
-        "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values, *histories],
+        "inputs": [
+            ("run", "int64"),
+            *(each[:2] for each in inputs),
+            *(*times, *values, *histories),
+            *((f"{name}.{DELAY_HISTORY}", "uint16") for name in changed_delays),
+        ],
         "outputs": [("steps", "int64"), *(each[:2] for each in outputs)],
     }
     given = {"network": network, "c_name": c_name, "inputs": inputs, "outputs": outputs}
-    given["delayed"] = delayed
+    given |= {"delayed": delayed, "changed_delays": changed_delays}
     given["fixed_weights"] = [
         (path, c_name(f"{name}.w"))
         for name, paths in network.fixed_weights.items()
         for path in paths
     ]
     given["pathways"] = [
-        (population, network.pathways[part.name, delay.pathway], delay_array(part, delay).name)
+        (
+            population,
+            network.queues.pathways[part.name, delay.pathway],
+            f"sent_{part.name}" if delay.most else delay_array(part, delay).name,
+            most_steps(delay, float(network.spec.dt)),
+        )
         for population, part, delay in pathways(network.plan)
     ]
     template = SegmentCodeObject.templater.env.get_template("exchange.cpp")

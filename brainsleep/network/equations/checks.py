@@ -35,9 +35,9 @@ from .declared import TYPES, whole_names, wrong_letters, wrong_types
 from .diagnose import mistake
 
 _OWN = """
-t dt i j w w_min w_max w_sign w_before xi stimulus interval lastspike not_refractory refractory
-spike_count spiking spiked slot_index slot_unit zero_index total_size source variables logical_not
-lastupdate
+t dt i j w w_min w_max w_sign w_before delay_max spike_delay xi stimulus interval lastspike
+not_refractory refractory spike_count spiking spiked slot_index slot_unit zero_index total_size
+source variables logical_not lastupdate
 """
 _CPP = """
 auto bool case catch char class const default delete do double enum explicit extern false float

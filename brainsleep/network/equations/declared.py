@@ -46,7 +46,7 @@ _WHY_NOT = {
     ),
     "linked": (
         "it has a value of its own",
-        "declare it alone, as '{name} : 1 (linked)', and name what it is in links of the network",
+        "take the flag off, or declare it as '{name} : 1 (linked)'",
     ),
     "summed": (
         "sums over synapses are written in a synapse model",

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from ...experiment.observer import Looks
 from ...experiment.protocol import Protocol
 from ...experiment.slots import SlotTable
+from ...experiment.traces import STEPS
 from ...files.npz import digest
 from ...results.store import load_arrays, save_arrays
 from ..segment import Recording, Traced
 from ..state import State
-from .traces import Traces
+from .growing import GrowingArrays
 
 #: Arrays by name.
 Named = dict[str, np.ndarray]
@@ -35,20 +37,28 @@ class Recorder:
     totals: Named
     #: Steps really run, shape (n_slots,): 0 for the part of a sleep that was left out.
     ran: np.ndarray
-    #: Step and neuron of single spikes, shape (n_spikes, 2), a block a segment, by its first slot.
-    spikes: dict[str, dict[int, np.ndarray]]
+    #: Step and neuron of single spikes, shape (n_spikes, 2).
+    spikes: dict[str, GrowingArrays]
     #: What each observer saw, by the slot before which it looked.
     looks: dict[str, Looks] = field(default_factory=dict)
+    #: Synapses that the spikes of a slot reached, by projection and end, such as ``"ee.pre"``,
+    #: shape (n_slots,): of inputs it is not known from anything else.
+    reached: Named = field(default_factory=dict)
     #: State of the synapses after the epoch that was best so far, with early stopping.
     best: Named = field(default_factory=dict)
-    #: State variables over time.
-    traces: Traces = field(default_factory=lambda: Traces((), Path()))
+    #: State variables over time, and the steps of the run at which they were taken.
+    traces: GrowingArrays = field(default_factory=lambda: GrowingArrays((), Path()))
     #: Which spikes are kept, tells what was asked for; all that come without.
     spikes_kept: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None
 
     @classmethod
-    def empty(cls, protocol: Protocol, n_slots: int) -> Recorder:
-        """Make the recorder of a run of `n_slots` that has not begun."""
+    def empty(
+        cls, protocol: Protocol, n_slots: int, traced: Sequence[str] = (), folder: Path = Path()
+    ) -> Recorder:
+        """Make the recorder of a run of `n_slots` that has not begun.
+
+        It records the variables that are `traced`; what is much goes into files in `folder`.
+        """
         network = protocol.network
         sizes = {p.name: p.size for p in network.populations if p.spikes}
         own = {name: size for name, size in sizes.items() if name not in network.sources}
@@ -56,7 +66,13 @@ class Recorder:
             counts={name: np.zeros((n_slots, size), np.int32) for name, size in own.items()},
             totals={name: np.zeros(n_slots, np.int64) for name in sizes},
             ran=np.zeros(n_slots, np.int64),
-            spikes={name: {} for name in sizes},
+            spikes={name: GrowingArrays((name,), folder / "spikes") for name in sizes},
+            traces=GrowingArrays((STEPS, *traced) if traced else (), folder / "traces"),
+            reached={
+                f"{p.name}.{end}": np.zeros(n_slots, np.int64)
+                for p in network.projections
+                for end in ("pre", "post")
+            },
         )
 
     def steps_before(self, slot: int) -> int:
@@ -70,24 +86,47 @@ class Recorder:
         last: int,
         recording: Recording,
         traced: Traced | None = None,
+        reached: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> None:
-        """Take up the recording of slots `first` to `last` (exclusive), with what was `traced`."""
+        """Take up the recording of slots `first` to `last` (exclusive), with what was `traced`.
+
+        And with the synapses that were `reached` in each of them.
+        """
         offset = self.steps_before(first)
         self.ran[first:last] = table.steps[first:last]
         for name, counts in recording.counts.items():
             self.totals[name][first:last] = counts.sum(axis=1)
             if name in self.counts:
                 self.counts[name][first:last] = counts
+        for name, synapses in reached.items():
+            self.reached[name][first:last] = synapses
         for name, (step, neuron) in recording.spikes.items():
             if self.spikes_kept and len(step):
                 begin = np.cumsum(table.steps[first:last]) - table.steps[first:last]
                 slot = first + np.searchsorted(begin, step, side="right") - 1
                 kept = self.spikes_kept(name, slot, step + offset)
                 step, neuron = step[kept], neuron[kept]
-            if len(step):
-                self.spikes[name][first] = np.column_stack([step + offset, neuron])
+            pairs = np.column_stack([step + offset, neuron]).astype(np.int64)
+            self.spikes[name].add(first, {name: pairs})
         if traced is not None:
-            self.traces.add(first, traced.steps + offset, recording.traces)
+            steps = (traced.steps + offset).astype(np.int64)
+            self.traces.add(first, {STEPS: steps, **recording.traces})
+
+    @property
+    def held(self) -> int:
+        """Bytes of traces and single spikes in memory."""
+        return sum(each.held for each in (self.traces, *self.spikes.values()))
+
+    def spill(self) -> None:
+        """Write traces and single spikes to files; `OSError` if that fails, and none are lost."""
+        for each in (self.traces, *self.spikes.values()):
+            each.spill()
+
+    def files(self) -> dict[str, dict[str, Path]]:
+        """Return files of a run that is over, by kind and name: traces, and what spikes spilled."""
+        spilled = [each for each in self.spikes.values() if each.on_disk]
+        of_spikes = {k: path for each in spilled for k, path in each.files().items()}
+        return {"traces": self.traces.files(), "spikes": of_spikes}
 
     def until(self, last: int) -> Recorder:
         """Return what was recorded of a run that ends before slot `last`."""
@@ -95,22 +134,30 @@ class Recorder:
             self,
             counts={name: counts[:last] for name, counts in self.counts.items()},
             totals={name: totals[:last] for name, totals in self.totals.items()},
+            reached={name: synapses[:last] for name, synapses in self.reached.items()},
             ran=self.ran[:last],
         )
 
-    def arrays(self, before: int | None = None) -> Named:
-        """Return what the network did as named arrays; single spikes `before` a slot only."""
+    def arrays(self) -> Named:
+        """Return what the network did as named arrays; spikes on disk are read when looked at."""
+        none = np.empty((0, 2), np.int64)
+        spikes = {name: each.whole(name) for name, each in self.spikes.items()}
+        recorded = {f"spikes/{k}": none if v is None else v for k, v in spikes.items()}
+        return self._by_slot() | recorded
+
+    def _by_slot(self) -> Named:
         arrays = {f"counts/{k}": v for k, v in self.counts.items()}
-        arrays |= {f"totals/{k}": v for k, v in self.totals.items()} | {"ran": self.ran}
-        for name, blocks in self.spikes.items():
-            chosen = [blocks[k] for k in sorted(blocks) if before is None or k < before]
-            arrays[f"spikes/{name}"] = np.concatenate([np.empty((0, 2), np.int64), *chosen])
-        return arrays
+        return arrays | {f"totals/{k}": v for k, v in self.totals.items()} | {"ran": self.ran}
 
     def checkpoint(self, before: int) -> Named:
         """Return everything that a run needs to go on from the slot `before`, as named arrays."""
-        arrays = self.arrays(before) | {f"best/{k}": v for k, v in self.best.items()}
-        arrays |= {f"traces/{k}": v for k, v in self.traces.arrays(before).items()}
+        arrays = self._by_slot() | {f"best/{k}": v for k, v in self.best.items()}
+        arrays |= {f"reached/{k}": v for k, v in self.reached.items()}
+        arrays["traces/rows"] = np.array(self.traces.on_disk)
+        arrays |= {f"traces/held/{k}": v for k, v in self.traces.held_before(before).items()}
+        for name, spikes in self.spikes.items():
+            arrays[f"spilled/{name}"] = np.array(spikes.on_disk)
+            arrays |= {f"spikes/{k}": v for k, v in spikes.held_before(before).items()}
         for name, looks in self.looks.items():
             slots = sorted(looks)
             arrays[f"looks/{name}/slots"] = np.array(slots, np.int64)
@@ -120,16 +167,22 @@ class Recorder:
 
     def restore(self, arrays: Named) -> bool:
         """Take up the arrays of a checkpoint, unless the files that go with it are not there."""
-        start = "traces/"
-        of_traces = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
-        if not self.traces.restore(of_traces):
+        if any(f"reached/{name}" not in arrays for name in self.reached):
             return False
+        start = "traces/held/"
+        held = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+        kept = [(self.traces, int(arrays.get("traces/rows", 0)), held)]
+        for name, spikes in self.spikes.items():
+            held = {k: arrays[f"spikes/{k}"] for k in (name,) if f"spikes/{k}" in arrays}
+            kept.append((spikes, int(arrays.get(f"spilled/{name}", 0)), held))
+        if not all(each.has(rows) for each, rows, _ in kept):
+            return False
+        for each, rows, held in kept:
+            each.restore(rows, held)
         for name, value in arrays.items():
             kind, _, key = name.partition("/")
-            if kind in ("counts", "totals", "best"):
+            if kind in ("counts", "totals", "reached", "best"):
                 getattr(self, kind)[key] = value.copy()
-            elif kind == "spikes":
-                self.spikes[key] = {-1: value}
             elif kind == "looks":
                 observer, _, what = key.partition("/")
                 slots = arrays[f"looks/{observer}/slots"].tolist()

@@ -117,10 +117,18 @@ read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
 std::vector<uint8_t> history_{{ name }};
 read_vector(history_{{ name }});
 {% endfor %}
-{% for population, path, delay in pathways %}
+{% for name in changed_delays %}
+std::vector<uint16_t> sent_{{ name }};
+read_vector(sent_{{ name }});
+{% endfor %}
+{% for population, path, delay, most in pathways %}
 {% set each = path._delay == "each" %}
+{% if path._delay == "changing" %}
+{{ path.name }}.take_sent({{ delay }}, history_{{ population }}, {{ most }});
+{% else %}
 {{ path.name }}.set_{{ "delays" if each else "delay" }}({{ delay }}, step_clock.dt[0]);
 {{ path.name }}.take_{{ "spans" if each else "spikes" }}(history_{{ population }});
+{% endif %}
 {% endfor %}
 fclose(given);
 {% endmacro %}

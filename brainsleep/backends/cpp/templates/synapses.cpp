@@ -11,6 +11,12 @@
     {% if delay == "each" %}
     auto& _spans = {{pathway.name}}.send_spans(_spiking, _num_spiking);
     if (_spans.empty()) return;
+    {% elif delay == "changing" %}
+    {% if pathway.name == pathway._first.name %}
+    {{pathway.name}}.note(_spiking, _num_spiking, {{get_array_name(pathway._delays_now, access_data=False)}}, {{get_array_name(pathway.source.clock.variables["dt"], access_data=False)}}[0]);
+    {% endif %}
+    std::vector<int32_t>& _arriving = {{pathway.name}}.send_noted(_spiking, _num_spiking, {{pathway._first.name}});
+    if (_arriving.empty()) return;
     {% elif delay == "one" %}
     const std::vector<int32_t>& _arriving = {{pathway.name}}.send(_spiking, _num_spiking);
     const int32_t* const _events = _arriving.data();
@@ -45,6 +51,13 @@
             {{code|autoindent}}
         }
     _spans.clear();
+    {% elif delay == "changing" %}
+    for (const int32_t _idx : _arriving)
+    {
+        const size_t _vectorisation_idx = _idx;
+        {{code|autoindent}}
+    }
+    _arriving.clear();
     {% elif pathway.prepost == "pre" %}
     for (int32_t _event = 0; _event < _num_events; _event++)
     {

@@ -7,6 +7,7 @@
 {% macro h_file() %}
 #ifndef _BRIAN_SYNAPSES_H
 #define _BRIAN_SYNAPSES_H
+#include <cmath>
 #include <vector>
 #include "brianlib/stdint_compat.h"
 
@@ -23,6 +24,9 @@ public:
     std::vector<std::vector<int32_t>> spikes;  // by the step in which they were
     std::vector<std::vector<Span>> spans;      // by the step in which they are due
     std::vector<int32_t> run, run_delay, run_begin;  // of every neuron: synapses of one delay
+    std::vector<uint16_t> sent;              // with which delays, a row a step; of the first pathway
+    std::vector<std::vector<int32_t>> due;   // synapses, by the step in which spikes are due there
+    int64_t step = 0;                        // since the start of the segment
     std::vector<const char*> queue{""};  // Brian2 writes queues at the end of a program
 
     SynapticPathway(std::vector<int32_t>& neurons, int first, int last)
@@ -109,6 +113,47 @@ public:
         for (int age = spans.size() - 1; age > 0; age--)  // as they were sent
             for (int k = 0; k < n_neurons; k++)
                 if (history[(size_t)(age - 1)*n_neurons + k]) send_one(k, age);
+    }
+
+    // Where delays change: what spikes under way were sent with, row `step % most` of each step.
+    void take_sent(const std::vector<uint16_t>& rows, const std::vector<uint8_t>& history, int most)
+    {
+        const size_t n = neurons.size();
+        sent = rows;
+        due.resize(most + 1);
+        for (int age = most; age > 0; age--)
+            for (int k = 0; k < n_neurons; k++)
+                if (history[(size_t)(age - 1)*n_neurons + k])
+                    for (int32_t s = start[k]; s < start[k + 1]; s++)
+                        if (sent[(most - age)*n + s] >= age)
+                            due[sent[(most - age)*n + s] - age].push_back(s);
+    }
+
+    // Notes the delays of synapses that now get a spike: all pathways of a projection use these.
+    template <typename T>
+    void note(const int32_t* events, int n_events, const std::vector<T>& delay, double dt)
+    {
+        const int most = due.size() - 1;
+        uint16_t* const row = sent.data() + (step % most)*neurons.size();
+        for (int k = 0; k < n_events; k++)
+            for (int32_t s = start[events[k]]; s < start[events[k] + 1]; s++)
+            {
+                const double steps = std::floor(delay[s]/dt + 0.5);
+                row[s] = steps < 0 ? 0 : steps > most ? most : (int)steps;
+            }
+    }
+
+    std::vector<int32_t>& send_noted(const int32_t* events, int n_events, const SynapticPathway& first)
+    {
+        const int most = due.size() - 1;
+        const uint16_t* const row = first.sent.data() + (step % most)*neurons.size();
+        for (int k = 0; k < n_events; k++)
+            for (int32_t s = start[events[k]]; s < start[events[k] + 1]; s++)
+                due[(now + row[s]) % (most + 1)].push_back(s);
+        std::vector<int32_t>& arriving = due[now];
+        now = (now + 1) % (most + 1);
+        step++;
+        return arriving;
     }
 
     // Those that spike now go on their way; returns the synapses at which spikes arrive now.
