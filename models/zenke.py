@@ -23,6 +23,12 @@ from brainsleep.models.van_rossum import DRIVES
 
 _REFERENCES = ("doi:10.1371/journal.pcbi.1003330",)
 
+VERIFIED = {
+    "Zenke, Hennequin & Gerstner (2013)": (
+        "critical time constant and mean field: closed form; the network is not here"
+    ),
+}
+
 _KAPPA = 3 * Hz
 
 #: The rule; neurons have their detector `nu`, in Hz.

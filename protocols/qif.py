@@ -6,7 +6,7 @@ rate, where it stays. The rate equations have both as stable fixed points.
 
 from brian2 import ms
 
-from brainsleep import Protocol, Record, Timeline, awake
+from brainsleep import Condition, Protocol, Record, Timeline, awake
 from brainsleep.models.qif import population
 
 PROTOCOL = Protocol(
@@ -26,3 +26,10 @@ PROTOCOL = Protocol(
 )
 
 FIGURE = "traces"
+
+CONDITIONS = (
+    Condition(name="two states"),
+    Condition(
+        name="weak coupling, one state", changes={"network.populations.e.model.coupling": 10.0}
+    ),
+)

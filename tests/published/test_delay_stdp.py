@@ -25,6 +25,8 @@ from brainsleep import (
 )
 from brainsleep.models.delay_stdp import DS_STDP, DS_STDP_FIXED
 from brainsleep.models.inputs import SPIKE_SOURCE
+from brainsleep.protocols.delay_stdp import LAGS as PAIR_LAGS
+from brainsleep.protocols.delay_stdp import N_PAIRS, PROTOCOL
 
 #: From the spike of the source to that of the target, in ms, and delays at the start.
 LAGS = np.array([-30.0, -8.0, 0.5, 3.5, 12.0, 40.0])
@@ -79,3 +81,16 @@ def test_delays_keep_to_their_bounds(tmp_path):
     rule = DS_STDP.with_parameters(shorten=300 * ms, lengthen=300 * ms)
     _, delay = pairs(dataclasses.replace(rule, name="far"), tmp_path, delay_max=10 * ms)
     assert sorted(set(delay)) == pytest.approx([0, 10])
+
+
+def test_pairs_move_delays_towards_the_spikes_of_the_target(tmp_path):
+    """Each pair is far from the next; a delay that falls is rounded to steps when it is sent."""
+    result = simulate(PROTOCOL, seed=1, backend=QUICK, out=tmp_path)
+    found = np.asarray(result.states("synapses.spike_delay").values / ms)[-1]
+    expected = np.full(len(PAIR_LAGS), 5.0)
+    for _ in range(N_PAIRS):
+        after = np.array(PAIR_LAGS) - np.round(expected, 1)
+        near = np.exp(-np.abs(after) / 20)
+        expected += np.where(after > 0, -1.2e-2, 1.2e-4) * near
+    assert expected.min() < 4.1 and expected.max() > 5.005
+    np.testing.assert_allclose(found, expected, atol=2e-3)
