@@ -16,6 +16,7 @@ from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
 
 
+@pytest.mark.long
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.standalone
