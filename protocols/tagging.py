@@ -111,7 +111,10 @@ def tetani(kinds=KINDS, n: int = 5, duration=8 * 3600 * second, rule=TAGGING) ->
         dt=1 * ms,
     )
     soon = times < float(duration)
-    trains = {"inputs": SpikeTrains(numbers[soon], times[soon] * second)}
+    trains = {
+        "inputs": SpikeTrains(numbers[soon], times[soon] * second),
+        "cells": SpikeTrains([], [] * second),  # never told to spike
+    }
     return Protocol(
         name="tagging",
         description="Tagging and capture: what weak and strong tetani leave for hours",
@@ -119,7 +122,7 @@ def tetani(kinds=KINDS, n: int = 5, duration=8 * 3600 * second, rule=TAGGING) ->
         schedule=Timeline(periods=(awake(duration, inputs=trains),)),
         record=Record(
             observers=(Kept(kinds=tuple(kinds)),),
-            alarms=Alarms(silence=2 * duration),  # cells are never told to spike
+            alarms=Alarms(silence=2 * duration),
         ),
         references=("doi:10.1038/s42003-021-01778-y", "doi:10.1038/385533a0"),
     )

@@ -203,7 +203,8 @@ def _of_network(network: NetworkSpec) -> Iterator[Doubt]:
         yield from _too_fast(model, "", model.variables, model.equations, network.dt)
         for activity in population.activities:
             yield from _noise_of_a_step(activity)
-        if network.projections and population.name not in {*ends, *network.inputs}:
+        apart = population.name not in {*ends, *network.inputs} and population.spikes
+        if network.projections and apart:
             brief = f"population '{population.name}' is connected to nothing"
             yield network, mistake("", brief, word=population.name)
     for projection in network.projections:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .record import Record
 
 # Neurons or synapses of a variable: "all", or numbers, or pairs of neurons.
-States = Mapping[str, Any]
+States = Mapping[str, str | tuple[int | tuple[int, ...], ...]]
 
 #: Functions that draw: to record what uses them would change what is drawn after.
 _DRAWING = {"rand", "randn", "poisson", "binomial"}
@@ -115,7 +115,8 @@ def check_states(record: Record, network: Network) -> None:
     steps_between(record, network.dt)
     there, stale = recordable(network), event_driven(network)
     projections = [p.name for p in network.projections]
-    for name, who in record.states.items():
+    chosen: Mapping[str, Any] = record.states
+    for name, who in chosen.items():
         with mistakes.going_on():
             if name not in there:
                 message = f"record.states: no variable '{name}' to record; {nearest(name, there)}"

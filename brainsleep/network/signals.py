@@ -67,9 +67,9 @@ def _missing(
 ) -> SpecError:
     """Return the error of a signal that a model reads and its network does not have."""
     close = closest(name, known)
-    hint = f"did you mean '{close}'? or " if close else ""
-    fix = f"{hint}write signals=dict({name}={as_code(0 * unit)}) in the network"
+    fix = f"write signals=dict({name}={as_code(0 * unit)}) in the network"
     allowed = f"one of: {', '.join(known)}" if known else "a signal"
+    allowed += f"; did you mean '{close}'?" if close else ""
     message = f"{where}: the network has no signal '{name}'; expected {allowed}; {fix}"
     details = Details(kind="missing", where=place(spec), word=name, fix=fix, close=close)
     return SpecError(message, details)

@@ -327,9 +327,17 @@ FIXES = [
         ),
     ),
     (
-        "take the flag off, and have a synapse write it: '{}_post = ...'",
+        "take the flag off, or declare it as '{} : 1 (linked)'",
+        lambda: neuron("dv/dt = -v/tau : 1\nx = 2*v : 1 (linked)"),
+        lambda name: (
+            neuron(f"dv/dt = -v/tau : 1\n{name} = 2*v : 1"),
+            neuron(f"dv/dt = -v/tau : 1\n{name} : 1 (linked)"),
+        ),
+    ),
+    (
+        "leave those out",
+        lambda: neuron("dv/dt = -v/tau : 1\nx : 1 (linked, constant)"),
         lambda: neuron("dv/dt = -v/tau : 1\nx : 1 (linked)"),
-        lambda name: linked(f"{name}_post = 2*w"),
     ),
     # units
     (
