@@ -92,28 +92,35 @@ def _typed(hint: Any, data: Any, make: _Make) -> Any:
                 if value is not None:
                     return value
     if isinstance(data, Mapping):
-        family = {name: kind for choice in choices for name, kind in _family(choice).items()}
+        family = [kind for choice in choices for kind in _family(choice)]
         return make(_class(family, data), data) if family else data
     return data
 
 
-def _class(family: dict[str, Any], data: Mapping[str, Any]) -> Any:
-    """Return which class is meant: the one that is named, else that has the fields."""
-    if (named := str(data.get("kind"))) in family:
-        return family[named]
-    having = [kind for kind in family.values() if data.keys() - {"kind"} <= _hints(kind).keys()]
-    chosen = [*having, *family.values()][0]
+def _class(family: list[Any], data: Mapping[str, Any]) -> Any:
+    """Return which class is meant: the one that is named, else that has the fields.
+
+    Several have one name where a file was loaded more than once: then it is that of the same code.
+    """
+    names = {kind.__name__: kind for kind in family}
+    if (named := str(data.get("kind"))) in names:
+        same = [kind for kind in family if kind.__name__ == named]
+        if "class" in data and len(same) > 1:
+            same = [kind for kind in same if described_class(kind) == data["class"]] or same
+        return same[-1]
+    having = [kind for kind in names.values() if data.keys() - {"kind"} <= _hints(kind).keys()]
+    chosen = [*having, *names.values()][0]
     if "kind" in data and "kind" not in _hints(chosen):
-        raise SpecError(explain("kind", named, " or ".join(family)))
+        raise SpecError(explain("kind", named, " or ".join(names)))
     return chosen
 
 
-def _family(kind: Any) -> dict[str, Any]:
-    """Return the specifications among a class and what is derived from it, by name."""
+def _family(kind: Any) -> list[Any]:
+    """Return the specifications among a class and what is derived from it."""
     classes: list[Any] = [kind] if isinstance(kind, type) else []
     for each in classes:
         classes += type.__subclasses__(each)
-    return {each.__name__: each for each in classes if hasattr(each, "__dataclass_fields__")}
+    return [each for each in classes if hasattr(each, "__dataclass_fields__")]
 
 
 @cache

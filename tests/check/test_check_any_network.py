@@ -244,7 +244,7 @@ MISTAKES = {
     "misspelt signal of a network": (
         'signals={"reward": 0.0}', 'signals={"rewards": 0.0}', 'signals={"reward": 1}', '"reward"',
         "plasticity rule 'told': the network has no signal 'reward'; expected one of: rewards",
-        "did you mean 'rewards'? or write signals=dict(reward=0) in the network",
+        "did you mean 'rewards'?; write signals=dict(reward=0) in the network",
     ),
     "signal of a rule that the network does not have": (
         TOLD, TOLD.replace("reward", "rewad"), '"rewad": 1', '"rewad"',

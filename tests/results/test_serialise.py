@@ -182,3 +182,14 @@ def test_quantities_are_read_and_never_evaluated(text, expected):
 def test_an_unknown_unit_is_named():
     with pytest.raises(SpecError, match="got unit 'furlong'"):
         read_quantity("2.0 furlong")
+
+
+def test_a_class_is_that_of_the_same_code():
+    """A file that is loaded twice leaves two classes of a name, maybe of different code."""
+    module = load_module("tagging", "protocol")
+    described = json.loads(json.dumps(module.PROTOCOL.describe()))
+    for body in ({}, {"slots": lambda self, table: ()}):  # of other code
+        type("Kept", (type(module.PROTOCOL.record.observers[0]),), body)
+    again = Protocol.from_dict(described)
+    assert again == module.PROTOCOL
+    assert type(again.record.observers[0]) is type(module.PROTOCOL.record.observers[0])
