@@ -55,7 +55,7 @@ def test_kills_lose_nothing(trials, kind):
 @pytest.mark.slow
 @pytest.mark.standalone
 @needs_compiler
-@pytest.mark.parametrize("kind", ["run cpp", "build"])
+@pytest.mark.parametrize("kind", ["run cpp", pytest.param("build", marks=pytest.mark.long)])
 def test_kills_of_compiled_programs_lose_nothing(trials, kind):
     while trials.killed(kind) < 2:
         trials.trial(kind, 2)
@@ -66,7 +66,10 @@ def test_kills_of_compiled_programs_lose_nothing(trials, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ERRORS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[pytest.mark.long] * bool(k)) for k, kind in enumerate(ERRORS)],
+)
 def test_a_file_operation_that_fails_is_one_line_and_loses_nothing(trials, kind, tmp_path):
     """Whichever operation it is; the same command then gives the same result."""
     expected, _, operations = trials.undisturbed("run numpy")

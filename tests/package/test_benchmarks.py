@@ -21,9 +21,7 @@ from brainsleep.run.state import initial_state
 
 @pytest.mark.standalone
 @needs_compiler
-@pytest.mark.parametrize(
-    "drive", [pytest.param(each, marks=[pytest.mark.long] * (each != "low")) for each in DRIVES]
-)
+@pytest.mark.parametrize("drive", [pytest.param(each, marks=pytest.mark.long) for each in DRIVES])
 def test_the_floor_runs_the_same_network(drive, tmp_path, monkeypatch):
     """Spikes of every population agree within a few standard errors of a stationary network."""
     monkeypatch.setattr(peers, "LENGTH", {"200+50": {"low": 60, "high": 20}})

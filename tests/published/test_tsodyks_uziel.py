@@ -77,6 +77,7 @@ def test_every_spike_is_that_of_plain_brian2():
     np.testing.assert_allclose(after.arrays["e.v"], groups["e"].v / brian2.volt, rtol=1e-9)
 
 
+@pytest.mark.long
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.standalone

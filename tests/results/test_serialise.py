@@ -30,7 +30,7 @@ SHIPPED = [
 ]
 #: Those that are not made of a million spikes, which take seconds to describe.
 SMALL = [(name, model) for name, model in SHIPPED if name != "masquelier"]
-few = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def stored(protocol):

@@ -529,6 +529,7 @@ def dask_processes(tmp_path):
         process.wait(timeout=60)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.standalone
 @needs_compiler
