@@ -38,7 +38,8 @@ from brainsleep.network.spec import NetworkSpec
 from brainsleep.run.segment import Capacity, Segment
 from brainsleep.run.state import State, initial_state
 
-from .speed import machine
+from .against import order
+from .speed import begun, save
 
 RESULTS = Path(__file__).parent / "published.json"
 
@@ -270,9 +271,7 @@ def _range(values: list[float]) -> str:
 
 def run(given: argparse.Namespace, cache: Path) -> None:
     """Measure the networks in rounds and write what was measured after every round."""
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if results.get("machine") != machine():  # rows of another machine are not comparable
-        results = {"machine": machine(), "rows": {}}
+    results = begun(RESULTS)
     results["load"] = os.getloadavg()[0]
     reasons = {peer: absent(peer, given.nest) for peer in PEERS}
     for peer in filter(reasons.get, PEERS):
@@ -281,14 +280,12 @@ def run(given: argparse.Namespace, cache: Path) -> None:
     for name in given.networks or NETWORKS:
         rows: dict[str, list[dict]] = {peer: [] for peer in peers}
         for turn in range(given.rounds):
-            for peer in peers[::-1] if turn % 2 else peers:
+            for peer in order(peers, turn):
                 rows[peer].append(measured(peer, name, given, cache))
                 took = statistics.median(rows[peer][-1]["wall"])
                 print(f"{name}, round {turn + 1}, {peer}: {1e3 * took:.4g} ms/s", flush=True)
             results["rows"][name] = rows
-            temporary = RESULTS.with_suffix(".writing")
-            temporary.write_text(json.dumps(results, indent=1) + "\n")
-            temporary.replace(RESULTS)
+            save(results, RESULTS)
 
 
 def main() -> None:

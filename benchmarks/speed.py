@@ -65,6 +65,19 @@ def measure(peer: str, size: str, drive: str, cache: str, repeats: int) -> dict:
     return json.loads(lines[-1])
 
 
+def begun(path: Path) -> dict:
+    """Return what was measured so far, on this machine: other rows are not comparable."""
+    results = json.loads(path.read_text()) if path.exists() else {}
+    return results if results.get("machine") == machine() else {"machine": machine(), "rows": {}}
+
+
+def save(results: dict, path: Path) -> None:
+    """Write what was measured in one step."""
+    temporary = path.with_suffix(".writing")
+    temporary.write_text(json.dumps(results, indent=1) + "\n")
+    temporary.replace(path)
+
+
 def merged(rows: list[dict]) -> dict:
     """Join what the rounds of one row gave; of the builds the first is cold, the last is warm."""
     good = [row for row in rows if "wall" in row]
@@ -78,9 +91,7 @@ def merged(rows: list[dict]) -> dict:
 
 def run(sizes: list[str], peers: list[str], console: Console) -> None:
     """Measure all rows and write them after each cell."""
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if results.get("machine") != machine():  # rows of another machine are not comparable
-        results = {"machine": machine(), "rows": {}}
+    results = begun(RESULTS)
     results["absent"] = {peer: absent(peer) for peer in NEEDS if absent(peer)}
     peers = [peer for peer in peers if peer not in results["absent"]]
     with tempfile.TemporaryDirectory(prefix="brainsleep-benchmark-") as cache:
@@ -102,9 +113,7 @@ def run(sizes: list[str], peers: list[str], console: Console) -> None:
                         console.print(f"{size} {drive} {peer}: {text}", highlight=False)
                 for peer, one_row in rows.items():
                     results["rows"][f"{size}|{drive}|{peer}"] = merged(one_row)
-                temporary = RESULTS.with_suffix(".writing")
-                temporary.write_text(json.dumps(results, indent=1) + "\n")
-                temporary.replace(RESULTS)
+                save(results, RESULTS)
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ from brainsleep.network.spec import (
     SynapseModel,
 )
 from brainsleep.run.segment import Capacity, Segment
+from brainsleep.run.state import initial_state
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.task import Data, Images
 
@@ -84,6 +85,13 @@ needs_brian2cuda = pytest.mark.skipif(
     find_spec("brian2cuda") is None, reason="needs brian2cuda: pip install 'brainsleep[cuda]'"
 )
 needs_nvcc = pytest.mark.skipif(find_nvcc() is None, reason="no CUDA compiler nvcc")
+
+#: Those on which every capability is shown; the costliest on request.
+BACKENDS = [
+    "numpy",
+    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
+    pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = str(ROOT / "tests")
@@ -153,6 +161,26 @@ def make_segment(spec, stimulus, steps=None, *, kind="wake", onset=None, raster=
         phase=np.full(n, kind),
         raster=np.full(n, raster),
     )
+
+
+def advanced(network, backend, *pieces, **gates):
+    """The state after segments of some steps from the start, and how often each neuron spiked."""
+    state, start, counts = initial_state(network, 1), 0, {}
+    advance = make_backend(backend, network).advance
+    for steps in pieces:
+        segment = make_segment(network, np.zeros((1, 0)), [steps], **gates)
+        state, recording = advance(state, dataclasses.replace(segment, start=start), 1)
+        for name, count in recording.counts.items():
+            counts[name] = counts.get(name, 0) + count.sum(axis=0)
+        start += steps
+    return state, counts
+
+
+def assert_same_bits(one, other):
+    """Assert that two states have the same arrays, to the last bit."""
+    assert one.arrays.keys() == other.arrays.keys()
+    for name, values in one.arrays.items():
+        assert values.tobytes() == other.arrays[name].tobytes(), name
 
 
 def spike_pairs(rule, n, *, processes=(), w=1.0, w_min=1e-3, w_max=5.0):

@@ -11,6 +11,7 @@ from brian2 import Hz, Quantity, get_dimensions
 
 from .. import mistakes
 from ..errors import Details, ScheduleError, closest, explain, nearest
+from ..network.signals import missing
 from ..network.spec import Network
 from ..values.arrays import Array
 from ..values.units import as_code, readable_unit
@@ -36,15 +37,17 @@ def check_given(where: str, period: Any, network: Network) -> None:
             label = f"{where}: signals"
             if name not in network.signals:
                 what = f"{label}: the network has no signal '{name}'"
-                raise _unknown(what, name, network.signals, "missing", f"network '{network.name}'")
+                details = missing(network, name, network.signals)
+                raise ScheduleError(f"{what}; {nearest(name, network.signals)}", details)
             unit = network.signals[name]
             _check_dimensions(f"{label}: {name}", value, unit)
             _check_frames(f"{label}: {name}", value, period, network.dt)
 
 
-def _unknown(what: str, name: str, known: Any, kind: str = "", where: str = "") -> ScheduleError:
-    details = Details(kind=kind, where=where, word=name, close=closest(name, known))
-    return ScheduleError(f"{what}; {nearest(name, known)}", details)
+def _unknown(what: str, name: str, known: Any) -> ScheduleError:
+    return ScheduleError(
+        f"{what}; {nearest(name, known)}", Details(word=name, close=closest(name, known))
+    )
 
 
 def _check_rate(where: str, period: Any, network: Network) -> None:

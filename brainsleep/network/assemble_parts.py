@@ -13,7 +13,7 @@ from ..values.arrays import Array
 from . import signals
 from .equations import checks, settle
 from .given import split_parameters
-from .models import PlasticityRule, WeightProcess
+from .models import Model, PlasticityRule, WeightProcess
 from .plan import SPIKE_DELAY, DelayPlan, SumPlan
 from .synaptic import Variables, renamed
 
@@ -85,23 +85,28 @@ def trace_parameters(rule: PlasticityRule, role: str) -> dict[str, Quantity]:
 
 def delays_of(projection: Projection) -> Iterator[DelayPlan]:
     """Say which spikes of a projection are on their way for a time."""
-    if changes_delays(projection):
-        yield DelayPlan("pre", "pre", SPIKE_DELAY, each=True, most=float(projection.delay_max))
     for end, variable in (("pre", "delay"), ("post", "delay_post")):
         value = getattr(projection, variable)
         each = isinstance(value, Array | str)
-        if (each or value != 0) and not (end == "pre" and changes_delays(projection)):
+        if end == "pre" and changes_delays(projection):
+            yield DelayPlan(end, end, SPIKE_DELAY, each=True, most=float(projection.delay_max))
+        elif each or value != 0:
             yield DelayPlan(end, end, variable, each)
 
 
 def changes_delays(projection: Projection) -> bool:
     """Tell whether a rule or process sets the delays of a projection."""
-    return any(map(sets_delay, projection.rules)) or any(map(sets_delay, projection.processes))
+    parts = (*projection.rules, *projection.processes)
+    return any(map(linked_names, parts))
 
 
-def sets_delay(part: PlasticityRule | WeightProcess) -> bool:
-    """Tell whether a rule or process is linked to the delay of its synapses."""
-    return "delay" in part.variables and "linked" in part.variables["delay"].flags
+def linked_names(part: Model) -> dict[str, str]:
+    """Return the final names of what a rule or process is linked to, where they are others.
+
+    That is the delay of its synapses.
+    """
+    delay = part.variables.get("delay")
+    return {"delay": SPIKE_DELAY} if delay is not None and "linked" in delay.flags else {}
 
 
 def sum_plans(
@@ -131,9 +136,7 @@ _WHEN = ("onset", "update")
 def process_names(process: WeightProcess) -> dict[str, str]:
     """Return the final names of a process's parameters, variables and signals."""
     own = prefixed(process.name, [*process.parameters, *declared_by(process)])
-    if sets_delay(process):
-        own["delay"] = SPIKE_DELAY
-    return own | signals.at_synapses(process)
+    return own | linked_names(process) | signals.at_synapses(process)
 
 
 def declared_by(process: WeightProcess) -> Equations:

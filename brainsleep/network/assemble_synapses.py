@@ -16,9 +16,9 @@ from .assemble_parts import (
     declared_by,
     delays_of,
     joined,
+    linked_names,
     prefixed,
     process_names,
-    sets_delay,
     sum_plans,
     trace_parameters,
 )
@@ -80,9 +80,7 @@ class _SynapseBuilder:
     def _rule(self, rule: PlasticityRule) -> dict[str, str]:
         """Take up a rule; return its names."""
         names = self.at_post | signals.at_synapses(rule)
-        names |= prefixed(rule.name, [*rule.parameters, *_own_names(rule)])
-        if sets_delay(rule):
-            names["delay"] = SPIKE_DELAY
+        names |= prefixed(rule.name, [*rule.parameters, *_own_names(rule)]) | linked_names(rule)
         on_neurons = dict[str, str]()  # parameters that the neurons have: read theirs
         for role in [role for role in ("pre", "post") if role not in self.late]:
             names |= {f"{k}_{role}": f"{rule.name}_{role}_{k}_{role}" for k in rule.traces(role)}

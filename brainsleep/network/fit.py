@@ -12,10 +12,10 @@ from brian2.equations.equations import PARAMETER, SUBEXPRESSION
 
 from .. import mistakes
 from .assemble import rules_at
+from .assemble_parts import linked_names
 from .equations import checks, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .given import check_neurons, check_synapses
-from .plan import SPIKE_DELAY
 from .synaptic import sums_into
 
 if TYPE_CHECKING:
@@ -156,20 +156,17 @@ def _check_sums(projection: Projection, groups: Mapping[str, Equations], where: 
 def _check_linked(projection: Projection, own: Equations, kept: set[str], where: str) -> None:
     """Refuse links of rules and processes to variables that synapses do not have."""
     for part in (*projection.rules, *projection.processes):
-        for name, eq in part.variables.items():
+        for given, eq in part.variables.items():
             if "linked" not in eq.flags:
                 continue
-            label = f"{where}: {part.name}"
-            if name == "delay" and SPIKE_DELAY in kept:
-                name = SPIKE_DELAY
+            label, name = f"{where}: {part.name}", linked_names(part).get(given, given)
             if name not in kept - {"w"} or "constant" in own[name].flags:
                 may = {each for each in kept - {"w"} if "constant" not in own[each].flags}
                 raise unknown(f"{label}: synapses have no variable that may be set", name, may)
             if (own[name].dim, own[name].var_type) != (eq.dim, eq.var_type):
                 units = [checks.unit_name(each.dim) for each in (eq, own[name])]
                 texts = {"found": units[0], "expected": units[1]}
-                brief = f"wrong unit or type of the linked '{eq.varname}'"
-                raise mistake(label, brief, **texts)
+                raise mistake(label, f"wrong unit or type of the linked '{given}'", **texts)
 
 
 def _check_equations(plan: SynapsePlan, own: Equations, usable: dict, where: str) -> None:

@@ -467,8 +467,8 @@ class SynapseModel(Model):
         where, equations = place(self), self.variables
         sums = {name for name, eq in equations.items() if synaptic.is_summed(eq)}
         _check_names(self, [name for name in equations if name not in sums], "variable")
-        for name in {"delay"} & {*equations, *self.parameters}:  # Brian2's own
-            checks.check_name(name, f"{where}: variable", reserved=("delay",))
+        if "delay" in {*equations, *self.parameters}:  # Brian2's own
+            checks.check_name("delay", f"{where}: variable", reserved=("delay",))
         check_distinct([path.name for path in self.pathways], where)
         known = {
             **checks.dimensionless("w", "w_min", "w_max", "w_sign"),

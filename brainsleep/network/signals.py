@@ -18,6 +18,7 @@ from .models import Model
 if TYPE_CHECKING:
     from brian2 import Quantity
 
+    from .network import Network
     from .spec import NetworkSpec, Population
 
 
@@ -66,13 +67,18 @@ def _missing(
     name: str, unit: Quantity, where: str, spec: NetworkSpec, known: Iterable[str]
 ) -> SpecError:
     """Return the error of a signal that a model reads and its network does not have."""
-    close = closest(name, known)
     fix = f"write signals=dict({name}={as_code(0 * unit)}) in the network"
     allowed = f"one of: {', '.join(known)}" if known else "a signal"
-    allowed += f"; did you mean '{close}'?" if close else ""
+    details = missing(spec, name, known, fix)
+    allowed += f"; did you mean '{details.close}'?" if details.close else ""
     message = f"{where}: the network has no signal '{name}'; expected {allowed}; {fix}"
-    details = Details(kind="missing", where=place(spec), word=name, fix=fix, close=close)
     return SpecError(message, details)
+
+
+def missing(network: Network, name: str, known: Iterable[str], fix: str = "") -> Details:
+    """Return details of a signal that a network does not have: it is said once of each name."""
+    close = closest(name, known)
+    return Details(kind="missing", where=place(network), word=name, fix=fix, close=close)
 
 
 def units(spec: NetworkSpec) -> dict[str, Quantity]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,22 @@ def read_description(folder: Path, info: Mapping[str, Any]) -> dict[str, Any]:
     """
     described = info["protocol"]
     if info.get("protocol_sha256"):
-        try:
+        with reading(folder / ARRAYS):
             described = with_data(described, read_npz(folder / ARRAYS))
-        except MemoryError:  # what the file can hold does not fit here
-            raise
-        except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
-            raise StoreError(
-                f"result {folder}: cannot read {ARRAYS}; run it again with --force"
-            ) from error
     return _upgraded(described)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise `StoreError` for arrays of a result that cannot be read."""
+    try:
+        yield
+    except MemoryError:  # what the file can hold does not fit here
+        raise
+    except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
+        raise StoreError(
+            f"result {path.parent}: cannot read {path.name}; run it again with --force"
+        ) from error
 
 
 def _upgraded(described: dict[str, Any]) -> dict[str, Any]:

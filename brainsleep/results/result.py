@@ -16,7 +16,7 @@ from ..errors import BrainsleepError, DataError, StoreError, nearest, one_line
 from ..files.npz import read_npz
 from ..values.plain import outlined
 from ..values.quantities import check_time
-from .description import RENAMED, read_description
+from .description import RENAMED, read_description, reading
 from .trace import Spikes, Trace, spike_windows, spilled, trace_of
 
 if TYPE_CHECKING:
@@ -364,14 +364,8 @@ class Result(Displayed):
 
     def _read(self, start: str) -> dict[str, np.ndarray]:
         """Read the arrays whose names begin so, by the rest of their names."""
-        try:
+        with reading(self.path / "arrays.npz"):
             arrays = read_npz(self.path / "arrays.npz", start)
-        except MemoryError:  # what the file can hold does not fit here
-            raise
-        except Exception as error:  # zip, zlib and header parsing fail in too many ways to list
-            raise StoreError(
-                f"result {self.path}: cannot read arrays.npz; run it again with --force"
-            ) from error
         if "spikes/".startswith(start) or start.startswith("spikes/"):
             arrays |= {f"spikes/{name}": each for name, each in spilled(self).items()}
         now = {RENAMED.get(name, name): array for name, array in arrays.items()}

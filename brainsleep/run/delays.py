@@ -1,11 +1,11 @@
 """Spikes under way between segments: what the neurons of a population did in the last steps.
 
-Where delays change, a state has what each was when a spike was sent, as ``"ee.delay_history"``,
-shape (n_steps, n_synapses), in steps: row ``k`` for spikes of ``k + 1`` steps ago, 0 without one.
-
 A state has it as ``"e.spike_history"``, shape (n_steps, n_neurons): row ``k`` is 1 for neurons that
 spiked ``k + 1`` steps ago. So what arrives when follows from the delays, and a segment needs no
 queue of the one before.
+
+Where delays change, a state has what each was when a spike was sent, as ``"ee.delay_history"``,
+shape (n_steps, n_synapses), in steps: row ``k`` for spikes of ``k + 1`` steps ago, 0 without one.
 """
 
 from __future__ import annotations
@@ -67,8 +67,11 @@ def longest_delays(
     """Return the longest delay of the spikes of each delayed population, in steps."""
     longest = {group.name: 0 for group in plan.groups if group.delayed}
     for population, part, delay in pathways(plan):
-        steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
-        most = most_steps(delay, dt) if delay.most else int(steps.max(initial=0))
+        if delay.most:
+            most = most_steps(delay, dt)
+        else:
+            steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
+            most = int(steps.max(initial=0))
         longest[population] = max(longest[population], most)
     return longest
 

@@ -208,10 +208,8 @@ class DrawnSynapses:
                 got = f"times down to {times.min():g} s"
                 raise SpecError(explain(f"{where}: {name}", got, "at least 0*ms", fix))
             if delay.most and times.max(initial=0) > delay.most:
-                got, allowed = (
-                    f"times up to {times.max():g} s",
-                    f"at most delay_max, {delay.most} s",
-                )
+                got = f"times up to {times.max():g} s"
+                allowed = f"at most delay_max, {delay.most} s"
                 raise SpecError(explain(f"{where}: {name}", got, allowed))
         return drawn
 

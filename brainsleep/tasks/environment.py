@@ -21,7 +21,6 @@ from ..errors import (
     Details,
     MissingExtraError,
     ProtocolError,
-    closest,
     explain,
     nearest,
 )
@@ -31,6 +30,7 @@ from ..experiment.slots import SlotTable
 from ..experiment.task import Course, Material, Task, check_driven
 from ..experiment.timeline import UNTASKED, Timeline
 from ..files.load import load
+from ..network.signals import missing
 from ..run.state import stream
 from ..values.fields import Field, refusal, spec, specification
 from ..values.plain import plain
@@ -131,11 +131,9 @@ class Environment(Task):
             name = getattr(self, setting)
             if name and name not in network.signals:
                 fix = f"; add it to the signals of the network, or write {setting}=''"
-                choices, close = nearest(name, network.signals), closest(name, network.signals)
+                choices = nearest(name, network.signals)
                 message = f"{setting}: no signal '{name}' in the network; {choices}{fix}"
-                where = f"network '{network.name}'"
-                details = Details(kind="missing", where=where, word=name, close=close)
-                raise ProtocolError(message, details)
+                raise ProtocolError(message, missing(network, name, network.signals))
         self._check_periods(schedule, network)
 
     def _check_periods(self, timeline: Timeline, network: Network) -> None:

@@ -59,11 +59,13 @@ def write_pages(app: Sphinx) -> None:
     modules = [module for module in modules if definitions(module)]
     figures: set[Path] = set()
     names = ["index.rst"]
+    families = {family.name: family for family in catalogue.models()}
     for module in modules:
-        text = "\n".join(_page(module, folder / "figures", figures))
+        verified = _checks(families[_short(module)])
+        text = "\n".join(_page(module, folder / "figures", figures, verified))
         names.append(f"{_short(module)}.rst")
         _write(folder / names[-1], text)
-    _write(folder / "index.rst", "\n".join(_index(modules)))
+    _write(folder / "index.rst", "\n".join(_index(modules, families.values())))
     for path in (*folder.glob("*.rst"), *(folder / "figures").glob("*.png")):
         if path.name not in names and path not in figures:
             path.unlink()
@@ -84,7 +86,7 @@ def _kind(value: Any) -> str:
     return KINDS.get(type(value).__name__, type(value).__name__)
 
 
-def _index(modules: Iterable[ModuleType]) -> Iterator[str]:
+def _index(modules: Iterable[ModuleType], families: Iterable[Family]) -> Iterator[str]:
     """Yield the lines of the page with tables of all files and of all objects."""
     yield INTRODUCTION
     rows = [
@@ -94,7 +96,7 @@ def _index(modules: Iterable[ModuleType]) -> Iterator[str]:
             ", ".join(map(_link, family.references)),
             "; ".join(_checks(family)),
         )
-        for family in catalogue.models()
+        for family in families
     ]
     yield from _heading("Files", "-")
     yield from _table(("file", "what it is", "references", "what is verified"), rows)
@@ -117,7 +119,9 @@ def _index(modules: Iterable[ModuleType]) -> Iterator[str]:
     yield from (f"   {_short(module)}" for module in modules)
 
 
-def _page(module: ModuleType, folder: Path, figures: set[Path]) -> Iterator[str]:
+def _page(
+    module: ModuleType, folder: Path, figures: set[Path], verified: Iterable[str] = ()
+) -> Iterator[str]:
     """Yield the lines of the page of a file."""
     title, _, rest = (module.__doc__ or _short(module)).strip().partition("\n\n")
     yield f".. _models-{_short(module)}:\n"
@@ -125,8 +129,7 @@ def _page(module: ModuleType, folder: Path, figures: set[Path]) -> Iterator[str]
     yield f".. py:module:: {module.__name__}\n"
     yield " ".join(title.split()) + "\n"
     yield textwrap.dedent(rest) + "\n"
-    family = next(each for each in catalogue.models() if each.name == _short(module))
-    for text in _checks(family):
+    for text in verified:
         yield f"*Verified:* {text}.\n"
     for definition in definitions(module):
         yield from _heading(definition.name, "-")

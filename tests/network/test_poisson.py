@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
-from conftest import make_segment, needs_compiler
+from conftest import BACKENDS, make_segment, needs_compiler
 from scipy import stats
 
 from brainsleep.backends.base import make_backend
@@ -14,11 +14,6 @@ from brainsleep.network.spec import NetworkSpec, NeuronModel, Population
 from brainsleep.run.segment import Capacity
 from brainsleep.run.state import initial_state
 
-BACKENDS = [
-    "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
-    pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
-]
 #: Means on both sides of where the way to draw changes; many neurons of each.
 MEANS, N = np.array([0, 0.01, 0.8, 9.99, 10.0, 37.0, 1e4, 1e9]), 4000
 COUNTING = NeuronModel(

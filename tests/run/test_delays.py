@@ -4,7 +4,7 @@ import brian2
 import numpy as np
 import pytest
 from brian2 import ms, mV, volt
-from conftest import make_segment, needs_compiler
+from conftest import BACKENDS, make_segment
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, SpecError
@@ -22,11 +22,6 @@ from brainsleep.run.delays import arrivals, next_history
 from brainsleep.run.segment import Capacity
 from brainsleep.run.state import initial_state
 
-BACKENDS = [
-    "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
-    pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
-]
 N, STEPS = 12, 400
 TAUS = ("tau_plus", "tau_minus")
 DRIVEN = NeuronModel(

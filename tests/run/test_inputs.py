@@ -6,7 +6,7 @@ import brian2
 import numpy as np
 import pytest
 from brian2 import Hz, Mohm, ms, mV, nA, second, volt
-from conftest import QUICK, needs_compiler
+from conftest import BACKENDS, QUICK, needs_compiler
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, ScheduleError
@@ -35,11 +35,6 @@ from brainsleep.run.segment import Capacity, Segment
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
 
-BACKENDS = [
-    "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
-    pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
-]
 #: Spikes in every step of 0.1 ms.
 ALWAYS = 1e4
 NEURON = NeuronModel(

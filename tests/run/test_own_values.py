@@ -8,7 +8,7 @@ import brian2
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV, second, um
-from conftest import EVERY_STEP, QUICK, SMALL_CAPACITY, make_segment, needs_compiler
+from conftest import BACKENDS, EVERY_STEP, QUICK, SMALL_CAPACITY, make_segment
 from scipy import sparse
 
 from brainsleep.backends.base import make_backend
@@ -38,12 +38,6 @@ from brainsleep.run import draws
 from brainsleep.run.loop import Run
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state, stream
-
-BACKENDS = [
-    "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
-    pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
-]
 
 INPUT = Population(name="input", size=4, model=POISSON)
 

@@ -80,13 +80,7 @@ class RuntimeBackend(Backend):
             with numpy_seed(seed), older_objects_kept():
                 network.net.run(duration * brian2.second, namespace={})
             steps = round(network.net.t_ / float(self.spec.dt)) - segment.start
-            return answer_of(
-                self.spec,
-                state,
-                segment,
-                steps,
-                network.value,
-            )
+            return answer_of(self.spec, state, segment, steps, network.value)
 
     def _prepare(self, state: State, indices: Mapping[str, np.ndarray]) -> BrianNetwork:
         """Return the Brian2 network with these synapses that records what is asked for."""

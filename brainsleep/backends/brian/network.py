@@ -17,13 +17,7 @@ from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
-from ...network.plan import (
-    GroupPlan,
-    LinkPlan,
-    ProcessPlan,
-    SumPlan,
-    SynapsePlan,
-)
+from ...network.plan import GroupPlan, LinkPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
 from ...run.segment import Capacity
 from ...run.state import same_synapses
@@ -74,7 +68,7 @@ class BrianNetwork:
         self.groups: dict[str, brian2.Group] = {}
         #: Pathways of projections whose weights nothing changes.
         self.fixed_weights: dict[str, list[SynapticPathway]] = {}
-        self.queues = Queues(float(spec.dt))
+        self.queues = Queues(self.plan, float(spec.dt))
         self.monitors: dict[str, brian2.Group] = {}
         self._objects: list = []
 
@@ -120,7 +114,7 @@ class BrianNetwork:
         return (self.monitors if ":" in owner else self.groups)[owner].variables[name]
 
     def value(self, key: str) -> np.ndarray:
-        """Return a copy of the values of a variable, or of what a segment noted, ``"ee:sent"``."""
+        """Return a copy of the values of a variable, or what a segment noted, ``"ee:sent"``."""
         if key.endswith(":sent"):
             return self.queues.changing[key.removesuffix(":sent")].sent
         return np.array(self.variable(key).get_value())

@@ -9,8 +9,8 @@ import brian2
 import numpy as np
 from brian2.synapses.synapses import SynapticPathway
 
-from ...network.plan import SPIKE_DELAY, DelayPlan, SynapsePlan
-from ...run.delays import DELAY_HISTORY, HISTORY, arrivals, delay_steps, most_steps, to_ring
+from ...network.plan import SPIKE_DELAY, NetworkPlan, SynapsePlan
+from ...run.delays import DELAY_HISTORY, HISTORY, arrivals, delay_steps, pathways, to_ring
 
 
 class ChangingDelays:
@@ -19,10 +19,10 @@ class ChangingDelays:
     Brian2's queues take delays when they are prepared, which keeps what is in them.
     """
 
-    def __init__(self, paths: list[Any], dt: float, most: int):
-        self.paths, self.dt, self.most = paths, dt, most
-        #: Delays in steps, by step: shape (most, n_synapses).
-        self.sent = np.zeros((most, 0), np.uint16)
+    def __init__(self, paths: list[Any], dt: float):
+        self.paths, self.dt = paths, dt
+        #: Delays in steps, by step: as many rows as the longest has steps, shape (n, n_synapses).
+        self.sent = np.zeros((0, 0), np.uint16)
         self._step = 0
 
     def begin(self, history: np.ndarray) -> None:
@@ -35,8 +35,8 @@ class ChangingDelays:
         spikes = source.variables[self.paths[0].eventspace_name].get_value()
         if spikes[len(source)]:
             delay = np.asarray(self.paths[0]._delays_now.get_value(), float)
-            steps = np.clip(delay_steps(delay, self.dt), 0, self.most)
-            self.sent[self._step % self.most] = steps
+            steps = np.clip(delay_steps(delay, self.dt), 0, len(self.sent))
+            self.sent[self._step % len(self.sent)] = steps
             for path in self.paths:
                 path.queue.prepare(steps * self.dt, self.dt, path.synapse_sources.get_value())
         self._step += 1
@@ -45,12 +45,11 @@ class ChangingDelays:
 class Queues:
     """The pathways with delays of a network of a time step `dt`, in s."""
 
-    def __init__(self, dt: float):
-        self._dt = dt
-        #: Pathways by projection and name, with whose spikes are delayed.
+    def __init__(self, plan: NetworkPlan, dt: float):
+        self._plan, self._dt = plan, dt
+        #: Pathways with delays, by projection and name.
         self.pathways: dict[tuple[str, str], SynapticPathway] = {}
         self.changing: dict[str, ChangingDelays] = {}
-        self._delays: list[tuple[str, str, DelayPlan]] = []
 
     def add(self, plan: SynapsePlan, synapses, clock, runs: bool) -> list[brian2.NetworkOperation]:
         """Take up the delays of a projection; return what is to be done in every step.
@@ -61,19 +60,15 @@ class Queues:
             pathway = getattr(synapses, delay.pathway)
             pathway._delay = "changing" if delay.most else "each" if delay.each else "one"
             self.pathways[plan.name, delay.pathway] = pathway
-            population = plan.target if delay.end == "post" else plan.source
-            self._delays.append((population, plan.name, delay))
-        late = [delay for delay in plan.delays if delay.most]
-        if not late:
+        paths = [self.pathways[plan.name, delay.pathway] for delay in plan.delays if delay.most]
+        if not paths:
             return []
-        paths = [self.pathways[plan.name, delay.pathway] for delay in late]
         first = min(paths, key=lambda path: (path.order, path.name))
         for path in paths:  # the first notes what the delays are, for all
             path._first, path._delays_now = first, synapses.variables[SPIKE_DELAY]
         if not runs:
             return []
-        delays = ChangingDelays(paths, self._dt, most_steps(late[0], self._dt))
-        self.changing[plan.name] = delays
+        delays = self.changing[plan.name] = ChangingDelays(paths, self._dt)
         settings = {"when": "synapses", "order": -1000, "clock": clock}
         return [brian2.NetworkOperation(delays.send, name=f"{plan.name}_send", **settings)]
 
@@ -81,13 +76,15 @@ class Queues:
         """Set delays, and put the spikes in queues that are under way in a state."""
         for name, delays in self.changing.items():
             delays.begin(arrays[f"{name}.{DELAY_HISTORY}"])
-        for population, name, delay in self._delays:
-            pathway, history = self.pathways[name, delay.pathway], arrays[f"{population}.{HISTORY}"]
+        for population, part, delay in pathways(self._plan):
+            pathway = self.pathways[part.name, delay.pathway]
+            history = arrays[f"{population}.{HISTORY}"]
             if delay.most:
-                steps, longest = arrays[f"{name}.{DELAY_HISTORY}"], most_steps(delay, self._dt)
+                steps = arrays[f"{part.name}.{DELAY_HISTORY}"]
+                longest = len(steps)
                 history = history[:longest]
             else:
-                steps = delay_steps(arrays[f"{name}.{delay.variable}"], self._dt)
+                steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], self._dt)
                 longest = steps.max(initial=0)
                 if not np.array_equal(pathway._delays.get_value(), steps * self._dt):
                     pathway._delays.set_value(steps * self._dt)

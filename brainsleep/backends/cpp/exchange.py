@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...network.plan import DelayPlan, SynapsePlan
 from ...run.delays import DELAY_HISTORY, HISTORY, changing, most_steps, pathways
 from ..brian.network import BrianNetwork, trace_of
 from .standalone import SegmentCodeObject
@@ -35,14 +34,6 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     def array(key: str, size: int = 0) -> _Array:
         return _Array(key, np.dtype(network.variable(key).dtype).name, c_name(key), size)
 
-    def delay_array(part: SynapsePlan, delay: DelayPlan) -> _Array:
-        variable = network.queues.pathways[part.name, delay.pathway].variables["delay"]
-        name = device.get_array_name(variable, access_data=False)
-        return _Array(f"{part.name}.{delay.variable}", np.dtype(variable.dtype).name, name, 0)
-
-    def first_path(part: SynapsePlan, delay: DelayPlan) -> str:
-        return network.queues.pathways[part.name, delay.pathway]._first.name
-
     ends, inputs, outputs = [], [], []
     for group in network.plan.groups:
         state = [array(f"{group.name}.{name}", group.size) for name in group.state]
@@ -63,10 +54,8 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         inputs += [array(f"{part.name}.{name}") for name in part.constants]
         outputs += changed
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
-        inputs += [delay_array(part, delay) for delay in part.delays if not delay.most]
-    for _, part, delay in changing(network.plan):
-        name = f"{first_path(part, delay)}.sent"
-        outputs.append(_Array(f"{part.name}:sent", "uint16", name, 0))
+    fixed, sent, histories, given = _of_delays(network, device)
+    inputs, outputs = inputs + fixed, outputs + sent
     for name in network.traced:
         monitor, _, variable = trace_of(name).rpartition(".")
         indices = array(f"{monitor}._indices")
@@ -74,35 +63,44 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         outputs.append(array(f"{monitor}.{variable}"))
     times = [(f"clock:{name}", "float64") for name in network.event_clocks]
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
-    delayed = [group.name for group in network.plan.groups if group.delayed]
-    changed_delays = [part.name for _, part, _ in changing(network.plan)]
-    histories = [(f"{name}.{HISTORY}", "uint8") for name in delayed]
     layout = {
         "synapses": [each[:2] for each in ends],
-        "inputs": [
-            ("run", "int64"),
-            *(each[:2] for each in inputs),
-            *(*times, *values, *histories),
-            *((f"{name}.{DELAY_HISTORY}", "uint16") for name in changed_delays),
-        ],
+        "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values, *histories],
         "outputs": [("steps", "int64"), *(each[:2] for each in outputs)],
     }
-    given = {"network": network, "c_name": c_name, "inputs": inputs, "outputs": outputs}
-    given |= {"delayed": delayed, "changed_delays": changed_delays}
+    given |= {"network": network, "c_name": c_name, "inputs": inputs, "outputs": outputs}
     given["fixed_weights"] = [
         (path, c_name(f"{name}.w"))
         for name, paths in network.fixed_weights.items()
         for path in paths
     ]
-    given["pathways"] = [
-        (
-            population,
-            network.queues.pathways[part.name, delay.pathway],
-            f"sent_{part.name}" if delay.most else delay_array(part, delay).name,
-            most_steps(delay, float(network.spec.dt)),
-        )
-        for population, part, delay in pathways(network.plan)
-    ]
     template = SegmentCodeObject.templater.env.get_template("exchange.cpp")
     parts: Any = template.make_module(given)
     return layout, parts.load(), parts.stop(), parts.save()
+
+
+def _of_delays(
+    network: BrianNetwork, device
+) -> tuple[list[_Array], list[_Array], list[tuple[str, str]], dict[str, Any]]:
+    """Return what delays add to a program, and what its template is given of them.
+
+    These are delays that are read, those that are written as they change, and (key, dtype) of
+    histories, which are read last.
+    """
+    plan, paths = network.plan, network.queues.pathways
+    fixed, given = list[_Array](), []
+    for population, part, delay in pathways(plan):
+        path, name = paths[part.name, delay.pathway], f"sent_{part.name}"
+        if not delay.most:
+            variable = path.variables["delay"]
+            name = device.get_array_name(variable, access_data=False)
+            dtype = np.dtype(variable.dtype).name
+            fixed.append(_Array(f"{part.name}.{delay.variable}", dtype, name, 0))
+        given.append((population, path, name, most_steps(delay, float(network.spec.dt))))
+    first = {part.name: paths[part.name, d.pathway]._first.name for _, part, d in changing(plan)}
+    sent = [_Array(f"{name}:sent", "uint16", f"{path}.sent", 0) for name, path in first.items()]
+    delayed = [group.name for group in plan.groups if group.delayed]
+    histories = [(f"{name}.{HISTORY}", "uint8") for name in delayed]
+    histories += [(f"{name}.{DELAY_HISTORY}", "uint16") for name in first]
+    more = {"pathways": given, "delayed": delayed, "changed_delays": list(first)}
+    return fixed, sent, histories, more

@@ -125,6 +125,9 @@ read_vector(sent_{{ name }});
 {% set each = path._delay == "each" %}
 {% if path._delay == "changing" %}
 {{ path.name }}.take_sent({{ delay }}, history_{{ population }}, {{ most }});
+{% if path.name == path._first.name %}
+{{ path.name }}.sent = {{ delay }};
+{% endif %}
 {% else %}
 {{ path.name }}.set_{{ "delays" if each else "delay" }}({{ delay }}, step_clock.dt[0]);
 {{ path.name }}.take_{{ "spans" if each else "spikes" }}(history_{{ population }});

@@ -119,14 +119,13 @@ public:
     void take_sent(const std::vector<uint16_t>& rows, const std::vector<uint8_t>& history, int most)
     {
         const size_t n = neurons.size();
-        sent = rows;
         due.resize(most + 1);
         for (int age = most; age > 0; age--)
             for (int k = 0; k < n_neurons; k++)
                 if (history[(size_t)(age - 1)*n_neurons + k])
                     for (int32_t s = start[k]; s < start[k + 1]; s++)
-                        if (sent[(most - age)*n + s] >= age)
-                            due[sent[(most - age)*n + s] - age].push_back(s);
+                        if (rows[(most - age)*n + s] >= age)
+                            due[rows[(most - age)*n + s] - age].push_back(s);
     }
 
     // Notes the delays of synapses that now get a spike: all pathways of a projection use these.
