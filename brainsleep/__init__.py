@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .results.store import read_result
     from .results.table import tabulate
     from .run.compare import Condition, compare
-    from .run.observers.rates import Firing
+    from .run.observers.rates import Firing, UpStates
     from .run.simulate import simulate, simulate_many
     from .sweep.grid import Grid
     from .tasks.codes import MostSpikes, OneHot, TuningCurves
@@ -69,7 +69,7 @@ _GIVEN = {
     "tasks.images.encoders": "RateEncoder",
     "tasks.images.readout": "Readout",
     "tasks.images.continual": "Tasks",
-    "run.observers.rates": "Firing",
+    "run.observers.rates": "Firing UpStates",
     "tasks.environment": "Environment",
     "tasks.codes": "TuningCurves OneHot MostSpikes",
     "run.simulate": "simulate simulate_many",

@@ -13,10 +13,18 @@ are of the distribution and `coupling` is J::
 
 `fixed_points` solves these. Neurons read the activity from one neuron that all spikes go to, by a
 link of the network; so the coupling of all to all needs no synapse for each pair.
+
+`sequence` is a chain of such populations, as Shimizu & Toyoizumi (2025) embed sequences of
+patterns: each excites itself, and the next one, and all inhibit each other, without delays or
+adaptation. Activity that one population is given goes through the chain. The settings here are not
+the paper's, which could not be checked; what they do follows from the rate equations.
 """
+
+import dataclasses
 
 import numpy as np
 from brian2 import ms, second
+from scipy.integrate import solve_ivp
 
 from brainsleep import (
     Connectivity,
@@ -32,6 +40,9 @@ _REFERENCES = ("doi:10.1103/PhysRevX.5.021028",)
 VERIFIED = {
     "Quadratic integrate-and-fire neurons, Montbrio, Pazo & Roxin (2015)": (
         "rates of both states: exact rate equations, within 4 %"
+    ),
+    "Sequences of such neurons, Shimizu & Toyoizumi (2025)": (
+        "times and spikes of each population: exact rate equations, within 3 %; own settings"
     ),
 }
 
@@ -137,9 +148,148 @@ def fixed_points(
     return found
 
 
+#: A neuron of a chain: it reads its own population, the one before, and all of them.
+QIF_CHAIN = dataclasses.replace(
+    QIF,
+    name="qif_chain",
+    equations="""
+    dv/dt = (v**2 + eta + tau*(j_self*own + j_next*before - j_all*everyone)
+             + first*current)/tau : 1 (unless refractory)
+    own : Hz (linked)
+    before : Hz (linked)
+    everyone : Hz (linked)
+    """,
+    parameters={
+        **{k: v for k, v in QIF.parameters.items() if k != "coupling"},
+        "j_self": 25.0,  # coupling within a population,
+        "j_next": 10.0,  # from the one before it,
+        "j_all": 5.0,  # and inhibition by all of them
+        "first": 0.0,  # 1 for the population that is given the current
+    },
+    references=(*_REFERENCES, "arXiv:2508.06085"),
+)
+
+
+def sequence(n: int = 2000, length: int = 6, *, center: float = -5.0, width: float = 1.0, **more):
+    """Make a chain of populations.
+
+    Parameters
+    ----------
+    n : int
+        Neurons of each.
+    length : int
+        How many populations.
+    center, width : float
+        Centre and half width at half maximum of the distribution of drives.
+    more : float
+        Parameters of `QIF_CHAIN`: ``j_next=0.0`` for populations that do not excite the next.
+
+    Returns
+    -------
+    NetworkSpec
+        With the populations `e1`, `e2`, ..., and the signal `current`, a drive of the first one.
+        Of `pool1`, ... and `pools` they read activities.
+    """
+    drive = f"{center} + {width}*tan(pi*(2*i + 1 - N)/(2*(N + 1)))"
+    numbers, model = range(1, length + 1), QIF_CHAIN.with_parameters(**more)
+    pools = [*(f"pool{k}" for k in numbers), "pools", "no_pool"]
+    links = {}
+    for k in numbers:
+        links[f"e{k}.own"] = f"pool{k}.s"
+        links[f"e{k}.before"] = f"pool{k - 1}.s" if k > 1 else "no_pool.s"
+        links[f"e{k}.everyone"] = "pools.s"
+    return NetworkSpec(
+        name="qif_sequence",
+        populations=(
+            *(Population(name=name, size=1, model=POOL) for name in pools),
+            *(
+                Population(
+                    name=f"e{k}",
+                    size=n,
+                    model=model.with_parameters(first=float(k == 1)),
+                    values={"eta": drive},
+                )
+                for k in numbers
+            ),
+        ),
+        projections=tuple(
+            Projection(
+                name=f"to_{pool}_{k}",
+                source=f"e{k}",
+                target=pool,
+                synapse=SHARE.with_parameters(n=n),
+                connectivity=Connectivity(p=1.0),
+                weights=1.0,
+                delay=QIF.parameters["tau"] / QIF.parameters["v_peak"],
+            )
+            for k in numbers
+            for pool in (f"pool{k}", "pools")
+        ),
+        signals={"current": 0.0},
+        links=links,
+        dt=0.01 * ms,
+    )
+
+
+def sequence_rates(
+    times: np.ndarray,
+    current: float,
+    until: float,
+    length: int = 6,
+    center: float = -5.0,
+    width: float = 1.0,
+    **more: float,
+) -> np.ndarray:
+    """Solve the rate equations of a chain whose first population is given a current for a while.
+
+    Parameters
+    ----------
+    times : np.ndarray
+        In time constants of the membrane; the chain is at rest before the first of them.
+    current, until : float
+        The current from the first time on, and how long it lasts.
+    more : float
+        Parameters of `QIF_CHAIN`.
+
+    Returns
+    -------
+    np.ndarray
+        Spikes a neuron and time constant, shape (length, n_times).
+    """
+    j = {**{k: QIF_CHAIN.parameters[k] for k in ("j_self", "j_next", "j_all")}, **more}
+    coupling = j["j_self"] * np.eye(length) + j["j_next"] * np.eye(length, k=-1) - j["j_all"]
+    first = np.eye(length)[0]
+
+    def change(t, y, drive):
+        r, v = y.reshape(2, length)
+        dv = v**2 + center + coupling @ r + drive * first - (np.pi * r) ** 2
+        return np.concatenate([width / np.pi + 2 * r * v, dv])
+
+    how = {"method": "LSODA", "rtol": 1e-8, "atol": 1e-10}
+    rest = np.concatenate([np.full(length, 0.05), np.full(length, -2.0)])
+    rest = solve_ivp(change, (0, 100), rest, args=(0.0,), **how).y[:, -1]
+    parts, y, begin = [], rest, times[0]
+    for drive, inside in ((current, times < begin + until), (0.0, times >= begin + until)):
+        end = begin + until if drive else times[-1]
+        found = solve_ivp(change, (begin, end), y, args=(drive,), dense_output=True, **how)
+        parts.append(found.sol(times[inside])[:length])
+        begin, y = end, found.y[:, -1]
+    return np.concatenate(parts, axis=1)
+
+
 def rate_in_hz(r: float) -> float:
     """Convert spikes per time constant of the membrane to Hz."""
     return float(r / (QIF.parameters["tau"] / second))
 
 
-__all__ = ["POOL", "QIF", "SHARE", "fixed_points", "population", "rate_in_hz"]
+__all__ = [
+    "POOL",
+    "QIF",
+    "QIF_CHAIN",
+    "SHARE",
+    "fixed_points",
+    "population",
+    "rate_in_hz",
+    "sequence",
+    "sequence_rates",
+]

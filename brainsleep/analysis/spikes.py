@@ -59,3 +59,33 @@ def dominant_frequency(times: np.ndarray, seconds: float, above: float = 5.0) ->
     bend = left - 2 * top + right
     shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
     return float(f[k] + np.clip(shift, -0.5, 0.5) * (f[1] - f[0]))
+
+
+def up_states(
+    times: np.ndarray,
+    seconds: float,
+    n_neurons: int,
+    threshold_hz: float = 1.0,
+    least_s: float = 0.05,
+    bin_s: float = 0.01,
+) -> np.ndarray:
+    """Return when a population is in up states: beginnings and ends in s, shape (n_states, 2).
+
+    Spikes from time 0 to `seconds` are counted in bins. Up is where neurons have at least
+    `threshold_hz` on average. A gap of less than `least_s` between two up states is none, and then
+    an up state that is shorter than that is none. States that were there at the beginning, or are
+    at the end, are left out, as it is not known how long they are.
+
+    >>> up_states(np.repeat([0.505, 0.515, 0.525, 0.535, 0.545, 0.555], 10), 1.0, 10).tolist()
+    [[0.5, 0.56]]
+    """
+    n_bins = round(seconds / bin_s)
+    counts, _ = np.histogram(times, np.arange(n_bins + 1) * bin_s)
+    up = np.concatenate([[False], counts >= threshold_hz * n_neurons * bin_s, [False]])
+    begins, ends = np.flatnonzero(up[1:] & ~up[:-1]), np.flatnonzero(up[:-1] & ~up[1:])
+    least = least_s / bin_s - 1e-9
+    if len(begins):
+        apart = begins[1:] - ends[:-1] >= least
+        begins, ends = begins[np.r_[True, apart]], ends[np.r_[apart, True]]
+    whole = (ends - begins >= least) & (begins > 0) & (ends < n_bins)
+    return np.round(np.stack([begins[whole], ends[whole]], axis=1) * bin_s, 9)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brainsleep.analysis.spikes import dominant_frequency, interval_variation
+from brainsleep.analysis.spikes import dominant_frequency, interval_variation, up_states
 
 
 def test_intervals_by_hand():
@@ -29,3 +29,23 @@ def test_the_frequency_of_an_oscillation(frequency):
     kept = rng.random(len(times)) < 0.5 * (1 + 0.5 * np.sin(2 * np.pi * frequency * times))
     assert dominant_frequency(times[kept], 2.0) == pytest.approx(frequency, abs=0.6)
     assert np.isnan(dominant_frequency(times[:0], 2.0))
+
+
+def test_up_states_by_hand():
+    """Ten neurons, bins of 10 ms, one spike of ten a bin is 10 Hz a neuron."""
+
+    def at(*spans):
+        bins = [np.arange(round(100 * a), round(100 * b)) for a, b in spans]
+        return (np.concatenate(bins) + 0.5) / 100
+
+    def found(*spans, **more):
+        return up_states(at(*spans), 2.0, 10, **more).tolist()
+
+    assert found((0.5, 0.7), (1.0, 1.3)) == [[0.5, 0.7], [1.0, 1.3]]
+    assert found((0.5, 0.7), (0.74, 0.9)) == [[0.5, 0.9]]  # a gap of 40 ms is none
+    assert found((0.5, 0.7), (0.75, 0.9)) == [[0.5, 0.7], [0.75, 0.9]]
+    assert found((0.5, 0.54), (1.0, 1.05)) == [[1.0, 1.05]]  # 40 ms are no up state
+    assert found((0.0, 0.3), (1.0, 1.2), (1.8, 2.0)) == [[1.0, 1.2]]  # of unknown length
+    assert found((0.5, 0.7), threshold_hz=11.0) == []
+    assert found((0.5, 0.7), (0.74, 0.9), least_s=0.02) == [[0.5, 0.7], [0.74, 0.9]]
+    assert up_states(np.array([]), 2.0, 10).shape == (0, 2)

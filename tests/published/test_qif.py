@@ -5,8 +5,14 @@ import pytest
 from conftest import needs_compiler
 
 from brainsleep import simulate
-from brainsleep.models.qif import fixed_points, population, rate_in_hz
-from brainsleep.protocols.qif import PROTOCOL
+from brainsleep.models.qif import (
+    fixed_points,
+    population,
+    rate_in_hz,
+    sequence,
+    sequence_rates,
+)
+from brainsleep.protocols.qif import PROTOCOL, SEQUENCE
 
 
 def test_fixed_points():
@@ -41,3 +47,43 @@ def test_a_population_stays_in_either_state(tmp_path):
     assert rates[1:3] == pytest.approx(low - beyond, rel=0.03)
     assert rates[5:] == pytest.approx(high, rel=0.03)
     assert rates[1:3] == pytest.approx(low, rel=0.1)
+
+
+def test_rate_equations_of_a_chain():
+    """One population is the one above; a chain without coupling stays where it is."""
+    times = np.linspace(0, 40, 2001)
+    alone = sequence_rates(times, 5.0, 10.0, length=1, j_self=15.0, j_all=0.0)[0]
+    low, _, high = (r for r, *_ in fixed_points())
+    assert alone[0] == pytest.approx(low, rel=1e-4) and alone[-1] == pytest.approx(high, rel=1e-2)
+    apart = sequence_rates(times, 10.0, 1.0, j_next=0.0)
+    assert apart[0].max() > 1 and apart[1:].max() < 0.1
+
+
+@needs_compiler
+@pytest.mark.standalone
+@pytest.mark.slow
+def test_activity_goes_through_a_chain_as_in_the_rate_equations(tmp_path):
+    result = simulate(SEQUENCE, seed=1, backend="cpp", out=tmp_path)
+    tau = 10e-3
+    times = np.arange(0, 10, 0.005)  # from the current on, in time constants
+    expected = sequence_rates(times, 10.0, 1.0)
+    slots = result.arrays["slots/steps"].cumsum() * 1e-5
+    after = slots > 50e-3 + 1e-9
+    for k in range(6):
+        trace = result.states(f"pool{k + 1}.s")
+        found = np.asarray(trace.values)[:, 0] * tau
+        peak = (np.asarray(trace.times)[found.argmax()] - 50e-3) / tau
+        assert peak == pytest.approx(times[expected[k].argmax()], abs=0.1)
+        spikes = result.arrays[f"counts/e{k + 1}"][after].sum() / 2000
+        assert spikes == pytest.approx(expected[k].sum() * 0.005, rel=0.1)
+        assert found[-1] < 0.15  # and over
+
+
+@needs_compiler
+@pytest.mark.standalone
+@pytest.mark.slow
+def test_without_coupling_to_the_next_nothing_follows(tmp_path):
+    protocol = SEQUENCE.override({"network": sequence(500, j_next=0.0)})
+    arrays = simulate(protocol, seed=1, backend="cpp", out=tmp_path).arrays
+    rates = [arrays[f"counts/e{k}"][5:].sum() / 500 / 0.1 for k in (1, 2, 3)]
+    assert rates[0] > 30 > 12 > max(rates[1:])
