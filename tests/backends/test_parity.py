@@ -200,6 +200,7 @@ def test_single_precision_gives_the_same_spikes(target, single_precision, determ
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @needs_compiler
 def test_single_precision_in_cython_is_that_of_numpy():
     spec = replace(spike_pairs(STDP_NEAREST.with_parameters(lr=0.1), 4), precision="float32")
