@@ -1,6 +1,6 @@
 """Published networks on this package, on Brian2's C++ standalone and on NEST, side by side.
 
-    python -m benchmarks.published                    # COBA, CUBA and Brunel C: 20 minutes
+    python -m benchmarks.published                    # COBA, CUBA and Brunel C: half an hour
     python -m benchmarks.published COBA --rounds 9 --seconds 10
     python -m benchmarks.published --nest PYTHON      # NEST of another environment
     python -m benchmarks.published --report           # tables of what was measured

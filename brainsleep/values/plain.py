@@ -100,13 +100,15 @@ def _typed(hint: Any, data: Any, make: _Make) -> Any:
 def _class(family: list[Any], data: Mapping[str, Any]) -> Any:
     """Return which class is meant: the one that is named, else that has the fields.
 
-    Several have one name where a file was loaded more than once: then it is that of the same code.
+    Several have one name where a file was loaded more than once, or where a user's class has that
+    of one of ours: then it is that of the same code, and ours without any.
     """
     names = {kind.__name__: kind for kind in family}
     if (named := str(data.get("kind"))) in names:
         same = [kind for kind in family if kind.__name__ == named]
-        if "class" in data and len(same) > 1:
-            same = [kind for kind in same if described_class(kind) == data["class"]] or same
+        if len(same) > 1:
+            own = data.get("class")
+            same = [kind for kind in same if described_class(kind) == own] or same
         return same[-1]
     having = [kind for kind in names.values() if data.keys() - {"kind"} <= _hints(kind).keys()]
     chosen = [*having, *names.values()][0]

@@ -200,6 +200,7 @@ def test_single_precision_gives_the_same_spikes(target, single_precision, determ
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @needs_compiler
 def test_single_precision_in_cython_is_that_of_numpy():
     spec = replace(spike_pairs(STDP_NEAREST.with_parameters(lr=0.1), 4), precision="float32")
@@ -263,8 +264,7 @@ def test_one_program_serves_other_connectivity_parameters_and_segments(
     assert state.parameters["ee.stdp_nearest_lr"] == 0.001
     segment = wake_sleep_wake(small_network, EVERY_STEP, 0.0).part(5, 25)
     assert_same(runtime.advance(state, segment, 1), program.advance(state, segment, 1), rtol=1e-9)
-    builds = [path for path in directory.parent.iterdir() if path.is_dir()]
-    assert directory in builds and not [p for p in builds if p.name.startswith("building-")]
+    assert directory.is_dir()
 
 
 REFRACTORY = NeuronModel(

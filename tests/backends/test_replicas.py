@@ -79,6 +79,7 @@ def test_replicas_are_what_they_are_alone(small_backends, small_network):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @needs_compiler
 def test_replicas_are_what_they_are_alone_in_cython(small_backends, small_network):
     batch, alone = both(small_backends("cython"), *varied(small_network))

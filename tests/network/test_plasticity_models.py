@@ -227,7 +227,7 @@ def test_released_rule_has_relative_sizes():
 
 @needs_compiler
 @pytest.mark.standalone
-@pytest.mark.parametrize("backend", ["cpp", "cython", "cuda"])
+@pytest.mark.parametrize("backend", ["cpp", pytest.param("cython", marks=pytest.mark.long), "cuda"])
 def test_released_rule_on_every_backend(backend):
     """Who spikes in this very step is known before any synapse acts, on every backend."""
     if backend == "cuda":

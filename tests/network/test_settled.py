@@ -44,7 +44,7 @@ from brainsleep.run.state import initial_state
 SHORT = Capacity(slots=4, steps=16)
 BACKENDS = [
     "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, needs_compiler]),
+    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
     pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
 ]
 TARGETS = [

@@ -193,3 +193,16 @@ def test_a_class_is_that_of_the_same_code():
     again = Protocol.from_dict(described)
     assert again == module.PROTOCOL
     assert type(again.record.observers[0]) is type(module.PROTOCOL.record.observers[0])
+
+
+def test_a_users_class_does_not_take_the_place_of_ours():
+    ours = type(TINY.task.encoder)
+
+    class RateEncoder(ours):
+        def told(self):
+            return "theirs"
+
+    again = Protocol.from_dict(stored(TINY))
+    assert again == TINY and type(again.task.encoder) is ours
+    changed = TINY.override({"encoder": RateEncoder(size=(8, 8))})
+    assert type(Protocol.from_dict(stored(changed)).task.encoder) is RateEncoder

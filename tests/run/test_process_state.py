@@ -124,7 +124,7 @@ def test_a_module_that_other_flags_compiled_is_not_taken(monkeypatch):
 @pytest.mark.parametrize(
     "backend",
     [
-        "numpy",
+        pytest.param("numpy", marks=pytest.mark.long),
         pytest.param("cython", marks=[needs_compiler, pytest.mark.long]),
         pytest.param("cpp", marks=[needs_compiler, pytest.mark.standalone]),
     ],

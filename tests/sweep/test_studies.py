@@ -35,7 +35,11 @@ def test_pages_hold_the_tables_of_the_runs():
 
 
 @pytest.mark.parametrize(
-    ("study", "table"), [("reproduction", "runs.csv"), ("search", "search.csv")]
+    ("study", "table"),
+    [
+        ("reproduction", "runs.csv"),
+        pytest.param("search", "search.csv", marks=pytest.mark.long),
+    ],
 )
 def test_everything_planned_was_run_and_nothing_else(study, table):
     rows = [row for grid in read_grids(str(STUDIES / f"{study}.py")) for row in grid.rows()]
