@@ -21,7 +21,15 @@ PROTOCOLS = {name: load_module(name, "protocol").PROTOCOL for name in shipped("p
 NETWORKS = {k: p.network for k, p in PROTOCOLS.items() if isinstance(p.network, NetworkSpec)}
 
 #: Protocols whose networks draw random numbers in neurons, and not by a gate of noise.
-DRAWING = set()
+DRAWING = {
+    "benna_fusi",
+    "distal_reward",
+    "graupner",
+    "litwin_kumar",
+    "tagging",
+    "thaco",
+    "zenke",
+}
 
 
 def shown(spec):
