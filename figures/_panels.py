@@ -219,7 +219,7 @@ def _different(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def raster(axes: Axes, condition: Condition, size: float = 0.55) -> None:
-    """Draw single spikes of every population as stacked bands, sleep shaded.
+    """Draw single spikes of populations as stacked bands, sleep shaded: of those recorded.
 
     Of a large population every k-th neuron is shown, at most `RASTER_ROWS`.
 
@@ -243,9 +243,8 @@ def raster(axes: Axes, condition: Condition, size: float = 0.55) -> None:
             "with record.raster, the first and last slot"
         )
     start, end = raster_window(condition)
-    populations = [
-        p for p in condition.protocol.network.populations if f"spikes/{p.name}" in condition.arrays
-    ]
+    recorded = condition.result.spikes
+    populations = [p for p in condition.protocol.network.populations if p.name in recorded]
     rows, ticks, names = 0, [], []
     for k, population in enumerate(populations):
         spikes = condition.array(f"spikes/{population.name}")
