@@ -24,7 +24,6 @@ import dataclasses
 
 import numpy as np
 from brian2 import ms, second
-from scipy.integrate import solve_ivp
 
 from brainsleep import (
     Connectivity,
@@ -234,52 +233,6 @@ def sequence(n: int = 2000, length: int = 6, *, center: float = -5.0, width: flo
     )
 
 
-def sequence_rates(
-    times: np.ndarray,
-    current: float,
-    until: float,
-    length: int = 6,
-    center: float = -5.0,
-    width: float = 1.0,
-    **more: float,
-) -> np.ndarray:
-    """Solve the rate equations of a chain whose first population is given a current for a while.
-
-    Parameters
-    ----------
-    times : np.ndarray
-        In time constants of the membrane; the chain is at rest before the first of them.
-    current, until : float
-        The current from the first time on, and how long it lasts.
-    more : float
-        Parameters of `QIF_CHAIN`.
-
-    Returns
-    -------
-    np.ndarray
-        Spikes a neuron and time constant, shape (length, n_times).
-    """
-    j = {**{k: QIF_CHAIN.parameters[k] for k in ("j_self", "j_next", "j_all")}, **more}
-    coupling = j["j_self"] * np.eye(length) + j["j_next"] * np.eye(length, k=-1) - j["j_all"]
-    first = np.eye(length)[0]
-
-    def change(t, y, drive):
-        r, v = y.reshape(2, length)
-        dv = v**2 + center + coupling @ r + drive * first - (np.pi * r) ** 2
-        return np.concatenate([width / np.pi + 2 * r * v, dv])
-
-    how = {"method": "LSODA", "rtol": 1e-8, "atol": 1e-10}
-    rest = np.concatenate([np.full(length, 0.05), np.full(length, -2.0)])
-    rest = solve_ivp(change, (0, 100), rest, args=(0.0,), **how).y[:, -1]
-    parts, y, begin = [], rest, times[0]
-    for drive, inside in ((current, times < begin + until), (0.0, times >= begin + until)):
-        end = begin + until if drive else times[-1]
-        found = solve_ivp(change, (begin, end), y, args=(drive,), dense_output=True, **how)
-        parts.append(found.sol(times[inside])[:length])
-        begin, y = end, found.y[:, -1]
-    return np.concatenate(parts, axis=1)
-
-
 def rate_in_hz(r: float) -> float:
     """Convert spikes per time constant of the membrane to Hz."""
     return float(r / (QIF.parameters["tau"] / second))
@@ -295,5 +248,4 @@ __all__ = [
     "population",
     "rate_in_hz",
     "sequence",
-    "sequence_rates",
 ]

@@ -109,9 +109,7 @@ ADEX_ALPHA = NeuronModel(
 )
 
 THALAMIC = dataclasses.replace(ADEX_ALPHA, name="thalamic")
-INHIBITORY = dataclasses.replace(
-    ADEX_ALPHA.with_parameters(g_outside=5 * nS), name="inhibitory"
-)
+INHIBITORY = dataclasses.replace(ADEX_ALPHA.with_parameters(g_outside=5 * nS), name="inhibitory")
 RETICULAR = dataclasses.replace(
     ADEX_ALPHA,
     name="reticular",

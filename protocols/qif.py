@@ -47,9 +47,7 @@ SEQUENCE = dataclasses.replace(
         ),
         slot=10 * ms,
     ),
-    record=Record(
-        states={f"pool{k}.s": (0,) for k in range(1, _LENGTH + 1)}, every=0.05 * ms
-    ),
+    record=Record(states={f"pool{k}.s": (0,) for k in range(1, _LENGTH + 1)}, every=0.05 * ms),
     references=(*PROTOCOL.references, "arXiv:2508.06085"),
 )
 

@@ -45,7 +45,8 @@ def features(images: np.ndarray) -> np.ndarray:
     that overlap by half. A bin is one of four levels, by its part of the largest in its square. As
     the paper describes it; its levels are not known. Other images than of 28x28 pixels are scaled.
     """
-    scaled = zoom(np.asarray(images, float), (1, *(28 / side for side in images.shape[1:])), order=1)
+    factors = (1, *(28 / side for side in images.shape[1:]))
+    scaled = zoom(np.asarray(images, float), factors, order=1)
     down, right = np.gradient(scaled, axis=(1, 2))
     size, turn = np.hypot(down, right), np.degrees(np.arctan2(down, right)) % 180
     bins = np.minimum((turn // 20).astype(int), 8)
@@ -150,6 +151,7 @@ def learn_and_sleep(
     network
         What `thalamus_and_cortex` is told.
     """
+    classes, labels = (tuple(int(kind) for kind in each) for each in (classes, labels))
     n, spec = len(train), thalamus_and_cortex(len(train), n_features=train.shape[1], **network)
     n_cx, n_inh = GROUP * n, spec.population("inh").size
     none, dark = np.zeros(n_cx), np.zeros(train.shape[1])
@@ -178,8 +180,8 @@ def learn_and_sleep(
         record=Record(
             spikes=("cx",),
             observers=(
-                UpStates(population="cx"),
-                Recall(tests=tuple(tests), classes=tuple(map(int, classes)), labels=tuple(map(int, labels))),
+                UpStates(),
+                Recall(tests=tuple(tests), classes=classes, labels=labels),
             ),
             alarms=Alarms(runaway=1000 * Hz, saturation=1.0),
         ),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..run.segment import Capacity, Requests
     from ..run.state import State
     from .protocol import Protocol
+    from .record import Record
     from .slots import SlotTable
 
 # What an observer found at one time: arrays by name, of the same names and shapes every time.
@@ -143,6 +144,9 @@ class Observer:
 
     name: str = ""
     metrics: tuple[Metric, ...] = ()
+
+    def check(self, record: Record) -> None:
+        """Raise `ProtocolError` unless what it measures is recorded."""
 
     def slots(self, table: SlotTable) -> Collection[int]:
         """Return the slots before which it looks; ``len(table)`` is the end of the run."""

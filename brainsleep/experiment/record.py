@@ -151,6 +151,7 @@ class Record:
                 got = f"'{observer.name}' of a {type(observer).__name__}"
                 fix = f"write name = ... in it, none of: {', '.join(sorted(TAKEN))}"
                 raise refusal(self, "observers", got, "a name of its own", fix)
+            observer.check(self)
         before = 0 * second
         for start, stop in self.windows:
             if not before <= start < stop:

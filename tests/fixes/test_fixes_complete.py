@@ -28,6 +28,9 @@ ELSEWHERE = {
     'say what is recorded: states={"e.v": (0, 1)} or spikes=("e",)': (
         "test_traces.py::test_what_errors_say_is_done"
     ),
+    'name populations in record.spikes, as in spikes=("e",), and no windows': (
+        "test_observers.py::test_up_states_want_all_spikes"
+    ),
     'set record.states to {"{}": "all"} and run it again': (
         "test_traces.py::test_what_errors_say_is_done"
     ),

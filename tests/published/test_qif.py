@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 from conftest import needs_compiler
+from scipy.integrate import solve_ivp
 
 from brainsleep import simulate
 from brainsleep.models.qif import (
+    QIF_CHAIN,
     fixed_points,
     population,
     rate_in_hz,
     sequence,
-    sequence_rates,
 )
 from brainsleep.protocols.qif import PROTOCOL, SEQUENCE
 
@@ -47,6 +48,33 @@ def test_a_population_stays_in_either_state(tmp_path):
     assert rates[1:3] == pytest.approx(low - beyond, rel=0.03)
     assert rates[5:] == pytest.approx(high, rel=0.03)
     assert rates[1:3] == pytest.approx(low, rel=0.1)
+
+
+def sequence_rates(times, current, until, length=6, **more):
+    """Solve the rate equations of a chain whose first population is given a current for a while.
+
+    Times are in time constants of the membrane. The chain is at rest before the first of them,
+    and is given the current from then `until` later. Returns spikes a neuron and time constant.
+    """
+    j = {**{k: QIF_CHAIN.parameters[k] for k in ("j_self", "j_next", "j_all")}, **more}
+    coupling = j["j_self"] * np.eye(length) + j["j_next"] * np.eye(length, k=-1) - j["j_all"]
+    first = np.eye(length)[0]
+
+    def change(t, y, drive):
+        r, v = y.reshape(2, length)
+        dv = v**2 - 5 + coupling @ r + drive * first - (np.pi * r) ** 2
+        return np.concatenate([1 / np.pi + 2 * r * v, dv])
+
+    how = {"method": "LSODA", "rtol": 1e-8, "atol": 1e-10}
+    rest = np.concatenate([np.full(length, 0.05), np.full(length, -2.0)])
+    y = solve_ivp(change, (0, 100), rest, args=(0.0,), **how).y[:, -1]
+    parts, begin = [], times[0]
+    for drive, inside in ((current, times < begin + until), (0.0, times >= begin + until)):
+        end = begin + until if drive else times[-1]
+        found = solve_ivp(change, (begin, end), y, args=(drive,), dense_output=True, **how)
+        parts.append(found.sol(times[inside])[:length])
+        begin, y = end, found.y[:, -1]
+    return np.concatenate(parts, axis=1)
 
 
 def test_rate_equations_of_a_chain():

@@ -121,9 +121,6 @@ def test_dendritic_delays(tmp_path):
     np.testing.assert_allclose(w, expected, rtol=1e-9)
 
 
-
-
-
 @needs_compiler
 @pytest.mark.standalone
 def test_noise_alone_makes_them_fire_as_in_nest(tmp_path):
@@ -156,9 +153,9 @@ def test_assemblies_go_up_and_down_in_sleep(tmp_path):
     assert metrics["recall_before"] == metrics["recall_after"] == 1
     assert 45 < metrics["w_same_image_before"] < 70
     assert metrics["w_different_before"] == pytest.approx(0.5, rel=0.02)
-    assert 0.25 < metrics["up_states_hz"] < 1.5
-    assert 0.1 < metrics["up_state_s"] < 0.5
-    assert metrics["down_state_rate_hz"] < 0.3 < 3 < metrics["up_state_rate_hz"]
+    assert 0.25 < metrics["up_frequency_cx_hz"] < 1.5
+    assert 0.1 < metrics["up_duration_cx_s"] < 0.5
+    assert metrics["down_rate_cx_hz"] < 0.3 < 3 < metrics["up_rate_cx_hz"]
     assert metrics["w_same_image_after"] < 0.98 * metrics["w_same_image_before"]
     assert metrics["w_same_class_after"] > 1.01 * metrics["w_same_class_before"]
 

@@ -12,11 +12,15 @@ from brian2 import Hz, ms
 from conftest import QUICK, TINY, needs_compiler
 
 from brainsleep.errors import BrainsleepError
+from brainsleep.experiment.inputs import SpikeTrains
 from brainsleep.experiment.observer import Metric, Observer
-from brainsleep.experiment.protocol import run_id
+from brainsleep.experiment.protocol import Protocol, run_id
 from brainsleep.experiment.record import Record
 from brainsleep.experiment.timeline import Timeline, asleep, awake
+from brainsleep.models.inputs import SPIKE_SOURCE
+from brainsleep.network.spec import NetworkSpec, Population
 from brainsleep.results.table import tabulate
+from brainsleep.run.observers.rates import UpStates
 from brainsleep.run.simulate import simulate
 from brainsleep.show.definitions import definition
 
@@ -134,3 +138,50 @@ def test_metrics_say_what_they_mean():
     assert definition("potential_after_sleep_mv", more=metrics).unit == "mV"
     assert definition("potential_after_sleep_mv") is None
     assert definition("rate_wake_e_hz").unit == "Hz"
+
+
+def told_to_be_up(record):
+    """Ten neurons that spike every 10 ms in some spans, awake for 1 s and asleep for 2, twice."""
+    n, spans = 10, ((0.5, 0.7), (1.4, 1.6), (2.0, 2.3), (3.1, 3.6), (4.5, 4.7), (5.2, 5.3))
+    times = np.concatenate([np.arange(100 * a, 100 * b) + 0.5 for a, b in spans]) * 10
+    neurons, times = np.tile(np.arange(n), len(times)), np.repeat(np.round(times), n)
+    periods = []
+    for begin in (0, 3000):
+        for kind, long in ((awake, 1000), (asleep, 2000)):
+            inside = (times >= begin) & (times < begin + long)
+            train = SpikeTrains(neurons[inside], (times[inside] - begin) * ms)
+            periods.append(kind(long * ms, inputs={"e": train}, input=1))
+            begin += long
+    population = Population(name="e", size=n, model=SPIKE_SOURCE)
+    network = NetworkSpec(name="told", populations=(population,), dt=1 * ms)
+    return Protocol(
+        name="told", network=network, schedule=Timeline(periods=tuple(periods)), record=record
+    )
+
+
+def test_up_states_by_hand(tmp_path):
+    """Asleep from 1 to 3 and 4 to 6 s: up from 0.4, 1.0 of the first, 0.5 and 1.2 of the second."""
+    protocol = told_to_be_up(Record(spikes=("e",), observers=(UpStates(),)))
+    metrics = simulate(protocol, seed=1, backend=QUICK, out=tmp_path).metrics
+    found = {key: value for key, value in metrics.items() if key.startswith(("up_", "down_"))}
+    assert found == pytest.approx(
+        {
+            "up_number_e": 4,
+            "up_frequency_e_hz": 1.0,
+            "up_early_e_hz": 1.0,
+            "up_late_e_hz": 1.0,
+            "up_duration_e_s": (0.2 + 0.3 + 0.2 + 0.1) / 4,
+            "down_duration_e_s": (0.4 + 0.5) / 2,
+            "up_rate_e_hz": 100.0,
+            "down_rate_e_hz": 0.0,
+            "up_variation_e": 0.05 / 0.65,  # of 0.6 and 0.7 s
+        }
+    )
+    assert definition("up_duration_e_s", more=UpStates.metrics).unit == "s"
+
+
+@pytest.mark.parametrize("record", [{}, {"spikes": ("e",), "windows": ((0 * ms, 5 * ms),)}])
+def test_up_states_want_all_spikes(record):
+    with pytest.raises(BrainsleepError, match=r"name populations in record\.spikes"):
+        Record(observers=(UpStates(),), **record)
+    told_to_be_up(Record(observers=(UpStates(),), spikes=("e",)))  # as the message says

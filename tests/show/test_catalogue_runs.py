@@ -4,6 +4,8 @@ Networks are shown random input for seven slots of 20 steps, with all gates open
 Those that draw random numbers all the same are `DRAWING`: their own tests have them without noise.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from brian2 import Hz, have_same_dimensions
@@ -62,7 +64,7 @@ def end(spec, backend, cuts=(0, SLOTS), seed=1):
     """The state after it, cut before these slots."""
     state, segment = initial_state(spec, 1), shown(spec)
     advance = make_backend(backend, spec).advance
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in pairwise(cuts):
         state, _ = advance(state, segment.part(first, last), seed)
     return state
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...analysis.metrics import mean_rate
 from ...analysis.spikes import dominant_frequency, interval_variation, up_states
+from ...errors import ProtocolError, explain
 from ...experiment.observer import Metric, Observer, Seen
 from .weights import defined
+
+if TYPE_CHECKING:
+    from ...experiment.record import Record
 
 
 class Rates(Observer):
@@ -98,73 +102,99 @@ class Firing(Observer):
 
 @dataclass(frozen=True)
 class UpStates(Observer):
-    """Up and down states of a population asleep, whose single spikes are recorded.
+    """Up and down states asleep, of the populations whose single spikes are recorded throughout.
 
     A population is up where its neurons fire at `threshold_hz` on average, in bins of 10 ms, for 50
     ms or more (`brainsleep.analysis.spikes.up_states`). Slow oscillations have a frequency
     of less than about 1 Hz (Steriade et al. 1993, doi:10.1523/JNEUROSCI.13-08-03252.1993).
     """
 
-    population: str = "e"
     threshold_hz: float = 1.0
     name = "up_states"
     metrics = (
-        Metric("observed", "up_states", "1", "number of up states asleep"),
-        Metric("observed", "up_states_hz", "Hz", "up states a second of sleep"),
-        Metric("observed", "up_states_(?P<part>first|last)_hz", "Hz", "the same, a half of sleep"),
-        Metric("observed", "up_state_s", "s", "mean duration of up states"),
-        Metric("observed", "down_state_s", "s", "mean duration of down states between them"),
-        Metric("observed", "up_state_rate_hz", "Hz", "mean rate a neuron in up states"),
-        Metric("observed", "down_state_rate_hz", "Hz", "mean rate a neuron asleep otherwise"),
-        Metric("observed", "up_state_cv", "1", "variation of the times between beginnings"),
+        Metric("observed", r"up_number_(?P<where>\w+)", "1", "number of up states asleep"),
+        Metric("observed", r"up_frequency_(?P<where>\w+)_hz", "Hz", "up states a second of sleep"),
+        Metric("observed", r"up_early_(?P<where>\w+)_hz", "Hz", "the same, first half of sleep"),
+        Metric("observed", r"up_late_(?P<where>\w+)_hz", "Hz", "the same, second half"),
+        Metric("observed", r"up_duration_(?P<where>\w+)_s", "s", "mean duration of up states"),
+        Metric("observed", r"down_duration_(?P<where>\w+)_s", "s", "mean time between two"),
+        Metric("observed", r"up_rate_(?P<where>\w+)_hz", "Hz", "mean rate a neuron in up states"),
+        Metric("observed", r"down_rate_(?P<where>\w+)_hz", "Hz", "mean rate asleep otherwise"),
+        Metric(
+            "observed",
+            r"up_variation_(?P<where>\w+)",
+            "1",
+            "coefficient of variation of times from one up state to the next",
+        ),
     )
+
+    def check(self, record: Record) -> None:
+        """Raise `ProtocolError` if spikes are not recorded, or not throughout."""
+        if not record.spikes or record.windows:
+            got = "single spikes within windows" if record.spikes else "no single spikes"
+            fix = 'name populations in record.spikes, as in spikes=("e",), and no windows'
+            raise ProtocolError(explain("up_states: record", got, "those of all sleeps", fix))
 
     def measure(self, seen: Seen) -> dict[str, Any]:
         """Measure the spikes of all sleeps, one after the other."""
-        recorded = seen.recorder.arrays().get(f"spikes/{self.population}")
         asleep = np.flatnonzero(seen.table.phase == "sleep")
-        if recorded is None or not len(asleep):
+        if not len(asleep):
             return {}
-        size, steps = seen.protocol.network.population(self.population).size, recorded[:, 0]
-        found, before, total = _Found(), 0.0, 0
-        for slots in np.split(asleep, np.flatnonzero(np.diff(asleep) > 1) + 1):
-            first, last = (seen.recorder.steps_before(slot) for slot in (slots[0], slots[-1] + 1))
-            inside = steps[np.searchsorted(steps, first) : np.searchsorted(steps, last)] - first
-            states = up_states(inside * seen.dt, (last - first) * seen.dt, size, self.threshold_hz)
-            found.add(states, before, np.searchsorted(inside, np.round(states / seen.dt)))
-            total += len(inside)
-            before += (last - first) * seen.dt
-        return found.metrics(before, total, size)
+        sleeps = [
+            (seen.recorder.steps_before(slots[0]), seen.recorder.steps_before(slots[-1] + 1))
+            for slots in np.split(asleep, np.flatnonzero(np.diff(asleep) > 1) + 1)
+        ]
+        arrays, metrics = seen.recorder.arrays(), dict[str, Any]()
+        for name in seen.protocol.record.spikes:
+            size, steps = (
+                seen.protocol.network.population(name).size,
+                arrays[f"spikes/{name}"][:, 0],
+            )
+            found = _Found()
+            for first, last in sleeps:
+                inside = steps[np.searchsorted(steps, first) : np.searchsorted(steps, last)] - first
+                seconds = (last - first) * seen.dt
+                states = up_states(inside * seen.dt, seconds, size, self.threshold_hz)
+                found.add(states, seconds, inside, seen.dt)
+            metrics |= {key.format(name): value for key, value in found.metrics(size).items()}
+        return metrics
 
 
+@dataclass
 class _Found:
-    """Up states of several sleeps."""
+    """Up states of several sleeps: when they begin, and how long is what, in s."""
 
-    def __init__(self) -> None:
-        self.begins, self.up, self.down, self.cycles = [], [], [], []
-        self.spikes = 0
+    begins: list[float] = field(default_factory=list)
+    up: list[float] = field(default_factory=list)
+    down: list[float] = field(default_factory=list)
+    cycles: list[float] = field(default_factory=list)
+    slept: float = 0.0
+    spikes: int = 0
+    spikes_up: int = 0
 
-    def add(self, states: np.ndarray, before: float, edges: np.ndarray) -> None:
-        """Take those of a sleep, what was slept `before`, and which spikes are within them."""
-        self.begins += [before + begin for begin in states[:, 0]]
-        self.up += [end - begin for begin, end in states]
+    def add(self, states: np.ndarray, seconds: float, steps: np.ndarray, dt: float) -> None:
+        """Take the up states of a sleep, and the steps of its spikes."""
+        within = np.searchsorted(steps, np.round(states / dt))
+        self.begins += [self.slept + begin for begin in states[:, 0]]
+        self.up += [*(states[:, 1] - states[:, 0])]
         self.down += [*(states[1:, 0] - states[:-1, 1])]
         self.cycles += [*np.diff(states[:, 0])]
-        self.spikes += int((edges[:, 1] - edges[:, 0]).sum())
+        self.slept += seconds
+        self.spikes += len(steps)
+        self.spikes_up += int((within[:, 1] - within[:, 0]).sum())
 
-    def metrics(self, seconds: float, spikes: int, size: int) -> dict[str, Any]:
-        """Measure them, and the spikes of all sleeps together."""
-        early = sum(begin < seconds / 2 for begin in self.begins)
-        up, cycles = sum(self.up), np.array(self.cycles)
-        varies = cycles.std() / cycles.mean() if len(cycles) > 1 else np.nan
+    def metrics(self, size: int) -> dict[str, Any]:
+        """Measure them, of a population of some size."""
+        number, half, up = len(self.begins), self.slept / 2, float(sum(self.up))
+        early, cycles = sum(begin < half for begin in self.begins), np.array(self.cycles)
         return {
-            "up_states": len(self.begins),
-            "up_states_hz": len(self.begins) / seconds,
-            "up_states_first_hz": early / (seconds / 2),
-            "up_states_last_hz": (len(self.begins) - early) / (seconds / 2),
-            "up_state_s": defined(up / len(self.up) if self.up else np.nan),
-            "down_state_s": defined(np.mean(self.down) if self.down else np.nan),
-            "up_state_rate_hz": defined(self.spikes / up / size if self.up else np.nan),
-            "down_state_rate_hz": (spikes - self.spikes) / (seconds - up) / size,
-            "up_state_cv": defined(varies),
+            "up_number_{}": number,
+            "up_frequency_{}_hz": number / self.slept,
+            "up_early_{}_hz": early / half,
+            "up_late_{}_hz": (number - early) / half,
+            "up_duration_{}_s": up / number if number else None,
+            "down_duration_{}_s": float(np.mean(self.down)) if self.down else None,
+            "up_rate_{}_hz": self.spikes_up / up / size if up else None,
+            "down_rate_{}_hz": (self.spikes - self.spikes_up) / (self.slept - up) / size,
+            "up_variation_{}": cycles.std() / cycles.mean() if len(cycles) > 1 else None,
         }
