@@ -22,7 +22,8 @@ from brainsleep import (
 )
 from brainsleep.models.inputs import SPIKE_SOURCE
 from brainsleep.models.thaco import ASLEEP, CORTICAL, EXCITATION, STDP_CX
-from brainsleep.protocols.thaco import features, nine
+from brainsleep.protocols.thaco import features, nine, thirty
+from brainsleep.tasks.images.datasets import load_dataset
 
 IDLE = SynapseModel(name="idle", on_pre="")
 
@@ -173,3 +174,20 @@ def test_features_are_levels_of_gradients_by_direction():
 def test_signals_asleep_are_of_the_network():
     network = nine().network
     assert set(ASLEEP) <= set(network.signals)
+
+
+def test_thirty_images_three_of_each_digit_and_others_to_be_tested_on():
+    protocol = thirty("digits", subset=1, n_test=4, sleep=3 * second)
+    data, recall = load_dataset("digits"), protocol.record.observers[1]
+    assert recall.classes == tuple(np.repeat(np.arange(10), 3))
+    assert recall.labels == tuple(data.labels[-4:])
+    periods = protocol.schedule.periods
+    first = np.flatnonzero(data.labels == 0)[3]
+    shown = features(data.images[[first, *range(-4, 0)]])
+    on = [np.asarray(p.inputs["th"]) > 0 if p.inputs else None for p in periods]
+    np.testing.assert_array_equal(on[0], shown[0])
+    slots = [max(1, round(float(p.duration))) for p in periods]  # of a second, or a period
+    of_slot = np.repeat(np.arange(len(periods)), slots)
+    for tests in recall.tests:
+        for slot, image in zip(tests, shown[1:], strict=True):
+            np.testing.assert_array_equal(on[of_slot[slot]], image)
