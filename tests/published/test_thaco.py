@@ -184,7 +184,7 @@ def test_thirty_images_three_of_each_digit_and_others_to_be_tested_on():
     periods = protocol.schedule.periods
     first = np.flatnonzero(data.labels == 0)[3]
     shown = features(data.images[[first, *range(-4, 0)]])
-    on = [np.asarray(p.inputs["th"]) > 0 if p.inputs else None for p in periods]
+    on = [p.inputs["th"].numbers > 0 if p.inputs else None for p in periods]
     np.testing.assert_array_equal(on[0], shown[0])
     slots = [max(1, round(float(p.duration))) for p in periods]  # of a second, or a period
     of_slot = np.repeat(np.arange(len(periods)), slots)
