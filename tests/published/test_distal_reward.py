@@ -83,6 +83,7 @@ def test_a_pair_and_a_reward(lag, reward, tmp_path):
 
 @needs_compiler
 @pytest.mark.standalone
+@pytest.mark.long
 def test_rates_of_the_network(tmp_path):
     """Twenty seconds, of which the first does not count."""
     result = simulate(lasting(20 * second, "short", "20 s"), seed=1, backend=QUICK, out=tmp_path)

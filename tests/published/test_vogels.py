@@ -14,6 +14,7 @@ PUBLISHED = {1: 159.0, 2: 73.0, 3: 17.7, 6: 10.9, 10: 9.2}
 
 @needs_compiler
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.standalone
 def test_rates_fall_from_second_to_second(tmp_path):
     """All 10 000 neurons: 20 s of wall time."""

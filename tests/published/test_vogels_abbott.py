@@ -31,7 +31,7 @@ def firing(name, seed, out, **changes):
 
 @needs_compiler
 @pytest.mark.standalone
-@pytest.mark.parametrize("name", ["COBA", "CUBA"])
+@pytest.mark.parametrize("name", ["COBA", pytest.param("CUBA", marks=pytest.mark.long)])
 def test_rates_and_irregularity(name, tmp_path):
     found = np.mean([firing(name, seed, tmp_path) for seed in (1, 2, 3)], axis=0)
     np.testing.assert_allclose(found, PUBLISHED[name], rtol=0.15)
@@ -39,6 +39,7 @@ def test_rates_and_irregularity(name, tmp_path):
 
 @needs_compiler
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.standalone
 def test_rates_of_hodgkin_huxley_neurons(tmp_path):
     changes = {"schedule.periods.0.duration": 1 * second, "record.raster": (1, 5)}
