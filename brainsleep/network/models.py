@@ -248,7 +248,8 @@ class NeuronModel(Model):
         Statements at the start of every slot (every image). May use ``stimulus``, the slot's
         input for this neuron, and gates such as ``input_gate``.
     on_step : str
-        Statements in every time step after integration and before the threshold.
+        Statements in every time step after integration and spontaneous activity, before the
+        threshold.
     references : tuple of str
         Where the model comes from (DOI).
     stimulus_unit : Quantity
@@ -670,8 +671,9 @@ class SpontaneousActivity(Model):
     name : str
         Lower-case name; also the name of its gate.
     on_step : str
-        Statements carried out for every neuron in every time step with the gate open, before
-        the threshold. ``<name>_gate`` is the gate's value.
+        Statements carried out for every neuron in every time step with the gate open: after
+        integration, before the neuron's own `on_step` and the threshold. ``<name>_gate`` is the
+        gate's value. What `on_step` of the neuron decays, it decays in that very step.
     equations : str
         Declarations of variables kept per neuron, for example ``"phase : 1"``. They start at 0
         and are part of the state, so they carry on from one opening of the gate to the next.
