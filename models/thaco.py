@@ -196,23 +196,13 @@ ASLEEP = {
 }
 
 
-def _plastic(name: str, w_max: float, rule: PlasticityRule, **more) -> Projection:
+def _plastic(name: str, w_max: float, rule: PlasticityRule, delay=1 * ms, **more) -> Projection:
     """Make a plastic projection; delays are dendritic."""
     source, target = name.split("_")
-    delay = more.pop("delay", 1 * ms)
+    late = 2 * delay  # spikes of the target, so by one delay more than those of the source
+    given = {"synapse": PLASTIC, "weights": 1.0, "w_max": w_max, "rules": (rule,), **more}
     return Projection(
-        **{
-            "name": name,
-            "source": source,
-            "target": target,
-            "synapse": PLASTIC,
-            "weights": 1.0,
-            "w_max": w_max,
-            "rules": (rule,),
-            "delay": delay,
-            "delay_post": 2 * delay,  # spikes of the target later than those of the source by one
-            **more,
-        }
+        name=name, source=source, target=target, delay=delay, delay_post=late, **given
     )
 
 

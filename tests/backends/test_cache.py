@@ -52,6 +52,7 @@ def age(folder, days):
 def test_a_program_is_made_once(own_cache):
     folder = obtain(KEYS[0])
     assert folder == own_cache / KEYS[0] and cache.is_whole(folder)
+    assert not list(own_cache.glob("building-*"))
 
     def again(folder):
         raise AssertionError("made again")

@@ -350,8 +350,8 @@ def test_nobody_can_write_what_is_made(own_cache):
 
 
 @pytest.mark.slow
-def test_damaged_files_are_refused_or_do_not_matter(tmp_path):
-    number = 100 if os.environ.get("BRAINSLEEP_LONG") else 60
+@pytest.mark.parametrize("number", [60, pytest.param(100, marks=pytest.mark.long)])
+def test_damaged_files_are_refused_or_do_not_matter(number, tmp_path):
     found = Mutations(tmp_path, seed=int(os.environ.get("BRAINSLEEP_FAULT_SEED", "0"))).run(number)
     assert found.problems == []
     assert found.outcomes.total() >= 0.97 * number

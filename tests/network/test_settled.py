@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from brian2 import Quantity, amp, mA, ms, mV, second
 from conftest import (
+    BACKENDS,
     TINY,
     emulated,
     lone_neurons,
@@ -42,11 +43,6 @@ from brainsleep.run.segment import Capacity
 from brainsleep.run.state import initial_state
 
 SHORT = Capacity(slots=4, steps=16)
-BACKENDS = [
-    "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
-    pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
-]
 TARGETS = [
     *BACKENDS,
     pytest.param("cuda", marks=[pytest.mark.cuda, needs_compiler, needs_brian2cuda]),

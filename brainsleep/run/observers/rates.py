@@ -137,20 +137,15 @@ class UpStates(Observer):
 
     def measure(self, seen: Seen) -> dict[str, Any]:
         """Measure the spikes of all sleeps, one after the other."""
-        asleep = np.flatnonzero(seen.table.phase == "sleep")
-        if not len(asleep):
+        edges = np.diff(seen.table.phase == "sleep", prepend=False, append=False)
+        borders = [seen.recorder.steps_before(slot) for slot in np.flatnonzero(edges).tolist()]
+        sleeps = [(a, b) for a, b in zip(borders[::2], borders[1::2], strict=True) if b > a]
+        if not sleeps:
             return {}
-        sleeps = [
-            (seen.recorder.steps_before(slots[0]), seen.recorder.steps_before(slots[-1] + 1))
-            for slots in np.split(asleep, np.flatnonzero(np.diff(asleep) > 1) + 1)
-        ]
         arrays, metrics = seen.recorder.arrays(), dict[str, Any]()
         for name in seen.protocol.record.spikes:
-            size, steps = (
-                seen.protocol.network.population(name).size,
-                arrays[f"spikes/{name}"][:, 0],
-            )
-            found = _Found()
+            size = seen.protocol.network.population(name).size
+            steps, found = arrays[f"spikes/{name}"][:, 0], _Found()
             for first, last in sleeps:
                 inside = steps[np.searchsorted(steps, first) : np.searchsorted(steps, last)] - first
                 seconds = (last - first) * seen.dt
