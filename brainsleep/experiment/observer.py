@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # What an observer found at one time: arrays by name, of the same names and shapes every time.
 Found = Mapping[str, Any]
+
+_NOTHING: Mapping[str, np.ndarray] = MappingProxyType({})
 
 # What was found, by the slot before which it was looked.
 Looks = dict[int, dict[str, np.ndarray]]
@@ -67,6 +70,7 @@ class View:
     capacity: Capacity  #: largest segment that can be asked for
     over: bool = False  #: whether an alarm has ended the run here
     before: int = 0  #: time steps that the network had before the run
+    kept: Mapping[str, np.ndarray] = _NOTHING  #: what the task keeps from change to change
 
     @property
     def step(self) -> int:

@@ -39,6 +39,16 @@ class Ending:
     text: str = ""  #: what is said of it; "" if training ends where it would anyway
 
 
+@dataclass(frozen=True)
+class Change:
+    """What a task sets before a slot, and what it keeps of it."""
+
+    #: Arrays of the state that take the place of those there are, such as ``"ee.w"``.
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    #: Arrays that the course is given back in `View.kept`, also after an interruption.
+    kept: dict[str, np.ndarray] = field(default_factory=dict)
+
+
 class Course(ABC):
     """One run, laid out: its slots, what is shown in them, and who looks at it."""
 
@@ -55,6 +65,9 @@ class Course(ABC):
     #: Slots that a segment should have room for; 0 for as many as usual.
     room: int = 0
 
+    #: Slots before which it sets arrays of the state; ``len(table)`` is the end of the run.
+    changes: Collection[int] = ()
+
     @abstractmethod
     def stimulus(self, first: int, last: int) -> np.ndarray:
         """Return the input to each neuron in Hz in some slots, shape (n_slots, n_inputs)."""
@@ -68,6 +81,13 @@ class Course(ABC):
 
     def follow(self, view: View) -> None:  # noqa: B027 - most need not
         """Take up what was recorded before a slot, where what is given depends on it."""
+
+    def change(self, view: View) -> Change:
+        """Return what is set before one of `changes`; its observers look after that.
+
+        It is asked once a slot, and may take long. ``view.kept`` is what the change before kept.
+        """
+        return Change(kept=dict(view.kept))
 
     def batch(self, slot: int) -> Batch | None:
         """Return what is learned from together in a slot awake, if the network does so."""

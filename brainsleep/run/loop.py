@@ -10,9 +10,10 @@ import logging
 import platform
 import shutil
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,23 @@ from .observers.rates import Rates
 from .observers.recorder import Recorder, load_checkpoint, save_checkpoint
 from .observers.weights import Saturation, Snapshots, WeightStatistics
 from .segment import Capacity, Request, Requests, Segment, Traced
-from .state import State, initial_state, stream
+from .state import State, initial_state, replaced, stream
 
 #: Told how far a run is: steps done, steps in all, what it is doing.
 ProgressCallback = Callable[[int, int, str], None]
 
 log = logging.getLogger("brainsleep.alarms")
+
+#: Of checkpoints: how the names of arrays begin that the course keeps.
+_KEPT = "kept/"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the course of a run keeps of the last change of the state that it made."""
+
+    slot: int = -1  #: the slot before which that was; -1 for none yet
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -65,7 +77,7 @@ class Run:
         start = initial_state(network, self.seed, saved)
         before.check_fits(start.arrays)
         start = replace(start, arrays=start.arrays | before.arrays)
-        self._at = (0, start)  # one value: an interrupt finds a whole one
+        self._at = (0, start, Kept())  # one value: an interrupt finds a whole one
         self.sampling = Sampling(record, network, start.synapses)
         traced = tuple(self.sampling.indices)
         self.recorder = Recorder.empty(self.protocol, len(table), traced, self.folder)
@@ -96,6 +108,11 @@ class Run:
         """The state before that slot."""
         return self._at[1]
 
+    @property
+    def kept(self) -> Kept:
+        """What the course keeps."""
+        return self._at[2]
+
     # -- laying out ----------------------------------------------------------------------------
 
     def _boundaries(self) -> np.ndarray:
@@ -110,6 +127,7 @@ class Run:
         singly = np.arange(table.trained if self.protocol.network.batch_size else 0)
         planned: frozenset[int] = frozenset().union(*self._planned.values())
         own = [changes, checks, ends, looks, looks + 1, singly]
+        planned = planned.union(self.course.changes)
         return np.unique(np.concatenate([*own, sorted(planned), [len(table)]])).astype(int)
 
     def _segment(self, first: int, last: int) -> Segment:
@@ -151,7 +169,9 @@ class Run:
         if not self.recorder.restore(recorded):
             return
         self.watch.look(self.recorder, position)
-        self._at = (position, replace(self.state, arrays=arrays))
+        held = {k.removeprefix(_KEPT): v for k, v in recorded.items() if k.startswith(_KEPT)}
+        kept = Kept(int(recorded.get("kept_at", -1)), held)
+        self._at = (position, replace(self.state, arrays=arrays), kept)
         self.tell("resumed")
 
     def requests(self) -> Requests[None]:
@@ -188,7 +208,8 @@ class Run:
     def _advance(self, last: int) -> Requests[None]:
         first = self.position
         if self._is_over(first):
-            self._at = (self._next_phase(first), self.state)  # sleep is over, or need not begin
+            after = self._next_phase(first)  # sleep is over, or need not begin
+            self._at = (after, self.state, self.kept)
             return
         segment = self._segment(first, last)
         seed = int(stream(self.seed, "dynamics", self.before.slots + first).integers(2**32))
@@ -200,7 +221,7 @@ class Run:
         stop = first + min(map(len, recording.counts.values()), default=last - first)
         delivered = reached(self.protocol.network, self.degrees, segment, recording)
         self.recorder.add_segment(self.table, first, stop, recording, segment.traced, delivered)
-        self._at = (last if stop == last else self._next_phase(first), state)
+        self._at = (last if stop == last else self._next_phase(first), state, self.kept)
         if self.recorder.held > growing.LIMIT:
             self._spill()
 
@@ -249,10 +270,18 @@ class Run:
 
     def _view(self, over: bool = False) -> View:
         where = self.protocol, self.table, self.position, self.state, self.recorder
-        return View(*where, self.seed, self.capacity, over, self.before.steps)
+        more = self.seed, self.capacity, over, self.before.steps
+        return View(*where, *more, MappingProxyType(dict(self.kept.arrays)))
 
     def _arrive(self) -> Requests[None]:
-        """Look at what is to be looked at here; end training if that is what the task says."""
+        """Look at what is to be looked at here; end training if that is what the task says.
+
+        Before that, the task may set arrays of the state: once, however often a run is resumed.
+        """
+        if self.position in self.course.changes and self.kept.slot != self.position:
+            change = self.course.change(self._view())
+            state = replaced(self.state, change.arrays, self.protocol.network.precision)
+            self._at = (self.position, state, Kept(self.position, change.kept))
         yield from self._look(self.course.observers)
         self.course.follow(self._view())
         if ending := self.course.ending(self._view()):
@@ -260,7 +289,7 @@ class Run:
                 yield from self._look(self.observers)
                 self.tell(ending.text)
             arrays = self.state.arrays | ending.arrays
-            self._at = (self.table.trained, replace(self.state, arrays=arrays))
+            self._at = (self.table.trained, replace(self.state, arrays=arrays), self.kept)
         yield from self._look(self.observers)
 
     def _look(self, observers: Sequence[Observer], over: bool = False) -> Requests[None]:
@@ -301,9 +330,12 @@ class Run:
         """Write down where it is, or raise `StoreError`; not with hooks: those are not resumed."""
         if self.protocol.hooks:
             return
-        position, state = self._at
+        position, state, kept = self._at
         try:
             recorded = self.recorder.checkpoint(position)
+            if kept.slot >= 0:
+                recorded |= {f"{_KEPT}{k}": v for k, v in kept.arrays.items()}
+                recorded["kept_at"] = np.array(kept.slot)
             save_checkpoint(self.folder, position, self.seconds, state.arrays, recorded)
         except OSError as error:
             raise self._cannot_write("checkpoint", error) from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NotFiniteError, ProtocolError, SpecError, explain
+from ..errors import NotFiniteError, ProtocolError, SpecError, explain, nearest
 from ..network.equations import checks
 from ..network.layers import SurrogateNetwork
 from ..network.plan import TIMES
@@ -71,6 +71,26 @@ def check_finite(arrays: dict[str, np.ndarray], advice: str) -> None:
             bad = int(np.sum(~np.isfinite(value)))
             where, values = name.partition(".")[0], f"{name}: {bad} of {value.size} values"
             raise NotFiniteError(values, where, bad, advice)
+
+
+def replaced(state: State, arrays: Mapping[str, np.ndarray], precision: str) -> State:
+    """Return a state some of whose `arrays` a task has set, rounded to a network's precision.
+
+    Raise `ProtocolError` for an array that the state does not have, or of another shape, and
+    `NotFiniteError` for values that are not finite.
+    """
+    new = {}
+    for name, value in arrays.items():
+        own = state.arrays.get(name)
+        if own is None:
+            raise ProtocolError(f"task: it sets '{name}'; {nearest(name, state.arrays)}")
+        if np.shape(value) != own.shape:
+            what = f"task: shape of '{name}', which it sets"
+            raise ProtocolError(explain(what, np.shape(value), own.shape))
+        given = np.asarray(value)
+        new[name] = (given.astype(precision) if own.dtype.kind == "f" else given).astype(own.dtype)
+    check_finite(new, ", as the task set them")
+    return replace(state, arrays=state.arrays | new)
 
 
 def same_synapses(one: Mapping, other: Mapping) -> bool:

@@ -13,6 +13,7 @@ from ..run.observers.rates import Rates
 from ..run.observers.weights import WeightStatistics
 from ..tasks.environment import Loop
 from ..tasks.images.observers import Responses, TaskProbe, Validation
+from ..tasks.relu.course import Learned
 
 #: Groups of metrics in the order in which they are shown.
 GROUPS = (
@@ -20,11 +21,14 @@ GROUPS = (
     *("time", "operations", "observed"),
 )
 
+_OBSERVERS = (
+    *(TaskProbe, Validation, Responses, Learned, Loop),
+    *(WeightStatistics, Rates, Operations),
+)
+
 #: All metrics that observers of this package give; the first pattern that matches counts.
 METRICS: tuple[Metric, ...] = tuple(
-    metric
-    for observer in (TaskProbe, Validation, Responses, Loop, WeightStatistics, Rates, Operations)
-    for metric in observer.metrics
+    metric for observer in _OBSERVERS for metric in observer.metrics
 )
 
 

@@ -1,0 +1,1 @@
+"""A ReLU network that learns classes task after task, and sleeps as a spiking network."""
