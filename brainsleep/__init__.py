@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .tasks.images.encoders import RateEncoder
     from .tasks.images.readout import Readout
     from .tasks.images.task import Data, Images, Probes
+    from .tasks.patterns import Patterns
 
 __version__ = "0.1.0"
 
@@ -71,6 +72,7 @@ _GIVEN = {
     "tasks.images.continual": "Tasks",
     "run.observers.rates": "Firing UpStates",
     "tasks.environment": "Environment",
+    "tasks.patterns": "Patterns",
     "tasks.codes": "TuningCurves OneHot MostSpikes",
     "run.simulate": "simulate simulate_many",
     "run.compare": "Condition compare",

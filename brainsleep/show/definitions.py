@@ -13,6 +13,7 @@ from ..run.observers.rates import Rates
 from ..run.observers.weights import WeightStatistics
 from ..tasks.environment import Loop
 from ..tasks.images.observers import Responses, TaskProbe, Validation
+from ..tasks.patterns import Recall
 from ..tasks.relu.course import Learned
 
 #: Groups of metrics in the order in which they are shown.
@@ -22,7 +23,7 @@ GROUPS = (
 )
 
 _OBSERVERS = (
-    *(TaskProbe, Validation, Responses, Learned, Loop),
+    *(TaskProbe, Validation, Responses, Learned, Loop, Recall),
     *(WeightStatistics, Rates, Operations),
 )
 
