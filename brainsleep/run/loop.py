@@ -10,8 +10,8 @@ import logging
 import platform
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +24,7 @@ from ..errors import NotFiniteError, StoreError
 from ..experiment.observer import Observer, Seen, View
 from ..experiment.protocol import Protocol
 from ..experiment.saved_state import stored_state
-from ..experiment.task import Material
+from ..experiment.task import Kept, Material
 from ..experiment.traces import Sampling, unit_of
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
 from .observers import growing
@@ -40,17 +40,6 @@ from .state import State, initial_state, replaced, stream
 ProgressCallback = Callable[[int, int, str], None]
 
 log = logging.getLogger("brainsleep.alarms")
-
-#: Of checkpoints: how the names of arrays begin that the course keeps.
-_KEPT = "kept/"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What the course of a run keeps of the last change of the state that it made."""
-
-    slot: int = -1  #: the slot before which that was; -1 for none yet
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -169,9 +158,7 @@ class Run:
         if not self.recorder.restore(recorded):
             return
         self.watch.look(self.recorder, position)
-        held = {k.removeprefix(_KEPT): v for k, v in recorded.items() if k.startswith(_KEPT)}
-        kept = Kept(int(recorded.get("kept_at", -1)), held)
-        self._at = (position, replace(self.state, arrays=arrays), kept)
+        self._at = (position, replace(self.state, arrays=arrays), Kept.of(recorded))
         self.tell("resumed")
 
     def requests(self) -> Requests[None]:
@@ -332,10 +319,7 @@ class Run:
             return
         position, state, kept = self._at
         try:
-            recorded = self.recorder.checkpoint(position)
-            if kept.slot >= 0:
-                recorded |= {f"{_KEPT}{k}": v for k, v in kept.arrays.items()}
-                recorded["kept_at"] = np.array(kept.slot)
+            recorded = self.recorder.checkpoint(position) | kept.recorded()
             save_checkpoint(self.folder, position, self.seconds, state.arrays, recorded)
         except OSError as error:
             raise self._cannot_write("checkpoint", error) from error
