@@ -216,7 +216,10 @@ FALL = WeightProcess(
 SAME_NORM = WeightProcess(
     name="same_norm",
     sums={"square": "w**2"},
-    on_update="w = clip(w*sqrt(square_total/(n_neurons*square_post)), w_min, w_max)",
+    on_update="""
+    wanted = square_total/n_neurons
+    w = clip(w*sqrt(wanted/(square_post + int(square_post == 0))), w_min, w_max)
+    """,
     period=1e6 * second,
     parameters={"n_neurons": 400},
     signed=True,
