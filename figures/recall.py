@@ -112,7 +112,7 @@ def _at_the_end(axes: Axes, groups: dict[str, Any], looks: dict[str, dict]) -> N
         spread = seed_spread(np.array(after))
         colour = looks[name]["color"]
         axes.plot(
-            before, row, marker="o", markersize=4, markerfacecolor="white", color=_INK,
+            before, row, marker="o", markersize=6.5, markerfacecolor="white", color=_INK,
             linestyle="", gid=f"{name}: before",
         )  # fmt: skip
         if len(after) > 1:

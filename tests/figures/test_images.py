@@ -74,6 +74,18 @@ def answering(tmp_path, **more):
     return make(protocol={"schedule": gates}, arrays=arrays, **more)
 
 
+#: Overlap at the end, by the name of a protocol.
+RECALLED = {"dreams": 0.95, "no plasticity": 0.4, "a control with quite a long name": 0.1}
+
+
+def recalled(make, name, seed):
+    """A run in which recall was tested three times."""
+    before, after = 0.4 + 0.02 * seed, RECALLED[name] + 0.02 * seed
+    overlap = np.linspace(before, after, 3)[:, None, None] * np.ones((3, 2, 4))
+    arrays = {"recall/overlap": overlap, "recall/times_s": np.array([0.0, 300, 600])}
+    return make(seed=seed, protocol={"name": name}, arrays=arrays)
+
+
 def drawings():
     """How each figure is made, by the name of its module and of its image."""
     conditions = {"no sleep": {"fraction": 0.0}, "sleep 20 %": {}, "mixed": {"mixed": True}}
@@ -100,6 +112,9 @@ def drawings():
         "continual": lambda out: [made(seed=seed, **each)
                                   for made in [test_task_figures.Learner(out)]
                                   for each in conditions.values() for seed in range(2)],
+        "recall": lambda out: [recalled(made, name, seed)
+                               for made in [test_paper_figures.Folder(out)]
+                               for name in RECALLED for seed in range(3)],
         "representation": lambda out: [test_task_figures.Learner(out)()],
     }  # fmt: skip
 
