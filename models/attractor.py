@@ -13,7 +13,7 @@ neuron i fires for +1 and neuron i + N for -1; a synapse that excites one of a p
 other. At the end of every dream plasticity is on for 50 ms, with an STDP rule that has the same
 window on both sides. It compares the trace of the other neuron with its mean: of a pair that is
 active together the weight falls, where one is active and the other silent it rises. Between dreams
-the network is silenced, so that they are independent.
+the network is silenced, and then every neuron is pushed up or down at random.
 """
 
 import dataclasses
@@ -139,7 +139,7 @@ NEURON = NeuronModel(
     references=_REFERENCES,
 )
 
-#: Holds all neurons below their threshold, so that nothing is left of the dream before.
+#: Holds all neurons below their threshold, so that little is left of the dream before.
 SILENCE = SpontaneousActivity(
     name="silence",
     on_step="v -= depth*dt/tau_silence",
@@ -177,7 +177,7 @@ COVARIANCE = PlasticityRule(
     references=_REFERENCES,
 )
 
-#: The same with traces that are late: spikes are paired with those of the dream before.
+#: The same with traces that are late: spikes are paired with those of an earlier dream.
 COVARIANCE_SHUFFLED = dataclasses.replace(
     COVARIANCE,
     name="covariance_shuffled",

@@ -36,6 +36,10 @@ _RECORD = Record(
     alarms=Alarms(runaway=1000 * Hz, silence=1e9 * second, saturation=1.0),
 )
 
+#: How many dreams apart spikes are that are paired in a control: the states of one dream and of the
+#: next have an overlap of 0.1 to 0.2, as a little of the synaptic current outlasts the silence.
+APART = 5
+
 #: Parts of a dream.
 SILENCE, KICK, FREE, LEARN = 100 * ms, 50 * ms, 100 * ms, 50 * ms
 
@@ -63,12 +67,12 @@ def spiking(
     tests : int
         How often recall is tested.
     shuffled : bool
-        Whether spikes are paired with those of the dream before.
+        Whether spikes are paired with those of `APART` dreams before.
     name : str
         Name of the protocol.
     """
     lasting = SILENCE + KICK + FREE + LEARN
-    network = spiking_network(n_units, late=lasting * shuffled)
+    network = spiking_network(n_units, late=APART * lasting * shuffled)
     rule = "covariance_shuffled" if shuffled else "covariance"
     return Protocol(
         name=name,
