@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .tasks.images.encoders import RateEncoder
     from .tasks.images.readout import Readout
     from .tasks.images.task import Data, Images, Probes
+    from .tasks.relu.task import ReluTasks
 
 __version__ = "0.1.0"
 
@@ -72,6 +73,7 @@ _GIVEN = {
     "run.observers.rates": "Firing UpStates",
     "tasks.environment": "Environment",
     "tasks.codes": "TuningCurves OneHot MostSpikes",
+    "tasks.relu.task": "ReluTasks",
     "run.simulate": "simulate simulate_many",
     "run.compare": "Condition compare",
     "sweep.grid": "Grid",

@@ -15,12 +15,21 @@ other input or another network, as equations.
 
 from brian2 import Hz, ms, second
 
-from brainsleep import Alarms, Condition, Data, Protocol, Record, Timeline, asleep, awake
+from brainsleep import (
+    Alarms,
+    Condition,
+    Data,
+    Protocol,
+    Record,
+    ReluTasks,
+    Timeline,
+    asleep,
+    awake,
+)
 from brainsleep.models.sleep_replay import FASHION as OF_FASHION
 from brainsleep.models.sleep_replay import MNIST as OF_MNIST
 from brainsleep.models.sleep_replay import Constants, sleep_replay
 from brainsleep.tasks.relu.outcomes import OUTCOMES
-from brainsleep.tasks.relu.task import ReluTasks
 
 #: Awake, the spiking network does nothing: it is the ReLU network that learns.
 LEARNING = awake(1 * ms, input=0, plasticity=0)
@@ -41,10 +50,10 @@ def nights(*which: int) -> Timeline:
     return Timeline(periods=tuple(periods))
 
 
-def learning(constants: Constants, data: Data, **network) -> Protocol:
+def learning(constants: Constants, data: Data, name: str, **network) -> Protocol:
     """Make a protocol with the constants for a data set."""
     return Protocol(
-        name="sleep_replay",
+        name=name,
         description="Tadros et al. 2022: classes learned task after task, and sleep after each",
         network=sleep_replay(constants, **network),
         schedule=nights(*range(N_TASKS)),
@@ -54,11 +63,15 @@ def learning(constants: Constants, data: Data, **network) -> Protocol:
     )
 
 
-PROTOCOL = learning(OF_MNIST, Data(source="digits", n_train=1250, n_readout=0, n_test=500))
+PROTOCOL = learning(
+    OF_MNIST, Data(source="digits", n_train=1250, n_readout=0, n_test=500), "sleep_replay"
+)
 
 #: About the 5000 images of each task that the authors learn, and a fifth of their test images.
 FASHION = learning(
-    OF_FASHION, Data(source="fashion-mnist", n_train=25_000, n_readout=0, n_test=2000)
+    OF_FASHION,
+    Data(source="fashion-mnist", n_train=25_000, n_readout=0, n_test=2000),
+    "sleep_replay_fashion",
 )
 
 #: Rate of a white image over that of the mean image, for as many spikes: pixels that are bright

@@ -10,8 +10,8 @@ import logging
 import platform
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,7 +31,7 @@ from .observers import growing
 from .observers.alarms import Alarm, AlarmWatch
 from .observers.operations import Operations, degrees_of, reached
 from .observers.rates import Rates
-from .observers.recorder import Recorder, load_checkpoint, save_checkpoint
+from .observers.recorder import Kept, Recorder, load_checkpoint, save_checkpoint
 from .observers.weights import Saturation, Snapshots, WeightStatistics
 from .segment import Capacity, Request, Requests, Segment, Traced
 from .state import State, initial_state, replaced, stream
@@ -40,17 +40,6 @@ from .state import State, initial_state, replaced, stream
 ProgressCallback = Callable[[int, int, str], None]
 
 log = logging.getLogger("brainsleep.alarms")
-
-#: Of checkpoints: how the names of arrays begin that the course keeps.
-_KEPT = "kept/"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What the course of a run keeps of the last change of the state that it made."""
-
-    slot: int = -1  #: the slot before which that was; -1 for none yet
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -169,9 +158,7 @@ class Run:
         if not self.recorder.restore(recorded):
             return
         self.watch.look(self.recorder, position)
-        held = {k.removeprefix(_KEPT): v for k, v in recorded.items() if k.startswith(_KEPT)}
-        kept = Kept(int(recorded.get("kept_at", -1)), held)
-        self._at = (position, replace(self.state, arrays=arrays), kept)
+        self._at = (position, replace(self.state, arrays=arrays), Kept.of(recorded))
         self.tell("resumed")
 
     def requests(self) -> Requests[None]:
@@ -332,10 +319,7 @@ class Run:
             return
         position, state, kept = self._at
         try:
-            recorded = self.recorder.checkpoint(position)
-            if kept.slot >= 0:
-                recorded |= {f"{_KEPT}{k}": v for k, v in kept.arrays.items()}
-                recorded["kept_at"] = np.array(kept.slot)
+            recorded = self.recorder.checkpoint(position) | kept.named()
             save_checkpoint(self.folder, position, self.seconds, state.arrays, recorded)
         except OSError as error:
             raise self._cannot_write("checkpoint", error) from error
