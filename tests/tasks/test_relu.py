@@ -23,6 +23,7 @@ from brainsleep.experiment.task import Change
 from brainsleep.models.sleep_replay import Constants, sleep_replay
 from brainsleep.run.state import initial_state, replaced
 from brainsleep.show.definitions import definition
+from brainsleep.show.methods import methods
 from brainsleep.tasks.relu import course as course_module
 from brainsleep.tasks.relu.course import ReluCourse
 from brainsleep.tasks.relu.learning import Training, activities, credited, gains, learn
@@ -329,6 +330,14 @@ def test_a_task_without_images_is_an_error(tmp_path):
     few = protocol().override({"tasks.classes": ((0, 1), (2, 3), (4, 5)), "data.n_train": 3})
     with pytest.raises(DataError, match=r"no training image of task \d"):
         simulate(few, seed=1, backend="numpy", out=tmp_path)
+
+
+def test_it_is_told_in_words():
+    text = methods(protocol(outcome="permuted"))
+    assert "Weights of \\texttt{w\\_1}, \\texttt{w\\_2} and \\texttt{w\\_3} are those of" in text
+    assert "the next of 3 tasks (0 and 1; 2 and 3; 4 and 5) of 200 images of digits" in text
+    assert "replaced by a control (permuted)" in text
+    assert "control" not in methods(protocol())
 
 
 # -- what a task may set -------------------------------------------------------------------------
