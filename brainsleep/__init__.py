@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .tasks.images.readout import Readout
     from .tasks.images.task import Data, Images, Probes
     from .tasks.patterns import Patterns
+    from .tasks.relu.task import ReluTasks
 
 __version__ = "0.1.0"
 
@@ -74,6 +75,7 @@ _GIVEN = {
     "tasks.environment": "Environment",
     "tasks.patterns": "Patterns",
     "tasks.codes": "TuningCurves OneHot MostSpikes",
+    "tasks.relu.task": "ReluTasks",
     "run.simulate": "simulate simulate_many",
     "run.compare": "Condition compare",
     "sweep.grid": "Grid",

@@ -2,8 +2,8 @@
 
 Five tasks of two classes, one after the other; after each, the network sleeps as a spiking one for
 15 to 35 s of steps of 1 ms. All constants are the authors', nothing was chosen here. `PROTOCOL`
-learns the small digits that are always there, with what was chosen for MNIST; the study has the
-data sets of the paper (`studies/sleep_replay.py`)::
+learns the small digits that are always there, with what was chosen for MNIST, and gets little back
+of them; the study has the data sets of the paper (`studies/sleep_replay.py`)::
 
     brainsleep run sleep_replay --data mnist.npz --set data.n_train=7000 --set data.n_test=1000
     brainsleep run sleep_replay:FASHION --data fashion-mnist
@@ -13,14 +13,23 @@ and then throw away where the sleep changed weights and keep how much. All other
 other input or another network, as equations.
 """
 
-from brian2 import Hz, ms, second
+from brian2 import Hz, Quantity, ms, second
 
-from brainsleep import Alarms, Condition, Data, Protocol, Record, Timeline, asleep, awake
+from brainsleep import (
+    Alarms,
+    Condition,
+    Data,
+    Protocol,
+    Record,
+    ReluTasks,
+    Timeline,
+    asleep,
+    awake,
+)
 from brainsleep.models.sleep_replay import FASHION as OF_FASHION
 from brainsleep.models.sleep_replay import MNIST as OF_MNIST
 from brainsleep.models.sleep_replay import Constants, sleep_replay
 from brainsleep.tasks.relu.outcomes import OUTCOMES
-from brainsleep.tasks.relu.task import ReluTasks
 
 #: Awake, the spiking network does nothing: it is the ReLU network that learns.
 LEARNING = awake(1 * ms, input=0, plasticity=0)
@@ -31,20 +40,24 @@ LAST_SPIKES = asleep(3 * ms)
 N_TASKS = 5
 
 
-def nights(*which: int) -> Timeline:
-    """Make a timeline of five tasks, with a sleep after some of them, 0 to 4; longer if later."""
+def nights(*which: int, duration: Quantity | None = None) -> Timeline:
+    """Make a timeline of five tasks, with a sleep after some of them, 0 to 4.
+
+    Sleeps are the longer the later, if no `duration` is given.
+    """
     periods = []
     for task in range(N_TASKS):
         periods.append(LEARNING)
         if task in which:
-            periods += [asleep((15 + 5 * task) * second, input=1), LAST_SPIKES]
+            lasting = (15 + 5 * task) * second if duration is None else duration
+            periods += [asleep(lasting, input=1), LAST_SPIKES]
     return Timeline(periods=tuple(periods))
 
 
-def learning(constants: Constants, data: Data, **network) -> Protocol:
+def learning(constants: Constants, data: Data, name: str, **network) -> Protocol:
     """Make a protocol with the constants for a data set."""
     return Protocol(
-        name="sleep_replay",
+        name=name,
         description="Tadros et al. 2022: classes learned task after task, and sleep after each",
         network=sleep_replay(constants, **network),
         schedule=nights(*range(N_TASKS)),
@@ -54,11 +67,15 @@ def learning(constants: Constants, data: Data, **network) -> Protocol:
     )
 
 
-PROTOCOL = learning(OF_MNIST, Data(source="digits", n_train=1250, n_readout=0, n_test=500))
+PROTOCOL = learning(
+    OF_MNIST, Data(source="digits", n_train=1250, n_readout=0, n_test=500), "sleep_replay"
+)
 
 #: About the 5000 images of each task that the authors learn, and a fifth of their test images.
 FASHION = learning(
-    OF_FASHION, Data(source="fashion-mnist", n_train=25_000, n_readout=0, n_test=2000)
+    OF_FASHION,
+    Data(source="fashion-mnist", n_train=25_000, n_readout=0, n_test=2000),
+    "sleep_replay_fashion",
 )
 
 #: Rate of a white image over that of the mean image, for as many spikes: pixels that are bright
@@ -98,6 +115,8 @@ def conditions(constants: Constants, white: float = 1.0) -> tuple[Condition, ...
     return (
         Condition(name="no sleep", changes={"schedule": nights()}),
         Condition(name="sleep"),
+        Condition(name="sleep of one second",
+                  changes={"schedule": nights(*range(N_TASKS), duration=1 * second)}),
         _rule("depression only", inc=0),
         _rule("no pairing: all count as silent", pairing=0),
         Condition(name="pairing with an earlier step",

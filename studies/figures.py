@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from reproduction import DATA, GRIDS
+from sleep_replay import GRIDS as REPLAY
 from surrogate import GRIDS as LAYERED
 
 from brainsleep.files.load import load_module
@@ -52,7 +53,7 @@ def described() -> dict[tuple[str, str, str], dict]:
     An input that is scaled to match a rate is as before scaling.
     """
     by_place = {}
-    for grid in (*GRIDS, *LAYERED):
+    for grid in (*GRIDS, *LAYERED, *REPLAY):
         for row in grid.rows():
             place = row.grid, row.condition, Path(row.protocol.source).stem
             if place not in by_place:
@@ -133,6 +134,14 @@ def layered(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["grid"] == "sg_snn"].assign(label="here")
 
 
+def replayed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of sleep replay consolidation, conditions in the order of the study."""
+    order = [c.name for c in REPLAY[0].conditions]
+    chosen = table[table["grid"].isin([grid.name for grid in REPLAY])]
+    chosen = chosen.assign(label=chosen["condition"], place=chosen["condition"].map(order.index))
+    return chosen.sort_values(["place", "data", "seed"], ascending=[True, False, True])
+
+
 #: By file: the figure that draws it, and what chooses its rows.
 FIGURES = {
     "accuracy": ("accuracy", accuracy),
@@ -143,6 +152,7 @@ FIGURES = {
     "thresholds": ("sensitivity", thresholds),
     "textbook": ("controls", every("textbook")),
     "inhibition": ("controls", every("inhibition")),
+    "sleep_replay": ("sleep_replay", replayed),
 }
 
 
@@ -152,7 +162,9 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, default=Path("figures/paper"))
     parser.add_argument("--out", type=Path, default=Path("figures/paper"))
     arguments = parser.parse_args()
-    tables = [read(arguments.tables / name) for name in ("runs.csv", "surrogate.csv")]
+    tables = [
+        read(arguments.tables / name) for name in ("runs.csv", "surrogate.csv", "sleep_replay.csv")
+    ]
     table = pd.concat(tables, ignore_index=True).copy()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, (figure, choose) in FIGURES.items():

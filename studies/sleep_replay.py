@@ -29,6 +29,7 @@ FASHION_SMALL = FASHION.override({"data.n_train": 12_000, "data.n_test": 2000})
 FIRST = (
     "no sleep",
     "sleep",
+    "sleep of one second",
     "depression only",
     "own change, permuted within each unit",
     "no pairing: all count as silent",

@@ -49,18 +49,20 @@ def tables() -> dict[str, pd.DataFrame]:
     """Read the table of each page."""
     runs = {
         name: read(ROOT / f"figures/paper/{name}.csv")
-        for name in ("runs", "search", "surrogate", "continual")
+        for name in ("runs", "search", "surrogate", "continual", "sleep_replay")
     }
     return {
         "reproduction.md": pd.concat([runs["runs"], runs["surrogate"]], ignore_index=True),
         "competitive_search.md": runs["search"],
         "continual.md": runs["continual"],
+        "what_sleep_gives.md": runs["sleep_replay"],
     }
 
 
 #: Grids of surrogate-gradient networks, and of tasks: their tables have columns of their own.
 LAYERED = ("sg_snn", "sg_snn_28", "sg_snn_decay")
 TASKS = ("sg_snn tasks", "competitive tasks")
+REPLAY = ("sleep replay, MNIST", "sleep replay, Fashion-MNIST")
 
 
 def updated(text: str, table: pd.DataFrame) -> str:
@@ -75,6 +77,8 @@ def updated(text: str, table: pd.DataFrame) -> str:
         chosen = table[(table["grid"] == group) & (table["data"] == data)]
         if group in LAYERED:
             return f"{start}\n{against_sleep(chosen, group, data)}\n{end}"
+        if group in REPLAY:
+            return f"{start}\n{replay_table(chosen)}\n{end}"
         if group in TASKS:
             return f"{start}\n{task_table(chosen)}\n{end}"
         return f"{start}\n{tabulate(chosen, REFERENCE.get(group, ''))}\n{end}"
@@ -243,6 +247,36 @@ def task_table(rows: pd.DataFrame) -> str:
                 text += f" [{spread.min:.{digits}f}, {spread.max:.{digits}f}]"
             cells.append(text if spread.n else "-")
         lines.append("| " + " | ".join([condition, *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+#: Columns of a table of sleep replay: metric, factor and digits by title.
+REPLAY_COLUMNS = {
+    "accuracy %": ("relu_accuracy", 100, 1),
+    "before the last sleep": ("relu_accuracy_before", 100, 1),
+    "calibrated %": ("relu_calibrated", 100, 1),
+    "nearest mean %": ("relu_nearest", 100, 1),
+    "no answer %": ("relu_silent", 100, 1),
+    "spikes a sleep: hidden 1": ("relu_spikes_hidden_1", 1, 2),
+    "hidden 2": ("relu_spikes_hidden_2", 1, 2),
+    "output": ("relu_spikes_output", 1, 2),
+}
+
+
+def replay_table(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of conditions of a ReLU network that sleeps: mean, 95 % interval."""
+    heads = ["condition", "n", *REPLAY_COLUMNS]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for condition, chosen in rows.groupby("condition", sort=False):
+        cells = [str(condition), str(len(chosen))]
+        for title, (column, factor, digits) in REPLAY_COLUMNS.items():
+            spread = seed_spread(factor * chosen[column].dropna().to_numpy(float))
+            text = f"{spread.mean:.{digits}f}" if spread.n else "-"
+            if title in ("accuracy %", "calibrated %") and spread.n > 1:
+                low, high = max(spread.low, 0), min(spread.high, 100)
+                text += f" [{low:.{digits}f}, {high:.{digits}f}]"
+            cells.append(text)
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -60,9 +60,10 @@ GRIDS = (
     ),
     Grid(
         name="unlearning binary",
-        protocol=binary(tests=7),
+        protocol=binary(dreams=2400, tests=2),
         conditions=[
-            Condition(name="dreams"),
+            Condition(name="2400 dreams"),
+            Condition(name="4800 dreams", changes={"schedule.times": 4800}),
             Condition(
                 name="random states",
                 changes={
@@ -70,10 +71,7 @@ GRIDS = (
                     "schedule.periods.2.gates.plasticity": 0,
                 },
             ),
-            Condition(
-                name="pairing shuffled",
-                changes={"network": binary(shuffled=True).network},
-            ),
+            Condition(name="pairing shuffled", changes={"network": binary(shuffled=True).network}),
         ],
         seeds=SEEDS,
         backend="cpp",

@@ -99,7 +99,7 @@ def _loads(axes: Axes, of: dict[str, pd.DataFrame]) -> None:
         means = both.groupby("number")[column.format(10)].mean()
         axes.plot(means.index / 200, means, color=colour, linewidth=1)
     binary = of["binary"]
-    binary = binary[binary["condition"] == "dreams"][AFTER.format(10)].mean()
+    binary = binary[binary["condition"] == "4800 dreams"][AFTER.format(10)].mean()
     axes.plot(0.4, binary, "D", markersize=4.5, color=DREAMS, mfc="white", zorder=5)
     axes.axvline(0.138, color=style.REFERENCE, linestyle=":", linewidth=0.8)
     axes.annotate(

@@ -49,31 +49,6 @@ class Change:
     kept: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-#: How the names of arrays begin in a checkpoint that a course keeps.
-_KEPT = "kept/"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What the course of a run keeps of the last change of the state that it made."""
-
-    slot: int = -1  #: the slot before which that was; -1 for none yet
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, recorded: Mapping[str, np.ndarray]) -> Kept:
-        """Take it out of what a checkpoint has recorded."""
-        held = {k.removeprefix(_KEPT): v for k, v in recorded.items() if k.startswith(_KEPT)}
-        return cls(int(recorded.get("kept_at", -1)), held)
-
-    def recorded(self) -> dict[str, np.ndarray]:
-        """Return what a checkpoint records of it."""
-        if self.slot < 0:
-            return {}
-        held = {f"{_KEPT}{name}": array for name, array in self.arrays.items()}
-        return {**held, "kept_at": np.array(self.slot)}
-
-
 class Course(ABC):
     """One run, laid out: its slots, what is shown in them, and who looks at it."""
 

@@ -24,14 +24,14 @@ from ..errors import NotFiniteError, StoreError
 from ..experiment.observer import Observer, Seen, View
 from ..experiment.protocol import Protocol
 from ..experiment.saved_state import stored_state
-from ..experiment.task import Kept, Material
+from ..experiment.task import Material
 from ..experiment.traces import Sampling, unit_of
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
 from .observers import growing
 from .observers.alarms import Alarm, AlarmWatch
 from .observers.operations import Operations, degrees_of, reached
 from .observers.rates import Rates
-from .observers.recorder import Recorder, load_checkpoint, save_checkpoint
+from .observers.recorder import Kept, Recorder, load_checkpoint, save_checkpoint
 from .observers.weights import Saturation, Snapshots, WeightStatistics
 from .segment import Capacity, Request, Requests, Segment, Traced
 from .state import State, initial_state, replaced, stream
@@ -319,7 +319,7 @@ class Run:
             return
         position, state, kept = self._at
         try:
-            recorded = self.recorder.checkpoint(position) | kept.recorded()
+            recorded = self.recorder.checkpoint(position) | kept.named()
             save_checkpoint(self.folder, position, self.seconds, state.arrays, recorded)
         except OSError as error:
             raise self._cannot_write("checkpoint", error) from error

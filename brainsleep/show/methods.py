@@ -23,6 +23,7 @@ from ..network.spec import Network
 from ..tasks.environment import Environment as Looped
 from ..tasks.images.readout import CLASSIFIERS
 from ..tasks.images.task import Images
+from ..tasks.relu.task import ReluTasks
 from ..values.plain import plain
 from . import facts
 from .latex import latex_unit, symbol, value_text
@@ -211,17 +212,23 @@ def _experiment(protocol: Protocol) -> dict[str, Any]:
         "start": start,
         "run": Path(start.result).name,
         "output": protocol.network.output,
-        **{"task": None, "data": None, "tasks": None, "loop": None},
+        **{"task": None, "data": None, "tasks": None, "loop": None, "relu": None},
     }
     if isinstance(task, Looped):
         values |= {"loop": task, "codes": _codes(task), "slot": value_text(schedule.slot)}
+    if isinstance(task, ReluTasks):
+        values |= {"relu": task, "classes": _classes(task), "rate": value_text(task.rate)}
     if isinstance(task, Images):
         encoder = {f"encoder.{k}": v for k, v in plain(task.encoder).items() if k != "kind"}
         rows = [(key, facts.text(value)) for key, value in encoder.items()]
         values |= {"task": task, "data": task.data, "tasks": task.tasks}
-        values["classes"] = "; ".join(listed(list(map(str, each))) for each in task.tasks.classes)
+        values["classes"] = _classes(task)
         values["encoder"] = Table("Encoder", ("setting", "value"), rows)
     return values
+
+
+def _classes(task: Images | ReluTasks) -> str:
+    return "; ".join(listed(list(map(str, each))) for each in task.tasks.classes)
 
 
 def _codes(task: Looped) -> Table:

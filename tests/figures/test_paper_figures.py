@@ -21,6 +21,7 @@ from brainsleep.figures import (
     sensitivity,
     similarity,
     sleep_rates,
+    sleep_replay,
     sleep_sweep,
 )
 from brainsleep.results.store import Result, read_result, write_result
@@ -477,6 +478,56 @@ def test_controls_refuses_what_would_mislead(make):
     assert_fails(controls, [make()], "labels: got 0; expected 1", [])
     assert_fails(controls, [make(metrics={"rate_test_e_hz": None})], "no metric 'rate_test_e_hz'")
     assert_fails(controls, [make(metrics={"pixels_accuracy": None})], "no metric 'pixels_accuracy'")
+
+
+# -- sleep replay --------------------------------------------------------------------------------
+
+
+def test_sleep_replay_has_two_scores_a_condition(make, tmp_path):
+    names, results, labels = ["no sleep", "sleep", "depression only"], [], []
+    rng = np.random.default_rng(1)
+    for data in ("mnist", "fashion-mnist"):
+        for name in names:
+            for seed in range(3):
+                metrics = {"relu_accuracy": rng.random(), "relu_calibrated": rng.random()}
+                results.append(make(data=data, seed=seed, metrics=metrics))
+                labels.append(name)
+    figure = sleep_replay.draw(results, labels)
+    assert [a.get_title(loc="left") for a in figure.axes] == ["MNIST", "Fashion-MNIST"]
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == names
+    scores = {metric: text for metric, text, *_ in sleep_replay.SCORES}
+    assert legend(figure) == [
+        *scores.values(), "one seed", "95 % interval of mean", "without sleep"]  # fmt: skip
+    for axes, data in zip(figure.axes, ("mnist", "fashion-mnist"), strict=True):
+        for name in names:
+            for metric, text in scores.items():
+                values = [
+                    100 * r.metrics[metric]
+                    for r, label in zip(results, labels, strict=True)
+                    if label == name and r.info["data"]["name"] == data
+                ]
+                expected = seed_spread(values)
+                line, ends = bars(axes, f"{name}: {text}")
+                assert line.get_xdata(orig=False)[0] == pytest.approx(expected.mean)
+                np.testing.assert_allclose(ends[0][:, 0], (expected.low, expected.high))
+                (seeds,) = by_id(axes, f"{name}: {text}: seeds")
+                np.testing.assert_allclose(seeds.get_offsets()[:, 0], values)
+                if name == "no sleep":
+                    (reference,) = by_id(axes, f"{name}: {text}")
+                    np.testing.assert_allclose(reference.get_xdata(), expected.mean)
+    assert fits(figure)
+    figure.savefig(tmp_path / "sleep_replay.png")
+
+
+def test_sleep_replay_of_one_run_and_what_it_refuses(make):
+    metrics = {"relu_accuracy": 0.5, "relu_calibrated": 0.6}
+    one = make(metrics=metrics)
+    figure = sleep_replay.draw([one])
+    scores = [text for _, text, *_ in sleep_replay.SCORES]
+    assert legend(figure) == [*scores, "without sleep"]
+    assert_fails(sleep_replay, [], "no results")
+    assert_fails(sleep_replay, [one, one], "more than one result of seed 0", ["a", "a"])
+    assert_fails(sleep_replay, [make()], "no metric 'relu_accuracy'")
 
 
 # -- receptive fields ----------------------------------------------------------------------------

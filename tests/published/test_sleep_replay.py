@@ -13,7 +13,16 @@ from brainsleep.models.sleep_replay import PRE, Constants, sleep_replay
 from brainsleep.run.segment import Segment
 from brainsleep.run.state import initial_state
 
-BACKENDS = ["numpy", pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler])]
+COMPILED = [pytest.mark.standalone, needs_compiler]
+#: Backends, and whose spikes count: the true ones, or those of controls.
+CASES = [
+    ("numpy", "own"),
+    ("numpy", "permuted"),
+    ("numpy", "earlier"),
+    pytest.param("cpp", "own", marks=COMPILED),
+    pytest.param("cpp", "permuted", marks=[*COMPILED, pytest.mark.long]),
+    pytest.param("cpp", "earlier", marks=[*COMPILED, pytest.mark.long]),
+]
 
 #: A small network: 36 pixels, 14 and 9 units, 4 outputs.
 SIZES = {"side": 6, "hidden": (14, 9), "n_classes": 4, "width": 3}
@@ -112,8 +121,7 @@ def started(spec, rng):
     return dataclasses.replace(state, arrays=state.arrays | arrays)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("pre", SEEN)
+@pytest.mark.parametrize(("backend", "pre"), CASES)
 def test_the_network_is_the_published_algorithm(backend, pre):
     spec, rng = told(pre), np.random.default_rng(5)
     spikes = rng.random((STEPS, 36)) < 0.15

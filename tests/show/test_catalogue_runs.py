@@ -31,7 +31,7 @@ CERTAIN = {
     "distal_reward": {"noise": 0 * volt / second, "spread": 0 * ms, "initial.v": "40*mV"},
     "graupner": {"sigma": 0.0},
     "litwin_kumar": {"rate_outside": 0 * Hz, "v_rest": -40 * mV},
-    "sleep_replay": {"places": 1.0},
+    "sleep_replay": {"places": 1.0, "width": 28.0},
     "tagging": {"sigma": 0.0},
     "thaco": {"v_rest": -40 * mV},
     "unlearning": {"noise": 0 * mV, "v_rest": -40 * mV},

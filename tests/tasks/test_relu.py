@@ -6,19 +6,28 @@ import itertools
 import numpy as np
 import pytest
 from brian2 import Hz, ms
-from conftest import QUICK
 
-from brainsleep import Connectivity, Data, Protocol, Tasks, Timeline, asleep, awake, simulate
+from brainsleep import (
+    Connectivity,
+    Data,
+    Protocol,
+    ReluTasks,
+    Tasks,
+    Timeline,
+    asleep,
+    awake,
+    simulate,
+)
 from brainsleep.errors import BrainsleepError, DataError, NotFiniteError, ProtocolError
 from brainsleep.experiment.task import Change
 from brainsleep.models.sleep_replay import Constants, sleep_replay
 from brainsleep.run.state import initial_state, replaced
 from brainsleep.show.definitions import definition
+from brainsleep.show.methods import methods
 from brainsleep.tasks.relu import course as course_module
 from brainsleep.tasks.relu.course import ReluCourse
 from brainsleep.tasks.relu.learning import Training, activities, credited, gains, learn
 from brainsleep.tasks.relu.outcomes import OUTCOMES
-from brainsleep.tasks.relu.task import ReluTasks
 
 SMALL = Constants(800.0, 0.05, 0.005, (1.0, 1.0, 1.0), 10.0)
 LEARNING = awake(1 * ms, input=0, plasticity=0)
@@ -161,7 +170,7 @@ def test_outcomes_are_matched_to_the_sleep():
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    return simulate(protocol(), seed=1, backend=QUICK, out=tmp_path_factory.mktemp("relu"))
+    return simulate(protocol(), seed=1, backend="numpy", out=tmp_path_factory.mktemp("relu"))
 
 
 def test_it_learns_and_sleeps_and_learns(result):
@@ -200,10 +209,10 @@ def test_scores_are_of_the_weights(result):
 def test_no_sleep_changes_nothing(result, tmp_path):
     """Learning alone, and sleep with all gates closed, are the same."""
     awake_only = protocol(schedule=Timeline(periods=(LEARNING,), times=3, slot=20 * ms))
-    one = simulate(awake_only, seed=1, backend=QUICK, out=tmp_path)
+    one = simulate(awake_only, seed=1, backend="numpy", out=tmp_path)
     still = (LEARNING, asleep(60 * ms, plasticity=0, input=1))
     two = simulate(protocol(schedule=Timeline(periods=still, times=3, slot=20 * ms)), seed=1,
-                   backend=QUICK, out=tmp_path)  # fmt: skip
+                   backend="numpy", out=tmp_path)  # fmt: skip
     for name in ("relu/accuracy", "relu/calibrated", "snapshots/trained/w_2"):
         np.testing.assert_array_equal(one.arrays[name], two.arrays[name])
     assert np.array_equal(one.arrays["relu/accuracy"][:, 0], one.arrays["relu/accuracy"][:, 1])
@@ -212,54 +221,54 @@ def test_no_sleep_changes_nothing(result, tmp_path):
     assert same.all() and one.run_id != result.run_id
 
 
-@pytest.mark.parametrize("outcome", ["kept", "permuted"])
-@pytest.mark.parametrize("at", [2, 3])
-def test_a_run_that_was_interrupted(outcome, at, tmp_path, interrupting):
+def test_a_run_that_was_interrupted(tmp_path, interrupting):
     """It has its velocities, and the weights from before the sleep, and learns no task twice."""
-    made = protocol(outcome=outcome)
-    whole = simulate(made, seed=2, backend=QUICK, out=tmp_path / "whole")
-    how = {"seed": 2, "backend": QUICK, "out": tmp_path / "cut"}
+    made = protocol(outcome="permuted")
+    whole = simulate(made, seed=2, backend="numpy", out=tmp_path / "whole")
+    how = {"seed": 2, "backend": "numpy", "out": tmp_path / "cut"}
     with pytest.raises(KeyboardInterrupt):
-        simulate(made, progress=interrupting(at), **how)
+        simulate(made, progress=interrupting(3), **how)
     listening = interrupting(None)
     again = simulate(made, progress=listening, **how)
     assert listening.told[0] == "resumed"
-    assert whole.arrays.keys() == again.arrays.keys()
-    for name, value in whole.arrays.items():
-        np.testing.assert_array_equal(again.arrays[name], value, err_msg=name)
-    assert whole.metrics == again.metrics
+    assert_same(whole, again)
 
 
-def test_an_interruption_between_a_change_and_its_slot(tmp_path, monkeypatch):
+def test_an_interruption_between_a_change_and_its_slot(result, tmp_path, monkeypatch):
     """What was learned before a slot is in the checkpoint, and is not learned again."""
-    made = protocol()
-    whole = simulate(made, seed=3, backend=QUICK, out=tmp_path / "whole")
     change, slots = ReluCourse.change, []
 
-    def stopped(self, view):
+    def counted(self, view):
         slots.append(view.slot)
         return change(self, view)
 
     def interrupt(self, view):
         if len(slots) == 2:
             raise KeyboardInterrupt
-        return None
 
-    monkeypatch.setattr(ReluCourse, "change", stopped)
+    monkeypatch.setattr(ReluCourse, "change", counted)
+    how = {"seed": 1, "backend": "numpy", "out": tmp_path}
     with monkeypatch.context() as patch:
         patch.setattr(ReluCourse, "ending", interrupt)  # which is asked after the change
         with pytest.raises(KeyboardInterrupt):
-            simulate(made, seed=3, backend=QUICK, out=tmp_path)
-    again = simulate(made, seed=3, backend=QUICK, out=tmp_path)
+            simulate(protocol(), **how)
+    again = simulate(protocol(), **how)
     assert len(slots) == len(set(slots)) == 4
-    for name, value in whole.arrays.items():
-        np.testing.assert_array_equal(again.arrays[name], value, err_msg=name)
+    assert_same(result, again)
+
+
+def assert_same(one, other):
+    """Two results are the same."""
+    assert one.arrays.keys() == other.arrays.keys()
+    for name, value in one.arrays.items():
+        np.testing.assert_array_equal(other.arrays[name], value, err_msg=name)
+    assert one.metrics == other.metrics
 
 
 def test_all_classes_mixed(tmp_path):
     mixed = protocol(schedule=Timeline(periods=(LEARNING,), times=3))
     mixed = mixed.override({"tasks.mixed": True, "training.batches": 60})
-    metrics = simulate(mixed, seed=1, backend=QUICK, out=tmp_path).metrics
+    metrics = simulate(mixed, seed=1, backend="numpy", out=tmp_path).metrics
     assert metrics["relu_accuracy"] > 0.7 < metrics["relu_nearest"]
 
 
@@ -320,7 +329,15 @@ def test_layers_are_dense_and_have_signs():
 def test_a_task_without_images_is_an_error(tmp_path):
     few = protocol().override({"tasks.classes": ((0, 1), (2, 3), (4, 5)), "data.n_train": 3})
     with pytest.raises(DataError, match=r"no training image of task \d"):
-        simulate(few, seed=1, backend=QUICK, out=tmp_path)
+        simulate(few, seed=1, backend="numpy", out=tmp_path)
+
+
+def test_it_is_told_in_words():
+    text = methods(protocol(outcome="permuted"))
+    assert "Weights of \\texttt{w\\_1}, \\texttt{w\\_2} and \\texttt{w\\_3} are those of" in text
+    assert "the next of 3 tasks (0 and 1; 2 and 3; 4 and 5) of 200 images of digits" in text
+    assert "replaced by a control (permuted)" in text
+    assert "control" not in methods(protocol())
 
 
 # -- what a task may set -------------------------------------------------------------------------

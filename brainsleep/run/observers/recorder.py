@@ -23,6 +23,26 @@ from .growing import GrowingArrays
 Named = dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What the course of a run keeps of the last change of the state that it made."""
+
+    slot: int = -1  #: the slot before which that was; -1 for none yet
+    arrays: Mapping[str, np.ndarray] = MappingProxyType({})
+
+    def named(self) -> Named:
+        """Return it for a checkpoint."""
+        at = {"kept_at": np.array(self.slot)}
+        return at | {f"kept/{k}": v for k, v in self.arrays.items()}
+
+    @classmethod
+    def of(cls, recorded: Named) -> Kept:
+        """Read what a checkpoint has of it; one of an earlier version has nothing."""
+        start = "kept/"
+        held = {k.removeprefix(start): v for k, v in recorded.items() if k.startswith(start)}
+        return cls(int(recorded.get("kept_at", -1)), held)
+
+
 @dataclass
 class Recorder:
     """Arrays that grow with a run.
