@@ -49,13 +49,15 @@ def tables() -> dict[str, pd.DataFrame]:
     """Read the table of each page."""
     runs = {
         name: read(ROOT / f"figures/paper/{name}.csv")
-        for name in ("runs", "search", "surrogate", "continual", "sleep_replay")
+        for name in ("runs", "search", "surrogate", "continual", "sleep_replay", "unlearning")
     }
     return {
         "reproduction.md": pd.concat([runs["runs"], runs["surrogate"]], ignore_index=True),
         "competitive_search.md": runs["search"],
         "continual.md": runs["continual"],
-        "what_sleep_gives.md": runs["sleep_replay"],
+        "what_sleep_gives.md": pd.concat(
+            [runs["sleep_replay"], runs["unlearning"]], ignore_index=True
+        ),
     }
 
 
@@ -74,6 +76,8 @@ def updated(text: str, table: pd.DataFrame) -> str:
             return f"{start}\n{beside_authors(table, data)}\n{end}"
         if group == "networks":
             return f"{start}\n{networks(table, data)}\n{end}"
+        if data == "recall":
+            return f"{start}\n{recall_table(table[table['grid'] == group])}\n{end}"
         chosen = table[(table["grid"] == group) & (table["data"] == data)]
         if group in LAYERED:
             return f"{start}\n{against_sleep(chosen, group, data)}\n{end}"
@@ -277,6 +281,29 @@ def replay_table(rows: pd.DataFrame) -> str:
                 text += f" [{low:.{digits}f}, {high:.{digits}f}]"
             cells.append(text)
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def recall_table(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of recall before and after sleep, a row a condition and cue."""
+    shown = [c.rpartition("_")[2] for c in rows if c.startswith("recall_after_")]
+    shown = [flips for flips in shown if rows[f"recall_after_{flips}"].notna().any()]
+    lines = [
+        "| condition | cue wrong | n | overlap before | overlap after | sd | 95 % interval "
+        "| recalled after | Hz in recall | overlap of dreams |",
+        "|---" * 10 + "|",
+    ]
+    for condition, chosen in rows.groupby("condition", sort=False):
+        for flips in shown:
+            spread = seed_spread(chosen[f"recall_after_{flips}"].to_numpy())
+            dreams = chosen["dream_overlap"].mean()
+            cells = [condition, f"{flips} %", str(spread.n)]
+            cells += [f"{chosen[f'recall_before_{flips}'].mean():.3f}", f"{spread.mean:.3f}"]
+            cells += [f"{spread.sd:.3f}", f"{spread.low:.3f} to {spread.high:.3f}"]
+            cells += [f"{100 * chosen[f'recalled_after_{flips}'].mean():.0f} %"]
+            cells += [f"{chosen['recall_rate_after'].mean():.0f}"]
+            cells += [f"{dreams:.2f}" if np.isfinite(dreams) else "-"]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
