@@ -1,0 +1,303 @@
+"""Two foraging tasks one after the other, and sleep between (Golden et al. 2022).
+
+An agent moves in a field of particles and learns which to eat: task 1 rewards horizontal ones and
+punishes those along the negative diagonal, task 2 vertical ones and the positive diagonal. It is
+tested on both after each, with plasticity closed. In `sleep` every 100 epochs of task 2 are
+followed by 100 asleep. A short version; `lasting` makes others::
+
+    brainsleep run foraging
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from brainsleep import (
+    Alarms,
+    Condition,
+    Environment,
+    Metric,
+    Observer,
+    Protocol,
+    Record,
+    Timeline,
+    asleep,
+    awake,
+    cycles,
+)
+from brainsleep.models.foraging import EPOCH, FORAGING
+
+#: Moves to the eight neighbours, row by row: (down, right). Action 8 is the move before.
+MOVES = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0))
+
+#: Second pixel of a particle, seen from the first.
+SHAPES = {
+    "horizontal": (0, 1),
+    "negative diagonal": (1, 1),
+    "vertical": (1, 0),
+    "positive diagonal": (-1, 1),
+}
+
+#: What a task rewards, and what it punishes; no others are there.
+TASKS = {"1": ("horizontal", "negative diagonal"), "2": ("vertical", "positive diagonal")}
+
+
+def _steps_of(tasks: str) -> list[tuple[int, str]]:
+    """Read ``"1:500 21:400/100"``: 500 steps of task 1, then 400, of 2 and 1 in turns of 100."""
+    until, found = 0, []
+    for part in tasks.split():
+        names, _, steps = part.partition(":")
+        total, _, every = steps.partition("/")
+        turn, at = int(every or total), 0
+        while at < int(total):
+            long = min(turn, int(total) - at)
+            until, at = until + long, at + long
+            found.append((until, names[(at - 1) // turn % len(names)]))
+    return found
+
+
+class Field:
+    """A field of particles of two pixels, with Gymnasium's interface; its edges meet.
+
+    No particle touches another. Who moves onto one eats it, which ends an episode: the particle
+    comes back elsewhere, and the agent begins elsewhere. Tasks change after numbers of steps.
+
+    Parameters
+    ----------
+    tasks : str
+        Tasks and for how many steps: ``"1:500 2:300"``; the last one stays. ``"21:400/100"`` are
+        400 steps of 2 and 1 in turns of 100.
+    side : int
+        Rows and columns.
+    density : float
+        Fraction of pixels that particles cover.
+    reward, punishment, nothing : float
+        What a move brings that eats a particle of the first kind, of the second, or none.
+    random : float
+        Probability of a random move; it grows by as much with every move without food.
+    """
+
+    def __init__(
+        self,
+        tasks="1:1",
+        side=50,
+        density=0.1,
+        reward=1.0,
+        punishment=-0.001,
+        nothing=-0.0001,
+        random=0.01,
+    ):
+        self.side, self.n = side, round(density * side**2 / 2)
+        self.brings, self.nothing, self.random = (reward, punishment), nothing, random
+        self.plan = _steps_of(tasks)
+        self.steps, self.task = 0, ""
+        self.rng = np.random.default_rng(0)
+
+    def reset(self, *, seed=None, options=None):
+        """Begin an episode; with a seed, a whole life."""
+        if seed is not None:
+            self.rng = np.random.default_rng(seed)
+            self.steps, self.task = 0, ""
+        self._fill()
+        self.hungry, self.move = 0, int(self.rng.integers(8))
+        while True:
+            self.at = tuple(int(x) for x in self.rng.integers(self.side, size=2))
+            if self.grid[self.at] < 0:
+                return self.seen(), {}
+
+    def _fill(self):
+        """Fill the field anew if there is another task."""
+        task = next((name for until, name in self.plan if self.steps < until), self.plan[-1][1])
+        if task == self.task:
+            return
+        self.task, self.at = task, (0, 0)
+        self.grid = np.full((self.side, self.side), -1)
+        self.places = [()] * self.n
+        for number in range(self.n):
+            self._place(number)
+
+    def kind(self, number):
+        """Return whether a particle is rewarded (0) or punished (1)."""
+        return number % 2
+
+    def pixels(self, number, first):
+        """Return both pixels of a particle that has its first one there."""
+        down, right = SHAPES[TASKS[self.task][self.kind(number)]]
+        y, x = first
+        return (y, x), ((y + down) % self.side, (x + right) % self.side)
+
+    def _place(self, number):
+        while True:
+            first = tuple(int(x) for x in self.rng.integers(self.side, size=2))
+            pixels = self.pixels(number, first)
+            if self.at not in pixels and all(self._around(*p, 1).max() < 0 for p in pixels):
+                break
+        self.places[number] = pixels
+        for pixel in pixels:
+            self.grid[pixel] = number
+
+    def _around(self, y, x, far):
+        reach = np.arange(-far, far + 1)
+        return self.grid[np.ix_((y + reach) % self.side, (x + reach) % self.side)]
+
+    def seen(self):
+        """Return where there are particles in the 7x7 pixels around the agent."""
+        return (self._around(*self.at, 3) >= 0).astype(np.int8)
+
+    def step(self, action):
+        """Move; return what is seen, what that brings, and whether something was eaten."""
+        if action < 8:
+            self.move = int(action)
+        if self.rng.random() < self.random * (1 + self.hungry):
+            self.move = int(self.rng.integers(8))
+        (y, x), (down, right) = self.at, MOVES[self.move]
+        self.at = (y + down) % self.side, (x + right) % self.side
+        number, self.steps = int(self.grid[self.at]), self.steps + 1
+        if number < 0:
+            self.hungry += 1
+            before = self.task
+            self._fill()
+            return self.seen(), self.nothing, False, before != self.task, {}
+        for pixel in self.places[number]:
+            self.grid[pixel] = -1
+        brings = self.brings[self.kind(number)]
+        self._place(number)
+        return self.seen(), brings, True, False, {}
+
+
+def see(observation):
+    """Return the rates of input cells: only whether they are above 0 matters."""
+    return np.asarray(observation, float).ravel()
+
+
+def go(counts, rng):
+    """Return the move whose output cell spiked most, 8 if none did."""
+    spikes = counts["output"]
+    return int(rng.choice(np.flatnonzero(spikes == spikes.max()))) if spikes.any() else 8
+
+
+@dataclass(frozen=True)
+class Eaten(Observer):
+    """Share of rewarded particles among those eaten, in each test.
+
+    `tests` are names and steps of the environment, from the first to before the last.
+    """
+
+    tests: tuple[tuple[str, int, int], ...]
+    name = "eaten"
+    metrics = (
+        Metric(
+            "observed",
+            "share_(?P<test>.*)",
+            "fraction",
+            "rewarded among eaten particles, in a test",
+        ),
+        Metric("observed", "eaten_(?P<test>.*)", "1", "particles eaten in a test"),
+    )
+
+    def slots(self, table):
+        """Look at the end, at the weights."""
+        return [len(table)]
+
+    def look(self, view):
+        """Take the largest weight over the mean, and what outputs have learned."""
+        w = view.state.weights("act")
+        return {"spread": w.std() / w.mean(), "largest": w.max() / w.mean()}
+
+    def measure(self, seen):
+        """Count what was eaten."""
+        if not seen.looks("loop"):
+            return {}
+        rewards, ended = seen.series("loop", "reward"), seen.series("loop", "ended")
+        found = {}
+        for test, first, last in self.tests:
+            eaten = rewards[first:last][ended[first:last].astype(bool)]
+            eaten = eaten[np.abs(eaten) > 5e-4]
+            found[f"eaten_{test}"] = len(eaten)
+            found[f"share_{test}"] = float((eaten > 0).mean()) if len(eaten) else None
+        return found
+
+
+#: Gates while the agent learns, and while it is tested.
+LEARNING = {"learn": 1, "scale": 1, "explore": 1}
+TESTED = {"plasticity": 0}
+
+#: Asleep: what drives hidden cells, and a reward that does not end.
+DREAMING = {"learn": 1, "scale": 1, "dream": 1}
+
+
+def lasting(
+    first: int = 6000,
+    second: int = 3000,
+    test: int = 1000,
+    *,
+    turn: int = 100,
+    tasks: str = "2",
+    learn: Mapping[str, float] = LEARNING,
+    sleep: Mapping[str, float] | None = DREAMING,
+    signals: Mapping[str, float] | None = None,
+    name: str = "foraging",
+    network=FORAGING,
+    punishment: float = -0.5,
+) -> Protocol:
+    """Make a protocol; times are in epochs.
+
+    Parameters
+    ----------
+    first, second : int
+        How long task 1 is learned, and how long what comes after it.
+    test : int
+        How long each test is.
+    turn : int
+        After how many epochs it sleeps for as many, or tasks take turns.
+    tasks : str
+        What comes after task 1: ``"2"``, or ``"21"`` for both in turns.
+    learn : mapping of str to float
+        Gates awake in what comes after task 1.
+    sleep : mapping of str to float, or None
+        Gates asleep; None for no sleep.
+    signals : mapping of str to float
+        Signals asleep.
+    name : str
+        Name.
+    network : NetworkSpec
+        The network.
+    punishment : float
+        Reward for eating the wrong kind; the paper's is -0.001.
+    """
+    told = {"tonic": 0.5, **(signals or {})}
+    tests = (awake(test * EPOCH, **TESTED), awake(test * EPOCH, **TESTED))
+    periods, turns = [awake(first * EPOCH, **LEARNING), *tests], second // turn
+    learned = awake(turn * EPOCH, **learn)
+    if sleep is None:
+        periods.append(cycles(learned, times=turns, slot=EPOCH))
+    else:
+        night = asleep(turn * EPOCH, signals=told, **sleep)
+        periods.append(cycles(learned, night, times=turns, slot=EPOCH))
+    plan = f"1:{first} 1:{test} 2:{test} {tasks}:{second}/{turn} 1:{test} 2:{test}"
+    starts = np.cumsum([0, first, test, test, second, test, test]).tolist()
+    named = (("t1_before", 1), ("t2_before", 2), ("t1_after", 4), ("t2_after", 5))
+    return Protocol(
+        name=name,
+        description="Golden 2022, shortened: two foraging tasks one after the other, and sleep",
+        network=network,
+        schedule=Timeline(periods=(*periods, *tests), slot=EPOCH),
+        task=Environment(
+            env=Field,
+            settings={"tasks": plan, "punishment": punishment},
+            encode=see,
+            decode=go,
+        ),
+        record=Record(
+            observers=(Eaten(tests=tuple((n, starts[k], starts[k + 1]) for n, k in named)),),
+            weights_every=0,
+            alarms=Alarms(saturation=1.0, silence=1e6 * EPOCH, runaway=1e4 / EPOCH),
+        ),
+        references=("doi:10.1371/journal.pcbi.1010628",),
+    )
+
+
+PROTOCOL = lasting(600, 200, 100)
+
+FIGURE = "weights"
