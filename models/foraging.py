@@ -15,7 +15,7 @@ bound; input weights do not learn; and parameters that are not printed were chos
 """
 
 import numpy as np
-from brian2 import Hz, ms, second
+from brian2 import ms, second
 
 from brainsleep import (
     Connectivity,
@@ -124,7 +124,11 @@ OUTPUT = NeuronModel(
     began : second
     """,
     on_slot="began = t",
-    on_step="i_syn = gamma*i_syn + got - shared\ngot = 0\ni_now = clip(i_syn, -i_most, i_cap) + kick\n"
+    on_step="""
+    i_syn = gamma*i_syn + got - shared
+    got = 0
+    i_now = clip(i_syn, -i_most, i_cap) + kick
+    """
     + _STEP
     + "kick = 0",
     threshold=_THRESHOLD,

@@ -9,7 +9,7 @@ followed by 100 asleep. A short version; `lasting` makes others::
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from brainsleep import (
     Environment,
     Metric,
     Observer,
+    Pairs,
     Protocol,
     Record,
     Timeline,
@@ -26,7 +27,8 @@ from brainsleep import (
     awake,
     cycles,
 )
-from brainsleep.models.foraging import EPOCH, FORAGING
+from brainsleep.models.foraging import EPOCH, FORAGING, N_HIDDEN
+from brainsleep.run.state import initial_state
 
 #: Moves to the eight neighbours, row by row: (down, right). Action 8 is the move before.
 MOVES = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0))
@@ -179,12 +181,17 @@ def go(counts, rng):
 
 @dataclass(frozen=True)
 class Eaten(Observer):
-    """Share of rewarded particles among those eaten, in each test.
+    """Share of rewarded particles among those eaten, in each test, and the same without seeing.
 
-    `tests` are names and steps of the environment, from the first to before the last.
+    Directions alone decide much: who always goes northwest meets a horizontal particle twice as
+    often as one along that diagonal. So the moves of each test are made again in `fields` other
+    fields: the share there is what the same moves bring that saw nothing.
+
+    `tests` are names, tasks, and steps of the environment, from the first to before the last.
     """
 
-    tests: tuple[tuple[str, int, int], ...]
+    tests: tuple[tuple[str, str, int, int], ...]
+    fields: int = 20
     name = "eaten"
     metrics = (
         Metric(
@@ -194,6 +201,12 @@ class Eaten(Observer):
             "rewarded among eaten particles, in a test",
         ),
         Metric("observed", "eaten_(?P<test>.*)", "1", "particles eaten in a test"),
+        Metric(
+            "observed",
+            "blind_(?P<test>.*)",
+            "fraction",
+            "rewarded among eaten particles, by the moves of a test in other fields",
+        ),
     )
 
     def slots(self, table):
@@ -210,13 +223,32 @@ class Eaten(Observer):
         if not seen.looks("loop"):
             return {}
         rewards, ended = seen.series("loop", "reward"), seen.series("loop", "ended")
-        found = {}
-        for test, first, last in self.tests:
-            eaten = rewards[first:last][ended[first:last].astype(bool)]
-            eaten = eaten[np.abs(eaten) > 5e-4]
-            found[f"eaten_{test}"] = len(eaten)
-            found[f"share_{test}"] = float((eaten > 0).mean()) if len(eaten) else None
+        actions, found = seen.series("loop", "action"), {}
+        for test, task, first, last in self.tests:
+            over = ended[first:last].astype(bool)
+            over[-1] = False  # which may have ended by the next task
+            found[f"eaten_{test}"] = int(over.sum())
+            found[f"share_{test}"] = _share(rewards[first:last][over])
+            found[f"blind_{test}"] = blind_share(task, actions[first:last], self.fields)
         return found
+
+
+def _share(rewards) -> float | None:
+    return float((np.asarray(rewards) > 0).mean()) if len(rewards) else None
+
+
+def blind_share(task: str, actions, fields: int = 20) -> float | None:
+    """Return the share of rewarded particles that moves bring in fields that were not seen."""
+    eaten = []
+    for seed in range(fields):
+        field = Field(f"{task}:1")
+        field.reset(seed=seed)
+        for action in actions:
+            _, brings, ended, _, _ = field.step(int(action))
+            if ended:
+                eaten.append(brings)
+                field.reset()
+    return _share(eaten)
 
 
 #: Gates while the agent learns, and while it is tested.
@@ -277,7 +309,10 @@ def lasting(
         periods.append(cycles(learned, night, times=turns, slot=EPOCH))
     plan = f"1:{first} 1:{test} 2:{test} {tasks}:{second}/{turn} 1:{test} 2:{test}"
     starts = np.cumsum([0, first, test, test, second, test, test]).tolist()
-    named = (("t1_before", 1), ("t2_before", 2), ("t1_after", 4), ("t2_after", 5))
+    named = (
+        *(("t1_before", "1", 1), ("t2_before", "2", 2)),
+        *(("t1_after", "1", 4), ("t2_after", "2", 5)),
+    )
     return Protocol(
         name=name,
         description="Golden 2022, shortened: two foraging tasks one after the other, and sleep",
@@ -290,7 +325,7 @@ def lasting(
             decode=go,
         ),
         record=Record(
-            observers=(Eaten(tests=tuple((n, starts[k], starts[k + 1]) for n, k in named)),),
+            observers=(Eaten(tests=tuple((n, t, starts[k], starts[k + 1]) for n, t, k in named)),),
             weights_every=0,
             alarms=Alarms(saturation=1.0, silence=1e6 * EPOCH, runaway=1e4 / EPOCH),
         ),
@@ -298,6 +333,79 @@ def lasting(
     )
 
 
-PROTOCOL = lasting(600, 200, 100)
+#: What is done while it learns the second task, or in place of it: settings of `lasting`.
+VARIANTS = {
+    "sleep": {},
+    "no sleep": {"sleep": None},
+    "both tasks in turns": {"sleep": None, "tasks": "21"},
+    "one rate for all": {"signals": {"own": 0.0, "mean": 1.0}},
+    "rates of other cells": {"signals": {"own": 0.0, "other": 1.0}},
+    "rest": {"sleep": {"learn": 1, "scale": 1}, "signals": {"tonic": 0.0}},
+    "no reward asleep": {"signals": {"tonic": 0.0}},
+    "no plasticity asleep": {"sleep": {"plasticity": 0, "dream": 1}},
+    "scaling asleep": {"sleep": {"plasticity": 0, "scale": 1}},
+    "frozen": {"sleep": None, "learn": {"plasticity": 0, "explore": 1}},
+}
+
+
+def conditions(first: int, second: int, test: int) -> tuple[Condition, ...]:
+    """Make conditions of `lasting` by their schedules; tasks in turns last twice as long."""
+    made = []
+    for name, variant in VARIANTS.items():
+        long = second * len(variant.get("tasks", "2"))
+        protocol = lasting(first, long, test, **variant)
+        changes = {
+            "schedule": protocol.schedule,
+            "task": protocol.task,
+            "record.observers": protocol.record.observers,
+        }
+        made.append(Condition(name=name, changes=changes))
+    return tuple(made)
+
+
+def taught(task: str = "1", lift: float = 3.0, wiring: int = 0, weight: float = 0.01):
+    """Make the network with weights set by hand: what it could do, had it learned.
+
+    A weight from a hidden cell to a move is `weight`, and ``1 + lift`` times that if the cell sees
+    both pixels of a rewarded particle that this move would eat.
+    """
+    parts = {each.name: each for each in FORAGING.projections}
+    pre, post = initial_state(FORAGING, wiring).synapses["see"]
+    sees = np.zeros((7, 7, N_HIDDEN), bool)
+    sees[pre // 7, pre % 7, post] = True
+    down, right = SHAPES[TASKS[task][0]]
+    w = np.full((N_HIDDEN, len(MOVES)), weight)
+    for move, (y, x) in enumerate(MOVES):
+        for sign in (1, -1):
+            both = sees[3 + y, 3 + x] & sees[3 + y + sign * down, 3 + x + sign * right]
+            w[both, move] = weight * (1 + lift)
+    source, target = np.divmod(np.arange(w.size), len(MOVES))
+    changed = {
+        "see": {"connectivity": Pairs(pre, post)},
+        "act": {"connectivity": Pairs(source, target), "weights": w.ravel()},
+    }
+    projections = [replace(each, **changed.get(name, {})) for name, each in parts.items()]
+    return replace(FORAGING, name="taught", projections=tuple(projections))
+
+
+def ceiling(test: int = 2000, **more) -> Protocol:
+    """Make a protocol that tests the network of `taught` on both tasks, without learning."""
+    learned = lasting(1, 1, test, turn=1, sleep=None, network=taught(**more), name="taught")
+    periods, tests = learned.schedule.periods[1:3], (("t1", "1", 0), ("t2", "2", 1))
+    eaten = Eaten(tests=tuple((n, t, k * test, (k + 1) * test) for n, t, k in tests))
+    return learned.override(
+        {
+            "schedule": Timeline(periods=periods, slot=EPOCH),
+            "task.settings": {"tasks": f"1:{test} 2:{test}"},
+            "record.observers": (eaten,),
+        }
+    )
+
+
+SHORT = (600, 200, 100)
+
+PROTOCOL = lasting(*SHORT)
+
+CONDITIONS = conditions(*SHORT)
 
 FIGURE = "weights"
