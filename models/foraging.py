@@ -11,7 +11,9 @@ It differs from the paper: inhibition is bounded, as `v` stays above where a spi
 neuron is so near its threshold that it would rebound with bursts); outputs spike now and then of
 themselves while they learn (`EXPLORE`), as otherwise nothing is eligible at the start; what is
 eligible is one epoch, or an exponential trace of epochs, not a list of six; weights have an upper
-bound; input weights do not learn; and parameters that are not printed were chosen.
+bound; input weights do not learn; and parameters that are not printed were chosen. So made, and in
+some ten thousand epochs where the paper has millions, it does not learn what it could: see
+docs/published.md.
 """
 
 import numpy as np
