@@ -6,6 +6,8 @@ tested on both after each, with plasticity closed. In `sleep` every 100 epochs o
 followed by 100 asleep. A short version; `lasting` makes others::
 
     brainsleep run foraging
+
+(The module is long because the field and all that the agent is compared with are in it.)
 """
 
 from collections.abc import Mapping
