@@ -230,7 +230,10 @@ class LoopCourse(GivenCourse):
 
     def follow(self, view: View) -> None:
         """Take the steps again that a run has had which goes on from a checkpoint."""
-        for before, seen in sorted(view.recorder.looks.get(NAME, {}).items()):
+        looks = view.recorder.looks.get(NAME, {})
+        if len(looks) == len(self._steps):  # none to take again
+            return
+        for before, seen in sorted(looks.items()):
             slot = before - 1
             if slot in self._steps:
                 continue

@@ -29,6 +29,7 @@ CERTAIN = {
     "brunel": {"v_threshold": -1 * mV},
     "benna_fusi": {"p": 1.0, "q": 1.0},
     "distal_reward": {"noise": 0 * volt / second, "spread": 0 * ms, "initial.v": "40*mV"},
+    "foraging": {"spread": 0.0},
     "graupner": {"sigma": 0.0},
     "litwin_kumar": {"rate_outside": 0 * Hz, "v_rest": -40 * mV},
     "sleep_replay": {"places": 1.0, "width": 28.0},
