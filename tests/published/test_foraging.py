@@ -238,6 +238,7 @@ def test_all_conditions_build():
         assert until == (slots.phase == "wake").sum()
 
 
+@pytest.mark.long
 @needs_compiler
 def test_runs_and_goes_on(tmp_path):
     """A run that stops in the middle and goes on comes to the same bits."""
