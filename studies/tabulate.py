@@ -24,7 +24,8 @@ from brainsleep.results.table import read
 
 ROOT = Path(__file__).parent.parent
 PAGES = tuple(
-    ROOT / "docs" / f"{name}.md" for name in ("reproduction", "competitive_search", "continual")
+    ROOT / "docs" / f"{name}.md"
+    for name in ("reproduction", "competitive_search", "paper_search", "continual")
 )
 
 #: Condition that the differences and effect sizes of a group are taken against. Where a condition
@@ -49,11 +50,12 @@ def tables() -> dict[str, pd.DataFrame]:
     """Read the table of each page."""
     runs = {
         name: read(ROOT / f"figures/paper/{name}.csv")
-        for name in ("runs", "search", "surrogate", "continual")
+        for name in ("runs", "search", "paper_search", "surrogate", "continual")
     }
     return {
         "reproduction.md": pd.concat([runs["runs"], runs["surrogate"]], ignore_index=True),
         "competitive_search.md": runs["search"],
+        "paper_search.md": runs["paper_search"],
         "continual.md": runs["continual"],
     }
 
@@ -61,6 +63,9 @@ def tables() -> dict[str, pd.DataFrame]:
 #: Grids of surrogate-gradient networks, and of tasks: their tables have columns of their own.
 LAYERED = ("sg_snn", "sg_snn_28", "sg_snn_decay")
 TASKS = ("sg_snn tasks", "competitive tasks")
+
+#: Stages of the search of the paper's network: settings beside each other, and the arms of one.
+STAGES, FINAL_STAGE = ("stage 1", "stage 2"), "stage 3"
 
 
 def updated(text: str, table: pd.DataFrame) -> str:
@@ -72,6 +77,10 @@ def updated(text: str, table: pd.DataFrame) -> str:
             return f"{start}\n{beside_authors(table, data)}\n{end}"
         if group == "networks":
             return f"{start}\n{networks(table, data)}\n{end}"
+        if group in STAGES:
+            return f"{start}\n{margins(arms(table, group, data))}\n{end}"
+        if group == FINAL_STAGE:
+            return f"{start}\n{tested(arms(table, group, data))}\n{end}"
         chosen = table[(table["grid"] == group) & (table["data"] == data)]
         if group in LAYERED:
             return f"{start}\n{against_sleep(chosen, group, data)}\n{end}"
@@ -244,6 +253,72 @@ def task_table(rows: pd.DataFrame) -> str:
             cells.append(text if spread.n else "-")
         lines.append("| " + " | ".join([condition, *cells]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def arms(table: pd.DataFrame, stage: str, data: str) -> pd.DataFrame:
+    """Return a stage of the search of the paper's network on a data set, clean or noisy.
+
+    Columns `setting` and `arm` are what the condition consists of, `few` is the mean accuracy with
+    fewer labels than all.
+    """
+    rows = table[(table["grid"] == stage) & (table["data"].str.removesuffix("-noisy") == data)]
+    named = rows["condition"].str.split(" / ", expand=True)
+    few = rows[["network_accuracy_50", "network_accuracy_100"]].mean(axis=1)
+    return rows.assign(setting=named[0], arm=named[1], few=few, all=rows["network_accuracy"])
+
+
+def margins(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of settings, in the order of the larger of their two margins."""
+    names = ("sleep", "normalise only", "frozen")
+    heads = ["setting", "n"]
+    heads += [f"{readout}: {what}" for readout in ("all", "few") for what in (*names, "margin")]
+    heads += ["E Hz in test: sleep, normalise only, frozen"]
+    lines = {}
+    for setting, chosen in rows.groupby("setting", sort=False):
+        by_arm = {arm: each.set_index("seed") for arm, each in chosen.groupby("arm")}
+        cells, largest = [setting, str(len(by_arm["sleep"]))], []
+        for readout in ("all", "few"):
+            accuracies = [100 * by_arm[name][readout] for name in names]
+            margin = accuracies[0] - np.maximum(*accuracies[1:])
+            largest.append(margin.mean())
+            cells += [*(f"{each.mean():.1f}" for each in accuracies), f"{margin.mean():+.1f}"]
+        cells += [", ".join(f"{by_arm[name]['rate_test_e_hz'].mean():.3g}" for name in names)]
+        lines["| " + " | ".join(cells) + " |"] = max(largest)
+    ordered = sorted(lines, key=lines.__getitem__, reverse=True)
+    return "\n".join(["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|", *ordered]) + "\n"
+
+
+def tested(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of the arms of one setting, and what sleep is above each."""
+    heads = ["arm of '" + "', '".join(rows["setting"].unique()) + "'", "n"]
+    heads += [f"{r}: {h}" for r in ("all", "few") for h in ("accuracy %", "sleep less it")]
+    heads += ["E Hz in test", "saturated %"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    slept = rows[rows["arm"] == "sleep"].set_index("seed")
+    for arm, chosen in rows.groupby("arm", sort=False):
+        by_seed, cells = chosen.set_index("seed"), [arm, str(len(chosen))]
+        for readout in ("all", "few"):
+            spread = seed_spread(100 * by_seed[readout].to_numpy())
+            cells += [f"{spread.mean:.1f} [{spread.low:.1f}, {spread.high:.1f}]"]
+            less = seed_spread(100 * (slept[readout] - by_seed[readout]).to_numpy())
+            text = f"{less.mean:+.1f} [{less.low:+.1f}, {less.high:+.1f}]"
+            cells += ["" if arm == "sleep" else text]
+        cells += [f"{chosen['rate_test_e_hz'].mean():.3g}"]
+        cells += [f"{100 * chosen['saturated'].mean():.1f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    pixels = [
+        100 * slept[["pixels_accuracy"]].mean(axis=1),
+        100 * slept[["pixels_accuracy_50", "pixels_accuracy_100"]].mean(axis=1),
+    ]
+    cells = ["*raw pixels*", str(len(slept))]
+    for readout, values in zip(("all", "few"), pixels, strict=True):
+        spread = seed_spread(values.to_numpy())
+        less = seed_spread((100 * slept[readout] - values).to_numpy())
+        cells += [
+            f"{spread.mean:.1f} [{spread.low:.1f}, {spread.high:.1f}]",
+            f"{less.mean:+.1f} [{less.low:+.1f}, {less.high:+.1f}]",
+        ]
+    return "\n".join([*lines, "| " + " | ".join([*cells, "", ""]) + " |"]) + "\n"
 
 
 def _accuracy(values: pd.Series, several: bool) -> list[str]:
