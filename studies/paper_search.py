@@ -6,6 +6,8 @@ r"""Is there a setting in which the sleep of the paper's network beats its contr
         --drop 'set.*' --drop 'version.*' --drop data_fingerprint \
         --out figures/paper/paper_search.csv
 
+A small version, on scikit-learn's digits, is `SMALL`.
+
 The protocol of the search was written down before its first run:
 
 **Question.** Does the sleep of Massey et al. (arXiv:2601.08447) read out better than both of its
@@ -156,7 +158,10 @@ SETTINGS = {
 }  # fmt: skip
 
 #: Settings of stage 2 by data set, chosen by stage 1.
-CHOSEN: dict[str, tuple[str, ...]] = {}
+CHOSEN: dict[str, tuple[str, ...]] = {
+    "mnist": ("textbook rule, all to all", "50 excitatory neurons"),
+    "fashion-mnist": ("images of 200 ms", "textbook rule, all to all"),
+}
 
 #: Setting and readout of stage 3 by data set, chosen by stage 2.
 WINNERS: dict[str, tuple[str, str]] = {}
@@ -224,12 +229,23 @@ def of_stage(stage: int) -> list[Grid]:
         return [grid(1, setting, DATA) for setting in SETTINGS]
     if stage == 2:
         return [grid(2, setting, [name]) for name, two in CHOSEN.items() for setting in two]
-    grids = []
-    for name, (setting, _) in WINNERS.items():
-        levelled = normalise_to(setting, SLEPT_WEIGHTS[name])
-        grids.append(grid(3, setting, [name], [*arms(setting), levelled]))
-        grids.append(grid(3, setting, [name], [no_sleep(setting)], FEW_SEEDS))
-    return grids
+    won = [(setting, [name], SLEPT_WEIGHTS[name]) for name, (setting, _) in WINNERS.items()]
+    return [  # what decides comes first
+        *(grid(3, setting, name) for setting, name, _ in won),
+        *(grid(3, setting, name, [normalise_to(setting, slept)]) for setting, name, slept in won),
+        *(grid(3, setting, name, [no_sleep(setting)], FEW_SEEDS) for setting, name, _ in won),
+    ]
 
 
 GRIDS = [each for stage in SEEDS for each in of_stage(stage)]
+
+#: The table's setting on few images that come with scikit-learn: a minute.
+SMALL = Grid(
+    name="small",
+    protocol="controls",
+    changes=COMMON | {"data.n_train": 150, "data.n_readout": 150, "data.n_test": 200},
+    over={"data.source": ["digits"]},
+    conditions=arms("table"),
+    seeds=2,
+    backend="cpp",
+)

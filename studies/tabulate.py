@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from paper_search import ARMS
 
 from brainsleep.analysis.statistics import effect_size, seed_spread
 from brainsleep.figures.accuracy import authors_values
@@ -66,6 +67,7 @@ TASKS = ("sg_snn tasks", "competitive tasks")
 
 #: Stages of the search of the paper's network: settings beside each other, and the arms of one.
 STAGES, FINAL_STAGE = ("stage 1", "stage 2"), "stage 3"
+READOUTS = ["all", "few"]
 
 
 def updated(text: str, table: pd.DataFrame) -> str:
@@ -261,43 +263,58 @@ def arms(table: pd.DataFrame, stage: str, data: str) -> pd.DataFrame:
     Columns `setting` and `arm` are what the condition consists of, `few` is the mean accuracy with
     fewer labels than all.
     """
-    rows = table[(table["grid"] == stage) & (table["data"].str.removesuffix("-noisy") == data)]
+    data_of = table["data"].str.removesuffix("-noisy")
+    rows = table[(table["grid"] == stage) & (data_of == data)].copy()
     named = rows["condition"].str.split(" / ", expand=True)
     few = rows[["network_accuracy_50", "network_accuracy_100"]].mean(axis=1)
     return rows.assign(setting=named[0], arm=named[1], few=few, all=rows["network_accuracy"])
 
 
-def margins(rows: pd.DataFrame) -> str:
-    """Return a Markdown table of settings, in the order of the larger of their two margins."""
-    names = ("sleep", "normalise only", "frozen")
-    heads = ["setting", "n"]
-    heads += [f"{readout}: {what}" for readout in ("all", "few") for what in (*names, "margin")]
-    heads += ["E Hz in test: sleep, normalise only, frozen"]
-    lines = {}
+def mean_margins(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what sleep is above the better of its controls in points, mean over seeds.
+
+    One row a setting, in their order; a column a readout, `all` and `few`.
+    """
+    found = {}
     for setting, chosen in rows.groupby("setting", sort=False):
         by_arm = {arm: each.set_index("seed") for arm, each in chosen.groupby("arm")}
-        cells, largest = [setting, str(len(by_arm["sleep"]))], []
-        for readout in ("all", "few"):
-            accuracies = [100 * by_arm[name][readout] for name in names]
-            margin = accuracies[0] - np.maximum(*accuracies[1:])
-            largest.append(margin.mean())
-            cells += [*(f"{each.mean():.1f}" for each in accuracies), f"{margin.mean():+.1f}"]
-        cells += [", ".join(f"{by_arm[name]['rate_test_e_hz'].mean():.3g}" for name in names)]
-        lines["| " + " | ".join(cells) + " |"] = max(largest)
-    ordered = sorted(lines, key=lines.__getitem__, reverse=True)
-    return "\n".join(["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|", *ordered]) + "\n"
+        found[setting] = {
+            r: 100 * (by_arm["sleep"][r] - np.maximum(*(by_arm[a][r] for a in ARMS[1:]))).mean()
+            for r in READOUTS
+        }
+    return pd.DataFrame.from_dict(found, orient="index", columns=READOUTS)
+
+
+def margins(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of settings, in the order of the larger of their two margins."""
+    heads = ["setting", "n"]
+    heads += [f"{readout}: {what}" for readout in READOUTS for what in (*ARMS, "margin")]
+    heads += ["E Hz in test: " + ", ".join(ARMS)]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    by_setting = mean_margins(rows)
+    order = by_setting.max(axis=1).sort_values(ascending=False, kind="stable").index
+    for setting in order:
+        chosen = rows[rows["setting"] == setting]
+        means = chosen.groupby("arm")[[*READOUTS, "rate_test_e_hz"]].mean()
+        cells = [setting, str(chosen["seed"].nunique())]
+        for readout in READOUTS:
+            cells += [f"{100 * means.loc[arm, readout]:.1f}" for arm in ARMS]
+            cells += [f"{by_setting.loc[setting, readout]:+.1f}"]
+        cells += [", ".join(f"{means.loc[arm, 'rate_test_e_hz']:.3g}" for arm in ARMS)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def tested(rows: pd.DataFrame) -> str:
     """Return a Markdown table of the arms of one setting, and what sleep is above each."""
     heads = ["arm of '" + "', '".join(rows["setting"].unique()) + "'", "n"]
-    heads += [f"{r}: {h}" for r in ("all", "few") for h in ("accuracy %", "sleep less it")]
+    heads += [f"{r}: {h}" for r in READOUTS for h in ("accuracy %", "sleep less it")]
     heads += ["E Hz in test", "saturated %"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     slept = rows[rows["arm"] == "sleep"].set_index("seed")
     for arm, chosen in rows.groupby("arm", sort=False):
         by_seed, cells = chosen.set_index("seed"), [arm, str(len(chosen))]
-        for readout in ("all", "few"):
+        for readout in READOUTS:
             spread = seed_spread(100 * by_seed[readout].to_numpy())
             cells += [f"{spread.mean:.1f} [{spread.low:.1f}, {spread.high:.1f}]"]
             less = seed_spread(100 * (slept[readout] - by_seed[readout]).to_numpy())
@@ -311,7 +328,7 @@ def tested(rows: pd.DataFrame) -> str:
         100 * slept[["pixels_accuracy_50", "pixels_accuracy_100"]].mean(axis=1),
     ]
     cells = ["*raw pixels*", str(len(slept))]
-    for readout, values in zip(("all", "few"), pixels, strict=True):
+    for readout, values in zip(READOUTS, pixels, strict=True):
         spread = seed_spread(values.to_numpy())
         less = seed_spread((100 * slept[readout] - values).to_numpy())
         cells += [
