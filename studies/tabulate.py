@@ -315,27 +315,23 @@ def tested(rows: pd.DataFrame) -> str:
     for arm, chosen in rows.groupby("arm", sort=False):
         by_seed, cells = chosen.set_index("seed"), [arm, str(len(chosen))]
         for readout in READOUTS:
-            spread = seed_spread(100 * by_seed[readout].to_numpy())
-            cells += [f"{spread.mean:.1f} [{spread.low:.1f}, {spread.high:.1f}]"]
-            less = seed_spread(100 * (slept[readout] - by_seed[readout]).to_numpy())
-            text = f"{less.mean:+.1f} [{less.low:+.1f}, {less.high:+.1f}]"
-            cells += ["" if arm == "sleep" else text]
+            cells += [_mean(by_seed[readout])]
+            cells += ["" if arm == "sleep" else _mean(slept[readout] - by_seed[readout], "+")]
         cells += [f"{chosen['rate_test_e_hz'].mean():.3g}"]
         cells += [f"{100 * chosen['saturated'].mean():.1f}"]
         lines.append("| " + " | ".join(cells) + " |")
-    pixels = [
-        100 * slept[["pixels_accuracy"]].mean(axis=1),
-        100 * slept[["pixels_accuracy_50", "pixels_accuracy_100"]].mean(axis=1),
-    ]
     cells = ["*raw pixels*", str(len(slept))]
-    for readout, values in zip(READOUTS, pixels, strict=True):
-        spread = seed_spread(values.to_numpy())
-        less = seed_spread((100 * slept[readout] - values).to_numpy())
-        cells += [
-            f"{spread.mean:.1f} [{spread.low:.1f}, {spread.high:.1f}]",
-            f"{less.mean:+.1f} [{less.low:+.1f}, {less.high:+.1f}]",
-        ]
+    few = slept[["pixels_accuracy_50", "pixels_accuracy_100"]].mean(axis=1)
+    for readout, pixels in zip(READOUTS, (slept["pixels_accuracy"], few), strict=True):
+        cells += [_mean(pixels), _mean(slept[readout] - pixels, "+")]
     return "\n".join([*lines, "| " + " | ".join([*cells, "", ""]) + " |"]) + "\n"
+
+
+def _mean(values: pd.Series, sign: str = "") -> str:
+    """Return a mean in per cent, and its 95 % interval if there are at least three values."""
+    spread = seed_spread(100 * values.dropna().to_numpy())
+    interval = f" [{spread.low:{sign}.1f}, {spread.high:{sign}.1f}]" if spread.n > 2 else ""
+    return f"{spread.mean:{sign}.1f}{interval}"
 
 
 def _accuracy(values: pd.Series, several: bool) -> list[str]:
