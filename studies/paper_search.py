@@ -245,7 +245,7 @@ def of_stage(stage: int) -> list[Grid]:
 
 GRIDS = [each for stage in SEEDS for each in of_stage(stage)]
 
-#: The table's setting on few images that come with scikit-learn: a minute.
+#: The table's setting on few images that come with scikit-learn: two minutes.
 SMALL = Grid(
     name="small",
     protocol="controls",
