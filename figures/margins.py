@@ -165,8 +165,9 @@ def _handles(looks: Mapping[str, tuple[str, str]], few: bool) -> list[Artist]:
     handles: list[Artist] = []
     for series, (colour, marker) in looks.items():
         name = ", ".join(filter(None, (series, "all labels" if few else "")))
-        look = {"color": colour, "marker": marker, "linestyle": "", "markersize": 3.4}
-        handles.append(Line2D([], [], label=name or "mean over seeds", **look))
+        one = Line2D([], [], color=colour, marker=marker, linestyle="", markersize=3.4)
+        one.set_label(name or "mean over seeds")
+        handles.append(one)
     if few:
         open_one = Line2D([], [], color=style.REFERENCE, marker="o", linestyle="", markersize=3.4)
         open_one.set(markerfacecolor="white", markeredgewidth=0.8, label="few labels")
