@@ -1,6 +1,6 @@
 """Draw the study's figures from its tables alone, without the stored results.
 
-    .venv/bin/python studies/figures.py [--tables figures/paper] [--out figures/paper]
+    .venv/bin/python studies/figures.py [--tables figures/paper] [--out figures/paper] [NAME ...]
 
 A figure whose rows are not in the table yet is left out, and a line says so.
 """
@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from paper_search import ARMS, COMMON, SETTINGS
 from reproduction import DATA, GRIDS
 from sleep_replay import GRIDS as REPLAY
 from surrogate import GRIDS as LAYERED
 
+from brainsleep.experiment.protocol import load_protocol
 from brainsleep.files.load import load_module
 from brainsleep.results.result import Result
 from brainsleep.results.table import read
@@ -61,15 +63,23 @@ def described() -> dict[tuple[str, str, str], dict]:
     return by_place
 
 
+@cache
+def described_search() -> dict:
+    """Return what is common to the runs of the search of the paper's network as plain data."""
+    return load_protocol("controls").override(COMMON).describe()
+
+
 def result(row: Mapping) -> TableResult:
     """Return a row of the table as what figures read."""
+    searched = row["grid"].startswith("stage ")
+    place = row["grid"], row["condition"], row["data"]
     numbers = {k: v for k, v in row.items() if isinstance(v, float | int) and pd.notna(v)}
     return TableResult(
         {
-            "protocol": described()[row["grid"], row["condition"], row["data"]],
+            "protocol": described_search() if searched else described()[place],
             "seed": int(row["seed"]),
             "run_id": row["run_id"],
-            "data": {"name": row["data"]},
+            "data": {"name": row["data"].removesuffix("-noisy") if searched else row["data"]},
             "metrics": {k: float(v) for k, v in numbers.items()},
         }
     )
@@ -89,7 +99,7 @@ def labelled(table: pd.DataFrame, group: str, names: Mapping[str, str]) -> pd.Da
     """
     kept = table[(table["grid"] == group) & table["condition"].isin(list(names))]
     kept = kept.assign(label=kept["condition"].map(names))
-    place = {"condition": list(names), "data": list(DATA)}
+    place = {"condition": list(names), "data": [*DATA, *(f"{name}-noisy" for name in DATA)]}
     return kept.sort_values(
         ["condition", "data", "seed"],
         key=lambda column: column.map(place[column.name].index) if column.name in place else column,
@@ -142,6 +152,16 @@ def replayed(table: pd.DataFrame) -> pd.DataFrame:
     return chosen.sort_values(["place", "data", "seed"], ascending=[True, False, True])
 
 
+def searched(table: pd.DataFrame) -> pd.DataFrame:
+    """Return sleep and its two controls of every stage of the search of the paper's network."""
+    conditions_of = [f"{setting} / {arm}" for setting in SETTINGS for arm in ARMS]
+    stages = [
+        labelled(table, stage, {name: f"{stage} / {name}" for name in conditions_of})
+        for stage in ("stage 1", "stage 2", "stage 3")
+    ]
+    return pd.concat(stages)
+
+
 #: By file: the figure that draws it, and what chooses its rows.
 FIGURES = {
     "accuracy": ("accuracy", accuracy),
@@ -153,6 +173,7 @@ FIGURES = {
     "textbook": ("controls", every("textbook")),
     "inhibition": ("controls", every("inhibition")),
     "sleep_replay": ("sleep_replay", replayed),
+    "paper_search": ("margins", searched),
 }
 
 
@@ -161,13 +182,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", type=Path, default=Path("figures/paper"))
     parser.add_argument("--out", type=Path, default=Path("figures/paper"))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="figures to draw; default: all")
     arguments = parser.parse_args()
-    tables = [
-        read(arguments.tables / name) for name in ("runs.csv", "surrogate.csv", "sleep_replay.csv")
-    ]
+    names = ("runs.csv", "surrogate.csv", "sleep_replay.csv", "paper_search.csv")
+    tables = [read(arguments.tables / name) for name in names]
     table = pd.concat(tables, ignore_index=True).copy()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for name, (figure, choose) in FIGURES.items():
+    for name in arguments.names or FIGURES:
+        figure, choose = FIGURES[name]
         shown = choose(table)
         path = arguments.out / f"{name}.png"
         if not len(shown):

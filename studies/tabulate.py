@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from paper_search import ARMS
 
 from brainsleep.analysis.statistics import effect_size, seed_spread
 from brainsleep.figures.accuracy import authors_values
@@ -24,7 +25,8 @@ from brainsleep.results.table import read
 
 ROOT = Path(__file__).parent.parent
 PAGES = tuple(
-    ROOT / "docs" / f"{name}.md" for name in ("reproduction", "competitive_search", "continual")
+    ROOT / "docs" / f"{name}.md"
+    for name in ("reproduction", "competitive_search", "paper_search", "continual")
 )
 
 #: Condition that the differences and effect sizes of a group are taken against. Where a condition
@@ -49,11 +51,15 @@ def tables() -> dict[str, pd.DataFrame]:
     """Read the table of each page."""
     runs = {
         name: read(ROOT / f"figures/paper/{name}.csv")
-        for name in ("runs", "search", "surrogate", "continual", "sleep_replay", "unlearning")
+        for name in (
+            *("runs", "search", "paper_search", "surrogate", "continual"),
+            *("sleep_replay", "unlearning"),
+        )
     }
     return {
         "reproduction.md": pd.concat([runs["runs"], runs["surrogate"]], ignore_index=True),
         "competitive_search.md": runs["search"],
+        "paper_search.md": runs["paper_search"],
         "continual.md": runs["continual"],
         "what_sleep_gives.md": pd.concat(
             [runs["sleep_replay"], runs["unlearning"]], ignore_index=True
@@ -65,6 +71,10 @@ def tables() -> dict[str, pd.DataFrame]:
 LAYERED = ("sg_snn", "sg_snn_28", "sg_snn_decay")
 TASKS = ("sg_snn tasks", "competitive tasks")
 REPLAY = ("sleep replay, MNIST", "sleep replay, Fashion-MNIST")
+
+#: Stages of the search of the paper's network: settings beside each other, and the arms of one.
+STAGES, FINAL_STAGE = ("stage 1", "stage 2"), "stage 3"
+READOUTS = ["all", "few"]
 
 
 def updated(text: str, table: pd.DataFrame) -> str:
@@ -78,6 +88,10 @@ def updated(text: str, table: pd.DataFrame) -> str:
             return f"{start}\n{networks(table, data)}\n{end}"
         if data == "recall":
             return f"{start}\n{recall_table(table[table['grid'] == group])}\n{end}"
+        if group in STAGES:
+            return f"{start}\n{margins(arms(table, group, data))}\n{end}"
+        if group == FINAL_STAGE:
+            return f"{start}\n{tested(arms(table, group, data))}\n{end}"
         chosen = table[(table["grid"] == group) & (table["data"] == data)]
         if group in LAYERED:
             return f"{start}\n{against_sleep(chosen, group, data)}\n{end}"
@@ -284,6 +298,54 @@ def replay_table(rows: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def arms(table: pd.DataFrame, stage: str, data: str) -> pd.DataFrame:
+    """Return a stage of the search of the paper's network on a data set, clean or noisy.
+
+    Columns `setting` and `arm` are what the condition consists of, `few` is the mean accuracy with
+    fewer labels than all.
+    """
+    data_of = table["data"].str.removesuffix("-noisy")
+    rows = table[(table["grid"] == stage) & (data_of == data)].copy()
+    named = rows["condition"].str.split(" / ", expand=True)
+    few = rows[["network_accuracy_50", "network_accuracy_100"]].mean(axis=1)
+    return rows.assign(setting=named[0], arm=named[1], few=few, all=rows["network_accuracy"])
+
+
+def mean_margins(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what sleep is above the better of its controls in points, mean over seeds.
+
+    One row a setting, in their order; a column a readout, `all` and `few`.
+    """
+    found = {}
+    for setting, chosen in rows.groupby("setting", sort=False):
+        by_arm = {arm: each.set_index("seed") for arm, each in chosen.groupby("arm")}
+        found[setting] = {
+            r: 100 * (by_arm["sleep"][r] - np.maximum(*(by_arm[a][r] for a in ARMS[1:]))).mean()
+            for r in READOUTS
+        }
+    return pd.DataFrame.from_dict(found, orient="index", columns=READOUTS)
+
+
+def margins(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of settings, in the order of the larger of their two margins."""
+    heads = ["setting", "n"]
+    heads += [f"{readout}: {what}" for readout in READOUTS for what in (*ARMS, "margin")]
+    heads += ["E Hz in test: " + ", ".join(ARMS)]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    by_setting = mean_margins(rows)
+    order = by_setting.max(axis=1).sort_values(ascending=False, kind="stable").index
+    for setting in order:
+        chosen = rows[rows["setting"] == setting]
+        means = chosen.groupby("arm")[[*READOUTS, "rate_test_e_hz"]].mean()
+        cells = [setting, str(chosen["seed"].nunique())]
+        for readout in READOUTS:
+            cells += [f"{100 * means.loc[arm, readout]:.1f}" for arm in ARMS]
+            cells += [f"{by_setting.loc[setting, readout]:+.1f}"]
+        cells += [", ".join(f"{means.loc[arm, 'rate_test_e_hz']:.3g}" for arm in ARMS)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def recall_table(rows: pd.DataFrame) -> str:
     """Return a Markdown table of recall before and after sleep, a row a condition and cue."""
     shown = [c.rpartition("_")[2] for c in rows if c.startswith("recall_after_")]
@@ -305,6 +367,35 @@ def recall_table(rows: pd.DataFrame) -> str:
             cells += [f"{dreams:.2f}" if np.isfinite(dreams) else "-"]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def tested(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of the arms of one setting, and what sleep is above each."""
+    heads = ["arm of '" + "', '".join(rows["setting"].unique()) + "'", "n"]
+    heads += [f"{r}: {h}" for r in READOUTS for h in ("accuracy %", "sleep less it")]
+    heads += ["E Hz in test", "saturated %"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    slept = rows[rows["arm"] == "sleep"].set_index("seed")
+    for arm, chosen in rows.groupby("arm", sort=False):
+        by_seed, cells = chosen.set_index("seed"), [arm, str(len(chosen))]
+        for readout in READOUTS:
+            cells += [_mean(by_seed[readout])]
+            cells += ["" if arm == "sleep" else _mean(slept[readout] - by_seed[readout], "+")]
+        cells += [f"{chosen['rate_test_e_hz'].mean():.3g}"]
+        cells += [f"{100 * chosen['saturated'].mean():.1f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    cells = ["*raw pixels*", str(len(slept))]
+    few = slept[["pixels_accuracy_50", "pixels_accuracy_100"]].mean(axis=1)
+    for readout, pixels in zip(READOUTS, (slept["pixels_accuracy"], few), strict=True):
+        cells += [_mean(pixels), _mean(slept[readout] - pixels, "+")]
+    return "\n".join([*lines, "| " + " | ".join([*cells, "", ""]) + " |"]) + "\n"
+
+
+def _mean(values: pd.Series, sign: str = "") -> str:
+    """Return a mean in per cent, and its 95 % interval if there are at least three values."""
+    spread = seed_spread(100 * values.dropna().to_numpy())
+    interval = f" [{spread.low:{sign}.1f}, {spread.high:{sign}.1f}]" if spread.n > 2 else ""
+    return f"{spread.mean:{sign}.1f}{interval}"
 
 
 def _accuracy(values: pd.Series, several: bool) -> list[str]:

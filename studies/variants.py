@@ -1,5 +1,7 @@
 """Files of the study's data: images to search settings on, and test images made harder.
 
+`studies/search.py` and `studies/paper_search.py` say what they search with which images.
+
     .venv/bin/python studies/variants.py --mnist FILE.npz [--fashion NAME] [--out results]
 
 Files that are there already stay as they are.
@@ -19,6 +21,9 @@ N_TEST = 1000  # test images of the study
 N_SEARCH = 7000  # images to search on
 NOISE = 0.1  # share of pixels that are replaced in a noisy image
 SHIFT = 2  # pixels that an image is shifted by
+N_HELD_OUT = (
+    1000  # images to choose by, and as many to test on, in the search of the paper's network
+)
 
 
 def _tested(dataset: Dataset) -> np.ndarray:
@@ -40,6 +45,33 @@ def for_search(source: str, name: str, folder: Path) -> str:
         chosen = np.random.default_rng(0).permutation(_kept(dataset))[:N_SEARCH]
         _write(path, images=dataset.images[chosen], labels=dataset.labels[chosen])
     return str(path)
+
+
+def for_paper_search(searched: str, name: str, folder: Path) -> list[str]:
+    """Write the images of `for_search` again, parted in three; return the paths of four files.
+
+    A file has test images of its own. Those in ``validation`` are to choose settings by, those in
+    ``final`` are to test the chosen ones on; what is learned and read out is the same in both.
+    The test images of ``NAME-noisy.npz`` are noisy, see `noisy`; what is learned is not.
+    """
+    dataset = load_dataset(searched)
+    pool = np.arange(len(dataset.labels) - 2 * N_HELD_OUT)
+    paths = []
+    for k, part in enumerate(("validation", "final")):
+        tested = len(pool) + k * N_HELD_OUT + np.arange(N_HELD_OUT)
+        for end, change in (("", np.array), ("-noisy", noisy)):
+            path = folder / part / f"{name}{end}.npz"
+            paths.append(str(path))
+            if path.exists():
+                continue
+            _write(
+                path,
+                images=dataset.images[pool],
+                labels=dataset.labels[pool],
+                test_images=change(dataset.images[tested]),
+                test_labels=dataset.labels[tested],
+            )
+    return paths
 
 
 def harder(source: str, name: str, kind: str, folder: Path) -> str:
@@ -96,7 +128,8 @@ def main() -> None:
     given = parser.parse_args()
     study, search = given.out / "study/data", given.out / "search/data"
     for name, source in (("mnist", given.mnist), ("fashion-mnist", given.fashion)):
-        print(for_search(source, name, search))
+        print(searched := for_search(source, name, search))
+        print(*for_paper_search(searched, name, given.out / "paper_search/data"), sep="\n")
         for kind in ("noisy", "shifted"):
             print(harder(source, name, kind, study))
     if not (study / "mnist.npz").exists():

@@ -108,6 +108,7 @@ def drawings():
         "controls": lambda out: test_paper_figures.Folder(out).sweep(),
         "labels": lambda out: [made(protocol=counts, metrics=few, seed=seed)
                                for made in [test_paper_figures.Folder(out)] for seed in range(2)],
+        "margins": lambda out: test_paper_figures.Folder(out).sweep(),
         "sensitivity": lambda out: test_paper_figures.swept(test_paper_figures.Folder(out)),
         "continual": lambda out: [made(seed=seed, **each)
                                   for made in [test_task_figures.Learner(out)]

@@ -16,6 +16,7 @@ from brainsleep.figures import (
     classes,
     controls,
     labels,
+    margins,
     receptive_fields,
     schedule,
     sensitivity,
@@ -528,6 +529,70 @@ def test_sleep_replay_of_one_run_and_what_it_refuses(make):
     assert_fails(sleep_replay, [], "no results")
     assert_fails(sleep_replay, [one, one], "more than one result of seed 0", ["a", "a"])
     assert_fails(sleep_replay, [make()], "no metric 'relu_accuracy'")
+
+
+# -- margins -------------------------------------------------------------------------------------
+
+
+def searched(make, seeds=2, stages=("search / ", "test / "), names=("a", "b")):
+    """Settings of a search in stages; the last arm of each is the best control but for one seed."""
+    results, given = [], []
+    counted = {"readout": {"population": "e", "label_counts": [5]}}
+    for k, stage in enumerate(stages):
+        for name in names[k:]:
+            for shift, arm in ((0.0, "sleep"), (-0.2, "frozen"), (-0.1, "normalised")):
+                for seed in range(seeds):
+                    all_labels = 0.7 + shift + (0.15 * (seed == 1) if arm == "frozen" else 0.0)
+                    results.append(
+                        make(seed=seed, protocol=counted,
+                             metrics=few(0.5 + 2 * shift, 0.4) | {"network_accuracy": all_labels})
+                    )  # fmt: skip
+                    given.append(f"{stage}{name} / {arm}")
+    return results, given
+
+
+def test_margins_are_to_the_best_control_seed_by_seed(make, tmp_path):
+    results, given = searched(make)
+    figure = margins.draw(results, given)
+    (axes,) = figure.axes
+    assert (axes.get_title(), axes.get_xlabel()) == (
+        "MNIST",
+        "sleep less the best control (points)",
+    )
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b"]
+    for label, values in (("search / a", [10, 5]), ("search / a / few labels", [20, 20])):
+        line, ends = bars(axes, label)
+        expected = seed_spread(np.array(values, float))
+        assert line.get_xdata(orig=False)[0] == pytest.approx(expected.mean)
+        np.testing.assert_allclose(ends[0][:, 0], (expected.low, expected.high))
+        assert line.get_markerfacecolor() == ("white" if "few" in label else line.get_color())
+    drawn = [c.get_label() for c in axes.containers]
+    assert drawn == [f"{name}{end}" for name in ("search / a", "search / b", "test / b")
+                     for end in ("", " / few labels")]  # fmt: skip
+    assert legend(figure) == [
+        "search, all labels", "test, all labels", "few labels", "95 % interval of mean"
+    ]  # fmt: skip
+    assert fits(figure)
+    figure.savefig(tmp_path / "margins.png")
+
+
+def test_margins_of_one_setting_and_one_readout(make):
+    results = [make(fraction=0.0), make(), make(n_train=0)]
+    (axes,) = margins.draw(results).axes
+    assert axes.get_xlabel() == "no sleep less the best control (points)"
+    ((line, *_),) = axes.containers
+    first, *others = (100 * r.metrics["network_accuracy"] for r in results)
+    assert line.get_xdata(orig=False) == pytest.approx([first - max(others)])
+
+
+def test_margins_refuses_what_has_no_control(make):
+    assert_fails(margins, [], "no results")
+    assert_fails(margins, [make(), make(seed=1)], "'a' on mnist with a seed in common: got none",
+                 ["a / sleep", "a / frozen"])  # fmt: skip
+    assert_fails(margins, [make(), make()], "expected at least two", ["a / sleep", "b / sleep"])
+    assert_fails(margins, [make(), make()], "more than one result of seed 0", ["a / sleep"] * 2)
+    nothing = [make(metrics={"network_accuracy": None}), make()]
+    assert_fails(margins, nothing, "no metric 'network_accuracy'", ["a / sleep", "a / frozen"])
 
 
 # -- receptive fields ----------------------------------------------------------------------------

@@ -49,8 +49,8 @@ CONDITIONS = (Condition(name="free"), Condition(name="longer", changes={"schedul
 FIGURE = "sleep_rates"
 '''
 OF_IMAGES = (
-    "accuracy classes continual controls demo labels receptive_fields representation sensitivity "
-    "similarity sleep_sweep"
+    "accuracy classes continual controls demo labels margins receptive_fields representation "
+    "sensitivity similarity sleep_sweep"
 ).split()
 
 
