@@ -35,8 +35,9 @@ from brainsleep import (
 
 #: What was compared with what, by where that is.
 VERIFIED = {
-    "tests/published/test_foraging.py": (
-        "the map against NumPy step by step, changes of weights against numbers made by hand"
+    "Golden et al. (2022), foraging": (
+        "the map against NumPy step by step, changes of weights against numbers made by hand; what "
+        "is published did not come out"
     ),
 }
 

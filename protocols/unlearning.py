@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from brian2 import Hz, ms, mV, second
 
 from brainsleep import Alarms, Condition, Patterns, Protocol, Record, asleep, cycles
-from brainsleep.models.attractor import binary_network, spiking_network
+from brainsleep.models.unlearning import binary_network, spiking_network
 
 #: How many dreams are dreamt: this share of the number of patterns over eps. It was fixed before
 #: any of the runs that are reported; of the binary network 0.5 to 0.9 are about as good.

@@ -78,7 +78,8 @@ def _controls(axes: Axes, runs: pd.DataFrame) -> None:
         axes.plot(chosen[BEFORE.format(10)].mean(), row, "o", markersize=4, color=INK, mfc="white")
         after = chosen[AFTER.format(10)].to_numpy()
         _interval(axes, after, row, DREAMS if name == "dreams" else OTHER, upright=False)
-    axes.set_yticks(range(len(names)), names, fontsize=7)
+    shown = [{"projector": "projector, no sleep"}.get(name, name) for name in names]
+    axes.set_yticks(range(len(names)), shown, fontsize=7)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("overlap with pattern")
     axes.set_title("80 patterns, 200 units", loc="right", fontsize=7, pad=2)
@@ -121,7 +122,7 @@ def _basins(axes: Axes, runs: pd.DataFrame) -> None:
             if template == AFTER:
                 _interval(axes, runs[template.format(percent)].to_numpy(), percent, colour,
                           upright=True)  # fmt: skip
-    axes.set_xlabel("units wrong in the cue (%)")
+    axes.set_xlabel("wrong units in cue (%)")
     axes.set_ylabel("overlap with pattern")
     axes.set_ylim(-0.03, 1.05)
 
