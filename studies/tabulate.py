@@ -26,7 +26,10 @@ from brainsleep.results.table import read
 ROOT = Path(__file__).parent.parent
 PAGES = tuple(
     ROOT / "docs" / f"{name}.md"
-    for name in ("reproduction", "competitive_search", "paper_search", "continual")
+    for name in (
+        *("reproduction", "competitive_search", "paper_search", "continual"),
+        "what_sleep_gives",
+    )
 )
 
 #: Condition that the differences and effect sizes of a group are taken against. Where a condition
@@ -348,8 +351,9 @@ def margins(rows: pd.DataFrame) -> str:
 
 def recall_table(rows: pd.DataFrame) -> str:
     """Return a Markdown table of recall before and after sleep, a row a condition and cue."""
-    shown = [c.rpartition("_")[2] for c in rows if c.startswith("recall_after_")]
+    shown = [c.rpartition("_")[2] for c in rows if re.fullmatch(r"recall_after_\d+", c)]
     shown = [flips for flips in shown if rows[f"recall_after_{flips}"].notna().any()]
+    shown.sort(key=int)
     lines = [
         "| condition | cue wrong | n | overlap before | overlap after | sd | 95 % interval "
         "| recalled after | Hz in recall | overlap of dreams |",
