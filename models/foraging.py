@@ -52,7 +52,7 @@ N_SEEN, N_HIDDEN, N_MOVES = 49, 784, 8
 #: One step of the map with the input `i_now`; a spike is the step in which it falls to -1.
 _STEP = """
 force = u + beta*i_now
-rises = int(v <= 0)*(alpha/(1 - clip(v, -10, 0)) + force - v_reset)
+rises = int(v <= 0)*(alpha/(1 - clip(v, v_reset, 0)) + force - v_reset)
 peaks = int(v > 0)*int(v_last <= 0)*int(v < alpha + force)*(alpha + force - v_reset)
 u += mu*(sigma - 1 - v + clip(i_now, 0, i_most))
 v_last = v
@@ -141,7 +141,7 @@ OUTPUT = NeuronModel(
 )
 
 #: The mean of what hidden cells have counted.
-MEAN = NeuronModel(name="mean", equations="n : 1")
+MEAN = NeuronModel(name="mean", equations="n : 1", references=_REFERENCES)
 
 #: Sleep: every hidden cell is driven at random times, at the rate that it had awake; or at that of
 #: another cell, or at the mean of all, as signals say.
@@ -161,6 +161,7 @@ EXPLORE = SpontaneousActivity(
     name="explore",
     on_step="kick += explore_gate*size*int(abs(t - began - late) < 0.5*dt)*int(rand() < p)",
     parameters={"size": 0.8, "late": 65 * ms, "p": 0.1},
+    references=_REFERENCES,
 )
 
 #: A spike brings a current, of random size within `spread`.
@@ -239,13 +240,26 @@ SCALE = WeightProcess(
 )
 
 #: Outputs have the mean of what was sent to all.
-SHARE = SynapseModel(name="share", on_pre="", equations="shared_post = w*got_pre : 1 (summed)")
+SHARE = SynapseModel(
+    name="share",
+    on_pre="",
+    equations="shared_post = w*got_pre : 1 (summed)",
+    references=_REFERENCES,
+)
 
 #: Counts of another hidden cell, and their mean.
 OTHER = SynapseModel(
-    name="other", on_pre="", equations="n_other_post = w*n_spikes_pre : 1 (summed)"
+    name="other",
+    on_pre="",
+    equations="n_other_post = w*n_spikes_pre : 1 (summed)",
+    references=_REFERENCES,
 )
-COUNT = SynapseModel(name="count", on_pre="", equations="n_post = w*n_spikes_pre : 1 (summed)")
+COUNT = SynapseModel(
+    name="count",
+    on_pre="",
+    equations="n_post = w*n_spikes_pre : 1 (summed)",
+    references=_REFERENCES,
+)
 
 _ALL = np.arange(N_HIDDEN)
 

@@ -144,6 +144,7 @@ SILENCE = SpontaneousActivity(
     name="silence",
     on_step="v -= depth*dt/tau_silence",
     parameters={"depth": 2000 * mV, "tau_silence": 10 * ms},
+    references=_REFERENCES,
 )
 
 #: Pushes every neuron up or down: the random state in which a dream begins.
@@ -151,6 +152,7 @@ KICK = SpontaneousActivity(
     name="kick",
     on_step="v += strength*push*dt/tau_kick",
     parameters={"strength": 1000 * mV, "tau_kick": 10 * ms},
+    references=_REFERENCES,
 )
 
 #: A synapse that excites or inhibits, by the sign of its weight.
@@ -158,6 +160,7 @@ SIGNED = SynapseModel(
     name="signed",
     on_pre="i_syn_post += w*charge",
     parameters={"charge": 32 * mV},  # jump of the synaptic current for a weight of 1
+    references=_REFERENCES,
 )
 
 #: The same window for either order of two spikes; a trace counts by how far it is from its mean.
@@ -199,7 +202,7 @@ NEURON_WITH_LATE = dataclasses.replace(
 )
 
 #: A spike that comes late counts in the late trace of its own neuron.
-TOLD = SynapseModel(name="told", on_pre="x_late_post += 1")
+TOLD = SynapseModel(name="told", on_pre="x_late_post += 1", references=_REFERENCES)
 
 # -- instead of dreams -----------------------------------------------------------------------------
 
@@ -209,6 +212,7 @@ FALL = WeightProcess(
     on_update="w = w*exp(-interval/tau_fall)",
     period=1e6 * second,  # once in a slot
     parameters={"tau_fall": 1 * second},
+    references=_REFERENCES,
     signed=True,
 )
 
@@ -222,6 +226,7 @@ SAME_NORM = WeightProcess(
     """,
     period=1e6 * second,
     parameters={"n_neurons": 400},
+    references=_REFERENCES,
     signed=True,
 )
 

@@ -300,7 +300,8 @@ def _never_given(protocol: Protocol, variants: list[Protocol]) -> Iterator[Doubt
     periods = [period for timeline in timelines for period in timeline.written]
     given = {name for period in periods for name in period.inputs}
     network = protocol.network
-    if protocol.task or any(float(period.rate) for period in periods):
+    given |= {name for v in variants if v.task for name in v.task.drives(v.network)}
+    if any(float(period.rate) for period in periods):
         given.add(network.input)
     for name in [name for name in network.inputs if timelines and name not in given]:
         brief = f"no period gives the input '{name}' anything"

@@ -106,6 +106,10 @@ class Task(ABC):
         """What it reads from: a name or a path; "" for nothing."""
         return ""
 
+    def drives(self, network: Network) -> Collection[str]:
+        """Return the names of populations that it gives their input."""
+        return (network.input,)
+
     @abstractmethod
     def check(self, protocol: Protocol) -> None:
         """Raise `BrainsleepError` if the other parts of a protocol do not fit."""

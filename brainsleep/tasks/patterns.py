@@ -91,6 +91,10 @@ class Patterns(Task):
             allowed = f"at most {self.free}, as long as the network is left alone"
             raise ProtocolError(explain("patterns.read", self.read, allowed))
 
+    def drives(self, network: Network) -> tuple[str]:
+        """Return the name of the population that is shown cues."""
+        return (self.population,)
+
     def check(self, protocol: Protocol) -> None:
         """Check that network and timeline fit."""
         schedule, network = protocol.schedule, protocol.network

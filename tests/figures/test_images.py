@@ -86,6 +86,14 @@ def recalled(make, name, seed):
     return make(seed=seed, protocol={"name": name}, arrays=arrays)
 
 
+def slept(make):
+    """Three seeds of a ReLU network that slept."""
+    return [
+        make(seed=k, metrics={"relu_accuracy": 0.45 + 0.02 * k, "relu_calibrated": 0.6 + 0.03 * k})
+        for k in range(3)
+    ]
+
+
 def drawings():
     """How each figure is made, by the name of its module and of its image."""
     conditions = {"no sleep": {"fraction": 0.0}, "sleep 20 %": {}, "mixed": {"mixed": True}}
@@ -116,6 +124,7 @@ def drawings():
         "recall": lambda out: [recalled(made, name, seed)
                                for made in [test_paper_figures.Folder(out)]
                                for name in RECALLED for seed in range(3)],
+        "sleep_replay": lambda out: slept(test_paper_figures.Folder(out)),
         "representation": lambda out: [test_task_figures.Learner(out)()],
     }  # fmt: skip
 

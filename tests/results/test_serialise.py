@@ -23,9 +23,13 @@ from brainsleep.run.simulate import simulate
 from brainsleep.values.plain import from_plain, outlined, plain
 from brainsleep.values.quantities import read_quantity
 
+#: Whose environment is seen and acted in by functions of its own, which are not data.
+OWN_FUNCTIONS = ("foraging",)
+
 SHIPPED = [
     (name, model)
     for name in shipped("protocol")
+    if name not in OWN_FUNCTIONS
     for model in ["", *getattr(load_module(name, "protocol"), "MODELS", {})]
 ]
 #: Those that are not made of a million spikes, which take seconds to describe.
