@@ -277,9 +277,16 @@ class _Untasked(Task):
         return _layout(protocol).table
 
     def course(self, protocol: Protocol, seed: int, material: Material) -> Course:
+        return TimelineCourse(protocol)
+
+
+class TimelineCourse(GivenCourse):
+    """A run of a protocol whose schedule is a timeline."""
+
+    def __init__(self, protocol: Protocol):
         layout = _layout(protocol)
         each = layout.periods, layout.period, layout.begin
-        return GivenCourse(layout.table, *each, protocol.network)
+        super().__init__(layout.table, *each, protocol.network)
 
 
 UNTASKED = _Untasked()

@@ -91,8 +91,7 @@ class _Arrays(dict[str, np.ndarray]):
 
 def _protocols() -> Any:
     """Load what makes protocols: it is built on results, from which weights can be taken."""
-    for task in ("images.task", "environment", "relu.task"):  # plain data find their class among those loaded
-        import_module(f"brainsleep.tasks.{task}")
+    import_module("brainsleep.tasks").load_all()  # plain data find their class among those loaded
     return import_module("brainsleep.experiment.protocol")
 
 

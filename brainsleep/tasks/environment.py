@@ -24,11 +24,10 @@ from ..errors import (
     explain,
     nearest,
 )
-from ..experiment.given import GivenCourse
 from ..experiment.observer import Found, Metric, Observer, Seen, View
 from ..experiment.slots import SlotTable
 from ..experiment.task import Course, Material, Task, check_driven
-from ..experiment.timeline import UNTASKED, Timeline
+from ..experiment.timeline import UNTASKED, Timeline, TimelineCourse
 from ..files.load import load
 from ..network.signals import missing
 from ..run.state import stream
@@ -210,14 +209,11 @@ def _version_of_gymnasium() -> str:
         raise MissingExtraError("env: needs gymnasium: pip install 'brainsleep[loop]'") from None
 
 
-class LoopCourse(GivenCourse):
+class LoopCourse(TimelineCourse):
     """A run of a network in an environment."""
 
     def __init__(self, task: Environment, protocol: Protocol, seed: int):
-        network, timeline = protocol.network, protocol.schedule
-        assert isinstance(timeline, Timeline)  # checked
-        layout = timeline.compile(network.gates, network.dt)
-        super().__init__(layout.table, layout.periods, layout.period, layout.begin, network)
+        super().__init__(protocol)
         self._task, self._seed = task, seed
         self._env: Any = task.make()
         seed_of_env = int(stream(seed, "environment").integers(2**31))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from brian2 import Quantity, get_dimensions, ms
 
 from ..errors import ProtocolError, explain
-from ..experiment.given import GivenCourse
 from ..experiment.observer import Metric, Observer, Seen, View
 from ..experiment.schedule import whole_steps
 from ..experiment.slots import SlotTable
 from ..experiment.task import Change, Course, Material, Task
-from ..experiment.timeline import UNTASKED, Timeline
-from ..run.segment import Request, Requests, Segment
+from ..experiment.timeline import UNTASKED, Timeline, TimelineCourse
+from ..run.segment import Requests, Segment
 from ..run.state import stream
 from ..values.fields import Count, Share, Time, one_of, specification
 from ..values.frozen import default
 from ..values.units import readable_unit
+from .probing import answers
 
 if TYPE_CHECKING:
     from ..experiment.protocol import Protocol
@@ -158,14 +158,12 @@ def stored(patterns: np.ndarray, weights: str = "hebb") -> np.ndarray:
     return matrix
 
 
-class PatternsCourse(GivenCourse):
+class PatternsCourse(TimelineCourse):
     """A run of a network that stores patterns."""
 
     def __init__(self, task: Patterns, protocol: Protocol, seed: int):
-        network, timeline = protocol.network, protocol.schedule
-        assert isinstance(timeline, Timeline)  # checked
-        layout = timeline.compile(network.gates, network.dt)
-        super().__init__(layout.table, layout.periods, layout.period, layout.begin, network)
+        super().__init__(protocol)
+        network = protocol.network
         self.task = task
         size = network.population(task.population).size
         self.n_units = size // 2 if task.pairs else size
@@ -261,35 +259,40 @@ class Recall(Observer):
         self, view: View, cues: np.ndarray, number: int
     ) -> Requests[tuple[np.ndarray, int]]:
         """Show cues; return spike counts of their last part, (n_cues, n_neurons), and its steps."""
-        network, task = view.protocol.network, self._course.task
-        cue, free, read = (
-            round(float(each / network.dt)) for each in (task.cue, task.free, task.read)
-        )
+        task, dt = self._course.task, view.protocol.network.dt
+        cue, free, read = (round(float(each / dt)) for each in (task.cue, task.free, task.read))
         lengths = [each for each in (cue, free - read, read) if each]
-        capacity, state, parts = view.capacity, view.state, []
-        room = max(1, min(capacity.slots // len(lengths), capacity.steps // sum(lengths)))
+        segments = self._segments(view, cues, lengths)
+        counts = yield from answers(view, segments, NAME, view.slot, number)
+        return counts[task.population][len(lengths) - 1 :: len(lengths)], read
+
+    def _segments(
+        self, view: View, cues: np.ndarray, lengths: list[int]
+    ) -> Iterator[tuple[int, Segment]]:
+        """Yield segments that show cues, in the first of some slots, with the number of the first.
+
+        Slots of a cue have these `lengths`, in time steps.
+        """
+        network, capacity, n_slots = view.protocol.network, view.capacity, len(lengths)
+        room = max(1, min(capacity.slots // n_slots, capacity.steps // sum(lengths)))
         rows = self._course.stimulus_of(cues)
         for first in range(0, len(cues), room):
             shown = rows[first : first + room]
-            stimulus = np.zeros((len(shown), len(lengths), shown.shape[1]))
-            stimulus[:, 0] = shown
-            n = len(shown) * len(lengths)
-            inputs = {task.population: stimulus.reshape(n, -1)}
-            gates = {name: np.full(n, float(name == "input")) for name in network.gates}
-            segment = Segment(
-                np.tile(lengths, len(shown)),
-                np.zeros((n, network.n_inputs)),
-                gates,
-                np.zeros(n, bool),
-                np.full(n, "test"),
-                np.zeros(n, bool),
-                start=view.before + view.step,
-                inputs=inputs,
+            n = len(shown) * n_slots
+            stimulus = np.zeros((n, shown.shape[1]))
+            stimulus[::n_slots] = shown
+            yield (
+                first,
+                Segment(
+                    np.tile(lengths, len(shown)),
+                    np.zeros((n, network.n_inputs)),
+                    {name: np.full(n, float(name == "input")) for name in network.gates},
+                    np.zeros(n, bool),
+                    np.full(n, "test"),
+                    np.zeros(n, bool),
+                    inputs={self._course.task.population: stimulus},
+                ),
             )
-            seed = int(stream(view.seed, NAME, view.slot, number, first).integers(2**32))
-            state, recording = yield Request(state, segment, seed)
-            parts.append(recording.counts[task.population][len(lengths) - 1 :: len(lengths)])
-        return np.concatenate(parts), read
 
     def measure(self, seen: Seen) -> dict[str, Any]:
         """Give recall at the beginning and end, and what dreams were like."""

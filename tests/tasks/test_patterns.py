@@ -1,6 +1,9 @@
 """Patterns stored in an attractor network, and recalled."""
 
 import dataclasses
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +14,22 @@ from brainsleep import Schedule, simulate
 from brainsleep.errors import BrainsleepError
 from brainsleep.protocols.unlearning import spiking
 from brainsleep.tasks.patterns import stored
+
+
+def test_a_stored_protocol_finds_its_task_in_another_process(tmp_path):
+    """Plain data find their class among those loaded, so reading loads every task."""
+    path = tmp_path / "protocol.json"
+    path.write_text(json.dumps(spiking(20, 2, dreams=1).describe()))
+    code = (
+        "import json, sys\n"
+        "from brainsleep.results.result import _protocols\n"
+        "made = _protocols().Protocol.outlined(json.load(open(sys.argv[1])))\n"
+        "print(type(made.task).__name__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "Patterns"
 
 
 def test_what_is_stored():

@@ -11,8 +11,9 @@ from ...backends.base import make_backend
 from ...experiment.observer import View
 from ...experiment.protocol import Protocol
 from ...experiment.schedule import Phase
-from ...run.segment import Request, Requests, Segment
+from ...run.segment import Requests, Segment
 from ...run.state import initial_state, stream
+from ..probing import answers
 from .task import images_of
 
 
@@ -41,18 +42,12 @@ def responses(
     `key` names the random numbers, `gates` are as of `_segments`. Returns the spike counts of all
     populations, each of shape (n_images, n_neurons).
     """
-    protocol, state, capacity = view.protocol, view.state, view.capacity
+    protocol, capacity = view.protocol, view.capacity
     _, schedule = images_of(protocol)
     steps = round(float(schedule.image_duration / protocol.network.dt))
     room = max(1, min(capacity.slots, capacity.steps // steps))
-    counts: dict[str, list[np.ndarray]] = {}
-    for first, segment in _segments(protocol, images, room, gates):
-        seed = int(stream(view.seed, "probe", *key, first).integers(2**32))
-        segment = replace(segment, start=view.before + view.step)
-        state, recording = yield Request(state, segment, seed)
-        for name, each in recording.counts.items():
-            counts.setdefault(name, []).append(each)
-    return {name: np.concatenate(parts) for name, parts in counts.items()}
+    segments = _segments(protocol, images, room, gates)
+    return (yield from answers(view, segments, "probe", *key))
 
 
 def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from ...network.spec import Network
 from ...values.fields import Count, specification, whole
 from ...values.frozen import check_distinct
 from .continual import Tasks
-from .datasets import load_dataset
+from .datasets import Dataset, load_dataset
 from .encoders import RateEncoder
 from .readout import Readout
 
@@ -61,6 +61,13 @@ class Data:
     n_test: Shown = 500
     n_validation: Shown = 0
     split_seed: int = 0
+
+    def load(self, opened: dict[Any, Any]) -> Dataset:
+        """Read the data set, unless it was `opened` before."""
+        key = self.source, self.root
+        if key not in opened:
+            opened[key] = load_dataset(self.source, self.root or None)
+        return opened[key]
 
 
 @specification("probes.", ProtocolError)
@@ -154,10 +161,7 @@ class Images(Task):
 
     def open(self, opened: dict[Any, Any]) -> Material:
         """Read the data set."""
-        key = self.data.source, self.data.root
-        if key not in opened:
-            opened[key] = load_dataset(self.data.source, self.data.root or None)
-        dataset = opened[key]
+        dataset = self.data.load(opened)
         doubts = self.encoder.squeezed(*dataset.images.shape[1:]), dataset.unseen
         remarks = tuple(f"{dataset.name}: {doubt}" for doubt in doubts if doubt)
         return Material(dataset.fingerprint, dataset, remarks)

@@ -10,12 +10,11 @@ import numpy as np
 from brian2 import Hz
 
 from ...errors import DataError
-from ...experiment.given import GivenCourse
 from ...experiment.observer import Found, Metric, Observer, Seen, View
 from ...experiment.protocol import Protocol
 from ...experiment.slots import SlotTable
 from ...experiment.task import Change
-from ...experiment.timeline import Timeline
+from ...experiment.timeline import TimelineCourse
 from ...run.state import State, stream
 from ..images.datasets import Dataset, Samples, split
 from ..images.encoders import RateEncoder
@@ -39,7 +38,7 @@ SCORES = {
 _BEFORE, _AFTER = 0, 1
 
 
-class ReluCourse(GivenCourse):
+class ReluCourse(TimelineCourse):
     """A run, laid out.
 
     What is kept from change to change: velocities of the gradients, the weights before the sleep
@@ -48,10 +47,8 @@ class ReluCourse(GivenCourse):
     """
 
     def __init__(self, task: ReluTasks, protocol: Protocol, seed: int, dataset: Dataset):
-        network, timeline = protocol.network, protocol.schedule
-        assert isinstance(timeline, Timeline)  # checked
-        layout = timeline.compile(network.gates, network.dt)
-        super().__init__(layout.table, layout.periods, layout.period, layout.begin, network)
+        super().__init__(protocol)
+        network = protocol.network
         self._task, self._seed = task, seed
         names = {p.name: p for p in network.projections}
         self._layers = [names[name] for name in task.layers]

@@ -18,7 +18,6 @@ from ...network.spec import Network, NetworkSpec
 from ...network.wiring import Connectivity
 from ...values.fields import Count, one_of, positive, specification
 from ..images.continual import Tasks
-from ..images.datasets import load_dataset
 from ..images.task import Data
 from .learning import Training
 from .outcomes import OUTCOMES
@@ -151,10 +150,7 @@ class ReluTasks(Task):
 
     def open(self, opened: dict[Any, Any]) -> Material:
         """Read the data set."""
-        key = self.data.source, self.data.root
-        if key not in opened:
-            opened[key] = load_dataset(self.data.source, self.data.root or None)
-        dataset = opened[key]
+        dataset = self.data.load(opened)
         remarks = (f"{dataset.name}: {dataset.unseen}",) if dataset.unseen else ()
         return Material(dataset.fingerprint, dataset, remarks)
 
