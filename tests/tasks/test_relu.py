@@ -357,7 +357,7 @@ def test_arrays_that_a_task_sets_fit_the_state():
 
 
 def test_a_course_changes_nothing_by_default():
-    class Idle(course_module.GivenCourse):
+    class Idle(course_module.TimelineCourse):
         pass
 
     view = type("view", (), {"kept": {"a": np.ones(2)}})
