@@ -6,78 +6,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from brian2 import Quantity, second
 
-from ..values.displayed import Displayed
 from ..errors import BrainsleepError, DataError, StoreError, nearest, one_line
 from ..files.npz import read_npz
-from ..values.plain import outlined
+from ..values.displayed import Displayed
 from ..values.quantities import check_time
 from .description import RENAMED, read_description, reading
+from .parts import Sleeps, SynapseArrays, UsedData, Weights
 from .trace import Spikes, Trace, spike_windows, spilled, trace_of
 
 if TYPE_CHECKING:
+    import pandas
+
     from ..experiment.protocol import Protocol
-
-
-class UsedData(NamedTuple):
-    """The data set that a run learned from."""
-
-    name: str
-    #: Hash of its content.
-    fingerprint: str
-    source: str
-    licence: str
-    citation: str
-
-
-class Sleeps(NamedTuple):
-    """When a network slept: slots, and stages, of one sleep are one."""
-
-    #: Times in the run, shape (n_sleeps,).
-    onsets: Quantity
-    ends: Quantity
-
-    @property
-    def durations(self) -> Quantity:
-        """Length of every sleep, shape (n_sleeps,)."""
-        return self.ends - self.onsets
-
-
-class SynapseArrays(NamedTuple):
-    """Who is connected to whom in a projection, and how strongly."""
-
-    #: Pre- and postsynaptic neurons, shape (n_synapses,).
-    pre: np.ndarray
-    post: np.ndarray
-    #: Weights without unit, magnitudes but in a network of layers, shape (n_synapses,).
-    w: np.ndarray
-
-
-class Weights(NamedTuple):
-    """The weights of a projection at every time at which all of them were kept."""
-
-    #: Its populations.
-    source: str
-    target: str
-    #: -1 for an inhibitory one, whose weights are magnitudes like those of an excitatory one (1);
-    #: 0 where every weight has a sign of its own.
-    sign: int
-    #: Names of the snapshots, in the order of time, and their times in the run.
-    names: list[str]
-    times: Quantity
-    #: Pre- and postsynaptic neuron, shape (n_synapses, 2).
-    synapses: np.ndarray
-    #: Weights without unit, shape (n_snapshots, n_synapses).
-    w: np.ndarray
-
-    @property
-    def sign_in_words(self) -> str:
-        """Its sign, or that every weight has one."""
-        return f"sign {self.sign:+d}" if self.sign else "signs of their own"
 
 
 class _Arrays(dict[str, np.ndarray]):
@@ -90,7 +35,7 @@ class _Arrays(dict[str, np.ndarray]):
 
 
 def _protocols() -> Any:
-    """Load what makes protocols: it is built on results, from which weights can be taken."""
+    """Load what makes protocols: it is built on results."""
     import_module("brainsleep.tasks").load_all()  # plain data find their class among those loaded
     return import_module("brainsleep.experiment.protocol")
 
@@ -221,6 +166,86 @@ class Result(Displayed):
         """The alarm that ended the run early; its ``at_s`` says when. None for a whole run."""
         return self.info.get("stopped")
 
+    # -- what a readout answered -----------------------------------------------------------------
+
+    def confusion(self, readout: str = "network") -> pandas.DataFrame:
+        """Return how often each class was taken for which in the test.
+
+        Parameters
+        ----------
+        readout : str
+            Name of the readout, such as ``"network"`` or ``"pixels"``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Numbers of test samples, shape (n_classes, n_classes): a row a true class, a column a
+            predicted one.
+
+        Raises
+        ------
+        DataError
+            If there is no such readout, or its answers were not kept: the result is of an earlier
+            version.
+        """
+        import pandas
+        from sklearn.metrics import confusion_matrix
+
+        predicted = self._read("predicted/")
+        if readout not in predicted:
+            what = f"result {self.path}: no answers of a readout '{readout}'"
+            fix = nearest(readout, predicted) if predicted else "run it again with --force"
+            raise DataError(f"{what}; {fix}")
+        true, answers = self._read("true/")[readout], predicted[readout]
+        classes = np.union1d(true, answers)
+        counts = confusion_matrix(true, answers, labels=classes)
+        index, columns = (
+            pandas.Index(classes, name="class"),
+            pandas.Index(classes, name="taken for"),
+        )
+        return pandas.DataFrame(counts, index=index, columns=columns)
+
+    def predict(
+        self, images: np.ndarray, *, readout: str = "", seed: int = 0, backend: str = ""
+    ) -> np.ndarray:
+        """Show images to the network as it is at the end of the run, and say what they are.
+
+        It is as in the test. The readout is fitted on responses that the run stored; output
+        neurons, if there are any, decide by themselves.
+
+        Parameters
+        ----------
+        images : array, shape (n_images, height, width)
+            Grey values: integers from 0 to 255, or floats from 0 to 1.
+        readout : str
+            Name of the readout; by default the first.
+        seed : int
+            Seed of the random numbers of the simulation.
+        backend : str
+            What simulates it; by default what the run was simulated with.
+
+        Returns
+        -------
+        array, shape (n_images,)
+            Predicted classes.
+
+        Raises
+        ------
+        DataError
+            If images are no grey values, there is no such readout, or nothing to fit it on.
+        ProtocolError
+            If the run was not about images.
+        StoreError
+            If its protocol or its state cannot be made by this version.
+
+        Examples
+        --------
+        >>> result.predict(images)  # doctest: +SKIP
+        array([3, 8, 8])
+        """
+        predict = import_module("brainsleep.tasks.images.predict").predict
+        return predict(self, images, readout, seed, backend)
+
     # -- what was recorded -----------------------------------------------------------------------
 
     @property
@@ -342,7 +367,6 @@ class Result(Displayed):
             If it was not recorded.
         StoreError
             If its file is missing or damaged.
-
         """
         return trace_of(self, name)
 

@@ -30,13 +30,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..experiment.schedule import Schedule
-from ..tasks.images.task import Images
-from ..experiment.record import ALARMS
 from ..errors import MissingExtraError, StoreError, SweepError, explain, nearest, one_line
 from ..experiment.identity import LATER, REFUSING, deciding
+from ..experiment.record import ALARMS
+from ..experiment.schedule import Schedule
 from ..files.atomic import written_for
 from ..network.models import KINDS as KINDS_OF_MODELS
+from ..tasks.images.task import Images
 from ..values.arrays import in_words
 from .result import Result
 from .store import as_stored, read_result

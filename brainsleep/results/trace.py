@@ -110,10 +110,14 @@ class Trace:
         try:
             xarray = import_module("xarray")
         except ImportError as error:
-            raise MissingExtraError(f"to_xarray: needs xarray: pip install xarray ({error})") from error
+            raise MissingExtraError(
+                f"to_xarray: needs xarray: pip install xarray ({error})"
+            ) from error
         coordinates: dict[str, Any] = {"time_s": np.asarray(self.times), self._of: self.indices}
         if self.pairs is not None:
-            coordinates |= {k: (self._of, v) for k, v in zip(("pre", "post"), self.pairs.T)}
+            coordinates |= {
+                k: (self._of, v) for k, v in zip(("pre", "post"), self.pairs.T, strict=True)
+            }
         return xarray.DataArray(
             np.asarray(self.values),
             dims=("time_s", self._of),

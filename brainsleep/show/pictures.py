@@ -26,6 +26,8 @@ OF_ONE = {
                "shaded."),
     "classes": ("Accuracy by class", "Test accuracy of every class with Wilson’s 95 % interval, "
                 "beside the same readout of raw pixels."),
+    "confusion": ("Confusion", "A row a class: the per cent of its test images that were taken for "
+                  "the class of the column."),
     "receptive_fields": ("Receptive fields", "Trained weights from the input to the neurons that "
                          "spike most in the test."),
     "similarity": ("Similarity of classes", "Correlation between the mean test responses to every "

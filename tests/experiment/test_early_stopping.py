@@ -14,7 +14,7 @@ from brainsleep.experiment.early_stopping import EarlyStopping
 from brainsleep.experiment.protocol import run_id
 from brainsleep.run.simulate import simulate
 from brainsleep.tasks.images.datasets import load_dataset, split
-from brainsleep.tasks.images.measure import samples_to_fit, samples_to_score
+from brainsleep.tasks.images.measure import Shown, samples_to_fit, samples_to_score
 from brainsleep.tasks.images.readout import Readout, classify, merged
 
 #: Weights that only grow, and a readout of the last epoch: what is best comes early.
@@ -137,11 +137,12 @@ def test_samples_are_the_last_of_the_training(tmp_path):
     table = protocol.schedule.compile(12, 40, 40, protocol.network.gates, protocol.network.dt)
     counts = {name: arrays[f"counts/{name}"] for name in ("e", "i")}
     rng = np.random.default_rng(0)
-    fit = samples_to_fit(protocol.task.readout, counts, table, arrays["slots/steps"], parts, rng)
+    shown = Shown(table.part, table.image, arrays["slots/steps"])
+    fit = samples_to_fit(protocol.task.readout, counts, shown, parts.labels, rng)
     assert np.array_equal(fit[0], expected)
     assert np.array_equal(fit[1], parts.train.labels[-8:])
     shared = dataclasses.replace(protocol.task.readout, fit_share=0.5)
-    some, labels = samples_to_fit(shared, counts, table, arrays["slots/steps"], parts, rng)
+    some, labels = samples_to_fit(shared, counts, shown, parts.labels, rng)
     assert len(some) == len(labels) == 4
     assert {tuple(row) for row in some} <= {tuple(row) for row in expected}
     last = dataclasses.replace(protocol.task.readout, score_last=5)
@@ -155,15 +156,15 @@ def test_quadratic_discriminant_is_scikit_learns():
     labels = np.arange(300) % 3
     x = rng.poisson(5 + 2 * np.eye(3)[labels] @ rng.random((3, 20)))
     readout = Readout(classifier="quadratic")
-    correct, components = classify(x[:200], labels[:200], x[200:], labels[200:], readout)
+    predicted, components = classify(x[:200], labels[:200], x[200:], readout)
     scaler = StandardScaler().fit(x[:200])
     pca = PCA(0.95, whiten=True, svd_solver="full").fit(scaler.transform(x[:200]))
     model = QuadraticDiscriminantAnalysis(reg_param=0.1)
     model.fit(pca.transform(scaler.transform(x[:200])), labels[:200])
-    expected = model.predict(pca.transform(scaler.transform(x[200:]))) == labels[200:]
-    assert np.array_equal(correct, expected) and components == pca.n_components_
-    linear, _ = classify(x[:200], labels[:200], x[200:], labels[200:], Readout())
-    assert not np.array_equal(correct, linear)
+    expected = model.predict(pca.transform(scaler.transform(x[200:])))
+    assert np.array_equal(predicted, expected) and components == pca.n_components_
+    linear, _ = classify(x[:200], labels[:200], x[200:], Readout())
+    assert not np.array_equal(predicted, linear)
 
 
 def test_quadratic_discriminant_of_a_small_class():
@@ -171,7 +172,7 @@ def test_quadratic_discriminant_of_a_small_class():
     rng, readout = np.random.default_rng(0), Readout(classifier="quadratic", variance=0.9999999)
     labels = np.repeat([0, 1], [6, 100])
     x, z = (rng.normal(size=(n, 8)) + labels[:n, None] for n in (106, 106))
-    correct, components = classify(x, labels, z, labels, readout)
+    predicted, components = classify(x, labels, z, readout)
     scaler = StandardScaler().fit(x)
     pca = PCA(readout.variance, whiten=True, svd_solver="full").fit(scaler.transform(x))
     fit, tested = (pca.transform(scaler.transform(each)) for each in (x, z))
@@ -183,13 +184,13 @@ def test_quadratic_discriminant_of_a_small_class():
         distance = np.einsum("ni,ij,nj->n", away, np.linalg.inv(cov), away)
         scores.append(-0.5 * (distance + np.linalg.slogdet(cov)[1]) + np.log(len(own) / 106))
     assert components == 8
-    assert np.array_equal(correct, np.argmax(scores, axis=0) == labels)
+    assert np.array_equal(predicted, np.argmax(scores, axis=0))
 
 
 def test_a_class_with_one_sample_has_no_covariance():
     x, labels = np.random.default_rng(0).poisson(5, (9, 4)), np.array([0] * 4 + [1] * 4 + [2])
     with pytest.raises(DataError, match="quadratic discriminant analysis cannot be fitted"):
-        classify(x, labels, x, labels, Readout(classifier="quadratic"))
+        classify(x, labels, x, Readout(classifier="quadratic"))
 
 
 def test_more_readouts_of_one_run(tmp_path):

@@ -70,6 +70,8 @@ def answering(tmp_path, **more):
     }  # fmt: skip
     correct = np.arange(test_paper_figures.N_TEST)
     arrays = {"correct/network": correct % 4 > 0, "correct/pixels": correct % 7 > 0}
+    labels = correct % 3
+    arrays |= {"true/network": labels, "predicted/network": np.where(correct % 4 > 0, labels, 0)}
     make = test_paper_figures.Folder(tmp_path)
     return make(protocol={"schedule": gates}, arrays=arrays, **more)
 
@@ -108,6 +110,7 @@ def drawings():
         "traces": lambda out: [traced(out)],
         "schedule": lambda out: [answering(out)],
         "classes": lambda out: [answering(out)],
+        "confusion": lambda out: [answering(out)],
         "receptive_fields": lambda out: [answering(out)],
         "similarity": lambda out: [answering(out)],
         "sleep_rates": lambda out: [answering(out)],

@@ -98,7 +98,7 @@ def setting(text):
 def fitted(readout, labels):
     labels = np.array(labels)
     counts = np.random.default_rng(1).normal(size=(len(labels), 8)) + 3 * labels[:, None]
-    return classify(counts, labels, counts, labels, readout)
+    return classify(counts, labels, counts, readout)
 
 
 def order(classes, labels):

@@ -125,11 +125,9 @@ def test_rule_by_hand():
 def test_neurons_vote_for_the_class_they_are_assigned_to():
     fit = np.array([[5, 0, 1, 0], [4, 0, 1, 0], [0, 3, 2, 0], [1, 3, 2, 0]])
     test = np.array([[3, 1, 1, 9], [0, 4, 1, 9], [2, 1, 2, 9]])
-    correct, _ = classify(
-        fit, np.array([7, 7, 3, 3]), test, np.array([7, 3, 3]), Readout(classifier="assigned")
-    )
+    answers, _ = classify(fit, np.array([7, 7, 3, 3]), test, Readout(classifier="assigned"))
     # the third: 2 spikes of one neuron for 7; 1.5 spikes a neuron for 3. The last stands for none
-    assert correct.tolist() == [True, True, False]
+    assert answers.tolist() == [7, 3, 7]
 
 
 def test_an_image_without_an_answer_is_shown_again_with_more_contrast():

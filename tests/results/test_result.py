@@ -43,9 +43,7 @@ def test_what_was_recorded(result):
     n = RECORDED.task.data.n_train * schedule.image_duration / schedule.wake_duration
     assert len(result.sleeps.onsets) == len(result.sleeps.durations) == int(n) > 0
     np.testing.assert_allclose(result.sleeps.durations / ms, schedule.sleep_duration / ms)
-    np.testing.assert_allclose(
-        result.sleeps.onsets[0] / second, schedule.wake_duration / second
-    )
+    np.testing.assert_allclose(result.sleeps.onsets[0] / second, schedule.wake_duration / second)
     assert result.counts.keys() == {"e", "i"}
     assert np.array_equal(result.counts["e"], arrays["counts/e"])
     times, neurons = result.spikes["e"]
@@ -82,5 +80,5 @@ def test_a_result_of_another_version_can_be_read(result):
 def test_arrays_that_are_gone_are_said(result, tmp_path):
     gone = Result(tmp_path, result.info)
     for name in ("arrays", "counts", "slots"):
-        with pytest.raises(StoreError, match="cannot read arrays.npz"):
+        with pytest.raises(StoreError, match=r"cannot read arrays\.npz"):
             getattr(gone, name)

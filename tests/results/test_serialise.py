@@ -102,7 +102,7 @@ def test_weights_of_another_run_come_back_if_they_are_what_they_were(tmp_path):
     assert_same(protocol)
     there = stored(protocol)
     there["saved_weights"]["content"] = "0" * 64
-    with pytest.raises(BrainsleepError, match="saved_weights.content"):
+    with pytest.raises(BrainsleepError, match=r"saved_weights\.content"):
         Protocol.from_dict(there)
 
 
@@ -159,7 +159,7 @@ def test_a_forged_description_is_an_error_or_a_protocol(data):
         if found.get("kind") == "Protocol":
             assert isinstance(Protocol.outlined(found), Protocol)
         else:
-            with pytest.raises(SpecError, match="kind: got .*; expected Protocol"):
+            with pytest.raises(SpecError, match=r"kind: got .*; expected Protocol"):
                 Protocol.outlined(found)
 
 

@@ -145,6 +145,11 @@ class Split:
     test: Samples
     validation: Samples
 
+    @property
+    def labels(self) -> dict[str, np.ndarray]:
+        """Classes of the images of all parts but `validation`, each of shape (n_samples,)."""
+        return {part: getattr(self, part).labels for part in ("train", "readout", "test")}
+
 
 def load_dataset(source: str | Path, root: str | Path | None = None) -> Dataset:
     """Load a data set by name or from files.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...analysis import metrics, responses, statistics
 from ...experiment.observer import Seen
-from ...experiment.slots import SlotTable
 from ...run.observers.weights import defined
 from ...run.state import stream
 from .datasets import Split
@@ -81,22 +80,30 @@ def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
 # -- readouts ----------------------------------------------------------------------------------
 
 
+class Shown(NamedTuple):
+    """What was shown in the slots of a run, each of shape (n_slots,)."""
+
+    part: np.ndarray  #: part of the data
+    image: np.ndarray  #: which of its images, or -1
+    steps: np.ndarray  #: for how many time steps
+
+
 def samples_to_fit(
-    readout: Readout, counts: Mapping[str, np.ndarray], table: SlotTable, ran: np.ndarray,
-    parts: Split, rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    readout: Readout,
+    counts: Mapping[str, np.ndarray],
+    shown: Shown,
+    labels_of: Mapping[str, np.ndarray],
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the responses that a readout is fitted on, and their labels.
 
-    `counts` are spikes by population, shape (n_slots, n_neurons); `ran` is how many steps of each
-    slot were run, shape (n_slots,); `rng` draws the share of the samples that is used.
+    `counts` are spikes by population, shape (n_slots, n_neurons); `labels_of` are the classes of
+    the images of every part; `rng` draws the share of the samples that is used.
     """
-    if readout.fit_last:
-        shown = (table.part == "train") & (table.image >= 0) & (ran > 0)
-        slots = np.flatnonzero(shown)[-readout.fit_last :]
-        labels = parts.train.labels[table.image[slots]]
-    else:
-        slots = np.flatnonzero((table.part == "readout") & (ran > 0))
-        labels = parts.readout.labels[: len(slots)]
+    part = "train" if readout.fit_last else "readout"
+    slots = np.flatnonzero((shown.part == part) & (shown.image >= 0) & (shown.steps > 0))
+    slots = slots[-readout.fit_last :]  # 0: all
+    labels = labels_of[part][shown.image[slots]]
     x, labels = _samples(readout, counts, slots, labels)
     if readout.fit_share == 1:
         return x, labels
@@ -124,7 +131,20 @@ def _samples(
     return merged(x, labels, slots) if readout.merge else (x, labels)
 
 
-def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+class Answers(NamedTuple):
+    """What a readout answered in the test."""
+
+    #: Classes that it predicted, and those that are right, shape (n_samples,).
+    predicted: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Which answers are right, shape (n_samples,)."""
+        return self.predicted == self.labels
+
+
+def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Any], dict[str, Answers]]:
     """Score the readouts of the responses, and one of the raw pixels.
 
     ``"pixels"`` is logistic regression on the images that the responses of a held-out readout are
@@ -133,43 +153,47 @@ def scores(seen: Seen, task: Images, parts: Split) -> tuple[dict[str, Any], dict
     called as their population. Returns metrics by name: the accuracy of each, with its 95 %
     bootstrap interval, and the principal components used (0: none were needed); and
     ``"network_accuracy_50"``, the mean accuracy over random subsets of 50 labels, the same subsets
-    for all, for every number in ``readout.label_counts``. Besides, which test samples each readout
-    got right: two of the same samples can be compared in pairs.
+    for all, for every number in ``readout.label_counts``. Besides, what each readout answered: two
+    of the same samples can be compared in pairs.
     """
     recorder, table, seed = seen.recorder, seen.table, seen.seed
     output, test_labels = seen.protocol.network.output, parts.test.labels
+    ran, labels_of = Shown(table.part, table.image, recorder.ran), parts.labels
     counts = {name: each[table.part == "test"] for name, each in recorder.counts.items()}
     whole: dict[str, Any] = {}
     few: dict[str, float] = {}
-    right: dict[str, np.ndarray] = {}
+    answered: dict[str, Answers] = {}
 
-    def score(name: str, correct: np.ndarray, components: int, readout: Readout) -> None:
+    def score(name: str, answers: Answers, components: int | None, readout: Readout) -> None:
+        answered[name], correct = answers, answers.correct
         spread = statistics.interval(correct, readout.resamples, stream(seed, "bootstrap"))
         whole[f"{name}_accuracy"], whole[f"{name}_interval"] = float(correct.mean()), list(spread)
-        whole[f"{name}_components"], right[name] = components, correct
+        if components is not None:
+            whole[f"{name}_components"] = components
 
     if output:
-        score("network", decisions(counts[output]) == test_labels, 0, task.readout)
+        score("network", Answers(decisions(counts[output]), test_labels), 0, task.readout)
     sets: dict[str, tuple[Readout, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {}
     for readout in task.readouts:
         name = readout.population if output and readout is task.readout else readout.name
         rng = stream(seed, "fit", readout.name)
-        fit = samples_to_fit(readout, recorder.counts, table, recorder.ran, parts, rng)
+        fit = samples_to_fit(readout, recorder.counts, ran, labels_of, rng)
         sets[name] = readout, *fit, *samples_to_score(readout, counts, test_labels)
     if len(parts.readout.labels):
         fitted, tested = (task.encoder.pixels(part.images) for part in (parts.readout, parts.test))
         plainly = replace(task.readout, classifier="logistic")
         sets["pixels"] = plainly, fitted, parts.readout.labels, tested, test_labels
     for name, (readout, x, fit_labels, test, labels) in sets.items():
-        score(name, *classify(x, fit_labels, test, labels, readout), readout)
+        predicted, components = classify(x, fit_labels, test, readout)
+        score(name, Answers(predicted, labels), components, readout)
         for n in readout.label_counts:
             accuracies = []
             for draw in range(readout.label_draws):
                 chosen = stream(seed, "labels", n, draw).permutation(len(x))[:n]
-                correct, _ = classify(x[chosen], fit_labels[chosen], test, labels, readout)
-                accuracies.append(correct.mean())
+                predicted, _ = classify(x[chosen], fit_labels[chosen], test, readout)
+                accuracies.append(np.mean(predicted == labels))
             few[f"{name}_accuracy_{n}"] = float(np.mean(accuracies))
-    return few | whole, right
+    return few | whole, answered
 
 
 def decisions(counts: np.ndarray) -> np.ndarray:
@@ -205,7 +229,8 @@ def accuracy_matrices(
         if len(np.unique(labels[which])) < 2:
             return np.full(tested.sum(), np.nan)  # nothing to tell apart
         to_fit = stages[fitted][fit][which], labels[which]
-        return classify(*to_fit, stages[now][test][tested], test_labels[tested], readout)[0]
+        predicted, _ = classify(*to_fit, stages[now][test][tested], readout)
+        return predicted == test_labels[tested]
 
     for i in range(n):
         so_far = (test_task >= 0) & (test_task <= i)

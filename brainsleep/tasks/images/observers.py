@@ -21,6 +21,8 @@ from .datasets import Split
 from .measure import (
     OF_TASKS,
     REPRESENTATION,
+    Answers,
+    Shown,
     accuracy_matrices,
     decisions,
     representation,
@@ -220,13 +222,14 @@ class Validation(_OfImages):
         if readout.fit_last:
             before, table = view.recorder.until(view.slot), view.table.until(view.slot)
             rng = stream(view.seed, "fit", readout.name)
-            fit = samples_to_fit(readout, before.counts, table, before.ran, parts, rng)
+            shown = Shown(table.part, table.image, before.ran)
+            fit = samples_to_fit(readout, before.counts, shown, parts.labels, rng)
         else:
             key = ("readout", view.slot)
             answers = yield from responses(view, parts.readout.images, key, gates)
             fit = samples_to_score(whole, answers, parts.readout.labels)
-        correct, _ = classify(*fit, *samples_to_score(whole, counts, labels), readout)
-        return float(correct.mean())
+        tested, labels = samples_to_score(whole, counts, labels)
+        return float(np.mean(classify(*fit, tested, readout)[0] == labels))
 
     @staticmethod
     def accuracies(looks: Looks, position: int) -> list[float]:
@@ -284,14 +287,20 @@ class Responses(_OfImages):
         values = representation(counts, labels, seconds, stream(seen.seed, "shuffles"))
         metrics: dict[str, Any] = {f"silent_{name}": defined(silent_fraction(counts))}
         metrics |= {f"{key}_{name}": defined(value) for key, value in values.items()}
-        self._right: dict[str, np.ndarray] = {}
+        self._answers: dict[str, Answers] = {}
         if self._can_score(seen):
-            scored, self._right = scores(seen, self.task, self.parts)
+            scored, self._answers = scores(seen, self.task, self.parts)
             metrics |= scored
         return metrics
 
     def arrays(self, seen: Seen) -> dict[str, np.ndarray]:
-        """Return ``labels/STAGE`` of all images, and ``correct/READOUT`` of those in the test."""
-        parts = ("train", "readout", "test")
-        labels = {f"labels/{part}": getattr(self.parts, part).labels for part in parts}
-        return labels | {f"correct/{who}": right for who, right in self._right.items()}
+        """Return ``labels/STAGE`` of all images, and what readouts answered in the test.
+
+        ``predicted/READOUT`` and ``true/READOUT`` are classes, ``correct/READOUT`` is whether they
+        are the same, each of shape (n_samples,).
+        """
+        arrays = {f"labels/{part}": labels for part, labels in self.parts.labels.items()}
+        for who, answers in self._answers.items():
+            arrays[f"predicted/{who}"], arrays[f"true/{who}"] = answers
+            arrays[f"correct/{who}"] = answers.correct
+        return arrays

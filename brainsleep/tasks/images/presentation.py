@@ -17,7 +17,7 @@ from ..probing import answers
 from .task import images_of
 
 
-def _segments(
+def in_segments(
     protocol: Protocol, images: np.ndarray, room: int, gates: Mapping[str, float] | None = None
 ) -> Iterator[tuple[int, Segment]]:
     """Yield segments that show images (uint8) in the test phase, each with the number of its first.
@@ -46,7 +46,7 @@ def responses(
     _, schedule = images_of(protocol)
     steps = round(float(schedule.image_duration / protocol.network.dt))
     room = max(1, min(capacity.slots, capacity.steps // steps))
-    segments = _segments(protocol, images, room, gates)
+    segments = in_segments(protocol, images, room, gates)
     return (yield from answers(view, segments, "probe", *key))
 
 
@@ -62,7 +62,7 @@ def measure_rate(protocol: Protocol, seed: int, backend: str, images: np.ndarray
     saved = protocol.saved_state.before().synapses or protocol.saved_weights.weights()
     state = initial_state(network, seed, saved)
     spikes = steps = 0
-    for first, segment in _segments(protocol, images, program.capacity.slots // 2):
+    for first, segment in in_segments(protocol, images, program.capacity.slots // 2):
         key = int(stream(seed, "calibration", first).integers(2**32))
         state, recording = program.advance(state, segment, key)
         spikes += int(recording.counts[population].sum())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from ...errors import DataError, ProtocolError, explain, one_line
+from ...errors import BrainsleepError, DataError, ProtocolError, explain, one_line
+from ...files.load import load
 from ...network.equations import checks
-from ...values.fields import Count, number, one_of, refusal, specification, whole
+from ...values.fields import Count, Field, number, one_of, refusal, specification, whole
+from . import estimators
 
 if TYPE_CHECKING:
     from ...network.spec import Network
@@ -23,6 +26,28 @@ CLASSIFIERS = {
     "quadratic": "quadratic discriminant analysis",
     "assigned": "the class whose neurons spike most, each assigned to the class it spikes most for",
 }
+
+_named = one_of(*CLASSIFIERS, "sklearn.svm.LinearSVC(C=0.1)")
+
+
+def _check_classifier(value: Any, where: str, error: type[BrainsleepError]) -> Any:
+    """Take a name, a classifier of scikit-learn or its text, or a function that returns one."""
+    if isinstance(value, str) and not value.startswith(estimators.PACKAGE):
+        return _named(value, where, error)
+    if isinstance(value, str):
+        value = estimators.made(value, where, error)
+    if callable(value):
+        return value
+    return estimators.written(value, where, error)
+
+
+def _read_classifier(value: Any, old: Any, where: str) -> Any:
+    """Read a name, the text of a classifier of scikit-learn, or ``FILE.py:NAME``."""
+    is_file = isinstance(value, str) and ".py:" in value
+    return _check_classifier(load(value) if is_file else value, where, ProtocolError)
+
+
+_CLASSIFIER = Field(_check_classifier, _read_classifier, "classifiers")
 
 #: Regularisation of the quadratic discriminant's covariances, as in the code of Massey et al.
 _QDA_SHRINKAGE = 0.1
@@ -40,10 +65,13 @@ class Readout:
         Whose spike counts are read.
     beside : tuple of str
         Further populations whose spike counts are read.
-    classifier : {"logistic", "quadratic", "assigned"}
+    classifier : {"logistic", "quadratic", "assigned"} or classifier of scikit-learn
         Multinomial logistic regression, or quadratic discriminant analysis; or, of the spike counts
         as they are, a vote as of Diehl & Cook (2015): a neuron stands for the class for which it
         spikes most on average, and that class is chosen whose neurons spike most on average.
+        Or any classifier of scikit-learn, ``LinearSVC(C=0.1)``, or a pipeline of it: it reads the
+        spike counts as they are, and is kept as text, ``"sklearn.svm.LinearSVC(C=0.1)"``. A
+        ``random_state`` that is None is 0. Or a function that returns a classifier of your own.
     fit_last : int
         0 fits on the responses to ``data.n_readout`` held-out images, weights frozen. Above 0 fits
         on the responses to the last so many training images as they were while the network learned
@@ -56,21 +84,28 @@ class Readout:
         Take images of one class that follow each other without sleep for one sample, the mean of
         their spike counts.
     variance : float
-        Fraction of the variance that the principal components kept explain.
+        Fraction of the variance that the principal components kept explain; those are of
+        ``"logistic"`` and ``"quadratic"``.
     max_iter : int
-        Iterations of the logistic regression.
+        Iterations of ``"logistic"``.
     resamples : int
         Bootstrap resamples of an accuracy's interval.
     label_counts : tuple of int
         Besides all samples of the readout part, fit on random subsets of these sizes.
     label_draws : int
         Subsets of each size; their mean accuracy is reported.
+
+    Examples
+    --------
+    >>> from sklearn.svm import LinearSVC
+    >>> Readout(classifier=LinearSVC(C=0.1)).classifier
+    'sklearn.svm.LinearSVC(C=0.1)'
     """
 
     name: Annotated[str, checks.name("readout", "pixels")] = "network"
     population: str = "e"
     beside: tuple[str, ...] = ()
-    classifier: Annotated[str, one_of(*CLASSIFIERS)] = "logistic"
+    classifier: Annotated[str | Callable, _CLASSIFIER] = "logistic"
     fit_last: int = 0
     fit_share: Annotated[float, number(above=0, most=1)] = 1.0
     score_last: int = 0
@@ -112,55 +147,64 @@ class Readout:
 
 
 def classify(
-    fit: np.ndarray,
-    fit_labels: np.ndarray,
-    test: np.ndarray,
-    test_labels: np.ndarray,
-    readout: Readout,
-) -> tuple[np.ndarray, int]:
+    fit: np.ndarray, labels: np.ndarray, test: np.ndarray, readout: Readout
+) -> tuple[np.ndarray, int | None]:
     """Fit the readout on one set of responses and classify another.
 
-    Responses `fit` and `test`, shape (n_samples, n_features), are spike counts or pixels, with a
-    class each. Returns which of the test were classified right, shape (n_test,), and how many
-    principal components were used. If there are fewer than two classes to fit, nothing to score, or
-    arrays that do not fit together, it raises `DataError`.
+    Responses `fit` and `test`, shape (n_samples, n_features), are spike counts or pixels; `labels`
+    are the classes of the first. Returns the classes that were predicted for the test, shape
+    (n_test,), and how many principal components were used; None for a classifier of the user's. If
+    there are fewer than two classes to fit, nothing to score, or arrays that do not fit together,
+    it raises `DataError`.
     """
-    for what, x, labels in (("fit", fit, fit_labels), ("score", test, test_labels)):
+    for what, x in (("fit", fit), ("score", test)):
         where = f"readout: samples to {what}"
-        if np.ndim(x) != 2 or len(x) != len(labels) or not len(x) or x.shape[1] != fit.shape[1]:
-            got = f"responses {np.shape(x)} and {len(labels)} labels"
-            allowed = "(n_samples, n_features), a label each, at least one sample"
-            raise DataError(explain(where, got, allowed))
+        if np.ndim(x) != 2 or not len(x) or x.shape[1] != fit.shape[1]:
+            got = f"responses {np.shape(x)}"
+            raise DataError(explain(where, got, "(n_samples, n_features), at least one sample"))
         if not np.all(np.isfinite(x)):
             raise DataError(explain(where, "NaN or infinity", "numbers"))
-    if (n_classes := len(np.unique(fit_labels))) < 2:
-        got = f"{n_classes} class in {len(fit_labels)} samples to fit on"
+    if len(fit) != len(labels):
+        got = f"responses {np.shape(fit)} and {len(labels)} labels"
+        raise DataError(explain("readout: samples to fit", got, "a label each"))
+    if (n_classes := len(np.unique(labels))) < 2:
+        got = f"{n_classes} class in {len(labels)} samples to fit on"
         raise DataError(explain("readout", got, "at least 2", "raise data.n_readout"))
     if readout.classifier == "assigned":
-        return votes(fit, fit_labels, test) == test_labels, 0
-    from sklearn.decomposition import PCA
+        return votes(fit, labels, test), 0
     from sklearn.dummy import DummyClassifier
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    model: Any = DummyClassifier(strategy="most_frequent")
     varies = np.std(fit, axis=0).max(initial=0) > 0
-    if varies:
-        axes = PCA(n_components=readout.variance, whiten=True, svd_solver="full")
-        model = make_pipeline(StandardScaler(), axes, _classifier(readout))
+    model = _model(readout) if varies else DummyClassifier(strategy="most_frequent")
+    _fit(model, fit.astype(float), labels, readout)
+    predicted = np.asarray(model.predict(test.astype(float)))
+    if predicted.shape != test.shape[:1]:
+        got = f"an answer of shape {predicted.shape}"
+        raise DataError(explain("readout.classifier", got, f"one class a sample ({len(test)},)"))
+    if readout.classifier not in CLASSIFIERS:
+        return predicted, None
+    return predicted, int(model[1].n_components_) if varies else 0
+
+
+def _fit(model: Any, x: np.ndarray, labels: np.ndarray, readout: Readout) -> None:
+    """Fit a classifier, or raise `DataError`."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    own = readout.classifier not in CLASSIFIERS
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            model.fit(fit.astype(float), fit_labels)
+            model.fit(x, labels)
         except ConvergenceWarning as error:
             got = f"logistic regression did not converge in {readout.max_iter} iterations"
-            raise DataError(f"readout: {got}; raise readout.max_iter") from error
+            fix = "raise readout.max_iter"
+            if own:
+                got, fix = f"{type(model).__name__} did not converge", "raise its max_iter"
+            raise DataError(f"readout: {got}; {fix}") from error
         except (ValueError, np.linalg.LinAlgError) as error:  # a class with one sample, say
-            got = f"{CLASSIFIERS[readout.classifier]} cannot be fitted ({one_line(error)})"
+            name = type(model).__name__ if own else CLASSIFIERS[str(readout.classifier)]
+            got = f"{name} cannot be fitted ({one_line(error)})"
             raise DataError(f"readout: {got}; fit it on more images") from error
-    correct = model.predict(test.astype(float)) == test_labels
-    return correct, int(model[1].n_components_) if varies else 0
 
 
 def votes(fit: np.ndarray, fit_labels: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -176,16 +220,23 @@ def votes(fit: np.ndarray, fit_labels: np.ndarray, test: np.ndarray) -> np.ndarr
     return classes[np.argmax(test @ assigned.T / sizes, axis=1)]
 
 
-def _classifier(readout: Readout) -> Any:
-    """Make the classifier: logistic regression, or a quadratic discriminant.
+def _model(readout: Readout) -> Any:
+    """Make the classifier: of the user's, logistic regression, or a quadratic discriminant.
 
-    The covariances of that are regularised, of full rank in a small class, too. scikit-learn's own
-    ``reg_param`` is the same where a class has more samples than there are features, and refuses
-    any other.
+    The last two read whitened principal components. Covariances of a quadratic discriminant are
+    regularised, of full rank in a small class, too. scikit-learn's own ``reg_param`` is the same
+    where a class has more samples than there are features, and refuses any other.
     """
+    if callable(readout.classifier):
+        return readout.classifier()
+    if readout.classifier not in CLASSIFIERS:
+        return estimators.made(readout.classifier, "readout.classifier")
     from sklearn.covariance import EmpiricalCovariance
+    from sklearn.decomposition import PCA
     from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     class Regularised(EmpiricalCovariance):
         def fit(self, X, y=None):
@@ -195,8 +246,12 @@ def _classifier(readout: Readout) -> Any:
             return self
 
     if readout.classifier == "logistic":
-        return LogisticRegression(max_iter=readout.max_iter)
-    return QuadraticDiscriminantAnalysis(solver="eigen", covariance_estimator=Regularised())
+        classifier: Any = LogisticRegression(max_iter=readout.max_iter)
+    else:
+        given = Regularised()
+        classifier = QuadraticDiscriminantAnalysis(solver="eigen", covariance_estimator=given)
+    axes = PCA(n_components=readout.variance, whiten=True, svd_solver="full")
+    return make_pipeline(StandardScaler(), axes, classifier)
 
 
 def merged(

@@ -1,0 +1,65 @@
+"""Parts of a stored run that have names of their own: its data, sleeps, synapses and weights."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from brian2 import Quantity
+
+
+class UsedData(NamedTuple):
+    """The data set that a run learned from."""
+
+    name: str
+    #: Hash of its content.
+    fingerprint: str
+    source: str
+    licence: str
+    citation: str
+
+
+class Sleeps(NamedTuple):
+    """When a network slept: slots, and stages, of one sleep are one."""
+
+    #: Times in the run, shape (n_sleeps,).
+    onsets: Quantity
+    ends: Quantity
+
+    @property
+    def durations(self) -> Quantity:
+        """Length of every sleep, shape (n_sleeps,)."""
+        return self.ends - self.onsets
+
+
+class SynapseArrays(NamedTuple):
+    """Who is connected to whom in a projection, and how strongly."""
+
+    #: Pre- and postsynaptic neurons, shape (n_synapses,).
+    pre: np.ndarray
+    post: np.ndarray
+    #: Weights without unit, magnitudes but in a network of layers, shape (n_synapses,).
+    w: np.ndarray
+
+
+class Weights(NamedTuple):
+    """The weights of a projection at every time at which all of them were kept."""
+
+    #: Its populations.
+    source: str
+    target: str
+    #: -1 for an inhibitory one, whose weights are magnitudes like those of an excitatory one (1);
+    #: 0 where every weight has a sign of its own.
+    sign: int
+    #: Names of the snapshots, in the order of time, and their times in the run.
+    names: list[str]
+    times: Quantity
+    #: Pre- and postsynaptic neuron, shape (n_synapses, 2).
+    synapses: np.ndarray
+    #: Weights without unit, shape (n_snapshots, n_synapses).
+    w: np.ndarray
+
+    @property
+    def sign_in_words(self) -> str:
+        """Its sign, or that every weight has one."""
+        return f"sign {self.sign:+d}" if self.sign else "signs of their own"
