@@ -28,7 +28,7 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "numpydoc",
-    "myst_parser",
+    "myst_nb",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -49,6 +49,13 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 copybutton_prompt_text = "$ "
 copybutton_exclude = ".linenos, .gp, .go"
+
+# -- notebooks ---------------------------------------------------------------------------------
+
+nb_execution_mode = "cache"  # run when they have changed
+nb_execution_timeout = 900
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
 
 # -- docstrings --------------------------------------------------------------------------------
 
@@ -98,7 +105,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "examples",
     "filename_pattern": r"\.py$",
     "within_subsection_order": "FileNameSortKey",
-    "download_all_examples": False,
+    "download_all_examples": True,
     "remove_config_comments": True,
     "show_memory": False,
     "min_reported_time": 5,

@@ -15,7 +15,8 @@ from ..tasks.images.datasets import load_dataset, split
 from ..tasks.images.presentation import measure_rate
 from ..tasks.images.task import images_of
 from ..values.fields import specification
-from .simulate import ProgressCallback, simulate
+from .progress import ProgressCallback, usual
+from .simulate import simulate
 from .state import stream
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def compare(
     backend: str | None = None,
     out: str | Path = "results",
     force: bool = False,
-    progress: Callable[[str], ProgressCallback] = lambda name: lambda done, total, text: None,
+    progress: Callable[[str], ProgressCallback] = usual,
 ) -> dict[str, Result]:
     """Run `protocol` under every condition, with the same seed and data.
 
@@ -76,7 +77,8 @@ def compare(
     seed, backend, out, force
         As in `brainsleep.run.simulate.simulate`.
     progress : callable
-        Given the name of a condition, returns the progress function of its run.
+        Given the name of a condition, returns the progress function of its run; by default bars in
+        a notebook, and nothing elsewhere.
 
     Returns
     -------

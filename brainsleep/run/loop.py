@@ -10,7 +10,7 @@ import logging
 import platform
 import shutil
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -33,11 +33,9 @@ from .observers.operations import Operations, degrees_of, reached
 from .observers.rates import Rates
 from .observers.recorder import Kept, Recorder, load_checkpoint, save_checkpoint
 from .observers.weights import Saturation, Snapshots, WeightStatistics
+from .progress import ProgressCallback
 from .segment import Capacity, Request, Requests, Segment, Traced
 from .state import State, initial_state, replaced, stream
-
-#: Told how far a run is: steps done, steps in all, what it is doing.
-ProgressCallback = Callable[[int, int, str], None]
 
 log = logging.getLogger("brainsleep.alarms")
 

@@ -13,7 +13,8 @@ from ..backends.base import backend_identity, default_backend
 from ..errors import ProtocolError, ReplicaError, explain, one_line
 from ..experiment.protocol import Protocol, run_id
 from ..results.store import Result, check_writable, find_result, partial_folder, working_on
-from .loop import ProgressCallback, Run
+from .loop import Run
+from .progress import ProgressCallback, usual
 from .replicas import check_alike, finish
 
 __all__ = ["ProgressCallback", "simulate", "simulate_many"]
@@ -28,7 +29,7 @@ def simulate(
     backend: str | None = None,
     out: str | Path = "results",
     force: bool = False,
-    progress: ProgressCallback = lambda done, total, text: None,
+    progress: ProgressCallback | None = None,
 ) -> Result:
     """Run `protocol` and store the result.
 
@@ -45,8 +46,9 @@ def simulate(
         Folder of results; the run's own folder in it is named by its id.
     force : bool
         Run again even if the result is already there.
-    progress : callable
-        ``progress(steps_done, steps_total, text)``.
+    progress : callable, optional
+        ``progress(steps_done, steps_total, text)``; by default a bar in a notebook, and nothing
+        elsewhere.
 
     Returns
     -------
@@ -62,7 +64,8 @@ def simulate(
     if not isinstance(protocol, Protocol):
         got = f"a {type(protocol).__name__}"
         raise ProtocolError(explain("simulate", got, "a Protocol", "several need simulate_many"))
-    (outcome,) = _simulate([protocol], [seed], backend, Path(out), force, [progress])
+    tell = progress or usual(protocol.name)
+    (outcome,) = _simulate([protocol], [seed], backend, Path(out), force, [tell])
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
@@ -75,7 +78,7 @@ def simulate_many(
     backend: str | None = None,
     out: str | Path = "results",
     force: bool = False,
-    progress: ProgressCallback | Sequence[ProgressCallback] = lambda done, total, text: None,
+    progress: ProgressCallback | Sequence[ProgressCallback] | None = None,
 ) -> list[Result]:
     """Run several protocols as replicas, which go through the backend together.
 
@@ -112,6 +115,7 @@ def simulate_many(
         raise ProtocolError(explain("simulate_many", got, "a sequence of protocols"))
     protocols = list(protocols)
     n = len(protocols)
+    progress = progress or usual(f"{n} runs")
     seeds = _one_each("seeds", seeds, n)
     progress = _one_each("progress", _summed(progress, n) if callable(progress) else progress, n)
     outcomes = _simulate(protocols, seeds, backend, Path(out), force, progress)

@@ -18,6 +18,7 @@ from ..backends.base import BACKENDS, make_backend
 from ..backends.cpp.build import build_key, find_compiler
 from ..errors import BrainsleepError, StoreError, SweepError, explain, one_line
 from ..results.store import check_writable
+from ..run.progress import usual
 from ..run.segment import Capacity
 from ..values.fields import specification, whole
 from . import cluster
@@ -80,7 +81,7 @@ def sweep(
     client: Any = None,
     workers: int | None = None,
     options: Options = _USUAL,
-    progress: ProgressCallback = lambda state: None,
+    progress: ProgressCallback | None = None,
 ) -> Progress:
     """Run grids and store their results.
 
@@ -97,8 +98,9 @@ def sweep(
         How many processes without a `client`; default: one a core.
     options : Options
         How rows are run.
-    progress : callable
-        Told every second, and whenever something changes.
+    progress : callable, optional
+        Told every second, and whenever something changes; by default a bar in a notebook, and
+        nothing elsewhere.
 
     Returns
     -------
@@ -114,6 +116,13 @@ def sweep(
     """
     grids = [grids] if isinstance(grids, Grid) else grids
     sweep_run = SweepRun([row for grid in grids for row in grid.rows()], out, options)
+    if progress is None:
+        tell = usual("sweep")
+
+        def progress(state: Progress) -> None:
+            done = state.finished + len(state.failed) + sum(state.running.values())
+            tell(done, state.total, state.message)
+
     if client is not None:
         return sweep_run.run(lambda tasks: contextlib.nullcontext(client), progress)
     return sweep_run.run(lambda tasks: cluster.local(tasks, workers), progress)

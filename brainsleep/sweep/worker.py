@@ -21,7 +21,8 @@ from ..experiment.protocol import Protocol
 from ..files.userfiles import PREFIX, forget, imports_neighbours, own_package, reading_once
 from ..results.store import Result
 from ..run.compare import match_rate, test_rate, value_at
-from ..run.simulate import ProgressCallback, simulate_many
+from ..run.progress import ProgressCallback
+from ..run.simulate import simulate_many
 from ..tasks.images.task import images_of
 from ..values.source import ORDER, SOURCE, source_of
 from .cluster import needed

@@ -18,7 +18,7 @@ from brainsleep.network.models import Model
 from brainsleep.network.spec import Network
 
 ROOT = Path(__file__).parents[2]
-PARTS = "furo myst_parser numpydoc sphinx sphinx_copybutton sphinx_design sphinx_gallery".split()
+PARTS = "furo myst_nb numpydoc sphinx sphinx_copybutton sphinx_design sphinx_gallery".split()
 MISSING = [name for name in PARTS if find_spec(name) is None]
 TORCH = find_spec("torch") is not None and find_spec("snntorch") is not None
 

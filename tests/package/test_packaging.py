@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,43 @@ def test_constraints_are_pins_only():
     assert lines and not wrong
     names = [re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines]
     assert len(set(names)) == len(names)
+
+
+# --- (c2) the recipe for conda, and what it is cited by ----------------------------------------
+
+
+def names_and_limits(requirements):
+    """Requirements by name, with their limits, as pip and conda write them."""
+    pairs = (re.fullmatch(r"([\w-]+)\s*(.*)", each).groups() for each in requirements)
+    return {name.removesuffix("-base"): limits for name, limits in pairs}
+
+
+def test_the_recipe_is_of_this_package():
+    yaml = pytest.importorskip("yaml")
+    recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert recipe["context"]["version"] == project["version"]
+    assert f">={recipe['context']['python_min']}" == project["requires-python"]
+    wanted = names_and_limits(project["dependencies"])
+    ran = names_and_limits(recipe["requirements"]["run"])
+    assert ran.pop("python").startswith(">=") and ran.pop("cxx-compiler") == ""
+    assert ran == wanted
+    (command,) = recipe["build"]["python"]["entry_points"]
+    assert project["scripts"] == dict([command.split(" = ")])
+
+
+def test_every_reference_of_the_paper_is_in_its_list():
+    text = (ROOT / "paper" / "paper.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^@\w+\{(\w+),", (ROOT / "paper" / "paper.bib").read_text(), re.MULTILINE)
+    assert set(re.findall(r"@(\w+)", text)) == set(listed)
+    assert 500 < len(text.split()) < 1300
+
+
+def test_what_it_is_cited_by_has_the_version_of_the_package():
+    yaml = pytest.importorskip("yaml")
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (cited["version"], cited["license"]) == (project["version"], project["license"])
 
 
 # --- (d) nothing of the machine it was written on ---------------------------------------------
