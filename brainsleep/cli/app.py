@@ -28,15 +28,15 @@ from .show import info, models, protocols, show
 from .sweep import sweep
 
 app = typer.Typer(
-    add_completion=False,
     help="Sleep and homeostasis in plastic spiking networks, on Brian2.",
     pretty_exceptions_enable=False,
 )
-COMMANDS: tuple[Callable[..., int | None], ...] = (
-    *(run, compare, sweep, build),
-    *(models, protocols, new, check, show, diff),
-    *(info, figure, report, table, statistics, export),
-)
+#: Commands by the heading that they stand under in the help.
+COMMANDS: dict[str, tuple[Callable[..., int | None], ...]] = {
+    "Run": (run, compare, build),
+    "Write and look": (models, protocols, new, show, check, diff),
+    "Results": (info, figure, table, statistics, report, export),
+}
 
 
 def _with_brian2(command: Callable[..., int | None]) -> Callable[..., int | None]:
@@ -50,9 +50,11 @@ def _with_brian2(command: Callable[..., int | None]) -> Callable[..., int | None
     return called
 
 
-for command in COMMANDS:
-    app.command()(_with_brian2(command))
-app.add_typer(programs, name="cache", no_args_is_help=True)
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(_with_brian2(command))
+app.add_typer(sweep, name="sweep", rich_help_panel="Run")
+app.add_typer(programs, name="cache", no_args_is_help=True, rich_help_panel="Run")
 
 
 def main() -> None:
@@ -63,6 +65,8 @@ def main() -> None:
     except BrainsleepError as error:
         _fail(str(error))
     except typer.TyperException as error:
+        if not error.format_message():  # the help was printed, as there were no words
+            sys.exit(2)
         _fail(error.format_message())
     except MemoryError as error:
         _fail(f"not enough memory ({one_line(error)}); make the network, data or recording smaller")

@@ -23,7 +23,7 @@ def build(
         typer.Option(
             "--compute-capability",
             metavar="MAJOR.MINOR",
-            help="of the GPU it is to run on, such as 9.0 [default: that of the GPU here]",
+            help="of the GPU it is to run on, such as 9.0 (default: that of the GPU here)",
         ),
     ] = None,
     settings: Settings = None,
@@ -32,7 +32,7 @@ def build(
         Path | None,
         typer.Option(
             "--out",
-            help="folder for the program [default: the cache]; copy it to another machine and set "
+            help="folder for the program (default: the cache); copy it to another machine and set "
             "BRAINSLEEP_CACHE to it there",
         ),
     ] = None,

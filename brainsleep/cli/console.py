@@ -15,8 +15,28 @@ from ..show.table import rich_table as rich_table
 
 stdout, stderr = Console(soft_wrap=True, highlight=False), Console(stderr=True)
 
+
+def protocol_names(incomplete: str) -> list[str]:
+    """Complete the name of a protocol: those that come with the package."""
+    from ..files.load import shipped
+
+    return [name for name in shipped("protocol") if name.startswith(incomplete)]
+
+
+def figure_names(incomplete: str) -> list[str]:
+    """Complete the name of a figure."""
+    from ..files.load import shipped
+
+    return [name for name in shipped("figure") if name.startswith(incomplete)]
+
+
 Result = Annotated[Path, typer.Argument(metavar="RESULT", help="its folder")]
-Source = Annotated[str, typer.Argument(metavar="PROTOCOL", help="shipped name or .py file")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROTOCOL", help="shipped name or .py file", autocompletion=protocol_names
+    ),
+]
 DataName = Annotated[str | None, typer.Option("--data", help="data set: a name, file or folder")]
 Settings = Annotated[
     list[str] | None,
@@ -26,7 +46,7 @@ BackendName = Annotated[
     str | None,
     typer.Option(
         "--backend",
-        help="numpy, cython, cpp or cuda; torch or torch-cuda [default: cpp if possible, or torch]",
+        help="numpy, cython, cpp or cuda; torch or torch-cuda (default: cpp if possible, or torch)",
     ),
 ]
 ModelName = Annotated[

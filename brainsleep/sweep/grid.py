@@ -26,6 +26,7 @@ from ..errors import BrainsleepError, SweepError, explain, nearest, one_line
 from ..experiment.protocol import Protocol, load_protocol, run_id
 from ..files.load import load_module
 from ..files.userfiles import reading_once
+from ..results.names import in_words
 from ..run.compare import Condition, value_at
 from ..run.replicas import structure
 from ..values.fields import one_of, specification
@@ -215,10 +216,9 @@ class Grid:
                         f"'{condition.match_rate}', which is not a condition before it"
                     )
                 value_at(protocol, condition.scale)
-            shown = ", ".join(f"{key}={text}" for key, text in settings.items())
             rows[(*place, condition.name)] = Row(
                 grid=self.name,
-                condition=shown if conditions == _NONE else condition.name,
+                condition=in_words(settings) if conditions == _NONE else condition.name,
                 settings=settings,
                 seed=seed,
                 backend=self.backend or default_backend(protocol.network),

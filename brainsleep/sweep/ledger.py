@@ -1,23 +1,30 @@
 """What a sweep keeps beside the results, in ``.sweep/``; each file is written in one step.
 
-``grids/`` holds the rows that were asked for, ``failed/`` those that failed, and why, ``matched/``
-the numbers found for rows whose rate is matched.
+``grids/`` holds the rows that were asked for, and how; ``failed/`` those that failed, and why;
+``matched/`` the numbers found for rows whose rate is matched. `brainsleep.results.names` reads what
+rows are called.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import SweepError
-from ..files.atomic import written_for
+from ..files.locks import is_locked
+from ..results.names import (
+    FAILED,
+    GRIDS,
+    LEDGER,
+    MATCHED,
+    as_given,
+    read_json,
+    rows_in,
+    write_once,
+)
 from ..results.store import Result, finished
 from .grid import Row
-
-#: Folder of a sweep's own files among the results, and what is in it.
-LEDGER, GRIDS, FAILED, MATCHED = ".sweep", "grids", "failed", "matched"
 
 #: What is written down of a row, by kind.
 _KINDS = {
@@ -55,60 +62,52 @@ def described(row: Row) -> dict:
         "protocol": row.protocol.name,
         "data": row.protocol.source,
         "settings": dict(row.settings),
+        "changes": {key: as_given(value) for key, value in row.changes.items()},
         "seed": row.seed,
         "backend": row.backend,
         "matched": bool(row.reference),
     }
 
 
-def write_manifest(out: Path, rows: Iterable[Row]) -> None:
-    """Write down which rows were asked for; the same ones have one file."""
-    content = {"rows": [described(row) for row in rows]}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    path = out / LEDGER / GRIDS / f"{digest}.json"
-    if not path.exists():
-        write_json(path, content)
+def write_manifest(out: Path, rows: Iterable[Row], asked: Mapping[str, Any] | None = None) -> None:
+    """Write down which rows were asked for, and `asked`, how; the same ones have one file."""
+    content = {"rows": [described(row) for row in rows], "asked": dict(asked or {})}
+    write_once(out / LEDGER / GRIDS, content)
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Write a file in one step, or raise `StoreError`."""
-    with written_for("sweep", path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1))
-
-
-def read_json(path: Path) -> dict:
-    """Read a file; what is missing or damaged is as if it had not been written."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+def asked(out: str | Path) -> list[dict[str, Any]]:
+    """Return how the sweeps into a folder were asked for; nothing of those begun in Python."""
+    manifests = sorted((Path(out) / LEDGER / GRIDS).glob("*.json"))
+    found = (read_json(path).get("asked") for path in manifests)
+    return [each for each in found if isinstance(each, dict) and each]
 
 
 def status(out: str | Path) -> list[dict]:
     """Tell what has become of every row of the sweeps into a folder.
 
     Each row is as it was laid out (``run_id``, ``grid``, ``condition``, ``settings``, ``seed``,
-    ...), with ``state``, "finished", "failed" or "open", ``error``, the number of ``alarms`` that
-    its run gave, and whether one of them ``stopped`` it. `SweepError` if no sweep was begun there.
+    ...), with ``state``, "finished", "failed", "running" or "waiting", ``error``, the number of
+    ``alarms`` that its run gave, and whether one of them ``stopped`` it. `SweepError` if no sweep
+    was begun there. A row whose rate is still to be matched, and one on a file system without
+    locks, is waiting until it is finished.
     """
-    folder = Path(out) / LEDGER
-    rows: dict[str, dict] = {}
-    for manifest in sorted((folder / GRIDS).glob("*.json")):
-        listed = read_json(manifest).get("rows")
-        for row in listed if isinstance(listed, list) else ():
-            if isinstance(row, dict) and all(isinstance(row.get(k), v) for k, v in _KINDS.items()):
-                rows.setdefault(row["run_id"], row)
+    out = Path(out)
+    folder, rows = out / LEDGER, {}
+    for row in rows_in(out, GRIDS):
+        if all(isinstance(row.get(k), v) for k, v in _KINDS.items()):
+            rows.setdefault(row["run_id"], row)
     if not rows:
         raise SweepError(f"sweep: none was begun in {out}; give the folder of results of one")
     for address, row in rows.items():
         run_id = address
         if row["matched"]:
             run_id = str(read_json(folder / MATCHED / f"{address}.json").get("run_id", "none"))
-        failure = read_json(folder / FAILED / f"{address}.json")
-        row |= {"state": "failed" if failure else "open", "error": failure.get("error", "")}
-        row |= {"alarms": 0, "stopped": False}
-        if result := finished(Path(out), run_id):
-            row |= {"state": "finished", "error": "", "alarms": len(result.alarms)}
+        row |= {"state": "waiting", "error": "", "alarms": 0, "stopped": False}
+        if result := finished(out, run_id):
+            row |= {"state": "finished", "alarms": len(result.alarms)}
             row["stopped"] = result.stopped is not None
+        elif is_locked(out / ".locks" / run_id):
+            row["state"] = "running"
+        elif failure := read_json(folder / FAILED / f"{address}.json"):
+            row |= {"state": "failed", "error": str(failure.get("error", ""))}
     return list(rows.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,13 +17,14 @@ from typing import Annotated, Any
 from ..backends.base import BACKENDS, make_backend
 from ..backends.cpp.build import build_key, find_compiler
 from ..errors import BrainsleepError, StoreError, SweepError, explain, one_line
+from ..results.names import read_json, write_json
 from ..results.store import check_writable
 from ..run.progress import usual
 from ..run.segment import Capacity
 from ..values.fields import specification, whole
 from . import cluster
 from .grid import Grid, Row, addressed, grouped
-from .ledger import described, failure_file, read_json, result_of, write_json, write_manifest
+from .ledger import described, failure_file, result_of, write_manifest
 from .worker import TELL_EVERY, TOPIC, pack, run_packed
 
 _LOST = (
@@ -131,10 +132,17 @@ def sweep(
 class SweepRun:
     """Rows, of which those with the same address are run once, and a folder for their results.
 
-    Data that cannot be read, or a folder that cannot be written, is a `BrainsleepError`.
+    What the command line was `asked` for is written down, for rows to be run again by it. Data that
+    cannot be read, or a folder that cannot be written, is a `BrainsleepError`.
     """
 
-    def __init__(self, rows: Iterable[Row], out: str | Path, options: Options = _USUAL):
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        out: str | Path,
+        options: Options = _USUAL,
+        asked: Mapping[str, Any] | None = None,
+    ):
         self.out, self.options = Path(out), options
         self.rows = {row.run_id: row for row in _with_references(addressed(rows))}
         # read once: every result is checked against its checksum
@@ -143,7 +151,7 @@ class SweepRun:
         self.alarmed = {address for address, result in results.items() if result.alarms}
         self.stopped = {address for address, result in results.items() if result.stopped}
         check_writable(self.out)
-        write_manifest(self.out, self.rows.values())
+        write_manifest(self.out, self.rows.values(), asked)
 
     def pending(self) -> list[Row]:
         """Return the rows that are to be run."""

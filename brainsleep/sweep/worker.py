@@ -19,6 +19,7 @@ from typing import Any
 from ..errors import BrainsleepError, ProtocolError, ReplicaError, SweepError, explain, one_line
 from ..experiment.protocol import Protocol
 from ..files.userfiles import PREFIX, forget, imports_neighbours, own_package, reading_once
+from ..results.names import read_json, write_json
 from ..results.store import Result
 from ..run.compare import match_rate, test_rate, value_at
 from ..run.progress import ProgressCallback
@@ -27,7 +28,7 @@ from ..tasks.images.task import images_of
 from ..values.source import ORDER, SOURCE, source_of
 from .cluster import needed
 from .grid import Row
-from .ledger import match_file, read_json, result_of, write_json
+from .ledger import match_file, result_of
 
 #: Topic on which workers tell how far a row is, and seconds between two such messages.
 TOPIC, TELL_EVERY = "brainsleep", 1.0
