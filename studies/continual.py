@@ -2,7 +2,7 @@ r"""Learning task after task, behind docs/continual.md, as grids.
 
 After ``studies/variants.py`` has written the data::
 
-    .venv/bin/brainsleep sweep studies/continual.py --out results/continual
+    .venv/bin/brainsleep sweep run studies/continual.py --out results/continual
     .venv/bin/brainsleep table results/continual --grid studies/continual.py \
         --drop 'set.*' --drop 'version.*' --drop data_fingerprint --out figures/paper/continual.csv
 """

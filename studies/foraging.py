@@ -2,7 +2,7 @@ r"""Two foraging tasks, sleep between them, and its controls, as a grid.
 
 About 90 minutes on two cores::
 
-    .venv/bin/brainsleep sweep studies/foraging.py --out results/foraging
+    .venv/bin/brainsleep sweep run studies/foraging.py --out results/foraging
     .venv/bin/brainsleep table results/foraging --grid studies/foraging.py \
         --drop 'set.*' --drop 'version.*' --drop data_fingerprint --out figures/paper/foraging.csv
 

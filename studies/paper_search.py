@@ -1,7 +1,7 @@
 r"""Is there a setting in which the sleep of the paper's network beats its controls? As grids.
 
     .venv/bin/python studies/variants.py --mnist FILE.npz     # writes the data of the search
-    .venv/bin/brainsleep sweep studies/paper_search.py --out results/paper_search --workers 1
+    .venv/bin/brainsleep sweep run studies/paper_search.py --out results/paper_search --workers 1
     .venv/bin/brainsleep table results/paper_search --grid studies/paper_search.py \
         --drop 'set.*' --drop 'version.*' --drop data_fingerprint \
         --out figures/paper/paper_search.csv

@@ -1,7 +1,7 @@
 r"""The study behind docs/reproduction.md, as grids.
 
 .venv/bin/python studies/variants.py --mnist FILE.npz     # writes the data of the study
-.venv/bin/brainsleep sweep studies/reproduction.py --out results/study
+.venv/bin/brainsleep sweep run studies/reproduction.py --out results/study
 .venv/bin/brainsleep table results/study --grid studies/reproduction.py \
         --drop 'set.*' --drop 'version.*' --drop data_fingerprint --out figures/paper/runs.csv
 """

@@ -1,7 +1,7 @@
 r"""Settings of the competitive network, tried on images and seeds that the study does not use.
 
     .venv/bin/python studies/variants.py --mnist FILE.npz     # writes the data of the search
-    .venv/bin/brainsleep sweep studies/search.py --out results/search
+    .venv/bin/brainsleep sweep run studies/search.py --out results/search
     .venv/bin/brainsleep table results/search --grid studies/search.py \
         --drop 'set.*' --drop 'version.*' --drop data_fingerprint --out figures/paper/search.csv
 

@@ -2,7 +2,7 @@ r"""What in sleep replay consolidation is replay, behind docs/what_sleep_gives.m
 
 After ``studies/variants.py`` has written the data::
 
-    .venv/bin/brainsleep sweep studies/sleep_replay.py --out results/sleep_replay
+    .venv/bin/brainsleep sweep run studies/sleep_replay.py --out results/sleep_replay
     .venv/bin/brainsleep table results/sleep_replay --grid studies/sleep_replay.py \
         --drop 'set.*' --drop 'version.*' --drop data_fingerprint \
         --out figures/paper/sleep_replay.csv

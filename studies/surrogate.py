@@ -2,7 +2,7 @@ r"""The surrogate-gradient network of the paper with and without sleep, as grids
 
 Part of docs/reproduction.md. After ``studies/variants.py`` has written the data::
 
-    .venv/bin/brainsleep sweep studies/surrogate.py --out results/surrogate
+    .venv/bin/brainsleep sweep run studies/surrogate.py --out results/surrogate
     .venv/bin/brainsleep table results/surrogate --grid studies/surrogate.py \
         --drop 'set.*' --drop 'version.*' --drop data_fingerprint --out figures/paper/surrogate.csv
 

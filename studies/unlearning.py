@@ -1,6 +1,6 @@
 r"""Dreams that unlearn, in binary units and in spiking neurons, behind docs/what_sleep_gives.md.
 
-    .venv/bin/brainsleep sweep studies/unlearning.py --out results/unlearning
+    .venv/bin/brainsleep sweep run studies/unlearning.py --out results/unlearning
     .venv/bin/brainsleep table results/unlearning --grid studies/unlearning.py \
         --drop 'set.*' --drop 'version.*' --drop data_fingerprint --out figures/paper/unlearning.csv
     .venv/bin/python studies/tabulate.py

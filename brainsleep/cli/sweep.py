@@ -34,8 +34,9 @@ class _Group(TyperGroup):
         """Read the name of the command; anything else is a `SweepError`."""
         known = ", ".join(self.commands)
         if args and args[0] not in (*self.commands, "--help") and not ctx.resilient_parsing:
-            old = {"--status": "sweep status DIR"}
-            fix = f"write 'brainsleep {old.get(args[0], f'sweep run {args[0]}')}'"
+            fix = f"write 'brainsleep sweep run {args[0]}'"
+            if args[0] == "--status":
+                fix = "write 'brainsleep sweep status DIR'"
             raise SweepError(explain("sweep", f"'{args[0]}'", f"one of: {known}", fix))
         return super().parse_args(ctx, args)
 
@@ -128,8 +129,8 @@ def retry(folder: Folder, where: Where, retries: Retries = 2) -> int:
                 f"sweep retry {folder}",
                 f"{len(failed)} failed rows that no grid has now",
                 "rows of the grids as they were",
-                "a changed grid is run by 'brainsleep sweep run'; a sweep begun in Python goes on "
-                "there, with Options(retry_failed=True)",
+                "run a grid that has changed with 'brainsleep sweep run', and one of Python's there, "
+                "with Options(retry_failed=True)",
             )
         )
     return code

@@ -129,7 +129,7 @@ class What:
                 for word in text.replace("=", ",").split(","):
                     path = Path(word.strip().partition(".py:")[0])
                     if path.suffix and folder.resolve() in path.resolve().parents:
-                        fix = "'brainsleep sweep run' with files that you trust does"
+                        fix = "give it to 'brainsleep sweep run' if you trust it"
                         allowed = "none from a folder of results, which is data"
                         raise SweepError(explain("sweep retry: file", path, allowed, fix))
         if "source" not in asked:

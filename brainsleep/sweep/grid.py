@@ -79,7 +79,7 @@ class Row:
         if self.reference is not None:
             raise SweepError(
                 f"grid {self.grid}: '{self.condition}' is matched to the rate of another run, "
-                "which no single command does; use 'brainsleep sweep'"
+                "which no single command does; use 'brainsleep sweep run'"
             )
         if not self.source:
             raise SweepError(f"grid {self.grid}: its protocol is not in a file that can be named")

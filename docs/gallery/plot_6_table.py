@@ -17,7 +17,7 @@ plt.style.use("brainsleep.figures.brainsleep")
 
 # %%
 # A small sweep: two fractions of sleep, two seeds, on four noisy geometric figures. On a command
-# line this is ``brainsleep sweep geometric --over schedule.sleep.fraction=0,0.2 --seeds 2``.
+# line this is ``brainsleep sweep run geometric --over schedule.sleep.fraction=0,0.2 --seeds 2``.
 
 small = PROTOCOL.override({"data.n_train": 70, "data.n_readout": 60, "data.n_test": 60})
 out = tempfile.mkdtemp()

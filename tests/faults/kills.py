@@ -72,7 +72,8 @@ class Trials:
         if kind == "sweep":
             over = ["--over", "schedule.sleep.fraction=0.25,0.5", "--seeds", "2"]
             more = ["--workers", "2", "--retries", "9"]
-            return ["sweep", str(self.study), *over, *more, "--backend", "numpy", "--out", str(out)]
+            words = ["sweep", "run", str(self.study), *over, *more]
+            return [*words, "--backend", "numpy", "--out", str(out)]
         force = ["--force"] if kind == "run --force" else []
         return ["run", str(self.study), "--backend", backend, "--seed", "1", *force,
                 "--out", str(out)]  # fmt: skip

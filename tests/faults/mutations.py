@@ -266,7 +266,7 @@ class Mutations:
 
     def _rows(self, source: Path) -> list[str]:
         """Return the command that reads data and gives the id of the run on it."""
-        return ["sweep", str(self.study), "--data", str(source), "--backend", "numpy", "--rows"]
+        return ["sweep", "plan", str(self.study), "--data", str(source), "--backend", "numpy", "--json"]
 
     def _idx(self, name: str, packed: bool = False) -> tuple[Path, list[str]]:
         folder = self.root / f"idx-{name}-{packed}"
@@ -362,7 +362,7 @@ class Mutations:
             '[set]\n"schedule.sleep.max_duration" = "2*second"\n\n'
             '[over]\n"schedule.sleep.fraction" = [0.1, 0.2]\n"data.n_train" = [4, 8]\n'
         )
-        return Target(path, ["sweep", str(path), "--rows"], allowed=(REFUSED, SAME, OTHER))
+        return Target(path, ["sweep", "plan", str(path), "--json"], allowed=(REFUSED, SAME, OTHER))
 
     def _notes_of_a_sweep(self) -> Target:
         from brainsleep.sweep.grid import Grid, addressed
@@ -372,7 +372,7 @@ class Mutations:
         grid = Grid(name="grid", protocol=str(self.study), seeds=3, backend="numpy")
         write_manifest(out, addressed(grid.rows()))
         (file,) = out.glob(".sweep/grids/*.json")
-        words = ["sweep", "--status", str(out)]
+        words = ["sweep", "status", str(out)]
         return Target(file, words, allowed=(REFUSED, SAME, OTHER))
 
     def _table_csv(self) -> Target:

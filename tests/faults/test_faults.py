@@ -369,7 +369,7 @@ def test_damaged_files_in_processes_of_their_own(tmp_path):
     (tmp_path / "result.json").write_text("[" * 100_000)
     for words in (
         ["run", "study.py", "--data", "data"],
-        ["sweep", "grid.toml"],
+        ["sweep", "run", "grid.toml"],
         ["info", "result.json"],
     ):
         script = [sys.executable, "-c", "from brainsleep.cli.app import main; main()", *words]

@@ -56,8 +56,14 @@ ELSEWHERE = {
     "to take the weights that it stopped with, give {}:stopped": (
         "test_interchange.py::test_weights_of_a_stopped_run_are_taken_only_as_such"
     ),
-    "the same command with --retry-failed runs them again": (
-        "test_sweep.py::test_failed_rows_are_noted_and_can_be_run_again"
+    "'brainsleep sweep retry {}' runs them again": "test_sweep.py::test_failed_rows_end_with_1",
+    "'brainsleep sweep retry {}' runs the failed rows again": (
+        "test_sweep.py::test_failed_rows_end_with_1"
+    ),
+    "run a grid that has changed with 'brainsleep sweep run', and one of Python's there, with "
+    "Options(retry_failed=True)": "test_commands_of_sweeps.py::test_retry_of_a_changed_grid",
+    "give it to 'brainsleep sweep run' if you trust it": (
+        "test_commands_of_sweeps.py::test_retry_reads_no_code_from_results"
     ),
     "free some space in the temporary folder, or set TMPDIR to another": (
         "test_run.py::test_no_room_for_the_files_of_a_segment_is_a_clear_error"

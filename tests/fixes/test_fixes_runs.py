@@ -43,6 +43,7 @@ from brainsleep.results.table import choose
 from brainsleep.run.compare import test_rate as rate_of
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
+from brainsleep.cli.sweep_options import Where
 from brainsleep.sweep import cluster
 
 SHORT = TINY.override({"data.n_train": 2, "data.n_readout": 0, "data.n_test": 0,
@@ -317,11 +318,11 @@ def swept(out):
 
 
 def status(out):
-    return command("sweep", "--status", out)
+    return command("sweep", "status", out)
 
 
-def many_workers(*words):
-    return command("sweep", "demo", *words, "--dry-run")
+def many_workers(**where):
+    Where(**where).check()
 
 
 def queued(*options):
@@ -397,8 +398,8 @@ FIXES = [
      lambda: without_conditions("run")),
     ("give the folder of results of one", lambda: status("out"),
      lambda: (swept("out"), status("out"))[1]),
-    ("give one", lambda: many_workers("--workers", "2", "--queue", "slurm"),
-     lambda: many_workers("--workers", "2")),
+    ("give one", lambda: many_workers(workers=2, queue="slurm"),
+     lambda: many_workers(workers=2)),
     ("such as :8787", lambda: cluster.loopback("here"), lambda: cluster.loopback(":8787")),
     ("name the network with --job interface=ib0 (see 'ip link') or the address with "
      "--job host=ADDRESS", lambda: reachable("walltime=1"),

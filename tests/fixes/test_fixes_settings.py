@@ -28,6 +28,7 @@ from brainsleep.run.segment import Batch, Capacity, check_segment, timing
 from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.run.state import initial_state
 from brainsleep.sweep.grid import Grid, addressed, read_grids
+from brainsleep.sweep.run import SweepRun
 from brainsleep.tasks.images.continual import Tasks
 from brainsleep.tasks.images.encoders import RateEncoder
 from brainsleep.tasks.images.readout import Readout, classify
@@ -387,10 +388,13 @@ FIXES = [
      lambda: grid_file('protocol = "demo"\nseeds = 3\n')),
     ("make it within the hook, or use simulate", lambda: holding(object()),
      lambda: holding(None)),
-    ("use 'brainsleep sweep'", lambda: matched_row().command("results"),
-     lambda: command("sweep", "mine.py", "--conditions", "all", "--dry-run")),
-    ("give a GRID.toml file or a protocol, or --status", lambda: command("sweep"),
-     lambda: command("sweep", "demo", "--dry-run")),
+    ("use 'brainsleep sweep run'", lambda: matched_row().command("results"),
+     lambda: command("sweep", "plan", "mine.py", "--conditions", "all")),
+    ("write 'brainsleep sweep run {}'", lambda: command("sweep", "mine.py"),
+     lambda file: command("sweep", "plan", file)),
+    ("write 'brainsleep sweep status DIR'", lambda: command("sweep", "--status", "swept"),
+     lambda: (SweepRun(Grid(name="g", protocol=TINY, backend="numpy").rows(), "swept"),
+              command("sweep", "status", "swept"))),
     # sleep that waits for weights
     ("add one, or set schedule.sleep.{} to {}",
      lambda: without_processes(schedule__sleep__until_initial=True),

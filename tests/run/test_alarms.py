@@ -392,7 +392,7 @@ def test_command_line(tmp_path, call):
     assert code == 0 and "stopped" in out and "limit 18 Hz" in out
     code, _, err = call("run", study, "--stop-on", "runawy")
     assert code == 2 and "did you mean 'runaway'?" in err
-    code, out, _ = call("sweep", study, *sets, "--stop-on", "runaway", "--commands")
+    code, out, _ = call("sweep", "plan", study, *sets, "--stop-on", "runaway", "--commands")
     assert code == 0 and "--set record.alarms.stop_on=runaway" in out
 
 

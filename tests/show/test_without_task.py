@@ -153,8 +153,8 @@ def test_run_compare_and_sweep(call, study, runs):
     png = study.with_name("compared.png")
     said = call("compare", study, "--backend", "numpy", "--out", out, "--figure", png)
     assert str(runs[1].path) in said and png.read_bytes().startswith(b"\x89PNG")
-    rows = json.loads(call("sweep", study, "--over", "schedule.times=2,3", "--backend", "numpy",
-                           "--rows"))  # fmt: skip
+    rows = json.loads(call("sweep", "plan", study, "--over", "schedule.times=2,3", "--backend", "numpy",
+                           "--json"))  # fmt: skip
     assert [row["run_id"] for row in rows] == [run.run_id for run in runs]
     assert "'data.source'" in call("run", study, "--data", "digits", code=2)
 

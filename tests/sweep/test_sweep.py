@@ -138,7 +138,7 @@ def test_damaged_result_is_done_again(two_workers, tmp_path):
     before = tabulate(tmp_path).drop(columns=CLOCK)
     broken = tmp_path / before["run_id"][0] / "result.json"
     broken.write_text(broken.read_text()[:500])
-    assert [row["state"] for row in status(tmp_path)].count("open") == 1
+    assert [row["state"] for row in status(tmp_path)].count("waiting") == 1
     sweep(grid, out=tmp_path, client=two_workers)
     pd.testing.assert_frame_equal(tabulate(tmp_path).drop(columns=CLOCK), before)
     assert len(list(tmp_path.glob("*.damaged-*"))) == 1
@@ -422,7 +422,7 @@ def undisturbed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:  # what other tests have compiled does not count
         patch.setenv("BRAINSLEEP_CACHE", str(tmp_path_factory.mktemp("own_cache")))
         before = len(cache.entries())
-        done = run("sweep", *ROWS, "--workers", 2, "--out", out)
+        done = run("sweep", "run", *ROWS, "--workers", 2, "--out", out)
         assert done.returncode == 0, done.stderr
         assert len(cache.entries()) == before + 1  # all rows, one program
     return tabulate(out).drop(columns=CLOCK)
@@ -432,7 +432,7 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.standalone
 @needs_compiler
 def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
-    words = ["sweep", *ROWS, "--workers", 2, "--out", tmp_path]
+    words = ["sweep", "run", *ROWS, "--workers", 2, "--out", tmp_path]
     rng, kills, drivers = random.Random(1), 0, 0
     deadline = time.monotonic() + 300
     process = start(*words)
@@ -464,7 +464,7 @@ def test_killed_workers_and_drivers_change_nothing(undisturbed, tmp_path):
 @pytest.mark.standalone
 @needs_compiler
 def test_replicas_and_a_killed_worker_change_nothing(undisturbed, tmp_path):
-    words = ["sweep", *ROWS, "--workers", 2, "--replicas", 3, "--out", tmp_path]
+    words = ["sweep", "run", *ROWS, "--workers", 2, "--replicas", 3, "--out", tmp_path]
     process = start(*words)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("*/result.json")) and time.monotonic() < deadline:
@@ -481,7 +481,7 @@ def test_replicas_and_a_killed_worker_change_nothing(undisturbed, tmp_path):
 @pytest.mark.standalone
 @needs_compiler
 def test_interrupt_is_clean_and_the_same_command_goes_on(tmp_path):
-    words = ["sweep", SMOKE, *FEWER, "--seeds", 1, "--workers", 2, "--out", tmp_path]
+    words = ["sweep", "run", SMOKE, *FEWER, "--seeds", 1, "--workers", 2, "--out", tmp_path]
     for number, whom in ((signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)):
         process = start(*words)
         deadline = time.monotonic() + 60
@@ -536,11 +536,11 @@ def dask_processes(tmp_path):
 def test_scheduler_and_workers_of_their_own(undisturbed, dask_processes, tmp_path):
     address, processes = dask_processes(2)
     out = tmp_path / "out"
-    done = run("sweep", *ROWS, "--scheduler", address, "--out", out)
+    done = run("sweep", "run", *ROWS, "--scheduler", address, "--out", out)
     assert done.returncode == 0, done.stderr
     pd.testing.assert_frame_equal(tabulate(out).drop(columns=CLOCK), undisturbed)
     lost = tmp_path / "lost"
-    process = start("sweep", *ROWS, "--scheduler", address, "--out", lost)
+    process = start("sweep", "run", *ROWS, "--scheduler", address, "--out", lost)
     begun = time.monotonic()
     while not list(lost.rglob("result.json")) and time.monotonic() - begun < 60:
         time.sleep(0.1)  # until a row is done
@@ -645,7 +645,7 @@ def test_queue(tmp_path, monkeypatch):
 
 def test_job_script_is_shown_without_a_queue():
     pytest.importorskip("dask_jobqueue")
-    words = ["sweep", SMOKE, "--slurm", "--dry-run", "--job", "walltime=02:00:00"]
+    words = ["sweep", "plan", SMOKE, "--slurm", "--job", "walltime=02:00:00"]
     done = run(*words, "--job", "account=sleep", "--job", "job_extra_directives=--nice=10")
     assert done.returncode == 0, done.stderr
     for line in ("#SBATCH -A sleep", "#SBATCH -t 02:00:00", "#SBATCH --nice=10", "--nthreads 1"):
@@ -744,26 +744,26 @@ def test_full_and_read_only_disks_lose_nothing(two_workers, small_disk):
 
 def test_command_line_of_a_small_sweep(tmp_path):
     write_tiny(tmp_path / "tiny.py")
-    words = ["sweep", tmp_path / "tiny.py", "--over", f"{FRACTION}=0,0.5", "--seeds", "3,4"]
+    words = [tmp_path / "tiny.py", "--over", f"{FRACTION}=0,0.5", "--seeds", "3,4"]
     words += ["--backend", QUICK, "--out", tmp_path / "out"]
-    dry = run(*words, "--dry-run")
-    assert dry.returncode == 0 and "4 rows" in dry.stdout and not (tmp_path / "out").exists()
-    lines = run(*words, "--commands").stdout.splitlines()
+    plan = run("sweep", "plan", *words)
+    assert plan.returncode == 0 and "4 rows" in plan.stdout and not (tmp_path / "out").exists()
+    lines = run("sweep", "plan", *words, "--commands").stdout.splitlines()
     assert len(lines) == 4
-    described = json.loads(run(*words, "--rows").stdout)
+    described = json.loads(run("sweep", "plan", *words, "--json").stdout)
     assert [row["command"] for row in described] == lines
     single = subprocess.run(
         [*command(), *[w.strip("'") for w in lines[0].split()[1:]]],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    done = run(*words, "--workers", 2)
+    done = run("sweep", "run", *words, "--workers", 2)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "out")
     assert "1 of 4 rows finished" in done.stderr and "4 of 4 rows finished" in done.stderr
     table = tabulate(tmp_path / "out")
     assert Path(single.stdout.strip()).name in set(table["run_id"]) and len(table) == 4
     assert {row["run_id"] for row in described} == set(table["run_id"])
-    shown = run("sweep", "--status", tmp_path / "out")
+    shown = run("sweep", "status", tmp_path / "out")
     assert "4 of 4 rows finished" in shown.stdout
     written = run("table", tmp_path / "out", "--drop", "version.*", "--out", tmp_path / "runs.csv")
     assert written.returncode == 0 and "4 rows" in written.stderr
@@ -777,33 +777,45 @@ def test_command_line_of_a_small_sweep(tmp_path):
 
 def test_failed_rows_end_with_1(tmp_path):
     write_tiny(tmp_path / "tiny.py")
-    words = ["sweep", tmp_path / "tiny.py", "--set", "data.n_readout=1", "--backend", "numpy"]
-    done = run(*words, "--retries", 0, "--workers", 1, "--out", tmp_path / "out")
+    out = tmp_path / "out"
+    words = [tmp_path / "tiny.py", "--set", "data.n_readout=1", "--backend", "numpy"]
+    words = ["sweep", "run", *words, "--retries", 0, "--workers", 1, "--seeds", 2, "--out", out]
+    done = run(*words)
     assert done.returncode == 1
-    assert "failed: tiny, digits, seed 0: " in done.stderr and "--retry-failed" in done.stderr
-    again = run(*words, "--out", tmp_path / "out")
-    assert again.returncode == 1 and "1 of 1 rows failed" in again.stderr
-    assert "failed" in run("sweep", "--status", tmp_path / "out").stdout
+    assert "failed: tiny, digits, seed 0: " in done.stderr
+    assert f"'brainsleep sweep retry {out}' runs them again" in done.stderr
+    again = run(*words)
+    assert again.returncode == 1 and "2 of 2 rows failed" in again.stderr
+    shown = run("sweep", "status", out).stdout
+    assert "failed: tiny, seed 0 and 1 more: " in shown  # one error, said once
+    assert "0 of 2 rows finished, 2 failed" in shown and f"sweep retry {out}" in shown
+    retried = run("sweep", "retry", out, "--retries", 0, "--workers", 1)
+    assert retried.returncode == 1 and "2 of 2 rows failed" in retried.stderr
+    attempts = [json.loads(p.read_text())["attempts"] for p in out.glob(".sweep/failed/*.json")]
+    assert attempts == [1, 1]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sweep"], "names no grid"),
-        (["sweep", "none.toml"], "cannot be read"),
-        (["sweep", "demo", "--over", "a.b=1"], "there is no 'a'"),
-        (["sweep", "demo", "--over", "a.b"], "expected KEY=VALUE"),
-        (["sweep", "demo", "--seeds", "few"], "numbers with commas"),
-        (["sweep", "demo", "--only", "dem"], "did you mean 'demo'"),
-        (["sweep", "demo", "--workers", "2", "--slurm"], "exclude each other"),
+        (["sweep", "run"], "Missing argument 'GRID.toml|PROTOCOL'"),
+        (["sweep", "demo", "--seeds", "5"], "write 'brainsleep sweep run demo'"),
+        (["sweep", "--status", "nowhere"], "write 'brainsleep sweep status DIR'"),
+        (["sweep", "retry", "nowhere"], "none was begun"),
+        (["sweep", "run", "none.toml"], "cannot be read"),
+        (["sweep", "run", "demo", "--over", "a.b=1"], "there is no 'a'"),
+        (["sweep", "run", "demo", "--over", "a.b"], "expected KEY=VALUE"),
+        (["sweep", "run", "demo", "--seeds", "few"], "numbers with commas"),
+        (["sweep", "run", "demo", "--only", "dem"], "did you mean 'demo'"),
+        (["sweep", "run", "demo", "--workers", "2", "--slurm"], "exclude each other"),
         (
-            ["sweep", "demo", "--replicas", "0"],
+            ["sweep", "run", "demo", "--replicas", "0"],
             "'--replicas': Input should be greater than or equal to 1",
         ),
-        (["sweep", "demo", "--replicas", "x"], "Invalid value for '--replicas'"),
-        (["sweep", "demo", "--data", "nothing"], "nothing"),
-        (["sweep", "demo", "--slurm", "--dry-run", "--job", "wall=1"], "argument 'wall'"),
-        (["sweep", "--status", "nowhere"], "none was begun"),
+        (["sweep", "run", "demo", "--replicas", "x"], "Invalid value for '--replicas'"),
+        (["sweep", "run", "demo", "--data", "nothing"], "nothing"),
+        (["sweep", "plan", "demo", "--slurm", "--job", "wall=1"], "argument 'wall'"),
+        (["sweep", "status", "nowhere"], "none was begun"),
         (["table", "nowhere", "--out", "a.csv"], "a folder of finished runs"),
         (["statistics", "none.csv"], "cannot read"),
         (["statistics", "none.txt"], "ending .csv or .parquet"),
