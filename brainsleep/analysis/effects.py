@@ -156,19 +156,9 @@ def _note(groups: int, terms: int, converged: bool) -> str:
 
 def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:
     """Return the runs that have the metric; check that they can be compared."""
-    columns = [*NEEDED, metric]
-    if missing := [name for name in columns if name not in table]:
-        raise DataError(explain("table: columns", f"none called {missing[0]}", ", ".join(columns)))
-    if stopped := int(table["stopped_s"].notna().sum()) if "stopped_s" in table else 0:
-        got = f"{stopped} of {len(table)} runs were stopped by an alarm before their end"
-        fix = "let them finish, or leave them out with --where stopped_s=nan"
-        raise DataError(f"table: {got}; {fix}")
-    table = table[table[metric].notna()]
-    if not len(table):
-        raise DataError(f"table: no run has a value of {metric}")
+    table = measured(table, metric, (*NEEDED, metric))
     for name in ("seed", "sleep_fraction", metric):
-        if table[name].dtype.kind not in "iuf" or not np.isfinite(table[name]).all():
-            raise DataError(explain(f"table: column {name}", "other values", "finite numbers"))
+        _check_numbers(table, name)
     for (model, data), group in table.groupby(["model", "data"]):
         for name in group:
             if str(name).startswith("set.") and group[name].nunique(dropna=False) > 1:
@@ -179,6 +169,29 @@ def _comparable(table: pandas.DataFrame, metric: str) -> pandas.DataFrame:
             got = f"more than one run of {model} on {data} with the same sleep and seed"
             raise DataError(f"table: {got}; choose with --where{_apart(group)}")
     return table
+
+
+def measured(table: pandas.DataFrame, metric: str, columns: tuple[str, ...]) -> pandas.DataFrame:
+    """Return the runs that have a metric, if that is a number of each and they ran to their end.
+
+    `DataError` if not, or if one of the columns is missing.
+    """
+    if missing := [name for name in columns if name not in table]:
+        raise DataError(explain("table: columns", f"none called {missing[0]}", ", ".join(columns)))
+    if stopped := int(table["stopped_s"].notna().sum()) if "stopped_s" in table else 0:
+        got = f"{stopped} of {len(table)} runs were stopped by an alarm before their end"
+        fix = "let them finish, or leave them out with --where stopped_s=nan"
+        raise DataError(f"table: {got}; {fix}")
+    table = table[table[metric].notna()]
+    if not len(table):
+        raise DataError(f"table: no run has a value of {metric}")
+    _check_numbers(table, metric)
+    return table
+
+
+def _check_numbers(table: pandas.DataFrame, name: str) -> None:
+    if table[name].dtype.kind not in "iuf" or not np.isfinite(table[name]).all():
+        raise DataError(explain(f"table: column {name}", "other values", "finite numbers"))
 
 
 def _apart(group: pandas.DataFrame) -> str:

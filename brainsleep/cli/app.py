@@ -22,9 +22,11 @@ from .build import build, programs
 from .console import import_brian2
 from .edit import check, diff, new
 from .figure import figure
-from .outputs import export, report, statistics, table
+from .info import info
+from .outputs import export, report, table
 from .run import compare, run
-from .show import info, models, protocols, show
+from .show import models, protocols, show
+from .statistics import statistics
 from .sweep import sweep
 
 app = typer.Typer(

@@ -30,7 +30,6 @@ def figure_names(incomplete: str) -> list[str]:
     return [name for name in shipped("figure") if name.startswith(incomplete)]
 
 
-Result = Annotated[Path, typer.Argument(metavar="RESULT", help="its folder")]
 Source = Annotated[
     str,
     typer.Argument(
@@ -115,7 +114,14 @@ def protocol_with(
     """Load a protocol and change what options of the command line change of it."""
     from ..experiment.protocol import load_protocol
 
-    changes = key_values(settings or (), "--set") | stopping(stop_on)
-    if data is not None:
-        changes["data.source"] = data
+    changes = changed_by(settings, data, "", stop_on)
     return load_protocol(source, model).override(changes)
+
+
+def changed_by(
+    settings: list[str] | None, data: str | None, model: str, stop_on: list[str] | None = None
+) -> dict[str, str]:
+    """Return what options of the command line change of a protocol, by key."""
+    changes = key_values(settings or (), "--set") | stopping(stop_on)
+    changes |= {} if data is None else {"data.source": data}
+    return changes | ({"--model": model} if model else {})

@@ -1,14 +1,13 @@
-"""The commands that write what is in results: ``report``, ``export``, ``table``, ``statistics``."""
+"""The commands that write what is in results: ``report``, ``export`` and ``table``."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .console import Result, key_values, rich_table, stderr, stdout
+from .console import stderr
 
 
 def report(
@@ -35,7 +34,7 @@ def report(
 
 
 def export(
-    result: Result,
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="its folder")],
     to: Annotated[
         Path,
         typer.Option(
@@ -67,7 +66,7 @@ def table(
         typer.Option("--drop", metavar="PATTERN", help="leave columns out, such as 'version.*'"),
     ] = None,
 ) -> None:
-    """Write one row a run: settings, metrics, times and versions as columns."""
+    """Write one row a run: grid and condition, settings, metrics, times and versions as columns."""
     from fnmatch import fnmatchcase
 
     from ..results.table import tabulate, write
@@ -80,55 +79,3 @@ def table(
     write(frame, out)
     stderr.print(f"{len(frame)} rows, {len(frame.columns)} columns")
     print(out)
-
-
-def statistics(
-    source: Annotated[
-        Path, typer.Argument(metavar="TABLE|DIR", help="table of runs, or folder of results")
-    ],
-    metric: Annotated[str, typer.Option("--metric", help="column between 0 and 1")] = (
-        "network_accuracy"
-    ),
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", metavar="COLUMN=VALUE", help="choose runs; may be repeated"),
-    ] = None,
-) -> None:
-    """Print what sleep changes: effects with intervals, and the beta regression."""
-    from ..analysis.effects import beta_regression, sleep_effects
-    from ..results.table import choose, read, tabulate
-
-    frame = tabulate(source) if source.is_dir() else read(source)
-    frame = choose(frame, key_values(where or (), "--where"))
-    columns = ("network, data", "sleep %", "n", "mean %", "gain, points", "g", "every seed")
-    rows = [
-        (
-            f"{effect.model}, {effect.data}",
-            f"{100 * effect.sleep_fraction:.3g}",
-            effect.n,
-            f"{100 * effect.mean:.1f}",
-            f"{_signed('{:+.1f}', effect.difference)} "
-            + _signed("({:+.1f} to {:+.1f})", effect.low, effect.high),
-            _finite("{:+.1f}", effect.g, otherwise=""),
-            " ".join(_signed("{:+.1f}", each) for each in effect.differences),
-        )
-        for effect in sleep_effects(frame, metric).itertuples()
-    ]
-    title = f"{metric}; gain over no sleep with the same seed, 95 % bootstrap interval"
-    stdout.print(rich_table(columns, rows, title))
-    fit = beta_regression(frame, metric)
-    terms = (
-        (t.term, _finite("{:+.3f}", t.estimate), _finite("{:+.3f} to {:+.3f}", t.low, t.high),
-         _finite("{:.2g}", t.p))
-        for t in fit.terms.itertuples()
-    )  # fmt: skip
-    stdout.print(rich_table(("term", "log odds", "95 % interval", "p"), terms, fit.formula))
-    stdout.print(fit.note, markup=False)
-
-
-def _finite(layout: str, *values: float, otherwise: str = "-") -> str:
-    return layout.format(*values) if all(map(math.isfinite, values)) else otherwise
-
-
-def _signed(layout: str, *shares: float) -> str:
-    return _finite(layout, *(100 * share for share in shares), otherwise="")

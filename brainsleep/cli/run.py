@@ -18,6 +18,7 @@ from .console import (
     Settings,
     Source,
     StopOn,
+    changed_by,
     protocol_with,
     rich_table,
     stderr,
@@ -41,12 +42,15 @@ def run(
     stop_on: StopOn = None,
 ) -> None:
     """Run a protocol; the result's folder is the last line printed."""
+    from ..results.names import Name, write_names
     from ..run.simulate import simulate
 
     chosen = protocol_with(protocol, settings, data, model, stop_on)
     how: dict[str, Any] = {"seed": seed, "backend": backend, "out": out, "force": force}
     with _progress() as bar:
         result = simulate(chosen, progress=bar(chosen.name), **how)
+    if changes := changed_by(settings, data, model, stop_on):
+        write_names(out, {result.run_id: Name("", "", {}, changes)})
     _say_stopped(result)
     print(result.path)
 
@@ -80,7 +84,8 @@ def compare(
         drawing = figure_of(module, chosen.name)
     how: dict[str, Any] = {"seed": seed, "backend": backend, "out": out, "force": force}
     with _progress() as bar:
-        results = run_all(chosen, conditions, progress=bar, **how)
+        given = changed_by(settings, data, model, stop_on)
+        results = run_all(chosen, conditions, progress=bar, given=given, **how)
     frame = table(results)
     rows = frame.itertuples(index=False)
     stdout.print(rich_table(frame.columns, rows, chosen.description, compact=True))

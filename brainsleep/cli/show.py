@@ -1,4 +1,4 @@
-"""The commands that only print: ``brainsleep show``, ``info``, ``models`` and ``protocols``."""
+"""The commands that only print: ``brainsleep show``, ``models`` and ``protocols``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import DataName, ModelName, Result, Settings, protocol_with, rich_table, stdout
+from .console import (
+    DataName,
+    ModelName,
+    Settings,
+    protocol_names,
+    protocol_with,
+    rich_table,
+    stdout,
+)
 
 if TYPE_CHECKING:
     from ..show.catalogue import Family
@@ -14,17 +22,27 @@ if TYPE_CHECKING:
 
 def show(
     source: Annotated[
-        str, typer.Argument(metavar="PROTOCOL|MODEL", help="shipped name, .py file, or FILE:NAME")
+        str,
+        typer.Argument(
+            metavar="PROTOCOL|MODEL",
+            help="shipped name, .py file, or FILE:NAME",
+            autocompletion=protocol_names,
+        ),
     ],
     settings: Settings = None,
     model: ModelName = "",
     data: DataName = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="final equations, parameters, schedule and all settings"),
+    ] = False,
     latex: Annotated[
         bool, typer.Option("--latex", help="as LaTeX for the methods section of a paper")
     ] = False,
 ) -> None:
-    """Print a protocol (sizes, final equations, parameters, schedule), or a model of one."""
+    """Print what a protocol is, on one screen; or a model of one."""
     from ..show.describe import describe, describe_part
+    from ..show.summary import of_protocol
 
     part = None if settings or data or model else _part(source)
     what = part or protocol_with(source, settings, data, model)
@@ -33,26 +51,9 @@ def show(
 
         print(methods(what), end="")
         return
-    for piece in describe_part(part) if part else describe(what):
+    whole = describe(what) if full else of_protocol(what, source)
+    for piece in describe_part(part) if part else whole:
         stdout.print(piece)
-
-
-def info(result: Result) -> None:
-    """Print what a stored result is, what made it and what was measured."""
-    from ..results.store import as_stored, read_result
-    from ..show import facts, health
-
-    stored = read_result(result)
-    with as_stored(stored):
-        stdout.print(facts.provenance(stored)._replace(title=str(stored.path)))
-        if stored.stopped:
-            stdout.print(f"stopped {facts.stopped(stored)}: {stored.stopped['text']}", markup=False)
-        if stored.alarms:
-            rows = [(each.text, each.when) for each in health.stored(stored)]
-            stdout.print(rich_table(("alarm", "when"), rows))
-        stdout.print(rich_table(("metric", "value"), stored.metrics.items()))
-        if (recorded := facts.recorded(stored)).rows:
-            stdout.print(recorded)
 
 
 def models() -> None:

@@ -129,8 +129,8 @@ def retry(folder: Folder, where: Where, retries: Retries = 2) -> int:
                 f"sweep retry {folder}",
                 f"{len(failed)} failed rows that no grid has now",
                 "rows of the grids as they were",
-                "run a grid that has changed with 'brainsleep sweep run', and one of Python's there, "
-                "with Options(retry_failed=True)",
+                "run a grid that has changed with 'brainsleep sweep run', and one of Python's "
+                "there, with Options(retry_failed=True)",
             )
         )
     return code

@@ -16,6 +16,7 @@ from ..files.npz import read_npz
 from ..values.displayed import Displayed
 from ..values.quantities import check_time
 from .description import RENAMED, read_description, reading
+from .names import Name, names_in
 from .parts import Sleeps, SynapseArrays, UsedData, Weights
 from .trace import Spikes, Trace, spike_windows, spilled, trace_of
 
@@ -78,6 +79,11 @@ class Result(Displayed):
     def compiler(self) -> str:
         """Compiler and its version; "" if nothing was compiled."""
         return self.info.get("compiler") or ""
+
+    @property
+    def made(self) -> str:
+        """When it was finished, in UTC; "" of results before that was stored."""
+        return str(self.info.get("made") or "").replace("T", " ").replace("+00:00", " UTC")
 
     @property
     def machine(self) -> str:
@@ -146,8 +152,14 @@ class Result(Displayed):
 
     @property
     def label(self) -> str:
-        """What figures call it, if it was given a name; else ""."""
-        return str(self.info.get("label") or "")
+        """What figures call it: its own name, or that of its condition; else ""."""
+        named = (name.condition for name in self.names if name.named)
+        return str(self.info.get("label") or next(named, ""))
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """What it is called in the grids and comparisons that its folder knows."""
+        return names_in(self.path.parent).get(str(self.info.get("run_id")), ())
 
     # -- what was measured -----------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 The columns, in this order:
 
-- ``grid``, ``condition``: only in a table of the rows of a grid, which may have a run twice;
+- ``grid``, ``condition``: what a run is called in grids and comparisons, if the folder or the rows
+  that are asked for say so. In a table of the rows of a grid a run may be there twice; else one
+  with several names has them all, as in ``a; b``, see `by_name`;
 - `BASE`: what a run is;
 - ``set.KEY``: every other setting in which rows of one model differ, by the key that ``--set``
   takes, if that decides anything about a run; values with unit as text, such as ``0.03 second``.
@@ -38,6 +40,7 @@ from ..files.atomic import written_for
 from ..network.models import KINDS as KINDS_OF_MODELS
 from ..tasks.images.task import Images
 from ..values.arrays import in_words
+from .names import names_in
 from .result import Result
 from .store import as_stored, read_result
 
@@ -65,6 +68,9 @@ BASE = {
 
 #: Columns that are text, whatever it looks like: an id may be all digits, a protocol called "NA".
 _TEXT = ("run_id", "protocol", "model", "data", "data_fingerprint", "backend", "grid", "condition")
+
+#: What stands between the names of a run that has several.
+SEVERAL = "; "
 
 #: Settings that are not columns of their own, since a column of `BASE` says it or nothing does.
 _SAID = ("name", "description", "data.source", "data.root", "data.n_train", "network.name",
@@ -114,10 +120,8 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
     """
     import pandas
 
-    results = {result.run_id: result for result in results_in(folder)}
-    chosen: list[tuple[dict[str, str], Result]] = [({}, result) for result in results.values()]
-    if rows is not None:
-        chosen = _results_of(rows, Path(folder))
+    results = results_in(folder)
+    chosen = _labelled(results, Path(folder)) if rows is None else _results_of(rows, Path(folder))
     lines, settings, decisive = [], [], []
     for labels, result in chosen:
         with as_stored(result):
@@ -145,6 +149,44 @@ def tabulate(folder: str | Path, rows: Iterable[Row] | None = None) -> pandas.Da
     several_types = [name for name in by if text[name].map(type).nunique() > 1]
     order = text.astype(dict.fromkeys(several_types, str))
     return frame.loc[order.sort_values(by, kind="stable").index].reset_index(drop=True)
+
+
+def _labelled(results: Iterable[Result], folder: Path) -> list[tuple[dict[str, str], Result]]:
+    """Give results the labels that the folder has for them; none if it knows no grid."""
+    results, names = list(results), names_in(folder)
+    known = [names.get(result.run_id, ()) for result in results]
+    if not any(name.grid for each in known for name in each):
+        return [({}, result) for result in results]
+    return [
+        (
+            {
+                "grid": _joined(n.grid for n in each),
+                "condition": _joined(n.condition for n in each),
+            },
+            r,
+        )
+        for each, r in zip(known, results, strict=True)
+    ]
+
+
+def _joined(names: Iterable[str]) -> str:
+    """Return names in one text, once if they are all the same."""
+    names = list(names)
+    return SEVERAL.join(names if len(set(names)) > 1 else names[:1])
+
+
+def by_name(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Return a table in which a run has a row for every name that it has in a grid."""
+    if "condition" not in frame or "grid" not in frame:
+        return frame
+    parts = [frame[name].astype(str).str.split(SEVERAL) for name in ("grid", "condition")]
+    most = [max(map(len, each)) for each in zip(*parts, strict=True)]
+    whole = [
+        [each if len(each) == n else each[:1] * n for each, n in zip(part, most, strict=True)]
+        for part in parts
+    ]
+    frame = frame.assign(grid=whole[0], condition=whole[1])
+    return frame.explode(["grid", "condition"], ignore_index=True)
 
 
 def _varied(models: list[str], settings: list[dict[str, Any]]) -> list[str]:
@@ -297,6 +339,8 @@ def choose(frame: pandas.DataFrame, where: Mapping[str, str]) -> pandas.DataFram
         if name not in frame:
             raise SweepError(f"table: no column '{name}'; {nearest(name, frame.columns)}")
         same = frame[name].map(str) == text  # also of what is missing, "nan"
+        if name in ("grid", "condition"):
+            same |= frame[name].map(lambda value, text=text: text in str(value).split(SEVERAL))
         with contextlib.suppress(ValueError):
             same |= frame[name].map(lambda value, x=float(text): value == x)
         if not same.any():

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..backends.base import default_backend
 from ..errors import ProtocolError, SimulationError, explain, nearest
 from ..experiment.protocol import Protocol
+from ..results.names import Name, as_given, write_names
 from ..results.store import Result
 from ..tasks.images.datasets import load_dataset, split
 from ..tasks.images.presentation import measure_rate
@@ -21,6 +23,8 @@ from .state import stream
 
 if TYPE_CHECKING:
     import pandas
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 #: Images a rate is matched on, octaves searched either way, and steps of the bisection.
 MATCH_IMAGES, MATCH_OCTAVES, MATCH_STEPS = 100, 6, 8
@@ -64,6 +68,7 @@ def compare(
     backend: str | None = None,
     out: str | Path = "results",
     force: bool = False,
+    given: Mapping[str, Any] = EMPTY,
     progress: Callable[[str], ProgressCallback] = usual,
 ) -> dict[str, Result]:
     """Run `protocol` under every condition, with the same seed and data.
@@ -76,6 +81,8 @@ def compare(
         What differs.
     seed, backend, out, force
         As in `brainsleep.run.simulate.simulate`.
+    given : mapping of str to object
+        What was changed of the protocol before, to be written down beside the names of conditions.
     progress : callable
         Given the name of a condition, returns the progress function of its run; by default bars in
         a notebook, and nothing elsewhere.
@@ -110,6 +117,11 @@ def compare(
         results[condition.name] = simulate(
             each, seed=seed, backend=backend, out=out, force=force, progress=report
         )
+    names = {}
+    for condition in conditions:
+        changes = {k: as_given(v) for k, v in {**given, **condition.changes}.items()}
+        names[results[condition.name].run_id] = Name(protocol.name, condition.name, {}, changes)
+    write_names(Path(out), names)
     return results
 
 

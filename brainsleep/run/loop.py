@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -354,6 +355,7 @@ class Run:
             "timings": timings,
             "versions": versions(*BACKENDS[self.backend].packages),
             "compiler": backend.compiler,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": " ".join(filter(None, (platform.system(), platform.machine(), backend.gpu))),
             "weight_statistics": list(WEIGHT_STATISTICS),
         }

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import ProtocolError
 from ..experiment.identity import deciding
-from ..experiment.protocol import load_protocol
+from ..experiment.protocol import Protocol, load_protocol
 from ..results.result import Result
 from ..results.store import as_stored, read_result
 from ..results.table import flatten
@@ -123,7 +123,9 @@ class Difference:
         return {"same": self.same, "equations": code, "changes": changes, "aside": aside}
 
 
-def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
+def side(
+    source: str, settings: Mapping[str, str] | None = None, base: Protocol | None = None
+) -> Side:
     """Read one of the two things to compare.
 
     Parameters
@@ -132,6 +134,8 @@ def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
         Folder of a result, or a protocol: shipped name, file, or ``FILE.py:NAME``.
     settings : mapping of str to str, optional
         Changes of a protocol, by key.
+    base : Protocol, optional
+        The protocol, if it has been loaded.
 
     Returns
     -------
@@ -144,6 +148,8 @@ def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
         If there is no such thing, or settings are given for a result.
     """
     path = Path(source)
+    if base is not None:
+        return Side(source, base.describe(), base.equations())
     if not (path.is_dir() or path.name == "result.json"):
         protocol = load_protocol(source).override(settings or {})
         return Side(source, protocol.describe(), protocol.equations())
@@ -151,12 +157,13 @@ def side(source: str, settings: Mapping[str, str] | None = None) -> Side:
         raise ProtocolError(f"diff: {source} is a result, whose settings are what they were")
     result = read_result(path)
     with as_stored(result):
-        stored = _of_result(source, result)
+        stored = of_result(source, result)
         difference(stored, replace(stored, facts={}))  # what looks at it later finds all of it
     return stored
 
 
-def _of_result(source: str, result: Result) -> Side:
+def of_result(source: str, result: Result) -> Side:
+    """Return a stored result as one of the two things to compare."""
     facts = {"seed": result.seed, "backend": result.backend}
     facts["fingerprint"] = result.data.fingerprint
     aside = {"compiler": result.compiler, "machine": result.machine, "stopped": result.stopped}

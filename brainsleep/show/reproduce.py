@@ -37,6 +37,16 @@ def command(result: Result) -> tuple[str, bool]:
     return _written("MY_PROTOCOL.py", "", changes, result), False
 
 
+def shipped_model(result: Result) -> str | None:
+    """Return which network of the shipped protocol a result is of; None if of none as it is."""
+    name = str(result.described["name"])
+    for model in _models(name):
+        with suppress(BrainsleepError, TypeError, ValueError):
+            if _changes(load_protocol(name, model), result) is not None:
+                return model
+    return None
+
+
 def _models(name: str) -> Iterator[str]:
     """Yield the networks that a shipped protocol has: its own, then those by name."""
     if name in shipped("protocol"):

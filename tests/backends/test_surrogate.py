@@ -390,7 +390,7 @@ main()
     [
         (["run", "paper", "--model", "sg_snn", "--data", "digits"], 2, "brainsleep[surrogate]"),
         (["models"], 0, "sg_snn:SG_SNN"),
-        (["show", "paper", "--model", "sg_snn", "--data", "digits"], 0, "hidden"),
+        (["show", "paper", "--full", "--model", "sg_snn", "--data", "digits"], 0, "hidden"),
         (["show", "paper"], 0, "stdp_released"),
         (["protocols"], 0, "continual"),
     ],

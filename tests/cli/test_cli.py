@@ -136,7 +136,7 @@ def test_compare_draws_the_figure_that_the_protocol_names(call, study, tmp_path)
 
 
 def test_show_prints_the_final_equations_parameters_and_schedule(call):
-    code, out, _ = call("show", "demo", "--set", "schedule.sleep.fraction=0.1")
+    code, out, _ = call("show", "demo", "--full", "--set", "schedule.sleep.fraction=0.1")
     assert code == 0
     for text in (
         "dv/dt = (v_rest - v + r*i_syn)/tau_m : volt",

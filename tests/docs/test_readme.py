@@ -80,7 +80,7 @@ def test_stages_example_runs():
 
 def test_rule_can_be_replaced_as_the_readme_says(tmp_path):
     setting = re.search(r"--set '(network\.projections[^']*)'", README)[1]
-    shown = command(f"brainsleep show demo --set {shlex.quote(setting)}", tmp_path)
+    shown = command(f"brainsleep show demo --full --set {shlex.quote(setting)}", tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "stdp_nearest_pre_x" in shown.stdout and "reversed" not in shown.stdout
 

@@ -266,7 +266,16 @@ class Mutations:
 
     def _rows(self, source: Path) -> list[str]:
         """Return the command that reads data and gives the id of the run on it."""
-        return ["sweep", "plan", str(self.study), "--data", str(source), "--backend", "numpy", "--json"]
+        return [
+            "sweep",
+            "plan",
+            str(self.study),
+            "--data",
+            str(source),
+            "--backend",
+            "numpy",
+            "--json",
+        ]
 
     def _idx(self, name: str, packed: bool = False) -> tuple[Path, list[str]]:
         folder = self.root / f"idx-{name}-{packed}"

@@ -22,6 +22,7 @@ from brainsleep.backends.cpp.build import find_compiler
 from brainsleep.backends.cuda.toolkit import gpu
 from brainsleep.cli.figure import figure_of
 from brainsleep.cli.new_study import new_study
+from brainsleep.cli.sweep_options import Where
 from brainsleep.errors import FigureError
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.experiment.schedule import sleep
@@ -43,7 +44,6 @@ from brainsleep.results.table import choose
 from brainsleep.run.compare import test_rate as rate_of
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state
-from brainsleep.cli.sweep_options import Where
 from brainsleep.sweep import cluster
 
 SHORT = TINY.override({"data.n_train": 2, "data.n_readout": 0, "data.n_test": 0,

@@ -163,7 +163,7 @@ def test_check_and_show(study):
     assert "2 neurons: clock, resonator" in checked and "1 weight process: hyperbolic" in checked
     assert checked.endswith("own_models.py: no mistakes\n") and "remark" not in checked
     assert type_in("check", "own.py").endswith("own.py: no mistakes\n")
-    shown = type_in("show", "own.py")
+    shown = type_in("show", "own.py", "--full")
     for line in (
         "dz/dt = (g*(v - v_rest) - z)/tau_z : volt",
         "w = clip(w + soft_lr*(w_max - w)*soft_pre_x_pre, w_min, w_max)",

@@ -104,7 +104,7 @@ def test_the_report_of_a_folder_shows_what_was_measured(runs):
 
 
 def test_show_and_check(call, study):
-    out = call("show", study)
+    out = call("show", study, "--full")
     for said in ("There are 250 ms awake and 100 ms asleep, 2 times over.", "part   phase  slots",
                  "record.observers", "Mean(population e; code"):  # fmt: skip
         assert said in out, said
@@ -153,8 +153,8 @@ def test_run_compare_and_sweep(call, study, runs):
     png = study.with_name("compared.png")
     said = call("compare", study, "--backend", "numpy", "--out", out, "--figure", png)
     assert str(runs[1].path) in said and png.read_bytes().startswith(b"\x89PNG")
-    rows = json.loads(call("sweep", "plan", study, "--over", "schedule.times=2,3", "--backend", "numpy",
-                           "--json"))  # fmt: skip
+    over = ("--over", "schedule.times=2,3", "--backend", "numpy")
+    rows = json.loads(call("sweep", "plan", study, *over, "--json"))
     assert [row["run_id"] for row in rows] == [run.run_id for run in runs]
     assert "'data.source'" in call("run", study, "--data", "digits", code=2)
 
