@@ -52,9 +52,9 @@ def condition_effects(
         A row for each comparison, within each grid, data set, and setting that all conditions have
         with the same values (columns of those): ``condition`` and ``reference``; over the ``n``
         seeds that both have, their means, ``mean`` and ``mean_reference``, the ``difference`` with
-        Student's interval ``low`` to ``high`` (95 %), Hedges' ``g``, and ``p`` of a paired t-test; ``p_holm``
-        is for all comparisons of the table (Holm, 1979). NaN with one seed, and where every seed
-        has the same difference.
+        Student's interval ``low`` to ``high`` (95 %), Hedges' ``g``, and ``p`` of a paired t-test;
+        ``p_holm`` is for all comparisons of the table (Holm, 1979). NaN with one seed, and where
+        every seed has the same difference.
 
     Raises
     ------

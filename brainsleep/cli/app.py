@@ -21,7 +21,7 @@ from ..files.userfiles import reading_once
 from .build import build, programs
 from .console import import_brian2
 from .edit import check, diff, new
-from .figure import figure
+from .figure import FigureCommand, figure
 from .info import info
 from .outputs import export, report, table
 from .run import compare, run
@@ -54,7 +54,8 @@ def _with_brian2(command: Callable[..., int | None]) -> Callable[..., int | None
 
 for panel, commands in COMMANDS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(_with_brian2(command))
+        kind = FigureCommand if command is figure else None
+        app.command(rich_help_panel=panel, cls=kind)(_with_brian2(command))
 app.add_typer(sweep, name="sweep", rich_help_panel="Run")
 app.add_typer(programs, name="cache", no_args_is_help=True, rich_help_panel="Run")
 

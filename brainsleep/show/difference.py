@@ -7,17 +7,22 @@ the keys that ``--set`` takes; equations are compared line by line as Brian2 get
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ProtocolError
+from brian2 import Quantity
+
+from ..errors import ProtocolError, SpecError
 from ..experiment.identity import deciding
 from ..experiment.protocol import Protocol, load_protocol
 from ..results.result import Result
 from ..results.store import as_stored, read_result
 from ..results.table import flatten
+from ..values.quantities import read_quantity
 from .facts import text
 from .sources import sources
 
@@ -73,9 +78,12 @@ class Change:
     b: Any
 
     def texts(self) -> tuple[str, str]:
-        """Return both values as text: in full if they would read alike, though they differ."""
-        a, b = text(self.a), text(self.b)
-        return (a, b) if a != b else (str(self.a), str(self.b))
+        """Return both values as text, with as many digits as it takes to see that they differ."""
+        for digits in range(4 if self.section == "metrics" else 6, 17):
+            a, b = (text(_rounded(value, digits)) for value in (self.a, self.b))
+            if a != b:
+                return a, b
+        return str(self.a), str(self.b)
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,7 @@ def of_result(source: str, result: Result) -> Side:
     facts["fingerprint"] = result.data.fingerprint
     aside = {"compiler": result.compiler, "machine": result.machine, "stopped": result.stopped}
     around = {key: value for key, value in aside.items() if value}
+    source = f"{source} ({result.label})" if result.label else source
     around |= {f"version of {name}": value for name, value in result.versions.items()}
     return Side(source, result.described, result.equations, facts, around, dict(result.metrics))
 
@@ -205,9 +214,36 @@ def difference(a: Side, b: Side) -> Difference:
     return Difference(same, code, tuple(changes), tuple(aside))
 
 
+def _rounded(value: Any, digits: int) -> Any:
+    """Round the numbers in a value, and quantities that are text, to so many digits."""
+    if isinstance(value, list | tuple):
+        return [_rounded(part, digits) for part in value]
+    if isinstance(value, dict):
+        return {key: _rounded(part, digits) for key, part in value.items()}
+    if isinstance(value, str):
+        with suppress(SpecError):
+            value = read_quantity(value)
+    if isinstance(value, Quantity):
+        return Quantity(float(f"{float(value):.{digits}g}"), dim=value.dim)
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+
+
+def _same(a: Any, b: Any, closeness: float = 0.0) -> bool:
+    """Tell whether values are the same: NaN is, and what is as close as rounding makes numbers."""
+    if isinstance(a, list) and isinstance(b, list):
+        pairs = zip(a, b, strict=False)
+        return len(a) == len(b) and all(_same(x, y, closeness) for x, y in pairs)
+    if isinstance(a, float) and isinstance(b, float):
+        both_nan = a != a and b != b
+        return a == b or both_nan or math.isclose(a, b, rel_tol=closeness, abs_tol=0.0)
+    return bool(a == b)
+
+
 def _differing(section: str, a: Mapping, b: Mapping) -> list[Change]:
     keys = dict.fromkeys([*a, *b])
-    return [Change(section, k, a.get(k), b.get(k)) for k in keys if a.get(k) != b.get(k)]
+    close = 1e-12 if section == "metrics" else 0.0  # they decide nothing
+    pairs = ((key, a.get(key), b.get(key)) for key in keys)
+    return [Change(section, k, x, y) for k, x, y in pairs if not _same(x, y, close)]
 
 
 def _placed(change: Change) -> Change:

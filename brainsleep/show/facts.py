@@ -206,6 +206,8 @@ def headline(result: Result) -> dict[str, str]:
     protocol, task = result.stored_protocol, result.stored_protocol.task
     told: dict[str, Any] = {"name": protocol.name}
     told["description"] = protocol.description or protocol.network.name
+    if called := conditions(result):
+        told["condition"] = called
     learns = True
     if isinstance(task, Images):
         learns = bool(task.data.n_train)
@@ -213,6 +215,12 @@ def headline(result: Result) -> dict[str, str]:
     told["sleep"] = _slept(result, protocol.schedule.sleep_per_wake if learns else 0.0)
     told |= {"seed": result.seed, "backend": result.backend, "run": result.run_id}
     return {name: str(value) for name, value in told.items()} | {"stopped": stopped(result)}
+
+
+def conditions(result: Result) -> str:
+    """Return what a result is called in the grids and comparisons that its folder knows."""
+    named = (name.condition for name in result.names if name.named)
+    return "; ".join(dict.fromkeys(named))
 
 
 def _slept(result: Result, scheduled: float) -> str:

@@ -136,10 +136,8 @@ def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
     results = sorted(results, key=lambda r: _order(flat[r.run_id], varied))
     alarms = {result.run_id: health.alarms(result) for result in results}
     chosen = [(key, _tail(key)) for key in varied[:MOST_COLUMNS] or ["seed"]]
-    labels = {
-        run: ", ".join(f"{name} {facts.text(flat[run].get(key))}" for key, name in chosen)
-        for run in alarms
-    }
+    called = {result.run_id: facts.conditions(result) for result in results}
+    labels = {run: _label(flat[run], called[run], chosen) for run in alarms}
     first = flat[results[0].run_id]
     common = [(key, facts.text(first[key])) for key in keys if key not in varied and key in first]
     limits = {health.limits(result) for result in results}
@@ -193,6 +191,13 @@ def _order(settings: Mapping[str, Any], varied: Sequence[str]) -> tuple:
     )
 
 
+def _label(settings: Mapping[str, Any], condition: str, chosen: Sequence[tuple[str, str]]) -> str:
+    """Say which run it is: by the name of its condition, if it has one, and its seed."""
+    if condition:
+        return f"{condition}, seed {settings['seed']}"
+    return ", ".join(f"{name} {facts.text(settings.get(key))}" for key, name in chosen)
+
+
 def _tail(key: str) -> str:
     """Return the end of a key, which is enough to know it by."""
     return ".".join(key.split(".")[-2:])
@@ -220,12 +225,14 @@ def _runs(
     """Tabulate runs: settings in which they differ, and what was measured of any of them."""
     settings = [tuple(facts.text(flat[r.run_id].get(key)) for key in varied) for r in results]
     measured = [_measured(result, alarms[result.run_id]) for result in results]
+    called = [facts.conditions(result) for result in results]
     names = [n for n in measured[0] if {row[n] for row in measured} - {None, "–", ""}]
     rows = [
-        (result.run_id, *own, *(row[name] for name in names))
-        for result, own, row in zip(results, settings, measured, strict=True)
+        (result.run_id, *([name] if any(called) else ()), *own, *(row[key] for key in names))
+        for result, name, own, row in zip(results, called, settings, measured, strict=True)
     ]
-    return Table("", ("run", *map(_tail, varied), *names), rows)
+    first = ("run", "condition") if any(called) else ("run",)
+    return Table("", (*first, *map(_tail, varied), *names), rows)
 
 
 def _measured(result: Result, alarms: list[health.Symptom]) -> dict[str, Any]:
