@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,8 +127,8 @@ class What:
                 got = f"'{key}', which no sweep writes"
                 raise SweepError(explain(f"sweep retry {folder}", got, "what was asked for"))
             for text in texts:
-                for word in text.replace("=", ",").split(","):
-                    path = Path(word.strip().partition(".py:")[0])
+                for word in re.split(r"[=,()\[\]\s]+|(?<=\.py):", text):
+                    path = Path(word)
                     if path.suffix and folder.resolve() in path.resolve().parents:
                         fix = "give it to 'brainsleep sweep run' if you trust it"
                         allowed = "none from a folder of results, which is data"

@@ -54,6 +54,8 @@ def check_network(spec: NetworkSpec) -> None:
     for synapse in plan.synapses:
         where = f"projection '{synapse.name}'"
         own = checks.parse_equations(synapse.equations, where)
+        with mistakes.going_on():
+            _check_apart(own, groups[synapse.source], where, synapse.source)
         check_synapses(sound, sound.projection(synapse.name), synapse, groups, own)
         usable = {
             **checks.variables_of(groups[synapse.source], "_pre"),
@@ -127,6 +129,15 @@ def _check_new_names(code: str, taken: set[str], where: str) -> None:
     for name in sorted(names & taken):
         brief = f"the new name '{name}' is a variable of another part, which it would set"
         raise mistake(where, brief, f"choose another name, such as '{name}_own'", word=name)
+
+
+def _check_apart(own: Equations, source: Equations, where: str, population: str) -> None:
+    """Refuse a name of synapses that the presynaptic neurons have, too: Brian2 does."""
+    for name, eq in own.items():
+        if name in source and not synaptic.is_summed(eq):
+            brief = f"'{name}' of the synapses is also a name of the presynaptic neurons"
+            fix = f"rename that of the synapses, for example to '{name}_syn'"
+            raise mistake(where, f"{brief} '{population}'", fix, word=name)
 
 
 def _check_sums(projection: Projection, groups: Mapping[str, Equations], where: str) -> None:
