@@ -526,6 +526,27 @@ def test_no_false_alarm(tmp_path, case):
     assert not report.mistakes and not report.remarks
 
 
+def test_a_name_of_synapses_that_presynaptic_neurons_have(tmp_path):
+    """Brian2 refuses it, but not before it builds the network."""
+    text = (
+        BASE
+        + """
+SCALED = SynapseModel(
+    name="scaled", on_pre="i_syn_post += w*clip(gain, 0, r)", parameters={"gain": 1.0, "r": 2.0}
+)
+EE = Projection(name="ee", source="e", target="e", synapse=SCALED, weights=InitialWeights(low=0.1))
+LOOP = NetworkSpec(
+    name="loop", populations=(Population(name="e", size=2, model=LIF),), projections=(EE,)
+)
+"""
+    )
+    (mistake,) = examine(str(written(tmp_path, text))).mistakes
+    assert "'r' of the synapses is also a name of the presynaptic neurons 'e'" in mistake.text
+    assert "r_syn" in mistake.details.fix
+    fine = text.replace("0, r)", "0, top)").replace('"r": 2.0', '"top": 2.0')
+    assert not examine(str(written(tmp_path, fine))).mistakes
+
+
 @pytest.mark.parametrize(
     ("head", "encoding"),
     [("", "utf-8-sig"), ("# -*- coding: latin-1 -*-\n", "latin-1"), ("", "utf-8")],

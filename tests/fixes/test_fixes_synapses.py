@@ -111,6 +111,13 @@ FIXES = [
         lambda name, unit: network(synapse("g_post = w*tau/ms : 1 (summed)"), f"{name} : {unit}"),
     ),
     (
+        "rename that of the synapses, for example to '{}_syn'",
+        lambda: network(synapse(on_pre="g_post += w*rate", parameters={"rate": 2.0})),
+        lambda name: network(
+            synapse(on_pre=f"g_post += w*{name}_syn", parameters={f"{name}_syn": 2.0})
+        ),
+    ),
+    (
         "make it (clock-driven)",
         lambda: following("event-driven"),
         lambda: following("clock-driven"),
