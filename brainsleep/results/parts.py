@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import numpy as np
 from brian2 import Quantity
@@ -63,3 +64,18 @@ class Weights(NamedTuple):
     def sign_in_words(self) -> str:
         """Its sign, or that every weight has one."""
         return f"sign {self.sign:+d}" if self.sign else "signs of their own"
+
+
+class Arrays(dict[str, np.ndarray]):
+    """Arrays by the rest of their names; one that is not there is named in full."""
+
+    start: str
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise KeyError(f"{self.start}{name}")
+
+
+def protocols() -> Any:
+    """Load what makes protocols: it is built on results."""
+    import_module("brainsleep.tasks").load_all()  # plain data find their class among those loaded
+    return import_module("brainsleep.experiment.protocol")

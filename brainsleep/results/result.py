@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,28 +16,13 @@ from ..values.displayed import Displayed
 from ..values.quantities import check_time
 from .description import RENAMED, read_description, reading
 from .names import Name, names_in
-from .parts import Sleeps, SynapseArrays, UsedData, Weights
+from .parts import Arrays, Sleeps, SynapseArrays, UsedData, Weights, protocols
 from .trace import Spikes, Trace, spike_windows, spilled, trace_of
 
 if TYPE_CHECKING:
     import pandas
 
     from ..experiment.protocol import Protocol
-
-
-class _Arrays(dict[str, np.ndarray]):
-    """Arrays by the rest of their names; one that is not there is named in full."""
-
-    start: str
-
-    def __missing__(self, name: str) -> np.ndarray:
-        raise KeyError(f"{self.start}{name}")
-
-
-def _protocols() -> Any:
-    """Load what makes protocols: it is built on results."""
-    import_module("brainsleep.tasks").load_all()  # plain data find their class among those loaded
-    return import_module("brainsleep.experiment.protocol")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +118,7 @@ class Result(Displayed):
             as `stored_protocol` all the same.
         """
         try:
-            return _protocols().Protocol.from_dict(self.described)
+            return protocols().Protocol.from_dict(self.described)
         except BrainsleepError as error:
             raise StoreError(
                 f"result {self.path}: its protocol cannot be made by this version "
@@ -148,7 +132,7 @@ class Result(Displayed):
         It is there for results of any version. A field that the result does not have has its
         default; a value that does not fit its field is as in `described`.
         """
-        return _protocols().Protocol.outlined(self.described)
+        return protocols().Protocol.outlined(self.described)
 
     @property
     def label(self) -> str:
@@ -404,7 +388,7 @@ class Result(Displayed):
         if "spikes/".startswith(start) or start.startswith("spikes/"):
             arrays |= {f"spikes/{name}": each for name, each in spilled(self).items()}
         now = {RENAMED.get(name, name): array for name, array in arrays.items()}
-        named = _Arrays({name.removeprefix(start): array for name, array in now.items()})
+        named = Arrays({name.removeprefix(start): array for name, array in now.items()})
         named.start = start
         return named
 
