@@ -24,7 +24,7 @@ def spread(command: Callable[..., Any]) -> Callable[..., Any]:
             continue
         groups[given.name] = given.annotation
         hints = get_type_hints(given.annotation, include_extras=True)
-        panel = given.annotation.PANEL
+        panel = groups[given.name].PANEL
         for field in dataclasses.fields(given.annotation):
             missing = field.default is dataclasses.MISSING
             default = inspect.Parameter.empty if missing else field.default
