@@ -62,6 +62,16 @@ ELSEWHERE = {
     ),
     "run a grid that has changed with 'brainsleep sweep run', and one of Python's there, with "
     "Options(retry_failed=True)": "test_commands_of_sweeps.py::test_retry_of_a_changed_grid",
+    "give the folder of a sweep or comparison": (
+        "test_commands_of_sweeps.py::test_tables_have_conditions_without_the_grid"
+    ),
+    "choose with --where COLUMN=VALUE": (
+        "test_commands_of_sweeps.py::test_statistics_of_one_seed_say_so"
+    ),
+    "run others into the same folder, as with 'brainsleep compare' or 'sweep run'": (
+        "test_commands_of_sweeps.py::test_statistics_of_any_pair"
+    ),
+    "run more seeds": "test_commands_of_sweeps.py::test_statistics_of_any_pair",
     "give it to 'brainsleep sweep run' if you trust it": (
         "test_commands_of_sweeps.py::test_retry_reads_no_code_from_results"
     ),
