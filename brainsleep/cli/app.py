@@ -12,10 +12,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from .. import __version__
 from ..errors import BrainsleepError, one_line
 from ..files.userfiles import reading_once
 from .build import build, programs
@@ -29,16 +30,28 @@ from .show import models, protocols, show
 from .statistics import statistics
 from .sweep import sweep
 
-app = typer.Typer(
-    help="Sleep and homeostasis in plastic spiking networks, on Brian2.",
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(pretty_exceptions_enable=False)
 #: Commands by the heading that they stand under in the help.
 COMMANDS: dict[str, tuple[Callable[..., int | None], ...]] = {
     "Run": (run, compare, build),
     "Write and look": (models, protocols, new, show, check, diff),
     "Results": (info, figure, table, statistics, report, export),
 }
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"brainsleep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version", callback=_say_version)
+    ] = False,
+) -> None:
+    """Sleep and homeostasis in plastic spiking networks, on Brian2."""
 
 
 def _with_brian2(command: Callable[..., int | None]) -> Callable[..., int | None]:
