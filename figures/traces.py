@@ -129,10 +129,12 @@ def _whose(trace: Trace) -> tuple[str, ...]:
     return tuple(f"{i}→{j}" for i, j in trace.pairs[:LINES])
 
 
-def thinned(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return at most some `POINTS` of traces: in stretches of time the extremes; gaps as NaN."""
-    if len(times) > POINTS:
-        block = -(-2 * len(times) // POINTS)
+def thinned(
+    times: np.ndarray, values: np.ndarray, most: int = POINTS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return at most some `most` points: in stretches of time the extremes; gaps as NaN."""
+    if len(times) > most:
+        block = -(-2 * len(times) // most)
         n = len(times) // block * block
         blocks = values[:n].reshape(-1, block, values.shape[1])
         extremes = np.stack([blocks.min(axis=1), blocks.max(axis=1)], axis=1)
