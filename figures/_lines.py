@@ -23,7 +23,7 @@ def line_label(axes: Axes, text: str, y: float, x: float = 1.0, *, below: bool =
         text,
         (x, y),
         xycoords=("axes fraction", "data"),
-        xytext=(0, -1.5 if below else 1),
+        xytext=(0 if x else 2, -1.5 if below else 1),
         textcoords="offset points",
         ha={0.0: "left", 1.0: "right"}.get(x, "center"),
         va="top" if below else "bottom",
@@ -114,7 +114,11 @@ def log_ticks(axis: Axis, low: float, high: float, most: int = 5) -> None:
     labelled = decades[:: -(-len(decades) // most) or 1]
     if len(decades) < 2:
         fitting = [v for v in map(inside, _MULTIPLES) if 2 <= len(v) <= most]
-        labelled = fitting[-1] if fitting else MaxNLocator(most - 1).tick_values(low, high)
+        labelled = (
+            fitting[-1]
+            if fitting
+            else MaxNLocator(most - 1, steps=[1, 2, 5, 10]).tick_values(low, high)
+        )
         labelled = labelled[(labelled >= low * (1 - 1e-9)) & (labelled <= high * (1 + 1e-9))]
     axis.set_ticks(labelled, [f"{value:g}" for value in labelled])
     minor = [v for v in LogLocator(subs=range(1, 10)).tick_values(low, high) if low <= v <= high]

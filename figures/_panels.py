@@ -12,28 +12,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from brainsleep.errors import FigureError
+from brainsleep.show.drawn import FAR, RASTER_ROWS, arrow, population_name, weight_bound
 
 from . import _style as style
 from ._lines import Curve, hard_bound, hidden_by, log_ticks
-from ._read import (
-    Condition,
-    arrow,
-    has_raster,
-    population_name,
-    raster_window,
-    weight_bound,
-    weight_floor,
-)
-
-#: Neurons of a population that a raster shows at most.
-RASTER_ROWS = 60
+from ._read import Condition, has_raster, raster_window, weight_floor
 
 #: Height, as a fraction of the axes', of the strip of one condition's sleeps where several
 #: conditions share the axes; and of the room for the label of the hard bound.
 STRIP, LABEL = 0.045, 0.11
-
-#: How many times the largest weight a hard bound may be without being left out of the axis.
-FAR = 100.0
 
 
 def weight_course(axes: Axes, shown: Sequence[Condition], projection: Any) -> None:
@@ -83,7 +70,7 @@ def weight_course(axes: Axes, shown: Sequence[Condition], projection: Any) -> No
             fontsize=7,
             color=style.REFERENCE,
         )
-    top = min(w_max, FAR * max(float(np.max(y)) for _, y in drawn))
+    top = _top(w_max, max(float(np.max(y)) for _, y in drawn))
     bottom, span = np.log10(0.85 * floor), np.log10(top / (0.85 * floor))
     axes.set_ylim(10**bottom, 10 ** (bottom + span / (1 - room)))
     log_ticks(axes.yaxis, 0.9 * floor, top)
@@ -92,6 +79,11 @@ def weight_course(axes: Axes, shown: Sequence[Condition], projection: Any) -> No
         hard_bound(axes, w_max)
     else:
         _far_bound(axes, w_max, room - LABEL)
+
+
+def _top(w_max: float, largest: float) -> float:
+    """Return up to where an axis of weights goes: to the hard bound unless that is far above."""
+    return w_max if w_max <= FAR * largest else 3 * largest
 
 
 def _far_bound(axes: Axes, w_max: float, below: float) -> None:
@@ -152,7 +144,7 @@ def weight_histogram(axes: Axes, shown: Sequence[Condition], projection: Any) ->
         for c in shown
         for when in (("initial", "trained") if c.trained else ("trained",))
     )
-    top = min(w_max, max(FAR * largest, 2 * floor))
+    top = _top(w_max, largest)
     before = _different([c.magnitudes("initial", name) for c in shown if c.trained])
     edges = np.geomspace(floor / 1.15, top * 1.01, 46)
     axes.set_xscale("log")

@@ -10,10 +10,11 @@ import numpy as np
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label, told_apart, weight_bound
 from brainsleep.tasks.images.task import Images
 
 from . import _style as style
-from ._names import told_apart, wrapped
+from ._names import wrapped
 
 if TYPE_CHECKING:
     from brainsleep.experiment.protocol import Protocol
@@ -192,17 +193,6 @@ def images_of(result: Result) -> Images:
     return task
 
 
-def default_label(result: Result) -> str:
-    """Return the label of a result: its own, or the sleep of its protocol."""
-    protocol = result.stored_protocol
-    if result.label or protocol.task is None:
-        return result.label or protocol.name
-    fraction = protocol.schedule.sleep.fraction
-    if protocol.task.data.n_train == 0:
-        return "frozen"
-    return f"sleep {100 * fraction:.3g} %" if fraction else "no sleep"
-
-
 def distinct(labels: list[str], results: Sequence[Result]) -> list[str]:
     """Tell apart by seed or run id what would have the same label."""
     if len(set(labels)) == len(labels):
@@ -226,21 +216,6 @@ def projections(shown: Sequence[Condition]) -> list[Any]:
     if not common:
         raise FigureError("figure: the results have no projection in common; draw them apart")
     return common
-
-
-def arrow(projection: Any) -> str:
-    """Return a projection as text, as in 'input → E'."""
-    return f"{population_name(projection.source)} → {population_name(projection.target)}"
-
-
-def population_name(name: str) -> str:
-    """Return a population's name as text: E and I in capitals."""
-    return name.upper() if len(name) == 1 else name
-
-
-def weight_bound(projection: Any) -> float:
-    """Return the largest magnitude that weights of a projection can have."""
-    return max(abs(getattr(projection, "w_min", 0.0)), abs(projection.w_max))
 
 
 def weight_floor(shown: Sequence[Condition], projection: Any) -> float:

@@ -12,12 +12,13 @@ from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label, population_name, told_apart
 from brainsleep.show.facts import looked_at
 
 from . import _style as style
 from ._lines import rows
-from ._names import told_apart, wrapped
-from ._read import check, default_label, population_name
+from ._names import wrapped
+from ._read import check
 from ._seeds import interval, seed_handles
 
 NAME = "conditions"

@@ -15,10 +15,11 @@ from matplotlib.transforms import ScaledTranslation
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import told_apart
 
 from . import _style as style
 from ._lines import rows
-from ._names import FREE, different, told_apart, wrapped
+from ._names import FREE, different, wrapped
 from ._read import check_images
 from ._seeds import (
     DATA_NAMES,

@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label, population_name, told_apart
 
 from . import _style as style
 from ._lines import name_accuracies, rate_axis, rows
-from ._names import told_apart, wrapped
-from ._read import check_images, default_label, population_name
+from ._names import wrapped
+from ._read import check_images
 from ._seeds import (
     Run,
     accuracy_line,

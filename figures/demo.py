@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import population_name
 
 from . import _style as style
 from ._lines import name_accuracies, rate_axis, rows
 from ._panels import legend_handles, no_raster, raster, weight_course, weight_histogram
-from ._read import Condition, check_images, conditions, has_raster, population_name, projections
+from ._read import Condition, check_images, conditions, has_raster, projections
 
 NAME = "demo"
 

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import arrow
 
 from . import _style as style
 from ._lines import HARD_BOUND
 from ._panels import weight_histogram
-from ._read import arrow, conditions, projections
+from ._read import conditions, projections
 
 NAME = "histograms"
 
@@ -45,7 +46,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, projection in zip(axes, panels, strict=False):
             weight_histogram(ax, shown, projection)
-            ax.set_title(arrow(projection), loc="left", pad=10)
+            ax.set_title(arrow(projection), loc="left", pad=12)
         for ax in axes[len(panels) :]:
             ax.set_axis_off()
         for ax in axes[len(panels) - columns : len(panels)]:

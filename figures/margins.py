@@ -12,11 +12,12 @@ from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label, told_apart
 
 from . import _style as style
 from ._lines import rows
-from ._names import told_apart, wrapped
-from ._read import check_images, default_label
+from ._names import wrapped
+from ._read import check_images
 from ._seeds import (
     MARKERS,
     Run,

@@ -13,10 +13,11 @@ from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import told_apart
 
 from . import _style as style
 from ._lines import rows
-from ._names import told_apart, wrapped
+from ._names import wrapped
 from ._read import check
 from ._seeds import interval
 
@@ -57,13 +58,13 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     for result, name in zip(results, names, strict=True):
         groups.setdefault(name, []).append(_read(result))
     looks = dict(zip(groups, _looks(), strict=False))
-    wrapped = [wrapped(name, 24) for name in groups]
-    lines = sum(name.count("\n") + 1 for name in wrapped)
+    written = [wrapped(name, 24) for name in groups]
+    lines = sum(name.count("\n") + 1 for name in written)
     with style.figure("double", max(2.4, 0.8 + 0.17 * lines)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
         _over_time(left, groups, looks)
         _at_the_end(right, groups, looks)
-        right.set_yticks(range(len(wrapped)), wrapped, fontsize=7, linespacing=0.95)
+        right.set_yticks(range(len(written)), written, fontsize=7, linespacing=0.95)
         for axes, text in ((left, "a"), (right, "b")):
             style.letter(axes, text)
         handles = [

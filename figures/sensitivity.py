@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label
 from brainsleep.values.quantities import read_quantity
 
 from . import _style as style
 from ._lines import line_labels
 from ._names import settings
-from ._read import check_images, default_label
+from ._read import check_images
 from ._seeds import (
     Run,
     accuracy_line,

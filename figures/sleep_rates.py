@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 from brainsleep.errors import FigureError
 from brainsleep.experiment.timeline import Timeline
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import population_name
 
 from . import _style as style
 from ._lines import Curve, hidden_by
-from ._read import Condition, conditions, population_name
+from ._read import Condition, conditions
 
 NAME = "sleep_rates"
 
@@ -134,7 +135,8 @@ def _panel(axes: Axes, shown: Sequence[Condition], population: str, phase: str) 
         largest = max(largest, rates.max())
         look: dict = {"markersize": 3 if len(times) < 8 else 1.6}
         if hidden := hidden_by((times, rates), drawn):  # rings around points, gaps over lines
-            look = {"markersize": look["markersize"] + 2.4 * hidden, "markerfacecolor": "none"}
+            look["markersize"] += 2.4 * hidden
+            look |= {"markerfacecolor": "none", "markeredgewidth": 0.7}
             look |= style.broken(hidden)
         drawn.append((times, rates))
         axes.plot(
@@ -142,7 +144,6 @@ def _panel(axes: Axes, shown: Sequence[Condition], population: str, phase: str) 
             rates,
             color=c.colour,
             marker="o",
-            markeredgewidth=0.7,
             linewidth=0.8,
             clip_on=False,
             gid=c.label,

@@ -10,10 +10,11 @@ from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import told_apart
 
 from . import _style as style
 from ._lines import name_line, rows
-from ._names import told_apart, wrapped
+from ._names import wrapped
 from ._read import check
 from ._seeds import (
     Run,
@@ -76,13 +77,13 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     all_runs = [Run(result, name) for result, name in zip(results, names, strict=True)]
     check_once(all_runs)
     order, panels = groups_of(all_runs), by_data(all_runs)
-    wrapped = [wrapped(name, 26) for name in order]
-    with style.figure("double", 0.9 + 0.27 * len(order)) as figure:
+    written = [wrapped(name, 26) for name in order]
+    with style.figure("double", 1.25 + 0.27 * len(order)) as figure:
         axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
         for ax, (data, shown) in zip(axes, panels.items(), strict=True):
             _panel(ax, shown, order)
             ax.set_title(data_title(data), loc="left", pad=12)
-        axes[0].set_yticks(range(len(order)), wrapped, fontsize=7, linespacing=0.95)
+        axes[0].set_yticks(range(len(order)), written, fontsize=7, linespacing=0.95)
         style.legend(figure, list(_handles(several=len(all_runs) > len(order) * len(panels))))
     return figure
 

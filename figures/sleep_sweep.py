@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import population_name, told_apart
 
 from . import _style as style
 from ._lines import line_labels
-from ._names import FREE, different, told_apart
-from ._read import check_images, population_name
+from ._names import FREE, different
+from ._read import check_images
 from ._seeds import (
     Run,
     accuracy_line,

@@ -11,6 +11,7 @@ import numpy as np
 from ..analysis.statistics import seed_spread
 from ..results.result import Result
 from . import facts, health
+from .drawn import default_label, told_apart
 from .table import Table
 
 #: Runs that a row of the alarms names at most; others are counted.
@@ -27,9 +28,6 @@ class Condition(NamedTuple):
 
 def conditions(results: Sequence[Result]) -> list[Condition]:
     """Group runs by the settings in which they differ, in the order in which they first occur."""
-    from ..figures._names import told_apart
-    from ..figures._read import default_label
-
     names = told_apart([default_label(result) for result in results], results)
     found: dict[tuple[str, str], Condition] = {}
     for name, result in zip(names, results, strict=True):

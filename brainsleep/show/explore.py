@@ -18,6 +18,8 @@ import numpy as np
 
 from ..errors import FigureError, StoreError
 from ..results.result import Result
+from ..tasks.images.task import Images
+from .drawn import FAR, RASTER_ROWS, arrow, population_name, thinned, weight_bound
 from .markup import Markup
 
 #: Most spikes of a raster, most points of a curve, most neurons or synapses of a variable, and
@@ -93,20 +95,17 @@ def _sleeps(result: Result) -> list[tuple[float, float]]:
 
 def _weights(result: Result) -> dict[str, Any] | None:
     """Mean and 5-95 % band of every projection over time."""
-    from ..figures._panels import FAR
-    from ..figures._read import arrow, conditions, weight_bound
-
-    (condition,) = conditions([result], None)
-    if not condition.trained:
+    protocol, arrays = result.stored_protocol, result.arrays
+    if isinstance(protocol.task, Images) and protocol.task.data.n_train == 0:
         return None
-    times = condition.array("stat_times_s")
+    times, names = arrays["stat_times_s"], result.weight_statistics
     chosen = _evenly(len(times), POINTS)
     charts = []
-    for projection in condition.protocol.network.projections:
+    for projection in protocol.network.projections:
+        statistics = arrays[f"stats/{projection.name}"]
         columns = [
-            ("5 %", condition.statistic(projection.name, "q05"), 1),
-            ("mean", condition.statistic(projection.name, "mean"), 2),
-            ("95 %", condition.statistic(projection.name, "q95"), 1),
+            (label, statistics[:, names.index(name)], width)
+            for label, name, width in (("5 %", "q05", 1), ("mean", "mean", 2), ("95 %", "q95", 1))
         ]
         positive = all(np.all(values > 0) for _, values, _ in columns)
         bound = weight_bound(projection)
@@ -120,19 +119,15 @@ def _weights(result: Result) -> dict[str, Any] | None:
             "band": [3, 1], "bound": bound if near else None,
         })  # fmt: skip
     said = _left_out(len(times), len(chosen), "points of time")
-    x = [_times(times[chosen], condition.dt)]
+    x = [_times(times[chosen], float(result.dt))]
     return {"charts": charts, "x": x, "sleeps": _sleeps(result), "note": said} if charts else None
 
 
 def _raster(result: Result) -> dict[str, Any] | None:
     """Single spikes of all populations that were recorded, below each other."""
-    from ..figures._panels import RASTER_ROWS
-    from ..figures._read import conditions, population_name
-
-    (condition,) = conditions([result], None)
-    recorded = result.spikes
-    populations = [p for p in condition.protocol.network.populations if p.name in recorded]
-    spikes = {p.name: condition.array(f"spikes/{p.name}") for p in populations}
+    recorded, dt = result.spikes, float(result.dt)
+    populations = [p for p in result.stored_protocol.network.populations if p.name in recorded]
+    spikes = {p.name: result.arrays[f"spikes/{p.name}"] for p in populations}
     if not any(map(len, spikes.values())):
         return None
     total, most = sum(map(len, spikes.values())), SPIKES / max(len(populations), 1)
@@ -145,7 +140,7 @@ def _raster(result: Result) -> dict[str, Any] | None:
         rows = -(-p.size // every)
         series.append({
             "label": population_name(p.name), "colour": k, "own": True,
-            "x": _times(kept[order, 0] * condition.dt, condition.dt),
+            "x": _times(kept[order, 0] * dt, dt),
             "y": [-row - int(n) // every for n in kept[order, 1]],
         })  # fmt: skip
         some = f", {rows} of {p.size}" if every > 1 else f", {p.size}"
@@ -159,8 +154,6 @@ def _raster(result: Result) -> dict[str, Any] | None:
 
 def _traces(result: Result) -> dict[str, Any] | None:
     """Variables of the first neurons and synapses."""
-    from ..figures.traces import thinned
-
     names = [name for name in result.traced if len(result.states(name).times)]
     x, charts, notes = [], [], []
     for name in names[:VARIABLES]:

@@ -354,6 +354,11 @@ def test_nothing_in_a_result_becomes_part_of_the_page(hostile, tmp_path):
     assert text.count("&lt;script&gt;window.attacked=1") > 50  # shown, not run
     assert is_harmless(re.sub("(?s)<style>.*?</style>", "", hostile._repr_html_()))
     policy = re.search('Content-Security-Policy" content="([^"]+)"', text)[1]
+    assert "default-src 'none'" in policy and "script" not in policy and "unsafe" not in policy
+
+
+def test_the_only_script_on_a_page_is_the_one_its_policy_names(page):
+    policy = re.search('Content-Security-Policy" content="([^"]+)"', page)[1]
     assert "default-src 'none'" in policy and "unsafe" not in policy
     allowed = re.search("script-src '([^']+)'", policy)[1]  # one script, by its content
     assert policy.count("script-src") == 1
@@ -496,6 +501,12 @@ def test_plots_have_what_pictures_show(result):
     np.testing.assert_allclose(drawn["x"], np.sort(e[:, 0]) * float(result.dt))
     onsets, ends = map(np.asarray, result.sleeps)
     np.testing.assert_allclose(plots["raster"]["sleeps"], np.column_stack([onsets, ends]))
+
+
+def test_nothing_in_a_plot_ends_its_element():
+    said = str(explore.embedded({"title": ATTACK + "</script><!--"}))
+    assert not set("<>&") & set(said)
+    assert json.loads(said)["title"] == ATTACK + "</script><!--"
 
 
 def test_plots_are_thinned_to_limits_and_say_so(result, tmp_path):
@@ -714,10 +725,8 @@ def test_plots_zoom_with_scripts_and_pictures_stand_without(browser, page, tmp_p
     assert others == [[start, end]] * 3
     browser.evaluate("document.querySelector('.tools button[title=\"zoom in\"]').click()")
     zoomed = browser.evaluate(f"new Promise(r => setTimeout(r, 100)).then(() => {ranges})")
-    assert (
-        zoomed
-        == [[pytest.approx(start + (end - start) / 4), pytest.approx(end - (end - start) / 4)]] * 4
-    )
+    quarter = (end - start) / 4
+    assert zoomed == [[pytest.approx(start + quarter), pytest.approx(end - quarter)]] * 4
     browser.evaluate("document.querySelector('.tools button[title=\"the whole time\"]').click()")
     whole = browser.evaluate(f"new Promise(r => setTimeout(r, 100)).then(() => {ranges})")
     assert whole == [[start, end]] * 4
