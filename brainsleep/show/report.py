@@ -243,7 +243,9 @@ def _drawn(results: list[Result]) -> list[Picture]:
     fractions = {r.stored_protocol.schedule.sleep_per_wake for r in results}
     about = [result.stored_protocol.task for result in results]
     tasks = any(isinstance(task, Images) and len(task.tasks) > 1 for task in about)
-    choices = ["continual"] if tasks else ["accuracy", "sleep_sweep"] if len(fractions) > 1 else []
+    choices = ["accuracy"] if len(fractions) > 1 else []
+    choices += ["sleep_sweep"] if len(fractions) > 2 else []  # fewer are conditions
+    choices = ["continual"] if tasks else choices
     drawn = pictures(results, choices)[0] or pictures(results, ["controls"])[0]
     drawn = drawn or pictures(results, ["conditions"])[0]
     over_time = ["weights", "histograms"] if len(results) <= MOST_CURVES else []

@@ -310,7 +310,7 @@ def test_labels_are_given_stored_or_made(tmp_path, none, slept):
     named = make(tmp_path, 6, label="rest")
     twin = make(tmp_path, 7)
     assert legend(demo.draw([named, slept, twin]))[:3] == [
-        "rest, seed 6", "sleep 20 %, seed 2", "sleep 20 %, seed 7",
+        "rest", "sleep 20 %, seed 2", "sleep 20 %, seed 7",
     ]  # fmt: skip
     assert legend(demo.draw([named, slept]))[:2] == ["rest", "sleep 20 %"]
 
@@ -358,7 +358,7 @@ def test_histograms_has_a_panel_for_every_projection(none, slept, frozen, tmp_pa
             (outline,) = by_id(axes, label)
             assert outline.get_data().values.sum() == pytest.approx(1)
     assert "weight $w$ (dimensionless)" in shown[-1].get_xlabel()
-    assert legend(figure) == ["no sleep", "sleep 20 %", "frozen"]
+    assert legend(figure) == ["no sleep", "sleep 20 %", "frozen", "hard bound"]
     assert fits(figure)
     figure.savefig(tmp_path / "histograms.png")
 

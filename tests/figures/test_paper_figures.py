@@ -594,7 +594,7 @@ def test_sleep_replay_of_one_run_and_what_it_refuses(make):
     assert legend(figure) == [*scores, "without sleep"]
     assert_fails(sleep_replay, [], "no results")
     assert_fails(sleep_replay, [one, one], "more than one result of seed 0", ["a", "a"])
-    assert_fails(sleep_replay, [make()], "no metric 'relu_accuracy'")
+    assert_fails(sleep_replay, [make()], "got no ReLU network; expected a run of the task")
 
 
 # -- margins -------------------------------------------------------------------------------------
