@@ -8,77 +8,19 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from brainsleep.errors import FigureError
+from brainsleep.show.drawn import FAR, RASTER_ROWS, arrow, population_name, weight_bound
 
 from . import _style as style
-from ._read import (
-    Condition,
-    arrow,
-    has_raster,
-    population_name,
-    raster_window,
-    weight_floor,
-)
-
-#: Neurons of a population that a raster shows at most.
-RASTER_ROWS = 60
+from ._lines import Curve, hard_bound, hidden_by, log_ticks
+from ._read import Condition, has_raster, raster_window, weight_floor
 
 #: Height, as a fraction of the axes', of the strip of one condition's sleeps where several
 #: conditions share the axes; and of the room for the label of the hard bound.
 STRIP, LABEL = 0.045, 0.11
-
-
-def line_label(axes: Axes, text: str, y: float, beside: Sequence[float] = ()) -> None:
-    """Name a horizontal reference line at the right edge, above it unless a value is `beside`.
-
-    Parameters
-    ----------
-    axes : Axes
-        Where.
-    text : str
-        The name.
-    y : float
-        Height of the line.
-    beside : sequence of float
-        Values drawn at the right edge: one just above the line sends the name below it.
-    """
-    below = any(0 <= value - y < 10 for value in beside)
-    axes.annotate(
-        text,
-        (1, y),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, -1.5 if below else 1),
-        textcoords="offset points",
-        ha="right",
-        va="top" if below else "bottom",
-        fontsize=7,
-        color=style.REFERENCE,
-    )
-
-
-def hard_bound(axes: Axes, w_max: float, *, vertical: bool = False) -> None:
-    """Mark the upper hard bound of weights by a dashed line; label a horizontal one."""
-    draw = axes.axvline if vertical else axes.axhline
-    draw(w_max, color=style.REFERENCE, linestyle=(0, (4, 2)), linewidth=0.8, gid="hard bound")
-    if not vertical:
-        line_label(axes, "hard bound", w_max)
-
-
-def log_ticks(axis: Axis, low: float, high: float, most: int = 5) -> None:
-    """Label at most `most` decades from `low` to `high` by plain numbers; leave a shorter axis."""
-    decades = 10.0 ** np.arange(np.ceil(np.log10(low) - 1e-9), np.floor(np.log10(high)) + 1)
-    if len(decades) < 2:
-        return
-    labelled = decades[:: -(-len(decades) // most)]
-    axis.set_ticks(labelled, [f"{value:g}" for value in labelled])
-    minor = [v for v in LogLocator(subs=range(1, 10)).tick_values(low, high) if low <= v <= high]
-    axis.set_ticks(minor, minor=True)
-    axis.set_minor_formatter(NullFormatter())
 
 
 def weight_course(axes: Axes, shown: Sequence[Condition], projection: Any) -> None:
@@ -103,9 +45,10 @@ def weight_course(axes: Axes, shown: Sequence[Condition], projection: Any) -> No
         _note(axes, "never trained: no weight changes")
         return
     axes.set_yscale("log")
-    floor, w_max = weight_floor(shown, projection), projection.w_max
+    floor, w_max = weight_floor(shown, projection), weight_bound(projection)
+    drawn: list[Curve] = []
     for c in trained:
-        _mean_and_band(axes, c, projection.name, floor, 0.14 if len(trained) < 4 else 0.08)
+        _mean_and_band(axes, c, projection.name, floor, 0.14 if len(trained) < 4 else 0.08, drawn)
     end = max(float(c.array("stat_times_s")[-1]) for c in trained)
     asleep = [c for c in trained if c.sleeps()]
     room = LABEL
@@ -127,16 +70,41 @@ def weight_course(axes: Axes, shown: Sequence[Condition], projection: Any) -> No
             fontsize=7,
             color=style.REFERENCE,
         )
-    bottom, span = np.log10(0.85 * floor), np.log10(w_max / (0.85 * floor))
+    top = _top(w_max, max(float(np.max(y)) for _, y in drawn))
+    bottom, span = np.log10(0.85 * floor), np.log10(top / (0.85 * floor))
     axes.set_ylim(10**bottom, 10 ** (bottom + span / (1 - room)))
-    log_ticks(axes.yaxis, 0.9 * floor, w_max)
+    log_ticks(axes.yaxis, 0.9 * floor, top)
     axes.set_xlim(0, end)
-    hard_bound(axes, w_max)
+    if top == w_max:
+        hard_bound(axes, w_max)
+    else:
+        _far_bound(axes, w_max, room - LABEL)
+
+
+def _top(w_max: float, largest: float) -> float:
+    """Return up to where an axis of weights goes: to the hard bound unless that is far above."""
+    return w_max if w_max <= FAR * largest else 3 * largest
+
+
+def _far_bound(axes: Axes, w_max: float, below: float) -> None:
+    """Say where the hard bound is if it is far above all that is drawn."""
+    if not np.isfinite(w_max):
+        return
+    axes.annotate(
+        f"hard bound {w_max:g} ↑", (1, 1 - below), xycoords="axes fraction", xytext=(0, -1),
+        textcoords="offset points", ha="right", va="top", fontsize=7, color=style.REFERENCE,
+    )  # fmt: skip
 
 
 def _mean_and_band(
-    axes: Axes, condition: Condition, projection: str, floor: float, alpha: float
+    axes: Axes,
+    condition: Condition,
+    projection: str,
+    floor: float,
+    alpha: float,
+    drawn: list[Curve],
 ) -> None:
+    """Draw a mean and its band; broken lines where curves drawn before lie at the same place."""
     t = condition.array("stat_times_s")
     low, mean, high = (
         np.maximum(condition.statistic(projection, name), floor) for name in ("q05", "mean", "q95")
@@ -144,10 +112,14 @@ def _mean_and_band(
     colour = condition.colour
     few = len(t) < 4  # lines between so few points only lead the eye
     look = {"linestyle": ":", "marker": "o", "markersize": 2.5} if few else {}
-    axes.fill_between(t, low, high, color=colour, alpha=0 if few else alpha, linewidth=0)
+    if hidden := hidden_by((t, mean), drawn[::3], log=True):
+        look |= style.broken(hidden)
+    same = any(np.shape(h) == np.shape(high) and np.allclose(h, high) for _, h in drawn[2::3])
+    axes.fill_between(t, low, high, color=colour, alpha=0 if few or same else alpha, linewidth=0)
     for edge in (low, high):
         axes.plot(t, edge, color=colour, alpha=0.55, linewidth=0.4, gid="quantile", **look)
     axes.plot(t, mean, color=colour, label=condition.label, gid="mean", **look)
+    drawn += [(t, mean), (t, low), (t, high)]
 
 
 def weight_histogram(axes: Axes, shown: Sequence[Condition], projection: Any) -> None:
@@ -165,16 +137,25 @@ def weight_histogram(axes: Axes, shown: Sequence[Condition], projection: Any) ->
     projection : dict
         Projection as described in the protocol.
     """
-    name, w_max = projection.name, projection.w_max
+    name, w_max = projection.name, weight_bound(projection)
     floor = weight_floor(shown, projection)
+    largest = max(
+        float(np.max(c.magnitudes(when, name), initial=floor))
+        for c in shown
+        for when in (("initial", "trained") if c.trained else ("trained",))
+    )
+    top = _top(w_max, largest)
     before = _different([c.magnitudes("initial", name) for c in shown if c.trained])
-    edges = np.geomspace(floor / 1.15, w_max * 1.01, 46)
+    edges = np.geomspace(floor / 1.15, top * 1.01, 46)
     axes.set_xscale("log")
     for w in before:
         _one_histogram(axes, w, edges, style.BEFORE, 2.4, "before")
+    drawn: list[np.ndarray] = []
     for c in shown:
         w = c.magnitudes("trained", name)
-        _one_histogram(axes, w, edges, c.colour, 1.1, c.label)
+        hidden = sum(len(w) == len(o) and np.allclose(np.sort(w), np.sort(o)) for o in drawn)
+        _one_histogram(axes, w, edges, c.colour, 1.1, c.label, hidden)
+        drawn.append(w)
     if before:
         axes.annotate(
             "before training",
@@ -191,23 +172,33 @@ def weight_histogram(axes: Axes, shown: Sequence[Condition], projection: Any) ->
     axes.set_ylim(bottom=0)
     axes.set_ylabel("fraction of\nsynapses")
     log_ticks(axes.xaxis, edges[0], edges[-1])
-    hard_bound(axes, w_max, vertical=True)
+    if top == w_max:
+        hard_bound(axes, w_max, vertical=True)
 
 
 def _one_histogram(
-    axes: Axes, w: np.ndarray, edges: np.ndarray, colour: str, width: float, gid: str
+    axes: Axes,
+    w: np.ndarray,
+    edges: np.ndarray,
+    colour: str,
+    width: float,
+    gid: str,
+    hidden: int = 0,
 ) -> None:
+    """Draw one histogram, in a broken line if `hidden` others that are equal are drawn already."""
     if len(w) == 0:
         return
+    look = style.broken(hidden) if hidden else {}
     low, high = edges[0] * 1.0001, edges[-1] * 0.9999
     layer = 1.5 if gid == "before" else 2.0
     if np.ptp(w) <= 1e-9 * high:
-        axes.axvline(max(w[0], low), color=colour, linewidth=width, gid=gid, zorder=layer)
+        at = max(w[0], low)
+        axes.axvline(at, color=colour, linewidth=width, gid=gid, zorder=layer, **look)
         return
     share = np.histogram(np.clip(w, low, high), edges)[0] / len(w)
-    if gid != "before":
+    if gid != "before" and not hidden:
         axes.stairs(share, edges, color=colour, alpha=0.15, fill=True, linewidth=0)
-    axes.stairs(share, edges, color=colour, linewidth=width, gid=gid, zorder=layer)
+    axes.stairs(share, edges, color=colour, linewidth=width, gid=gid, zorder=layer, **look)
 
 
 def _different(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -281,45 +272,6 @@ def _name_sleeps(
             xycoords=("data", "axes fraction"), xytext=(0, 1), textcoords="offset points",
             fontsize=7, color=style.REFERENCE,
         )  # fmt: skip
-
-
-def rows(axes: Axes, n: int) -> np.ndarray:
-    """Make room for `n` conditions, one a row and the first on top; return where they are."""
-    y = np.arange(n)
-    axes.set_yticks(y, [])
-    axes.set_ylim(n - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="y", color="#E4E4E4", linewidth=0.6)
-    axes.set_axisbelow(True)
-    return y
-
-
-def rate_axis(axes: Axes, rates: Sequence[float], ticks: int = 5) -> None:
-    """Scale the x axis for rates in Hz: logarithmic if they differ by much and none is 0."""
-    if min(rates) > 0 and max(rates) > 5 * min(rates):
-        axes.set_xscale("log")
-        low = 10 ** np.floor(np.log10(min(rates) / 1.3))
-        high = 10 ** np.ceil(np.log10(max(rates) * 1.3))
-        axes.set_xlim(low, high)
-        log_ticks(axes.xaxis, low, high, ticks)
-    else:
-        axes.set_xlim(0, max(1.0, 1.15 * max(rates)))
-
-
-def name_line(axes: Axes, x: float, text: str, ha: str) -> None:
-    """Write the name of a vertical line at `x` above the axes, aligned with it as `ha` says."""
-    axes.annotate(
-        text,
-        (x, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(0, 1),
-        fontsize=7,
-        textcoords="offset points",
-        ha=ha,
-        va="bottom",
-        color=style.REFERENCE,
-    )
 
 
 def no_raster(axes: Axes) -> None:

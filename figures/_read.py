@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,11 @@ import numpy as np
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label, told_apart, weight_bound
 from brainsleep.tasks.images.task import Images
 
 from . import _style as style
+from ._names import wrapped
 
 if TYPE_CHECKING:
     from brainsleep.experiment.protocol import Protocol
@@ -63,7 +64,7 @@ class Condition:
     @property
     def wrapped(self) -> str:
         """The label in lines short enough for a tick."""
-        return textwrap.fill(self.label, 16)
+        return wrapped(self.label, 16)
 
     def array(self, name: str) -> np.ndarray:
         """Return the array `name` or raise `FigureError`."""
@@ -154,7 +155,8 @@ def conditions(results: Sequence[Result], labels: Sequence[str] | None) -> list[
     results : sequence of Result
         One a condition.
     labels : sequence of str, optional
-        Their names; default: their own, or the sleep of the protocol.
+        Their names; default: their own, or the sleep of the protocol, and the settings in which
+        those of one name differ. Runs of one name are told apart by their seed.
 
     Raises
     ------
@@ -168,9 +170,10 @@ def conditions(results: Sequence[Result], labels: Sequence[str] | None) -> list[
             explain("figure: results", len(results), f"at most {len(style.CONDITIONS)}")
         )
     if labels is None:
-        labels = distinct([default_label(result) for result in results], results)
+        labels = told_apart([default_label(result) for result in results], results)
+    labels = distinct(list(map(str, labels)), results)
     return [
-        Condition(result, result.arrays, str(label), style.CONDITIONS[k])
+        Condition(result, result.arrays, label, style.CONDITIONS[k])
         for k, (result, label) in enumerate(zip(results, labels, strict=True))
     ]
 
@@ -190,25 +193,19 @@ def images_of(result: Result) -> Images:
     return task
 
 
-def default_label(result: Result) -> str:
-    """Return the label of a result: its own, or the sleep of its protocol."""
-    protocol = result.stored_protocol
-    if result.label or protocol.task is None:
-        return result.label or protocol.name
-    fraction = protocol.schedule.sleep.fraction
-    if protocol.task.data.n_train == 0:
-        return "frozen"
-    return f"sleep {100 * fraction:.3g} %" if fraction else "no sleep"
-
-
 def distinct(labels: list[str], results: Sequence[Result]) -> list[str]:
     """Tell apart by seed or run id what would have the same label."""
     if len(set(labels)) == len(labels):
         return labels
-    seeded = [f"{x}, seed {r.seed}" for x, r in zip(labels, results, strict=True)]
+    several = {x for x in labels if labels.count(x) > 1}
+    seeded = [
+        f"{x}, seed {r.seed}" if x in several else x for x, r in zip(labels, results, strict=True)
+    ]
     if len(set(seeded)) == len(seeded):
         return seeded
-    return [f"{x}, {r.run_id[:4]}" for x, r in zip(labels, results, strict=True)]
+    return [
+        f"{x}, {r.run_id[:4]}" if x in several else x for x, r in zip(labels, results, strict=True)
+    ]
 
 
 def projections(shown: Sequence[Condition]) -> list[Any]:
@@ -221,26 +218,19 @@ def projections(shown: Sequence[Condition]) -> list[Any]:
     return common
 
 
-def arrow(projection: Any) -> str:
-    """Return a projection as text, as in 'input → E'."""
-    return f"{population_name(projection.source)} → {population_name(projection.target)}"
-
-
-def population_name(name: str) -> str:
-    """Return a population's name as text: E and I in capitals."""
-    return name.upper() if len(name) == 1 else name
-
-
 def weight_floor(shown: Sequence[Condition], projection: Any) -> float:
     """Return where a logarithmic axis begins: at most 1 % of the weights lie below, or the zeros.
 
-    It is never below a ten-thousandth of the hard bound.
+    It is never below a ten-thousandth of the hard bound, or a hundredth of the largest weight if
+    that is far below the bound.
     """
-    name, lowest = projection.name, 1e-4 * projection.w_max
+    name, bound = projection.name, weight_bound(projection)
     lows = [c.statistic(name, "q05") for c in shown if c.trained]
     lows += [c.magnitudes("trained", name) for c in shown]
     lows += [c.magnitudes("initial", name) for c in shown if c.trained]
     positive = [values[values > 0] for values in lows]
+    largest = max((float(np.max(v)) for v in positive if len(v)), default=bound)
+    lowest = 1e-4 * min(bound, 100 * largest)
     return max(
         lowest, min((float(np.quantile(v, 0.01)) for v in positive if len(v)), default=lowest)
     )

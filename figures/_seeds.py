@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -33,12 +33,6 @@ DATA_NAMES = {
     "fashion-mnist": "Fashion-MNIST",
     "notmnist": "notMNIST",
 }
-
-#: What may differ between the runs of one curve: sleep, data, and what no accuracy depends on.
-FREE = (
-    r"name|description|references|hooks.*|record\..*|readout\.(resamples|label_.*)",
-    r"data\.(source|root|split_seed)|schedule\.sleep\.fraction",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +173,7 @@ def data_panels(
     n_rows = -(-len(panels) // columns)
     with style.figure("single" if columns == 1 else "double", 0.55 + row_height * n_rows) as figure:
         axes = figure.subplots(n_rows, columns, squeeze=False, sharey=True).ravel()
+        axes[0].set_ylim(0, 100)
         yield figure, list(axes[: len(panels)])
         for ax, name in zip(axes, panels, strict=False):
             ax.set_title(data_title(name))
@@ -188,41 +183,6 @@ def data_panels(
             ax.set_axis_off()
         for ax in axes[::columns]:
             ax.set_ylabel("test accuracy (%)")
-        axes[0].set_ylim(0, 100)
-
-
-def settings(part: object, key: str = "") -> dict[str, object]:
-    """Flatten a protocol to values by dotted key; parts in a list go by their name."""
-    if isinstance(part, list) and all(isinstance(p, dict) and "name" in p for p in part):
-        part = {p["name"]: p for p in part}
-    if not isinstance(part, dict):
-        return {key: part}
-    flat: dict[str, object] = {}
-    for name, value in part.items():
-        flat |= settings(value, f"{key}.{name}" if key else name)
-    return flat
-
-
-def different(all_runs: Sequence[Run], ignored: Sequence[str]) -> str:
-    """Return the first setting in which runs differ, as 'key is a and b', or ''.
-
-    Parameters
-    ----------
-    all_runs : sequence of Run
-        Runs.
-    ignored : sequence of str
-        Regular expressions; keys that one of them matches as a whole do not count.
-    """
-    first = settings(all_runs[0].result.described)
-    for run in all_runs[1:]:
-        if run.result.described == all_runs[0].result.described:
-            continue
-        other = settings(run.result.described)
-        for key in [*first, *(k for k in other if k not in first)]:
-            one, two = first.get(key), other.get(key)
-            if one != two and not any(re.fullmatch(pattern, key) for pattern in ignored):
-                return f"{key} is {one} and {two}"
-    return ""
 
 
 def spread(values: Sequence[float]) -> tuple[Spread, np.ndarray]:
@@ -230,6 +190,61 @@ def spread(values: Sequence[float]) -> tuple[Spread, np.ndarray]:
     summary = seed_spread(np.array(values))
     half = 0.0 if np.isnan(summary.low) else summary.high - summary.mean
     return summary, np.array([half])
+
+
+def interval(
+    axes: Axes,
+    values: Sequence[float],
+    at: float,
+    label: str = "",
+    *,
+    colour: str,
+    beside: float = 0.0,
+    dots: tuple[float, float] = (5, 0.5),
+    upright: bool = False,
+    **look: Any,
+) -> None:
+    """Draw every seed as a dot, and the mean over seeds with Student's 95 % interval.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    values : sequence of float
+        One value a seed; without any, nothing is drawn.
+    at : float
+        Place of the mean: the height of its row, or where it is along the axis if `upright`.
+    label : str
+        What it is.
+    colour : str
+        Its colour.
+    beside : float
+        How far the dots are from `at`.
+    dots : tuple of float
+        Their area in square points, and how opaque they are.
+    upright : bool
+        Whether values go up, and not to the right.
+    **look
+        Of the mean, as `Axes.errorbar` takes it, such as ``marker``.
+    """
+    if not len(values):
+        return
+    mean, half = spread(values)
+    if len(values) > 1:
+        places = [at + beside] * len(values)
+        axes.scatter(
+            *((places, values) if upright else (values, places)),
+            s=dots[0],
+            color=colour,
+            alpha=dots[1],
+            linewidths=0,
+            gid=f"{label}: seeds" if label else None,
+        )
+    axes.errorbar(
+        *((at, mean.mean) if upright else (mean.mean, at)),
+        **{"yerr" if upright else "xerr": half},
+        **({"color": colour, "linestyle": "", "marker": "o", "label": label or None} | look),
+    )
 
 
 def accuracy_line(axes: Axes, value: float, kind: str, *, vertical: bool = False) -> None:

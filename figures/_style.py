@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import style as sheets
@@ -33,6 +34,15 @@ BEFORE = "#B5B5B5"  # weights before training
 
 #: Label of the artists that shade sleep phases.
 SLEEP_GID = "sleep"
+
+
+#: Lines that leave gaps, in which curves at the same place show: each in a gap of those before.
+_BROKEN: tuple[tuple[float, tuple[float, float]], ...] = ((0, (4, 4)), (4, (2, 6)), (2, (1, 7)))
+
+
+def broken(hidden: int) -> dict[str, Any]:
+    """Return the line style of a curve that would hide `hidden` others, drawn before it."""
+    return {"linestyle": _BROKEN[(hidden - 1) % len(_BROKEN)]}
 
 
 @contextmanager
@@ -64,6 +74,9 @@ def legend(above: Figure, handles: Sequence[Artist]) -> Legend:
     for columns in range(len(handles), 0, -1):
         if sum(max(column) for column in np.array_split(widths, columns)) <= above.get_figwidth():
             break
+    rows = -(-len(handles) // columns)
+    if rows > 2:  # panels keep their height
+        above.set_figheight(above.get_figheight() + 0.16 * (rows - 2))
     return above.legend(handles=handles, loc="outside upper center", ncols=columns)
 
 

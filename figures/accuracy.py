@@ -15,16 +15,15 @@ from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
 
 from . import _style as style
-from ._panels import line_label
+from ._lines import line_labels
+from ._names import FREE, different
 from ._read import check_images
 from ._seeds import (
-    FREE,
     Run,
     accuracy_line,
     by_data,
     check_once,
     data_panels,
-    different,
     groups_of,
     known_data,
     references,
@@ -186,11 +185,10 @@ def _panel(axes: Axes, shown: Sequence[Run], colours: dict[str, str]) -> None:
         if pairs:
             _curve(axes, name, pairs, colour)
     last = max(x for _, pairs, _ in groups for x, _ in pairs)
-    beside = [y for _, pairs, _ in groups for x, y in pairs if x > 0.75 * last]
     for kind, value in lines.items():
         accuracy_line(axes, value, kind)
-        line_label(axes, kind, value, beside)
     axes.set_xlim(-0.04 * max(last, 10), 1.06 * max(last, 10))
+    line_labels(axes, lines)
     _longest_sleep(axes, shown, last)
 
 

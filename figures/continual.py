@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,23 +15,23 @@ from matplotlib.transforms import ScaledTranslation
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import told_apart
 
 from . import _style as style
-from ._panels import rows
+from ._lines import rows
+from ._names import FREE, different, wrapped
 from ._read import check_images
 from ._seeds import (
     DATA_NAMES,
-    FREE,
     Run,
     accuracy_line,
     check_once,
     data_title,
-    different,
     groups_of,
+    interval,
     known_data,
     runs,
     seed_handles,
-    spread,
 )
 from ._tasks import condition_looks, condition_name, place
 
@@ -129,7 +128,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     columns = _columns(learned)
     kinds = [kind for kind in READOUTS if any(kind in each.forgetting for each in learned)]
     several = len({(*each.column, each.run.group) for each in learned}) < len(learned)
-    names = [textwrap.fill(name, 24) for name in looks]
+    names = [wrapped(name, 24) for name in looks]
     lines = max(name.count("\n") + 1 for name in names)
     bottom = 0.5 + len(names) * max(0.19, 0.1 * len(kinds), 0.12 * lines)
     with style.figure("double", _height(len(columns), bottom)) as figure:
@@ -153,7 +152,8 @@ def _read(results: Sequence[Result], labels: Sequence[str] | None) -> list[Learn
     check_images(results, labels)
     if labels is None:
         results = sorted(results, key=place)
-    return [learned(run) for run in runs(results, labels, [condition_name(r) for r in results])]
+    names = told_apart([condition_name(r) for r in results], results)
+    return [learned(run) for run in runs(results, labels, names)]
 
 
 def learned(run: Run) -> Learned:
@@ -276,19 +276,9 @@ def _forgetting(axes: Axes, mine: Sequence[Learned], looks: Looks, kinds: Sequen
                 for each in mine
                 if each.run.group == name and kind in each.forgetting
             ]
-            if not values:
-                continue
-            y = row + 0.27 * (k - (len(kinds) - 1) / 2)
-            mean, half = spread(values)
-            if len(values) > 1:
-                axes.scatter(
-                    values, [y] * len(values), s=6, color=INK, alpha=0.4, linewidths=0,
-                    gid=f"{name}, {kind}: seeds",
-                )  # fmt: skip
-            axes.errorbar(
-                mean.mean, y, xerr=half, linestyle="", color=INK, elinewidth=0.8,
-                label=f"{name}, {kind}", **POINTS[kind],
-            )  # fmt: skip
+            y, label = row + 0.27 * (k - (len(kinds) - 1) / 2), f"{name}, {kind}"
+            look = {"dots": (6, 0.4), "elinewidth": 0.8, **POINTS[kind]}
+            interval(axes, values, y, label, colour=INK, **look)
     axes.set_xlabel("forgetting (points)")
 
 

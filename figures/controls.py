@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -11,10 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label, population_name, told_apart
 
 from . import _style as style
-from ._panels import name_line, rate_axis, rows
-from ._read import check_images, default_label, population_name
+from ._lines import name_accuracies, rate_axis, rows
+from ._names import wrapped
+from ._read import check_images
 from ._seeds import (
     Run,
     accuracy_line,
@@ -22,10 +23,10 @@ from ._seeds import (
     check_once,
     data_title,
     groups_of,
+    interval,
     references,
     runs,
     seed_handles,
-    spread,
 )
 
 NAME = "controls"
@@ -57,18 +58,20 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         Without results, if they lack a metric, or if a seed occurs twice under one condition.
     """
     check_images(results, labels)
-    all_runs = runs(results, labels, [default_label(result) for result in results])
+    all_runs = runs(results, labels, told_apart([default_label(r) for r in results], results))
     check_once(all_runs)
     groups, panels = groups_of(all_runs), by_data(all_runs)
     width = "single" if len(panels) == 1 else "double"
-    names = [textwrap.fill(group, LINES[width]) for group in groups]
-    with style.figure(width, 1.0 + len(groups) * _row_height(names)) as figure:
+    unit = "\nin test (Hz)" if width == "single" else " in test (Hz)"
+    names = [wrapped(group, LINES[width]) for group in groups]
+    room = 1.35 if width == "single" else 1.0
+    with style.figure(width, room + len(groups) * _row_height(names)) as figure:
         axes = figure.subplots(
             1, 2 * len(panels), squeeze=False, width_ratios=[1.5, 1] * len(panels)
         )[0]
         for k, (name, shown) in enumerate(panels.items()):
             _accuracy(axes[2 * k], shown, groups)
-            _rates(axes[2 * k + 1], shown, groups, [run.rate for run in all_runs])
+            _rates(axes[2 * k + 1], shown, groups, [run.rate for run in all_runs], unit)
             axes[2 * k].set_title(data_title(name), loc="left", pad=12)
         axes[0].set_yticks(range(len(groups)), names, fontsize=7, linespacing=0.95)
         style.legend(figure, _handles(len(groups) * len(panels) < len(all_runs)))
@@ -82,53 +85,32 @@ def _row_height(names: Sequence[str]) -> float:
     return max(0.18, 0.03 + 0.057 * max(pairs))
 
 
-def _dots(axes: Axes, row: int, values: Sequence[float], gid: str) -> None:
-    """Draw every seed as a point in the lower half of a row, mean and interval on its line."""
-    if not values:
-        return
-    mean, half = spread(values)
-    if len(values) > 1:
-        axes.scatter(
-            values,
-            [row + 0.26] * len(values),
-            s=5,
-            color=COLOUR,
-            alpha=0.55,
-            linewidths=0,
-            gid=f"{gid}: seeds",
-        )
-    axes.errorbar(
-        mean.mean,
-        row,
-        xerr=half,
-        fmt="o",
-        color=COLOUR,
-        markersize=3.4,
-        elinewidth=1,
-        label=gid,
-    )
+#: How seeds and means are drawn: the dots in the lower half of a row.
+LOOK = {"colour": COLOUR, "beside": 0.26, "dots": (5, 0.55), "markersize": 3.4, "elinewidth": 1}
 
 
 def _accuracy(axes: Axes, shown: Sequence[Run], groups: Sequence[str]) -> None:
     for row, group in zip(rows(axes, len(groups)), groups, strict=True):
         values = [run.percent("network_accuracy") for run in shown if run.group == group]
-        _dots(axes, row, values, group)
-    for kind, value in references(shown).items():
+        interval(axes, values, row, group, **LOOK)
+    lines = references(shown)
+    for kind, value in lines.items():
         accuracy_line(axes, value, kind, vertical=True)
-        name_line(axes, value, kind, "center")
+    name_accuracies(axes, lines)
     axes.set_xlim(0, 104)
     axes.set_xticks([0, 50, 100])
     axes.set_xlabel("test accuracy (%)")
 
 
 def _rates(
-    axes: Axes, shown: Sequence[Run], groups: Sequence[str], all_rates: Sequence[float]
+    axes: Axes, shown: Sequence[Run], groups: Sequence[str], all_rates: Sequence[float], unit: str
 ) -> None:
     for row, group in zip(rows(axes, len(groups)), groups, strict=True):
-        _dots(axes, row, [run.rate for run in shown if run.group == group], group)
+        rates = [run.rate for run in shown if run.group == group]
+        interval(axes, rates, row, group, **LOOK)
     rate_axis(axes, all_rates, ticks=3)
     population = population_name(shown[0].images.readout.population)
-    axes.set_xlabel(f"{population} rate in test (Hz)")
+    axes.set_xlabel(f"{population} rate{unit}")
 
 
 def _handles(several: bool) -> list:

@@ -9,19 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import population_name
 
 from . import _style as style
-from ._panels import (
-    legend_handles,
-    name_line,
-    no_raster,
-    raster,
-    rate_axis,
-    rows,
-    weight_course,
-    weight_histogram,
-)
-from ._read import Condition, check_images, conditions, has_raster, population_name, projections
+from ._lines import name_accuracies, rate_axis, rows
+from ._panels import legend_handles, no_raster, raster, weight_course, weight_histogram
+from ._read import Condition, check_images, conditions, has_raster, projections
 
 NAME = "demo"
 
@@ -126,8 +119,7 @@ def _accuracy(axes: Axes, shown: Sequence[Condition]) -> None:
     axes.axvline(
         chance, color=style.REFERENCE, linewidth=0.8, linestyle=":", zorder=1, gid="chance"
     )
-    for x, text in ((pixels, "raw pixels"), (chance, "chance")):
-        name_line(axes, x, text, "right" if x > 65 else "left")
+    name_accuracies(axes, {"raw pixels": pixels, "chance": chance})
     axes.set_xlim(0, 104)
     axes.set_xticks([0, 50, 100])
     axes.set_xlabel("test accuracy (%)")

@@ -8,10 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import arrow
 
 from . import _style as style
+from ._lines import HARD_BOUND
 from ._panels import weight_histogram
-from ._read import arrow, conditions, projections
+from ._read import conditions, projections
 
 NAME = "histograms"
 
@@ -44,12 +46,14 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, projection in zip(axes, panels, strict=False):
             weight_histogram(ax, shown, projection)
-            ax.set_title(arrow(projection), loc="left", pad=10)
+            ax.set_title(arrow(projection), loc="left", pad=12)
         for ax in axes[len(panels) :]:
             ax.set_axis_off()
         for ax in axes[len(panels) - columns : len(panels)]:
             ax.set_xlabel("weight $w$ (dimensionless)")
-        style.legend(
-            figure, [Line2D([], [], color=c.colour, linewidth=2, label=c.label) for c in shown]
-        )
+        handles = [Line2D([], [], color=c.colour, linewidth=2, label=c.label) for c in shown]
+        if any(line.get_gid() == HARD_BOUND for ax in axes for line in ax.lines):
+            look = {"color": style.REFERENCE, "linewidth": 0.8, "linestyle": (0, (4, 2))}
+            handles.append(Line2D([], [], label=HARD_BOUND, **look))
+        style.legend(figure, handles)
     return figure

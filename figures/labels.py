@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label, told_apart
 
 from . import _style as style
-from ._panels import line_label
-from ._read import check_images, default_label
+from ._lines import line_labels
+from ._read import check_images
 from ._seeds import (
     Run,
     accuracy_line,
@@ -54,7 +55,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         condition, or if there are more conditions than colours.
     """
     check_images(results, labels)
-    all_runs = runs(results, labels, [default_label(result) for result in results])
+    all_runs = runs(results, labels, told_apart([default_label(r) for r in results], results))
     check_once(all_runs)
     looks, panels = curve_looks(groups_of(all_runs), NAME), by_data(all_runs)
     with data_panels(panels, "labels the readout is fitted on", 2.25) as (figure, axes):
@@ -99,7 +100,6 @@ def _by_count(shown: Sequence[Run], who: str) -> dict[int, list[float]]:
 def _panel(axes: Axes, shown: Sequence[Run], looks: Mapping[str, dict[str, str]]) -> None:
     chance = references(shown)["chance"]
     accuracy_line(axes, chance, "chance")
-    line_label(axes, "chance", chance)
     for k, name in enumerate(looks):
         mine = [run for run in shown if run.group == name]
         if mine:
@@ -112,3 +112,4 @@ def _panel(axes: Axes, shown: Sequence[Run], looks: Mapping[str, dict[str, str]]
     axes.minorticks_off()
     room = (max(pixels) / min(pixels)) ** 0.09
     axes.set_xlim(min(pixels) / room, max(pixels) * room)
+    line_labels(axes, {"chance": chance})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,10 +12,12 @@ from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label, told_apart
 
 from . import _style as style
-from ._panels import rows
-from ._read import check_images, default_label
+from ._lines import rows
+from ._names import wrapped
+from ._read import check_images
 from ._seeds import (
     MARKERS,
     Run,
@@ -64,7 +65,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         lacks a metric, or if a seed occurs twice under one label.
     """
     check_images(results, labels)
-    all_runs = runs(results, labels, [default_label(result) for result in results])
+    all_runs = runs(results, labels, told_apart([default_label(r) for r in results], results))
     check_once(all_runs)
     panels = by_data(all_runs)
     settings = list(dict.fromkeys(parts(run.group)[1] for run in all_runs))
@@ -79,9 +80,10 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
             _panel(ax, shown, settings, looks)
             ax.set_title(data_title(data))
             ax.set_xlabel(f"{arm} less the best control (points)")
-        names = [textwrap.fill(name, LINE) for name in settings]
+        names = [wrapped(name, LINE) for name in settings]
         axes[0].set_yticks(range(len(settings)), names, fontsize=7, linespacing=0.95)
-        style.legend(figure, _handles(looks, few))
+        several = any(len(values) > 1 for each in found.values() for values in each.values())
+        style.legend(figure, _handles(looks, few, several))
     return figure
 
 
@@ -140,6 +142,7 @@ def _panel(
     looks: Mapping[str, tuple[str, str]],
 ) -> None:
     rows(axes, len(settings))
+    axes.update_datalim([(-1, 0), (1, 0)], updatey=False)  # equal arms are no wide axis of nothing
     axes.axvline(0, color=style.REFERENCE, linewidth=0.8, zorder=1, gid="no difference")
     for row, setting in enumerate(settings):
         mine = [key for key in found if key[1] == setting]
@@ -161,17 +164,19 @@ def _panel(
             )
 
 
-def _handles(looks: Mapping[str, tuple[str, str]], few: bool) -> list[Artist]:
+def _handles(looks: Mapping[str, tuple[str, str]], few: bool, several: bool) -> list[Artist]:
     handles: list[Artist] = []
     for series, (colour, marker) in looks.items():
         name = ", ".join(filter(None, (series, "all labels" if few else "")))
         one = Line2D([], [], color=colour, marker=marker, linestyle="", markersize=3.4)
-        one.set_label(name or "mean over seeds")
+        one.set_label(name or ("mean over seeds" if several else "one seed"))
         handles.append(one)
     if few:
         open_one = Line2D([], [], color=style.REFERENCE, marker="o", linestyle="", markersize=3.4)
         open_one.set(markerfacecolor="white", markeredgewidth=0.8, label="few labels")
         handles.append(open_one)
-    bar = Line2D([], [], color=style.REFERENCE, marker="_", markersize=9, linestyle="")
-    bar.set_label("95 % interval of mean")
-    return [*handles, bar]
+    if several:
+        bar = Line2D([], [], color=style.REFERENCE, marker="_", markersize=9, linestyle="")
+        bar.set_label("95 % interval of mean")
+        handles.append(bar)
+    return handles

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
@@ -12,13 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainsleep.analysis.statistics import seed_spread
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import told_apart
 
 from . import _style as style
-from ._panels import rows
+from ._lines import rows
+from ._names import wrapped
 from ._read import check
+from ._seeds import interval
 
 NAME = "recall"
 
@@ -51,18 +52,19 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         If a result has no recall.
     """
     check(results, labels)
-    names = [str(name) for name in labels or [r.stored_protocol.name for r in results]]
+    protocols = [result.stored_protocol.name for result in results]
+    names = [str(name) for name in labels or told_apart(protocols, results)]
     groups: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for result, name in zip(results, names, strict=True):
         groups.setdefault(name, []).append(_read(result))
     looks = dict(zip(groups, _looks(), strict=False))
-    wrapped = [textwrap.fill(name, 24) for name in groups]
-    lines = sum(name.count("\n") + 1 for name in wrapped)
+    written = [wrapped(name, 24) for name in groups]
+    lines = sum(name.count("\n") + 1 for name in written)
     with style.figure("double", max(2.4, 0.8 + 0.17 * lines)) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
         _over_time(left, groups, looks)
         _at_the_end(right, groups, looks)
-        right.set_yticks(range(len(wrapped)), wrapped, fontsize=7, linespacing=0.95)
+        right.set_yticks(range(len(written)), written, fontsize=7, linespacing=0.95)
         for axes, text in ((left, "a"), (right, "b")):
             style.letter(axes, text)
         handles = [
@@ -109,18 +111,11 @@ def _at_the_end(axes: Axes, groups: dict[str, Any], looks: dict[str, dict]) -> N
     for row, (name, runs) in zip(rows(axes, len(groups)), groups.items(), strict=True):
         before = np.mean([overlap[0] for _, overlap in runs])
         after = [overlap[-1] for _, overlap in runs]
-        spread = seed_spread(np.array(after))
         colour = looks[name]["color"]
         axes.plot(
             before, row, marker="o", markersize=6.5, markerfacecolor="white", color=_INK,
             linestyle="", gid=f"{name}: before",
         )  # fmt: skip
-        if len(after) > 1:
-            axes.scatter(after, [row] * len(after), s=6, color=colour, alpha=0.5, linewidths=0)
-        half = spread.high - spread.mean if len(after) > 1 else None
-        axes.errorbar(
-            spread.mean, row, xerr=half, linestyle="", marker="o", markersize=4, color=colour,
-            elinewidth=0.8, label=name,
-        )  # fmt: skip
+        interval(axes, after, row, name, colour=colour, dots=(6, 0.5), markersize=4, elinewidth=0.8)
     axes.set_xlim(-0.02, 1.03)
     axes.set_xlabel(OVERLAP)

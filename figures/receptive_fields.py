@@ -13,9 +13,10 @@ from matplotlib.patches import Patch
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import arrow, population_name
 
 from . import _style as style
-from ._read import Condition, arrow, check_images, conditions, population_name
+from ._read import Condition, check_images, conditions
 
 NAME = "receptive_fields"
 

@@ -18,9 +18,10 @@ from matplotlib.ticker import MaxNLocator
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import population_name
 
 from . import _style as style
-from ._read import Condition, check_images, conditions, distinct, population_name
+from ._read import Condition, check_images, conditions, distinct
 from ._tasks import condition_name, task_spans
 
 NAME = "representation"

@@ -15,7 +15,7 @@ from brainsleep.experiment.timeline import Timeline
 from brainsleep.results.result import Result
 
 from . import _style as style
-from ._panels import name_line
+from ._lines import name_line
 from ._read import Condition, conditions
 
 NAME = "schedule"

@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import default_label
 from brainsleep.values.quantities import read_quantity
 
 from . import _style as style
-from ._panels import line_label
-from ._read import check_images, default_label
+from ._lines import line_labels
+from ._names import settings
+from ._read import check_images
 from ._seeds import (
     Run,
     accuracy_line,
@@ -26,7 +28,6 @@ from ._seeds import (
     groups_of,
     references,
     runs,
-    settings,
 )
 
 NAME = "sensitivity"
@@ -122,9 +123,9 @@ def unit(values: Sequence[float], key: str, run: Run) -> tuple[float, str]:
 def _panel(
     axes: Axes, shown: Sequence[Run], x: Mapping[Run, float], looks: Mapping[str, dict[str, str]]
 ) -> None:
-    for kind, value in references(shown).items():
+    lines = references(shown)
+    for kind, value in lines.items():
         accuracy_line(axes, value, kind)
-        line_label(axes, kind, value)
     for k, name in enumerate(looks):
         points: dict[float, list[float]] = {}
         for run in sorted((run for run in shown if run.group == name), key=lambda run: x[run]):
@@ -140,3 +141,4 @@ def _panel(
         axes.set_xlim(ticks[0] / room, ticks[-1] * room)
     axes.set_xticks(ticks, [f"{tick:.4g}" for tick in ticks])
     axes.minorticks_off()
+    line_labels(axes, lines)

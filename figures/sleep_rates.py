@@ -12,9 +12,11 @@ from matplotlib.lines import Line2D
 from brainsleep.errors import FigureError
 from brainsleep.experiment.timeline import Timeline
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import population_name
 
 from . import _style as style
-from ._read import Condition, conditions, population_name
+from ._lines import Curve, hidden_by
+from ._read import Condition, conditions
 
 NAME = "sleep_rates"
 
@@ -125,20 +127,27 @@ def _populations(shown: Sequence[Condition]) -> list[str]:
 
 def _panel(axes: Axes, shown: Sequence[Condition], population: str, phase: str) -> None:
     largest = 0.0
+    drawn: list[Curve] = []
     for c in shown:
         times, rates = phase_rates(c, population, phase)
         if not len(times):
             continue
         largest = max(largest, rates.max())
+        look: dict = {"markersize": 3 if len(times) < 8 else 1.6}
+        if hidden := hidden_by((times, rates), drawn):  # rings around points, gaps over lines
+            look["markersize"] += 2.4 * hidden
+            look |= {"markerfacecolor": "none", "markeredgewidth": 0.7}
+            look |= style.broken(hidden)
+        drawn.append((times, rates))
         axes.plot(
             times,
             rates,
             color=c.colour,
             marker="o",
-            markersize=3 if len(times) < 8 else 1.6,
             linewidth=0.8,
             clip_on=False,
             gid=c.label,
+            **look,
         )
     axes.set_ylim(0, 1.1 * largest if largest > 0 else 1)
     if not axes.lines:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import told_apart
 
 from . import _style as style
-from ._panels import name_line, rows
-from ._read import check, distinct
-from ._seeds import Run, by_data, check_once, data_title, groups_of, seed_handles, spread
+from ._lines import name_line, rows
+from ._names import wrapped
+from ._read import check
+from ._seeds import (
+    Run,
+    by_data,
+    check_once,
+    data_title,
+    groups_of,
+    interval,
+    seed_handles,
+    spread,
+)
 
 NAME = "sleep_replay"
 
@@ -58,17 +69,21 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         Without results, if they are of another task, or if a seed occurs twice under one condition.
     """
     check(results, labels)
-    names = labels or distinct([result.label or "sleep" for result in results], results)
+    for result in results:
+        if "relu_accuracy" not in result.metrics:
+            what = f"figure {NAME}: result {result.run_id}"
+            raise FigureError(explain(what, "no ReLU network", "a run of the task ReluTasks"))
+    names = labels or told_apart([result.label or "sleep" for result in results], results)
     all_runs = [Run(result, name) for result, name in zip(results, names, strict=True)]
     check_once(all_runs)
     order, panels = groups_of(all_runs), by_data(all_runs)
-    wrapped = [textwrap.fill(name, 26) for name in order]
-    with style.figure("double", 0.9 + 0.27 * len(order)) as figure:
+    written = [wrapped(name, 26) for name in order]
+    with style.figure("double", 1.25 + 0.27 * len(order)) as figure:
         axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
         for ax, (data, shown) in zip(axes, panels.items(), strict=True):
             _panel(ax, shown, order)
             ax.set_title(data_title(data), loc="left", pad=12)
-        axes[0].set_yticks(range(len(order)), wrapped, fontsize=7, linespacing=0.95)
+        axes[0].set_yticks(range(len(order)), written, fontsize=7, linespacing=0.95)
         style.legend(figure, list(_handles(several=len(all_runs) > len(order) * len(panels))))
     return figure
 
@@ -84,29 +99,10 @@ def _panel(axes: Axes, shown: Sequence[Run], order: Sequence[str]) -> None:
             line = {"color": colour, "linewidth": 0.7, "alpha": 0.6, "zorder": 1}
             axes.axvline(mean, gid=f"{REFERENCE}: {label}", **line)
         for place, (condition, values) in zip(places, by_group.items(), strict=True):
-            if not values:
-                continue
-            mean, half = spread(values)
-            if len(values) > 1:
-                axes.scatter(
-                    values,
-                    [place + below + 0.12] * len(values),
-                    s=4,
-                    color=colour,
-                    alpha=0.5,
-                    linewidths=0,
-                    gid=f"{condition}: {label}: seeds",
-                )
-            axes.errorbar(
-                mean.mean,
-                place + below,
-                xerr=half,
-                fmt=marker,
-                color=colour,
-                markersize=3.2,
-                elinewidth=1,
-                label=f"{condition}: {label}",
-            )
+            interval(
+                axes, values, place + below, f"{condition}: {label}", colour=colour, beside=0.12,
+                dots=(4, 0.5), marker=marker, markersize=3.2, elinewidth=1,
+            )  # fmt: skip
     axes.axvline(10, color=style.REFERENCE, linewidth=0.8, linestyle=":", zorder=1, gid="chance")
     name_line(axes, 10, "chance", "center")
     axes.set_xlim(0, 100)

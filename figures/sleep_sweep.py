@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 
 from brainsleep.errors import FigureError
 from brainsleep.results.result import Result
+from brainsleep.show.drawn import population_name, told_apart
 
 from . import _style as style
-from ._panels import line_label
-from ._read import check_images, population_name
+from ._lines import line_labels
+from ._names import FREE, different
+from ._read import check_images
 from ._seeds import (
-    FREE,
     Run,
     accuracy_line,
     by_data,
@@ -23,7 +24,6 @@ from ._seeds import (
     curve_handles,
     curve_looks,
     data_title,
-    different,
     groups_of,
     references,
     runs,
@@ -44,7 +44,8 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     results : sequence of Result
         Stored runs: sleep fractions, seeds, models, data sets.
     labels : sequence of str, optional
-        The curve each result belongs to; default: by network.
+        The curve each result belongs to, or the condition that it is; default: by network, and by
+        the settings in which runs differ, as in "decay 0".
 
     Returns
     -------
@@ -57,19 +58,11 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     Raises
     ------
     FigureError
-        If the runs of a curve on one data set differ in more than sleep and seed, or one is given
-        twice.
+        If the runs of a labelled curve on one data set differ in more than sleep and seed, or one
+        is given twice.
     """
     check_images(results, labels)
-    all_runs = runs(results, labels, [result.stored_protocol.network.name for result in results])
-    for curve_name in groups_of(all_runs):
-        mine = [run for run in all_runs if run.group == curve_name]
-        for panel in by_data(mine).values():
-            if difference := different(panel, FREE):
-                raise FigureError(
-                    f"figure {NAME}: {difference} in runs of '{curve_name}'; draw them apart, or "
-                    "give each curve a label of its own"
-                )
+    all_runs = curves(results, labels)
     check_once(all_runs, fractions=True)
     looks, panels = curve_looks(groups_of(all_runs), NAME), by_data(all_runs)
     paired = any(_differences(all_runs).values())
@@ -85,16 +78,85 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
             column[0].set_title(data_title(data))
             for ax, (_, panel) in zip(column, rows, strict=True):
                 panel(ax, shown, looks)
-            _sleep_axis(column[-1], shown)
+            column[-1].set_xlabel("sleep (% of wake)")
         for ax, (label, _) in zip(axes[:, 0], rows, strict=True):
             ax.set_ylabel(label)
-        axes[0, 0].set_ylim(0, 100)
         axes[-1, 0].set_ylim(0, 1.15 * max(1.0, *(run.rate for run in all_runs)))
         if paired:
             axes[1, 0].set_ylim(*_room(panels))
         figure.align_ylabels()
         style.legend(figure, curve_handles(all_runs, looks))
     return figure
+
+
+def curves(results: Sequence[Result], labels: Sequence[str] | None) -> list[Run]:
+    """Return the runs of every curve: runs that differ in nothing but sleep's length and the seed.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Stored runs.
+    labels : sequence of str, optional
+        Names of curves; or, if each is of a single sleep fraction, of conditions.
+
+    Returns
+    -------
+    list of Run
+        A run without sleep is in every curve whose network is the same awake, whatever its sleep
+        would have done.
+
+    Raises
+    ------
+    FigureError
+        If labels name curves, and runs of one differ in more.
+    """
+    networks = [result.stored_protocol.network.name for result in results]
+    all_runs = runs(results, labels, networks)
+    if labels is not None and _name_curves(all_runs):
+        for name in groups_of(all_runs):
+            for panel in by_data(run for run in all_runs if run.group == name).values():
+                if difference := different(panel, FREE):
+                    raise FigureError(
+                        f"figure {NAME}: {difference} in runs of '{name}'; draw them apart, or "
+                        "give each curve a label of its own"
+                    )
+        return all_runs
+    asleep = [k for k, run in enumerate(all_runs) if run.fraction]
+    found = told_apart([networks[k] for k in asleep], [results[k] for k in asleep], FREE)
+    same = len(set(networks)) == 1  # which need not be said
+    found = [name.removeprefix(f"{networks[0]}, ") if same else name for name in found]
+    if labels is not None:  # a curve whose runs all have one label is called so
+        said = {name: {labels[k] for k, n in zip(asleep, found, strict=True) if n == name}
+                for name in found}  # fmt: skip
+        found = [str(min(said[name])) if len(said[name]) == 1 else name for name in found]
+    sleeping = [Run(results[k], name) for k, name in zip(asleep, found, strict=True)]
+    awake = [run for run in all_runs if not run.fraction]
+    return sleeping + _without_sleep(sleeping, awake)
+
+
+def _name_curves(all_runs: Sequence[Run]) -> bool:
+    """Tell whether groups are curves: one has several fractions of sleep, or all have the same."""
+    fractions = {run.fraction for run in all_runs}
+    each = [{r.fraction for r in all_runs if r.group == name} for name in groups_of(all_runs)]
+    return len(fractions) == 1 or any(len(own) > 1 for own in each)
+
+
+def _without_sleep(sleeping: Sequence[Run], awake: Sequence[Run]) -> list[Run]:
+    """Return runs without sleep as parts of the curves that they belong to, else of their own."""
+    found, used = [], set()
+    for name, data in dict.fromkeys((run.group, run.data) for run in sleeping):
+        one = next(run for run in sleeping if (run.group, run.data) == (name, data))
+        by_seed: dict[int, Run] = {}
+        for run in awake:
+            if run.data != data or different([one, run], (*FREE, r"schedule\.sleep\..*")):
+                continue
+            used.add(run)
+            if run.seed not in by_seed or not different([one, run], FREE):
+                by_seed[run.seed] = Run(run.result, name)
+        found += by_seed.values()
+    left = [run for run in awake if run not in used]
+    names = told_apart([run.group for run in left], [run.result for run in left], FREE)
+    return found + [Run(run.result, name) for run, name in zip(left, names, strict=True)]
 
 
 def _room(panels: Mapping[str, Sequence[Run]]) -> tuple[float, float]:
@@ -105,24 +167,24 @@ def _room(panels: Mapping[str, Sequence[Run]]) -> tuple[float, float]:
             for values in _differences([run for run in shown if run.group == name]).values():
                 found, (half,) = spread(values)
                 ends += [found.mean - half, found.mean + half, *values]
-    edge = 0.08 * max(max(ends) - min(ends), 1.0)
+    edge = max(0.08 * (max(ends) - min(ends)), 1.0)
     return min(ends) - edge, max(ends) + edge
 
 
 def _sleep_axis(axes: Axes, shown: Sequence[Run]) -> None:
     percent = sorted({100 * run.fraction for run in shown})
-    room = 0.06 * max(percent[-1] - percent[0], 5)
+    room = 0.06 * (percent[-1] - percent[0]) or 5
     axes.set_xlim(percent[0] - room, percent[-1] + room)
-    axes.set_xlabel("sleep (% of wake)")
 
 
 def _accuracy(axes: Axes, shown: Sequence[Run], looks: Mapping[str, dict[str, str]]) -> None:
-    last = max(run.fraction for run in shown)
-    beside = [run.percent("network_accuracy") for run in shown if run.fraction > 0.75 * last]
-    for kind, value in references(shown).items():
+    lines = references(shown)
+    for kind, value in lines.items():
         accuracy_line(axes, value, kind)
-        line_label(axes, kind, value, beside)
     _curves(axes, shown, looks, lambda mine: _by_fraction(mine, _percent))
+    axes.set_ylim(0, 100)
+    _sleep_axis(axes, shown)
+    line_labels(axes, lines)
 
 
 def _difference(axes: Axes, shown: Sequence[Run], looks: Mapping[str, dict[str, str]]) -> None:

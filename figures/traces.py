@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
 from brainsleep.results.trace import Trace
+from brainsleep.show.drawn import thinned
 
 from . import _style as style
 from ._read import conditions
@@ -97,7 +98,7 @@ def _row(panels: Sequence[Axes], traces: Sequence[Trace | None]) -> None:
     if len(units := {trace.unit for trace in drawn.values()}) > 1:
         raise FigureError(explain(f"figure traces: units of {first.name}", units, "one"))
     points = {
-        k: thinned(np.asarray(trace.times), np.asarray(trace.values[:, :LINES]))
+        k: thinned(np.asarray(trace.times), np.asarray(trace.values[:, :LINES]), POINTS)
         for k, trace in drawn.items()
     }
     size, unit = first.unit_for(np.concatenate([v.ravel() for _, v in points.values()]))
@@ -127,18 +128,3 @@ def _whose(trace: Trace) -> tuple[str, ...]:
     if trace.pairs is None:
         return tuple(map(str, trace.indices[:LINES]))
     return tuple(f"{i}→{j}" for i, j in trace.pairs[:LINES])
-
-
-def thinned(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return at most some `POINTS` of traces: in stretches of time the extremes; gaps as NaN."""
-    if len(times) > POINTS:
-        block = -(-2 * len(times) // POINTS)
-        n = len(times) // block * block
-        blocks = values[:n].reshape(-1, block, values.shape[1])
-        extremes = np.stack([blocks.min(axis=1), blocks.max(axis=1)], axis=1)
-        at = times[:n].reshape(-1, block)[:, [0, block // 2]]
-        times = np.concatenate([at.ravel(), times[n:]])
-        values = np.concatenate([extremes.reshape(-1, values.shape[1]), values[n:]])
-    steps = np.diff(times)
-    gaps = 1 + np.flatnonzero(steps > 2.5 * np.median(steps)) if len(steps) else []
-    return np.insert(times, gaps, np.nan), np.insert(values, gaps, np.nan, axis=0)

@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from brainsleep.analysis.statistics import seed_spread
 from brainsleep.figures import _style as style
-from brainsleep.figures._panels import rows
+from brainsleep.figures._lines import rows
+from brainsleep.figures._seeds import interval
 from brainsleep.results.table import read
 
 BEFORE, AFTER = "recall_before_{}", "recall_after_{}"
@@ -60,15 +60,8 @@ def _line(colour: str, marker: str, label: str, face: str = "") -> Line2D:
     )  # fmt: skip
 
 
-def _interval(axes: Axes, values: np.ndarray, at: float, colour: str, *, upright: bool) -> None:
-    """Draw every seed, and the mean with Student's 95 % interval."""
-    spread = seed_spread(values)
-    half = spread.high - spread.mean if spread.n > 1 else None
-    xy = (at, spread.mean) if upright else (spread.mean, at)
-    error = {"yerr" if upright else "xerr": half}
-    seeds = ([at] * len(values), values) if upright else (values, [at] * len(values))
-    axes.scatter(*seeds, s=5, color=colour, alpha=0.4, linewidths=0)
-    axes.errorbar(*xy, **error, marker="o", markersize=4, color=colour, elinewidth=0.8)
+#: How seeds and means are drawn.
+LOOK = {"dots": (5, 0.4), "markersize": 4, "elinewidth": 0.8}
 
 
 def _controls(axes: Axes, runs: pd.DataFrame) -> None:
@@ -77,7 +70,7 @@ def _controls(axes: Axes, runs: pd.DataFrame) -> None:
         chosen = runs[runs["condition"] == name]
         axes.plot(chosen[BEFORE.format(10)].mean(), row, "o", markersize=4, color=INK, mfc="white")
         after = chosen[AFTER.format(10)].to_numpy()
-        _interval(axes, after, row, DREAMS if name == "dreams" else OTHER, upright=False)
+        interval(axes, after, row, colour=DREAMS if name == "dreams" else OTHER, **LOOK)
     shown = [{"projector": "projector, no sleep"}.get(name, name) for name in names]
     axes.set_yticks(range(len(names)), shown, fontsize=7)
     axes.set_xlim(-0.03, 1.03)
@@ -95,7 +88,8 @@ def _loads(axes: Axes, of: dict[str, pd.DataFrame]) -> None:
             number / 200, chosen[BEFORE.format(10)].mean(), "o", markersize=4, color=INK,
             mfc="white",
         )  # fmt: skip
-        _interval(axes, chosen[AFTER.format(10)].to_numpy(), number / 200, DREAMS, upright=True)
+        after = chosen[AFTER.format(10)].to_numpy()
+        interval(axes, after, number / 200, colour=DREAMS, upright=True, **LOOK)
     for column, colour in ((BEFORE, INK), (AFTER, DREAMS)):
         means = both.groupby("number")[column.format(10)].mean()
         axes.plot(means.index / 200, means, color=colour, linewidth=1)
@@ -120,8 +114,8 @@ def _basins(axes: Axes, runs: pd.DataFrame) -> None:
         axes.plot(percents, means, color=colour, marker="o", markersize=4, mfc=face, linewidth=1)
         for percent in percents:
             if template == AFTER:
-                _interval(axes, runs[template.format(percent)].to_numpy(), percent, colour,
-                          upright=True)  # fmt: skip
+                values = runs[template.format(percent)].to_numpy()
+                interval(axes, values, percent, colour=colour, upright=True, **LOOK)
     axes.set_xlabel("wrong units in cue (%)")
     axes.set_ylabel("overlap with pattern")
     axes.set_ylim(-0.03, 1.05)

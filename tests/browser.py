@@ -105,7 +105,9 @@ class Browser:
 
     def evaluate(self, expression):
         """The value of a JavaScript expression in the page."""
-        found = self("Runtime.evaluate", expression=expression, returnByValue=True)
+        found = self(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 

@@ -22,15 +22,19 @@ def report(
             help="file to write; if not given RESULT.html beside the result, or DIR/report.html",
         ),
     ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="of a folder: also a page of every run, linked to")
+    ] = False,
 ) -> None:
     """Write one HTML page with all there is to see of a result, or of a folder of results.
 
     The page has everything inside: alarms, figures, tables, equations, and the command that makes
-    the result again. It runs no script and fetches nothing, so it can be sent and kept as it is.
+    the result again. It fetches nothing, so it can be sent and kept as it is. Weights, spikes and
+    traces of one run can be zoomed; where scripts are off, pictures stand in their places.
     """
     from ..show.report import report as write
 
-    print(write(source, out))
+    print(write(source, out, each=each))
 
 
 def export(

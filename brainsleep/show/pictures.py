@@ -48,6 +48,8 @@ OF_MANY = {
                     "and the rate in the test, against the fraction of sleep."),
     "controls": ("Conditions", "Accuracy and rate in the test of every condition: every seed and "
                  "the mean with its 95 % interval."),
+    "conditions": ("Conditions", "What was measured under every condition: every seed and the "
+                   "mean with its 95 % interval."),
     "continual": ("Task after task", "Accuracy on the tasks so far and on the first task, "
                   "dimension of the responses, and forgetting, of every condition."),
     "weights": OF_ONE["weights"],
@@ -64,6 +66,7 @@ SCALE, DPI = 118, {"svg": 200, "png": 130}
 class Picture(NamedTuple):
     """A figure inside a page: what it shows, the image itself, its size in pixels of the page."""
 
+    name: str
     title: str
     caption: str
     uri: str
@@ -90,7 +93,7 @@ def pictures(
             continue
         title, caption = (OF_ONE | OF_MANY)[name]
         width, height = (round(SCALE * inches) for inches in figure.get_size_inches())
-        drawn.append(Picture(title, caption, image(figure, bitmap=bitmap), width, height))
+        drawn.append(Picture(name, title, caption, image(figure, bitmap=bitmap), width, height))
     return drawn, missing
 
 

@@ -1,16 +1,18 @@
 """Reports: a stored result, or a folder of them, as one HTML page that needs nothing else.
 
-A page has its figures, its style and its equations inside, runs no script and fetches nothing; its
-own security policy says so to the browser. The same results give the same bytes.
+A page has its figures, its style and its equations inside and fetches nothing; its own security
+policy says so to the browser. That of one run has plots that can be zoomed; the only script that
+may run is theirs, and without it pictures are in their places. The same results give the same
+bytes.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ..errors import StoreError, explain
 from ..experiment.identity import deciding
@@ -19,7 +21,8 @@ from ..results.result import Result
 from ..results.store import as_stored, check_writable, read_result, versions
 from ..results.table import flatten, results_in
 from ..tasks.images.task import Images
-from . import facts, health, markup
+from . import explore, facts, health, markup
+from .conditions import conditions, means, summed_up
 from .pictures import OF_ONE, Picture, pictures
 from .reproduce import command
 from .sources import sources
@@ -33,7 +36,7 @@ MOST_SECTIONS, MOST_CURVES, MOST_ROWS = 24, 6, 2000
 MOST_COLUMNS = 6
 
 
-def report(source: str | Path, out: str | Path | None = None) -> Path:
+def report(source: str | Path, out: str | Path | None = None, *, each: bool = False) -> Path:
     """Write a report of a stored result, or of all results in a folder.
 
     Parameters
@@ -43,6 +46,8 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
     out : path, optional
         File to write, ``.html``; default: beside the result, named as its folder, or
         ``report.html`` in the folder of results.
+    each : bool
+        Of a folder: write the report of every run first, beside it, so that the page links to it.
 
     Returns
     -------
@@ -65,7 +70,10 @@ def report(source: str | Path, out: str | Path | None = None) -> Path:
         raise StoreError(explain("report file", path.name, "a name ending .html"))
     results = [read_result(source)] if single else results_in(source)  # before folders are made
     check_writable(path.parent)  # before what takes long
-    page = of_result(results[0]) if single else of_folder(source)
+    if each and not single:
+        for result in results:
+            report(source / result.path.name)
+    page = of_result(results[0]) if single else of_folder(source, path)
     with written_for("report file", path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
@@ -77,17 +85,38 @@ def of_result(result: Result) -> str:
         return _page("report.html", **_of_one(result))
 
 
-def of_folder(folder: str | Path) -> str:
-    """Return the page of all whole results in a folder; raises `StoreError` as `of_result`."""
+def of_folder(folder: str | Path, out: str | Path | None = None) -> str:
+    """Return the page of all whole results in a folder, to be written to the file `out`.
+
+    It links to the reports of single runs that lie in the folder. Raises `StoreError` as
+    `of_result`.
+    """
+    folder = Path(folder)
     results = results_in(folder)
+    place = folder if out is None else Path(out).parent
     with as_stored(*results):
-        return _page("overview.html", **_of_many(Path(folder).resolve().name, results))
+        links = _links(results, folder, place)
+        return _page("overview.html", **_of_many(folder.resolve().name, results, links))
+
+
+def _links(results: Iterable[Result], folder: Path, place: Path) -> dict[str, str]:
+    """Return where reports of single runs are, from the folder of the page, by run id."""
+    there = {result.run_id: folder / f"{result.path.name}.html" for result in results}
+    return {
+        run: quote(Path(os.path.relpath(path.resolve(), place.resolve())).as_posix())
+        for run, path in there.items()
+        if path.is_file()
+    }
 
 
 def _page(template: str, **values: Any) -> str:
     css = (Path(__file__).parent / "templates" / "report.css").read_text()
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    values |= {"css": markup.Markup(css), "css_hash": digest, "version": versions()["brainsleep"]}
+    script = f"\n{explore.script()}" if values.get("plots") else ""
+    more_css = explore.style() if script else ""
+    styles = " ".join(f"'sha256-{explore.digest(each)}'" for each in (css, more_css) if each)
+    values |= {"css": markup.Markup(css), "more_css": markup.Markup(more_css)}
+    values |= {"style_hashes": markup.Markup(styles), "version": versions()["brainsleep"]}
+    values |= {"script": markup.Markup(script), "script_hash": f"sha256-{explore.digest(script)}"}
     return markup.render(template, **values)
 
 
@@ -121,14 +150,18 @@ def _of_one(result: Result) -> dict[str, Any]:
         "exact": exact,
         "provenance": facts.provenance(result),
     }  # fmt: skip
+    plots = {
+        name: {"data": explore.embedded(plot), "note": plot["note"]}
+        for name, plot in explore.plots(result).items()
+    }
     drawn, missing = pictures([result], OF_ONE)  # last: it takes longest
-    return page | {"pictures": drawn, "missing": missing}
+    return page | {"pictures": drawn, "missing": missing, "plots": plots}
 
 
 # -- a folder of results -------------------------------------------------------------------------
 
 
-def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
+def _of_many(name: str, results: list[Result], links: Mapping[str, str]) -> dict[str, Any]:
     flat = {result.run_id: _settings(result) for result in results}
     keys = list(dict.fromkeys(key for each in flat.values() for key in each))
     decisive = [_settings(result, deciding) for result in results]
@@ -141,8 +174,13 @@ def _of_many(name: str, results: list[Result]) -> dict[str, Any]:
     first = flat[results[0].run_id]
     common = [(key, facts.text(first[key])) for key in keys if key not in varied and key in first]
     limits = {health.limits(result) for result in results}
+    groups = conditions(results)
     return {
         "name": name,
+        "links": links,
+        "means": means(groups, alarms),
+        "n_conditions": len(groups),
+        "summed_up": summed_up(groups, alarms),
         "total": len(results),
         "alarming": sum(map(bool, alarms.values())),
         "varied": varied,
@@ -210,8 +248,11 @@ def _drawn(results: list[Result]) -> list[Picture]:
     fractions = {r.stored_protocol.schedule.sleep_per_wake for r in results}
     about = [result.stored_protocol.task for result in results]
     tasks = any(isinstance(task, Images) and len(task.tasks) > 1 for task in about)
-    choices = ["continual"] if tasks else ["accuracy", "sleep_sweep"] if len(fractions) > 1 else []
+    choices = ["accuracy"] if len(fractions) > 1 else []
+    choices += ["sleep_sweep"] if len(fractions) > 2 else []  # fewer are conditions
+    choices = ["continual"] if tasks else choices
     drawn = pictures(results, choices)[0] or pictures(results, ["controls"])[0]
+    drawn = drawn or pictures(results, ["conditions"])[0]
     over_time = ["weights", "histograms"] if len(results) <= MOST_CURVES else []
     return drawn + pictures(results, over_time)[0]
 

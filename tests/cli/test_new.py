@@ -47,6 +47,17 @@ def test_runs_as_written(tmp_path, backend):
         assert result.metrics["network_accuracy"] > 0.2
 
 
+def test_the_study_names_a_figure_and_records_spikes(tmp_path):
+    from brainsleep.files.load import load_module, shipped
+
+    new_study(tmp_path / "nap")
+    module = load_module(str(tmp_path / "nap" / "nap.py"), "protocol")
+    assert module.FIGURE in shipped("figure")
+    first, last = module.PROTOCOL.record.raster
+    images = module.PROTOCOL.schedule.period / module.PROTOCOL.schedule.image_duration
+    assert first < images < last  # over the first sleep
+
+
 def test_commands_of_the_readme(tmp_path, monkeypatch, capsys):
     new_study(tmp_path / "nap")
     monkeypatch.chdir(tmp_path / "nap")

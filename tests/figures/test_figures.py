@@ -6,9 +6,10 @@ from PIL import Image
 
 from brainsleep.analysis.metrics import WEIGHT_STATISTICS, weight_statistics
 from brainsleep.errors import FigureError
+from brainsleep.figures import _lines, _names, _read, demo, histograms, raster, weights
 from brainsleep.figures import _style as style
-from brainsleep.figures import demo, histograms, raster, weights
 from brainsleep.results.store import read_result, write_result
+from brainsleep.show.drawn import told_apart
 
 W_MAX = {"input_e": 25.0, "ee": 20.0, "ie": 25.0}
 SIZES = {"input": 100, "e": 20, "i": 5}
@@ -309,7 +310,7 @@ def test_labels_are_given_stored_or_made(tmp_path, none, slept):
     named = make(tmp_path, 6, label="rest")
     twin = make(tmp_path, 7)
     assert legend(demo.draw([named, slept, twin]))[:3] == [
-        "rest, seed 6", "sleep 20 %, seed 2", "sleep 20 %, seed 7",
+        "rest", "sleep 20 %, seed 2", "sleep 20 %, seed 7",
     ]  # fmt: skip
     assert legend(demo.draw([named, slept]))[:2] == ["rest", "sleep 20 %"]
 
@@ -357,7 +358,7 @@ def test_histograms_has_a_panel_for_every_projection(none, slept, frozen, tmp_pa
             (outline,) = by_id(axes, label)
             assert outline.get_data().values.sum() == pytest.approx(1)
     assert "weight $w$ (dimensionless)" in shown[-1].get_xlabel()
-    assert legend(figure) == ["no sleep", "sleep 20 %", "frozen"]
+    assert legend(figure) == ["no sleep", "sleep 20 %", "frozen", "hard bound"]
     assert fits(figure)
     figure.savefig(tmp_path / "histograms.png")
 
@@ -430,3 +431,96 @@ def test_raster_needs_one_result_with_spikes(slept, more, tmp_path):
         raster.draw([slept, more])
     with pytest.raises(FigureError, match=r"no single spikes.*record\.raster"):
         raster.draw([make(tmp_path, 5, spikes=False)])
+
+
+# -- any network ---------------------------------------------------------------------------------
+
+
+def changed_in(folder, result, **info):
+    """A copy in a folder of its own, its info changed."""
+    folder.mkdir()
+    return change(result, folder, **info)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.01, 25, ["0.01", "0.1", "1", "10"]),
+        (1e-6, 1, ["1e-06", "0.0001", "0.01", "1"]),
+        (0.15, 0.8, ["0.2", "0.3", "0.4", "0.5", "0.7"]),
+        (0.2, 2, ["0.2", "0.3", "0.5", "1", "2"]),
+        (0.31, 0.34, ["0.31", "0.32", "0.33", "0.34"]),
+    ],
+)
+def test_a_logarithmic_axis_has_few_plain_labels(low, high, expected):
+    axes = Figure().subplots()
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    _lines.log_ticks(axes.xaxis, low, high)
+    assert [t.get_text() for t in axes.get_xticklabels()] == expected
+    assert not any(t.get_text() for t in axes.get_xticklabels(minor=True))
+
+
+def test_equal_curves_are_drawn_in_gaps_of_each_other(tmp_path):
+    results = [make(tmp_path, k, fraction=0.2) for k in (2, 3, 4)]
+    same = [changed_in(tmp_path / str(k), results[0], label=f"condition {k}") for k in range(3)]
+    axes = weights.draw(same).axes[0]
+    means = [line for line in axes.lines if line.get_gid() == "mean"]
+    assert [line.is_dashed() for line in means] == [False, True, True]
+    assert means[1]._dash_pattern != means[2]._dash_pattern
+    apart = weights.draw(results).axes[0]
+    x, y = np.arange(5.0), np.array([1.0, 2, 3, 4, 5])
+    assert _lines.hidden_by((x, y), []) == 0
+    assert _lines.hidden_by((x, y), [(x, y), (x, y + 2)]) == 1
+    assert _lines.hidden_by((x[:2], y[:2]), [(x, y)]) == 1
+    assert _lines.hidden_by((x, y), [(x[:1], y[:1])]) == 0  # at one point only
+    assert len(apart.lines) == len(axes.lines)
+
+
+def test_names_of_lines_keep_clear_of_points():
+    axes = Figure().subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 100))
+    axes.plot([0.8, 0.9, 1.0], [75, 75, 75])
+    axes.scatter([0.05], [67])
+    _lines.line_labels(axes, {"raw pixels": 70.0, "chance": 10.0})
+    pixels, chance = axes.texts
+    assert (pixels.xy, pixels.get_va()) == ((1.0, 70.0), "top")  # below: points are above
+    assert (chance.xy, chance.get_va(), chance.get_ha()) == ((1.0, 10.0), "bottom", "right")
+    axes.plot([0.8, 1.0], [65, 65])
+    _lines.line_labels(axes, {"raw pixels": 70.0})
+    assert axes.texts[-1].xy[0] == 0.0 and axes.texts[-1].get_va() == "bottom"
+
+
+def test_runs_of_one_name_are_told_apart_by_their_settings_then_by_their_seed(tmp_path):
+    one, other = make(tmp_path, 2), make(tmp_path, 3)
+    slower = dict(other.info["protocol"], schedule={"sleep": {"fraction": 0.2, "every_night": 3}})
+    changed = changed_in(tmp_path / "x", other, protocol=slower)
+    again = changed_in(tmp_path / "y", other, seed=7)
+    names = told_apart(["sleep"] * 4, [one, other, changed, again])
+    assert names == ["sleep, every_night –"] * 2 + ["sleep, every_night 3", "sleep, every_night –"]
+    assert told_apart(["a", "b"], [one, changed]) == ["a", "b"]
+    assert told_apart(["sleep"] * 2, [one, again]) == ["sleep"] * 2
+    shown = _read.conditions([one, other, changed], None)
+    assert [c.label for c in shown] == [
+        "sleep 20 %, every_night –, seed 2", "sleep 20 %, every_night –, seed 3",
+        "sleep 20 %, every_night 3",
+    ]  # fmt: skip
+    assert [c.label for c in _read.conditions([one, other], ["a", "a"])] == [
+        "a, seed 2",
+        "a, seed 3",
+    ]
+
+
+def test_long_names_are_cut_at_commas():
+    assert _names.wrapped("sleep 20 %, my_study_decay 0", 16) == "sleep 20 %,\nmy_study_decay 0"
+    assert _names.wrapped("no sleep, a 1", 24) == "no sleep, a 1"
+
+
+def test_a_bound_far_above_all_weights_is_named_and_left_off(tmp_path):
+    result = make(tmp_path, 2)
+    protocol = dict(result.info["protocol"])
+    far = [dict(p, w_max=1e6) for p in protocol["network"]["projections"]]
+    protocol["network"] = dict(protocol["network"], projections=far)
+    axes = weights.draw([changed_in(tmp_path / "far", result, protocol=protocol)]).axes[0]
+    assert "hard bound 1e+06 ↑" in [text.get_text() for text in axes.texts]
+    assert axes.get_ylim()[1] < 1000 and not by_id(axes, "hard bound")

@@ -14,6 +14,7 @@ import test_paper_figures
 import test_task_figures
 from matplotlib.testing.compare import compare_images
 
+from brainsleep.analysis.metrics import WEIGHT_STATISTICS, weight_statistics
 from brainsleep.errors import FigureError
 from brainsleep.files.load import load_module, shipped
 from brainsleep.results.store import write_result
@@ -124,6 +125,7 @@ def drawings():
         "continual": lambda out: [made(seed=seed, **each)
                                   for made in [test_task_figures.Learner(out)]
                                   for each in conditions.values() for seed in range(2)],
+        "conditions": lambda out: test_paper_figures.Folder(out).sweep(),
         "recall": lambda out: [recalled(made, name, seed)
                                for made in [test_paper_figures.Folder(out)]
                                for name in RECALLED for seed in range(3)],
@@ -135,6 +137,111 @@ def drawings():
 DRAWINGS = drawings()
 
 
+class Foreign:
+    """Runs that are unlike the paper's: one population, narrow weights, bounds near and far."""
+
+    def __init__(self, out):
+        self.out, self.n = out, 0
+
+    def __call__(self, *, seed=0, low=0.15, high=0.8, w_max=0.8, rate=20.0, plastic=True,
+                 accuracy=0.3, fraction=0.2, gates=None):  # fmt: skip
+        self.n += 1
+        rng = np.random.default_rng(7 + seed)
+        phase = np.array([*["wake", "wake", "sleep"] * 3, *["test"] * 4])
+        steps = np.where(phase == "sleep", round(200 * fraction), 100)
+        first = rng.uniform(low, high, 400)
+        drift = np.linspace(0, 0.3 * plastic * (high - low), 10)[:, None]
+        course = np.clip(first + drift, low, w_max)
+        when = np.sort(rng.integers(0, steps[:9].sum(), 300))
+        arrays = {
+            "slots/phase": phase,
+            "slots/steps": steps,
+            "labels/test": np.arange(20) % 10,
+            "stat_times_s": np.concatenate([[0], np.cumsum(steps[:9])]) * 1e-3,
+            "totals/cells": np.where(phase == "sleep", 0.1, 1.0) * rate * 25 * steps * 1e-3,
+            "snapshots/initial/in": first,
+            "snapshots/trained/in": course[-1],
+            "stats/in": np.array([weight_statistics(w, w_max) for w in course]),
+            "spikes/cells": np.column_stack([when, rng.integers(0, 25, 300)]),
+        }
+        projection = {"name": "in", "source": "input", "target": "cells", "sign": 1, "w_min": 0.0,
+                      "w_max": w_max, "rules": [{"name": "stdp"}] * plastic}  # fmt: skip
+        protocol = {
+            "name": "foreign",
+            "network": {
+                "name": "cells",
+                "dt": "0.001 second",
+                "input": "input",
+                "populations": [{"name": "input", "size": 30}, {"name": "cells", "size": 25}],
+                "projections": [projection],
+            },
+            "data": {"n_train": 6, "n_readout": 10, "n_test": 20},
+            "readout": {"population": "cells"},
+            "record": {"raster": [0, 9]},
+            "schedule": {
+                "sleep": {"fraction": fraction, "gates": gates or {"noise": 1.0}},
+                "period": "0.2 second",
+            },
+        }
+        metrics = {
+            "rate_wake_cells_hz": rate, "rate_sleep_cells_hz": 0.1 * rate, "growth": 1.2,
+            "network_accuracy": accuracy, "network_interval": [accuracy - 0.1, accuracy + 0.1],
+            "pixels_accuracy": 0.4, "pixels_interval": [0.35, 0.45], "rate_test_cells_hz": rate,
+        }  # fmt: skip
+        info = {
+            "seed": seed, "weight_statistics": list(WEIGHT_STATISTICS), "data": {"name": "digits"},
+            "protocol": protocol, "metrics": metrics,
+        }  # fmt: skip
+        return write_result(self.out, f"{self.n:016x}", info, arrays)
+
+
+#: Names of conditions, and settings of sleep that give equal weights and rates.
+EQUAL = {"noise": {"noise": 1.0}, "rest": {"noise": 0.0}, "half the noise": {"noise": 0.5}}
+
+
+def equal(out):
+    """Three conditions with equal curves."""
+    make = Foreign(out)
+    return [make(gates=gates) for gates in EQUAL.values()]
+
+
+def decays(make, seeds=3):
+    """A sweep with and without decay, its runs without sleep only with it."""
+    settings = [(0.0, 1.0), (0.1, 1.0), (0.2, 1.0), (0.1, 0.0), (0.2, 0.0)]
+    return [
+        make(seed=seed, fraction=fraction, gates={"noise": 1.0, "decay": decay},
+             accuracy=0.3 + fraction * (1 + decay) + 0.02 * seed * (1 + fraction),
+             rate=20 - 20 * fraction * decay + seed)
+        for fraction, decay in settings for seed in range(seeds)
+    ]  # fmt: skip
+
+
+def far_bound(out):
+    """Weights far below their bound."""
+    return [Foreign(out)(w_max=1000.0)]
+
+
+FOREIGN = {
+    "weights narrow": lambda out: [Foreign(out)()],
+    "weights equal": equal,
+    "weights far_bound": far_bound,
+    "histograms equal": equal,
+    "histograms far_bound": far_bound,
+    "histograms one_value": lambda out: [Foreign(out)(low=0.5, high=0.5, w_max=1.0, plastic=False)],
+    "raster one_population": lambda out: [Foreign(out)()],
+    "sleep_rates equal": equal,
+    "demo equal": equal,
+    "controls one_run": lambda out: [Foreign(out)()],
+    "controls equal": equal,
+    "conditions equal": equal,
+    "conditions one_run": lambda out: [Foreign(out)()],
+    "margins equal": equal,
+    "sleep_sweep decay": lambda out: decays(Foreign(out)),
+    "sleep_sweep one_run": lambda out: [Foreign(out)()],
+    "sensitivity equal": equal,
+}
+
+
 def test_every_figure_has_an_image():
     assert sorted(DRAWINGS) == shipped("figure")
 
@@ -143,6 +250,12 @@ def test_every_figure_has_an_image():
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_image(name, tmp_path):
     return load_module(name, "figure").draw(DRAWINGS[name](tmp_path))
+
+
+@compare
+@pytest.mark.parametrize("name", FOREIGN, ids=[name.replace(" ", "-") for name in FOREIGN])
+def test_image_of_a_foreign_network(name, tmp_path):
+    return load_module(name.split()[0], "figure").draw(FOREIGN[name](tmp_path))
 
 
 def test_traces_of_several_results_are_side_by_side(tmp_path):

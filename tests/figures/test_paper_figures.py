@@ -14,6 +14,7 @@ from brainsleep.figures import (
     _style,
     accuracy,
     classes,
+    conditions,
     controls,
     labels,
     margins,
@@ -329,8 +330,73 @@ def test_sleep_sweep_refuses_what_cannot_be_compared(make):
     assert_fails(sleep_sweep, [], "no results")
     assert_fails(sleep_sweep, [one, make()], "more than one result of seed 0.*at 20 % sleep")
     other = make(seed=1, rule=TEXTBOOK)
-    assert_fails(sleep_sweep, [one, other], "give each curve a label of its own")
+    assert_fails(sleep_sweep, [one, other], "give each curve a label of its own", ["a"] * 2)
     assert len(sleep_sweep.draw([one, other], ["a", "b"]).axes) == 2
+
+
+def swept_decay(make):
+    """No sleep, and two lengths of it with and without decay."""
+
+    def schedule(fraction, decay):
+        asleep = {"fraction": fraction, "max_duration": "0.5 second", "gates": {"decay": decay}}
+        return {"schedule": {"period": "2.0 second", "sleep": asleep}}
+
+    settings = [(0.0, 1.0), (0.1, 1.0), (0.2, 1.0), (0.1, 0.0), (0.2, 0.0)]
+    return [(f, d, make(seed=s, protocol=schedule(f, d))) for f, d in settings for s in range(2)]
+
+
+def test_sleep_sweep_gives_each_setting_a_curve_and_all_the_runs_without_sleep(make):
+    runs = swept_decay(make)
+    results = [result for *_, result in runs]
+    figure = sleep_sweep.draw(results)
+    assert legend(figure)[:2] == ["decay 1", "decay 0"] and len(figure.axes) == 3
+    for name, decay in (("decay 1", 1.0), ("decay 0", 0.0)):
+        line, _ = bars(figure.axes[0], name)
+        np.testing.assert_allclose(line.get_xdata(orig=False), [0, 10, 20])
+        expected = [
+            np.mean([100 * r.metrics["network_accuracy"] for f, d, r in runs
+                     if f == fraction and (d == decay or not f)])
+            for fraction in (0.0, 0.1, 0.2)
+        ]  # fmt: skip
+        np.testing.assert_allclose(line.get_ydata(orig=False), expected)
+    as_curves = ["with decay" if d else "without decay" for _, d, _ in runs]
+    assert legend(sleep_sweep.draw(results, as_curves))[:2] == ["with decay", "without decay"]
+    as_conditions = [f"{100 * f:g} %, {d:g}" for f, d, _ in runs]
+    assert legend(sleep_sweep.draw(results, as_conditions))[:2] == ["decay 1", "decay 0"]
+
+
+def test_sleep_sweep_of_conditions_names_a_curve_by_its_only_one(make):
+    runs = [(f, d, r) for f, d, r in swept_decay(make) if f < 0.15]
+    labels = ["no sleep" if not f else "sleep" if d else "no decay" for f, d, _ in runs]
+    figure = sleep_sweep.draw([r for *_, r in runs], labels)
+    assert legend(figure)[:2] == ["sleep", "no decay"]
+    assert len(bars(figure.axes[0], "no decay")[0].get_xdata(orig=False)) == 2
+
+
+# -- conditions ----------------------------------------------------------------------------------
+
+
+def test_conditions_draws_what_all_results_have(make):
+    metrics = {"rate_wake_e_hz": 12.0, "weight_rested": 0.5}
+    defined = [{"group": "observed", "pattern": "weight_rested", "unit": "1", "text": "w"}]
+    results = make.sweep((0.0, 0.2), 3, metrics=metrics)
+    for result in results:
+        result.info["defined"] = defined
+    figure = conditions.draw(results)
+    labels_ = [axes.get_xlabel() for axes in figure.axes]
+    assert labels_ == ["test accuracy (%)", "weight_rested", "E rate\nawake (Hz)"]
+    first = figure.axes[0]
+    assert [t.get_text() for t in first.get_yticklabels()] == ["no sleep", "sleep 20 %"]
+    found = [100 * r.metrics["network_accuracy"] for r in results[:3]]
+    (mean,) = (c for c in first.containers if c.get_label() == "no sleep: network_accuracy")
+    assert mean.lines[0].get_xdata()[0] == pytest.approx(np.mean(found))
+    (seeds,) = by_id(first, "no sleep: network_accuracy: seeds")
+    np.testing.assert_allclose(seeds.get_offsets()[:, 0], found)
+    assert legend(figure) == ["mean over seeds", "one seed", "95 % interval of mean"]
+    assert fits(figure)
+    assert legend(conditions.draw(results[:1])) == ["one seed"]
+    bare = make(metrics={"network_accuracy": None})
+    assert_fails(conditions, [bare], "measures that all results have: got none")
 
 
 def test_labels_is_accuracy_by_the_number_of_labels(make, tmp_path):
@@ -528,7 +594,7 @@ def test_sleep_replay_of_one_run_and_what_it_refuses(make):
     assert legend(figure) == [*scores, "without sleep"]
     assert_fails(sleep_replay, [], "no results")
     assert_fails(sleep_replay, [one, one], "more than one result of seed 0", ["a", "a"])
-    assert_fails(sleep_replay, [make()], "no metric 'relu_accuracy'")
+    assert_fails(sleep_replay, [make()], "got no ReLU network; expected a run of the task")
 
 
 # -- margins -------------------------------------------------------------------------------------

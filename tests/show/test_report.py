@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -21,8 +22,9 @@ from brainsleep.models.lif import ADAPTIVE_LIF
 from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.network.models import Model
 from brainsleep.results.store import Result, write_result
+from brainsleep.results.table import results_in
 from brainsleep.run.simulate import simulate
-from brainsleep.show import facts, report
+from brainsleep.show import conditions, explore, facts, report
 from brainsleep.show.definitions import definition
 from brainsleep.show.health import alarms, limits
 from brainsleep.show.pictures import OF_ONE
@@ -75,11 +77,20 @@ class Page(HTMLParser):
 
 
 def is_harmless(text):
-    """Whether a page has no script, no link, no handler, and no image but those inside it."""
+    """Whether a page has no script but the package's own, no handler, and all images inside it.
+
+    Links are to files beside it.
+    """
+    for data in re.findall('(?s)<script type="application/json">(.*?)</script>', text):
+        assert not set("<>&") & set(data) and json.loads(data)["charts"]
+    text = re.sub('(?s)<script type="application/json">.*?</script>', "", text)
+    text = text.replace(f"<script>\n{explore.script()}</script>", "")
     page = Page(text)
-    assert not {"script", "a", "iframe", "object", "form", "link", "base"} & set(page.tags)
+    assert not {"script", "iframe", "object", "form", "link", "base"} & set(page.tags)
     for tag, name, value in page.attributes:
-        assert not name.startswith("on") and name not in ("href", "style", "srcset"), (tag, name)
+        assert not name.startswith("on") and name not in ("style", "srcset"), (tag, name)
+        if name == "href":
+            assert tag == "a" and re.fullmatch(r"[\w%.-]+\.html", value)
         if name == "src":
             assert re.match("data:image/(svg.xml|png);base64,", value)
     return True
@@ -346,6 +357,14 @@ def test_nothing_in_a_result_becomes_part_of_the_page(hostile, tmp_path):
     assert "default-src 'none'" in policy and "script" not in policy and "unsafe" not in policy
 
 
+def test_the_only_script_on_a_page_is_the_one_its_policy_names(page):
+    policy = re.search('Content-Security-Policy" content="([^"]+)"', page)[1]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    allowed = re.search("script-src '([^']+)'", policy)[1]  # one script, by its content
+    assert policy.count("script-src") == 1
+    assert allowed == f"sha256-{explore.digest(f'{chr(10)}{explore.script()}')}"
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -451,6 +470,82 @@ def test_reports_of_two_results_are_two_files_and_of_none_no_folder(result, tmp_
     assert not (tmp_path / "no").exists()
 
 
+# -- plots that can be zoomed --------------------------------------------------------------------
+
+
+def long_raster(result, out, n=200_000):
+    """A run with many more spikes than a page can hold."""
+    rng = np.random.default_rng(1)
+    arrays = dict(result.arrays)
+    for name in [name for name in arrays if name.startswith("spikes/")]:
+        size = result.stored_protocol.network.population(name.removeprefix("spikes/")).size
+        steps = np.sort(rng.integers(0, 2000, n))
+        arrays[name] = np.column_stack([steps, rng.integers(0, size, n)])
+    info = {k: v for k, v in result.info.items() if k not in ("run_id", "checksum")}
+    return write_result(out, "a" * 16, info, arrays)
+
+
+def test_plots_have_what_pictures_show(result):
+    plots = explore.plots(result)
+    assert list(plots) == ["weights", "raster"]
+    network = result.stored_protocol.network
+    charts = plots["weights"]["charts"]
+    assert [chart["title"] for chart in charts] == ["input → E", "E → E", "E → I", "I → E"]
+    means = result.arrays["stats/ee"][:, result.weight_statistics.index("mean")]
+    np.testing.assert_allclose(charts[1]["series"][1]["y"], means, rtol=1e-4)
+    np.testing.assert_allclose(plots["weights"]["x"][0], result.arrays["stat_times_s"])
+    assert charts[1]["bound"] == network.projection("ee").w_max
+    (chart,) = plots["raster"]["charts"]
+    e = result.arrays["spikes/e"]
+    drawn = next(each for each in chart["series"] if each["label"] == "E")
+    np.testing.assert_allclose(drawn["x"], np.sort(e[:, 0]) * float(result.dt))
+    onsets, ends = map(np.asarray, result.sleeps)
+    np.testing.assert_allclose(plots["raster"]["sleeps"], np.column_stack([onsets, ends]))
+
+
+def test_nothing_in_a_plot_ends_its_element():
+    said = str(explore.embedded({"title": ATTACK + "</script><!--"}))
+    assert not set("<>&") & set(said)
+    assert json.loads(said)["title"] == ATTACK + "</script><!--"
+
+
+def test_plots_are_thinned_to_limits_and_say_so(result, tmp_path):
+    long = long_raster(result, tmp_path)
+    plot = explore.plots(long)["raster"]
+    shown = sum(len(each["x"]) for each in plot["charts"][0]["series"])
+    assert 1000 < shown <= 2 * explore.SPIKES
+    assert re.fullmatch(r"[\d ]+ of 600 000 spikes are shown", plot["note"])
+    page = report.of_result(long)
+    assert plot["note"] in Page(page).text and is_harmless(page)
+    assert len(page) < 2_500_000
+
+
+def test_traces_are_thinned_and_keep_their_extremes(result, tmp_path):
+    steps = np.arange(50_000)
+    values = np.sin(steps / 300.0)[:, None] * 1e-3
+    values[31_234] = 0.05
+    paths = {}
+    for name, array in (("steps", steps), ("e.v", values)):
+        paths[name] = tmp_path / f"{name}.npy"
+        np.save(paths[name], array)
+    info = {k: v for k, v in result.info.items() if k not in ("run_id", "checksum")}
+    info["traces"] = {"e.v": {"unit": "volt"}}
+    arrays = result.arrays | {"traced/e.v": np.array([4])}
+    made = write_result(tmp_path, "b" * 16, info, arrays, {"traces": paths})
+    plot = explore.plots(made)["traces"]
+    (chart,) = plot["charts"]
+    assert chart["unit"] == "mV" and chart["series"][0]["label"] == "4"
+    assert len(plot["x"][0]) <= explore.POINTS
+    assert max(chart["series"][0]["y"]) == 50
+    assert "of 50 000 points of e.v are shown" in plot["note"]
+
+
+def test_a_page_without_such_plots_has_no_script(result, tmp_path):
+    without = [n for n in result.arrays if n.startswith("spikes/") or n == "stat_times_s"]
+    page = report.of_result(altered(result, tmp_path, 1, without=without))
+    assert "<script" not in page and "script-src" not in page
+
+
 # -- folders -------------------------------------------------------------------------------------
 
 
@@ -487,6 +582,43 @@ def test_an_overview_has_all_runs_and_what_differs(overview):
     titles = [value for tag, name, value in page.attributes if tag == "img" and name == "alt"]
     assert titles[0].startswith("Accuracy against sleep")
     assert sum(title.startswith("Weights over time") for title in titles) == 5
+
+
+def test_an_overview_has_means_by_condition_and_alarms_summed_up(folder, result):
+    groups = conditions.conditions(results_in(folder))
+    assert [(each.name, len(each.runs)) for each in groups] == [("no sleep", 2), ("sleep 50 %", 2)]
+    found = {each.run_id: alarms(each) for group in groups for each in group.runs}
+    table = conditions.means(groups, found)
+    assert table.columns[:3] == ("condition", "seeds", "accuracy (%)")
+    accuracy = f"{100 * result.metrics['network_accuracy']:.3g}"
+    assert table.rows[0][:3] == ("no sleep", 2, f"{accuracy} ({accuracy} to {accuracy})")
+    assert [row[-1] for row in table.rows] == ["1 of 2", "–"]
+    (row,) = conditions.summed_up(groups, found).rows
+    assert row == ("runaway", "1 of 4", "no sleep (1 of 2)", "plastic projections", f"{3:016x}")
+    page = Page(report.of_folder(folder)).text
+    assert "Means over seeds, with Student’s 95 % interval" in page and "no sleep (1 of 2)" in page
+
+
+def test_an_interval_ends_where_values_do():
+    assert conditions._mean([1.0, 99.0], *conditions._range("accuracy (%)")) == "50 (0 to 100)"
+    assert conditions._mean([1.0, 3.0], *conditions._range("e awake (Hz)")) == "2 (0 to 14.7)"
+    assert conditions._mean([-1.0, -1.0], *conditions._range("w")) == "−1 (−1 to −1)"
+    assert conditions._mean([np.nan], *conditions._range("w")) == "–"
+
+
+def test_an_overview_links_to_reports_of_runs(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "of_result", lambda found: found.run_id)
+    monkeypatch.setattr(report, "pictures", lambda *results, **options: ([], []))
+    out = shutil.copytree(folder, tmp_path / "runs")
+    plain = report.report(out).read_text()
+    assert "<a " not in plain and "brainsleep report --each" in plain
+    linked = report.report(out, each=True).read_text()
+    assert is_harmless(linked)
+    for k in range(1, 5):
+        assert (out / f"{k:016x}.html").read_text() == f"{k:016x}"
+        assert f'<a href="{k:016x}.html">{k:016x}</a>' in linked
+    elsewhere = report.report(out, tmp_path / "all.html").read_text()
+    assert f'<a href="runs/{1:016x}.html">' in elsewhere
 
 
 def test_an_overview_of_many_runs_is_only_a_table(folder, monkeypatch):
@@ -554,14 +686,54 @@ def test_a_browser_shows_the_whole_page(browser, page, tmp_path, width, scheme, 
     assert browser.evaluate("document.compatMode") == "CSS1Compat"
     assert browser.evaluate("document.documentElement.scrollWidth") == width
     assert browser.evaluate(STICK_OUT) == []
-    shown = browser.evaluate("[...document.images].map(i => [i.naturalWidth, i.width, i.height])")
-    assert len(shown) == 8 and all(min(size) > 50 for size in shown)
+    shown = browser.evaluate(
+        "[...document.images].filter(i => i.offsetParent)"
+        ".map(i => [i.naturalWidth, i.width, i.height])"
+    )
+    assert len(shown) == 6 and all(min(size) > 50 for size in shown)
     browser.screenshot(tmp_path / "page.png")
     pixels, (height, across) = colours(tmp_path / "page.png")
     assert across == width and 3000 < height < 20_000
     assert height == browser.evaluate("document.documentElement.scrollHeight")
     assert abs(int(pixels[0].max()) - lightness) < 20  # the margin, in the scheme asked for
     assert pixels.std() > 20 and len(np.unique(pixels[::97], axis=0)) > 200  # not blank
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [1200, 390])
+def test_plots_zoom_with_scripts_and_pictures_stand_without(browser, page, tmp_path, width):
+    file = tmp_path / "report.html"
+    file.write_text(page, encoding="utf-8")
+    displayed = "(e => getComputedStyle(e).display)"
+    of_all = f"[...document.querySelectorAll('figure.explorable CLASS')].map({displayed})"
+    try:
+        browser("Emulation.setScriptExecutionDisabled", value=True)
+        browser.open(file, width)
+        assert browser.complaints() == []
+        browser("Emulation.setScriptExecutionDisabled", value=False)
+        assert browser.evaluate(of_all.replace("CLASS", ".paper")) == ["block"] * 2
+        assert browser.evaluate(of_all.replace("CLASS", ".plots")) == ["none"] * 2
+    finally:
+        browser("Emulation.setScriptExecutionDisabled", value=False)
+    browser.open(file, width)
+    assert browser.complaints() == []
+    assert browser.evaluate(of_all.replace("CLASS", ".paper")) == ["none"] * 2
+    assert browser.evaluate(of_all.replace("CLASS", ".plots")) == ["block"] * 2
+    ranges = "document.querySelector('figure.explorable').charts.map(u => u.scales.x)"
+    ranges = f"{ranges}.map(x => [x.min, x.max])"
+    (start, end), *others = browser.evaluate(ranges)
+    assert others == [[start, end]] * 3
+    browser.evaluate("document.querySelector('.tools button[title=\"zoom in\"]').click()")
+    zoomed = browser.evaluate(f"new Promise(r => setTimeout(r, 100)).then(() => {ranges})")
+    quarter = (end - start) / 4
+    assert zoomed == [[pytest.approx(start + quarter), pytest.approx(end - quarter)]] * 4
+    browser.evaluate("document.querySelector('.tools button[title=\"the whole time\"]').click()")
+    whole = browser.evaluate(f"new Promise(r => setTimeout(r, 100)).then(() => {ranges})")
+    assert whole == [[start, end]] * 4
+    pixels = "[...document.querySelectorAll('figure.explorable canvas')].map(c => new Set("
+    pixels += "c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size)"
+    assert min(browser.evaluate(pixels)) > 10  # drawn, not blank
+    assert len(browser.pdf()) > 50_000
 
 
 @needs_browser

@@ -100,7 +100,7 @@ def test_the_report_of_a_folder_shows_what_was_measured(runs):
     page = report.of_folder(runs[0].path.parent)
     assert "The runs differ in schedule.times." in page
     assert '<th scope="col">Hz in wake</th>' in page
-    assert '<th scope="col">accuracy</th>' not in page and page.count("<img") == 6
+    assert '<th scope="col">accuracy</th>' not in page and page.count("<img") == 7
 
 
 def test_show_and_check(call, study):
