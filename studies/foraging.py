@@ -16,7 +16,7 @@ from brainsleep.protocols.foraging import conditions
 from brainsleep.sweep.grid import Grid
 
 #: Epochs of the first task, of what comes after it, and of each test.
-TIMES = (6000, 3000, 1000)
+TIMES = (5000, 4000, 750)
 SEEDS = 3
 
 GRIDS = [
