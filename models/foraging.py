@@ -7,13 +7,16 @@ is what was sent to it less the mean of what was sent to all, so inhibition is m
 source's excitatory weights. A reward changes weights by what is eligible: pairs of spikes in the
 epoch of the move. The sums of the inputs of each output are scaled to what they were.
 
-It differs from the paper: inhibition is bounded, as `v` stays above where a spike leaves it (the
-neuron is so near its threshold that it would rebound with bursts); outputs spike now and then of
-themselves while they learn (`EXPLORE`), as otherwise nothing is eligible at the start; what is
-eligible is one epoch, or an exponential trace of epochs, not a list of six; weights have an upper
-bound; input weights do not learn; and parameters that are not printed were chosen. So made, and in
-some ten thousand epochs where the paper has millions, it does not learn what it could: see
-docs/published.md.
+It differs from the paper: an epoch is 100 ms, not 300; inhibition is bounded, as `v` stays above
+where a spike leaves it (the neuron is so near its threshold that it would rebound with bursts);
+outputs spike now and then of themselves while they learn (`EXPLORE`), as otherwise nothing is
+eligible at the start; what is eligible is one epoch, or an exponential trace of epochs, not a list
+of six; pairs count at any time within an epoch, not within 60 ms; weights have an upper bound;
+input weights do not learn; and parameters that are not printed were chosen.
+
+Traces of spikes begin anew with each epoch, so that no pair reaches from one into the next, as none
+can in the paper. It matters: if they reach over, what was seen last weakens the move before as much
+as it strengthens its own, and nothing is learned (docs/published.md).
 """
 
 import numpy as np
@@ -36,8 +39,8 @@ from brainsleep import (
 #: What was compared with what, by where that is.
 VERIFIED = {
     "Golden et al. (2022), foraging": (
-        "the map against NumPy step by step, changes of weights against numbers made by hand; what "
-        "is published did not come out"
+        "the map against NumPy step by step, changes of weights against numbers made by hand; it "
+        "learns and forgets as published, but sleep does not protect"
     ),
 }
 

@@ -429,4 +429,3 @@ PROTOCOL = lasting(*SHORT)
 
 CONDITIONS = conditions(*SHORT)
 
-FIGURE = "weights"

@@ -1,6 +1,6 @@
 r"""Two foraging tasks, sleep between them, and its controls, as a grid.
 
-About 90 minutes on two cores::
+About 70 minutes of one core that has nothing else to do, by the cost of an epoch::
 
     .venv/bin/brainsleep sweep run studies/foraging.py --out results/foraging
     .venv/bin/brainsleep table results/foraging --grid studies/foraging.py \

@@ -268,3 +268,17 @@ def test_runs_and_goes_on(tmp_path):
     parts = simulate(short, seed=100, backend=QUICK, out=tmp_path / "parts")
     for name in ("loop/action", "loop/reward", "snapshots/trained/act", "counts/hidden"):
         np.testing.assert_array_equal(whole.arrays[name], parts.arrays[name])
+
+
+@pytest.mark.long
+@needs_compiler
+def test_learns_the_first_task(tmp_path):
+    """It eats more of what is rewarded than its moves do in fields that nobody saw."""
+    protocol = lasting(6000, 100, 1000, turn=50, sleep=None)
+    metrics = simulate(protocol, seed=200, backend="cpp", out=tmp_path).metrics
+    learned = {
+        task: np.mean([metrics[f"share_{task}_{t}"] - metrics[f"blind_{task}_{t}"]
+                       for t in ("before", "after")])
+        for task in ("t1", "t2")
+    }  # fmt: skip
+    assert learned["t1"] > 0.06 > 0.03 > learned["t2"]
