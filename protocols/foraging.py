@@ -428,4 +428,3 @@ SHORT = (600, 200, 100)
 PROTOCOL = lasting(*SHORT)
 
 CONDITIONS = conditions(*SHORT)
-
