@@ -10,7 +10,7 @@ followed by 100 asleep. A short version; `lasting` makes others::
 (The module is long because the field and all that the agent is compared with are in it.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,6 +61,13 @@ def _steps_of(tasks: str) -> list[tuple[int, str]]:
     return found
 
 
+def _squares(pixels: np.ndarray, reach: int) -> np.ndarray:
+    """Return which pixels lie around each, itself in the middle; edges meet."""
+    shifts = range(reach, -reach - 1, -1)
+    moved = [np.roll(pixels, (down, right), (0, 1)) for down in shifts for right in shifts]
+    return np.stack(moved, axis=-1).reshape(pixels.size, -1)
+
+
 class Field:
     """A field of particles of two pixels, with Gymnasium's interface; its edges meet.
 
@@ -97,6 +104,9 @@ class Field:
         self.plan = _steps_of(tasks)
         self.steps, self.task = 0, ""
         self.rng = np.random.default_rng(0)
+        pixels = np.arange(side**2).reshape(side, side)
+        #: Pixels around each, 3x3 and 7x7 of them, as places in a flat field.
+        self.near, self.seen_from = (_squares(pixels, reach) for reach in (1, 3))
 
     def reset(self, *, seed=None, options=None):
         """Begin an episode; with a seed, a whole life."""
@@ -135,19 +145,20 @@ class Field:
         while True:
             first = tuple(int(x) for x in self.rng.integers(self.side, size=2))
             pixels = self.pixels(number, first)
-            if self.at not in pixels and all(self._around(*p, 1).max() < 0 for p in pixels):
+            if self.at not in pixels and all(self._around(p, self.near).max() < 0 for p in pixels):
                 break
         self.places[number] = pixels
         for pixel in pixels:
             self.grid[pixel] = number
 
-    def _around(self, y, x, far):
-        reach = np.arange(-far, far + 1)
-        return self.grid[np.ix_((y + reach) % self.side, (x + reach) % self.side)]
+    def _around(self, pixel, square):
+        """Return the particles in the square of pixels around one."""
+        y, x = pixel
+        return self.grid.ravel()[square[y * self.side + x]]
 
     def seen(self):
         """Return where there are particles in the 7x7 pixels around the agent."""
-        return (self._around(*self.at, 3) >= 0).astype(np.int8)
+        return (self._around(self.at, self.seen_from) >= 0).astype(np.int8).reshape(7, 7)
 
     def step(self, action):
         """Move; return what is seen, what that brings, and whether something was eaten."""
@@ -239,17 +250,24 @@ def _share(rewards) -> float | None:
     return float((np.asarray(rewards) > 0).mean()) if len(rewards) else None
 
 
+def forage(field: Field, choose: Callable[[int], int], steps: int) -> list[float]:
+    """Make moves, of which `choose` tells the action of each step; return what eaten ones bring."""
+    eaten = []
+    for step in range(steps):
+        _, brings, ended, _, _ = field.step(choose(step))
+        if ended:
+            eaten.append(brings)
+            field.reset()
+    return eaten
+
+
 def blind_share(task: str, actions, fields: int = 20) -> float | None:
     """Return the share of rewarded particles that moves bring in fields that were not seen."""
-    eaten = []
+    moves, eaten = np.asarray(actions).tolist(), []
     for seed in range(fields):
         field = Field(f"{task}:1")
         field.reset(seed=seed)
-        for action in actions:
-            _, brings, ended, _, _ = field.step(int(action))
-            if ended:
-                eaten.append(brings)
-                field.reset()
+        eaten += forage(field, moves.__getitem__, len(moves))
     return _share(eaten)
 
 
@@ -300,26 +318,17 @@ def lasting(
     punishment : float
         Reward for eating the wrong kind; the paper's is -0.001.
     """
-    told = {"tonic": 0.5, **(signals or {})}
+    told, long = {"tonic": 0.5, **(signals or {})}, turn * EPOCH
+    nights = [] if sleep is None else [asleep(long, signals=told, **sleep)]
     tests = (awake(test * EPOCH, **TESTED), awake(test * EPOCH, **TESTED))
-    periods, turns = [awake(first * EPOCH, **LEARNING), *tests], second // turn
-    learned = awake(turn * EPOCH, **learn)
-    if sleep is None:
-        periods.append(cycles(learned, times=turns, slot=EPOCH))
-    else:
-        night = asleep(turn * EPOCH, signals=told, **sleep)
-        periods.append(cycles(learned, night, times=turns, slot=EPOCH))
+    middle = cycles(awake(long, **learn), *nights, times=second // turn, slot=EPOCH)
+    periods = (awake(first * EPOCH, **LEARNING), *tests, middle, *tests)
     plan = f"1:{first} 1:{test} 2:{test} {tasks}:{second}/{turn} 1:{test} 2:{test}"
-    starts = np.cumsum([0, first, test, test, second, test, test]).tolist()
-    named = (
-        *(("t1_before", "1", 1), ("t2_before", "2", 2)),
-        *(("t1_after", "1", 4), ("t2_after", "2", 5)),
-    )
     return Protocol(
         name=name,
         description="Golden 2022, shortened: two foraging tasks one after the other, and sleep",
         network=network,
-        schedule=Timeline(periods=(*periods, *tests), slot=EPOCH),
+        schedule=Timeline(periods=periods, slot=EPOCH),
         task=Environment(
             env=Field,
             settings={"tasks": plan, "punishment": punishment},
@@ -327,11 +336,21 @@ def lasting(
             decode=go,
         ),
         record=Record(
-            observers=(Eaten(tests=tuple((n, t, starts[k], starts[k + 1]) for n, t, k in named)),),
+            observers=(Eaten(tests=_tests(first, second, test)),),
             weights_every=0,
             alarms=Alarms(saturation=1.0, silence=1e6 * EPOCH, runaway=1e4 / EPOCH),
         ),
         references=("doi:10.1371/journal.pcbi.1010628",),
+    )
+
+
+def _tests(first: int, second: int, test: int) -> tuple[tuple[str, str, int, int], ...]:
+    """Return the tests of `lasting`: name, task, and its steps of the environment."""
+    starts = {"before": first, "after": first + 2 * test + second}
+    return tuple(
+        (f"t{task}_{when}", task, start + k * test, start + (k + 1) * test)
+        for when, start in starts.items()
+        for k, task in enumerate(TASKS)
     )
 
 
@@ -409,5 +428,3 @@ SHORT = (600, 200, 100)
 PROTOCOL = lasting(*SHORT)
 
 CONDITIONS = conditions(*SHORT)
-
-FIGURE = "weights"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from foraging import GRIDS as FORAGING
 from paper_search import ARMS, COMMON, SETTINGS
 from reproduction import DATA, GRIDS
 from sleep_replay import GRIDS as REPLAY
@@ -55,7 +56,7 @@ def described() -> dict[tuple[str, str, str], dict]:
     An input that is scaled to match a rate is as before scaling.
     """
     by_place = {}
-    for grid in (*GRIDS, *LAYERED, *REPLAY):
+    for grid in (*GRIDS, *LAYERED, *REPLAY, *FORAGING):
         for row in grid.rows():
             place = row.grid, row.condition, Path(row.protocol.source).stem
             if place not in by_place:
@@ -152,6 +153,14 @@ def replayed(table: pd.DataFrame) -> pd.DataFrame:
     return chosen.sort_values(["place", "data", "seed"], ascending=[True, False, True])
 
 
+def foraged(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of the foraging tasks, conditions in the order of the study."""
+    order = [c.name for c in FORAGING[0].conditions]
+    chosen = table[table["grid"] == FORAGING[0].name]
+    chosen = chosen.assign(label=chosen["condition"], place=chosen["condition"].map(order.index))
+    return chosen.sort_values(["place", "seed"])
+
+
 def searched(table: pd.DataFrame) -> pd.DataFrame:
     """Return sleep and its two controls of every stage of the search of the paper's network."""
     conditions_of = [f"{setting} / {arm}" for setting in SETTINGS for arm in ARMS]
@@ -174,6 +183,7 @@ FIGURES = {
     "inhibition": ("controls", every("inhibition")),
     "sleep_replay": ("sleep_replay", replayed),
     "paper_search": ("margins", searched),
+    "foraging": ("foraging", foraged),
 }
 
 
@@ -184,8 +194,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("figures/paper"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="figures to draw; default: all")
     arguments = parser.parse_args()
-    names = ("runs.csv", "surrogate.csv", "sleep_replay.csv", "paper_search.csv")
-    tables = [read(arguments.tables / name) for name in names]
+    names = ("runs", "surrogate", "sleep_replay", "paper_search", "foraging")
+    paths = [arguments.tables / f"{name}.csv" for name in names]
+    tables = [read(path) for path in paths if path.exists()]
     table = pd.concat(tables, ignore_index=True).copy()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or FIGURES:

@@ -1,6 +1,6 @@
 r"""Two foraging tasks, sleep between them, and its controls, as a grid.
 
-About 90 minutes on two cores::
+About 70 minutes of one core that has nothing else to do, by the cost of an epoch::
 
     .venv/bin/brainsleep sweep run studies/foraging.py --out results/foraging
     .venv/bin/brainsleep table results/foraging --grid studies/foraging.py \
@@ -16,7 +16,7 @@ from brainsleep.protocols.foraging import conditions
 from brainsleep.sweep.grid import Grid
 
 #: Epochs of the first task, of what comes after it, and of each test.
-TIMES = (6000, 3000, 1000)
+TIMES = (5000, 4000, 750)
 SEEDS = 3
 
 GRIDS = [

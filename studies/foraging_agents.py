@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from brainsleep.analysis.statistics import seed_spread
-from brainsleep.protocols.foraging import MOVES, TASKS, Field
+from brainsleep.protocols.foraging import MOVES, TASKS, Field, forage
 
 SEEDS, STEPS = range(10, 15), 4000
 
@@ -65,13 +65,8 @@ def share(agent: Agent, task: str, seed: int, steps: int = STEPS) -> float:
     """Return the share of rewarded particles among those that an agent eats."""
     field, rng = Field(f"{task}:1"), np.random.default_rng(seed)
     field.reset(seed=seed)
-    eaten = []
-    for _ in range(steps):
-        _, brings, ended, _, _ = field.step(agent(field, rng))
-        if ended:
-            eaten.append(brings > 0)
-            field.reset()
-    return float(np.mean(eaten))
+    eaten = forage(field, lambda step: agent(field, rng), steps)
+    return float(np.mean(np.array(eaten) > 0))
 
 
 def main() -> None:

@@ -56,8 +56,9 @@ def tables() -> dict[str, pd.DataFrame]:
         name: read(ROOT / f"figures/paper/{name}.csv")
         for name in (
             *("runs", "search", "paper_search", "surrogate", "continual"),
-            *("sleep_replay", "unlearning"),
+            *("sleep_replay", "unlearning", "foraging"),
         )
+        if (ROOT / f"figures/paper/{name}.csv").exists()
     }
     return {
         "reproduction.md": pd.concat([runs["runs"], runs["surrogate"]], ignore_index=True),
@@ -65,7 +66,8 @@ def tables() -> dict[str, pd.DataFrame]:
         "paper_search.md": runs["paper_search"],
         "continual.md": runs["continual"],
         "what_sleep_gives.md": pd.concat(
-            [runs["sleep_replay"], runs["unlearning"]], ignore_index=True
+            [runs[name] for name in ("sleep_replay", "unlearning", "foraging") if name in runs],
+            ignore_index=True,
         ),
     }
 
@@ -91,6 +93,8 @@ def updated(text: str, table: pd.DataFrame) -> str:
             return f"{start}\n{networks(table, data)}\n{end}"
         if data == "recall":
             return f"{start}\n{recall_table(table[table['grid'] == group])}\n{end}"
+        if data == "shares":
+            return f"{start}\n{foraging_table(table[table['grid'] == group])}\n{end}"
         if group in STAGES:
             return f"{start}\n{margins(arms(table, group, data))}\n{end}"
         if group == FINAL_STAGE:
@@ -371,6 +375,40 @@ def recall_table(rows: pd.DataFrame) -> str:
             cells += [f"{dreams:.2f}" if np.isfinite(dreams) else "-"]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def foraging_table(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of what was learned of two foraging tasks, a row a condition.
+
+    Learned is the share of rewarded particles less that of the same moves in fields unseen.
+    """
+    tests = [f"t{task}_{when}" for task in (1, 2) for when in ("before", "after")]
+    learned = {test: rows[f"share_{test}"] - rows[f"blind_{test}"] for test in tests}
+    kept = rows.assign(**learned)
+    awake = kept[kept["condition"] == "no sleep"].set_index("seed")
+    lines = [
+        "| condition | n | task 1 before | task 1: share, unseen | learned | less that of no sleep "
+        "| task 2: share, unseen | learned |",
+        "|---" * 8 + "|",
+    ]
+    for condition, chosen in kept.groupby("condition", sort=False):
+        by_seed, cells = chosen.set_index("seed"), [str(condition), str(len(chosen))]
+        cells.append(_learned(by_seed["t1_before"]))
+        for test in ("t1_after", "t2_after"):
+            shares = [f"{by_seed[f'{name}_{test}'].mean():.3f}" for name in ("share", "blind")]
+            cells += [", ".join(shares), _learned(by_seed[test])]
+            if test == "t1_after":
+                than = "" if condition == "no sleep" else _learned(by_seed[test] - awake[test])
+                cells.append(than)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _learned(values: pd.Series) -> str:
+    """Return a mean difference of shares, and its 95 % interval if there are several values."""
+    spread = seed_spread(values.dropna().to_numpy(float))
+    interval = f" [{spread.low:+.3f}, {spread.high:+.3f}]" if spread.n > 1 else ""
+    return f"{spread.mean:+.3f}{interval}"
 
 
 def tested(rows: pd.DataFrame) -> str:

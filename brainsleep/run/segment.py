@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ class Segment:
     def __len__(self) -> int:
         return len(self.steps)
 
-    @property
+    @cached_property
     def starts(self) -> np.ndarray:
         """First step of each slot, and the end: shape (n_slots + 1,)."""
         return np.concatenate([[0], np.cumsum(self.steps)])

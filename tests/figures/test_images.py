@@ -77,6 +77,9 @@ def answering(tmp_path, **more):
     return make(protocol={"schedule": gates}, arrays=arrays, **more)
 
 
+#: What is left of the first task, by the name of a protocol.
+KEPT = {"sleep": 0.15, "no sleep": 0.04, "a control with quite a long name": 0.1}
+
 #: Overlap at the end, by the name of a protocol.
 RECALLED = {"dreams": 0.95, "no plasticity": 0.4, "a control with quite a long name": 0.1}
 
@@ -87,6 +90,15 @@ def recalled(make, name, seed):
     overlap = np.linspace(before, after, 3)[:, None, None] * np.ones((3, 2, 4))
     arrays = {"recall/overlap": overlap, "recall/times_s": np.array([0.0, 300, 600])}
     return make(seed=seed, protocol={"name": name}, arrays=arrays)
+
+
+def foraged(make, name, seed):
+    """A run that was tested on two foraging tasks; conditions differ in what they end with."""
+    kept = KEPT[name]
+    learned = {"t1_before": 0.2, "t2_before": 0.0, "t1_after": kept, "t2_after": 0.25 - kept}
+    metrics = {f"blind_{test}": 0.5 - 0.01 * seed for test in learned}
+    metrics |= {f"share_{test}": 0.5 + 0.02 * seed + share for test, share in learned.items()}
+    return make(seed=seed, protocol={"name": name}, metrics=metrics)
 
 
 def slept(make):
@@ -129,6 +141,9 @@ def drawings():
         "recall": lambda out: [recalled(made, name, seed)
                                for made in [test_paper_figures.Folder(out)]
                                for name in RECALLED for seed in range(3)],
+        "foraging": lambda out: [foraged(made, name, seed)
+                                 for made in [test_paper_figures.Folder(out)]
+                                 for name in KEPT for seed in range(3)],
         "sleep_replay": lambda out: slept(test_paper_figures.Folder(out)),
         "representation": lambda out: [test_task_figures.Learner(out)()],
     }  # fmt: skip

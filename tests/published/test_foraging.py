@@ -11,12 +11,13 @@ from brainsleep import NetworkSpec, OneToOne, Population, Projection
 from brainsleep.backends.base import make_backend
 from brainsleep.models.foraging import (
     ELIGIBLE,
+    HIDDEN,
     LEARN,
+    OUTPUT,
     PAIRING,
     SCALE,
     SEEN,
 )
-from brainsleep.models.inputs import SPIKE_SOURCE
 from brainsleep.protocols.foraging import (
     CONDITIONS,
     MOVES,
@@ -89,14 +90,24 @@ def test_map_step_by_step(pulse):
     assert bool(spikes) == (pulse == 1.0)
 
 
-def test_reward_makes_pairs_changes_of_weights():
-    """Two synapses: a pair 10 ms apart at the first, then a reward; sums stay as they were."""
-    told = dataclasses.replace(SPIKE_SOURCE, equations="got : 1")
+def forced(model, step):
+    """Return a model of a cell that spikes in that step of an epoch, and in no other."""
+    return dataclasses.replace(model, threshold=f"int(t/dt + 0.5) % 200 == {step}")
+
+
+@pytest.mark.parametrize(("pre", "post", "sign"), [(10, 30, 1), (30, 10, -1)])
+def test_reward_makes_pairs_changes_of_weights(pre, post, sign):
+    """Two synapses: a pair 10 ms apart at the first, then a reward, which changes its weight.
+
+    The spikes of the next epoch, 100 ms later, pair with none of the one before.
+    """
+    unlinked = HIDDEN.equations.replace("n_mean : 1 (linked)", "")
+    cell = dataclasses.replace(forced(HIDDEN, pre), equations=unlinked)
     spec = NetworkSpec(
         name="two",
         populations=(
-            Population(name="a", size=2, model=SPIKE_SOURCE),
-            Population(name="b", size=2, model=told),
+            Population(name="a", size=1, model=cell),
+            Population(name="b", size=1, model=forced(OUTPUT, post)),
         ),
         projections=(
             Projection(
@@ -115,17 +126,16 @@ def test_reward_makes_pairs_changes_of_weights():
         input="",
         dt=0.5 * ms,
     )
-    trains = {"a": (np.array([10]), np.array([0])), "b": (np.array([30]), np.array([0]))}
     slots = segment(spec, [200, 200], np.zeros((2, 0)), {"reward": np.array([0.0, 1.0])})
-    slots = dataclasses.replace(slots, trains=trains)
-    end, _ = make_backend("numpy", spec).advance(initial_state(spec, 0), slots, seed=0)
-    eligible = 0.04 * np.exp(-10 / 40)
-    average = 0.02 * eligible / 2
+    end, recording = make_backend("numpy", spec).advance(initial_state(spec, 0), slots, seed=0)
+    assert recording.counts["a"].tolist() == recording.counts["b"].tolist() == [[1], [1]]
+    eligible = sign * 0.04 * np.exp(-10 / 40)
+    average = 0.02 * abs(eligible) / 2
     assert average < 0.001  # so that the least counts
-    change = 0.1 * eligible / 0.001
-    expected = 0.012 * (1 + change * (1 - 0.012 / 0.1))
-    assert end.weights("act") == pytest.approx([min(expected, 0.1), 0.012], rel=1e-9)
-    assert end.arrays["act.fresh"] == pytest.approx([0, 0])
+    change = 0.03 * eligible / 0.001
+    expected = 0.012 * (1 + change * (1 - (sign > 0) * 0.012 / 0.1))
+    assert end.weights("act") == pytest.approx([expected], rel=1e-9)
+    assert end.arrays["act.fresh"] == pytest.approx([eligible], rel=1e-9)  # of the second epoch
 
 
 def test_scaling_restores_sums():
@@ -145,7 +155,7 @@ def fields(task, steps, policy):
             assert (field.grid >= 0).sum() == 2 * field.n == 250
             for number, pixels in enumerate(field.places):
                 assert field.pixels(number, pixels[0]) == pixels
-                near = {n for y, x in pixels for n in field._around(y, x, 1).ravel()}
+                near = {n for pixel in pixels for n in field._around(pixel, field.near)}
                 assert near <= {-1, number}
         if ended:
             eaten[int(brings < 0)] += 1
@@ -258,3 +268,17 @@ def test_runs_and_goes_on(tmp_path):
     parts = simulate(short, seed=100, backend=QUICK, out=tmp_path / "parts")
     for name in ("loop/action", "loop/reward", "snapshots/trained/act", "counts/hidden"):
         np.testing.assert_array_equal(whole.arrays[name], parts.arrays[name])
+
+
+@pytest.mark.long
+@needs_compiler
+def test_learns_the_first_task(tmp_path):
+    """It eats more of what is rewarded than its moves do in fields that nobody saw."""
+    protocol = lasting(6000, 100, 1000, turn=50, sleep=None)
+    metrics = simulate(protocol, seed=200, backend="cpp", out=tmp_path).metrics
+    learned = {
+        task: np.mean([metrics[f"share_{task}_{t}"] - metrics[f"blind_{task}_{t}"]
+                       for t in ("before", "after")])
+        for task in ("t1", "t2")
+    }  # fmt: skip
+    assert learned["t1"] > 0.06 > 0.03 > learned["t2"]

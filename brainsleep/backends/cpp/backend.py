@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from multiprocessing.connection import wait
@@ -26,6 +27,9 @@ from .process import CompiledBackend, Program, Synapses, cores
 #: Steps after which a standalone program would end by itself: a segment ends before.
 _ENDLESS = 2**40
 
+#: Seconds after which the cache is told again that a program is in use.
+_NOTE_EVERY = 60.0
+
 
 class CppBackend(CompiledBackend):
     """A C++ standalone program; replicas run side by side, a process each.
@@ -40,6 +44,7 @@ class CppBackend(CompiledBackend):
         super()._build()
         self.compiler = describe_compiler()
         self.idle: list[Program] = []
+        self._noted = -_NOTE_EVERY
 
     def _obtain(self) -> Path:
         return build(self.spec, self.capacity, self._report, self.traced)
@@ -52,7 +57,7 @@ class CppBackend(CompiledBackend):
         A `SimulationError` is a replica's answer. Anything else, an interrupt for example, ends all
         programs; those that serve none of the replicas are ended.
         """
-        cache.touch(self.directory)
+        self._note_use()
         answers: list[Any] = [None] * len(states)
         waiting = deque(sorted(range(len(states)), key=lambda k: -int(segments[k].starts[-1])))
         busy: dict[Program, int] = {}
@@ -84,6 +89,12 @@ class CppBackend(CompiledBackend):
             for program in before:
                 program.close()
         return answers
+
+    def _note_use(self) -> None:
+        """Note in the cache that the program is in use, now and then: a loop calls it often."""
+        if (now := time.monotonic()) >= self._noted + _NOTE_EVERY:
+            cache.touch(self.directory)
+            self._noted = now
 
     def _serving(self, synapses: Synapses, before: list[Program]) -> Program:
         """Return a program that has nothing to do, or a new one."""

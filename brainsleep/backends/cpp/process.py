@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,9 @@ from . import cache
 
 #: Free bytes a memory-backed folder must have to be used for the files of a program.
 _ROOM = 2**28
+
+#: How the number of values of an array stands before them.
+_COUNT = struct.Struct("=q")
 
 Synapses = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -144,19 +148,23 @@ class Process:
         """Write a file over its last pages."""
         path = self._path(name)
         with open(path, "r+b" if os.path.exists(path) else "wb") as file:
-            for part in parts:
-                file.write(part)
+            file.write(b"".join(parts))
 
     def _read(self, name: str, order: Order) -> dict[str, np.ndarray]:
-        arrays = {}
         with open(self._path(name), "rb") as file:
-            for key, dtype, number in order:
-                count = int(np.frombuffer(file.read(8), np.int64)[0]) if number < 0 else number
-                arrays[key] = np.fromfile(file, dtype=dtype, count=count)
-                if arrays[key].size != count:
-                    raise SimulationError(
-                        f"{self.backend}: truncated output at '{key}' (disk full?)"
-                    )
+            content = file.read()
+        arrays, at = {}, 0
+        for key, dtype, number in order:
+            try:
+                if number < 0:
+                    (number,) = _COUNT.unpack_from(content, at)
+                    at += _COUNT.size
+                values = np.frombuffer(content, dtype, number, at) if number else ()
+            except (struct.error, ValueError):
+                what = f"truncated output at '{key}' (disk full?)"
+                raise SimulationError(f"{self.backend}: {what}") from None
+            arrays[key] = np.array(values, dtype)
+            at += arrays[key].nbytes
         return arrays
 
     @contextlib.contextmanager
@@ -204,8 +212,9 @@ def _counted(order: Iterable, given: Mapping[str, np.ndarray]) -> Iterator[Any]:
     """Give arrays in an order of keys and types, each after the number of its values."""
     for key, dtype in order:
         array = np.ascontiguousarray(given[key], dtype=dtype)
-        yield np.int64(array.size).tobytes()
-        yield array.data if array.size else b""
+        yield _COUNT.pack(array.size)
+        if array.size:
+            yield array.data
 
 
 def cores() -> int:
