@@ -68,7 +68,7 @@ def split_parameters(
 def start_value(value: Quantity | str, parameters: Mapping[str, Quantity]) -> Quantity | str:
     """Return a model's value at the start: a quantity, or an expression."""
     value = parameters.get(value, value) if isinstance(value, str) else value
-    return value if isinstance(value, str) else Quantity(value)
+    return value if isinstance(value, str) else Quantity(value, dtype=float)
 
 
 def check_neurons(population: Population, plan: GroupPlan, equations: Equations) -> None:

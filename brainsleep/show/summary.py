@@ -204,4 +204,4 @@ def _main_metrics(result: Result) -> Iterator[Any]:
         rows.append((name, f"{short(value)}{interval}", unit, metric.text))
     if rows:
         yield Table("", ("metric", "value", "unit", "definition"), rows[:MOST_METRICS])
-    yield Text(f"--full prints all {len(result.metrics)} metrics, and where data come from")
+    yield Text(f"--full prints all {len(result.metrics)} metrics, and where it comes from")

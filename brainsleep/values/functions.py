@@ -156,6 +156,8 @@ class _Values:
                 content.pop("globals", None)
                 return ["function", _name(value), *([content] if content else [])]
             return _mark(name) if code.co_filename == "<string>" else self.of_function(value)
+        if isinstance(value, functools._lru_cache_wrapper):  # what it remembers decides nothing
+            return [name, self.value(value.__wrapped__)]
         if isinstance(value, functools.partial):
             return [name, self.value([value.func, value.args, value.keywords])]
         if isinstance(value, types.BuiltinFunctionType | types.MethodDescriptorType):

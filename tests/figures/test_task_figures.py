@@ -235,7 +235,8 @@ def test_continual_refuses_what_cannot_be_compared(make):
     assert_fails(continual, [make(), make()], "more than one result of seed 0 of 'sleep 20 %'")
     assert_fails(continual, [make(), make(seed=1, classes=TASKS[:2])], "different tasks.classes")
     other = make(seed=1, network={"dt": "0.5 ms"})
-    assert_fails(continual, [make(), other], r"network\.dt is .* a label of its own")
+    assert_fails(continual, [make(), other], r"network\.dt is .* a label of its own", ["a", "a"])
+    assert len(continual.draw([make(), other]).axes) == 4  # each has a name of its own
     assert len(continual.draw([make(), other], ["a", "b"]).axes) == 4
     several = [make(fraction=f) for f in (0.1, 0.2)]
     assert_fails(continual, several, r"sleep\.fraction is 0\.1 and 0\.2", ["a", "a"])

@@ -106,6 +106,26 @@ def order(classes, labels):
     return Tasks(classes=classes).order(np.array(labels), 1, np.random.default_rng(0))
 
 
+MACHINE = "sklearn.svm.LinearSVC(max_iter={})"
+
+
+class Nearest:
+    """A classifier of the user's."""
+
+
+def asked(readout="", n_readout=20):
+    """Ask a network that has learned about an image."""
+    merging = (Readout(name="merging", merge=True),)
+    protocol = tiny(
+        data__n_train=2,
+        data__n_readout=n_readout,
+        data__n_test=10 * bool(n_readout),
+        more_readouts=merging,
+    )
+    result = simulate(protocol, backend="numpy", out="results")
+    result.predict(np.full((1, 8, 8), 200), readout=readout)
+
+
 def of_tasks(**changes):
     """What a run looks at on its way through two tasks."""
     protocol = tiny(tasks__classes=TWO_TASKS, data__n_train=40, **changes)
@@ -352,6 +372,14 @@ FIXES = [
      lambda: fitted(Readout(max_iter=1000), [0, 1, 2] * 9)),
     ("fit it on more images", lambda: fitted(Readout(classifier="quadratic"), [0, 1, 1, 1]),
      lambda: fitted(Readout(classifier="quadratic"), [0, 1] * 20)),
+    ("raise its max_iter", lambda: fitted(Readout(classifier=MACHINE.format(1)), [0, 1, 2] * 9),
+     lambda: fitted(Readout(classifier=MACHINE.format(1000)), [0, 1, 2] * 9)),
+    ("write sklearn.svm.LinearSVC(C=0.1), say", lambda: Readout(classifier=3),
+     lambda: Readout(classifier="sklearn.svm.LinearSVC(C=0.1)")),
+    ("for one of your own give a function that returns it",
+     lambda: Readout(classifier=Nearest()), lambda: Readout(classifier=Nearest)),
+    ("choose another readout", lambda: asked("merging"), lambda: asked("network")),
+    ("set data.n_readout", lambda: asked(n_readout=0), lambda: asked(n_readout=20)),
     # images and neurons
     ("encoder.size={} and as many input neurons would keep them", lambda: squeezed((8, 8)),
      lambda size: squeezed(sized(size))),

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -53,6 +54,14 @@ def assert_same(protocol):
 @pytest.mark.parametrize(("name", "model"), SHIPPED)
 def test_shipped_protocols_come_back(name, model):
     assert_same(load_protocol(name, model))
+
+
+@pytest.mark.parametrize(("name", "model"), SMALL)
+def test_a_worker_gives_a_shipped_protocol_the_same_id(name, model):
+    """What was worked out of it before goes along, and whole numbers lose their type."""
+    protocol = load_protocol(name, model)
+    before = run_id(protocol, 0, "numpy", "x")
+    assert run_id(pickle.loads(pickle.dumps(protocol)), 0, "numpy", "x") == before
 
 
 @few
