@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -78,11 +79,12 @@ def summed_up(groups: Sequence[Condition], alarms: Mapping[str, list[health.Symp
 def _numbers(result: Result) -> dict[str, float]:
     """Return what is compared, by the name of its column."""
     population = facts.looked_at(result)
-    mine = {each["pattern"]: 1.0 for each in result.info.get("defined", ())}
+    mine = [each["pattern"] for each in result.info.get("defined", ())]
+    own = [name for name in result.metrics if any(re.fullmatch(each, name) for each in mine)]
     chosen = {
         "accuracy (%)": ("network_accuracy", 100.0),
         "raw pixels (%)": ("pixels_accuracy", 100.0),
-        **{name: (name, factor) for name, factor in mine.items()},
+        **{name: (name, 1.0) for name in own},
         f"{population} awake (Hz)": (f"rate_wake_{population}_hz", 1.0),
         f"{population} asleep (Hz)": (f"rate_sleep_{population}_hz", 1.0),
         f"{population} in test (Hz)": (f"rate_test_{population}_hz", 1.0),

@@ -26,7 +26,7 @@ from .conditions import conditions, means, summed_up
 from .pictures import OF_ONE, Picture, pictures
 from .reproduce import command
 from .sources import sources
-from .table import Table
+from .table import Table, cut
 
 #: Most runs of an overview with a section of their own, in its figures of weights, and in its
 #: table.
@@ -264,7 +264,7 @@ def _runs(
     alarms: Mapping[str, list[health.Symptom]],
 ) -> Table:
     """Tabulate runs: settings in which they differ, and what was measured of any of them."""
-    settings = [tuple(facts.text(flat[r.run_id].get(key)) for key in varied) for r in results]
+    settings = [tuple(cut(facts.text(flat[r.run_id].get(key))) for key in varied) for r in results]
     measured = [_measured(result, alarms[result.run_id]) for result in results]
     called = [facts.conditions(result) for result in results]
     names = [n for n in measured[0] if {row[n] for row in measured} - {None, "–", ""}]

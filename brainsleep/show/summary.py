@@ -22,7 +22,7 @@ from .definitions import definition
 from .difference import difference, of_result, side
 from .reproduce import shipped_model
 from .schedule_text import listed, schedule_text
-from .table import Table, short
+from .table import Table, cut, short
 
 #: Most changes and metrics that are shown.
 MOST_CHANGES, MOST_METRICS = 15, 30
@@ -178,7 +178,7 @@ def _since_shipped(result: Result, name: str) -> Table | Text:
     base = load_protocol(name, model or "")
     here = of_result(str(result.path), result)
     found = difference(side(name, base=base), here)
-    rows = [(change.key, *change.texts()) for change in found.changes]
+    rows = [(change.key, *map(cut, change.texts())) for change in found.changes]
     rows += [(f"{each.part}, {each.label}", "–", "other code") for each in found.code]
     known = f"'{name}' as it is shipped{f', with its network {model}' if model else ''}"
     if not rows:

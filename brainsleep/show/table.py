@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -16,6 +17,11 @@ def short(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def cut(text: str, most: int = 80) -> str:
+    """Cut a long text short, at a space where there is one."""
+    return text if len(text) <= most else textwrap.shorten(text, most, placeholder=" …")
 
 
 def rich_table(
