@@ -34,7 +34,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_ext", "_templates", "gallery", "**/*.part"]
+exclude_patterns = ["_build", "_ext", "_templates", "gallery", "examples/*.ipynb", "**/*.part"]
 nitpicky = True
 
 # -- pages -------------------------------------------------------------------------------------

@@ -30,7 +30,9 @@ from .show import models, protocols, show
 from .statistics import statistics
 from .sweep import sweep
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(
+    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 #: Commands by the heading that they stand under in the help.
 COMMANDS: dict[str, tuple[Callable[..., int | None], ...]] = {
     "Run": (run, compare, build),
