@@ -33,7 +33,7 @@ class _Group(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the name of the command; anything else is a `SweepError`."""
         known = ", ".join(self.commands)
-        if args and args[0] not in (*self.commands, "--help") and not ctx.resilient_parsing:
+        if args and args[0] not in (*self.commands, "-h", "--help") and not ctx.resilient_parsing:
             fix = f"write 'brainsleep sweep run {args[0]}'"
             if args[0] == "--status":
                 fix = "write 'brainsleep sweep status DIR'"
