@@ -111,7 +111,7 @@ def test_a_page_has_what_was_measured_and_what_made_it(result, page):
     assert f"raw pixels {100 * pixels:.1f} %" in text
     for name in info["metrics"]:
         assert name in text
-    assert page.count("<math") > 20 and page.count("<img") == 8
+    assert page.count("<math") > 20 and page.count("<img") == 9
     assert is_harmless(page)
     assert len(page) < 3_000_000
 
@@ -628,7 +628,7 @@ def test_an_overview_of_many_runs_is_only_a_table(folder, monkeypatch):
     text = report.of_folder(folder)
     assert "Sections run by run are left out, as there are more than 3 runs" in text
     assert "The table shows the first 2 runs" in text
-    assert text.count('<section class="run">') == 0 and text.count("<img") == 2
+    assert text.count('<section class="run">') == 0 and text.count("<img") == 1
 
 
 def test_an_overview_of_one_run_needs_no_comparison(result):
@@ -690,7 +690,7 @@ def test_a_browser_shows_the_whole_page(browser, page, tmp_path, width, scheme, 
         "[...document.images].filter(i => i.offsetParent)"
         ".map(i => [i.naturalWidth, i.width, i.height])"
     )
-    assert len(shown) == 6 and all(min(size) > 50 for size in shown)
+    assert len(shown) == 7 and all(min(size) > 50 for size in shown)
     browser.screenshot(tmp_path / "page.png")
     pixels, (height, across) = colours(tmp_path / "page.png")
     assert across == width and 3000 < height < 20_000
