@@ -85,7 +85,7 @@ FIXES = [
      lambda: draw("sensitivity", ran(), ran(encoder__total=13.0), ran(data__n_train=4),
                   labels=["twelve", "twelve", "four"])),
     ("draw them apart, or give each curve a label of its own",
-     lambda: draw("sleep_sweep", ran(), ran(data__n_train=4)),
+     lambda: draw("sleep_sweep", ran(), ran(data__n_train=4), labels=["one", "one"]),
      lambda: (draw("sleep_sweep", ran()),
               draw("sleep_sweep", ran(), ran(data__n_train=4), labels=["twelve", "four"]))),
     ("draw another figure, such as weights or raster", lambda: draw("classes", untasked()),
