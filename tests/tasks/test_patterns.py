@@ -22,8 +22,8 @@ def test_a_stored_protocol_finds_its_task_in_another_process(tmp_path):
     path.write_text(json.dumps(spiking(20, 2, dreams=1).describe()))
     code = (
         "import json, sys\n"
-        "from brainsleep.results.result import _protocols\n"
-        "made = _protocols().Protocol.outlined(json.load(open(sys.argv[1])))\n"
+        "from brainsleep.results.parts import protocols\n"
+        "made = protocols().Protocol.outlined(json.load(open(sys.argv[1])))\n"
         "print(type(made.task).__name__)\n"
     )
     done = subprocess.run(
