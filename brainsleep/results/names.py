@@ -122,7 +122,7 @@ def _read_names(folder: Path) -> dict[str, tuple[Name, ...]]:
         if row.get("matched"):
             run_id = read_json(folder / LEDGER / MATCHED / f"{run_id}.json").get("run_id")
         settings, changes = ({str(k): str(v) for k, v in each.items()} for each in more)
-        name = Name(*map(str, parts), settings, changes)
+        name = Name(str(parts[0]), str(parts[1]), settings, changes)
         found.setdefault(str(run_id), {})[name.grid, name.condition] = name
     return {run_id: _chosen(names.values()) for run_id, names in found.items()}
 

@@ -92,7 +92,7 @@ def status(out: str | Path) -> list[dict]:
     locks, is waiting until it is finished.
     """
     out = Path(out)
-    folder, rows = out / LEDGER, {}
+    folder, rows = out / LEDGER, dict[str, dict]()
     for row in rows_in(out, GRIDS):
         if all(isinstance(row.get(k), v) for k, v in _KINDS.items()):
             rows.setdefault(row["run_id"], row)
