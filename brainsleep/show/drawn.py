@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..experiment.schedule import Schedule
 from ..results.result import Result
 from ..results.table import flatten
+from ..tasks.images.task import Images
 from .facts import text
 
 #: Neurons of a population that a raster shows at most.
@@ -91,10 +93,11 @@ def _in_words(settings: dict[str, object], keys: Sequence[str]) -> str:
 def default_label(result: Result) -> str:
     """Return the label of a result: its own, or the sleep of its protocol."""
     protocol = result.stored_protocol
-    if result.label or protocol.task is None:
+    task, schedule = protocol.task, protocol.schedule
+    if result.label or not isinstance(task, Images) or not isinstance(schedule, Schedule):
         return result.label or protocol.name
-    fraction = protocol.schedule.sleep.fraction
-    if protocol.task.data.n_train == 0:
+    fraction = schedule.sleep.fraction
+    if task.data.n_train == 0:
         return "frozen"
     return f"sleep {100 * fraction:.3g} %" if fraction else "no sleep"
 
@@ -125,5 +128,7 @@ def thinned(times: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarra
         times = np.concatenate([at.ravel(), times[n:]])
         values = np.concatenate([extremes.reshape(-1, values.shape[1]), values[n:]])
     steps = np.diff(times)
-    gaps = 1 + np.flatnonzero(steps > 2.5 * np.median(steps)) if len(steps) else []
+    gaps = np.zeros(0, int)
+    if len(steps):
+        gaps = 1 + np.flatnonzero(steps > 2.5 * np.median(steps))
     return np.insert(times, gaps, np.nan), np.insert(values, gaps, np.nan, axis=0)

@@ -131,7 +131,7 @@ def _raster(result: Result) -> dict[str, Any] | None:
     if not any(map(len, spikes.values())):
         return None
     total, most = sum(map(len, spikes.values())), SPIKES / max(len(populations), 1)
-    series, names, row = [], [], 0
+    series, names, row = list[dict[str, Any]](), list[list[Any]](), 0
     for k, p in enumerate(populations):
         mine = spikes[p.name]
         every = max(-(-p.size // RASTER_ROWS), int(np.ceil(len(mine) / most)))
@@ -155,7 +155,7 @@ def _raster(result: Result) -> dict[str, Any] | None:
 def _traces(result: Result) -> dict[str, Any] | None:
     """Variables of the first neurons and synapses."""
     names = [name for name in result.traced if len(result.states(name).times)]
-    x, charts, notes = [], [], []
+    x, charts, notes = list[list](), list[dict[str, Any]](), list[str]()
     for name in names[:VARIABLES]:
         trace = result.states(name)
         times, values = np.asarray(trace.times), np.asarray(trace.values[:, :LINES])

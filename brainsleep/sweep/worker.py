@@ -204,7 +204,7 @@ def _progress(address: str) -> ProgressCallback:
         return lambda done, total, text: None
     last = 0.0
 
-    def progress(done: int, total: int, text: str) -> None:
+    def progress(done: float, total: float, text: str) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last > TELL_EVERY and total:
