@@ -178,6 +178,17 @@ def conditions(results: Sequence[Result], labels: Sequence[str] | None) -> list[
     ]
 
 
+def image_conditions(
+    name: str, results: Sequence[Result], labels: Sequence[str] | None, most: int
+) -> list[Condition]:
+    """Name results of runs of images for the figure `name`, which has room for so many at most."""
+    check_images(results, labels)
+    shown = conditions(results, labels)
+    if len(shown) > most:
+        raise FigureError(explain(f"figure {name}: results", len(shown), f"at most {most}"))
+    return shown
+
+
 def images_of(result: Result) -> Images:
     """Return the images that a run was about.
 

@@ -13,7 +13,7 @@ from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
 
 from . import _style as style
-from ._read import Condition, check_images, conditions
+from ._read import Condition, image_conditions
 
 NAME = "classes"
 
@@ -42,10 +42,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     FigureError
         Without results or with more than four, or if one was not tested.
     """
-    check_images(results, labels)
-    shown = conditions(results, labels)
-    if len(shown) > MOST:
-        raise FigureError(explain("figure classes: results", len(shown), f"at most {MOST}"))
+    shown = image_conditions(NAME, results, labels, MOST)
     classes = np.unique(np.concatenate([c.array("labels/test") for c in shown]))
     if not len(classes):
         raise FigureError("figure classes: no test images; give a run with data.n_test above 0")

@@ -13,11 +13,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from brainsleep.errors import DataError, FigureError, explain
+from brainsleep.errors import DataError, FigureError
 from brainsleep.results.result import Result
 
 from . import _style as style
-from ._read import Condition, check_images, conditions
+from ._read import Condition, image_conditions
 
 NAME = "confusion"
 
@@ -50,10 +50,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
         Without results or with more than four, or if one was not tested, or is of a version that
         did not keep answers.
     """
-    check_images(results, labels)
-    shown = conditions(results, labels)
-    if len(shown) > MOST:
-        raise FigureError(explain("figure confusion: results", len(shown), f"at most {MOST}"))
+    shown = image_conditions(NAME, results, labels, MOST)
     try:
         matrices = [c.result.confusion() for c in shown]
     except DataError as error:

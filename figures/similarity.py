@@ -16,7 +16,7 @@ from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
 
 from . import _style as style
-from ._read import Condition, check_images, conditions
+from ._read import Condition, image_conditions
 
 NAME = "similarity"
 
@@ -44,10 +44,7 @@ def draw(results: Sequence[Result], labels: Sequence[str] | None = None) -> Figu
     FigureError
         Without results or with more than four, or if one was tested on fewer than two classes.
     """
-    check_images(results, labels)
-    shown = conditions(results, labels)
-    if len(shown) > MOST:
-        raise FigureError(explain("figure similarity: results", len(shown), f"at most {MOST}"))
+    shown = image_conditions(NAME, results, labels, MOST)
     matrices = [_similarity(c) for c in shown]
     defined = np.concatenate([matrix[~np.isnan(matrix)] for _, matrix in matrices])
     lowest = np.floor(10 * defined.min(initial=0.9) + 1e-9) / 10

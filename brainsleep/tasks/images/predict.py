@@ -13,7 +13,7 @@ from ...experiment.saved_state import SavedState
 from ...run.state import initial_state, stream
 from .arrays import as_images
 from .measure import Shown, decisions, samples_to_fit
-from .presentation import in_segments
+from .presentation import images_in_segment, in_segments
 from .readout import classify
 from .task import images_of
 
@@ -63,14 +63,13 @@ def _responses(
     result: Result, protocol: Protocol, images: np.ndarray, seed: int, backend: str
 ) -> dict[str, np.ndarray]:
     """Return spikes of every population for every image, shape (n_images, n_neurons)."""
-    network, (_, schedule) = protocol.network, images_of(protocol)
+    network = protocol.network
     before = SavedState(result=str(result.path)).before()
     start = initial_state(network, result.seed, before.synapses)
     state = replace(start, arrays=start.arrays | before.arrays)
     program = make_backend(backend, network)
     counts: dict[str, list[np.ndarray]] = {}
-    steps = round(float(schedule.image_duration / network.dt))
-    room = max(1, min(program.capacity.slots, program.capacity.steps // steps))
+    room = images_in_segment(protocol, program.capacity)
     for first, segment in in_segments(protocol, images, room):
         key = int(stream(seed, "predict", first).integers(2**32))
         segment = replace(segment, start=before.steps)

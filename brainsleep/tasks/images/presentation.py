@@ -11,7 +11,7 @@ from ...backends.base import make_backend
 from ...experiment.observer import View
 from ...experiment.protocol import Protocol
 from ...experiment.schedule import Phase
-from ...run.segment import Requests, Segment
+from ...run.segment import Capacity, Requests, Segment
 from ...run.state import initial_state, stream
 from ..probing import answers
 from .task import images_of
@@ -34,6 +34,13 @@ def in_segments(
         yield first, Segment.of(table, slots, rates[slots])
 
 
+def images_in_segment(protocol: Protocol, capacity: Capacity) -> int:
+    """Return how many images a segment can have."""
+    _, schedule = images_of(protocol)
+    steps = round(float(schedule.image_duration / protocol.network.dt))
+    return max(1, min(capacity.slots, capacity.steps // steps))
+
+
 def responses(
     view: View, images: np.ndarray, key: tuple[str, int], gates: Mapping[str, float] | None = None
 ) -> Requests[dict[str, np.ndarray]]:
@@ -42,11 +49,8 @@ def responses(
     `key` names the random numbers, `gates` are as of `_segments`. Returns the spike counts of all
     populations, each of shape (n_images, n_neurons).
     """
-    protocol, capacity = view.protocol, view.capacity
-    _, schedule = images_of(protocol)
-    steps = round(float(schedule.image_duration / protocol.network.dt))
-    room = max(1, min(capacity.slots, capacity.steps // steps))
-    segments = in_segments(protocol, images, room, gates)
+    room = images_in_segment(view.protocol, view.capacity)
+    segments = in_segments(view.protocol, images, room, gates)
     return (yield from answers(view, segments, "probe", *key))
 
 
