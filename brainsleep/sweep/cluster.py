@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -34,8 +35,13 @@ QUEUES = {
     "htcondor": "HTCondorCluster",
 }
 
-#: What workers of this machine begin with: Ctrl-C is for the process that they belong to.
-_DEAF = "import signal\nsignal.signal(signal.SIGINT, lambda *_: None)\n"
+#: What workers of this machine begin with: Ctrl-C is for the process that they belong to. Until
+#: then they do not get it, see `_no_interrupt`.
+_DEAF = """
+import signal
+signal.signal(signal.SIGINT, lambda *_: None)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+"""
 
 #: What a job asks for unless told otherwise: one row at a time needs little.
 JOB = {"cores": 1, "processes": 1, "memory": "2GB", "job_name": "brainsleep"}
@@ -72,20 +78,21 @@ def local(
     distributed, dask = needed("distributed"), needed("dask")
     n_workers = min(workers or dask.system.CPU_COUNT, tasks)
     share = max(1, cores() // max(1, n_workers))
-    with (
-        dask.config.set(_OWN_MEMORY),
-        distributed.LocalCluster(
-            n_workers=0,  # they are asked for below: one that dies while it starts is no error
-            threads_per_worker=1,
-            memory_limit=0,  # a row's memory is not Dask's to count
-            host="127.0.0.1",
-            dashboard_address=loopback(dashboard),
-            preload=_DEAF,
-            env={"BRAINSLEEP_CORES": str(share)},
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(_OWN_MEMORY))
+        with _no_interrupt():
+            cluster = distributed.LocalCluster(
+                n_workers=0,  # they are asked for below: one that dies while it starts is no error
+                threads_per_worker=1,
+                memory_limit=0,  # a row's memory is not Dask's to count
+                host="127.0.0.1",
+                dashboard_address=loopback(dashboard),
+                preload=_DEAF,
+                env={"BRAINSLEEP_CORES": str(share)},
+                silence_logs=logging.CRITICAL,
+            )
+            stack.enter_context(cluster)
+        client = stack.enter_context(distributed.Client(cluster))
         last_complete = time.monotonic()
 
         def replace_lost() -> None:
@@ -104,6 +111,19 @@ def local(
         cluster.scale(n_workers)
         with _every(1.0, replace_lost):
             yield client
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Hold back Ctrl-C, also from the threads begun meanwhile and the processes that they start.
+
+    Those are the workers: interrupted while they import, they print a traceback each.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

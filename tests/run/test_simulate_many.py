@@ -131,7 +131,7 @@ def test_replicas_are_their_runs_alone(backend, alone_run, tmp_path):
     names = {r.path.name for r in found}
     assert len(names) == len(protocols)
     assert {p.name for p in tmp_path.iterdir()} == {".locks", *names}
-    ignored = {"timings", "metrics", "arrays_sha256", "checksum"}
+    ignored = {"timings", "made", "metrics", "arrays_sha256", "checksum"}
     for one, other in zip(found, expected, strict=True):
         assert one.info.keys() == other.info.keys()
         for key in one.info.keys() - ignored:
