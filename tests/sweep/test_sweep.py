@@ -410,7 +410,8 @@ def test_processes_on_one_run_wait_for_each_other(tmp_path):
     ended = [process.communicate(timeout=300) for process in several]
     assert [process.returncode for process in several] == [0, 0, 0], ended
     assert len({out.strip() for out, _ in ended}) == 1
-    assert len(list(tmp_path.iterdir())) == 2  # the result and the lock
+    folders = {path.name for path in tmp_path.iterdir()}
+    assert folders == {".locks", ".sweep", Path(ended[0][0].strip()).name}
 
 
 # -- killed ------------------------------------------------------------------------------------
