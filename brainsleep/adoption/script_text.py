@@ -109,7 +109,7 @@ class Values:
                 "import base64",
                 "import io",
                 "",
-                f'VALUES = np.load(io.BytesIO(base64.b64decode("""\n{lines}\n""")))',
+                f'VALUES = dict(np.load(io.BytesIO(base64.b64decode("""\n{lines}\n"""))))',
             ]
         )
 

@@ -25,7 +25,16 @@ from .assemble_parts import (
 from .equations import checks, settle
 from .given import start_value
 from .models import SPIKING, PlasticityRule, WeightProcess
-from .plan import SPIKE_DELAY, DelayPlan, PathwayPlan, ProcessPlan, StepPlan, SynapsePlan
+from .plan import (
+    SPIKE_DELAY,
+    DelayPlan,
+    PathwayPlan,
+    ProcessPlan,
+    RegularPlan,
+    StepPlan,
+    SynapsePlan,
+)
+from .regular import steps_of
 from .synaptic import LASTUPDATE, LateTraces, Variables, names_at_post, renamed, sums_into
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ class _SynapseBuilder:
 
     def __init__(self, spec: NetworkSpec, projection: Projection):
         self.projection, self.where = projection, f"projection '{projection.name}'"
+        self.dt = spec.dt
         synapse = projection.synapse
         self.kept = Kept(projection.name, ["w : 1"], ["w"], synapse.parameters)
         self.variables = Variables()
@@ -143,7 +153,8 @@ class _SynapseBuilder:
         pathways, steps = self._pathways(), self._steps()
         processes = tuple(self._process(process) for process in projection.processes)
         codes = [on_pre, on_post, *variables.lines]
-        codes += [path.code for path in pathways] + [step.code for step in steps]
+        regular = self._regular()
+        codes += [each.code for each in (*pathways, *steps, *regular)]
         codes += [code for p in processes for code in (p.on_onset, p.on_update)]
         codes += [total.expression for p in processes for total in p.sums]
         self._give(codes)
@@ -168,6 +179,8 @@ class _SynapseBuilder:
             repeats=projection.connectivity.repeats,
             signed=projection.sign is None,
             delays=self._delays(on_pre, on_post, pathways),
+            regular=regular,
+            tables=dict(projection.synapse.tables),
         )
 
     def _pathways(self) -> tuple[PathwayPlan, ...]:
@@ -183,6 +196,15 @@ class _SynapseBuilder:
         ]
         late = [replace(p, code=joined(self.variables.alone(p.code))) for p in self.arriving]
         return (*own, *late)
+
+    def _regular(self) -> tuple[RegularPlan, ...]:
+        """Return what happens at regular times."""
+        plans = []
+        for each in self.projection.synapse.regular:
+            code = joined(self.variables.alone(self.own[f"regular {each.name}"]))
+            steps = steps_of(each.every, self.dt, f"regular code '{each.name}': every")
+            plans.append(RegularPlan(each.name, code, steps, each.when, each.order))
+        return tuple(plans)
 
     def _steps(self) -> tuple[StepPlan, ...]:
         """Return what happens in every step."""

@@ -51,7 +51,8 @@ class DrawnNeurons:
             itself = {name: float(own[name])} if name in own else {}
             constants[name] = self._start(name, values[name], known | itself)
         known |= constants
-        starts = {"lastspike": -1e9, **plan.initial}  # long ago: no neuron starts refractory
+        # spikes were long ago: no neuron starts refractory
+        starts = {"lastspike": -1e9, "not_refractory": 1.0, **plan.initial}
         starts |= {k: v for k, v in own_values(population, plan.state).items() if k in plan.state}
         state = {name: self._start(name, starts.get(name, 0.0), known) for name in plan.state}
         _check_types(plan, starts, state, f"population '{population.name}'")

@@ -19,6 +19,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from ...network.plan import GroupPlan, LinkPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
+from ...network.tables import functions
 from ...run.segment import Capacity
 from ...run.state import same_synapses
 from .objects import EventClock, PreparedNetwork, TraceMonitor
@@ -26,6 +27,9 @@ from .queues import Queues
 
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
+
+#: Order within the `start` slot of what is recorded: after regular code of the same order.
+TRACES = 0.5
 
 #: Order within the `groups` slot: synapses follow the integration, activities and code of neurons.
 SYNAPSES = 3
@@ -165,7 +169,7 @@ class BrianNetwork:
             reset=plan.reset or None,
             refractory=plan.refractory or False,
             clock=self.clock,
-            namespace=self._namespace,
+            namespace={**self._namespace, **functions(plan.tables, plan.name)},
             name=plan.name,
         )
         self.groups[plan.name] = self._knowing_all(group)
@@ -189,6 +193,7 @@ class BrianNetwork:
         for name, code, clock, when, order in regular:
             name = f"{plan.name}_{name}"
             group.run_regularly(code, clock=clock, when=when, order=order, name=name)
+        self._add_regular(group, plan)
         if plan.on_spike:
             self._objects.append(
                 CodeRunner(
@@ -217,6 +222,15 @@ class BrianNetwork:
                 spikes = brian2.SpikeMonitor(group, name=f"{plan.name}_{name}")
                 spikes._clock = self._event_clock(clocks[name], per_step=True)
                 self.monitors[f"{plan.name}:{name}"] = spikes
+
+    def _add_regular(self, group, plan: GroupPlan | SynapsePlan) -> None:
+        """Add code that runs at regular times, in its order among what has the same place."""
+        for place, each in enumerate(plan.regular):
+            clock = self.clock
+            if each.steps > 1:
+                clock = self._event_clock(f"every_{each.steps}", per_step=True)
+            name = f"{plan.name}_regular_{place}"
+            group.run_regularly(each.code, clock=clock, when=each.when, order=each.order, name=name)
 
     def _spike_by_trains(self, group) -> None:
         """Have neurons spike when they are told, in place of a threshold.
@@ -247,6 +261,7 @@ class BrianNetwork:
         """Tell the templates of C++ programs which shortcuts they can take."""
         integrates = plan.threshold and group.equations.diff_eq_names
         between = plan.on_step or plan.activities or get_identifiers(plan.threshold) & RANDOM
+        between = between or any("groups" in r.when or "thr" in r.when for r in plan.regular)
         if integrates and not between and not plan.links:
             for part in (group.state_updater, group.thresholder["spike"]):
                 part.template_kwds = {**(part.template_kwds or {}), "conditions_follow": True}
@@ -270,7 +285,7 @@ class BrianNetwork:
             **pathways_of,
             delay={name: delay for name, delay in delays.items() if name not in own},
             clock=self.clock,
-            namespace=self._namespace,
+            namespace={**self._namespace, **functions(plan.tables, plan.name)},
             name=plan.name,
             dtype={name: np.float64 for name in plan.updates},
         )
@@ -296,6 +311,7 @@ class BrianNetwork:
             clock = self._event_clock(step.gate, per_step=True) if step.gate else self.clock
             name = f"{plan.name}_{step.name}_on_step"
             synapses.run_regularly(step.code, clock=clock, when="groups", order=order, name=name)
+        self._add_regular(synapses, plan)
         for position, process in enumerate(plan.processes):
             self._add_process(synapses, plan, process, position)
 
@@ -350,6 +366,7 @@ class BrianNetwork:
             variable,
             record=self.traced[name],
             clock=clock,
+            order=TRACES,
             name=f"{owner}_{variable}_trace",
         )
 

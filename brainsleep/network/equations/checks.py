@@ -191,10 +191,6 @@ def check_expression(
     usable, span = _resolve(given, names - later, variables, where), diagnose.whole(given)
     if later:
         return
-    if unit is not None and get_dimensions(unit) is second.dim and _type(code, usable) == "boolean":
-        fix = "write a time, such as t_ref with parameters={'t_ref': 2*ms}"
-        expected = "a time, not a condition"
-        raise mistake(where, "not a time", fix, code=given, span=span, expected=expected)
     try:
         dim = get_dimensions(parse_expression_dimensions(code, usable))
         condition = bool(names) and is_boolean_expression(code, usable)  # "1" is a value
@@ -213,6 +209,12 @@ def check_expression(
         details = diagnose.wrong_unit(given, dim, get_dimensions(unit), usable)
         message = explain(f"{where}: units of {shown}", unit_name(dim), unit_name(unit))
         raise SpecError(message, replace(details, where=where))
+
+
+def is_condition(code: str, variables: Mapping) -> bool:
+    """Tell whether an expression of variables is a condition."""
+    usable = _given(identifiers(code), variables)
+    return _type(settle.expression(code, whole_names(variables)), usable) == "boolean"
 
 
 def dimensions(code: str, variables: Mapping) -> Dimension:

@@ -1,0 +1,197 @@
+"""All objects of a Brian2 network as one network specification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import brian2
+import numpy as np
+from brian2 import NeuronGroup, PoissonGroup, PoissonInput, Quantity, SpikeGeneratorGroup, Synapses
+from brian2.groups.group import CodeRunner
+from brian2.groups.subgroup import Subgroup
+from brian2.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
+
+from ..network.spec import NetworkSpec
+from .names import free
+from .neurons import Taken, check_clock, made_of, neuron_group, poisson_group, spike_generator
+from .places import named, refused
+from .scope import Scope
+from .synapses import SynapseScope, projection, root
+
+#: Numbers that are set between runs: name of the group, and of the number.
+Varying = frozenset[tuple[str, str]] | set[tuple[str, str]]
+
+#: What is said of objects that cannot be taken, by class name.
+_NOT_TAKEN = {
+    "NetworkOperation": "write it as run_regularly, or as code of a group; Python code in a run is "
+    "not part of a compiled program",
+    "SpatialNeuron": "multicompartment neurons cannot be taken; use point neurons",
+    "EventMonitor": "record the spikes, or a state variable, instead",
+}
+
+_MONITORS = (SpikeMonitor, StateMonitor, PopulationRateMonitor)
+
+
+@dataclass
+class Network:
+    """A Brian2 network that was taken over.
+
+    Attributes
+    ----------
+    spec : NetworkSpec
+        The network.
+    parts : dict of int to Taken
+        What was taken, by the identity of Brian2's groups.
+    called : dict of int to str
+        Names that the script has for objects, by their identity.
+    """
+
+    spec: NetworkSpec
+    parts: dict[int, Taken]
+    called: Mapping[int, str]
+    notes: list[str] = field(default_factory=list)
+
+
+def all_objects(objects: Iterable[Any]) -> list[Any]:
+    """Return objects and what they contain."""
+    found, seen = [], set[int]()
+    waiting = list(objects)
+    while waiting:
+        each = waiting.pop(0)
+        if id(each) not in seen:
+            seen.add(id(each))
+            found.append(each)
+            waiting += list(each.contained_objects)
+    return found
+
+
+def sorted_objects(objects: Iterable[Any]) -> dict[str, list[Any]]:
+    """Return objects by kind; refuse those of kinds that cannot be taken."""
+    kinds: dict[str, list[Any]] = {"neurons": [], "synapses": [], "drives": [], "monitors": []}
+    objects = list(objects)
+    inside = {id(part) for each in objects for part in all_objects([each])[1:]}
+    for each in objects:
+        if id(each) in inside and not isinstance(each, Subgroup):
+            continue
+        if type(each) in (NeuronGroup, PoissonGroup, SpikeGeneratorGroup):
+            kinds["neurons"].append(each)
+        elif type(each) is Synapses:
+            kinds["synapses"].append(each)
+        elif type(each) is PoissonInput:
+            kinds["drives"].append(each)
+        elif type(each) in _MONITORS:
+            kinds["monitors"].append(each)
+        elif isinstance(each, Subgroup):
+            if any(type(part) is CodeRunner for part in each.contained_objects):
+                fix = "call run_regularly of the whole group, with a condition on i"
+                raise refused(f"run_regularly of {named(each)}", "a part", "a group", fix, each)
+        else:
+            kind = type(each).__name__
+            fix = _NOT_TAKEN.get(kind, "leave it out")
+            raise refused(named(each), f"a {kind}", "groups, synapses, monitors", fix, each)
+    for label in ("neurons", "synapses", "drives"):
+        for each in kinds[label]:
+            if not each.active:
+                fix = "leave it out of the network, or set its rate or weights to 0"
+                raise refused(f"{named(each)}: active", "False", "True", fix, each)
+    return {label: sorted(each, key=lambda one: one.name) for label, each in kinds.items()}
+
+
+def take_network(
+    objects: Iterable[Any],
+    namespace: Mapping[str, Any],
+    called: Mapping[int, str],
+    name: str,
+    varying: Varying = frozenset(),
+) -> Network:
+    """Take over the objects of a Brian2 network, as they are now.
+
+    What is `varying` is set between runs: numbers that a group has from outside, or that all of its
+    neurons share, by the names of both.
+    """
+    kinds = sorted_objects(objects)
+    if not kinds["neurons"]:
+        fix = "make a Network with a NeuronGroup"
+        raise refused("network", "no neurons", "a group of neurons or more", fix)
+    dt = Quantity(min(each.clock.dt_ for each in kinds["neurons"]), dim=brian2.second.dim)
+    parts: dict[int, Taken] = {}
+    taken = set[str]()
+    names = _names([*kinds["neurons"], *kinds["synapses"]], called)
+    notes = list[str]()
+    for group in kinds["neurons"]:
+        check_clock(group, dt)
+        drives = [each for each in kinds["drives"] if root(each._group)[0] is group]
+        make: Any = {PoissonGroup: poisson_group, SpikeGeneratorGroup: spike_generator}.get(
+            type(group), neuron_group
+        )
+        more = {"inputs": drives} if make is neuron_group else {}
+        scope = Scope(group, namespace, _of(varying, group))
+        parts[id(group)] = make(scope, names[id(group)], dt, **more)
+        taken.add(names[id(group)])
+    for each in kinds["synapses"]:
+        ends = [root(getattr(each, end))[0] for end in ("source", "target")]
+        for end in ends:
+            if id(end) not in parts:
+                fix = "connect groups of neurons that are in the network"
+                what = f"{named(each)}: one of its ends"
+                raise refused(what, named(end), "a group of neurons", fix, each)
+        if not len(each):
+            notes.append(f"{named(each)} has no synapses, and was left out")
+            continue
+        pair = (parts[id(ends[0])], parts[id(ends[1])])
+        scope = SynapseScope(each, namespace, pair, _of(varying, each))
+        parts[id(each)] = projection(scope, names[id(each)], pair, dt)
+    links = _links(kinds["neurons"], parts)
+    precision = np.dtype(brian2.prefs["core.default_float_dtype"]).name
+    spec = made_of(
+        NetworkSpec,
+        "the network",
+        None,
+        name=name,
+        populations=tuple(parts[id(group)].part for group in kinds["neurons"]),
+        projections=tuple(parts[id(s)].part for s in kinds["synapses"] if id(s) in parts),
+        input="",
+        dt=dt,
+        precision=precision,
+        links=links,
+    )
+    return Network(spec, parts, called, notes)
+
+
+def _of(varying: Varying, group: Any) -> set[str]:
+    """Return what of a group varies."""
+    return {name for owner, name in varying if owner == group.name}
+
+
+def _names(groups: list[Any], called: Mapping[int, str]) -> dict[int, str]:
+    """Name parts as the script does, or as Brian2 does where the order of names matters."""
+    names = dict[int, str]()
+    for group in groups:
+        wanted = called.get(id(group), group.name)
+        names[id(group)] = free(wanted, names.values(), _MEANT)
+    return names
+
+
+#: Names that parts cannot have: those of gates and clocks.
+_MEANT = ("input", "plasticity", "slot", "raster", "step", "network")
+
+
+def _links(groups: list[Any], parts: Mapping[int, Taken]) -> dict[str, str]:
+    """Return the variables that are those of other groups."""
+    links, by_name = {}, {part.group.name: part for part in parts.values()}
+    for group in groups:
+        for name in getattr(group, "_linked_variables", ()):
+            variable, scope = group.variables[name], parts[id(group)].scope
+            owner, index = variable.owner, group.variables.indices[name]
+            whole = owner.name in by_name and owner.name != group.name
+            whole = whole and (int(owner.N) in (1, int(group.N))) and index in ("_idx", "0")
+            if not whole:
+                fix = "link to a whole group of as many neurons, or of one"
+                what = f"{named(group)}: linked variable '{name}'"
+                raise refused(what, "a link with an index", "one neuron to one", fix, group)
+            other = by_name[owner.name]
+            key = f"{parts[id(group)].name}.{scope.names[name]}"
+            links[key] = f"{other.name}.{other.scope.names[variable.name]}"
+    return links

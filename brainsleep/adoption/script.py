@@ -1,0 +1,190 @@
+"""A script of Brian2 as a protocol: it is run, but not simulated."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import brian2
+
+from ..errors import AdoptError, BrainsleepError, explain, one_line
+from ..experiment.protocol import Protocol
+from .adopt import finished
+from .names import free
+from .places import refused
+from .recorder import Recorder, VaryingNumbersError, fresh_brian, recording
+
+#: Most times that a script is run again, as more numbers are set between runs.
+_MOST = 8
+
+
+def adopt_script(path: str | Path, *, name: str = "") -> Protocol:
+    """Turn a script of Brian2 into a protocol.
+
+    The script is run, but nothing is simulated: the network is taken as it is at the first
+    ``run()``. Later calls of ``run()``, with what was set in between, become periods; monitors
+    become records, by the names of their variables. Figures are not shown.
+
+    Parameters
+    ----------
+    path : path
+        The script.
+    name : str
+        Name of the protocol; by default that of the file.
+
+    Returns
+    -------
+    Protocol
+        What `brainsleep.simulate` runs.
+
+    Raises
+    ------
+    AdoptError
+        If the script has an error before its last run, or something in it cannot be taken. Nothing
+        is taken in part.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise AdoptError(explain("adopt: script", str(path), "a file of Python"))
+    try:
+        text = path.read_text(encoding="utf-8")
+        code = compile(text, str(path.resolve()), "exec")
+    except (OSError, ValueError, SyntaxError) as error:
+        where = f"adopt: {path.name}:{getattr(error, 'lineno', None) or 1}"
+        raise AdoptError(explain(where, one_line(error), "a script that Python reads")) from error
+    name = name or free(path.stem, ())
+    varying = set[tuple[str, str]]()
+    for _ in range(_MOST):
+        recorder = Recorder(name, varying)
+        try:
+            with fresh_brian(), recording(recorder):
+                _execute(code, text, path, recorder)
+                return finished(recorder, name, f"adopted from {path.name}")
+        except VaryingNumbersError as error:
+            if error.numbers <= varying:
+                break
+            varying |= error.numbers
+    names = ", ".join(sorted(f"'{number}' of {group}" for group, number in varying))
+    fix = "declare them as variables in the equations of the group"
+    raise refused("numbers that are set between runs", names, "others", fix, path.name)
+
+
+def _execute(code: Any, text: str, path: Path, recorder: Recorder) -> None:
+    """Run a script as a main program; decide what an error in it means."""
+    space = {"__name__": "__main__", "__file__": str(path.resolve()), "__builtins__": __builtins__}
+    try:
+        with _as_program(path, recorder):
+            exec(code, space)
+    except (BrainsleepError, VaryingNumbersError, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit) as error:
+        line = _line_of(error, path)
+        where = f"{path.name}:{line}"
+        if isinstance(error, SystemExit) and not error.code and recorder.runs:
+            return
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        if not recorder.runs:
+            fix = "mend the script: it must run in Brian2"
+            message = explain(f"adopt: {where}", reason, "a script that comes to a run()", fix)
+            raise AdoptError(message) from error
+        if _runs_later(text, line):
+            fix = "run it once more without what reads results between runs, or after the last run"
+            message = explain(f"adopt: {where}", reason, "no error before the last run()", fix)
+            raise AdoptError(message) from error
+        recorder.notes.append(f"{where}: ended there ({reason}), after its last run()")
+    finally:
+        recorder.note_names(space)
+    if not recorder.runs:
+        fix = "call run(), or give the network to brainsleep.adopt"
+        raise AdoptError(explain(f"adopt: {path.name}", "no run()", "one or more", fix))
+
+
+def _line_of(error: BaseException, path: Path) -> int:
+    """Return the last line of the script that led to an error."""
+    lines = [
+        frame.lineno or 0
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename) == path.resolve()
+    ]
+    return lines[-1] if lines else 1
+
+
+def _runs_later(text: str, line: int) -> bool:
+    """Tell whether the network may be run after a line: below it, or again in a loop around it."""
+
+    def runs(node: ast.AST) -> bool:
+        for each in ast.walk(node):
+            if isinstance(each, ast.Call):
+                called = each.func
+                name = getattr(called, "attr", getattr(called, "id", ""))
+                if name in callers:
+                    return True
+        return False
+
+    tree = ast.parse(text)
+    callers = {"run"}
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for _ in functions:
+        callers |= {node.name for node in functions if runs(node)}
+    for node in ast.walk(tree):
+        loop = isinstance(node, ast.For | ast.While)
+        if loop and node.lineno <= line <= (node.end_lineno or 0) and runs(node):
+            return True
+    top = tree.body
+    inside = next((f for f in functions if f.lineno <= line <= (f.end_lineno or 0)), None)
+    if inside is not None:
+        return any(runs(node) for node in inside.body if node.lineno > line) or any(
+            node.lineno > inside.lineno and runs(node) for node in top if node is not inside
+        )
+    return any(node.lineno > line and runs(node) for node in top
+               if not isinstance(node, ast.FunctionDef))  # fmt: skip
+
+
+@contextlib.contextmanager
+def _as_program(path: Path, recorder: Recorder) -> Iterator[None]:
+    """Make a script's surroundings those of a program, without windows."""
+    argv, where, folder = sys.argv, os.getcwd(), str(path.resolve().parent)
+    show, devices = brian2.set_device, brian2.devices.device
+    environment = os.environ.get("MPLBACKEND")
+    os.environ["MPLBACKEND"] = "Agg"
+    if "matplotlib" in sys.modules:
+        import matplotlib
+
+        backend = matplotlib.get_backend()
+        matplotlib.use("Agg")
+
+    def other_device(*given: Any, **more: Any) -> None:
+        recorder.notes.append("set_device() was passed over: --backend says what runs it")
+
+    places = [module for module in (brian2, devices) if hasattr(module, "set_device")]
+    for module in places:
+        module.set_device = other_device
+    sys.argv = [str(path)]
+    sys.path.insert(0, folder)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(where)
+        sys.argv = argv
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)
+        for module in places:
+            module.set_device = show
+        if environment is None:
+            os.environ.pop("MPLBACKEND", None)
+        else:
+            os.environ["MPLBACKEND"] = environment
+        if "matplotlib" in sys.modules:
+            import matplotlib.pyplot as plt
+
+            plt.close("all")
+            if "backend" in locals():
+                with contextlib.suppress(Exception):
+                    matplotlib.use(backend)

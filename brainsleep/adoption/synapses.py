@@ -1,0 +1,363 @@
+"""Synapses as projections: their code, wiring, values and delays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import brian2
+import numpy as np
+from brian2 import Quantity, second
+from brian2.equations.codestrings import Expression
+from brian2.equations.equations import (
+    DIFFERENTIAL_EQUATION,
+    SUBEXPRESSION,
+    Equations,
+    SingleEquation,
+)
+from brian2.groups.subgroup import Subgroup
+
+from ..network.equations import checks, settle
+from ..network.models import Pathway, SynapseModel
+from ..network.spec import Projection
+from ..network.wiring import Pairs
+from ..values.arrays import Array
+from ..values.units import unit_name
+from .names import renamed, with_flags, without
+from .neurons import (
+    Taken,
+    check_clock,
+    check_place,
+    equations_text,
+    made_of,
+    method_of,
+    one_or_each,
+    regular_codes,
+)
+from .places import named, refused
+from .scope import Scope
+
+#: The variable of synapses that becomes the weight of a projection.
+WEIGHT = "w"
+
+#: Bounds of weights that nothing bounds, over the largest there is.
+_FAR = 1000.0
+
+
+def root(group: Any) -> tuple[Any, int, int]:
+    """Return the group that a group is a part of, and its first neuron and one after the last."""
+    if isinstance(group, Subgroup):
+        return group.source, int(group.start), int(group.stop)
+    return group, 0, int(group.N)
+
+
+class SynapseScope(Scope):
+    """Names in the code of synapses: also those of the neurons at both ends."""
+
+    def __init__(
+        self,
+        synapses: Any,
+        namespace: Mapping,
+        ends: tuple[Taken, Taken],
+        varying: Iterable[str] = (),
+    ):
+        super().__init__(synapses, namespace, varying)
+        self.ends = ends
+        self._first = root(synapses.source)[1], root(synapses.target)[1]
+        self._size = int(synapses.source.N), int(synapses.target.N)
+        source = ends[0].scope
+        self.taken = {*source.names.values(), *source.parameters, *source.tables}
+
+    def _other(self, name: str) -> str | None:
+        """Return the name of a variable of neurons; of numbers of neurons those in their part."""
+        for stem, place in (("i", 0), ("j", 1)):
+            if name == stem and self._first[place]:
+                return f"({stem} - {self._first[place]})"
+        if name in ("N_pre", "N_post"):
+            return str(self._size[name == "N_post"])
+        stem, _, end = name.rpartition("_")
+        if end in ("pre", "post") and stem in (names := self.ends[end == "post"].scope.names):
+            return f"{self._at(end, stem, names[stem])}_{end}"
+        if name in self.ends[1].scope.names and name in self.group.variables:
+            return f"{self._at('post', name, self.ends[1].scope.names[name])}_post"
+        return None
+
+    def _at(self, end: str, name: str, other: str) -> str:
+        return other
+
+    def code(self, text: str) -> str:
+        """Return code with the names of here; see `Scope`."""
+        shown = checks.identifiers(text)
+        if {"i", "j"} & shown and any(self._first):
+            text = renamed(text, {k: v for k in ("i", "j") if (v := self._other(k))})
+        return super().code(text)
+
+
+def projection(
+    scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Quantity
+) -> Taken:
+    """Take over synapses."""
+    synapses = scope.group
+    check_clock(synapses, dt)
+    taken = Taken(synapses, name, scope)
+    pairs = [
+        np.asarray(synapses.variables[f"_synaptic_{end}"].get_value()) for end in ("pre", "post")
+    ]
+    wiring = made_of(Pairs, named(synapses), synapses, pre=pairs[0], post=pairs[1])
+    taken.order = wiring.order
+    whole = all_equations(synapses)
+    equations = dict(whole)
+    text = _equations_text(whole, equations)
+    for each, eq in equations.items():
+        if "summed" in eq.flags:
+            scope.names[each] = scope._other(each) or each
+        else:
+            scope.declare(each, WEIGHT if each == WEIGHT else None)
+    weight = _weight(synapses, equations)
+    given = _codes(synapses, scope)
+    given["equations"] = scope.equations(text, set(equations))
+    given["regular"] = tuple(regular_codes(synapses, scope, dt))
+    given["method"] = _method(synapses, scope.namespace)
+    weights = _weights(synapses, weight, scope, given)
+    given["equations"] += scope.declared()
+    values: dict[str, Any] = dict(scope.variables)
+    for each, eq in equations.items():
+        if eq.type == SUBEXPRESSION or each == weight or "shared" in eq.flags:
+            continue
+        numbers = np.asarray(synapses.variables[each].get_value())
+        if np.any(numbers != 0):
+            values[scope.names[each]] = one_or_each(numbers, eq.dim)
+    _take_shared(synapses, equations, scope, given)
+    parts = [*given.pop("pathways").values()]
+    model = made_of(
+        SynapseModel,
+        named(synapses),
+        synapses,
+        name=f"{name}_synapse",
+        parameters=scope.parameters,
+        tables=scope.tables,
+        pathways=tuple(parts),
+        **given,
+    )
+    taken.part = made_of(
+        Projection,
+        named(synapses),
+        synapses,
+        name=name,
+        source=ends[0].name,
+        target=ends[1].name,
+        synapse=model,
+        connectivity=wiring,
+        values=values,
+        **weights,
+        **_delays(synapses),
+    )
+    return taken
+
+
+def _equations_text(whole: Equations, equations: dict) -> str:
+    """Return equations in which every rate says when it is integrated, without shared numbers."""
+    text = equations_text(whole)
+    for name, eq in equations.items():
+        if eq.type == DIFFERENTIAL_EQUATION and "event-driven" not in eq.flags:
+            text = with_flags(text, name, lambda flags: {"clock-driven"})
+        if "shared" in eq.flags:
+            if eq.type == DIFFERENTIAL_EQUATION or eq.type == SUBEXPRESSION:
+                text = with_flags(text, name, lambda flags: flags - {"shared"})
+            else:
+                text = without(text, name)
+    return text
+
+
+def all_equations(synapses: Any) -> Equations:
+    """Return all equations of synapses: Brian2 keeps those that are not clock-driven apart."""
+    given = getattr(synapses, "_adopted_equations", None)
+    if given is not None:
+        return given
+    found = dict(synapses.equations)
+    found |= dict(synapses.event_driven) if synapses.event_driven is not None else {}
+    for name, updater in synapses.summed_updaters.items():
+        dim = updater.target_var.dim
+        expression = Expression(updater.expression)
+        found[name] = SingleEquation(
+            SUBEXPRESSION, name, dim, expr=expression, flags=["summed"]
+        )
+    return Equations(list(found.values()))
+
+
+def _weight(synapses: Any, equations: Mapping) -> str:
+    """Return the variable that becomes the weight; '' if there is none that can."""
+    eq = equations.get(WEIGHT)
+    fits = eq is not None and eq.type == "parameter" and eq.var_type == "float"
+    return WEIGHT if fits and "shared" not in eq.flags else ""
+
+
+def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
+    """Return statements for spikes: `on_pre`, `on_post` and further pathways."""
+    given: dict[str, Any] = {"on_pre": "", "on_post": "", "pathways": {}}
+    paths = sorted(synapses._pathways, key=lambda path: (path.order, path.name))
+    usual = {"pre": -1, "post": 1}
+    alone = len(paths) == len({path.prepost for path in paths})
+    for place, path in enumerate(paths):
+        if path.event != "spike":
+            fix = "use spikes"
+            what = f"{named(synapses)}: pathway '{path.objname}'"
+            raise refused(what, f"event '{path.event}'", "'spike'", fix, synapses)
+        if path.when != "synapses":
+            check_place(path, "synapses", path.order)
+        code = scope.code(path.code)
+        if alone and path.order == usual[path.prepost]:
+            given[f"on_{path.prepost}"] = code
+            continue
+        order = path.order if len({p.order for p in paths}) == len(paths) else _rank(paths, place)
+        name = f"path_{place}"
+        given["pathways"][name] = Pathway(name=name, code=code, end=path.prepost, order=order)
+    return given
+
+
+def _rank(paths: list, place: int) -> int:
+    """Return an order that keeps that of Brian2, where some are the same."""
+    before = [path for path in paths if path.order < 0]
+    if place < len(before):
+        return place - len(before)
+    return place - len(before) + (0 if paths[place].order == 0 else 1)
+
+
+def _method(synapses: Any, namespace: Mapping) -> str:
+    updater = getattr(synapses, "state_updater", None)
+    clocked = [eq for eq in synapses.equations.values() if eq.type == DIFFERENTIAL_EQUATION]
+    clocked = [eq for eq in clocked if "event-driven" not in eq.flags]
+    if updater is None or not clocked:
+        return "euler"
+    equations = updater.group.equations
+    names = set().union(*(eq.identifiers for eq in equations.values())) | set(equations.names)
+    known = {n for n in names if not n.startswith("xi")} | {"t", "dt"}
+    variables = synapses.resolve_all(known, namespace)
+    return method_of(updater, updater.method_choice, variables, equations)
+
+
+def _weights(synapses: Any, weight: str, scope: Scope, given: dict) -> dict[str, Any]:
+    """Return weights and their bounds; take the unit of a weight into code."""
+    if not weight:
+        return {"weights": 1.0}
+    eq = all_equations(synapses)[weight]
+    numbers = np.asarray(synapses.variables[weight].get_value(), dtype=float)
+    given["equations"] = without(given["equations"], WEIGHT)
+    if (unit := unit_name(eq.dim)) != "1":
+        _take_unit(given, unit)
+    weights = one_or_each(numbers, Quantity(1).dim)
+    codes = [given["on_pre"], given["on_post"], *(p.code for p in given["pathways"].values())]
+    codes += [each.code for each in given["regular"]]
+    low, high = _bounds(codes, scope)
+    largest = float(np.abs(numbers).max(initial=0)) or 1.0
+    if numbers.min(initial=0) >= 0 and (low is None or low >= 0):
+        bounds = {"sign": 1, "w_min": low or 0.0}
+    else:
+        bounds = {"sign": None, "w_min": -_FAR * largest if low is None else low}
+    bounds["w_max"] = _FAR * largest if high is None else high
+    outside = numbers.min() < bounds["w_min"] or numbers.max() > bounds["w_max"]
+    if outside or not bounds["w_min"] < bounds["w_max"]:
+        signed = numbers.min() < 0
+        low = -_FAR * largest if signed else 0.0
+        bounds = {"sign": None if signed else 1, "w_min": low, "w_max": _FAR * largest}
+    return {"weights": weights, **bounds}
+
+
+def _take_unit(given: dict, unit: str) -> None:
+    """Have code read a weight that has no unit here with the unit that it had."""
+
+    def whole(code: str) -> str:
+        return renamed(code, {WEIGHT: f"({WEIGHT}*{unit})"})
+
+    def changed(code: str) -> str:
+        lines = []
+        for name, sign, value in settle.read(settle.statements(code)) or ():
+            value = whole(value)
+            if name == WEIGHT and sign in ("=", "+=", "-="):
+                value = f"({value})/{unit}"
+            lines.append(f"{name} {sign} {value}")
+        return "\n".join(lines)
+
+    for label in ("on_pre", "on_post"):
+        given[label] = _if_used(given[label], changed)
+    for label, path in given["pathways"].items():
+        code = _if_used(path.code, changed)
+        given["pathways"][label] = Pathway(
+            name=path.name, code=code, end=path.end, order=path.order
+        )
+    given["regular"] = tuple(
+        type(each)(
+            name=each.name,
+            code=_if_used(each.code, changed),
+            every=each.every,
+            when=each.when,
+            order=each.order,
+        )
+        for each in given["regular"]
+    )
+    if WEIGHT in checks.identifiers(given["equations"]):
+        from .names import in_equations
+
+        given["equations"] = in_equations(given["equations"], whole)
+
+
+def _if_used(code: str, change: Any) -> str:
+    return change(code) if WEIGHT in checks.identifiers(code) else code
+
+
+def _bounds(codes: list[str], scope: Scope) -> tuple[float | None, float | None]:
+    """Return the bounds that code gives the weight, ``w = clip(..., low, high)``, if it does."""
+    for code in codes:
+        for name, sign, value in settle.read(settle.statements(code)) or ():
+            match = re.match(r"\(?clip\((.*),\s*([\w.+-]+)\s*,\s*([\w.+-]+)\s*\)", value)
+            if name == WEIGHT and sign == "=" and match:
+                return _number(match[2], scope), _number(match[3], scope)
+    return None, None
+
+
+def _number(text: str, scope: Scope) -> float | None:
+    if text in scope.parameters:
+        return float(scope.parameters[text])
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _take_shared(synapses: Any, equations: Mapping, scope: Scope, given: Mapping) -> None:
+    codes = [v for v in given.values() if isinstance(v, str)]
+    codes += [p.code for p in given["pathways"].values()] + [r.code for r in given["regular"]]
+    used = checks.identifiers(*codes)
+    for name, eq in equations.items():
+        if "shared" in eq.flags and eq.type == "parameter" and scope.names[name] in used:
+            number = float(synapses.variables[name].get_value().item())
+            scope.parameters[scope.names[name]] = Quantity(number, dim=eq.dim)
+
+
+def _delays(synapses: Any) -> dict[str, Any]:
+    """Return the delays of the spikes of both ends."""
+    found: dict[str, Any] = {}
+    for path in synapses._pathways:
+        delay = np.asarray(path.variables["delay"].get_value(), dtype=float)
+        found.setdefault(path.prepost, []).append((path, delay))
+    given = {}
+    for end, paths in found.items():
+        values = [delay for _, delay in paths]
+        if any(v.shape != values[0].shape or np.any(v != values[0]) for v in values):
+            fix = "give them one delay, or write two Synapses"
+            what = f"{named(synapses)}: delays of its pathways for '{end}' spikes"
+            raise refused(what, "different ones", "one for all of these", fix, synapses)
+        if not np.any(values[0]):
+            continue
+        name = "delay" if end == "pre" else "delay_post"
+        given[name] = next(_whole(values[0], float(synapses.clock.dt_)))
+    return given
+
+
+def _whole(delay: np.ndarray, dt: float) -> Iterator[Quantity | Array]:
+    """Yield delays in whole steps, as Brian2 rounds them."""
+    steps = np.floor(delay / dt + 0.5)
+    if len(steps) and np.all(steps == steps[0]):
+        yield float(steps[0]) * dt * second
+    yield Array.of(steps * dt * second, "delay")
