@@ -62,6 +62,20 @@ def test_a_script_that_cannot_be_read(tmp_path):
         adopt_script(tmp_path / "folder.py")
 
 
+def test_a_device_is_passed_over_with_a_word(tmp_path, caplog, capsys):
+    script = tmp_path / "standalone.py"
+    script.write_text(
+        "from brian2 import *\n"
+        "set_device('cpp_standalone', build_on_run=False)\n"
+        "G = NeuronGroup(2, 'dv/dt = (2 - v)/(9*ms) : 1', threshold='v > 1', reset='v = 0')\n"
+        "run(20*ms)\n"
+        "device.build(directory='output', compile=True, run=True)\n"
+    )
+    protocol = adopt_script(script)
+    assert protocol.schedule.n_periods == 1
+    assert "set_device() was passed over" in caplog.text + "".join(capsys.readouterr())
+
+
 def test_there_are_twenty_scripts():
     assert len(SCRIPTS) >= 20
     for name in SCRIPTS:

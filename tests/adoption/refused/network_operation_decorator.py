@@ -1,4 +1,4 @@
-# words: network_operation | watch
+# words: NetworkOperation | run_regularly
 from brian2 import *
 
 G = NeuronGroup(5, 'dv/dt = (1.5 - v)/(10*ms) : 1', threshold='v > 1', reset='v = 0', method='exact')

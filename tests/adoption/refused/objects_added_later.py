@@ -8,5 +8,5 @@ net.run(20*ms)
 late = NeuronGroup(3, 'dx/dt = -x/(10*ms) : 1', threshold='x > 1', reset='x = 0', method='exact', name='late')
 syn = Synapses(G, late, on_pre='x_post += 0.6', name='to_late')
 syn.connect(j='i % 3')
-net.add(late, syn)  # <- here
-net.run(20*ms)
+net.add(late, syn)
+net.run(20*ms)  # <- here

@@ -1,4 +1,4 @@
-# words: Fussy | NeuronGroup
+# words: Fussy
 # A subclass that does something of its own before every run.
 from brian2 import *
 

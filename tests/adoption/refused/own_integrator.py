@@ -1,4 +1,4 @@
-# words: half_step | method
+# words: method
 from brian2 import *
 
 half_step = ExplicitStateUpdater('''k = dt*f(x, t)

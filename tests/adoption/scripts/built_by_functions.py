@@ -47,5 +47,5 @@ def simulate(duration):
 
 if __name__ == "__main__":
     outcome = simulate(90*ms)
-    for key, value in outcome.items():
-        print(key, value.num_spikes)
+    for key in outcome:
+        print(key, outcome[key].num_spikes)
