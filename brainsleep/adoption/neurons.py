@@ -96,7 +96,9 @@ def made_of(kind: Any, label: str, made: Any, /, **given: Any) -> Any:
     try:
         return kind(**given)
     except BrainsleepError as error:
-        raise refused(label, str(error), "what a network here can have", "see above", made) from error
+        raise refused(
+            label, str(error), "what a network here can have", "see above", made
+        ) from error
 
 
 def check_clock(made: Any, dt: Quantity) -> None:

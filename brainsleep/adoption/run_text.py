@@ -65,7 +65,8 @@ class RunText:
                 lines.append(f"seed({piece.seed})")
             for target, (key, column, ids) in self.columns.items():
                 row = int(ids[piece.slot])
-                if before.get(target) != row:
+                starts_at = place == 0 and not np.any(column.values[piece.slot])
+                if before.get(target) != row and not starts_at:
                     lines.append(f"{target} = {self._value(key, column, piece.slot, row)}")
                 before[target] = row
             for name in self.switched:
