@@ -191,7 +191,7 @@ def written_names(group: Any) -> set[str]:
     from ..network.equations import settle
 
     codes = [*group.event_codes.values()]
-    codes += [each.code for each in _runners(group)]
+    codes += [each.abstract_code for each in _runners(group)]
     return {name for code in codes for name, _, _ in settle.read(settle.statements(code)) or ()}
 
 
@@ -271,7 +271,7 @@ def regular_codes(group: Any, scope: Scope, dt: Quantity) -> Iterator[Regular]:
             f"run_regularly of {named(group)}",
             each,
             name=f"regular_{place}",
-            code=scope.code(each.code),
+            code=scope.code(each.abstract_code),
             every=None if round(steps) == 1 else every,
             when=each.when,
             order=int(each.order),

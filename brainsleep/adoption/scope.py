@@ -83,6 +83,10 @@ class Scope:
         lines = (f"\n{name} : {unit_name(value.dim)}" for name, value in self.variables.items())
         return "".join(lines)
 
+    def named(self, name: str) -> str:
+        """Return what a constant of the script is called here."""
+        return self._outside[name]
+
     def outside(self, namespace: Mapping[str, Any]) -> dict[str, Quantity]:
         """Return the constants that code uses, by the script's names, as they are in a namespace."""
         found = {}

@@ -49,7 +49,7 @@ def root(group: Any) -> tuple[Any, int, int]:
     """Return the group that a group is a part of, and its first neuron and one after the last."""
     if isinstance(group, Subgroup):
         return group.source, int(group.start), int(group.stop)
-    return group, 0, int(group.N)
+    return group, 0, int(np.asarray(group.variables["N"].get_value()).item())
 
 
 class SynapseScope(Scope):
