@@ -20,7 +20,7 @@ from ..network.models import NeuronModel
 from ..network.regular import Regular
 from ..network.spec import Population
 from ..values.arrays import Array
-from .names import with_flags, without
+from .names import laid_out, with_flags, without
 from .places import named, refused
 from .scope import Scope
 
@@ -92,7 +92,11 @@ def method_of(updater: Any, choice: Any, variables: Mapping[str, Any], equations
 
 
 def made_of(kind: Any, label: str, made: Any, /, **given: Any) -> Any:
-    """Make a specification; say of an error where the Brian2 object was made."""
+    """Make a specification; say of an error where the Brian2 object was made.
+
+    Code of several lines is laid out as in the file of a study.
+    """
+    given = {k: laid_out(v) if isinstance(v, str) and "\n" in v else v for k, v in given.items()}
     try:
         return kind(**given)
     except BrainsleepError as error:

@@ -24,7 +24,7 @@ from ..network.spec import Projection
 from ..network.wiring import Pairs
 from ..values.arrays import Array
 from ..values.units import unit_name
-from .names import renamed, with_flags, without
+from .names import laid_out, renamed, with_flags, without
 from .neurons import (
     Taken,
     check_clock,
@@ -212,6 +212,7 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
             continue
         order = path.order if len({p.order for p in paths}) == len(paths) else _rank(paths, place)
         name = f"path_{place}"
+        code = laid_out(code)
         given["pathways"][name] = Pathway(name=name, code=code, end=path.prepost, order=order)
     return given
 
@@ -282,7 +283,7 @@ def _take_unit(given: dict, unit: str) -> None:
     for label in ("on_pre", "on_post"):
         given[label] = _if_used(given[label], changed)
     for label, path in given["pathways"].items():
-        code = _if_used(path.code, changed)
+        code = laid_out(_if_used(path.code, changed))
         given["pathways"][label] = Pathway(
             name=path.name, code=code, end=path.end, order=path.order
         )
