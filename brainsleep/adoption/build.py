@@ -139,9 +139,7 @@ def _state_monitor(
     return made_of(Monitor, named(monitor), monitor, kind="states", every=every, **given)
 
 
-def _states(
-    network: Network, monitors: Sequence[Monitor]
-) -> tuple[dict[str, Any], int]:
+def _states(network: Network, monitors: Sequence[Monitor]) -> tuple[dict[str, Any], int]:
     """Return whom monitors see of which variables, and after how many steps again."""
     dt, who, steps = float(network.spec.dt), dict[str, set[int]](), 0
     everyone = {name for each in monitors if not each.who for name in each.variables.values()}

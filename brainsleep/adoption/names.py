@@ -88,7 +88,9 @@ def with_flags(text: str, name: str, change: Callable[[set[str]], set[str]]) -> 
         (k for k in (shown.find("\n", colon), shown.find(";", colon)) if k >= 0), default=len(shown)
     )
     match = _UNIT.fullmatch(shown[colon:end].rstrip())
-    flags = {flag.strip() for flag in (match[2] or "").split(",") if flag.strip()} if match else set()
+    flags = (
+        {flag.strip() for flag in (match[2] or "").split(",") if flag.strip()} if match else set()
+    )
     unit = match[1] if match else shown[colon:end].rstrip()
     new = sorted(change(flags))
     words = f" ({', '.join(new)})" if new else ""

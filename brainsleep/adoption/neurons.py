@@ -24,7 +24,6 @@ from .names import laid_out, with_flags, without
 from .places import named, refused
 from .scope import Scope
 
-
 #: Most neurons of a `PoissonInput` that are drawn one by one.
 _SINGLY = 64
 
@@ -100,7 +99,9 @@ def made_of(kind: Any, label: str, made: Any, /, **given: Any) -> Any:
     try:
         return kind(**given)
     except BrainsleepError as error:
-        raise refused(label, str(error), "what a network here can have", "see above", made) from error
+        raise refused(
+            label, str(error), "what a network here can have", "see above", made
+        ) from error
 
 
 def check_clock(made: Any, dt: Quantity) -> None:

@@ -113,7 +113,7 @@ def _setting(part: Taken, name: str, values: np.ndarray, at: list[int]) -> Setti
         place = np.empty(len(part.order), int)
         place[part.order] = np.arange(len(part.order))
         at = sorted(place[at].tolist())
-    if len(at) == len(values) and len(values) > 1 or values.size == 1:
+    if (len(at) == len(values) and len(values) > 1) or values.size == 1:
         return Setting(one_or_each(values, dim))
     return Setting(one_or_each(values[at], dim), at)
 

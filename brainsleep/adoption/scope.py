@@ -101,11 +101,11 @@ class Scope:
         for name in sorted(checks.identifiers(text)):
             if name in self.names:
                 names[name] = self.names[name]
-            elif name in STANDARD or name.startswith("xi") and name.rstrip("0123456789_") == "xi":
+            elif name in STANDARD or (name.startswith("xi") and name.rstrip("0123456789_") == "xi"):
                 continue
-            elif (other := self._other(name)) is not None:
-                names[name] = other
-            elif (other := self._from_outside(name, text)) is not None:
+            elif (other := self._other(name)) is not None or (
+                other := self._from_outside(name, text)
+            ) is not None:
                 names[name] = other
         return names
 

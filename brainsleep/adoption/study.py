@@ -148,7 +148,9 @@ def _times(number: float, size: float) -> str:
     for digits in range(1, 18):
         written = float(f"{number / size:.{digits}g}")
         if written * size == number:
-            return str(int(written)) if written.is_integer() and abs(written) < 1e9 else f"{written}"
+            return (
+                str(int(written)) if written.is_integer() and abs(written) < 1e9 else f"{written}"
+            )
     return ""
 
 

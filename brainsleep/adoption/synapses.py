@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import brian2
 import numpy as np
 from brian2 import Quantity, second
 from brian2.equations.codestrings import Expression
@@ -94,9 +93,7 @@ class SynapseScope(Scope):
         return super().code(text)
 
 
-def projection(
-    scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Quantity
-) -> Taken:
+def projection(scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Quantity) -> Taken:
     """Take over synapses."""
     synapses = scope.group
     check_clock(synapses, dt)
@@ -180,9 +177,7 @@ def all_equations(synapses: Any) -> Equations:
     for name, updater in synapses.summed_updaters.items():
         dim = updater.target_var.dim
         expression = Expression(updater.expression)
-        found[name] = SingleEquation(
-            SUBEXPRESSION, name, dim, expr=expression, flags=["summed"]
-        )
+        found[name] = SingleEquation(SUBEXPRESSION, name, dim, expr=expression, flags=["summed"])
     return Equations(list(found.values()))
 
 
