@@ -73,8 +73,6 @@ def sorted_objects(objects: Iterable[Any]) -> dict[str, list[Any]]:
     objects = list(objects)
     inside = {id(part) for each in objects for part in all_objects([each])[1:]}
     for each in objects:
-        if id(each) in inside and not isinstance(each, Subgroup):
-            continue
         if type(each) in (NeuronGroup, PoissonGroup, SpikeGeneratorGroup):
             kinds["neurons"].append(each)
         elif type(each) is Synapses:
@@ -87,7 +85,7 @@ def sorted_objects(objects: Iterable[Any]) -> dict[str, list[Any]]:
             if any(type(part) is CodeRunner for part in each.contained_objects):
                 fix = "call run_regularly of the whole group, with a condition on i"
                 raise refused(f"run_regularly of {named(each)}", "a part", "a group", fix, each)
-        else:
+        elif id(each) not in inside:
             kind = type(each).__name__
             fix = _NOT_TAKEN.get(kind, "leave it out")
             raise refused(named(each), f"a {kind}", "groups, synapses, monitors", fix, each)
@@ -128,6 +126,7 @@ def take_network(
         )
         more = {"inputs": drives} if make is neuron_group else {}
         scope = Scope(group, namespace, _of(varying, group))
+        scope.watched = _watching(kinds["monitors"], group)
         parts[group.name] = make(scope, names[id(group)], dt, **more)
         taken.add(names[id(group)])
     for each in kinds["synapses"]:
@@ -142,6 +141,7 @@ def take_network(
             continue
         pair = (parts[ends[0].name], parts[ends[1].name])
         scope = SynapseScope(each, namespace, pair, _of(varying, each))
+        scope.watched = _watching(kinds["monitors"], each)
         parts[each.name] = projection(scope, names[id(each)], pair, dt)
     links = _links(kinds["neurons"], parts)
     precision = np.dtype(brian2.prefs["core.default_float_dtype"]).name
@@ -158,6 +158,12 @@ def take_network(
         links=links,
     )
     return Network(spec, parts, called, notes)
+
+
+def _watching(monitors: Iterable[Any], group: Any) -> list[str]:
+    """Return the names of the monitors of a group's states."""
+    states = [each for each in monitors if isinstance(each, StateMonitor)]
+    return [each.name for each in states if root(each.source)[0].name == group.name]
 
 
 def _of(varying: Varying, group: Any) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -279,7 +279,7 @@ def regular_codes(group: Any, scope: Scope, dt: Quantity) -> Iterator[Regular]:
             code=scope.code(each.abstract_code),
             every=None if round(steps) == 1 else every,
             when=each.when,
-            order=int(each.order),
+            order=_order(group, each, scope.watched),
         )
 
 
@@ -313,6 +313,21 @@ def poisson_code(drive: brian2.PoissonInput, scope: Scope, place: int) -> Regula
     code = f"{scope.names[drive.target_var]} += {drawn}*{size}{inside}"
     given = {"name": f"drive_{place}", "code": code, "when": drive.when, "order": int(drive.order)}
     return made_of(Regular, named(drive), drive, **given)
+
+
+def _order(group: Any, runner: CodeRunner, watched: Iterable[str]) -> int:
+    """Return the order of code that runs regularly; what is recorded comes after the order 0.
+
+    In Brian2 names decide what comes first of the same order.
+    """
+    if runner.when != "start" or runner.order:
+        return int(runner.order)
+    after = {name < runner.name for name in watched}
+    if len(after) > 1:
+        fix = "give run_regularly an order"
+        what = f"run_regularly of {named(group)}: order among monitors"
+        raise refused(what, "after some, before others", "one of both", fix, runner)
+    return int(after == {True})
 
 
 def poisson_group(scope: Scope, name: str, dt: Quantity) -> Taken:

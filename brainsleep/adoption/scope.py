@@ -47,6 +47,8 @@ class Scope:
         self.names: dict[str, str] = {}
         self.parameters: dict[str, Quantity] = {}
         self.tables: dict[str, Table] = {}
+        #: Names of Brian2's monitors of its states.
+        self.watched: list[str] = []
         #: Names that nothing from outside may get.
         self.taken: set[str] = set()
         self._outside: dict[str, str] = {}
