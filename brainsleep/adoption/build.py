@@ -88,7 +88,7 @@ def _record(network: Network, runs: Sequence[Run], called: Mapping[int, str]) ->
 
 def _monitor(network: Network, monitor: Any, given: dict[str, Any]) -> Monitor:
     group, first, last = root(monitor.source)
-    part = network.parts.get(id(group))
+    part = network.parts.get(group.name)
     if part is None:
         fix = "record what is in the network"
         what = f"{named(monitor)}: of {named(group)}"
@@ -132,7 +132,7 @@ def _state_monitor(
         place = np.empty(len(part.order), int)
         place[part.order] = np.arange(len(part.order))
         who = place[who]
-    size = int(part.group.variables["N"].get_value())
+    size = root(part.group)[2]
     everyone = np.array_equal(who, np.arange(size))
     given |= {"variables": variables, "who": () if everyone else tuple(who.tolist())}
     every = float(round(steps)) * dt * second

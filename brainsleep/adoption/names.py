@@ -41,6 +41,14 @@ def renamed(code: str, names: Mapping[str, str]) -> str:
     return "".join([*pieces, code[at:]])
 
 
+def laid_out(text: str) -> str:
+    """Lay out code of several lines as it stands in the file of a study."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if len(lines) < 2:
+        return lines[0] if lines else ""
+    return "\n" + "".join(f"    {line}\n" for line in lines) + "    "
+
+
 def in_equations(text: str, change: Callable[[str], str]) -> str:
     """Change the code in equations: all but units, flags and comments."""
     pieces, at, shown = [], 0, settle.blanked(text)

@@ -42,14 +42,14 @@ class Network:
     ----------
     spec : NetworkSpec
         The network.
-    parts : dict of int to Taken
-        What was taken, by the identity of Brian2's groups.
+    parts : dict of str to Taken
+        What was taken, by Brian2's names of groups.
     called : dict of int to str
         Names that the script has for objects, by their identity.
     """
 
     spec: NetworkSpec
-    parts: dict[int, Taken]
+    parts: dict[str, Taken]
     called: Mapping[int, str]
     notes: list[str] = field(default_factory=list)
 
@@ -73,8 +73,6 @@ def sorted_objects(objects: Iterable[Any]) -> dict[str, list[Any]]:
     objects = list(objects)
     inside = {id(part) for each in objects for part in all_objects([each])[1:]}
     for each in objects:
-        if id(each) in inside and not isinstance(each, Subgroup):
-            continue
         if type(each) in (NeuronGroup, PoissonGroup, SpikeGeneratorGroup):
             kinds["neurons"].append(each)
         elif type(each) is Synapses:
@@ -87,7 +85,7 @@ def sorted_objects(objects: Iterable[Any]) -> dict[str, list[Any]]:
             if any(type(part) is CodeRunner for part in each.contained_objects):
                 fix = "call run_regularly of the whole group, with a condition on i"
                 raise refused(f"run_regularly of {named(each)}", "a part", "a group", fix, each)
-        else:
+        elif id(each) not in inside:
             kind = type(each).__name__
             fix = _NOT_TAKEN.get(kind, "leave it out")
             raise refused(named(each), f"a {kind}", "groups, synapses, monitors", fix, each)
@@ -116,33 +114,35 @@ def take_network(
         fix = "make a Network with a NeuronGroup"
         raise refused("network", "no neurons", "a group of neurons or more", fix)
     dt = Quantity(min(each.clock.dt_ for each in kinds["neurons"]), dim=brian2.second.dim)
-    parts: dict[int, Taken] = {}
+    parts: dict[str, Taken] = {}
     taken = set[str]()
     names = _names([*kinds["neurons"], *kinds["synapses"]], called)
     notes = list[str]()
     for group in kinds["neurons"]:
         check_clock(group, dt)
-        drives = [each for each in kinds["drives"] if root(each._group)[0] is group]
+        drives = [each for each in kinds["drives"] if root(each._group)[0].name == group.name]
         make: Any = {PoissonGroup: poisson_group, SpikeGeneratorGroup: spike_generator}.get(
             type(group), neuron_group
         )
         more = {"inputs": drives} if make is neuron_group else {}
         scope = Scope(group, namespace, _of(varying, group))
-        parts[id(group)] = make(scope, names[id(group)], dt, **more)
+        scope.watched = _watching(kinds["monitors"], group)
+        parts[group.name] = make(scope, names[id(group)], dt, **more)
         taken.add(names[id(group)])
     for each in kinds["synapses"]:
         ends = [root(getattr(each, end))[0] for end in ("source", "target")]
         for end in ends:
-            if id(end) not in parts:
+            if end.name not in parts:
                 fix = "connect groups of neurons that are in the network"
                 what = f"{named(each)}: one of its ends"
                 raise refused(what, named(end), "a group of neurons", fix, each)
         if not len(each):
             notes.append(f"{named(each)} has no synapses, and was left out")
             continue
-        pair = (parts[id(ends[0])], parts[id(ends[1])])
+        pair = (parts[ends[0].name], parts[ends[1].name])
         scope = SynapseScope(each, namespace, pair, _of(varying, each))
-        parts[id(each)] = projection(scope, names[id(each)], pair, dt)
+        scope.watched = _watching(kinds["monitors"], each)
+        parts[each.name] = projection(scope, names[id(each)], pair, dt)
     links = _links(kinds["neurons"], parts)
     precision = np.dtype(brian2.prefs["core.default_float_dtype"]).name
     spec = made_of(
@@ -150,14 +150,20 @@ def take_network(
         "the network",
         None,
         name=name,
-        populations=tuple(parts[id(group)].part for group in kinds["neurons"]),
-        projections=tuple(parts[id(s)].part for s in kinds["synapses"] if id(s) in parts),
+        populations=tuple(parts[group.name].part for group in kinds["neurons"]),
+        projections=tuple(parts[s.name].part for s in kinds["synapses"] if s.name in parts),
         input="",
         dt=dt,
         precision=precision,
         links=links,
     )
     return Network(spec, parts, called, notes)
+
+
+def _watching(monitors: Iterable[Any], group: Any) -> list[str]:
+    """Return the names of the monitors of a group's states."""
+    states = [each for each in monitors if isinstance(each, StateMonitor)]
+    return [each.name for each in states if root(each.source)[0].name == group.name]
 
 
 def _of(varying: Varying, group: Any) -> set[str]:
@@ -178,20 +184,20 @@ def _names(groups: list[Any], called: Mapping[int, str]) -> dict[int, str]:
 _MEANT = ("input", "plasticity", "slot", "raster", "step", "network")
 
 
-def _links(groups: list[Any], parts: Mapping[int, Taken]) -> dict[str, str]:
+def _links(groups: list[Any], parts: Mapping[str, Taken]) -> dict[str, str]:
     """Return the variables that are those of other groups."""
-    links, by_name = {}, {part.group.name: part for part in parts.values()}
+    links = {}
     for group in groups:
         for name in getattr(group, "_linked_variables", ()):
-            variable, scope = group.variables[name], parts[id(group)].scope
+            variable, scope = group.variables[name], parts[group.name].scope
             owner, index = variable.owner, group.variables.indices[name]
-            whole = owner.name in by_name and owner.name != group.name
+            whole = owner.name in parts and owner.name != group.name
             whole = whole and (int(owner.N) in (1, int(group.N))) and index in ("_idx", "0")
             if not whole:
                 fix = "link to a whole group of as many neurons, or of one"
                 what = f"{named(group)}: linked variable '{name}'"
                 raise refused(what, "a link with an index", "one neuron to one", fix, group)
-            other = by_name[owner.name]
-            key = f"{parts[id(group)].name}.{scope.names[name]}"
+            other = parts[owner.name]
+            key = f"{parts[group.name].name}.{scope.names[name]}"
             links[key] = f"{other.name}.{other.scope.names[variable.name]}"
     return links

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,9 @@ from ..network.models import NeuronModel
 from ..network.regular import Regular
 from ..network.spec import Population
 from ..values.arrays import Array
-from .names import with_flags, without
+from .names import laid_out, with_flags, without
 from .places import named, refused
 from .scope import Scope
-
 
 #: Most neurons of a `PoissonInput` that are drawn one by one.
 _SINGLY = 64
@@ -92,7 +91,11 @@ def method_of(updater: Any, choice: Any, variables: Mapping[str, Any], equations
 
 
 def made_of(kind: Any, label: str, made: Any, /, **given: Any) -> Any:
-    """Make a specification; say of an error where the Brian2 object was made."""
+    """Make a specification; say of an error where the Brian2 object was made.
+
+    Code of several lines is laid out as in the file of a study.
+    """
+    given = {k: laid_out(v) if isinstance(v, str) and "\n" in v else v for k, v in given.items()}
     try:
         return kind(**given)
     except BrainsleepError as error:
@@ -193,7 +196,7 @@ def written_names(group: Any) -> set[str]:
     from ..network.equations import settle
 
     codes = [*group.event_codes.values()]
-    codes += [each.code for each in _runners(group)]
+    codes += [each.abstract_code for each in _runners(group)]
     return {name for code in codes for name, _, _ in settle.read(settle.statements(code)) or ()}
 
 
@@ -273,10 +276,10 @@ def regular_codes(group: Any, scope: Scope, dt: Quantity) -> Iterator[Regular]:
             f"run_regularly of {named(group)}",
             each,
             name=f"regular_{place}",
-            code=scope.code(each.code),
+            code=scope.code(each.abstract_code),
             every=None if round(steps) == 1 else every,
             when=each.when,
-            order=int(each.order),
+            order=_order(group, each, scope.watched),
         )
 
 
@@ -310,6 +313,21 @@ def poisson_code(drive: brian2.PoissonInput, scope: Scope, place: int) -> Regula
     code = f"{scope.names[drive.target_var]} += {drawn}*{size}{inside}"
     given = {"name": f"drive_{place}", "code": code, "when": drive.when, "order": int(drive.order)}
     return made_of(Regular, named(drive), drive, **given)
+
+
+def _order(group: Any, runner: CodeRunner, watched: Iterable[str]) -> int:
+    """Return the order of code that runs regularly; what is recorded comes after the order 0.
+
+    In Brian2 names decide what comes first of the same order.
+    """
+    if runner.when != "start" or runner.order:
+        return int(runner.order)
+    after = {name < runner.name for name in watched}
+    if len(after) > 1:
+        fix = "give run_regularly an order"
+        what = f"run_regularly of {named(group)}: order among monitors"
+        raise refused(what, "after some, before others", "one of both", fix, runner)
+    return int(after == {True})
 
 
 def poisson_group(scope: Scope, name: str, dt: Quantity) -> Taken:

@@ -16,6 +16,7 @@ from brian2.core.tracking import InstanceFollower
 from brian2.core.variables import VariableView
 
 from ..errors import AdoptError
+from ..experiment.settings import Setting
 from .network import Network, Varying, take_network
 from .places import is_users, line_now, named, refused
 from .runs import (
@@ -24,7 +25,7 @@ from .runs import (
     Values,
     changes,
     dynamic,
-    outside_changes,
+    outside_of,
     signature,
     trains_of,
     values_of,
@@ -65,6 +66,7 @@ class Recorder:
         self._values: Values = {}
         self._touched = Touched()
         self._dynamic: set[tuple[str, str]] = set()
+        self._outside: dict[tuple[str, str], Quantity] = {}
         self._step = 0
 
     # -- what the script does ------------------------------------------------------------------
@@ -100,6 +102,7 @@ class Recorder:
         self._net, self._signature = net, signature(objects)
         self.network = take_network(objects, space, self.called, self.name, self._varying)
         self.notes += self.network.notes
+        self._outside = outside_of(self.network, space)
         self._dynamic = dynamic(self.network)
 
     def _check_same(self, net: Any, objects: list[Any], place: str) -> None:
@@ -122,9 +125,10 @@ class Recorder:
             fix = "set values that do not depend on a simulation before"
             what = f"'{name}' is read between runs"
             raise refused(what, "a value that only a simulation knows", "none", fix, place)
-        different = outside_changes(self.network, space)
-        if different:
-            raise VaryingNumbersError(set(different))
+        outside = outside_of(self.network, space)
+        different = {k for k, v in outside.items() if float(v) != float(self._outside[k])}
+        if different - set(self._varying):
+            raise VaryingNumbersError(different)
         after = self._now()
         shared = {
             (part.group.name, name)
@@ -137,6 +141,11 @@ class Recorder:
         if shared:
             raise VaryingNumbersError(shared)
         run.settings = changes(self.network, self._values, after, self._touched)
+        for group, name in sorted(different):
+            part = self.network.parts[group]
+            other = f"{part.name}.{part.scope.named(name)}"
+            run.settings[other] = Setting(outside[group, name])
+        self._outside = outside
 
     def _now(self) -> Values:
         """Return the values of all variables, and of constants that vary."""

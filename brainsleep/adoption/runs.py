@@ -113,21 +113,18 @@ def _setting(part: Taken, name: str, values: np.ndarray, at: list[int]) -> Setti
         place = np.empty(len(part.order), int)
         place[part.order] = np.arange(len(part.order))
         at = sorted(place[at].tolist())
-    if len(at) == len(values) and len(values) > 1 or values.size == 1:
+    if (len(at) == len(values) and len(values) > 1) or values.size == 1:
         return Setting(one_or_each(values, dim))
     return Setting(one_or_each(values[at], dim), at)
 
 
-def outside_changes(network: Network, namespace: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
-    """Return the constants of groups that have another value in a namespace, by both names."""
-    found = {}
-    for part in network.parts.values():
-        scope = part.scope
-        now = scope.outside(namespace)
-        for name, value in scope.outside(scope.namespace).items():
-            if float(now[name]) != float(value):
-                found[part.group.name, name] = now[name]
-    return found
+def outside_of(network: Network, namespace: Mapping[str, Any]) -> dict[tuple[str, str], Quantity]:
+    """Return the constants of groups, as they are in a namespace, by the names of both."""
+    return {
+        (part.group.name, name): value
+        for part in network.parts.values()
+        for name, value in part.scope.outside(namespace).items()
+    }
 
 
 def trains_of(network: Network, start: int, steps: int) -> dict[str, SpikeTrains]:

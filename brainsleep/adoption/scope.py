@@ -47,6 +47,8 @@ class Scope:
         self.names: dict[str, str] = {}
         self.parameters: dict[str, Quantity] = {}
         self.tables: dict[str, Table] = {}
+        #: Names of Brian2's monitors of its states.
+        self.watched: list[str] = []
         #: Names that nothing from outside may get.
         self.taken: set[str] = set()
         self._outside: dict[str, str] = {}
@@ -83,6 +85,10 @@ class Scope:
         lines = (f"\n{name} : {unit_name(value.dim)}" for name, value in self.variables.items())
         return "".join(lines)
 
+    def named(self, name: str) -> str:
+        """Return what a constant of the script is called here."""
+        return self._outside[name]
+
     def outside(self, namespace: Mapping[str, Any]) -> dict[str, Quantity]:
         """Return the constants that code uses, by the script's names, as they are in a namespace."""
         found = {}
@@ -97,11 +103,11 @@ class Scope:
         for name in sorted(checks.identifiers(text)):
             if name in self.names:
                 names[name] = self.names[name]
-            elif name in STANDARD or name.startswith("xi") and name.rstrip("0123456789_") == "xi":
+            elif name in STANDARD or (name.startswith("xi") and name.rstrip("0123456789_") == "xi"):
                 continue
-            elif (other := self._other(name)) is not None:
-                names[name] = other
-            elif (other := self._from_outside(name, text)) is not None:
+            elif (other := self._other(name)) is not None or (
+                other := self._from_outside(name, text)
+            ) is not None:
                 names[name] = other
         return names
 

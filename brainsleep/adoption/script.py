@@ -20,6 +20,8 @@ from .names import free
 from .places import refused
 from .recorder import Recorder, VaryingNumbersError, fresh_brian, recording
 
+_PACKAGE = Path(__file__).parents[1]
+
 #: Most times that a script is run again, as more numbers are set between runs.
 _MOST = 8
 
@@ -84,6 +86,8 @@ def _execute(code: Any, text: str, path: Path, recorder: Recorder) -> None:
     except (BrainsleepError, VaryingNumbersError, KeyboardInterrupt):
         raise
     except (Exception, SystemExit) as error:
+        if _PACKAGE in Path(traceback.extract_tb(error.__traceback__)[-1].filename).parents:
+            raise  # a mistake of ours
         line = _line_of(error, path)
         where = f"{path.name}:{line}"
         if isinstance(error, SystemExit) and not error.code and recorder.runs:

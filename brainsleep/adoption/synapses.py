@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import brian2
 import numpy as np
 from brian2 import Quantity, second
 from brian2.equations.codestrings import Expression
@@ -24,7 +23,7 @@ from ..network.spec import Projection
 from ..network.wiring import Pairs
 from ..values.arrays import Array
 from ..values.units import unit_name
-from .names import renamed, with_flags, without
+from .names import laid_out, renamed, with_flags, without
 from .neurons import (
     Taken,
     check_clock,
@@ -49,7 +48,7 @@ def root(group: Any) -> tuple[Any, int, int]:
     """Return the group that a group is a part of, and its first neuron and one after the last."""
     if isinstance(group, Subgroup):
         return group.source, int(group.start), int(group.stop)
-    return group, 0, int(group.N)
+    return group, 0, int(np.asarray(group.variables["N"].get_value()).item())
 
 
 class SynapseScope(Scope):
@@ -208,6 +207,7 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
             continue
         order = path.order if len({p.order for p in paths}) == len(paths) else _rank(paths, place)
         name = f"path_{place}"
+        code = laid_out(code)
         given["pathways"][name] = Pathway(name=name, code=code, end=path.prepost, order=order)
     return given
 
@@ -278,7 +278,7 @@ def _take_unit(given: dict, unit: str) -> None:
     for label in ("on_pre", "on_post"):
         given[label] = _if_used(given[label], changed)
     for label, path in given["pathways"].items():
-        code = _if_used(path.code, changed)
+        code = laid_out(_if_used(path.code, changed))
         given["pathways"][label] = Pathway(
             name=path.name, code=code, end=path.end, order=path.order
         )

@@ -61,6 +61,7 @@ def check_network(spec: NetworkSpec) -> None:
         usable = {
             **checks.variables_of(groups[synapse.source], "_pre"),
             **checks.variables_of(groups[synapse.target], "_post"),
+            **checks.of_pairs(),
             **checks.variables_of(own),
             **functions(synapse.tables, "checked"),
         }

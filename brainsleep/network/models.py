@@ -546,6 +546,7 @@ class SynapseModel(Model):
 def _of_synapses(model: Model, *codes: str) -> dict[str, Variable]:
     """Describe the variables of a model at every synapse, its parameters, and gates."""
     return {
+        **checks.of_pairs(),
         **checks.variables_of(model.variables),
         **checks.constants_of(model.parameters),
         **_signals_in(model),

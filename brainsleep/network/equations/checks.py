@@ -145,6 +145,11 @@ def dimensionless(*names: str) -> dict[str, Variable]:
     return {name: Variable(name=name, dtype=np.float64) for name in names}
 
 
+def of_pairs() -> dict[str, Variable]:
+    """Describe the numbers of the neurons that a synapse connects."""
+    return {name: Variable(name=name, dtype=np.dtype(np.int32)) for name in ("i", "j")}
+
+
 def _given(names: set[str], variables: Mapping) -> dict[str, Any]:
     """Describe all that code with some names may use besides its own variables and parameters."""
     given = {**DEFAULT_FUNCTIONS, **DEFAULT_CONSTANTS}
