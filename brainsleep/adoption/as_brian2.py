@@ -7,7 +7,8 @@ needs Brian2 alone. With NumPy code it gives the same spikes, drawn numbers amon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ import numpy as np
 
 from .. import __version__
 from ..errors import ProtocolError, explain
+from ..experiment.given import GivenCourse
 from ..experiment.protocol import Protocol
+from ..experiment.settings import Setting
 from ..experiment.task import Course
+from ..network.plan import GroupPlan, SynapsePlan
 from ..network.spec import NetworkSpec
 from ..run.loop import Run
 from ..run.segment import Segment
@@ -26,6 +30,14 @@ from .objects_text import ObjectsText
 from .run_text import RunText
 from .script_text import Values, duration_text
 from .slot_values import pieces_of
+
+#: Fields of plans that a script says.
+KNOWN = frozenset(
+    """name size equations method threshold reset refractory on_slot on_step on_spike activities
+    parameters initial state gates constants delayed signals spike_trains links regular tables
+    source target on_pre on_post processes pathways steps updates on_post_always delays repeats
+    signed""".split()
+)
 
 
 def as_brian2(protocol: Protocol, seed: int = 0) -> str:
@@ -60,7 +72,7 @@ def as_brian2(protocol: Protocol, seed: int = 0) -> str:
     table, cuts = run.table, _cuts(run)
     segment = _whole(run, [*cuts, len(table)])
     seeds = {first: int(stream(seed, "dynamics", first).integers(2**32)) for first in cuts}
-    pieces = pieces_of(network, segment, run.state, seeds)
+    pieces = pieces_of(network, segment, run.state, seeds, _settings(run))
     values = Values()
     objects = ObjectsText(network, run.state, segment, pieces, values)
     parts = [objects.text(), objects.monitors(protocol.record, run.sampling.indices)]
@@ -78,6 +90,12 @@ def _check_parts(protocol: Protocol, network: NetworkSpec) -> None:
         raise _unsayable("hooks", ", ".join(protocol.hooks), "none, as they are Python functions")
     if protocol.saved_state.result:
         raise _unsayable("saved_state", protocol.saved_state.result, "a run from its beginning")
+    parts: list[GroupPlan | SynapsePlan] = [*network.plan.groups, *network.plan.synapses]
+    for part in parts:
+        for name in {each.name for each in fields(part)} - KNOWN:
+            if value := getattr(part, name):
+                allowed = "what a script can say"
+                raise _unsayable(f"'{part.name}': {name}", f"{value}"[:60], allowed)
     for part in network.plan.synapses:
         if any(delay.most for delay in part.delays):
             allowed = "delays that stay as they are"
@@ -95,7 +113,7 @@ def _sets_before(code: str, name: str) -> bool:
 def _check_course(protocol: Protocol, run: Run) -> None:
     """Raise `ProtocolError` for a run that depends on how the network responds."""
     course, kind = run.course, type(protocol.task).__name__
-    if course.changes:
+    if course.changes and type(course).change is not GivenCourse.change:
         raise _unsayable("task", f"{kind}, which sets values of the network", "one that does not")
     if type(course).follow is not Course.follow:
         raise _unsayable("task", f"{kind}, which responds to the network", "one that does not")
@@ -104,6 +122,14 @@ def _check_course(protocol: Protocol, run: Run) -> None:
     if np.any(run.table.above) or np.any(run.table.within):
         got = "a sleep that ends when weights say so"
         raise _unsayable("schedule", got, "periods whose length is known")
+
+
+def _settings(run: Run) -> dict[int, Mapping[str, Setting]]:
+    """Return what periods set before they begin, by their first slot."""
+    course = run.course
+    if not isinstance(course, GivenCourse):
+        return {}
+    return {slot: course.settings_at(slot) for slot in sorted(course.changes)}
 
 
 def _cuts(run: Run) -> list[int]:

@@ -13,7 +13,7 @@ from ..network.equations import checks
 from ..network.plan import TIMES, GroupPlan, ProcessPlan, SynapsePlan
 from ..run.delays import delay_steps
 from ..values.units import unit_name
-from .script_text import Values, block, comment, number, python_name, with_unit
+from .script_text import Values, block, comment, duration_text, number, python_name, with_unit
 from .slot_values import Pieces, codes_of
 
 if TYPE_CHECKING:
@@ -103,8 +103,9 @@ class ObjectsText:
             arguments += [f"threshold={block(plan.threshold)}"]
         arguments += [f"reset={block(reset)}"] if reset else []
         arguments += [f'refractory="{plan.refractory}"'] if plan.refractory else []
-        arguments += [f'method="{plan.method}"', f'name="{plan.name}"']
-        lines = [_call(name, "NeuronGroup", arguments)]
+        lines, namespace = self._tables(plan)
+        arguments += [f'method="{plan.method}"', *namespace, f'name="{plan.name}"']
+        lines += [_call(name, "NeuronGroup", arguments)]
         lines += self._values(plan, name)
         lines += self._regular(plan, name)
         if plan.on_spike:
@@ -157,6 +158,10 @@ class ObjectsText:
                 continue
             if (plan.name, key) in self.pieces.columns or not np.any(array):
                 continue
+            if key == "not_refractory":
+                if not np.all(array):
+                    lines.append(f'{name}.variables["{key}"].set_value(0)')
+                continue
             unit = Quantity(1.0, dim=declared[key].dim)
             lines.append(f"{name}.{key} = {self._array(f'{plan.name}.{key}', unit)}")
         return lines
@@ -180,6 +185,30 @@ class ObjectsText:
         if plan.on_step:
             key = f"{plan.name}_on_step"
             lines.append(self._run_regularly(key, name, plan.on_step, "groups", order(2)))
+        return [*lines, *self._at_times(plan, name)]
+
+    def _tables(self, plan: GroupPlan | SynapsePlan) -> tuple[list[str], list[str]]:
+        """Write values over time, and the argument that has equations read them."""
+        lines, names = [], []
+        for key, table in plan.tables.items():
+            name = f"{plan.name}_{key}_table"
+            unit = Quantity(1.0, dim=table.values.dim)
+            values = with_unit(self.values.packed(name, table.values.numbers), unit)
+            every = number(float(table.every), second)
+            lines.append(f'{name} = TimedArray({values}, dt={every}, name="{name}")')
+            names.append(f'"{key}": {name}')
+        return lines, [f"namespace={{{', '.join(names)}}}"] if names else []
+
+    def _at_times(self, plan: GroupPlan | SynapsePlan, name: str) -> list[str]:
+        """Write code that runs at regular times."""
+        lines = []
+        for place, each in enumerate(plan.regular):
+            arguments = [block(each.code)]
+            if each.steps > 1:
+                arguments.append(f"dt={duration_text(each.steps, self.dt)}")
+            arguments += [f'when="{each.when}"', f"order={each.order}"]
+            arguments.append(f'name="{plan.name}_regular_{place}"')
+            lines.append(_call("", f"{name}.run_regularly", arguments))
         return lines
 
     def _run_regularly(self, key: str, owner: str, code: str, when: str, order: int) -> str:
@@ -214,7 +243,8 @@ class ObjectsText:
             arguments.append(f"delay={number(delays['pre'], second) if one else '{' + texts + '}'}")
         if plan.updates and self.network.precision != "float64":
             arguments.append(f"dtype={{{', '.join(f'{k!r}: np.float64' for k in plan.updates)}}}")
-        lines = [_call(name, "Synapses", [*arguments, f'name="{plan.name}"'])]
+        lines, namespace = self._tables(plan)
+        lines += [_call(name, "Synapses", [*arguments, *namespace, f'name="{plan.name}"'])]
         lines += [self._connect(plan, name), *self._values_of_synapses(plan, name)]
         for path in plan.pathways:
             lines += [f"{name}.path_{path.name}.order = {path.order}"] if path.order else []
@@ -223,7 +253,7 @@ class ObjectsText:
             times = delay_steps(self.state.arrays[key], self.dt) * self.dt
             text = self.values.array(key, times, second)
             lines.append(f"{name}.{delay.pathway}.delay = {text}")
-        lines += self._at_steps(plan, name)
+        lines += [*self._at_steps(plan, name), *self._at_times(plan, name)]
         return "\n".join(lines)
 
     def _connect(self, plan: SynapsePlan, name: str) -> str:

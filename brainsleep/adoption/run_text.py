@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from brian2 import Quantity
 
-from .script_text import Values, comment, duration_text, number, python_name, with_unit
-from .slot_values import Column, Pieces
+from .script_text import WRITTEN_OUT, Values, comment, duration_text, number, python_name, with_unit
+from .slot_values import Column, Piece, Pieces
 
 #: Lines that are written one by one; what has more becomes a loop.
 MOST_LINES = 60
@@ -47,6 +48,22 @@ class RunText:
             return bool(self.pieces.gated[name][piece.slot])
         return name in piece.active
 
+    def _settings(self, piece: Piece) -> list[str]:
+        """Write what a period sets before it begins."""
+        lines = []
+        for key, setting in self.pieces.settings.get(piece.slot, {}).items() if piece.first else ():
+            owner, name = key.split(".", 1)
+            place, unit = f"set.{piece.slot}.{key}", Quantity(1.0, dim=setting.dimensions)
+            who = setting.who.numbers
+            index = ""
+            if who.size:
+                text = ", ".join(map(str, who.tolist()))
+                packed = who.size > WRITTEN_OUT
+                index = f"[{self.values.packed(f'{place}.who', who)}]" if packed else f"[[{text}]]"
+            value = self.values.array(place, setting.numbers, unit)
+            lines.append(f"{python_name(owner)}.{name}{index} = {value}")
+        return lines
+
     def _value(self, key: str, column: Column, slot: int, row: int) -> str:
         value = column.values[slot]
         if np.ndim(value) == 0:
@@ -75,6 +92,7 @@ class RunText:
                     lines.append(f"{python_name(name)}.active = {on}")
                 before[name] = on
                 lines += self.sums.get(name, []) if on else []
+            lines += self._settings(piece)
             duration = duration_text(piece.steps, self.pieces.dt)
             lines.append(f"net.run({duration}, namespace={{}})")
             if len(lines) > MOST_LINES:
@@ -115,6 +133,9 @@ class RunText:
                 before_is_on = True
             if before_is_on and name in self.sums:
                 within += [f"if {target}.active:", *(f"    {line}" for line in self.sums[name])]
+        for place, piece in enumerate(pieces):
+            if texts := self._settings(piece):
+                within += [f"if k == {place}:", *(f"    {line}" for line in texts)]
         steps = self.values.packed("run.steps", np.array([piece.steps for piece in pieces]))
         within.append("net.run(int(steps)*defaultclock.dt, namespace={})")
         loop = [f"for k, steps in enumerate({steps}):", *(f"    {line}" for line in within)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from brian2 import Equations, Quantity
 
+from ..experiment.settings import Setting
 from ..network.equations import checks, settle
 from ..network.plan import GroupPlan, NetworkPlan, SynapsePlan
 from ..network.spec import NetworkSpec
@@ -52,6 +53,8 @@ class Piece:
     seed: int | None
     #: Whether a phase begins with it.
     begins: bool
+    #: Whether its slot does.
+    first: bool
 
 
 @dataclass
@@ -70,6 +73,8 @@ class Pieces:
     on_slot: dict[str, str] = field(default_factory=dict)
     #: Variables that those groups have besides, for what they are given.
     more: dict[str, dict[str, Quantity]] = field(default_factory=dict)
+    #: What periods set before their first slot, by that.
+    settings: Mapping[int, Mapping[str, Setting]] = field(default_factory=dict)
     pieces: list[Piece] = field(default_factory=list)
 
     def cut(self, segment: Segment, seeds: Mapping[int, int]) -> None:
@@ -90,21 +95,26 @@ class Pieces:
             begins = bool(first and segment.onset[slot])
             last = self.pieces[-1] if self.pieces else None
             quiet = not active and seed is None and last is not None and not last.active
+            quiet = quiet and not (first and slot in self.settings)
             if quiet and last is not None and np.array_equal(ids[last.slot], ids[slot]):
                 steps = last.steps + int(end - begin)
-                self.pieces[-1] = Piece(last.slot, steps, active, last.seed, last.begins)
+                self.pieces[-1] = replace(last, steps=steps)
             else:
-                self.pieces.append(Piece(slot, int(end - begin), active, seed, begins))
+                self.pieces.append(Piece(slot, int(end - begin), active, seed, begins, bool(first)))
 
 
 def pieces_of(
-    network: NetworkSpec, segment: Segment, state: State, seeds: Mapping[int, int]
+    network: NetworkSpec,
+    segment: Segment,
+    state: State,
+    seeds: Mapping[int, int],
+    settings: Mapping[int, Mapping[str, Setting]],
 ) -> Pieces:
     """Cut a run into pieces; it is one `segment`, in which new seeds are taken at some slots."""
     plan = network.plan
     capacity = Capacity(len(segment), int(segment.starts[-1]))
     steps, values = events(network, capacity, segment)
-    pieces = Pieces(float(network.dt), draws(plan))
+    pieces = Pieces(float(network.dt), draws(plan), settings=settings)
     for group in plan.groups:
         unit = network.inputs.get(group.name)
         _SlotCode(group, unit, plan, state, segment, values, pieces).take()
@@ -129,10 +139,10 @@ def codes_of(plan: NetworkPlan) -> list[str]:
     codes = []
     for group in plan.groups:
         codes += [group.equations, group.threshold, group.reset, group.refractory, group.on_step]
-        codes += [activity.code for activity in group.activities]
+        codes += [each.code for each in (*group.activities, *group.regular)]
     for part in plan.synapses:
         codes += [part.equations, part.on_pre, part.on_post]
-        codes += [each.code for each in (*part.pathways, *part.steps)]
+        codes += [each.code for each in (*part.pathways, *part.steps, *part.regular)]
         for process in part.processes:
             codes += [process.on_onset, process.on_update]
             codes += [each.expression for each in process.sums]
@@ -190,7 +200,7 @@ class _SlotCode:
         """Tell whether a shared variable has a use besides the code of slots."""
         lines = [line for line in self.group.equations.splitlines() if not line.startswith(name)]
         codes = ["\n".join(lines), self.group.threshold, self.group.reset, self.group.on_step]
-        codes += [activity.code for activity in self.group.activities]
+        codes += [each.code for each in (*self.group.activities, *self.group.regular)]
         return name in checks.identifiers(*codes) or f"{name}_post" in self.used
 
     def _column(self, name: str, values: np.ndarray, unit: Quantity | None = None) -> None:
@@ -246,11 +256,16 @@ class _SlotCode:
 def _changed(group: GroupPlan, plan: NetworkPlan) -> set[str]:
     """Return the variables of a group that anything but the code of slots sets."""
     names = {n for n, eq in Equations(group.equations).items() if eq.type != "parameter"}
-    own = [group.reset, group.on_step, *(activity.code for activity in group.activities)]
+    own = [each.code for each in (*group.activities, *group.regular)]
+    own += [group.reset, group.on_step]
     names |= {name for code in own for name, *_ in settle.read(code) or ()}
     for part in plan.synapses:
         ends = [f"_{end}" for end in ("pre", "post") if _at(part, end) == group.name]
-        codes = [part.on_pre, part.on_post, *(each.code for each in (*part.pathways, *part.steps))]
+        codes = [
+            part.on_pre,
+            part.on_post,
+            *(each.code for each in (*part.pathways, *part.steps, *part.regular)),
+        ]
         codes += [each for p in part.processes for each in (p.on_onset, p.on_update)]
         written = {name for code in codes for name, *_ in settle.read(code) or ()}
         written |= set(re.findall(r"(?m)^\s*(\w+) =.*\(summed\)", part.equations))

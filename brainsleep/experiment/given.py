@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -197,9 +197,13 @@ class GivenCourse(Course):
         }
         return {"inputs": inputs, "trains": trains, "signals": signals}
 
+    def settings_at(self, slot: int) -> Mapping[str, Any]:
+        """Return what the period that a slot is part of sets before it begins."""
+        return self._periods[int(self._period[slot])].settings
+
     def change(self, view: Any) -> Change:
         """Return what the period that begins sets."""
-        settings = self._periods[int(self._period[view.slot])].settings
+        settings = self.settings_at(view.slot)
         arrays = {name: each.put(view.state.arrays[name]) for name, each in settings.items()}
         return Change(arrays, dict(view.kept))
 

@@ -18,9 +18,10 @@ from brainsleep.experiment.inputs import Rates, SpikeTrains
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.models.inputs import POISSON, SPIKE_SOURCE
 from brainsleep.models.lif import CURRENT, LIF
-from brainsleep.models.sleep import DECAY_GROUP, MEMBRANE_NOISE
+from brainsleep.models.sleep import DECAY_GROUP, WHITE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST, STDP_NEAREST_REVERSED
 from brainsleep.network.spec import Connectivity, NetworkSpec
+from brainsleep.results.trace import trace_of
 
 #: Runs scripts where this package cannot be imported, and keeps spikes and traces.
 RUNNER = """
@@ -62,7 +63,7 @@ def with_sleep():
                 name="e",
                 size=10,
                 model=LIF,
-                activities=(MEMBRANE_NOISE,),
+                activities=(WHITE_NOISE,),
                 values={"v": "uniform(-70*mV, -56*mV)"},
             ),
         ),
@@ -144,7 +145,8 @@ def balanced():
 
 def images():
     """Images to learn from, and sleep: many slots, so the run is a loop."""
-    return TINY.override({"record": Record(), "data.n_train": 6, "data.n_test": 20})
+    changes = {"data.n_train": 6, "data.n_readout": 12, "data.n_test": 12}
+    return TINY.override({"record": Record(), **changes})
 
 
 PROTOCOLS = {
@@ -188,7 +190,7 @@ def test_same_spikes_and_traces_without_this_package(name, scripts, tmp_path):
     for key in protocol.record.states:
         owner, variable = key.split(".")
         values = got[f"{owner}_{variable}_trace/values"].T
-        assert np.allclose(values, result.trace(key).values, rtol=1e-6, atol=0), key
+        assert np.allclose(values, np.asarray(trace_of(result, key).values), rtol=1e-6, atol=0), key
 
 
 def test_the_script_is_readable():
@@ -222,7 +224,8 @@ def test_the_command_prints_it(call, tmp_path):
         ("foraging", {}, "Environment, which responds to the network"),
         ("unlearning", {}, "Patterns, which sets values of the network"),
         ("delay_stdp", {}, "delays that change"),
-        ("sleep_replay", {}, "a network of Brian2"),
+        ("sleep_replay", {}, "ReluTasks, which sets values of the network"),
+        ("paper", {"network": "sg_snn:SG_SNN"}, "a network of Brian2"),
     ],
 )
 def test_what_a_script_cannot_say(source, changes, words):
