@@ -205,8 +205,8 @@ net.run(100*ms)
     result = brainsleep.simulate(asleep, seed=1, backend="numpy", out=tmp_path)
     for place in (0, 1):
         t = monitored(result, f"spikes[{place}]").t
-        counts = np.histogram(t, np.arange(5) * 0.1 + 1e-6)[0]
-        assert counts[0] and counts[2] and not counts[1] and not counts[3]
+        counts = np.histogram(t, np.arange(5) * 0.1 - 1e-6)[0]
+        assert counts[0] and counts[2] and not counts[1] and not counts[3], (place, counts)
     with pytest.raises(ProtocolError, match="no population 'q'"):
         protocol.with_sleep(1 * brian2.second, silent="q")
     with pytest.raises(DataError, match="no monitor"):
