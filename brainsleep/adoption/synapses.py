@@ -66,7 +66,7 @@ class SynapseScope(Scope):
         self._first = root(synapses.source)[1], root(synapses.target)[1]
         self._size = int(synapses.source.N), int(synapses.target.N)
         source = ends[0].scope
-        self.taken = {*source.names.values(), *source.parameters, *source.tables}
+        self.taken = {WEIGHT, *source.names.values(), *source.parameters, *source.tables}
 
     def _other(self, name: str) -> str | None:
         """Return the name of a variable of neurons; of numbers of neurons those in their part."""
@@ -116,6 +116,8 @@ def projection(scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Qu
     given["equations"] = scope.equations(text, set(equations))
     given["regular"] = tuple(regular_codes(synapses, scope, dt))
     given["method"] = _method(synapses, scope.namespace)
+    given["sums"] = _sums(synapses)
+    _check_integration(synapses)
     weights = _weights(synapses, weight, scope, given)
     given["equations"] += scope.declared()
     values: dict[str, Any] = dict(scope.variables)
@@ -212,6 +214,23 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
     return given
 
 
+def order_matters(synapses: Any) -> bool:
+    """Tell whether it matters if other synapses act before these in a time step.
+
+    It does not if they only add to variables of neurons, and read none.
+    """
+    own = {*synapses.equations, "i", "j", "t", "dt"}
+    neurons = set(synapses.source.variables) | set(synapses.target.variables)
+    neurons |= {f"{name}_{end}" for name in neurons for end in ("pre", "post")}
+    for path in synapses._pathways:
+        for name, sign, value in settle.read(settle.statements(path.code)) or ():
+            if name not in own and sign not in ("+=", "-="):
+                return True
+            if (checks.identifiers(value) - own) & neurons:
+                return True
+    return False
+
+
 def _rank(paths: list, place: int) -> int:
     """Return an order that keeps that of Brian2, where some are the same."""
     before = [path for path in paths if path.order < 0]
@@ -231,6 +250,38 @@ def _method(synapses: Any, namespace: Mapping) -> str:
     known = {n for n in names if not n.startswith("xi")} | {"t", "dt"}
     variables = synapses.resolve_all(known, namespace)
     return method_of(updater, updater.method_choice, variables, equations)
+
+
+def _sums(synapses: Any) -> str:
+    """Return whether sums over synapses come before their neurons are integrated, or after."""
+    after = set()
+    for updater in synapses.summed_updaters.values():
+        group = root(getattr(updater, "target", synapses.target))[0]
+        other = getattr(group, "state_updater", None)
+        if other is not None:
+            after.add((updater.order, updater.name) > (other.order, other.name))
+    if len(after) > 1:
+        fix = "write two Synapses"
+        what = f"{named(synapses)}: its sums"
+        raise refused(what, "some before integration, some after", "one of both", fix, synapses)
+    return "after" if after == {True} else "before"
+
+
+def _check_integration(synapses: Any) -> None:
+    """Refuse synapses that are integrated before the neurons that their equations read."""
+    updater = synapses.state_updater
+    if updater is None:
+        return
+    used = {n for eq in synapses.equations.values() for n in eq.identifiers}
+    for end in ("pre", "post"):
+        group = root(synapses.source if end == "pre" else synapses.target)[0]
+        other = getattr(group, "state_updater", None)
+        reads = {n for n in used if n.removesuffix(f"_{end}") in group.variables} - {"t", "dt"}
+        if other is not None and reads and updater.name < other.name:
+            fix = f"rename it, so that its name comes after '{group.name}'"
+            what = f"{named(synapses)}: its equations read '{min(reads)}'"
+            got = "integrated before these neurons, by its name"
+            raise refused(what, got, "integrated after them", fix, synapses)
 
 
 def _weights(synapses: Any, weight: str, scope: Scope, given: dict) -> dict[str, Any]:

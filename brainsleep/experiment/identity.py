@@ -55,7 +55,7 @@ LATER: dict[str, dict[str, Any]] = {
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},
         **{"on_post": "", "on_step": "", "pathways": [], "signals": {}},
-        **{"regular": [], "tables": {}},
+        **{"regular": [], "tables": {}, "sums": "before"},
     },
     "PlasticityRule": {
         **{"equations": "", "initial": {}, "method": "euler", "on_step": "", "signals": {}}
@@ -63,7 +63,7 @@ LATER: dict[str, dict[str, Any]] = {
     "SynapsePlan": {
         **{"constants": [], "delays": [], "repeats": False, "signed": False},
         **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
-        **{"regular": [], "tables": {}},
+        **{"regular": [], "tables": {}, "sums_after": False},
     },
     "Readout": {
         "name": "network",
