@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -190,12 +191,27 @@ def _weight(synapses: Any, equations: Mapping) -> str:
     return WEIGHT if fits and "shared" not in eq.flags else ""
 
 
+def _several_delays(synapses: Any) -> bool:
+    """Tell whether pathways for spikes of one end have different delays."""
+    for end in ("pre", "post"):
+        delays = [
+            np.asarray(path.variables["delay"].get_value(), dtype=float)
+            for path in synapses._pathways
+            if path.prepost == end
+        ]
+        first = delays[0] if delays else None
+        if any(d.shape != first.shape or np.any(d != first) for d in delays):
+            return True
+    return False
+
+
 def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
     """Return statements for spikes: `on_pre`, `on_post` and further pathways."""
     given: dict[str, Any] = {"on_pre": "", "on_post": "", "pathways": {}}
     paths = sorted(synapses._pathways, key=lambda path: (path.order, path.name))
     usual = {"pre": -1, "post": 1}
     alone = len(paths) == len({path.prepost for path in paths})
+    apart = _several_delays(synapses)
     for place, path in enumerate(paths):
         if path.event != "spike":
             fix = "use spikes"
@@ -210,7 +226,9 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
         order = path.order if len({p.order for p in paths}) == len(paths) else _rank(paths, place)
         name = f"path_{place}"
         code = laid_out(code)
-        given["pathways"][name] = Pathway(name=name, code=code, end=path.prepost, order=order)
+        given["pathways"][name] = Pathway(
+            name=name, code=code, end=path.prepost, order=order, own_delay=apart
+        )
     return given
 
 
@@ -330,9 +348,7 @@ def _take_unit(given: dict, unit: str) -> None:
         given[label] = _if_used(given[label], changed)
     for label, path in given["pathways"].items():
         code = laid_out(_if_used(path.code, changed))
-        given["pathways"][label] = Pathway(
-            name=path.name, code=code, end=path.end, order=path.order
-        )
+        given["pathways"][label] = replace(path, code=code)
     given["regular"] = tuple(
         type(each)(
             name=each.name,
@@ -383,22 +399,17 @@ def _take_shared(synapses: Any, equations: Mapping, scope: Scope, given: Mapping
 
 
 def _delays(synapses: Any) -> dict[str, Any]:
-    """Return the delays of the spikes of both ends."""
-    found: dict[str, Any] = {}
-    for path in synapses._pathways:
+    """Return the delays of the spikes of both ends, or of each pathway where they differ."""
+    paths = sorted(synapses._pathways, key=lambda path: (path.order, path.name))
+    apart, given = _several_delays(synapses), dict[str, Any]()
+    for place, path in enumerate(paths):
         delay = np.asarray(path.variables["delay"].get_value(), dtype=float)
-        found.setdefault(path.prepost, []).append((path, delay))
-    given = {}
-    for end, paths in found.items():
-        values = [delay for _, delay in paths]
-        if any(v.shape != values[0].shape or np.any(v != values[0]) for v in values):
-            fix = "give them one delay, or write two Synapses"
-            what = f"{named(synapses)}: delays of its pathways for '{end}' spikes"
-            raise refused(what, "different ones", "one for all of these", fix, synapses)
-        if not np.any(values[0]):
-            continue
-        name = "delay" if end == "pre" else "delay_post"
-        given[name] = next(_whole(values[0], float(synapses.clock.dt_)))
+        if np.any(delay):
+            value = next(_whole(delay, float(synapses.clock.dt_)))
+            if apart:
+                given.setdefault("path_delays", {})[f"path_{place}"] = value
+            else:
+                given["delay" if path.prepost == "pre" else "delay_post"] = value
     return given
 
 

@@ -21,9 +21,10 @@ LATER: dict[str, dict[str, Any]] = {
     "Population": {"values": {}, "positions": {}},
     "Projection": {
         **{"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
-        "delay_max": "0.0 second",
+        **{"delay_max": "0.0 second", "path_delays": {}},
     },
     "DelayPlan": {"most": 0.0},
+    "Pathway": {"own_delay": False},
     "WeightProcess": {"signed": False, "signals": {}},
     "wake": {"inputs": {}, "signals": {}, "settings": {}},
     "sleep": {

@@ -426,12 +426,16 @@ class Pathway:
         Whose spikes they are for: those of the pre- or of the postsynaptic neuron.
     order : int
         Where they come among those of the same time step: `on_pre` has -1 and `on_post` 1.
+    own_delay : bool
+        Whether spikes take a time of their own to it: `path_delays` of the projection. Otherwise
+        it is that of their end.
     """
 
     name: Annotated[str, checks.name("pathway", "pre", "post")]
     code: Code
     end: Annotated[str, one_of("pre", "post")] = "pre"
     order: Annotated[int, whole(-100, 100)] = 0
+    own_delay: bool = False
 
 
 @specification("synapse '{name}': ")
