@@ -88,7 +88,9 @@ def main() -> None:
         print(f"adopted, {total} runs: {ours:.1f} s, {spikes} spikes")
         theirs = standalone(script, chosen.standalone)
         whole = theirs * total / chosen.standalone
-        print(f"Brian2 standalone, {chosen.standalone} runs: {theirs:.1f} s; {total}: {whole:.1f} s")
+        print(
+            f"Brian2 standalone, {chosen.standalone} runs: {theirs:.1f} s; {total}: {whole:.1f} s"
+        )
         print(f"adopted takes {ours / whole:.2f} of the time")
 
 

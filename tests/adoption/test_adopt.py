@@ -270,6 +270,18 @@ def test_what_cannot_be_taken_is_named_with_its_line(name, script):
         assert any(each in message for each in part.split("|")), message
 
 
+def test_what_is_only_looked_at_between_runs_is_no_harm(script, tmp_path):
+    path = script("""
+G = NeuronGroup(2, 'dv/dt = (2 - v)/(5*ms) : 1', threshold='v > 1', reset='v = 0', method='exact')
+M = SpikeMonitor(G)
+for k in range(3):
+    run(5*ms)
+    print(G.v[:], M.num_spikes, mean(G.v))
+    G.v[0] = 0.5
+""")
+    check_same(adopt_script(path), path, tmp_path)
+
+
 def test_an_error_after_the_last_run_is_a_note(script, caplog):
     path = script("G = NeuronGroup(1, 'v : 1')\nM = SpikeMonitor\nrun(1*ms)\nargmax([])\n")
     adopt_script(path)
