@@ -67,14 +67,14 @@ def adopt(
     recorder = Recorder(name)
     recorder.note_names(_namespace(frame))
     recorder.run(_AtRest(network), duration, space)
+    for note in recorder.notes:
+        log.warning("adopt: %s", note)
     return finished(recorder, name, "adopted from a Brian2 network")
 
 
 def finished(recorder: Recorder, name: str, description: str) -> Protocol:
     """Return the protocol of a script or network whose runs are known."""
     assert recorder.network is not None
-    for note in recorder.notes:
-        log.warning("adopt: %s", note)
     return protocol_of(recorder.network, recorder.runs, recorder.called, name, description)
 
 

@@ -18,7 +18,7 @@ from .names import free
 from .neurons import Taken, check_clock, made_of, neuron_group, poisson_group, spike_generator
 from .places import named, refused
 from .scope import Scope
-from .synapses import SynapseScope, projection, root
+from .synapses import SynapseScope, order_matters, projection, root
 
 #: Numbers that are set between runs: name of the group, and of the number.
 Varying = frozenset[tuple[str, str]] | set[tuple[str, str]]
@@ -177,6 +177,13 @@ def _names(groups: list[Any], called: Mapping[int, str]) -> dict[int, str]:
     for group in groups:
         wanted = called.get(id(group), group.name)
         names[id(group)] = free(wanted, names.values(), _MEANT)
+    synapses = [group for group in groups if isinstance(group, Synapses)]
+    ours = sorted(synapses, key=lambda each: names[id(each)])
+    if ours != synapses and any(map(order_matters, synapses)):
+        for group in synapses:
+            del names[id(group)]
+        for group in synapses:
+            names[id(group)] = free(group.name, names.values(), _MEANT)
     return names
 
 

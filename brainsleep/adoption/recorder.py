@@ -53,8 +53,12 @@ class Recorder:
         What is to be said of the script.
     """
 
-    def __init__(self, name: str, varying: Varying = frozenset()):
+    def __init__(self, name: str, varying: Varying = frozenset(), guess: int = 0):
         self.name, self._varying = name, varying
+        #: What stands for values that only a simulation knows.
+        self.guesses = np.random.default_rng(guess)
+        #: Where such a value was read before the last run, and the variable's name; '' if nowhere.
+        self.guessed = ("", "")
         self.network: Network | None = None
         self.runs: list[Run] = []
         self.notes: list[str] = []
@@ -120,11 +124,8 @@ class Recorder:
 
     def _note_changes(self, run: Run, space: dict[str, Any]) -> None:
         assert self.network is not None
-        if self._touched.read:
-            place, name = self._touched.read[0]
-            fix = "set values that do not depend on a simulation before"
-            what = f"'{name}' is read between runs"
-            raise refused(what, "a value that only a simulation knows", "none", fix, place)
+        if self._touched.read and not self.guessed[0]:
+            self.guessed = self._touched.read[0]
         outside = outside_of(self.network, space)
         different = {k for k, v in outside.items() if float(v) != float(self._outside[k])}
         if different - set(self._varying):
@@ -182,14 +183,16 @@ class Recorder:
                                              view.index_var))  # fmt: skip
         self._touched.set_at.setdefault(key, set()).update(np.asarray(at).ravel().tolist())
 
-    def was_read(self, view: VariableView) -> None:
-        """Note that a script reads a variable that only a simulation knows."""
+    def was_read(self, view: VariableView) -> bool:
+        """Note that a script reads a variable that only a simulation knows; tell whether it is."""
         owner = view.variable.owner
         key = (owner.name, view.variable.name) if owner is not None else ("", "")
         if self.network is not None and key in self._dynamic and self.runs:
             known = self._touched.set_at.get(key, set())
             if len(known) < view.variable.size:
                 self._touched.read.append((line_now(), view.name))
+                return True
+        return False
 
 
 def _frame() -> Any:
@@ -241,8 +244,12 @@ def recording(recorder: Recorder) -> Iterator[None]:
         recorder.was_set(self, item)
 
     def getting(self: Any, item: Any, level: int = 0, namespace: Any = None) -> Any:
-        recorder.was_read(self)
-        return get_item(self, item, level=level + 1, namespace=namespace)
+        unknown = recorder.was_read(self)
+        value = get_item(self, item, level=level + 1, namespace=namespace)
+        if unknown and np.asarray(value).dtype.kind == "f":
+            drawn = recorder.guesses.random(np.shape(value))
+            return Quantity(drawn, dim=self.dim) if isinstance(value, Quantity) else drawn
+        return value
 
     replace(Equations, "__init__", equations_init)
     replace(Synapses, "__init__", synapses_init)
@@ -270,8 +277,15 @@ def _stored(name: str) -> Callable[..., None]:
     return used
 
 
+def depends(place: str, name: str) -> AdoptError:
+    """Return the error of runs that depend on what a simulation before them gives."""
+    fix = "set values that do not depend on a simulation before"
+    what = f"'{name}' is read between runs, and decides what follows"
+    return refused(what, "a value that only a simulation knows", "none", fix, place)
+
+
 def _check_static(recorder: Recorder, view: VariableView, code: str) -> None:
-    """Note that an expression reads what only a simulation knows."""
+    """Refuse an expression that reads what only a simulation knows."""
     from ..network.equations import checks
 
     group = view.group
@@ -280,7 +294,8 @@ def _check_static(recorder: Recorder, view: VariableView, code: str) -> None:
             variable = group.variables[name]
             owner = getattr(variable, "owner", None)
             if owner is not None and (owner.name, variable.name) in recorder._dynamic:
-                recorder.was_read(VariableView(name, variable, group, variable.dim))
+                if recorder.was_read(VariableView(name, variable, group, variable.dim)):
+                    raise depends(line_now(), name)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import logging
 import os
 import sys
 import traceback
@@ -12,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import brian2
+import numpy as np
 
 from ..errors import AdoptError, BrainsleepError, explain, one_line
 from ..experiment.protocol import Protocol
 from .adopt import finished
 from .names import free
 from .places import refused
-from .recorder import Recorder, VaryingNumbersError, fresh_brian, recording
+from .recorder import Recorder, VaryingNumbersError, depends, fresh_brian, recording
+
+log = logging.getLogger("brainsleep")
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -61,13 +65,36 @@ def adopt_script(path: str | Path, *, name: str = "") -> Protocol:
         where = f"adopt: {path.name}:{getattr(error, 'lineno', None) or 1}"
         raise AdoptError(explain(where, one_line(error), "a script that Python reads")) from error
     name = name or free(path.stem, ())
+    drawing = np.random.get_state()
+
+    def taken(guess: int) -> tuple[Protocol, Recorder]:
+        return _taken(code, text, path, name, guess, drawing)
+
+    protocol, recorder = taken(0)
+    if recorder.guessed[0]:  # what was read must decide nothing: try with other values
+        try:
+            same = taken(1)[0].describe() == protocol.describe()
+        except AdoptError:
+            same = False
+        if not same:
+            raise depends(*recorder.guessed)
+    for note in recorder.notes:
+        log.warning("adopt: %s", note)
+    return protocol
+
+
+def _taken(
+    code: Any, text: str, path: Path, name: str, guess: int, drawing: Any
+) -> tuple[Protocol, Recorder]:
+    """Run a script, again as long as more numbers are found that are set between runs."""
     varying = set[tuple[str, str]]()
     for _ in range(_MOST):
-        recorder = Recorder(name, varying)
+        recorder = Recorder(name, varying, guess)
         try:
             with fresh_brian(), recording(recorder):
+                np.random.set_state(drawing)
                 _execute(code, text, path, recorder)
-                return finished(recorder, name, f"adopted from {path.name}")
+                return finished(recorder, name, f"adopted from {path.name}"), recorder
         except VaryingNumbersError as error:
             if error.numbers <= varying:
                 break

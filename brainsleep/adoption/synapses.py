@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class SynapseScope(Scope):
         self._first = root(synapses.source)[1], root(synapses.target)[1]
         self._size = int(synapses.source.N), int(synapses.target.N)
         source = ends[0].scope
-        self.taken = {*source.names.values(), *source.parameters, *source.tables}
+        self.taken = {WEIGHT, *source.names.values(), *source.parameters, *source.tables}
 
     def _other(self, name: str) -> str | None:
         """Return the name of a variable of neurons; of numbers of neurons those in their part."""
@@ -116,6 +117,8 @@ def projection(scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Qu
     given["equations"] = scope.equations(text, set(equations))
     given["regular"] = tuple(regular_codes(synapses, scope, dt))
     given["method"] = _method(synapses, scope.namespace)
+    given["sums"] = _sums(synapses)
+    _check_integration(synapses)
     weights = _weights(synapses, weight, scope, given)
     given["equations"] += scope.declared()
     values: dict[str, Any] = dict(scope.variables)
@@ -188,12 +191,27 @@ def _weight(synapses: Any, equations: Mapping) -> str:
     return WEIGHT if fits and "shared" not in eq.flags else ""
 
 
+def _several_delays(synapses: Any) -> bool:
+    """Tell whether pathways for spikes of one end have different delays."""
+    for end in ("pre", "post"):
+        delays = [
+            np.asarray(path.variables["delay"].get_value(), dtype=float)
+            for path in synapses._pathways
+            if path.prepost == end
+        ]
+        first = delays[0] if delays else None
+        if any(d.shape != first.shape or np.any(d != first) for d in delays):
+            return True
+    return False
+
+
 def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
     """Return statements for spikes: `on_pre`, `on_post` and further pathways."""
     given: dict[str, Any] = {"on_pre": "", "on_post": "", "pathways": {}}
     paths = sorted(synapses._pathways, key=lambda path: (path.order, path.name))
     usual = {"pre": -1, "post": 1}
     alone = len(paths) == len({path.prepost for path in paths})
+    apart = _several_delays(synapses)
     for place, path in enumerate(paths):
         if path.event != "spike":
             fix = "use spikes"
@@ -208,8 +226,27 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
         order = path.order if len({p.order for p in paths}) == len(paths) else _rank(paths, place)
         name = f"path_{place}"
         code = laid_out(code)
-        given["pathways"][name] = Pathway(name=name, code=code, end=path.prepost, order=order)
+        given["pathways"][name] = Pathway(
+            name=name, code=code, end=path.prepost, order=order, own_delay=apart
+        )
     return given
+
+
+def order_matters(synapses: Any) -> bool:
+    """Tell whether it matters if other synapses act before these in a time step.
+
+    It does not if they only add to variables of neurons, and read none.
+    """
+    own = {*synapses.equations, "i", "j", "t", "dt"}
+    neurons = set(synapses.source.variables) | set(synapses.target.variables)
+    neurons |= {f"{name}_{end}" for name in neurons for end in ("pre", "post")}
+    for path in synapses._pathways:
+        for name, sign, value in settle.read(settle.statements(path.code)) or ():
+            if name not in own and sign not in ("+=", "-="):
+                return True
+            if (checks.identifiers(value) - own) & neurons:
+                return True
+    return False
 
 
 def _rank(paths: list, place: int) -> int:
@@ -231,6 +268,38 @@ def _method(synapses: Any, namespace: Mapping) -> str:
     known = {n for n in names if not n.startswith("xi")} | {"t", "dt"}
     variables = synapses.resolve_all(known, namespace)
     return method_of(updater, updater.method_choice, variables, equations)
+
+
+def _sums(synapses: Any) -> str:
+    """Return whether sums over synapses come before their neurons are integrated, or after."""
+    after = set()
+    for updater in synapses.summed_updaters.values():
+        group = root(getattr(updater, "target", synapses.target))[0]
+        other = getattr(group, "state_updater", None)
+        if other is not None:
+            after.add((updater.order, updater.name) > (other.order, other.name))
+    if len(after) > 1:
+        fix = "write two Synapses"
+        what = f"{named(synapses)}: its sums"
+        raise refused(what, "some before integration, some after", "one of both", fix, synapses)
+    return "after" if after == {True} else "before"
+
+
+def _check_integration(synapses: Any) -> None:
+    """Refuse synapses that are integrated before the neurons that their equations read."""
+    updater = synapses.state_updater
+    if updater is None:
+        return
+    used = {n for eq in synapses.equations.values() for n in eq.identifiers}
+    for end in ("pre", "post"):
+        group = root(synapses.source if end == "pre" else synapses.target)[0]
+        other = getattr(group, "state_updater", None)
+        reads = {n for n in used if n.removesuffix(f"_{end}") in group.variables} - {"t", "dt"}
+        if other is not None and reads and updater.name < other.name:
+            fix = f"rename it, so that its name comes after '{group.name}'"
+            what = f"{named(synapses)}: its equations read '{min(reads)}'"
+            got = "integrated before these neurons, by its name"
+            raise refused(what, got, "integrated after them", fix, synapses)
 
 
 def _weights(synapses: Any, weight: str, scope: Scope, given: dict) -> dict[str, Any]:
@@ -279,9 +348,7 @@ def _take_unit(given: dict, unit: str) -> None:
         given[label] = _if_used(given[label], changed)
     for label, path in given["pathways"].items():
         code = laid_out(_if_used(path.code, changed))
-        given["pathways"][label] = Pathway(
-            name=path.name, code=code, end=path.end, order=path.order
-        )
+        given["pathways"][label] = replace(path, code=code)
     given["regular"] = tuple(
         type(each)(
             name=each.name,
@@ -332,22 +399,17 @@ def _take_shared(synapses: Any, equations: Mapping, scope: Scope, given: Mapping
 
 
 def _delays(synapses: Any) -> dict[str, Any]:
-    """Return the delays of the spikes of both ends."""
-    found: dict[str, Any] = {}
-    for path in synapses._pathways:
+    """Return the delays of the spikes of both ends, or of each pathway where they differ."""
+    paths = sorted(synapses._pathways, key=lambda path: (path.order, path.name))
+    apart, given = _several_delays(synapses), dict[str, Any]()
+    for place, path in enumerate(paths):
         delay = np.asarray(path.variables["delay"].get_value(), dtype=float)
-        found.setdefault(path.prepost, []).append((path, delay))
-    given = {}
-    for end, paths in found.items():
-        values = [delay for _, delay in paths]
-        if any(v.shape != values[0].shape or np.any(v != values[0]) for v in values):
-            fix = "give them one delay, or write two Synapses"
-            what = f"{named(synapses)}: delays of its pathways for '{end}' spikes"
-            raise refused(what, "different ones", "one for all of these", fix, synapses)
-        if not np.any(values[0]):
-            continue
-        name = "delay" if end == "pre" else "delay_post"
-        given[name] = next(_whole(values[0], float(synapses.clock.dt_)))
+        if np.any(delay):
+            value = next(_whole(delay, float(synapses.clock.dt_)))
+            if apart:
+                given.setdefault("path_delays", {})[f"path_{place}"] = value
+            else:
+                given["delay" if path.prepost == "pre" else "delay_post"] = value
     return given
 
 

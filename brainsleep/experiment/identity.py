@@ -21,9 +21,10 @@ LATER: dict[str, dict[str, Any]] = {
     "Population": {"values": {}, "positions": {}},
     "Projection": {
         **{"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
-        "delay_max": "0.0 second",
+        **{"delay_max": "0.0 second", "path_delays": {}},
     },
     "DelayPlan": {"most": 0.0},
+    "Pathway": {"own_delay": False},
     "WeightProcess": {"signed": False, "signals": {}},
     "wake": {"inputs": {}, "signals": {}, "settings": {}},
     "sleep": {
@@ -55,7 +56,7 @@ LATER: dict[str, dict[str, Any]] = {
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},
         **{"on_post": "", "on_step": "", "pathways": [], "signals": {}},
-        **{"regular": [], "tables": {}},
+        **{"regular": [], "tables": {}, "sums": "before"},
     },
     "PlasticityRule": {
         **{"equations": "", "initial": {}, "method": "euler", "on_step": "", "signals": {}}
@@ -63,7 +64,7 @@ LATER: dict[str, dict[str, Any]] = {
     "SynapsePlan": {
         **{"constants": [], "delays": [], "repeats": False, "signed": False},
         **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
-        **{"regular": [], "tables": {}},
+        **{"regular": [], "tables": {}, "sums_after": False},
     },
     "Readout": {
         "name": "network",

@@ -22,6 +22,7 @@ from .assemble_parts import (
     Kept,
     delays_of,
     joined,
+    own_delays,
     prefixed,
     sum_plans,
     trace_code,
@@ -298,5 +299,5 @@ def _is_delayed(spec: NetworkSpec, population: Population) -> bool:
     return any(
         population.name == (p.source if delay.end == "pre" else p.target)
         for p in spec.projections
-        for delay in delays_of(p)
+        for delay in (*delays_of(p), *own_delays(p))
     )

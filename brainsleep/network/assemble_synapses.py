@@ -17,6 +17,7 @@ from .assemble_parts import (
     delays_of,
     joined,
     linked_names,
+    own_delays,
     prefixed,
     process_names,
     sum_plans,
@@ -181,6 +182,7 @@ class _SynapseBuilder:
             delays=self._delays(on_pre, on_post, pathways),
             regular=regular,
             tables=dict(projection.synapse.tables),
+            sums_after=projection.synapse.sums == "after",
         )
 
     def _pathways(self) -> tuple[PathwayPlan, ...]:
@@ -254,7 +256,12 @@ class _SynapseBuilder:
     ) -> tuple[DelayPlan, ...]:
         """Give the delays of an end to all its pathways; refuse one that delays nothing."""
         at_ends = [("pre", "pre", on_pre), ("post", "post", on_post)]
-        at_ends += [(f"path_{path.name}", path.end, path.code) for path in pathways]
+        apart = {path.name for path in self.projection.synapse.pathways if path.own_delay}
+        at_ends += [
+            (f"path_{path.name}", path.end, path.code)
+            for path in pathways
+            if path.name not in apart
+        ]
         delays = tuple(
             replace(delay, pathway=name)
             for delay in delays_of(self.projection)
@@ -268,7 +275,7 @@ class _SynapseBuilder:
             if delay.end not in {each.end for each in delays}:
                 allowed = f"none: there are no statements on_{delay.end}"
                 raise SpecError(explain(f"{self.where}: {delay.variable}", "a delay", allowed))
-        return delays
+        return (*delays, *own_delays(self.projection))
 
 
 def _at_spike(

@@ -426,12 +426,16 @@ class Pathway:
         Whose spikes they are for: those of the pre- or of the postsynaptic neuron.
     order : int
         Where they come among those of the same time step: `on_pre` has -1 and `on_post` 1.
+    own_delay : bool
+        Whether spikes take a time of their own to it: `path_delays` of the projection. Otherwise
+        it is that of their end.
     """
 
     name: Annotated[str, checks.name("pathway", "pre", "post")]
     code: Code
     end: Annotated[str, one_of("pre", "post")] = "pre"
     order: Annotated[int, whole(-100, 100)] = 0
+    own_delay: bool = False
 
 
 @specification("synapse '{name}': ")
@@ -479,6 +483,9 @@ class SynapseModel(Model):
         Statements at regular times, at a place of their own within a time step.
     tables : mapping of str to Table
         Values over time that its code reads as functions: ``current(t)``.
+    sums : {"before", "after"}
+        Whether sums over synapses are computed before neurons and synapses are integrated, or after
+        that, so that neurons read those of the step before.
 
     Raises
     ------
@@ -499,6 +506,7 @@ class SynapseModel(Model):
     signals: Signals = field(default_factory=dict)
     regular: tuple[Regular, ...] = ()
     tables: Tables = field(default_factory=dict)
+    sums: Annotated[str, one_of("before", "after")] = "before"
 
     def __post_init__(self):
         where, equations = place(self), self.variables

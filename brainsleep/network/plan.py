@@ -178,6 +178,8 @@ class SynapsePlan:
     signed: bool = False
     regular: tuple[RegularPlan, ...] = ()
     tables: dict[str, Table] = field(default_factory=dict)
+    #: Whether sums over synapses follow the integration of neurons and synapses.
+    sums_after: bool = False
 
 
 @dataclass(frozen=True)

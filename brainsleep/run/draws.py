@@ -167,7 +167,7 @@ class DrawnSynapses:
     def _check_saved(self, wiring: Wiring) -> None:
         """Refuse arrays that belong to other synapses than those that were saved."""
         own = self._projection
-        given = [*own.values.values(), own.delay, own.delay_post]
+        given = [*own.values.values(), *own.delays.values()]
         if not any(isinstance(value, Array) for value in given):
             return
         pre, post = self.pairs
@@ -199,7 +199,7 @@ class DrawnSynapses:
         drawn = {}
         for delay in plan.delays:
             name = "delay" if delay.most else delay.variable
-            value, where = getattr(self._projection, name), f"projection '{self._projection.name}'"
+            value, where = self._projection.delays[name], f"projection '{self._projection.name}'"
             if not delay.each:
                 drawn[name] = np.array([float(value)])
                 continue

@@ -34,6 +34,9 @@ TRACES = 0.5
 #: Order within the `groups` slot: synapses follow the integration, activities and code of neurons.
 SYNAPSES = 3
 
+#: The same of sums over synapses that follow all that is integrated.
+SUMS_AFTER = 10**6
+
 #: Functions that draw.
 RANDOM = {"rand", "randn", "poisson"}
 
@@ -293,6 +296,8 @@ class BrianNetwork:
             synapses.post._gate = "plasticity_gate_post"
         for path in plan.pathways:
             getattr(synapses, f"path_{path.name}").order = path.order
+        for updater in synapses.summed_updaters.values() if plan.sums_after else ():
+            updater.order = SUMS_AFTER
         if f"{plan.name}.w" in self.plan.unchanged:
             self.fixed_weights[plan.name] = synapses._pathways
             for pathway in synapses._pathways:
