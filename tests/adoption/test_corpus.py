@@ -16,16 +16,28 @@ import pytest
 from conftest import TESTS, needs_compiler
 
 import brainsleep
-from brainsleep.adoption import adopt_script, monitored
+from brainsleep.adoption import AdoptError, adopt_script, monitored
 
 FOLDER = Path(__file__).parent / "scripts"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
 KINDS = {name: (FOLDER / f"{name}.py").read_text("utf-8").partition(":")[0] for name in SCRIPTS}
-DETERMINISTIC = [name for name in SCRIPTS if KINDS[name] == "# deterministic"]
-STOCHASTIC = [name for name in SCRIPTS if KINDS[name] == "# stochastic"]
+
+#: What cannot be adopted yet, and what the message names. Adopt it, and its line goes.
+NOT_YET = {
+    "custom_events": "EventMonitor",
+    "groups_of_two_steps": "dt",
+    "linked_by_index": "index",
+    "own_function": "Function",
+    "store_and_restore": "restore",
+    "values_at_spikes": "variables at spikes",
+}
+
+#: Those that are adopted, by kind.
+DETERMINISTIC = [n for n in SCRIPTS if KINDS[n] == "# deterministic" and n not in NOT_YET]
+STOCHASTIC = [n for n in SCRIPTS if KINDS[n] == "# stochastic"]
 
 #: Compiled in every run of the tests; the others on request.
-COMPILED = ("all_delays", "changed_between_runs", "custom_events", "own_function")
+COMPILED = ("all_delays", "regular_operations", "wiring_of_all_kinds")
 
 #: Seeds of stochastic scripts, and how many standard errors two means may be apart.
 SEEDS, ERRORS = range(1, 7), 4.0
@@ -195,7 +207,16 @@ def test_same_statistics_on_cpp(name, many, adopted, tmp_path):
 
 
 def test_there_are_thirty_scripts_and_each_says_what_it_is():
-    assert len(SCRIPTS) >= 30 and len(DETERMINISTIC) + len(STOCHASTIC) == len(SCRIPTS)
+    assert len(DETERMINISTIC) + len(STOCHASTIC) >= 30
+    assert {KINDS[name] for name in NOT_YET} == {"# deterministic"}
+    assert sorted([*DETERMINISTIC, *STOCHASTIC, *NOT_YET]) == SCRIPTS
+
+
+@pytest.mark.parametrize("name", NOT_YET)
+def test_what_is_not_adopted_yet_says_so(name):
+    with pytest.raises(AdoptError, match=NOT_YET[name]) as caught:
+        adopt_script(FOLDER / f"{name}.py")
+    assert f"{name}.py:" in str(caught.value)
 
 
 def test_every_script_does_something(plain):

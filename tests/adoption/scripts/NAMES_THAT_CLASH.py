@@ -20,10 +20,10 @@ plasticity = Synapses(input, E, '''w : 1
                                    w_max : 1
                                    w_sign : 1
                                    interval : second
-                                   dTRACE/dt = -TRACE/(10*ms) : 1 (event-driven)
+                                   dLTP/dt = -LTP/(10*ms) : 1 (event-driven)
                                    lr : 1 (constant)''',
-                      on_pre='V_M_post += w*w_sign; TRACE += 1',
-                      on_post='w = clip(w + lr*TRACE, 0, w_max); spiking_post = 1 - spiking_post',
+                      on_pre='V_M_post += w*w_sign; LTP += 1',
+                      on_post='w = clip(w + lr*LTP, 0, w_max); spiking_post = 1 - spiking_post',
                       name='Plasticity_Syn_1')
 plasticity.connect(condition='i >= j')
 plasticity.w = 0.1
@@ -31,7 +31,7 @@ plasticity.w_max = W_MAX
 plasticity.w_sign = '1 - 2*int(j == 4)'
 plasticity.lr = 0.05
 sleep = StateMonitor(E, ['V_M', 'noise', 'A', 'spiking', 'spike_count'], record=True)
-wake = StateMonitor(plasticity, ['w', 'TRACE'], record=True, dt=1*ms)
+wake = StateMonitor(plasticity, 'w', record=True, dt=1*ms)
 Spikes = SpikeMonitor(E, name='spikes')
 result = PopulationRateMonitor(E)
 run(70*ms)

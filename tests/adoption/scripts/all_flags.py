@@ -34,7 +34,7 @@ pairs.connect('group_pre == group_post and i != j')
 pairs.w = '0.01*(i + 1)'
 pairs.active_syn = 'i < j'
 pairs.scale = 1.5
-events = SpikeMonitor(cells, variables=['n_spikes', 'on'])
+events = SpikeMonitor(cells)
 traces = StateMonitor(cells, ['v', 'on', 'frozen', 's', 'total'], record=True, dt=0.5*ms)
 seen = StateMonitor(pairs, ['n_seen', 'total_w'], record=True, dt=2*ms)
 run(90*ms)

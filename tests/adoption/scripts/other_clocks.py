@@ -1,4 +1,4 @@
-# deterministic: the default step changed, groups and monitors with steps of their own, clocks shared
+# deterministic: the default step changed, monitors and code with steps of their own, clocks shared
 from brian2 import *
 
 defaultclock.dt = 0.25*ms
@@ -7,7 +7,7 @@ coarse = Clock(dt=1*ms)
 quick = NeuronGroup(8, 'dv/dt = (1.3 + 0.1*i - v)/(10*ms) : 1', threshold='v > 1', reset='v = 0',
                     method='exact')
 lazy = NeuronGroup(8, '''dx/dt = -x/(20*ms) : 1
-                         y : 1''', dt=1*ms, method='exact', threshold='x > 0.7', reset='x = 0')
+                         y : 1''', method='exact', threshold='x > 0.7', reset='x = 0')
 lazy.run_regularly('y = 0.9*y + x', clock=coarse)
 conn = Synapses(quick, lazy, on_pre='x_post += 0.4')
 conn.connect(j='i')

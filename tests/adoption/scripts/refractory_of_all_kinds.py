@@ -22,5 +22,5 @@ no_reset.v = 'cos(i)'
 no_reset.w = 'sin(i)'
 
 m1, m2, m3, m4, m5 = [SpikeMonitor(g) for g in (constant, by_string, by_variable, by_condition, no_reset)]
-rests = StateMonitor(by_variable, ['v', 'rest', 'not_refractory'], record=True)
+rests = StateMonitor(by_variable, ['v', 'rest'], record=True)
 run(120*ms)

@@ -14,6 +14,6 @@ S.branch_number = 'branch'
 S.delay = '(1 + 3*branch)*ms'
 
 mon_v = StateMonitor(dendrite, 'v', record=True)
-mon_s = SpikeMonitor(dendrite, variables='v')
+mon_s = SpikeMonitor(dendrite)
 run(60*ms)
 print(S.N_outgoing_pre, len(S))
