@@ -97,15 +97,21 @@ def _monitor(network: Network, monitor: Any, given: dict[str, Any]) -> Monitor:
     if not isinstance(monitor, SpikeMonitor | PopulationRateMonitor):
         return _state_monitor(network, monitor, part, first, given)
     if isinstance(monitor, SpikeMonitor):
-        if monitor.event != "spike" or set(monitor.record_variables) - {"i", "t"}:
-            got = ", ".join(sorted(set(monitor.record_variables) - {"i", "t"})) or monitor.event
-            fix = "record them with a StateMonitor"
-            what = f"{named(monitor)}: variables at spikes"
-            raise refused(what, got, "i and t of spikes", fix, monitor)
+        _check_spikes(monitor)
     whole = last - first == int(group.N)
     given |= {"first": 0 if whole else first, "last": 0 if whole else last}
     kind = "spikes" if isinstance(monitor, SpikeMonitor) else "rate"
     return made_of(Monitor, named(monitor), monitor, kind=kind, **given)
+
+
+def _check_spikes(monitor: SpikeMonitor) -> None:
+    """Refuse monitors that see other events, or variables at spikes."""
+    more = sorted(set(monitor.record_variables) - {"i", "t"})
+    if monitor.event != "spike" or more:
+        got = ", ".join(more) or monitor.event
+        fix = "record them with a StateMonitor"
+        what = f"{named(monitor)}: variables at spikes"
+        raise refused(what, got, "i and t of spikes", fix, monitor)
 
 
 def _state_monitor(

@@ -239,7 +239,7 @@ def _refractory(group: Any, scope: Scope) -> str:
 
 
 def _method(group: Any, namespace: Mapping) -> str:
-    updater, equations = group.state_updater, group.equations
+    equations = group.equations
     if not equations.diff_eq_names:
         return "euler"
     names = set().union(*(eq.identifiers for eq in equations.values()))

@@ -86,7 +86,7 @@ class Recorder:
         assert self.network is not None
         self._check_same(net, objects, place)
         dt = float(self.network.spec.dt)
-        steps = int(round((self._step * dt + float(duration)) / dt)) - self._step
+        steps = round((self._step * dt + float(duration)) / dt) - self._step
         run = Run(steps, place, [each for each in objects if "Monitor" in type(each).__name__])
         if self.runs:
             self._note_changes(run, space)
@@ -293,9 +293,10 @@ def _check_static(recorder: Recorder, view: VariableView, code: str) -> None:
         if name in group.variables:
             variable = group.variables[name]
             owner = getattr(variable, "owner", None)
-            if owner is not None and (owner.name, variable.name) in recorder._dynamic:
-                if recorder.was_read(VariableView(name, variable, group, variable.dim)):
-                    raise depends(line_now(), name)
+            known = owner is None or (owner.name, variable.name) not in recorder._dynamic
+            view = VariableView(name, variable, group, variable.dim)
+            if not known and recorder.was_read(view):
+                raise depends(line_now(), name)
 
 
 @contextlib.contextmanager
@@ -303,7 +304,7 @@ def fresh_brian() -> Iterator[None]:
     """Give a script a Brian2 as it is at first, and put everything back after."""
     follower = InstanceFollower.instance_sets
     before = {kind: set(members) for kind, members in follower.items()}
-    state, clock = np.random.get_state(), float(brian2.defaultclock.dt)
+    state, clock = np.random.get_state(), float(brian2.defaultclock.dt)  # noqa: NPY002
     wanted = {name: brian2.prefs[name] for name in ("codegen.target", "core.default_float_dtype")}
     follower.clear()
     brian2.prefs["codegen.target"] = "numpy"
@@ -314,7 +315,7 @@ def fresh_brian() -> Iterator[None]:
         for name, value in wanted.items():
             brian2.prefs[name] = value
         brian2.defaultclock.dt = clock * second
-        np.random.set_state(state)
+        np.random.set_state(state)  # noqa: NPY002
         for kind, members in before.items():
             follower[kind] |= {member for member in members if member() is not None}
 

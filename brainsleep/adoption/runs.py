@@ -46,9 +46,9 @@ def values_of(part: Taken) -> Values:
     group, found = part.group, {}
     for name in part.scope.names:
         variable = group.variables.get(name)
-        if variable is not None and hasattr(variable, "get_value") and not _computed(variable):
-            if variable.owner is not None and variable.owner.name == group.name:
-                found[group.name, name] = np.array(variable.get_value(), copy=True)
+        stored = hasattr(variable, "get_value") and not _computed(variable)
+        if stored and variable.owner is not None and variable.owner.name == group.name:
+            found[group.name, name] = np.array(variable.get_value(), copy=True)
     return found
 
 

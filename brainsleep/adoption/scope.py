@@ -90,7 +90,7 @@ class Scope:
         return self._outside[name]
 
     def outside(self, namespace: Mapping[str, Any]) -> dict[str, Quantity]:
-        """Return the constants that code uses, by the script's names, as they are in a namespace."""
+        """Return the constants that code uses, by the script's names, from a namespace."""
         found = {}
         for name in self._outside:
             value = self.group._resolve_external(name, dict(namespace), user_identifier=False)

@@ -65,7 +65,7 @@ def adopt_script(path: str | Path, *, name: str = "") -> Protocol:
         where = f"adopt: {path.name}:{getattr(error, 'lineno', None) or 1}"
         raise AdoptError(explain(where, one_line(error), "a script that Python reads")) from error
     name = name or free(path.stem, ())
-    drawing = np.random.get_state()
+    drawing = np.random.get_state()  # noqa: NPY002 - what Brian2 draws from
 
     def taken(guess: int) -> tuple[Protocol, Recorder]:
         return _taken(code, text, path, name, guess, drawing)
@@ -92,7 +92,7 @@ def _taken(
         recorder = Recorder(name, varying, guess)
         try:
             with fresh_brian(), recording(recorder):
-                np.random.set_state(drawing)
+                np.random.set_state(drawing)  # noqa: NPY002
                 _execute(code, text, path, recorder)
                 return finished(recorder, name, f"adopted from {path.name}"), recorder
         except VaryingNumbersError as error:

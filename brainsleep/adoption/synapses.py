@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,6 @@ from ..network.models import Pathway, SynapseModel
 from ..network.spec import Projection
 from ..network.wiring import Pairs
 from ..values.arrays import Array
-from ..values.units import unit_name
 from .names import laid_out, renamed, with_flags, without
 from .neurons import (
     Taken,
@@ -37,12 +34,7 @@ from .neurons import (
 )
 from .places import named, refused
 from .scope import Scope
-
-#: The variable of synapses that becomes the weight of a projection.
-WEIGHT = "w"
-
-#: Bounds of weights that nothing bounds, over the largest there is.
-_FAR = 1000.0
+from .weights import WEIGHT, weight_of, weights_of
 
 
 def root(group: Any) -> tuple[Any, int, int]:
@@ -112,14 +104,14 @@ def projection(scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Qu
             scope.names[each] = scope._other(each) or each
         else:
             scope.declare(each, WEIGHT if each == WEIGHT else None)
-    weight = _weight(synapses, equations)
+    weight = weight_of(equations)
     given = _codes(synapses, scope)
     given["equations"] = scope.equations(text, set(equations))
     given["regular"] = tuple(regular_codes(synapses, scope, dt))
     given["method"] = _method(synapses, scope.namespace)
     given["sums"] = _sums(synapses)
     _check_integration(synapses)
-    weights = _weights(synapses, weight, scope, given)
+    weights = weights_of(synapses, equations, weight, scope, given)
     given["equations"] += scope.declared()
     values: dict[str, Any] = dict(scope.variables)
     for each, eq in equations.items():
@@ -182,13 +174,6 @@ def all_equations(synapses: Any) -> Equations:
         expression = Expression(updater.expression)
         found[name] = SingleEquation(SUBEXPRESSION, name, dim, expr=expression, flags=["summed"])
     return Equations(list(found.values()))
-
-
-def _weight(synapses: Any, equations: Mapping) -> str:
-    """Return the variable that becomes the weight; '' if there is none that can."""
-    eq = equations.get(WEIGHT)
-    fits = eq is not None and eq.type == "parameter" and eq.var_type == "float"
-    return WEIGHT if fits and "shared" not in eq.flags else ""
 
 
 def _several_delays(synapses: Any) -> bool:
@@ -300,92 +285,6 @@ def _check_integration(synapses: Any) -> None:
             what = f"{named(synapses)}: its equations read '{min(reads)}'"
             got = "integrated before these neurons, by its name"
             raise refused(what, got, "integrated after them", fix, synapses)
-
-
-def _weights(synapses: Any, weight: str, scope: Scope, given: dict) -> dict[str, Any]:
-    """Return weights and their bounds; take the unit of a weight into code."""
-    if not weight:
-        return {"weights": 1.0}
-    eq = all_equations(synapses)[weight]
-    numbers = np.asarray(synapses.variables[weight].get_value(), dtype=float)
-    given["equations"] = without(given["equations"], WEIGHT)
-    if (unit := unit_name(eq.dim)) != "1":
-        _take_unit(given, unit)
-    weights = one_or_each(numbers, Quantity(1).dim)
-    codes = [given["on_pre"], given["on_post"], *(p.code for p in given["pathways"].values())]
-    codes += [each.code for each in given["regular"]]
-    low, high = _bounds(codes, scope)
-    largest = float(np.abs(numbers).max(initial=0)) or 1.0
-    if numbers.min(initial=0) >= 0 and (low is None or low >= 0):
-        bounds = {"sign": 1, "w_min": low or 0.0}
-    else:
-        bounds = {"sign": None, "w_min": -_FAR * largest if low is None else low}
-    bounds["w_max"] = _FAR * largest if high is None else high
-    outside = numbers.min() < bounds["w_min"] or numbers.max() > bounds["w_max"]
-    if outside or not bounds["w_min"] < bounds["w_max"]:
-        signed = numbers.min() < 0
-        low = -_FAR * largest if signed else 0.0
-        bounds = {"sign": None if signed else 1, "w_min": low, "w_max": _FAR * largest}
-    return {"weights": weights, **bounds}
-
-
-def _take_unit(given: dict, unit: str) -> None:
-    """Have code read a weight that has no unit here with the unit that it had."""
-
-    def whole(code: str) -> str:
-        return renamed(code, {WEIGHT: f"({WEIGHT}*{unit})"})
-
-    def changed(code: str) -> str:
-        lines = []
-        for name, sign, value in settle.read(settle.statements(code)) or ():
-            value = whole(value)
-            if name == WEIGHT and sign in ("=", "+=", "-="):
-                value = f"({value})/{unit}"
-            lines.append(f"{name} {sign} {value}")
-        return "\n".join(lines)
-
-    for label in ("on_pre", "on_post"):
-        given[label] = _if_used(given[label], changed)
-    for label, path in given["pathways"].items():
-        code = laid_out(_if_used(path.code, changed))
-        given["pathways"][label] = replace(path, code=code)
-    given["regular"] = tuple(
-        type(each)(
-            name=each.name,
-            code=_if_used(each.code, changed),
-            every=each.every,
-            when=each.when,
-            order=each.order,
-        )
-        for each in given["regular"]
-    )
-    if WEIGHT in checks.identifiers(given["equations"]):
-        from .names import in_equations
-
-        given["equations"] = in_equations(given["equations"], whole)
-
-
-def _if_used(code: str, change: Any) -> str:
-    return change(code) if WEIGHT in checks.identifiers(code) else code
-
-
-def _bounds(codes: list[str], scope: Scope) -> tuple[float | None, float | None]:
-    """Return the bounds that code gives the weight, ``w = clip(..., low, high)``, if it does."""
-    for code in codes:
-        for name, sign, value in settle.read(settle.statements(code)) or ():
-            match = re.match(r"\(?clip\((.*),\s*([\w.+-]+)\s*,\s*([\w.+-]+)\s*\)", value)
-            if name == WEIGHT and sign == "=" and match:
-                return _number(match[2], scope), _number(match[3], scope)
-    return None, None
-
-
-def _number(text: str, scope: Scope) -> float | None:
-    if text in scope.parameters:
-        return float(scope.parameters[text])
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _take_shared(synapses: Any, equations: Mapping, scope: Scope, given: Mapping) -> None:

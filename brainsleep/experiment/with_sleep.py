@@ -1,4 +1,4 @@
-"""Sleep for a protocol that knows only wake: inputs that fall silent, activity, weight processes."""
+"""Sleep for a protocol that knows only wake: silent inputs, activities, weight processes."""
 
 from __future__ import annotations
 

@@ -253,8 +253,8 @@ def timing(
 
     Times are those of the run.
     Clocks are those of `events`, ``raster``, ``trace_points``, ``last_steps`` for so many, one an
-    activity, one a period of regular code and one a hook. A segment larger than `capacity`, that of the compiled network, is a
-    `ScheduleError`.
+    activity, one a period of regular code and one a hook. A segment larger than `capacity`, that of
+    the compiled network, is a `ScheduleError`.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
