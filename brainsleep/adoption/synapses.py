@@ -198,10 +198,6 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
     alone = len(paths) == len({path.prepost for path in paths})
     apart = _several_delays(synapses)
     for place, path in enumerate(paths):
-        if path.event != "spike":
-            fix = "use spikes"
-            what = f"{named(synapses)}: pathway '{path.objname}'"
-            raise refused(what, f"event '{path.event}'", "'spike'", fix, synapses)
         if path.when != "synapses":
             check_place(path, "synapses", path.order)
         code = scope.code(path.code)
