@@ -151,7 +151,7 @@ def neuron_group(
         fix = "leave method_options out"
         what = f"{named(group)}: method_options"
         raise refused(what, group.state_updater.method_options, "none", fix, group)
-    given = {label: scope.code(code) for label, code in codes.items()}
+    given: dict[str, Any] = {label: scope.code(code) for label, code in codes.items()}
     given["refractory"] = _refractory(group, scope)
     given["equations"] = scope.equations(text, set(kept))
     given["method"] = _method(group, scope.namespace)

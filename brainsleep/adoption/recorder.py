@@ -198,7 +198,7 @@ class Recorder:
 
 def _frame() -> Any:
     """Return the frame of the script."""
-    frame = sys._getframe(1)
+    frame: Any = sys._getframe(1)
     while frame is not None and not is_users(frame.f_code.co_filename):
         frame = frame.f_back
     return frame

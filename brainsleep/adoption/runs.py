@@ -12,6 +12,7 @@ from brian2 import Quantity, SpikeGeneratorGroup, Synapses, second
 from ..experiment.inputs import SpikeTrains
 from ..experiment.settings import Setting
 from ..network.equations import settle
+from ..values.arrays import Array
 from .network import Network, all_objects
 from .neurons import Taken, one_or_each
 from .places import named, refused
@@ -74,7 +75,7 @@ def dynamic(network: Network) -> set[tuple[str, str]]:
         changed |= {(group.name, name) for name in {*names, *rates, "lastspike"}}
     for part in plan.synapses:
         codes = [part.on_pre, part.on_post, *(each.code for each in part.pathways)]
-        codes += [each.code for each in (*part.steps, *part.regular)]
+        codes += [step.code for step in part.steps] + [each.code for each in part.regular]
         for name in {n for code in codes for n, _, _ in settle.read(code) or ()}:
             stem, _, end = name.rpartition("_")
             ends = {"pre": part.source, "post": part.target}
@@ -111,7 +112,7 @@ def _setting(part: Taken, name: str, values: np.ndarray, at: list[int]) -> Setti
         at = sorted(place[at].tolist())
     if (len(at) == len(values) and len(values) > 1) or values.size == 1:
         return Setting(one_or_each(values, dim))
-    return Setting(one_or_each(values[at], dim), at)
+    return Setting(one_or_each(values[at], dim), Array.of(np.array(at), "who", dtype="int32"))
 
 
 def outside_of(network: Network, namespace: Mapping[str, Any]) -> dict[tuple[str, str], Quantity]:

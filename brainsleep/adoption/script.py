@@ -156,8 +156,9 @@ def _runs_later(text: str, line: int) -> bool:
     for _ in functions:
         callers |= {node.name for node in functions if runs(node)}
     for node in ast.walk(tree):
-        loop = isinstance(node, ast.For | ast.While)
-        if loop and node.lineno <= line <= (node.end_lineno or 0) and runs(node):
+        if not isinstance(node, ast.For | ast.While):
+            continue
+        if node.lineno <= line <= (node.end_lineno or 0) and runs(node):
             return True
     top = tree.body
     inside = next((f for f in functions if f.lineno <= line <= (f.end_lineno or 0)), None)

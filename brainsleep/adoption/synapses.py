@@ -184,8 +184,7 @@ def _several_delays(synapses: Any) -> bool:
             for path in synapses._pathways
             if path.prepost == end
         ]
-        first = delays[0] if delays else None
-        if any(d.shape != first.shape or np.any(d != first) for d in delays):
+        if any(d.shape != delays[0].shape or np.any(d != delays[0]) for d in delays):
             return True
     return False
 
