@@ -59,8 +59,7 @@ def _record(network: Network, runs: Sequence[Run], called: Mapping[int, str]) ->
     ends = np.concatenate([[0], np.cumsum([run.steps for run in runs])]).tolist()
     for place, run in enumerate(runs):
         for each in run.objects:
-            if "Monitor" in type(each).__name__ and each.active:
-                monitors.setdefault(id(each), (each, []))[1].append(place)
+            monitors.setdefault(id(each), (each, []))[1].append(place)
     found, taken = list[Monitor](), set[str]()
     dt = float(network.spec.dt)
     for key, (monitor, places) in monitors.items():

@@ -78,6 +78,9 @@ def method_of(updater: Any, choice: Any, variables: Mapping[str, Any], equations
     """Return the integration method that Brian2 takes of those that it may choose from."""
     if isinstance(choice, str):
         return {"linear": "exact", "independent": "exact"}.get(choice, choice)
+    for name, known in StateUpdateMethod.stateupdaters.items():
+        if choice is known:
+            return name
     if not isinstance(choice, list | tuple):
         made = updater
         raise refused("method", f"{choice!r}", "the name of a method", "name one of Brian2's", made)
@@ -148,7 +151,7 @@ def neuron_group(
         fix = "leave method_options out"
         what = f"{named(group)}: method_options"
         raise refused(what, group.state_updater.method_options, "none", fix, group)
-    given = {label: scope.code(code) for label, code in codes.items()}
+    given: dict[str, Any] = {label: scope.code(code) for label, code in codes.items()}
     given["refractory"] = _refractory(group, scope)
     given["equations"] = scope.equations(text, set(kept))
     given["method"] = _method(group, scope.namespace)

@@ -87,7 +87,8 @@ class Recorder:
         self._check_same(net, objects, place)
         dt = float(self.network.spec.dt)
         steps = round((self._step * dt + float(duration)) / dt) - self._step
-        run = Run(steps, place, [each for each in objects if "Monitor" in type(each).__name__])
+        seeing = [each for each in objects if "Monitor" in type(each).__name__ and each.active]
+        run = Run(steps, place, seeing)
         if self.runs:
             self._note_changes(run, space)
         run.trains = trains_of(self.network, self._step, steps)
@@ -119,7 +120,7 @@ class Recorder:
             )
             got = f"other objects ({', '.join(other[:4])})" if other else "another network"
             fix = "adopt a script with one network; several need a script each"
-            what = "run: between runs, objects, delays, clocks and 'active'"
+            what = "run: between runs, objects, synapses, delays, clocks and 'active'"
             raise refused(what, got, "the network of the first run", fix, place)
 
     def _note_changes(self, run: Run, space: dict[str, Any]) -> None:
@@ -197,7 +198,7 @@ class Recorder:
 
 def _frame() -> Any:
     """Return the frame of the script."""
-    frame = sys._getframe(1)
+    frame: Any = sys._getframe(1)
     while frame is not None and not is_users(frame.f_code.co_filename):
         frame = frame.f_back
     return frame

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brian2 import Quantity, SpikeGeneratorGroup, second
+from brian2 import Quantity, SpikeGeneratorGroup, Synapses, second
 
 from ..experiment.inputs import SpikeTrains
 from ..experiment.settings import Setting
 from ..network.equations import settle
+from ..values.arrays import Array
 from .network import Network, all_objects
 from .neurons import Taken, one_or_each
-from .places import line_now, named, refused
+from .places import named, refused
 
 #: Values of variables: by the name of the group and of the variable.
 Values = dict[tuple[str, str], np.ndarray]
@@ -22,7 +23,7 @@ Values = dict[tuple[str, str], np.ndarray]
 
 @dataclass
 class Run:
-    """One call of ``run``."""
+    """One call of ``run``, at a place in the script; `objects` are the monitors that see it."""
 
     steps: int
     place: str
@@ -74,7 +75,7 @@ def dynamic(network: Network) -> set[tuple[str, str]]:
         changed |= {(group.name, name) for name in {*names, *rates, "lastspike"}}
     for part in plan.synapses:
         codes = [part.on_pre, part.on_post, *(each.code for each in part.pathways)]
-        codes += [each.code for each in (*part.steps, *part.regular)]
+        codes += [step.code for step in part.steps] + [each.code for each in part.regular]
         for name in {n for code in codes for n, _, _ in settle.read(code) or ()}:
             stem, _, end = name.rpartition("_")
             ends = {"pre": part.source, "post": part.target}
@@ -96,10 +97,6 @@ def changes(network: Network, before: Values, after: Values, touched: Touched) -
             if key not in after:
                 continue
             old, new = before[key], after[key]
-            if old.shape != new.shape:
-                fix = "make all synapses before the first run"
-                what = f"{named(part.group)}: synapses"
-                raise refused(what, "new ones between runs", "the same", fix, line_now())
             at = set(np.flatnonzero(old != new).tolist()) | touched.set_at.get(key, set())
             if at:
                 settings[f"{part.name}.{other}"] = _setting(part, name, new, sorted(at))
@@ -115,7 +112,7 @@ def _setting(part: Taken, name: str, values: np.ndarray, at: list[int]) -> Setti
         at = sorted(place[at].tolist())
     if (len(at) == len(values) and len(values) > 1) or values.size == 1:
         return Setting(one_or_each(values, dim))
-    return Setting(one_or_each(values[at], dim), at)
+    return Setting(one_or_each(values[at], dim), Array.of(np.array(at), "who", dtype="int32"))
 
 
 def outside_of(network: Network, namespace: Mapping[str, Any]) -> dict[tuple[str, str], Quantity]:
@@ -167,5 +164,6 @@ def signature(objects: list[Any]) -> dict[str, tuple]:
             continue
         delay = each.variables["delay"].get_value() if hasattr(each, "synapse_sources") else ()
         given = (type(each).__name__, each.active, float(each.clock.dt_), each.when, each.order)
-        found[each.name] = (*given, np.asarray(delay).tobytes())
+        synapses = len(each) if isinstance(each, Synapses) else 0
+        found[each.name] = (*given, synapses, np.asarray(delay).tobytes())
     return found

@@ -19,15 +19,11 @@ from ..errors import AdoptError, BrainsleepError, explain, one_line
 from ..experiment.protocol import Protocol
 from .adopt import finished
 from .names import free
-from .places import refused
 from .recorder import Recorder, VaryingNumbersError, depends, fresh_brian, recording
 
 log = logging.getLogger("brainsleep")
 
 _PACKAGE = Path(__file__).parents[1]
-
-#: Most times that a script is run again, as more numbers are set between runs.
-_MOST = 8
 
 
 def adopt_script(path: str | Path, *, name: str = "") -> Protocol:
@@ -88,7 +84,7 @@ def _taken(
 ) -> tuple[Protocol, Recorder]:
     """Run a script, again as long as more numbers are found that are set between runs."""
     varying = set[tuple[str, str]]()
-    for _ in range(_MOST):
+    while True:  # each time with more of the numbers that there are
         recorder = Recorder(name, varying, guess)
         try:
             with fresh_brian(), recording(recorder):
@@ -96,12 +92,8 @@ def _taken(
                 _execute(code, text, path, recorder)
                 return finished(recorder, name, f"adopted from {path.name}"), recorder
         except VaryingNumbersError as error:
-            if error.numbers <= varying:
-                break
+            assert not error.numbers <= varying  # those are variables now
             varying |= error.numbers
-    names = ", ".join(sorted(f"'{number}' of {group}" for group, number in varying))
-    fix = "declare them as variables in the equations of the group"
-    raise refused("numbers that are set between runs", names, "others", fix, path.name)
 
 
 def _execute(code: Any, text: str, path: Path, recorder: Recorder) -> None:
@@ -164,8 +156,9 @@ def _runs_later(text: str, line: int) -> bool:
     for _ in functions:
         callers |= {node.name for node in functions if runs(node)}
     for node in ast.walk(tree):
-        loop = isinstance(node, ast.For | ast.While)
-        if loop and node.lineno <= line <= (node.end_lineno or 0) and runs(node):
+        if not isinstance(node, ast.For | ast.While):
+            continue
+        if node.lineno <= line <= (node.end_lineno or 0) and runs(node):
             return True
     top = tree.body
     inside = next((f for f in functions if f.lineno <= line <= (f.end_lineno or 0)), None)

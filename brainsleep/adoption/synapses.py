@@ -184,8 +184,7 @@ def _several_delays(synapses: Any) -> bool:
             for path in synapses._pathways
             if path.prepost == end
         ]
-        first = delays[0] if delays else None
-        if any(d.shape != first.shape or np.any(d != first) for d in delays):
+        if any(d.shape != delays[0].shape or np.any(d != delays[0]) for d in delays):
             return True
     return False
 
@@ -198,10 +197,6 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
     alone = len(paths) == len({path.prepost for path in paths})
     apart = _several_delays(synapses)
     for place, path in enumerate(paths):
-        if path.event != "spike":
-            fix = "use spikes"
-            what = f"{named(synapses)}: pathway '{path.objname}'"
-            raise refused(what, f"event '{path.event}'", "'spike'", fix, synapses)
         if path.when != "synapses":
             check_place(path, "synapses", path.order)
         code = scope.code(path.code)

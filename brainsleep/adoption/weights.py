@@ -26,8 +26,9 @@ _FAR = 1000.0
 def weight_of(equations: Mapping) -> str:
     """Return the variable that becomes the weight; '' if there is none that can."""
     eq = equations.get(WEIGHT)
-    fits = eq is not None and eq.type == "parameter" and eq.var_type == "float"
-    return WEIGHT if fits and "shared" not in eq.flags else ""
+    if eq is None or eq.type != "parameter" or eq.var_type != "float" or "shared" in eq.flags:
+        return ""
+    return WEIGHT
 
 
 def weights_of(
@@ -47,7 +48,7 @@ def weights_of(
     low, high = _bounds(codes, scope)
     largest = float(np.abs(numbers).max(initial=0)) or 1.0
     if numbers.min(initial=0) >= 0 and (low is None or low >= 0):
-        bounds = {"sign": 1, "w_min": low or 0.0}
+        bounds: dict[str, Any] = {"sign": 1, "w_min": low or 0.0}
     else:
         bounds = {"sign": None, "w_min": -_FAR * largest if low is None else low}
     bounds["w_max"] = _FAR * largest if high is None else high

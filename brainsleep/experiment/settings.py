@@ -92,7 +92,8 @@ def settable(network: Network) -> dict[str, Equations]:
     if not isinstance(network, NetworkSpec):
         return {}
     found = {}
-    for part in (*network.plan.groups, *network.plan.synapses):
+    parts: list[Any] = [*network.plan.groups, *network.plan.synapses]
+    for part in parts:
         equations = Equations(part.equations)
         for name in (*part.state, *part.constants):
             if name in equations and name not in getattr(part, "updates", ()):

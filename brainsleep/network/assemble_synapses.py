@@ -155,7 +155,8 @@ class _SynapseBuilder:
         processes = tuple(self._process(process) for process in projection.processes)
         codes = [on_pre, on_post, *variables.lines]
         regular = self._regular()
-        codes += [each.code for each in (*pathways, *steps, *regular)]
+        codes += [path.code for path in pathways] + [step.code for step in steps]
+        codes += [each.code for each in regular]
         codes += [code for p in processes for code in (p.on_onset, p.on_update)]
         codes += [total.expression for p in processes for total in p.sums]
         self._give(codes)

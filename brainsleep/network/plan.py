@@ -201,7 +201,7 @@ class NetworkPlan:
         kept = set(self.constants)
         for part in self.synapses:
             codes = [part.on_pre, part.on_post, *(path.code for path in part.pathways)]
-            codes += [step.code for step in (*part.steps, *part.regular)]
+            codes += [step.code for step in part.steps] + [each.code for each in part.regular]
             codes += [code for p in part.processes for code in (p.on_onset, p.on_update)]
             changed = {name for code in codes for name, _, _ in settle.read(code) or ()}
             kept |= {f"{part.name}.{name}" for name in part.state if name not in changed}
@@ -231,7 +231,7 @@ _TAKEN = re.compile(r"\b(\w+)_by_slot\(slot_index\*slot_unit, i\)")
 def _draws_poisson(plan: GroupPlan) -> bool:
     """Tell whether code that runs on neurons draws Poisson numbers."""
     codes = [plan.equations, plan.threshold, plan.reset, plan.on_slot, plan.on_step]
-    codes += [each.code for each in (*plan.activities, *plan.regular)]
+    codes += [each.code for each in plan.activities] + [each.code for each in plan.regular]
     return any(re.search(r"\bpoisson\(", code) for code in codes)
 
 

@@ -199,7 +199,8 @@ class DrawnSynapses:
         drawn = {}
         for delay in plan.delays:
             name = "delay" if delay.most else delay.variable
-            value, where = self._projection.delays[name], f"projection '{self._projection.name}'"
+            where = f"projection '{self._projection.name}'"
+            value: Any = self._projection.delays[name]
             if not delay.each:
                 drawn[name] = np.array([float(value)])
                 continue

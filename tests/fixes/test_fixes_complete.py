@@ -12,6 +12,56 @@ HERE = Path(__file__).parent
 
 #: Fixes that tests of other files carry out, and which test.
 ELSEWHERE = {
+    **dict.fromkeys(
+        (
+            "record them with a StateMonitor",
+            "leave 'when' and 'order' out",
+            "choose a dt that is a multiple",
+            "leave it out, or copy it into a variable of the group",
+            "make a monitor for each of the times",
+            "record what is in the network",
+            "make a Network with a NeuronGroup",
+            "connect groups of neurons that are in the network",
+            "link to a whole group of as many neurons, or of one",
+            "write it as run_regularly, or as code of a group",
+            "use point neurons",
+            "call run_regularly of the whole group, with a condition on i",
+            "leave it out of the network, or set its rate or weights to 0",
+            "monitors may have others",
+            "give all groups and synapses the time step {}",
+            "record a condition as a variable, or make it the threshold",
+            "leave method_options out",
+            "write it as text",
+            "define it before the network is run",
+            "give run_regularly an order",
+            "name one of Brian2's",
+            "several need a script each",
+            "write one script without it: SavedState goes on from a stored run",
+            "set values that do not depend on a simulation before",
+            "leave one of them out, or choose a shorter dt",
+            "write its equation in place of it, or give its values as a TimedArray",
+            "mend the script: it must run in Brian2",
+            "run it once more without what reads results between runs, or after the last run",
+            "call run(), or give the network to brainsleep.adopt",
+            "write two Synapses",
+            "rename it, so that its name comes after '{}'",
+        ),
+        "test_adopt_fixes.py::test_what_errors_say_is_done",
+    ),
+    "adopt it before its first run": "test_adopt_fixes.py::test_a_network_that_has_run",
+    **dict.fromkeys(
+        ("name what drives it, such as 'population.current'", "name what an equation reads"),
+        "test_adopt_fixes.py::test_sleep_says_what_to_name",
+    ),
+    **dict.fromkeys(
+        (
+            "write spikes=('{}',) in the record",
+            "write states={'{}': 'all'} in the record",
+            "choose another dt or period",
+            "a Schedule has a sleep of its own: schedule.sleep",
+        ),
+        "test_adopt_fixes.py::test_what_specifications_say_is_done",
+    ),
     "start again to run what is there now": (
         "test_hooks.py::test_a_hook_whose_file_was_edited_since_is_told_from_that_in_the_file"
     ),
@@ -135,6 +185,8 @@ NO_FIX = {
     "population '{}' has {} neurons",
     "there is no population of that kind called NetworkSpec.input",
     "import {}",
+    "import numpy as np",
+    "brainsleep run {}.py",
     "import {}.{}",
     r"did you mean '(\w+)'\?",
 }
