@@ -32,6 +32,7 @@ import brian2 as b2
 import numpy as np
 
 from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp.build import find_compiler
 from brainsleep.models.brunel import BRUNEL
 from brainsleep.models.vogels_abbott import COBA, CUBA
 from brainsleep.network.spec import NetworkSpec
@@ -39,9 +40,13 @@ from brainsleep.run.segment import Capacity, Segment
 from brainsleep.run.state import State, initial_state
 
 from .against import order
+from .peers import LIMIT_FLAGS
 from .speed import begun, save
 
 RESULTS = Path(__file__).parent / "published.json"
+
+#: The program written by hand.
+LIMIT = Path(__file__).parent / "limit" / "published.cpp"
 
 #: What runs in the interpreter of NEST.
 NEST_SCRIPT = Path(__file__).parent / "nest_published.py"
@@ -165,6 +170,66 @@ def brian2(name: str, given: argparse.Namespace) -> dict:
     return {"wall": took, "spikes": spikes}
 
 
+# -- the hand-written program ------------------------------------------------------------------
+
+
+def limit(name: str, given: argparse.Namespace) -> dict:
+    """Time the program written by hand for these networks."""
+    program, network = given.cache / "limit", given.cache / f"limit-{name.replace(' ', '-')}.bin"
+    if not program.exists():
+        command = [find_compiler(), *LIMIT_FLAGS, str(LIMIT), "-o", str(program)]
+        subprocess.run(command, check=True)
+    if not network.exists():
+        write_limit(name, network)
+    steps = round(given.seconds / float(NETWORKS[name].dt))
+    command = [str(program), str(network), str(steps), str(given.repeats)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    rows = np.array([line.split() for line in done.stdout.splitlines()], dtype=float)
+    return {
+        "wall": (rows[:, 0] / given.seconds).tolist(),
+        "spikes": (rows[:, 1] / given.seconds).tolist(),
+    }
+
+
+def write_limit(name: str, path: Path) -> None:
+    """Write a network as ``limit/published.cpp`` reads it."""
+    spec = NETWORKS[name]
+    state, dt = initial_state(spec, 1), float(spec.dt)
+    value = {key.partition(".")[2]: v for key, v in state.parameters.items() if key[:2] == "e."}
+    unit = {"COBA": 1e-9, "CUBA": 1e-3, "Brunel C": 1e-3}[name]
+    weights = [unit * float(state.arrays[f"{k}e.w"][0]) for k in "ei"]
+    background = [0.0, 0.0]
+    if name == "Brunel C":
+        sources, rate, w = (value[f"background_{key}"] for key in ("n_sources", "rate", "weight"))
+        background = [sources * rate * dt, w]
+    keys = "v_threshold v_reset v_rest tau_m g_leak c_m v_e v_i tau_e tau_i".split()
+    numbers = [dt, *(value.get(key, 0.0) for key in keys), *weights, *background]
+    size = sum(population.size for population in spec.populations)
+    variables = ("v", *{"COBA": ("g_e", "g_i"), "CUBA": ("u_e", "u_i")}.get(name, ()))
+    start = [
+        np.concatenate([state.arrays[f"{population}.{variable}"] for population in "ei"])
+        for variable in variables
+    ]
+    pre, post = map(np.concatenate, zip(*(pairs(spec, state, k) for k in "ei"), strict=True))
+    ascending = np.argsort(pre, kind="stable")
+    delay = spec.projections[0].delay
+    whole = [
+        list(NETWORKS).index(name),
+        size,
+        spec.population("e").size,
+        round(value["t_ref"] / dt),
+        round(float(delay or 0) / dt),
+    ]
+    with path.open("wb") as file:
+        file.write(np.array(whole, np.int64).tobytes() + np.array(numbers, np.float32).tobytes())
+        first = np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=size))])
+        arrays = [values.astype(np.float32) for values in start]
+        arrays += [np.zeros(size, np.float32)] * (3 - len(arrays))
+        arrays += [first.astype(np.int64), post[ascending].astype(np.uint16)]
+        for array in arrays:
+            file.write(np.int64(array.size).tobytes() + array.tobytes())
+
+
 # -- NEST --------------------------------------------------------------------------------------
 
 #: Variables at the start: NEST's name, ours, and one of ours in NEST's unit.
@@ -197,7 +262,7 @@ def nest(name: str, given: argparse.Namespace) -> dict:
     return answer([*command, "--repeats", "1"])
 
 
-PEERS = {"brainsleep cpp": ours, "Brian2 C++": brian2, "NEST": nest}
+PEERS = {"brainsleep cpp": ours, "hand-written C++": limit, "Brian2 C++": brian2, "NEST": nest}
 OURS = "brainsleep cpp"
 
 

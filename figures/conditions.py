@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -98,9 +99,8 @@ def measures(results: Sequence[Result]) -> list[Measure]:
     name = population_name(population)
     known = [Measure("network_accuracy", "test accuracy (%)", 100)]
     for each in first.info.get("defined", ()):
-        unit = each["unit"]
-        if unit != "%":
-            known.append(Measure(each["pattern"], f"{each['pattern']}{_unit(unit)}"))
+        own = [metric for metric in first.metrics if re.fullmatch(each["pattern"], metric)]
+        known += [Measure(metric, f"{wrapped(metric, 18)}{_unit(each['unit'])}") for metric in own]
     known += [
         Measure(f"rate_wake_{population}_hz", f"{name} rate\nawake (Hz)"),
         Measure(f"rate_sleep_{population}_hz", f"{name} rate\nasleep (Hz)"),

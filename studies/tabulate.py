@@ -384,7 +384,7 @@ def foraging_table(rows: pd.DataFrame) -> str:
     """
     tests = [f"t{task}_{when}" for task in (1, 2) for when in ("before", "after")]
     learned = {test: rows[f"share_{test}"] - rows[f"blind_{test}"] for test in tests}
-    kept = rows.assign(**learned)
+    kept = rows.copy().assign(**learned)
     awake = kept[kept["condition"] == "no sleep"].set_index("seed")
     lines = [
         "| condition | n | task 1 before | task 1: share, unseen | learned | less that of no sleep "

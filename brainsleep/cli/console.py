@@ -92,11 +92,14 @@ def stopping(kinds: Iterable[str] | None) -> dict[str, str]:
 
 
 def split_values(text: str) -> list[str]:
-    """Split ``v1,v2`` at its commas, but not within brackets."""
-    parts, depth, part = [], 0, ""
+    """Split ``v1,v2`` at its commas, but not within brackets or double quotes, which go."""
+    parts, depth, part, quoted = [], 0, "", False
     for letter in text:
+        if letter == '"':
+            quoted = not quoted
+            continue
         depth += (letter in "([") - (letter in ")]")
-        if letter == "," and depth == 0:
+        if letter == "," and depth == 0 and not quoted:
             parts.append(part.strip())
             part = ""
         else:

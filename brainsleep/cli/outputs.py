@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .console import stderr
+from .console import stderr, stdout
 
 
 def report(
@@ -60,7 +61,10 @@ def export(
 
 def table(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of results")],
-    out: Annotated[Path, typer.Option("--out", help="file to write: .csv or .parquet")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="file to write: .csv or .parquet (default: print it)"),
+    ] = None,
     grids: Annotated[
         list[str] | None,
         typer.Option("--grid", metavar="GRID.toml", help="only its rows, labelled as in it"),
@@ -70,7 +74,10 @@ def table(
         typer.Option("--drop", metavar="PATTERN", help="leave columns out, such as 'version.*'"),
     ] = None,
 ) -> None:
-    """Write one row a run: grid and condition, settings, metrics, times and versions as columns."""
+    """Write one row a run: grid and condition, settings, metrics, times and versions as columns.
+
+    Without --out it goes to the standard output as CSV; a terminal gets the main numbers only.
+    """
     from fnmatch import fnmatchcase
 
     from ..results.table import tabulate, write
@@ -79,7 +86,32 @@ def table(
     rows = [row for source in grids or () for grid in read_grids(source) for row in grid.rows()]
     frame = tabulate(folder, rows if grids else None)
     kept = [c for c in frame if not any(fnmatchcase(c, pattern) for pattern in drop or ())]
-    frame = frame[kept]
-    write(frame, out)
-    stderr.print(f"{len(frame)} rows, {len(frame.columns)} columns")
-    print(out)
+    if out is not None:
+        write(frame[kept], out)
+        stderr.print(f"{len(frame)} rows, {len(kept)} columns")
+        print(out)
+    elif sys.stdout.isatty():
+        _print_runs(folder, list(frame["run_id"]))
+        stderr.print(f"{len(kept)} columns in all: --out runs.csv writes them", highlight=False)
+    else:
+        frame[kept].to_csv(sys.stdout, index=False)
+
+
+def _print_runs(folder: Path, ids: list[str]) -> None:
+    """Print the main numbers of runs."""
+    from ..results.store import read_result
+    from ..show.conditions import by_run
+    from ..show.table import Table, short
+
+    title, columns, rows = by_run([read_result(folder / run_id) for run_id in dict.fromkeys(ids)])
+    wide = [
+        2 + max(len(short(value)) for value in column)
+        for column in zip(columns, *rows, strict=True)
+    ]
+    known = columns.index("run") + 1
+    fit = max(known + 1, *(n for n in range(len(wide) + 1) if sum(wide[:n]) <= stdout.width))
+    stdout.print(Table(title, columns[:fit], [row[:fit] for row in rows]))
+    if left := columns[fit:]:
+        stderr.print(
+            f"no room for: {', '.join(left)}", markup=False, highlight=False, soft_wrap=True
+        )

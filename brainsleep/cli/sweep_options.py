@@ -59,7 +59,11 @@ class What:
         str | None, typer.Option("--data", help="data sets, with commas: names, files or folders")
     ] = None
     conditions: Annotated[
-        str | None, typer.Option("--conditions", help="all, or names in the protocol's file")
+        str | None,
+        typer.Option(
+            "--conditions",
+            help="all, or names in the protocol's file; one with a comma in double quotes",
+        ),
     ] = None
     model: ModelName = ""
     only: Annotated[

@@ -40,9 +40,7 @@ def conditions(results: Sequence[Result]) -> list[Condition]:
 def means(groups: Sequence[Condition], alarms: Mapping[str, list[health.Symptom]]) -> Table:
     """Tabulate means over seeds, with Student's 95 % interval where there are several."""
     measured = [[_numbers(result) for result in group.runs] for group in groups]
-    names = dict.fromkeys(name for each in measured for run in each for name in run)
-    everything = [run for each in measured for run in each]
-    shown = [n for n in names if any(math.isfinite(run.get(n, math.nan)) for run in everything)]
+    shown = _known([run for each in measured for run in each])
     data = len({group.data for group in groups}) > 1
     rows = []
     for group, each in zip(groups, measured, strict=True):
@@ -54,6 +52,32 @@ def means(groups: Sequence[Condition], alarms: Mapping[str, list[health.Symptom]
         ))  # fmt: skip
     columns = ("condition", *(("data",) if data else ()), "seeds", *shown, "runs with alarms")
     return Table("", columns, rows)
+
+
+def by_run(results: Sequence[Result]) -> Table:
+    """Tabulate what `means` does, a row for each run."""
+    measured = [_numbers(result) for result in results]
+    shown, groups = _known(measured), conditions(results)
+    named = {result.run_id: group for group in groups for result in group.runs}
+    data = len({group.data for group in groups}) > 1
+    rows = [
+        (
+            named[result.run_id].name,
+            *((named[result.run_id].data,) if data else ()),
+            result.seed,
+            result.run_id,
+            *(f"{number[name]:.4g}" if name in number else None for name in shown),
+        )
+        for result, number in zip(results, measured, strict=True)
+    ]
+    columns = ("condition", *(("data",) if data else ()), "seed", "run", *shown)
+    return Table("", columns, rows)
+
+
+def _known(measured: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return the names of the numbers that some run has."""
+    names = dict.fromkeys(name for run in measured for name in run)
+    return [n for n in names if any(math.isfinite(run.get(n, math.nan)) for run in measured)]
 
 
 def summed_up(groups: Sequence[Condition], alarms: Mapping[str, list[health.Symptom]]) -> Table:

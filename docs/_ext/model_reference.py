@@ -92,14 +92,13 @@ def _index(modules: Iterable[ModuleType], families: Iterable[Family]) -> Iterato
     rows = [
         (
             f":ref:`{family.name} <models-{family.name}>`",
-            family.text,
-            ", ".join(map(_link, family.references)),
+            " ".join([family.text, ", ".join(map(_link, family.references))]).strip(),
             "; ".join(_checks(family)),
         )
         for family in families
     ]
     yield from _heading("Files", "-")
-    yield from _table(("file", "what it is", "references", "what is verified"), rows)
+    yield from _table(("file", "what it is", "what is verified"), rows)
     yield ""
     yield from _heading("Objects", "-")
     rows = []

@@ -218,6 +218,7 @@ def test_sums_over_a_projection_wait_for_all_blocks(backend, small_network, monk
     np.testing.assert_allclose(after.weights("ee"), expected, rtol=1e-10)
 
 
+@pytest.mark.long
 @needs_compiler
 def test_a_segment_ends_before_the_slot_where_the_weights_are_down(monkeypatch):
     """Weights that decay towards nothing, and borders between what is left after two slots."""
@@ -244,6 +245,7 @@ def test_a_segment_ends_before_the_slot_where_the_weights_are_down(monkeypatch):
         assert bits(one) == bits(parts[-1])
 
 
+@pytest.mark.long
 @needs_compiler
 def test_a_sleep_that_ends_early_is_one_segment(monkeypatch, tmp_path):
     """Without plasticity weights do not depend on spikes: sleeps end where they do on `numpy`."""
@@ -454,6 +456,7 @@ def test_a_cleared_cache_is_filled_again(monkeypatch, tmp_path):
     assert backend.directory.exists()
 
 
+@pytest.mark.long
 @needs_compiler
 def test_a_program_that_is_left_alone_cleans_up(tmp_path):
     """Its Python is killed while a segment runs."""
@@ -505,7 +508,9 @@ def test_replicas_keep_rooms_of_their_own(monkeypatch, tmp_path):
 
 
 @needs_nvcc
-@pytest.mark.parametrize("name", ["massey2026.PAPER", "competitive.PROTOCOL"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("massey2026.PAPER", marks=pytest.mark.long), "competitive.PROTOCOL"]
+)
 def test_nvcc_compiles_the_program(name, tmp_path):
     cuda_backend.generate(SHIPPED[name], tmp_path)
     cuda_toolkit.compile_program(tmp_path, "90")
@@ -514,6 +519,7 @@ def test_nvcc_compiles_the_program(name, tmp_path):
     assert done.returncode == 3 and "usage" in done.stderr
 
 
+@pytest.mark.long
 @needs_nvcc
 def test_a_program_is_compiled_once_and_without_a_gpu(small_network):
     said = []
@@ -709,6 +715,7 @@ def test_a_lone_population():
 # -- brainsleep build --------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @needs_nvcc
 def test_build_makes_a_folder_that_is_a_cache(call, monkeypatch, tmp_path):
     monkeypatch.setenv("BRAINSLEEP_CACHE", str(tmp_path / "usual"))

@@ -390,9 +390,14 @@ main()
     [
         (["run", "paper", "--model", "sg_snn", "--data", "digits"], 2, "brainsleep[surrogate]"),
         (["models"], 0, "sg_snn:SG_SNN"),
-        (["show", "paper", "--full", "--model", "sg_snn", "--data", "digits"], 0, "hidden"),
-        (["show", "paper"], 0, "stdp_released"),
-        (["protocols"], 0, "continual"),
+        pytest.param(
+            ["show", "paper", "--full", "--model", "sg_snn", "--data", "digits"],
+            0,
+            "hidden",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(["show", "paper"], 0, "stdp_released", marks=pytest.mark.long),
+        pytest.param(["protocols"], 0, "continual", marks=pytest.mark.long),
     ],
 )
 def test_without_torch_the_rest_works_and_the_error_names_the_extra(

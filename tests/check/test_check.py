@@ -565,6 +565,7 @@ def test_file_beside_in_another_encoding(tmp_path, check):
     assert code == 2 and "beside.py:1:" in out and not err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["model", "protocol"])
 def test_nothing_is_said_of_what_is_shipped(kind):
     for name in shipped(kind):

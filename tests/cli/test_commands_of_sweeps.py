@@ -1,6 +1,8 @@
 """`sweep plan`, `status` and `retry`, and what tells conditions apart afterwards."""
 
+import io
 import json
+import sys
 
 import pandas as pd
 import pytest
@@ -164,6 +166,22 @@ def test_tables_have_conditions_without_the_grid(call, swept, tmp_path):
     assert list(frame.columns[:2]) == ["grid", "condition"] and len(frame) == 6
     assert set(frame["condition"]) == {"nap", "awake"} and set(frame["grid"]) == {"study"}
     assert (frame.set_index("condition").loc["awake", "sleep_fraction"] == 0).all()
+
+
+def test_tables_are_printed_too(call, swept, monkeypatch):
+    code, out, err = call("table", swept / "out", "--drop", "version.*")
+    assert code == 0, err
+    frame = pd.read_csv(io.StringIO(out))
+    assert len(frame) == 6 and not any(c.startswith("version.") for c in frame)
+    with monkeypatch.context() as patch:  # a terminal
+        patch.setattr(sys.stdout, "isatty", lambda: True)
+        code, out, err = call("table", swept / "out")
+    assert code == 0, err
+    head, *lines = (line.split() for line in out.splitlines() if line.strip())
+    assert head[:5] == ["condition", "seed", "run", "accuracy", "(%)"]
+    of_runs = [line for line in lines if line[0] in ("nap", "awake")]
+    assert {line[2] for line in of_runs} == set(frame["run_id"]) and len(of_runs) == 6
+    assert "no room for" in err and "--out" in err  # 80 columns
 
 
 def test_statistics_of_any_pair(call, swept):

@@ -32,7 +32,7 @@ PAGES = sorted(page.stem for page in HOWTO.glob("*.md") if page.stem not in NOT_
 
 #: The page that every run of the tests follows. The others are followed by the continuous
 #: integration: there is a test of its own for what they show, and each takes half a minute.
-ALWAYS = ("no_task",)
+ALWAYS = ("background",)
 REQUEST = "BRAINSLEEP_PAGES"
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)

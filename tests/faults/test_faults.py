@@ -22,8 +22,8 @@ from brainsleep.errors import BackendError, StoreError
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.files import atomic
 from brainsleep.files.locks import exclusive_locks, is_locked
+from brainsleep.results.names import write_json
 from brainsleep.results.store import find_result, read_result, write_result
-from brainsleep.sweep.ledger import write_json
 from faults.commands import ERRORS, STUDY, Fault, Process
 from faults.kills import Trials
 from faults.mutations import Mutations, call

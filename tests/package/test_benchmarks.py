@@ -66,6 +66,24 @@ def test_rounds_are_joined():
 
 # --- published networks -----------------------------------------------------------------------
 
+
+@pytest.mark.long
+@pytest.mark.standalone
+@needs_compiler
+@pytest.mark.parametrize(
+    "name, seconds, tolerance",
+    [("COBA", 0.05, 0.005), ("CUBA", 0.05, 0.005), ("COBA", 5, 0.05), ("CUBA", 5, 0.03),
+     ("Brunel C", 0.2, 0.05)],
+)  # fmt: skip
+def test_the_floor_of_published_networks_fires_as_they_do(name, seconds, tolerance, tmp_path):
+    """At first spike by spike, as far as single precision goes; then at the same rate."""
+    given = SimpleNamespace(cache=tmp_path, seconds=seconds, repeats=1)
+    (floor,), (mine,) = (published.PEERS[peer](name, given)["spikes"] for peer in OURS_AND_FLOOR)
+    assert mine * seconds > 100 and floor == pytest.approx(mine, rel=tolerance)
+
+
+OURS_AND_FLOOR = ("hand-written C++", "brainsleep cpp")
+
 #: Parameters of neurons: NEST's name, ours, and NEST's unit.
 SHARED = (("V_th", "v_threshold", mV), ("V_reset", "v_reset", mV), ("t_ref", "t_ref", ms))
 OWN = {
@@ -148,7 +166,8 @@ def test_published_networks_that_were_measured_make_a_table():
     text = published.table(results)
     assert set(results["rows"]) == set(published.NETWORKS) and "another rate" not in text
     for name in published.NETWORKS:
-        assert all(f"| {name} | {peer}" in text for peer in published.PEERS)
+        assert {"brainsleep cpp", "Brian2 C++", "NEST"} <= results["rows"][name].keys()
+        assert all(f"| {name} | {peer}" in text for peer in results["rows"][name])
 
 
 def test_without_nest_the_others_are_timed():

@@ -8,7 +8,7 @@ from brian2 import ms, second
 from conftest import QUICK, TINY
 
 from brainsleep.analysis.effects import sleep_effects
-from brainsleep.cli.sweep import _summary
+from brainsleep.cli.sweep_view import _summary
 from brainsleep.errors import DataError, FigureError, NotFiniteError, ProtocolError, SimulationError
 from brainsleep.experiment.protocol import run_id
 from brainsleep.experiment.record import ALARMS, Alarms

@@ -126,7 +126,7 @@ def test_a_module_that_other_flags_compiled_is_not_taken(monkeypatch):
     [
         pytest.param("numpy", marks=pytest.mark.long),
         pytest.param("cython", marks=[needs_compiler, pytest.mark.long]),
-        pytest.param("cpp", marks=[needs_compiler, pytest.mark.standalone]),
+        pytest.param("cpp", marks=[needs_compiler, pytest.mark.standalone, pytest.mark.long]),
     ],
 )
 def test_preferences_and_devices_of_a_session_change_no_result(backend, tmp_path):

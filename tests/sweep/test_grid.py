@@ -122,6 +122,7 @@ def test_objects_have_no_text():
 def test_values_are_split_outside_of_brackets():
     assert split_values("0.1, 0.2,0.3") == ["0.1", "0.2", "0.3"]
     assert split_values("(1,2),(3,4)") == ["(1,2)", "(3,4)"]
+    assert split_values('"sleep, 20%",frozen') == ["sleep, 20%", "frozen"]
     assert split_values("7,") == ["7"]
     assert split_values("") == []
 

@@ -359,6 +359,7 @@ sys.stdout.buffer.write(pack(rows))
 """
 
 
+@pytest.mark.long
 def test_classes_of_a_notebook_are_the_same_on_the_workers(tmp_path):
     (tmp_path / "scale.py").write_text("FACTOR = 1e3\n")
     (tmp_path / "within.py").write_text("def same(value):\n    return value\n")
@@ -406,11 +407,12 @@ def test_a_row_that_is_another_run_on_the_worker_is_an_error(tmp_path):
 @pytest.mark.slow
 def test_processes_on_one_run_wait_for_each_other(tmp_path):
     words = ["run", "demo", *FEWER, "--out", tmp_path]
-    several = [start(*words) for _ in range(3)]
+    several = [start(*words) for _ in range(2)]
     ended = [process.communicate(timeout=300) for process in several]
-    assert [process.returncode for process in several] == [0, 0, 0], ended
+    assert [process.returncode for process in several] == [0, 0], ended
     assert len({out.strip() for out, _ in ended}) == 1
-    assert len(list(tmp_path.iterdir())) == 2  # the result and the lock
+    folders = {path.name for path in tmp_path.iterdir()}
+    assert folders == {".locks", ".sweep", Path(ended[0][0].strip()).name}
 
 
 # -- killed ------------------------------------------------------------------------------------
