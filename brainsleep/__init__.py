@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names again, for editors and type checkers
     # ruff: noqa: F401
-    from .adoption.adopt import adopt
+    from .adoption.live import adopt
     from .errors import BrainsleepError
     from .experiment.early_stopping import EarlyStopping
     from .experiment.inputs import Rates, SpikeTrains, Values
@@ -91,7 +91,7 @@ _GIVEN = {
     "results.result": "Result",
     "results.store": "read_result",
     "results.table": "tabulate",
-    "adoption.adopt": "adopt",
+    "adoption.live": "adopt",
     "errors": "BrainsleepError",
 }
 _HOMES = {name: module for module, names in _GIVEN.items() for name in names.split()}

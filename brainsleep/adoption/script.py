@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import AdoptError, BrainsleepError, explain, one_line
 from ..experiment.protocol import Protocol
-from .adopt import finished
+from .live import finished
 from .names import free
 from .recorder import Recorder, VaryingNumbersError, depends, fresh_brian, recording
 

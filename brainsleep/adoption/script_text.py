@@ -106,9 +106,7 @@ class Values:
             [
                 comment("Values and wiring"),
                 f"# {names}",
-                "import base64",
-                "import io",
-                "",
+                "import base64\nimport io\n",
                 f'VALUES = dict(np.load(io.BytesIO(base64.b64decode("""\n{lines}\n"""))))',
             ]
         )

@@ -67,7 +67,7 @@ def show(
 
 def _script(what: Any, source: str, seed: int) -> str:
     """Return a protocol as a plain Brian2 script."""
-    from ..adoption import as_brian2
+    from ..adoption.plain_script import as_brian2
     from ..errors import ProtocolError, explain
     from ..experiment.protocol import Protocol
 

@@ -48,6 +48,7 @@ ELSEWHERE = {
         ),
         "test_adopt_fixes.py::test_what_errors_say_is_done",
     ),
+    "a model alone does not run": "test_as_brian2.py::test_the_command_prints_it",
     "adopt it before its first run": "test_adopt_fixes.py::test_a_network_that_has_run",
     **dict.fromkeys(
         ("name what drives it, such as 'population.current'", "name what an equation reads"),
@@ -187,6 +188,7 @@ NO_FIX = {
     "import {}",
     "import numpy as np",
     "brainsleep run {}.py",
+    "show {} --brian2",
     "import {}.{}",
     r"did you mean '(\w+)'\?",
 }

@@ -367,12 +367,11 @@ def check_equations(
             continue
         code, boolean = eq.expr.code, eq.var_type == "boolean"
         differential = eq.type == DIFFERENTIAL_EQUATION
-        unit = Quantity(1.0, dim=eq.dim) / (second if differential else 1)
+        wanted = None if boolean else Quantity(1.0, dim=eq.dim) / (second if differential else 1)
         label = f"{where}: d{name}/dt" if differential else f"{where}: {name}"
         used |= identifiers(code)
         with mistakes.going_on():
             try:
-                wanted = None if boolean else unit
                 check_expression(
                     code, usable, label, unit=wanted, boolean=boolean, deferred=deferred
                 )
