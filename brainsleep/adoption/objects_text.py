@@ -28,6 +28,9 @@ _BOOKKEEPING = ("slot_index", "spike_count")
 #: Order within the ``start`` and ``groups`` slots of a time step, as on the runtime backend.
 SLOT, ONSET, UPDATE, SYNAPSES = -9000, -8000, -4000, 3
 
+#: Order that Brian2 gives pathways by itself.
+BRIANS_ORDER = {"pre": -1, "post": 1}
+
 
 class ObjectsText:
     """Texts of all objects; arrays go to `values`."""
@@ -247,7 +250,8 @@ class ObjectsText:
         lines += [_call(name, "Synapses", [*arguments, *namespace, f'name="{plan.name}"'])]
         lines += [self._connect(plan, name), *self._values_of_synapses(plan, name)]
         for path in plan.pathways:
-            lines += [f"{name}.path_{path.name}.order = {path.order}"] if path.order else []
+            if path.order != BRIANS_ORDER[path.end]:
+                lines.append(f"{name}.path_{path.name}.order = {path.order}")
         for delay in (delay for delay in plan.delays if delay.each):
             key = f"{plan.name}.{delay.variable}"
             times = delay_steps(self.state.arrays[key], self.dt) * self.dt

@@ -11,7 +11,7 @@ from brian2 import Hz, ms, mV
 from conftest import TINY
 
 import brainsleep
-from brainsleep import Population, Projection, Protocol, Record, Timeline, asleep, awake
+from brainsleep import Pathway, Population, Projection, Protocol, Record, Timeline, asleep, awake
 from brainsleep.adoption import adopt_script, as_brian2, monitored
 from brainsleep.adoption.script_text import block, duration_text, number
 from brainsleep.experiment.inputs import Rates, SpikeTrains
@@ -21,6 +21,7 @@ from brainsleep.models.lif import CURRENT, LIF
 from brainsleep.models.sleep import DECAY_GROUP, WHITE_NOISE
 from brainsleep.models.stdp import STDP_NEAREST, STDP_NEAREST_REVERSED
 from brainsleep.network.spec import Connectivity, NetworkSpec
+from brainsleep.protocols.paper import MODELS as SURROGATE
 from brainsleep.results.trace import trace_of
 
 #: Runs scripts where this package cannot be imported, and keeps spikes and traces.
@@ -45,6 +46,12 @@ for script in sys.argv[1:]:
     if os.waitpid(child, 0)[1]:
         sys.exit(f"{script} failed")
 """
+
+
+#: Transmits a spike after it has changed its synapse.
+LATE = dataclasses.replace(
+    CURRENT, on_pre="", pathways=(Pathway(name="transmit", code=CURRENT.on_pre),)
+)
 
 
 def spike_trains(seed, duration, n):
@@ -115,7 +122,7 @@ def with_rates():
                 name="input_e",
                 source="input",
                 target="e",
-                synapse=CURRENT,
+                synapse=LATE,
                 weights=8.0,
                 w_max=30.0,
                 rules=(STDP_NEAREST_REVERSED.with_parameters(lr=0.05),),
@@ -157,27 +164,47 @@ PROTOCOLS = {
 }
 
 
+#: Run on request: a loop over hundreds of periods takes its time.
+LONG = ("images",)
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.long] if name in LONG else ())
+    for name in PROTOCOLS
+]
+
+
 @pytest.fixture(scope="module")
-def scripts(tmp_path_factory):
-    """Protocols, and what their scripts gave, each run once."""
-    folder = tmp_path_factory.mktemp("scripts")
+def ran(tmp_path_factory):
+    """Return protocols and what their scripts gave: run once, several in one process."""
+    found = {}
+
+    def get(name):
+        if name not in found:
+            names = [name] if name in LONG else [each for each in PROTOCOLS if each not in LONG]
+            found.update(ran_alone(names, tmp_path_factory.mktemp("scripts")))
+        return found[name]
+
+    return get
+
+
+def ran_alone(names, folder):
+    """Run scripts of protocols in a process without this package."""
     made = {}
-    for name, make in PROTOCOLS.items():
-        protocol = make()
+    for name in names:
+        protocol = PROTOCOLS[name]()
         spiking = tuple(p.name for p in protocol.network.populations if p.spikes)
         made[name] = protocol.override({"record.spikes": spiking})
         (folder / f"{name}.py").write_text(as_brian2(made[name], 3), encoding="utf-8")
-    files = [str(folder / f"{name}.py") for name in PROTOCOLS]
+    files = [str(folder / f"{name}.py") for name in names]
     done = subprocess.run(
         [sys.executable, "-c", RUNNER, *files], capture_output=True, text=True, cwd=folder
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return {name: (made[name], dict(np.load(folder / f"{name}.npz"))) for name in PROTOCOLS}
+    return {name: (made[name], dict(np.load(folder / f"{name}.npz"))) for name in names}
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
-def test_same_spikes_and_traces_without_this_package(name, scripts, tmp_path):
-    protocol, got = scripts[name]
+@pytest.mark.parametrize("name", NAMES)
+def test_same_spikes_and_traces_without_this_package(name, ran, tmp_path):
+    protocol, got = ran(name)
     result = brainsleep.simulate(protocol, seed=3, backend="numpy", out=tmp_path)
     total = 0
     for population in protocol.record.spikes:
@@ -225,7 +252,7 @@ def test_the_command_prints_it(call, tmp_path):
         ("unlearning", {}, "Patterns, which sets values of the network"),
         ("delay_stdp", {}, "delays that change"),
         ("sleep_replay", {}, "ReluTasks, which sets values of the network"),
-        ("paper", {"network": "sg_snn:SG_SNN"}, "a network of Brian2"),
+        ("paper", SURROGATE["sg_snn"], "a network of Brian2"),
     ],
 )
 def test_what_a_script_cannot_say(source, changes, words):
