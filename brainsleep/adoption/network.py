@@ -9,9 +9,11 @@ from typing import Any
 import brian2
 import numpy as np
 from brian2 import NeuronGroup, PoissonGroup, PoissonInput, Quantity, SpikeGeneratorGroup, Synapses
+from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.groups.subgroup import Subgroup
 from brian2.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
+from brian2.utils.stringtools import word_substitute
 
 from ..network.spec import NetworkSpec
 from .names import free
@@ -191,15 +193,40 @@ def _names(groups: list[Any], called: Mapping[int, str]) -> dict[int, str]:
 _MEANT = ("input", "plasticity", "slot", "raster", "step", "network")
 
 
+def _computed_elsewhere(variable: Any, group: Any, parts: Mapping[str, Taken]) -> Any:
+    """Return the subexpression of another group that a linked variable is Brian2's copy of."""
+    if not isinstance(variable, Subexpression):
+        return None
+    for part in parts.values():
+        known = part.group.variables
+        for other in known.values() if part.group.name != group.name else ():
+            if isinstance(other, Subexpression) and other.owner.name == part.group.name:
+                stem = f"_{variable.name}_{part.group.name}_"
+                names = {
+                    n: f"{stem}{n}" for n in other.identifiers if hasattr(known.get(n), "owner")
+                }
+                if word_substitute(other.expr, names) == variable.expr:
+                    return other
+    return None
+
+
+def _each(group: Any, owner: Any, index: str) -> bool:
+    """Tell whether a link is from each neuron to that of the same number."""
+    return int(owner.N) == int(group.N) and index == "_idx"
+
+
 def _links(groups: list[Any], parts: Mapping[str, Taken]) -> dict[str, str]:
     """Return the variables that are those of other groups."""
     links = {}
     for group in groups:
         for name in getattr(group, "_linked_variables", ()):
             variable, scope = group.variables[name], parts[group.name].scope
-            owner, index = variable.owner, group.variables.indices[name]
+            index = group.variables.indices[name]
+            variable = _computed_elsewhere(variable, group, parts) or variable
+            owner = variable.owner
             whole = owner.name in parts and owner.name != group.name
-            whole = whole and (int(owner.N) in (1, int(group.N))) and index in ("_idx", "0")
+            one = int(owner.N) == 1
+            whole = whole and (index in ("0", "_idx") if one else _each(group, owner, index))
             if not whole:
                 fix = "link to a whole group of as many neurons, or of one"
                 what = f"{named(group)}: linked variable '{name}'"
