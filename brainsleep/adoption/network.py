@@ -13,7 +13,6 @@ from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.groups.subgroup import Subgroup
 from brian2.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
-from brian2.utils.stringtools import word_substitute
 
 from ..network.spec import NetworkSpec
 from .names import free
@@ -131,6 +130,12 @@ def take_network(
         scope.watched = _watching(kinds["monitors"], group)
         parts[group.name] = make(scope, names[id(group)], dt, **more)
         taken.add(names[id(group)])
+        for place, each in enumerate(drives if make is neuron_group else ()):
+            code = parts[group.name].part.model.regular[place - len(drives)].code
+            if "+= poisson(" in code:
+                notes.append(
+                    f"{named(each)}: its {each.N} rare spikes are drawn as a Poisson number"
+                )
     for each in kinds["synapses"]:
         ends = [root(getattr(each, end))[0] for end in ("source", "target")]
         for end in ends:
@@ -193,23 +198,6 @@ def _names(groups: list[Any], called: Mapping[int, str]) -> dict[int, str]:
 _MEANT = ("input", "plasticity", "slot", "raster", "step", "network")
 
 
-def _computed_elsewhere(variable: Any, group: Any, parts: Mapping[str, Taken]) -> Any:
-    """Return the subexpression of another group that a linked variable is Brian2's copy of."""
-    if not isinstance(variable, Subexpression):
-        return None
-    for part in parts.values():
-        known = part.group.variables
-        for other in known.values() if part.group.name != group.name else ():
-            if isinstance(other, Subexpression) and other.owner.name == part.group.name:
-                stem = f"_{variable.name}_{part.group.name}_"
-                names = {
-                    n: f"{stem}{n}" for n in other.identifiers if hasattr(known.get(n), "owner")
-                }
-                if word_substitute(other.expr, names) == variable.expr:
-                    return other
-    return None
-
-
 def _each(group: Any, owner: Any, index: str) -> bool:
     """Tell whether a link is from each neuron to that of the same number."""
     return int(owner.N) == int(group.N) and index == "_idx"
@@ -222,7 +210,10 @@ def _links(groups: list[Any], parts: Mapping[str, Taken]) -> dict[str, str]:
         for name in getattr(group, "_linked_variables", ()):
             variable, scope = group.variables[name], parts[group.name].scope
             index = group.variables.indices[name]
-            variable = _computed_elsewhere(variable, group, parts) or variable
+            if isinstance(variable, Subexpression):
+                fix = "write this equation in the group that reads it"
+                what = f"{named(group)}: linked variable '{name}'"
+                raise refused(what, "what another group computes", "what it keeps", fix, group)
             owner = variable.owner
             whole = owner.name in parts and owner.name != group.name
             one = int(owner.N) == 1

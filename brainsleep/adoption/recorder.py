@@ -33,7 +33,6 @@ from .runs import (
     values_of,
 )
 
-
 #: The order within a time step, as in Brian2 if nothing else is said.
 SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
 
