@@ -83,3 +83,4 @@ class _AtRest:
 
     def __init__(self, network: brian2.Network):
         self.objects, self.t, self.t_ = network.objects, network.t, network.t_
+        self.schedule = network.schedule

@@ -9,6 +9,7 @@ from typing import Any
 import brian2
 import numpy as np
 from brian2 import NeuronGroup, PoissonGroup, PoissonInput, Quantity, SpikeGeneratorGroup, Synapses
+from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.groups.subgroup import Subgroup
 from brian2.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
@@ -129,6 +130,12 @@ def take_network(
         scope.watched = _watching(kinds["monitors"], group)
         parts[group.name] = make(scope, names[id(group)], dt, **more)
         taken.add(names[id(group)])
+        for place, each in enumerate(drives if make is neuron_group else ()):
+            code = parts[group.name].part.model.regular[place - len(drives)].code
+            if "+= poisson(" in code:
+                notes.append(
+                    f"{named(each)}: its {each.N} rare spikes are drawn as a Poisson number"
+                )
     for each in kinds["synapses"]:
         ends = [root(getattr(each, end))[0] for end in ("source", "target")]
         for end in ends:
@@ -191,15 +198,26 @@ def _names(groups: list[Any], called: Mapping[int, str]) -> dict[int, str]:
 _MEANT = ("input", "plasticity", "slot", "raster", "step", "network")
 
 
+def _each(group: Any, owner: Any, index: str) -> bool:
+    """Tell whether a link is from each neuron to that of the same number."""
+    return int(owner.N) == int(group.N) and index == "_idx"
+
+
 def _links(groups: list[Any], parts: Mapping[str, Taken]) -> dict[str, str]:
     """Return the variables that are those of other groups."""
     links = {}
     for group in groups:
         for name in getattr(group, "_linked_variables", ()):
             variable, scope = group.variables[name], parts[group.name].scope
-            owner, index = variable.owner, group.variables.indices[name]
+            index = group.variables.indices[name]
+            if isinstance(variable, Subexpression):
+                fix = "write this equation in the group that reads it"
+                what = f"{named(group)}: linked variable '{name}'"
+                raise refused(what, "what another group computes", "what it keeps", fix, group)
+            owner = variable.owner
             whole = owner.name in parts and owner.name != group.name
-            whole = whole and (int(owner.N) in (1, int(group.N))) and index in ("_idx", "0")
+            one = int(owner.N) == 1
+            whole = whole and (index in ("0", "_idx") if one else _each(group, owner, index))
             if not whole:
                 fix = "link to a whole group of as many neurons, or of one"
                 what = f"{named(group)}: linked variable '{name}'"

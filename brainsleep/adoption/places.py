@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import sysconfig
 import traceback
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from ..errors import AdoptError
 _FILE = re.compile(r"File '(.+)', line (\d+)")
 _OWN = Path(__file__).parent
 _BRIANS = Path(brian2.__file__).parent
+_PYTHONS = Path(sysconfig.get_path("stdlib"))
 
 
 def made_at(made: Any) -> str:
@@ -23,10 +26,14 @@ def made_at(made: Any) -> str:
     return f"{Path(last[-1][0]).name}:{last[-1][1]}" if last else ""
 
 
+@functools.lru_cache(maxsize=1024)
 def is_users(file: str) -> bool:
-    """Tell whether a file is neither of Brian2 nor of this package."""
+    """Tell whether a file is neither of Python, of an installed package, nor of this one."""
     path = Path(file)
-    return _OWN not in path.parents and _BRIANS not in path.parents and not file.startswith("<f")
+    return not file.startswith("<f") and not (
+        {_OWN, _BRIANS, _PYTHONS} & set(path.parents)
+        or {"site-packages", "dist-packages"} & set(path.parts)
+    )
 
 
 def line_now() -> str:

@@ -14,9 +14,11 @@ from brian2.core.base import BrianObject
 from brian2.core.network import Network as BrianNetwork
 from brian2.core.tracking import InstanceFollower
 from brian2.core.variables import VariableView
+from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
 
 from ..errors import AdoptError
 from ..experiment.settings import Setting
+from .later import frames_now, may_run_again, only_looked_at
 from .network import Network, Varying, take_network
 from .places import is_users, line_now, named, refused
 from .runs import (
@@ -30,6 +32,13 @@ from .runs import (
     trains_of,
     values_of,
 )
+
+#: The order within a time step, as in Brian2 if nothing else is said.
+SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
+
+
+#: What of a monitor no simulation changes.
+_SETTINGS = frozenset({"name", "active", "source", "clock", "when", "order", "record", "dt"})
 
 
 class VaryingNumbersError(Exception):
@@ -59,6 +68,10 @@ class Recorder:
         self.guesses = np.random.default_rng(guess)
         #: Where such a value was read before the last run, and the variable's name; '' if nowhere.
         self.guessed = ("", "")
+        #: Where a monitor was read first after a run, and its name; '' if nowhere.
+        self.monitor_read = ("", "")
+        #: Whether the script may run the network again after it read what only a simulation knows.
+        self.may_follow = False
         self.network: Network | None = None
         self.runs: list[Run] = []
         self.notes: list[str] = []
@@ -80,6 +93,8 @@ class Recorder:
         frame = _frame()
         space = _namespace(frame) if namespace is None else dict(namespace)
         self.note_names(space)
+        if self.monitor_read[0]:
+            raise depends(*self.monitor_read)
         place, objects = line_now(), list(net.objects)
         if self.network is None:
             self._begin(net, objects, space)
@@ -104,7 +119,15 @@ class Recorder:
         if float(net.t) != 0:
             fix = "adopt it before its first run"
             raise refused("network: time", net.t, "0 s", fix, line_now())
+        if list(net.schedule) != SCHEDULE:
+            got, fix = ", ".join(net.schedule), "leave the schedule out"
+            raise refused("network: schedule", got, ", ".join(SCHEDULE), fix, line_now())
         self._net, self._signature = net, signature(objects)
+        inside = {each.name for each in objects}
+        for each in self._kept:
+            if each.name not in inside and not type(each).__module__.startswith("brian2."):
+                kind = f"a {type(each).__name__}, a BrianObject that run() does not run"
+                raise refused(named(each), kind, "Brian2's own objects", "leave it out", each)
         self.network = take_network(objects, space, self.called, self.name, self._varying)
         self.notes += self.network.notes
         self._outside = outside_of(self.network, space)
@@ -184,6 +207,20 @@ class Recorder:
                                              view.index_var))  # fmt: skip
         self._touched.set_at.setdefault(key, set()).update(np.asarray(at).ravel().tolist())
 
+    def monitor_was_read(self, monitor: Any) -> None:
+        """Note that a script reads what a monitor saw, other than to print or draw it."""
+        later = self.runs and not only_looked_at()
+        if later and not self.monitor_read[0]:
+            self.monitor_read = line_now(), self.called.get(id(monitor), monitor.name)
+        self.may_follow = self.may_follow or bool(later and may_run_again(frames_now()))
+
+    def check_end(self) -> None:
+        """Refuse a script that may have run the network again, if it had been simulated."""
+        read = [self.monitor_read, *self._touched.read]
+        first = next((each for each in read if each[0]), None)
+        if self.may_follow and first:
+            raise depends(*first)
+
     def was_read(self, view: VariableView) -> bool:
         """Note that a script reads a variable that only a simulation knows; tell whether it is."""
         owner = view.variable.owner
@@ -192,6 +229,8 @@ class Recorder:
             known = self._touched.set_at.get(key, set())
             if len(known) < view.variable.size:
                 self._touched.read.append((line_now(), view.name))
+                again = not only_looked_at() and may_run_again(frames_now())
+                self.may_follow = self.may_follow or again
                 return True
         return False
 
@@ -214,7 +253,7 @@ def recording(recorder: Recorder) -> Iterator[None]:
     saved: list[tuple[Any, str, Any]] = []
 
     def replace(owner: Any, name: str, value: Any) -> None:
-        saved.append((owner, name, owner.__dict__[name]))
+        saved.append((owner, name, owner.__dict__.get(name)))
         setattr(owner, name, value)
 
     init, make, set_item, get_item = (
@@ -257,13 +296,34 @@ def recording(recorder: Recorder) -> Iterator[None]:
     replace(BrianNetwork, "run", run)
     replace(VariableView, "set_item", setting)
     replace(VariableView, "get_item", getting)
+    for kind in (EventMonitor, StateMonitor, PopulationRateMonitor):
+        for name in ("__getattribute__", "__getitem__", "__len__"):
+            if hasattr(kind, name):
+                replace(kind, name, _watched(recorder, kind, name))
     for name in ("store", "restore"):
         replace(BrianNetwork, name, _stored(name))
     try:
         yield
     finally:
         for owner, name, value in reversed(saved):
-            setattr(owner, name, value)
+            if value is None:  # it was that of a base class
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+
+
+def _watched(recorder: Recorder, kind: type, name: str) -> Callable[..., Any]:
+    """Return a method of a monitor that notes when the script itself reads what it saw."""
+    usual = getattr(kind, name)
+
+    def used(monitor: Any, *given: Any) -> Any:
+        if not given or not isinstance(given[0], str) or given[0] not in _SETTINGS:
+            asked = given[0] if given and isinstance(given[0], str) else ""
+            if not asked.startswith("_") and is_users(sys._getframe(1).f_code.co_filename):
+                recorder.monitor_was_read(monitor)
+        return usual(monitor, *given)
+
+    return used
 
 
 def _stored(name: str) -> Callable[..., None]:

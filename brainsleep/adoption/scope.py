@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import sympy
 from brian2 import Quantity, TimedArray
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.core.namespace import DEFAULT_UNITS
@@ -22,6 +23,10 @@ STANDARD = frozenset({"t", "dt", "i", "j", "lastspike", "not_refractory", "N_pre
 
 #: Functions that every backend has.
 _KNOWN = frozenset(DEFAULT_FUNCTIONS) - {"timestep"}
+
+
+#: Names that sympy, by which Brian2 reads equations, takes for its own: no variable can have them.
+_SYMPYS = frozenset(name for name in vars(sympy) if name.islower())
 
 
 class Scope:
@@ -55,7 +60,7 @@ class Scope:
 
     def declare(self, name: str, other: str | None = None) -> str:
         """Give a variable of the group the name that it has here."""
-        self.names[name] = free(name, self._used) if other is None else other
+        self.names[name] = free(name, self._used, _SYMPYS) if other is None else other
         return self.names[name]
 
     def parameter(self, name: str, value: Quantity) -> str:
@@ -82,7 +87,7 @@ class Scope:
 
     def declared(self) -> str:
         """Return equations that declare the numbers that are set between runs."""
-        lines = (f"\n{name} : {unit_name(value.dim)}" for name, value in self.variables.items())
+        lines = (f"\n{name} : {unit_name(value)}" for name, value in self.variables.items())
         return "".join(lines)
 
     def named(self, name: str) -> str:
@@ -95,7 +100,7 @@ class Scope:
         for name in self._outside:
             value = self.group._resolve_external(name, dict(namespace), user_identifier=False)
             if isinstance(value, Constant):
-                found[name] = Quantity(float(np.asarray(value.get_value())), dim=value.dim)
+                found[name] = _quantity(value)
         return found
 
     def _known(self, text: str) -> dict[str, str]:
@@ -136,7 +141,7 @@ class Scope:
             if _is_standard(name, found):
                 return None
             other = self._outside[name] = free(name, self._used)
-            value = Quantity(float(np.asarray(found.get_value())), dim=found.dim)
+            value = _quantity(found)
             (self.variables if name in self.varying else self.parameters)[other] = value
             return other
         if isinstance(found, TimedArray):
@@ -149,6 +154,11 @@ class Scope:
         what = f"{named(group)}: '{name}'"
         fix = "write its equation in place of it, or give its values as a TimedArray"
         raise refused(what, f"a {type(found).__name__}", "constants and TimedArray", fix, group)
+
+
+def _quantity(constant: Constant) -> Quantity:
+    """Return the value of a constant."""
+    return Quantity(float(np.asarray(constant.get_value())), dim=constant.dim)
 
 
 def _is_standard(name: str, found: Constant) -> bool:

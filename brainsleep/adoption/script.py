@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import logging
 import os
@@ -17,6 +16,7 @@ import numpy as np
 
 from ..errors import AdoptError, BrainsleepError, explain, one_line
 from ..experiment.protocol import Protocol
+from .later import frames_of, may_run_again
 from .live import finished
 from .names import free
 from .recorder import Recorder, VaryingNumbersError, depends, fresh_brian, recording
@@ -64,7 +64,7 @@ def adopt_script(path: str | Path, *, name: str = "") -> Protocol:
     drawing = np.random.get_state()  # noqa: NPY002 - what Brian2 draws from
 
     def taken(guess: int) -> tuple[Protocol, Recorder]:
-        return _taken(code, text, path, name, guess, drawing)
+        return _taken(code, path, name, guess, drawing)
 
     protocol, recorder = taken(0)
     if recorder.guessed[0]:  # what was read must decide nothing: try with other values
@@ -79,9 +79,7 @@ def adopt_script(path: str | Path, *, name: str = "") -> Protocol:
     return protocol
 
 
-def _taken(
-    code: Any, text: str, path: Path, name: str, guess: int, drawing: Any
-) -> tuple[Protocol, Recorder]:
+def _taken(code: Any, path: Path, name: str, guess: int, drawing: Any) -> tuple[Protocol, Recorder]:
     """Run a script, again as long as more numbers are found that are set between runs."""
     varying = set[tuple[str, str]]()
     while True:  # each time with more of the numbers that there are
@@ -89,14 +87,14 @@ def _taken(
         try:
             with fresh_brian(), recording(recorder):
                 np.random.set_state(drawing)  # noqa: NPY002
-                _execute(code, text, path, recorder)
+                _execute(code, path, recorder)
                 return finished(recorder, name, f"adopted from {path.name}"), recorder
         except VaryingNumbersError as error:
             assert not error.numbers <= varying  # those are variables now
             varying |= error.numbers
 
 
-def _execute(code: Any, text: str, path: Path, recorder: Recorder) -> None:
+def _execute(code: Any, path: Path, recorder: Recorder) -> None:
     """Run a script as a main program; decide what an error in it means."""
     space = {"__name__": "__main__", "__file__": str(path.resolve()), "__builtins__": __builtins__}
     try:
@@ -110,19 +108,24 @@ def _execute(code: Any, text: str, path: Path, recorder: Recorder) -> None:
         line = _line_of(error, path)
         where = f"{path.name}:{line}"
         if isinstance(error, SystemExit) and not error.code and recorder.runs:
+            recorder.check_end()
             return
         reason = f"{type(error).__name__}: {one_line(error)}"
         if not recorder.runs:
             fix = "mend the script: it must run in Brian2"
             message = explain(f"adopt: {where}", reason, "a script that comes to a run()", fix)
             raise AdoptError(message) from error
-        if _runs_later(text, line):
+        later = may_run_again(frames_of(error), failed=True)
+        recorder.may_follow = recorder.may_follow or later
+        recorder.check_end()
+        if later:
             fix = "run it once more without what reads results between runs, or after the last run"
             message = explain(f"adopt: {where}", reason, "no error before the last run()", fix)
             raise AdoptError(message) from error
         recorder.notes.append(f"{where}: ended there ({reason}), after its last run()")
     finally:
         recorder.note_names(space)
+    recorder.check_end()
     if not recorder.runs:
         fix = "call run(), or give the network to brainsleep.adopt"
         raise AdoptError(explain(f"adopt: {path.name}", "no run()", "one or more", fix))
@@ -136,38 +139,6 @@ def _line_of(error: BaseException, path: Path) -> int:
         if Path(frame.filename) == path.resolve()
     ]
     return lines[-1] if lines else 1
-
-
-def _runs_later(text: str, line: int) -> bool:
-    """Tell whether the network may be run after a line: below it, or again in a loop around it."""
-
-    def runs(node: ast.AST) -> bool:
-        for each in ast.walk(node):
-            if isinstance(each, ast.Call):
-                called = each.func
-                name = getattr(called, "attr", getattr(called, "id", ""))
-                if name in callers:
-                    return True
-        return False
-
-    tree = ast.parse(text)
-    callers = {"run"}
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    for _ in functions:
-        callers |= {node.name for node in functions if runs(node)}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.For | ast.While):
-            continue
-        if node.lineno <= line <= (node.end_lineno or 0) and runs(node):
-            return True
-    top = tree.body
-    inside = next((f for f in functions if f.lineno <= line <= (f.end_lineno or 0)), None)
-    if inside is not None:
-        return any(runs(node) for node in inside.body if node.lineno > line) or any(
-            node.lineno > inside.lineno and runs(node) for node in top if node is not inside
-        )
-    return any(node.lineno > line and runs(node) for node in top
-               if not isinstance(node, ast.FunctionDef))  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -54,6 +54,28 @@ FIXES = [
         ONE + "H = NeuronGroup(3, 'x : 1 (linked)')\nH.x = linked_var(G, 'v')" + RUN,
     ),
     (
+        "write this equation in the group that reads it",
+        "G = NeuronGroup(1, 'v = 2*t/ms : 1')\nH = NeuronGroup(3, 'x : 1 (linked)')\n"
+        "H.x = linked_var(G, 'v')" + RUN,
+        "H = NeuronGroup(3, 'x = 2*t/ms : 1')" + RUN,
+    ),
+    (
+        "leave the schedule out",
+        ONE + "net = Network(G)\nnet.schedule = ['start', 'synapses', 'groups', 'thresholds',"
+        " 'resets', 'end']\nnet.run(1*ms)\n",
+        ONE + "net = Network(G)\nnet.run(1*ms)\n",
+    ),
+    (
+        "set values that do not depend on a simulation before",
+        ONE + "M = SpikeMonitor(G)\nrun(1*ms)\nif M.num_spikes < 4:\n    G.v = 1" + RUN,
+        ONE + "M = SpikeMonitor(G)\nrun(1*ms)\nG.v = 1\nprint(M.num_spikes)" + RUN,
+    ),
+    (
+        "set values that do not depend on a simulation before",
+        ONE + "M = SpikeMonitor(G)\nrun(1*ms)\nrun(M.t[-1] + 1*ms)\n",
+        ONE + "M = SpikeMonitor(G)\nrun(1*ms)" + RUN + "print(M.num_spikes)\n",
+    ),
+    (
         "write it as run_regularly, or as code of a group",
         ONE + "@network_operation(dt=1*ms)\ndef f():\n    G.v += 1\n" + RUN,
         ONE + "G.run_regularly('v += 1', dt=1*ms)" + RUN,

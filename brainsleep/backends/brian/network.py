@@ -11,8 +11,6 @@ from typing import Any
 
 import brian2
 import numpy as np
-from brian2.codegen.translation import get_identifiers_recursively
-from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
@@ -24,6 +22,7 @@ from ...run.segment import Capacity
 from ...run.state import same_synapses
 from .objects import EventClock, PreparedNetwork, TraceMonitor
 from .queues import Queues
+from .subexpressions import knowing_all, reading_anew
 
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
@@ -138,18 +137,6 @@ class BrianNetwork:
             self.event_clocks[name] = EventClock(room, name=f"{name}_clock")
         return self.event_clocks[name]
 
-    @staticmethod
-    def _knowing_all(group):
-        """Tell Brian2 what a subexpression depends on by way of others.
-
-        A block of statements that changes such a variable would else read an old value after.
-        """
-        parts = {k: v for k, v in group.variables.items() if isinstance(v, Subexpression)}
-        for variable in parts.values():
-            names = get_identifiers_recursively([variable.expr], group.variables)
-            variable.identifiers = set(variable.identifiers) | names
-        return group
-
     def _order(self, order: int, place: int) -> int:
         """Return Brian2's order of what has one within a slot of a time step, and its place there.
 
@@ -175,7 +162,7 @@ class BrianNetwork:
             namespace={**self._namespace, **functions(plan.tables, plan.name)},
             name=plan.name,
         )
-        self.groups[plan.name] = self._knowing_all(group)
+        self.groups[plan.name] = knowing_all(group)
         if plan.spike_trains:
             self._spike_by_trains(group)
         self._say_what_follows(group, plan)
@@ -305,7 +292,8 @@ class BrianNetwork:
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
-        self.groups[plan.name] = self._knowing_all(synapses)
+        self.groups[plan.name] = knowing_all(synapses)
+        reading_anew(synapses)
         self._objects += self.queues.add(plan, synapses, self.clock, self._connectivity is not None)
         for end, population in (("pre", plan.source), ("post", plan.target)):
             links = next(group.links for group in self.plan.groups if group.name == population)
