@@ -13,7 +13,7 @@ import brian2
 
 from ..errors import AdoptError
 
-_FILE = re.compile(r"File '(.+)', line (\d+)")
+_FILE = re.compile(r"File '(.+)', line (\d+), in (\S+)")
 _OWN = Path(__file__).parent
 _BRIANS = Path(brian2.__file__).parent
 _PYTHONS = Path(sysconfig.get_path("stdlib"))
@@ -22,7 +22,12 @@ _PYTHONS = Path(sysconfig.get_path("stdlib"))
 def made_at(made: Any) -> str:
     """Return file and line at which a Brian2 object was made; '' if that is not known."""
     found = _FILE.findall(getattr(made, "_full_creation_stack", ""))
-    last = [(file, line) for file, line in found if is_users(file)]
+    own = not type(made).__module__.startswith("brian2.")  # then where it is made, not its class
+    last = [
+        (file, line)
+        for file, line, function in found
+        if is_users(file) and not (own and function == "__init__")
+    ]
     return f"{Path(last[-1][0]).name}:{last[-1][1]}" if last else ""
 
 

@@ -26,6 +26,7 @@ from .runs import (
     Touched,
     Values,
     changes,
+    check_clocks,
     dynamic,
     outside_of,
     signature,
@@ -122,6 +123,7 @@ class Recorder:
         if list(net.schedule) != SCHEDULE:
             got, fix = ", ".join(net.schedule), "leave the schedule out"
             raise refused("network: schedule", got, ", ".join(SCHEDULE), fix, line_now())
+        check_clocks(objects)
         self._net, self._signature = net, signature(objects)
         inside = {each.name for each in objects}
         for each in self._kept:
@@ -192,6 +194,11 @@ class Recorder:
                     self.called[id(part)] = label
                     self._kept.append(part)
 
+    def _label(self, name: str) -> str:
+        """Return what the script calls an object of a name."""
+        found = (self.called[id(each)] for each in self._kept if each.name == name)
+        return next(found, name)
+
     def was_set(self, view: VariableView, item: Any) -> None:
         """Note that a script sets elements of a variable."""
         if self.network is None:
@@ -228,7 +235,8 @@ class Recorder:
         if self.network is not None and key in self._dynamic and self.runs:
             known = self._touched.set_at.get(key, set())
             if len(known) < view.variable.size:
-                self._touched.read.append((line_now(), view.name))
+                label = self._label(owner.name)
+                self._touched.read.append((line_now(), f"{label}.{view.name}"))
                 again = not only_looked_at() and may_run_again(frames_now())
                 self.may_follow = self.may_follow or again
                 return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,6 +154,15 @@ def _train(group: SpikeGeneratorGroup, start: int, steps: int) -> SpikeTrains:
         what = f"{named(group)}: spikes"
         raise refused(what, "two of one neuron in one time step", "one", fix, group)
     return SpikeTrains(pairs[1], Quantity(pairs[0] * dt, dim=second.dim))
+
+
+def check_clocks(objects: Iterable[Any]) -> None:
+    """Refuse objects without a time step of their own."""
+    for each in all_objects(objects):
+        kind = type(each.clock).__name__
+        if not hasattr(each.clock, "dt_"):
+            fix = "give it a dt, and have a TimedArray say when"
+            raise refused(f"{named(each)}: clock", f"an {kind}", "a Clock", fix, each)
 
 
 def signature(objects: list[Any]) -> dict[str, tuple]:

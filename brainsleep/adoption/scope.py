@@ -11,6 +11,7 @@ from brian2 import Quantity, TimedArray
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Constant
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
 from ..network.equations import checks
 from ..network.tables import Table
@@ -153,12 +154,23 @@ class Scope:
             return None
         what = f"{named(group)}: '{name}'"
         fix = "write its equation in place of it, or give its values as a TimedArray"
-        raise refused(what, f"a {type(found).__name__}", "constants and TimedArray", fix, group)
+        kind = f"a {type(found).__name__}"
+        if isinstance(found, Function) and not _has_cpp(found):
+            kind = "a function of Python without C++ code, which no compiled program can call"
+        raise refused(what, kind, "constants and TimedArray", fix, group)
 
 
 def _quantity(constant: Constant) -> Quantity:
     """Return the value of a constant."""
     return Quantity(float(np.asarray(constant.get_value())), dim=constant.dim)
+
+
+def _has_cpp(function: Function) -> bool:
+    """Tell whether a function has code for compiled programs."""
+    try:
+        return function.implementations[CPPStandaloneCodeObject] is not None
+    except KeyError:
+        return False
 
 
 def _is_standard(name: str, found: Constant) -> bool:

@@ -59,7 +59,8 @@ def adopt_script(path: str | Path, *, name: str = "") -> Protocol:
         code = compile(text, str(path.resolve()), "exec")
     except (OSError, ValueError, SyntaxError) as error:
         where = f"adopt: {path.name}:{getattr(error, 'lineno', None) or 1}"
-        raise AdoptError(explain(where, one_line(error), "a script that Python reads")) from error
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise AdoptError(explain(where, reason, "a script that Python reads")) from error
     name = name or free(path.stem, ())
     drawing = np.random.get_state()  # noqa: NPY002 - what Brian2 draws from
 

@@ -102,6 +102,12 @@ FIXES = [
         ONE + "H = NeuronGroup(1, 'v : 1')\nM = StateMonitor(H, 'v', record=True, dt=1*ms)" + RUN,
     ),
     (
+        "give it a dt, and have a TimedArray say when",
+        ONE + "G.run_regularly('v += 1', clock=EventClock([0.3, 0.7]*ms))" + RUN,
+        ONE + "kick = TimedArray([0, 1, 0], dt=0.3*ms)\n"
+        "G.run_regularly('v += kick(t)', dt=0.3*ms)" + RUN,
+    ),
+    (
         "record a condition as a variable, or make it the threshold",
         "G = NeuronGroup(1, 'v : 1', events={'up': 'v > 1'})" + RUN,
         "G = NeuronGroup(1, 'v : 1', threshold='v > 1', reset='')" + RUN,

@@ -14,6 +14,9 @@ HERE = Path(__file__).parent
 ELSEWHERE = {
     **dict.fromkeys(
         (
+            "give it a dt, and have a TimedArray say when",
+            "write this equation in the group that reads it",
+            "leave the schedule out",
             "record them with a StateMonitor",
             "leave 'when' and 'order' out",
             "choose a dt that is a multiple",
