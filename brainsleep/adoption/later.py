@@ -40,7 +40,11 @@ def frames_of(error: BaseException) -> Frames:
 
 
 def _of_users(frames: Sequence[traceback.FrameSummary]) -> Frames:
-    return [(f.filename, f.lineno or 0) for f in frames if is_users(f.filename)]
+    return [
+        (f.filename, f.lineno or 0)
+        for f in frames
+        if is_users(f.filename) and "site-packages" not in f.filename
+    ]
 
 
 @functools.lru_cache(maxsize=64)

@@ -133,9 +133,7 @@ def take_network(
         for place, each in enumerate(drives if make is neuron_group else ()):
             code = parts[group.name].part.model.regular[place - len(drives)].code
             if "+= poisson(" in code:
-                notes.append(
-                    f"{named(each)}: its {each.N} rare spikes are drawn as a Poisson number"
-                )
+                notes.append(f"{named(each)}: its {each.N} sources are drawn as a Poisson number")
     for each in kinds["synapses"]:
         ends = [root(getattr(each, end))[0] for end in ("source", "target")]
         for end in ends:
