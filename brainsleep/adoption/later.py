@@ -40,21 +40,19 @@ def frames_of(error: BaseException) -> Frames:
 
 
 def _of_users(frames: Sequence[traceback.FrameSummary]) -> Frames:
-    return [
-        (f.filename, f.lineno or 0)
-        for f in frames
-        if is_users(f.filename) and "site-packages" not in f.filename
-    ]
+    return [(f.filename, f.lineno or 0) for f in frames if is_users(f.filename)]
 
 
-@functools.lru_cache(maxsize=64)
 def _tree(file: str) -> ast.Module | None:
     """Return the code of a file; None if it is not a script that runs a network."""
     try:
         text = Path(file).read_text(encoding="utf-8")
-        return ast.parse(text) if "run" in text else None
+        return _parsed(text) if "run" in text else None
     except (OSError, ValueError, SyntaxError):
         return None
+
+
+_parsed = functools.lru_cache(maxsize=64)(ast.parse)
 
 
 def only_looked_at() -> bool:
