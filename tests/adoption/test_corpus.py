@@ -37,7 +37,10 @@ DETERMINISTIC = [n for n in SCRIPTS if KINDS[n] == "# deterministic" and n not i
 STOCHASTIC = [n for n in SCRIPTS if KINDS[n] == "# stochastic"]
 
 #: Compiled in every run of the tests; the others on request.
-COMPILED = ("all_delays", "regular_operations", "wiring_of_all_kinds")
+COMPILED = ("wiring_of_all_kinds",)
+
+#: Stochastic ones that are run for several seeds in every run of the tests.
+OFTEN = ("poisson_groups",)
 
 #: Seeds of stochastic scripts, and how many standard errors two means may be apart.
 SEEDS, ERRORS = range(1, 7), 4.0
@@ -60,9 +63,16 @@ def plain(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """What the stochastic scripts give in Brian2, for several seeds."""
-    jobs = [(name, seed) for name in STOCHASTIC for seed in SEEDS]
-    return plain_runs(tmp_path_factory.mktemp("many"), jobs)
+    """Return what a stochastic script gives in Brian2 for several seeds, each run once."""
+    found = {}
+
+    def get(name):
+        if name not in found:
+            jobs = [(name, seed) for seed in SEEDS]
+            found[name] = plain_runs(tmp_path_factory.mktemp("many"), jobs)
+        return found[name]
+
+    return get
 
 
 @pytest.fixture(scope="module")
@@ -178,12 +188,13 @@ def measures_of_result(result, expected):
 
 
 def assert_same_statistics(name, many, adopted, backend, tmp_path):
-    expected = [measures(many[name, seed]) for seed in SEEDS]
+    plain = many(name)
+    expected = [measures(plain[name, seed]) for seed in SEEDS]
     protocol = adopted(name)
     runs = brainsleep.simulate_many(
         [protocol] * len(SEEDS), seeds=list(SEEDS), backend=backend, out=tmp_path
     )
-    got = [measures_of_result(run, many[name, SEEDS[0]]) for run in runs]
+    got = [measures_of_result(run, plain[name, SEEDS[0]]) for run in runs]
     differ = False
     for key in expected[0]:
         one, other = (np.array([each[key] for each in runs]) for runs in (expected, got))
@@ -194,7 +205,11 @@ def assert_same_statistics(name, many, adopted, backend, tmp_path):
     assert differ, "all seeds give the same"
 
 
-@pytest.mark.parametrize("name", STOCHASTIC)
+def _many(name):
+    return pytest.param(name, marks=() if name in OFTEN else [pytest.mark.slow, pytest.mark.long])
+
+
+@pytest.mark.parametrize("name", map(_many, STOCHASTIC))
 def test_same_statistics_on_numpy(name, many, adopted, tmp_path):
     assert_same_statistics(name, many, adopted, "numpy", tmp_path)
 
