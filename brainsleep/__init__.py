@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names again, for editors and type checkers
     # ruff: noqa: F401
+    from .adoption.live import adopt
     from .errors import BrainsleepError
     from .experiment.early_stopping import EarlyStopping
     from .experiment.inputs import Rates, SpikeTrains, Values
+    from .experiment.monitors import Monitor
     from .experiment.observer import Metric, Observer
     from .experiment.protocol import Protocol, load_protocol
     from .experiment.record import Alarms, Record
     from .experiment.saved_state import SavedState
     from .experiment.schedule import Schedule, sleep, wake
+    from .experiment.settings import Setting
     from .experiment.stages import SleepStage, nrem, rem
     from .experiment.start import SavedWeights
     from .experiment.timeline import Timeline, asleep, awake, cycles
@@ -29,8 +32,10 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
         SynapseModel,
         WeightProcess,
     )
+    from .network.regular import Regular
     from .network.spec import NetworkSpec, Population, Projection
     from .network.strength import InitialWeights
+    from .network.tables import Table
     from .network.wiring import Connectivity, FixedInDegree, FixedOutDegree, OneToOne, Pairs
     from .results.result import Result
     from .results.store import read_result
@@ -54,6 +59,8 @@ __version__ = "0.1.0"
 _GIVEN = {
     "network.models": "NeuronModel SynapseModel Pathway PlasticityRule SpontaneousActivity "
     "WeightProcess",
+    "network.regular": "Regular",
+    "network.tables": "Table",
     "network.spec": "NetworkSpec Population Projection",
     "network.strength": "InitialWeights",
     "network.wiring": "Connectivity FixedInDegree FixedOutDegree OneToOne Pairs",
@@ -65,7 +72,9 @@ _GIVEN = {
     "experiment.start": "SavedWeights",
     "experiment.saved_state": "SavedState",
     "experiment.early_stopping": "EarlyStopping",
+    "experiment.settings": "Setting",
     "experiment.record": "Record Alarms",
+    "experiment.monitors": "Monitor",
     "experiment.observer": "Observer Metric",
     "tasks.images.task": "Images Data Probes",
     "tasks.images.encoders": "RateEncoder",
@@ -82,6 +91,7 @@ _GIVEN = {
     "results.result": "Result",
     "results.store": "read_result",
     "results.table": "tabulate",
+    "adoption.live": "adopt",
     "errors": "BrainsleepError",
 }
 _HOMES = {name: module for module, names in _GIVEN.items() for name in names.split()}

@@ -74,6 +74,10 @@ class ProtocolError(BrainsleepError):
     """A protocol is unknown, cannot be loaded, or is given an unknown setting."""
 
 
+class AdoptError(BrainsleepError):
+    """A Brian2 network or script holds something that cannot be taken over."""
+
+
 class DataError(BrainsleepError):
     """A data set is unknown, missing, damaged or inconsistent."""
 

@@ -19,6 +19,7 @@ import typer
 from .. import __version__
 from ..errors import BrainsleepError, one_line
 from ..files.userfiles import reading_once
+from .adopt import adopt
 from .build import build, programs
 from .console import import_brian2
 from .edit import check, diff, new
@@ -36,7 +37,7 @@ app = typer.Typer(
 #: Commands by the heading that they stand under in the help.
 COMMANDS: dict[str, tuple[Callable[..., int | None], ...]] = {
     "Run": (run, compare, build),
-    "Write and look": (models, protocols, new, show, check, diff),
+    "Write and look": (models, protocols, new, adopt, show, check, diff),
     "Results": (info, figure, table, statistics, report, export),
 }
 

@@ -39,6 +39,12 @@ def show(
     latex: Annotated[
         bool, typer.Option("--latex", help="as LaTeX for the methods section of a paper")
     ] = False,
+    brian2: Annotated[
+        bool, typer.Option("--brian2", help="as a plain Brian2 script, which needs nothing else")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, help="of the values and wiring in the script, with --brian2")
+    ] = 0,
 ) -> None:
     """Print what a protocol is, on one screen; or a model of one."""
     from ..show.describe import describe, describe_part
@@ -46,6 +52,9 @@ def show(
 
     part = None if settings or data or model else _part(source)
     what = part or protocol_with(source, settings, data, model)
+    if brian2:
+        print(_script(what, source, seed), end="")
+        return
     if latex:
         from ..show.methods import methods
 
@@ -54,6 +63,18 @@ def show(
     whole = describe(what) if full else of_protocol(what, source)
     for piece in describe_part(part) if part else whole:
         stdout.print(piece)
+
+
+def _script(what: Any, source: str, seed: int) -> str:
+    """Return a protocol as a plain Brian2 script."""
+    from ..adoption.plain_script import as_brian2
+    from ..errors import ProtocolError, explain
+    from ..experiment.protocol import Protocol
+
+    if not isinstance(what, Protocol):
+        got, fix = f"a {type(what).__name__}", "a model alone does not run"
+        raise ProtocolError(explain(f"show {source} --brian2", got, "a protocol", fix))
+    return as_brian2(what, seed)
 
 
 def models() -> None:

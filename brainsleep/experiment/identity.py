@@ -14,18 +14,22 @@ from .start import SavedWeights
 #: value that says it is as before: a run with that value keeps the id it had without the setting.
 LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64", "signals": {}, "links": {}},
-    "NeuronModel": {"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
+    "NeuronModel": {
+        **{"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
+        **{"regular": [], "tables": {}},
+    },
     "Population": {"values": {}, "positions": {}},
     "Projection": {
         **{"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
-        "delay_max": "0.0 second",
+        **{"delay_max": "0.0 second", "path_delays": {}},
     },
     "DelayPlan": {"most": 0.0},
+    "Pathway": {"own_delay": False},
     "WeightProcess": {"signed": False, "signals": {}},
-    "wake": {"inputs": {}, "signals": {}},
+    "wake": {"inputs": {}, "signals": {}, "settings": {}},
     "sleep": {
         **{"stages": [], "cycles": 1, "duration": None, "tolerance": 0.0, "cadence": "time"},
-        **{"inputs": {}, "signals": {}},
+        **{"inputs": {}, "signals": {}, "settings": {}},
     },
     "SurrogateNetwork": {"sleeping_copies": 0},
     "LeakyPopulation": {"activities_first": False},
@@ -39,6 +43,7 @@ LATER: dict[str, dict[str, Any]] = {
         "every": "0.0 second",
         "spikes": [],
         "windows": [],
+        "monitors": [],
     },
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
@@ -46,11 +51,12 @@ LATER: dict[str, dict[str, Any]] = {
         "on_spike": "",
         "constants": [],
         "delayed": False,
-        **{"signals": [], "spike_trains": False, "links": []},
+        **{"signals": [], "spike_trains": False, "links": [], "regular": [], "tables": {}},
     },
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},
         **{"on_post": "", "on_step": "", "pathways": [], "signals": {}},
+        **{"regular": [], "tables": {}, "sums": "before"},
     },
     "PlasticityRule": {
         **{"equations": "", "initial": {}, "method": "euler", "on_step": "", "signals": {}}
@@ -58,6 +64,7 @@ LATER: dict[str, dict[str, Any]] = {
     "SynapsePlan": {
         **{"constants": [], "delays": [], "repeats": False, "signed": False},
         **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
+        **{"regular": [], "tables": {}, "sums_after": False},
     },
     "Readout": {
         "name": "network",
@@ -79,7 +86,7 @@ LATER: dict[str, dict[str, Any]] = {
 }
 
 #: Settings that refuse what does not fit, and decide nothing about what does.
-REFUSING = {"SpontaneousActivity": {"dt"}}
+REFUSING = {"SpontaneousActivity": {"dt"}, "Record": {"monitors"}}
 
 #: Specifications that say themselves what of them, as plain data, decides the outcome of a run.
 _SELECTED = {

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Annotated, Any
 
+from brian2 import Quantity
+
 from .. import mistakes
 from ..errors import BrainsleepError, Details, ProtocolError, explain, nearest
 from ..files.load import load, load_module
@@ -169,6 +171,57 @@ class Protocol(Displayed):
             task: Any = self.task
             own["task"] = dataclasses.replace(task, **of_task)
         return Protocol(**own)
+
+    def with_sleep(
+        self,
+        duration: Quantity,
+        *,
+        silent: str | tuple[str, ...] = (),
+        activities: Mapping[str, Any] | None = None,
+        processes: Mapping[str, Any] | None = None,
+        cycles: int = 1,
+        **gates: float,
+    ) -> "Protocol":
+        """Return a copy that sleeps after its periods.
+
+        Awake, nothing changes, to the bit. Asleep, inputs are silent, activities drive neurons and
+        processes act on weights; monitors see it, too.
+
+        Parameters
+        ----------
+        duration : Quantity
+            How long the sleep is.
+        silent : str or tuple of str
+            Inputs that the gate ``input`` closes: a population, whose neurons do not spike then, or
+            what drives one: ``"e.i_ext"``, a parameter, a variable, a table or regular code.
+        activities : mapping of str to SpontaneousActivity
+            What drives the neurons of a population, by its name: a model, or its name, such as
+            ``{"e": "sleep:WHITE_NOISE"}``; several as a tuple.
+        processes : mapping of str to WeightProcess
+            What happens to the weights of a projection, by its name.
+        cycles : int
+            How many times wake and sleep are gone through.
+        gates : float
+            Values of gates asleep; those of the activities and processes are 1 by default.
+
+        Raises
+        ------
+        BrainsleepError
+            If a name is unknown, or the parts do not fit the network.
+
+        Examples
+        --------
+        >>> asleep = protocol.with_sleep(
+        ...     5 * second,
+        ...     silent="p",
+        ...     activities={"g": "sleep:WHITE_NOISE"},
+        ...     processes={"s": "sleep:DECAY_GROUP"},
+        ... )  # doctest: +SKIP
+        """
+        from .with_sleep import with_sleep
+
+        more = activities or {}, processes or {}
+        return with_sleep(self, duration, silent, *more, cycles, gates)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ..network.spec import Network
 from ..values.fields import Field, Share, one_of, positive, refusal, specification
 from ..values.frozen import default
 from ..values.quantities import check_units, read_quantity
+from .monitors import Monitor
 from .observer import Observer
 from .traces import States, check_states, states_of
 
@@ -129,6 +130,8 @@ class Record:
     windows : tuple of (Quantity, Quantity)
         Times of the run, from and until (exclusive), in which `states` and `spikes` are recorded;
         by default throughout.
+    monitors : tuple of Monitor
+        Names for parts of what is recorded, as `adopt` gives those of a Brian2 script.
     """
 
     weights_every: int = 0
@@ -141,6 +144,7 @@ class Record:
     every: Annotated[Quantity, positive(second, or_zero=True)] = default(0 * second)
     spikes: tuple[str, ...] = ()
     windows: Annotated[tuple[tuple[Quantity, Quantity], ...], _WINDOWS] = ()
+    monitors: tuple[Monitor, ...] = ()
 
     def __post_init__(self):
         if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
@@ -170,3 +174,5 @@ class Record:
                 allowed = "populations whose neurons spike"
                 raise refusal(self, "spikes", f"'{name}'", allowed)
         check_states(self, network)
+        for monitor in self.monitors:
+            monitor.check(self, network)

@@ -17,6 +17,7 @@ from ..values.frozen import default
 from .given import GivenCourse, check_given
 from .inputs import SpikeTrains, Values, check_input, check_signal
 from .schedule import MAX_STEPS, whole_steps
+from .settings import Settings
 from .slots import Slot, SlotTable, check_gates, check_size, slot_table
 from .task import Course, Material, Task
 
@@ -43,6 +44,8 @@ class Period:
         values over time, or spikes. What is not named gets a stimulus of 0, or no spikes.
     signals : mapping of str to Quantity or Values
         Values of signals, by name. What is not named is as the network says.
+    settings : mapping of str to quantity, array or Setting
+        Values that neurons or synapses get before it begins: ``{"e.i_ext": 2*nA}``.
     """
 
     kind: Annotated[str, one_of("wake", "sleep")]
@@ -55,6 +58,7 @@ class Period:
     signals: Annotated[Mapping[str, Annotated[Quantity | Values, check_signal]], GROWS] = field(
         default_factory=dict
     )
+    settings: Annotated[Settings, GROWS] = field(default_factory=dict)
 
     @property
     def frames(self) -> list[Values]:
@@ -69,6 +73,7 @@ def awake(
     rate: Quantity = 0 * Hz,
     inputs: Mapping[str, Any] | None = None,
     signals: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     **gates: float,
 ) -> Period:
     """Make a period awake: input and plasticity open, and whatever else is named.
@@ -77,7 +82,7 @@ def awake(
     1.0
     """
     opened = {"input": 1, "plasticity": 1, **gates}
-    given = {"inputs": inputs or {}, "signals": signals or {}}
+    given = {"inputs": inputs or {}, "signals": signals or {}, "settings": settings or {}}
     return Period(kind="wake", duration=duration, rate=rate, gates=opened, **given)
 
 
@@ -87,6 +92,7 @@ def asleep(
     rate: Quantity = 0 * Hz,
     inputs: Mapping[str, Any] | None = None,
     signals: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     **gates: float,
 ) -> Period:
     """Make a period asleep: input silent, plasticity open; name the parts of sleep to open them.
@@ -95,7 +101,7 @@ def asleep(
     0.0
     """
     opened = {"input": 0, "plasticity": 1, **gates}
-    given = {"inputs": inputs or {}, "signals": signals or {}}
+    given = {"inputs": inputs or {}, "signals": signals or {}, "settings": settings or {}}
     return Period(kind="sleep", duration=duration, rate=rate, gates=opened, **given)
 
 

@@ -22,6 +22,7 @@ from .assemble_parts import (
     Kept,
     delays_of,
     joined,
+    own_delays,
     prefixed,
     sum_plans,
     trace_code,
@@ -32,7 +33,8 @@ from .equations import checks, settle, synaptic
 from .equations.diagnose import unknown
 from .given import own_values, start_value
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
-from .plan import ActivityPlan, GroupPlan, NetworkPlan
+from .plan import ActivityPlan, GroupPlan, NetworkPlan, RegularPlan
+from .regular import steps_of
 from .synaptic import sums_into
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         reset.append("spike_count += 1")
         if model.refractory:
             state.append("lastspike")
+            state += ["not_refractory"] if model.refractory_while else []
     return GroupPlan(
         name=population.name,
         size=int(population.size),
@@ -140,6 +143,17 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
         signals=global_values,
         spike_trains=model.spike_trains,
         links=tuple(links.plans(spec, population, read)),
+        regular=tuple(
+            RegularPlan(
+                each.name,
+                settle.statements(each.code, whole),
+                steps_of(each.every, spec.dt, f"regular code '{each.name}': every"),
+                each.when,
+                each.order,
+            )
+            for each in model.regular
+        ),
+        tables=dict(model.tables),
     )
 
 
@@ -257,7 +271,8 @@ def exact_update(traces: Equations, rule: PlasticityRule, names: Mapping[str, st
 def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     """Gates whose value some code of, or at, this population reads."""
     model = population.model
-    codes = (model.equations, model.threshold, model.reset, model.on_slot, model.on_step)
+    codes = [model.equations, model.threshold, model.reset, model.on_slot, model.on_step]
+    codes += [each.code for each in model.regular]
     used = checks.identifiers(*codes, *(activity.on_step for activity in population.activities))
     for projection in spec.projections:
         if projection.target == population.name:
@@ -284,5 +299,5 @@ def _is_delayed(spec: NetworkSpec, population: Population) -> bool:
     return any(
         population.name == (p.source if delay.end == "pre" else p.target)
         for p in spec.projections
-        for delay in delays_of(p)
+        for delay in (*delays_of(p), *own_delays(p))
     )

@@ -94,6 +94,15 @@ def delays_of(projection: Projection) -> Iterator[DelayPlan]:
             yield DelayPlan(end, end, variable, each)
 
 
+def own_delays(projection: Projection) -> Iterator[DelayPlan]:
+    """Say which pathways have a delay of their own, and of these those of spikes that take time."""
+    for path in projection.synapse.pathways:
+        value = projection.path_delays.get(path.name, 0)
+        each = isinstance(value, Array | str)
+        if path.own_delay and (each or value != 0):
+            yield DelayPlan(f"path_{path.name}", path.end, f"delay_{path.name}", each)
+
+
 def changes_delays(projection: Projection) -> bool:
     """Tell whether a rule or process sets the delays of a projection."""
     parts = (*projection.rules, *projection.processes)

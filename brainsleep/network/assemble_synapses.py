@@ -17,6 +17,7 @@ from .assemble_parts import (
     delays_of,
     joined,
     linked_names,
+    own_delays,
     prefixed,
     process_names,
     sum_plans,
@@ -25,7 +26,16 @@ from .assemble_parts import (
 from .equations import checks, settle
 from .given import start_value
 from .models import SPIKING, PlasticityRule, WeightProcess
-from .plan import SPIKE_DELAY, DelayPlan, PathwayPlan, ProcessPlan, StepPlan, SynapsePlan
+from .plan import (
+    SPIKE_DELAY,
+    DelayPlan,
+    PathwayPlan,
+    ProcessPlan,
+    RegularPlan,
+    StepPlan,
+    SynapsePlan,
+)
+from .regular import steps_of
 from .synaptic import LASTUPDATE, LateTraces, Variables, names_at_post, renamed, sums_into
 
 if TYPE_CHECKING:
@@ -42,6 +52,7 @@ class _SynapseBuilder:
 
     def __init__(self, spec: NetworkSpec, projection: Projection):
         self.projection, self.where = projection, f"projection '{projection.name}'"
+        self.dt = spec.dt
         synapse = projection.synapse
         self.kept = Kept(projection.name, ["w : 1"], ["w"], synapse.parameters)
         self.variables = Variables()
@@ -143,7 +154,9 @@ class _SynapseBuilder:
         pathways, steps = self._pathways(), self._steps()
         processes = tuple(self._process(process) for process in projection.processes)
         codes = [on_pre, on_post, *variables.lines]
+        regular = self._regular()
         codes += [path.code for path in pathways] + [step.code for step in steps]
+        codes += [each.code for each in regular]
         codes += [code for p in processes for code in (p.on_onset, p.on_update)]
         codes += [total.expression for p in processes for total in p.sums]
         self._give(codes)
@@ -168,6 +181,9 @@ class _SynapseBuilder:
             repeats=projection.connectivity.repeats,
             signed=projection.sign is None,
             delays=self._delays(on_pre, on_post, pathways),
+            regular=regular,
+            tables=dict(projection.synapse.tables),
+            sums_after=projection.synapse.sums == "after",
         )
 
     def _pathways(self) -> tuple[PathwayPlan, ...]:
@@ -183,6 +199,15 @@ class _SynapseBuilder:
         ]
         late = [replace(p, code=joined(self.variables.alone(p.code))) for p in self.arriving]
         return (*own, *late)
+
+    def _regular(self) -> tuple[RegularPlan, ...]:
+        """Return what happens at regular times."""
+        plans = []
+        for each in self.projection.synapse.regular:
+            code = joined(self.variables.alone(self.own[f"regular {each.name}"]))
+            steps = steps_of(each.every, self.dt, f"regular code '{each.name}': every")
+            plans.append(RegularPlan(each.name, code, steps, each.when, each.order))
+        return tuple(plans)
 
     def _steps(self) -> tuple[StepPlan, ...]:
         """Return what happens in every step."""
@@ -232,7 +257,12 @@ class _SynapseBuilder:
     ) -> tuple[DelayPlan, ...]:
         """Give the delays of an end to all its pathways; refuse one that delays nothing."""
         at_ends = [("pre", "pre", on_pre), ("post", "post", on_post)]
-        at_ends += [(f"path_{path.name}", path.end, path.code) for path in pathways]
+        apart = {path.name for path in self.projection.synapse.pathways if path.own_delay}
+        at_ends += [
+            (f"path_{path.name}", path.end, path.code)
+            for path in pathways
+            if path.name not in apart
+        ]
         delays = tuple(
             replace(delay, pathway=name)
             for delay in delays_of(self.projection)
@@ -246,7 +276,7 @@ class _SynapseBuilder:
             if delay.end not in {each.end for each in delays}:
                 allowed = f"none: there are no statements on_{delay.end}"
                 raise SpecError(explain(f"{self.where}: {delay.variable}", "a delay", allowed))
-        return delays
+        return (*delays, *own_delays(self.projection))
 
 
 def _at_spike(

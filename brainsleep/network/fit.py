@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brian2 import Equations
 from brian2.equations.equations import PARAMETER, SUBEXPRESSION
@@ -17,6 +17,7 @@ from .equations import checks, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .given import check_neurons, check_synapses
 from .synaptic import sums_into
+from .tables import functions
 
 if TYPE_CHECKING:
     from .plan import SynapsePlan
@@ -38,9 +39,9 @@ def check_network(spec: NetworkSpec) -> None:
         where = f"population '{group.name}'"
         equations = groups[group.name] = checks.parse_equations(group.equations, where)
         sums = sums_into(sound, sound.population(group.name))
-        may = may_set[group.name] = set(group.state) - {"lastspike"}
+        may = may_set[group.name] = set(group.state) - {"lastspike", "not_refractory"}
         may -= {name for variable in sums for name in (variable, *sums[variable].values())}
-        usable = checks.variables_of(equations)
+        usable: dict[str, Any] = checks.variables_of(equations)
         check_neurons(sound.population(group.name), group, equations)
         for activity in group.activities:
             label = f"{where}: activity '{activity.gate}'"
@@ -60,7 +61,9 @@ def check_network(spec: NetworkSpec) -> None:
         usable = {
             **checks.variables_of(groups[synapse.source], "_pre"),
             **checks.variables_of(groups[synapse.target], "_post"),
+            **checks.of_pairs(),
             **checks.variables_of(own),
+            **functions(synapse.tables, "checked"),
         }
         with mistakes.going_on():
             _check_sums(sound.projection(synapse.name), groups, where)
@@ -71,10 +74,12 @@ def check_network(spec: NetworkSpec) -> None:
             _check_new_names(code, names, f"{where}: {part}")
         kept = set(synapse.state) - {name for name, eq in own.items() if "constant" in eq.flags}
         of_spikes = {*kept, *(f"{name}_post" for name in may_set[synapse.target])}
+        of_spikes |= {f"{name}_pre" for name in may_set[synapse.source]}
         codes = [
             *((label, getattr(synapse, label), of_spikes) for label in ("on_pre", "on_post")),
             *((f"pathway {path.name}", path.code, of_spikes) for path in synapse.pathways),
             *((f"{step.name}: on_step", step.code, kept) for step in synapse.steps),
+            *((f"{each.name}: code", each.code, kept) for each in synapse.regular),
             *(
                 (f"{process.name}: {label}", getattr(process, label), kept)
                 for process in synapse.processes
@@ -117,6 +122,8 @@ def _parts(spec: NetworkSpec, population: Population) -> Iterator[tuple[str, str
     model = population.model
     for label in ("reset", "on_slot", "on_step"):
         yield f"neuron '{model.name}': {label}", getattr(model, label), set(model.variables)
+    for each in model.regular:
+        yield f"neuron '{model.name}': {each.name}", each.code, set(model.variables)
     for rule, role in rules_at(spec, population):
         code, own = getattr(rule, f"{role}_spike"), set(rule.traces(role))
         yield f"plasticity rule '{rule.name}': {role}_spike", code, own
@@ -197,7 +204,7 @@ def _parts_of_synapses(
     synapse = projection.synapse
     names = {name for name in usable if not name.endswith(("_pre", "_post"))}
     for label, code in synapse.codes.items():
-        yield f"synapse '{synapse.name}': {label}", code, names - set(synapse.variables)
+        yield f"synapse '{synapse.name}': {label}", code, names - {"w", *synapse.variables}
     for rule in projection.rules:
         for label in ("on_pre", "on_post", "on_step"):
             own = {"w", *rule.variables}

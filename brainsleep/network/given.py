@@ -153,9 +153,9 @@ def check_synapses(
             check_value(wiring.p, pairs, label, dim=DIMENSIONLESS, draws=False)
     number = wiring.number(*sizes, recurrent)
     numbers = checks.constants_of(plan.parameters)
-    for delay in ("delay", "delay_post"):
+    for delay, value in projection.delays.items():
         with mistakes.going_on():
-            value, label = getattr(projection, delay), f"{where}: {delay}"
+            label = f"{where}: {delay}"
             _check_size(value, number, label)
             check_value(value, {**pairs, **numbers}, label, dim=second.dim)
     with mistakes.going_on():

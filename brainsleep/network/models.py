@@ -28,6 +28,8 @@ from ..values.units import readable_unit, unit_name
 from .equations import checks, declared, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .equations.settle import blanked
+from .regular import Regular
+from .tables import Tables, functions
 from .values import as_value, check_value
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -136,6 +138,14 @@ def _gates_in(names: set[str]) -> dict[str, Variable]:
     return checks.dimensionless(*(name for name in names if name.endswith("_gate")))
 
 
+def _of_spikes(refractory: bool) -> dict[str, Variable]:
+    """Describe what Brian2 keeps of the last spikes of neurons that are refractory after one."""
+    if not refractory:
+        return {}
+    free = Variable(name="not_refractory", dtype=np.dtype(bool))
+    return {"not_refractory": free, **_in(1 * second, "lastspike")}
+
+
 def _signals_in(model: Model) -> dict[str, Variable]:
     """Describe the signals that a model reads: the same for all neurons, changing with slots."""
     return {
@@ -240,7 +250,8 @@ class NeuronModel(Model):
         of the `values` of a population, such as ``"v_reset + rand()*(v_threshold - v_reset)"`` or
         ``"i"``. Default 0.
     refractory : str
-        Expression for the refractory period, a time, for example ``"t_ref"``; none if empty.
+        Expression for the refractory period, a time, for example ``"t_ref"``; or a condition for
+        which a neuron that spiked stays refractory, such as ``"v > v_threshold"``; none if empty.
     method : str
         Brian2 integration method, but for those of the GSL. It must be able to integrate the
         equations: ``"euler"`` and ``"heun"`` take noise (``xi``), ``"exact"`` linear equations.
@@ -259,6 +270,10 @@ class NeuronModel(Model):
         them, and not by a threshold.
     signals : mapping of str to Quantity
         Signals of the network that it reads, with a value of their unit: ``{"reward": 1}``.
+    regular : tuple of Regular
+        Statements at regular times, at a place of their own within a time step.
+    tables : mapping of str to Table
+        Values over time that its code reads as functions: ``current(t)``, ``current(t, i)``.
 
     Raises
     ------
@@ -280,6 +295,8 @@ class NeuronModel(Model):
     stimulus_unit: Annotated[Quantity, _unit] = default(1 * Hz)
     spike_trains: bool = False
     signals: Signals = field(default_factory=dict)
+    regular: tuple[Regular, ...] = ()
+    tables: Tables = field(default_factory=dict)
 
     def __post_init__(self):
         where, equations = place(self), self.variables
@@ -304,24 +321,34 @@ class NeuronModel(Model):
         with mistakes.going_on():
             if self.refractory:
                 label = f"{where}: refractory"
-                checks.check_expression(self.refractory, usable, label, unit=second)
+                if not checks.is_condition(self.refractory, usable):
+                    checks.check_expression(self.refractory, usable, label, unit=second)
         writes = set(synaptic.stored(equations))
         self._check_stimulus(equations, where)
-        for label, more in (
-            ("reset", {}),
-            ("on_slot", _in(self.stimulus_unit, "stimulus")),
-            ("on_step", {}),
+        stimulus = _in(self.stimulus_unit, "stimulus")
+        for label, code, more in (
+            ("reset", self.reset, {}),
+            ("on_slot", self.on_slot, stimulus),
+            ("on_step", self.on_step, {}),
+            *((f"regular '{each.name}'", each.code, {}) for each in self.regular),
         ):
-            code, variables = getattr(self, label), {**usable, **more}
+            variables = {**usable, **more}
             checks.check_statements(code, variables, f"{where}: {label}", writes=writes)
         used |= _check_start(self, equations, where)
         checks.check_all_used(self.parameters, used, where)
+        checks.check_all_used(self.tables, used, where, "table")
         _check_signals_used(self, used)
 
     @property
     def spikes(self) -> bool:
         """Whether its neurons can spike."""
         return bool(self.threshold.strip()) or self.spike_trains
+
+    @property
+    def refractory_while(self) -> bool:
+        """Whether a condition says how long neurons are refractory, and not a time."""
+        usable = self._usable(self.variables)
+        return bool(self.refractory.strip()) and checks.is_condition(self.refractory, usable)
 
     @property
     def takes_stimulus(self) -> bool:
@@ -359,7 +386,8 @@ class NeuronModel(Model):
 
     @property
     def _codes(self) -> tuple[str, ...]:
-        return self.threshold, self.reset, self.on_slot, self.on_step, self.refractory
+        own = self.threshold, self.reset, self.on_slot, self.on_step, self.refractory
+        return *own, *(each.code for each in self.regular)
 
     def _usable(self, equations: Equations) -> dict[str, Variable]:
         """Describe what all of its code may use: variables, parameters, gates."""
@@ -367,7 +395,9 @@ class NeuronModel(Model):
             **checks.variables_of(equations),
             **checks.constants_of(self.parameters),
             **_signals_in(self),
+            **_of_spikes(self.spikes and bool(self.refractory.strip())),
             **_gates_in(checks.identifiers(self.equations, *self._codes)),
+            **functions(self.tables, "checked"),
         }
 
     def solve(self) -> None:
@@ -396,12 +426,16 @@ class Pathway:
         Whose spikes they are for: those of the pre- or of the postsynaptic neuron.
     order : int
         Where they come among those of the same time step: `on_pre` has -1 and `on_post` 1.
+    own_delay : bool
+        Whether spikes take a time of their own to it: `path_delays` of the projection. Otherwise
+        it is that of their end.
     """
 
     name: Annotated[str, checks.name("pathway", "pre", "post")]
     code: Code
     end: Annotated[str, one_of("pre", "post")] = "pre"
     order: Annotated[int, whole(-100, 100)] = 0
+    own_delay: bool = False
 
 
 @specification("synapse '{name}': ")
@@ -445,6 +479,13 @@ class SynapseModel(Model):
         Where the model comes from (DOI).
     signals : mapping of str to Quantity
         Signals of the network that it reads, with a value of their unit: ``{"reward": 1}``.
+    regular : tuple of Regular
+        Statements at regular times, at a place of their own within a time step.
+    tables : mapping of str to Table
+        Values over time that its code reads as functions: ``current(t)``.
+    sums : {"before", "after"}
+        Whether sums over synapses are computed before neurons and synapses are integrated, or after
+        that, so that neurons read those of the step before.
 
     Raises
     ------
@@ -463,6 +504,9 @@ class SynapseModel(Model):
     on_step: Code = ""
     pathways: tuple[Pathway, ...] = ()
     signals: Signals = field(default_factory=dict)
+    regular: tuple[Regular, ...] = ()
+    tables: Tables = field(default_factory=dict)
+    sums: Annotated[str, one_of("before", "after")] = "before"
 
     def __post_init__(self):
         where, equations = place(self), self.variables
@@ -474,17 +518,21 @@ class SynapseModel(Model):
         known = {
             **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
             **_of_synapses(self, self.equations, *self.codes.values()),
+            **functions(self.tables, "checked"),
         }
         used = _check_synaptic(self, known, where, summed=True)
+        in_time = {"on_step", *(f"regular {each.name}" for each in self.regular)}
         for label, code in self.codes.items():
             elsewhere = _elsewhere(code, known)
             own = synaptic.settable(equations)
-            posts = {name for name in elsewhere if name.endswith("_post")} - sums
+            ends = {name for name in elsewhere if name.endswith(("_pre", "_post"))} - sums
             checks.check_statements(
                 code,
                 known,
                 f"{where}: {label}",
-                writes=own if label == "on_step" else own | posts,
+                writes=own | ({"w"} if label != "on_step" else set())
+                if label in in_time
+                else own | ends | {"w"},
                 deferred=elsewhere,
                 meant=lambda name: (
                     f"write '{name}_post', which is '{name}' of the postsynaptic neuron"
@@ -492,18 +540,21 @@ class SynapseModel(Model):
             )
             used |= checks.identifiers(code)
         checks.check_all_used(self.parameters, used, where)
+        checks.check_all_used(self.tables, used, where, "table")
         _check_signals_used(self, used)
 
     @property
     def codes(self) -> dict[str, str]:
         """All statements by what they are called."""
         own = {label: getattr(self, label) for label in ("on_pre", "on_post", "on_step")}
-        return own | {f"pathway {path.name}": path.code for path in self.pathways}
+        own |= {f"pathway {path.name}": path.code for path in self.pathways}
+        return own | {f"regular {each.name}": each.code for each in self.regular}
 
 
 def _of_synapses(model: Model, *codes: str) -> dict[str, Variable]:
     """Describe the variables of a model at every synapse, its parameters, and gates."""
     return {
+        **checks.of_pairs(),
         **checks.variables_of(model.variables),
         **checks.constants_of(model.parameters),
         **_signals_in(model),

@@ -10,6 +10,7 @@ from functools import cached_property
 from brian2 import Quantity
 
 from .equations import settle
+from .tables import Table
 
 #: The variable of synapses whose delays change.
 SPIKE_DELAY = "spike_delay"
@@ -34,6 +35,17 @@ class LinkPlan:
     source: str
     variable: str
     one: bool
+
+
+@dataclass(frozen=True)
+class RegularPlan:
+    """Statements every so many `steps`, at a place of their own within a time step."""
+
+    name: str
+    code: str
+    steps: int
+    when: str
+    order: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,9 @@ class GroupPlan:
     #: Whether its neurons spike when they are told, and not by the threshold.
     spike_trains: bool = False
     links: tuple[LinkPlan, ...] = ()
+    regular: tuple[RegularPlan, ...] = ()
+    #: Values over time by the names of functions that read them.
+    tables: dict[str, Table] = field(default_factory=dict)
 
     @property
     def spikes(self) -> bool:
@@ -161,6 +176,10 @@ class SynapsePlan:
     #: Whether a pair of neurons may have several, and whether each weight has a sign of its own.
     repeats: bool = False
     signed: bool = False
+    regular: tuple[RegularPlan, ...] = ()
+    tables: dict[str, Table] = field(default_factory=dict)
+    #: Whether sums over synapses follow the integration of neurons and synapses.
+    sums_after: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,11 +201,17 @@ class NetworkPlan:
         kept = set(self.constants)
         for part in self.synapses:
             codes = [part.on_pre, part.on_post, *(path.code for path in part.pathways)]
-            codes += [step.code for step in part.steps]
+            codes += [step.code for step in part.steps] + [each.code for each in part.regular]
             codes += [code for p in part.processes for code in (p.on_onset, p.on_update)]
             changed = {name for code in codes for name, _, _ in settle.read(code) or ()}
             kept |= {f"{part.name}.{name}" for name in part.state if name not in changed}
         return frozenset(kept)
+
+    @property
+    def periods(self) -> frozenset[int]:
+        """Periods of code that runs at regular times, but not in every step, in steps."""
+        parts: list[GroupPlan | SynapsePlan] = [*self.groups, *self.synapses]
+        return frozenset(each.steps for part in parts for each in part.regular) - {1}
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -206,7 +231,7 @@ _TAKEN = re.compile(r"\b(\w+)_by_slot\(slot_index\*slot_unit, i\)")
 def _draws_poisson(plan: GroupPlan) -> bool:
     """Tell whether code that runs on neurons draws Poisson numbers."""
     codes = [plan.equations, plan.threshold, plan.reset, plan.on_slot, plan.on_step]
-    codes += [activity.code for activity in plan.activities]
+    codes += [each.code for each in plan.activities] + [each.code for each in plan.regular]
     return any(re.search(r"\bpoisson\(", code) for code in codes)
 
 
@@ -240,6 +265,8 @@ _FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
     "code of synapse models for postsynaptic spikes": lambda part: part.on_post_always,
     "further pathways": lambda part: part.pathways,
     "code of synapses in every step": lambda part: part.steps,
+    "regular code": lambda part: part.regular,
+    "tables": lambda part: part.tables,
     "sums over synapses in every step": lambda part: "(summed)" in part.equations,
     "weight processes that read neurons": _reads_neurons,
 }
@@ -250,6 +277,9 @@ _OF_NEURONS: dict[str, Callable[[GroupPlan], object]] = {
     "signals": lambda part: part.signals,
     "links": lambda part: part.links,
     "poisson()": _draws_poisson,
+    "regular code": lambda part: part.regular,
+    "tables": lambda part: part.tables,
+    "conditions of refractoriness": lambda part: "not_refractory" in part.state,
 }
 
 #: All of these, in words.

@@ -33,6 +33,7 @@ from . import links, signals
 from .assemble import assemble
 from .assemble_parts import changes_delays
 from .equations import checks
+from .equations.diagnose import unknown
 from .fit import check_network
 from .models import (
     NeuronModel,
@@ -136,6 +137,8 @@ class Projection:
         out when it arrives.
     delay_post : time, array or expression
         The same for spikes of the target, on their way back to the synapse.
+    path_delays : mapping of str to time, array or expression
+        The same for pathways of the synapse model that have a delay of their own, by their names.
     delay_max : time
         The longest that `delay` can become, where a rule or process changes it: one that declares
         ``delay : second (linked)``. A spike takes the delay that its synapse has when the spike
@@ -158,6 +161,7 @@ class Projection:
     values: Annotated[Mapping[str, Value], GROWS] = field(default_factory=dict)
     delay: Delay = default(0 * ms)
     delay_post: Delay = default(0 * ms)
+    path_delays: Annotated[Mapping[str, Delay], GROWS] = field(default_factory=dict)
     delay_max: Annotated[Quantity, positive(second, or_zero=True)] = default(0 * ms)
 
     bias = False
@@ -181,6 +185,12 @@ class Projection:
                 fix = "one that is right for weights of either sign says so: signed=True"
                 what = f"weight process '{process.name}'"
                 raise refusal(self, what, "weights with signs (sign=None)", "magnitudes", fix)
+
+    @property
+    def delays(self) -> dict[str, Quantity | str | Array]:
+        """All its delays, by the names that they have in a state."""
+        own = {f"delay_{name}": value for name, value in self.path_delays.items()}
+        return {"delay": self.delay, "delay_post": self.delay_post, **own}
 
     def bound(self, w: np.ndarray) -> float | np.ndarray:
         """Return the largest magnitude that weights can have: where they have signs, of each."""
@@ -313,8 +323,12 @@ class NetworkSpec(Network):
         elif most != 0:
             fix = "declare 'delay : second (linked)' in a rule, or leave it out"
             raise SpecError(explain(where, most, "none, as nothing sets the delay", fix))
-        for end in ("delay", "delay_post"):
-            value = getattr(projection, end)
+        own = {path.name for path in projection.synapse.pathways if path.own_delay}
+        for name in projection.path_delays:
+            if name not in own:
+                what = f"projection '{projection.name}': path_delays: no pathway with own_delay"
+                raise unknown(what, name, own)
+        for end, value in projection.delays.items():
             where = f"projection '{projection.name}': {end}"
             if isinstance(value, Array | str):
                 continue

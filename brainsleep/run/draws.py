@@ -51,7 +51,8 @@ class DrawnNeurons:
             itself = {name: float(own[name])} if name in own else {}
             constants[name] = self._start(name, values[name], known | itself)
         known |= constants
-        starts = {"lastspike": -1e9, **plan.initial}  # long ago: no neuron starts refractory
+        # spikes were long ago: no neuron starts refractory
+        starts = {"lastspike": -1e9, "not_refractory": 1.0, **plan.initial}
         starts |= {k: v for k, v in own_values(population, plan.state).items() if k in plan.state}
         state = {name: self._start(name, starts.get(name, 0.0), known) for name in plan.state}
         _check_types(plan, starts, state, f"population '{population.name}'")
@@ -166,7 +167,7 @@ class DrawnSynapses:
     def _check_saved(self, wiring: Wiring) -> None:
         """Refuse arrays that belong to other synapses than those that were saved."""
         own = self._projection
-        given = [*own.values.values(), own.delay, own.delay_post]
+        given = [*own.values.values(), *own.delays.values()]
         if not any(isinstance(value, Array) for value in given):
             return
         pre, post = self.pairs
@@ -198,7 +199,8 @@ class DrawnSynapses:
         drawn = {}
         for delay in plan.delays:
             name = "delay" if delay.most else delay.variable
-            value, where = getattr(self._projection, name), f"projection '{self._projection.name}'"
+            where = f"projection '{self._projection.name}'"
+            value: Any = self._projection.delays[name]
             if not delay.each:
                 drawn[name] = np.array([float(value)])
                 continue

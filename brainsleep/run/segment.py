@@ -253,8 +253,8 @@ def timing(
 
     Times are those of the run.
     Clocks are those of `events`, ``raster``, ``trace_points``, ``last_steps`` for so many, one an
-    activity and one a hook. A segment larger than `capacity`, that of the compiled network, is a
-    `ScheduleError`.
+    activity, one a period of regular code and one a hook. A segment larger than `capacity`, that of
+    the compiled network, is a `ScheduleError`.
     """
     steps, values = events(spec, capacity, segment)
     dt, starts = float(spec.dt), segment.starts[:-1]
@@ -269,6 +269,8 @@ def timing(
     gated = {step.gate for part in spec.plan.synapses for step in part.steps if step.gate}
     for gate in gated:
         steps[gate] = segment.steps_where(segment.gates[gate] > 0)
+    for period in spec.plan.periods:
+        steps[f"every_{period}"] = np.arange(-segment.start % period, total, period)
     for kind in ("wake", "sleep"):
         steps[f"on_{kind}"] = starts[segment.onset & (segment.phase == kind)]
     steps["on_segment"] = starts[:1]

@@ -375,11 +375,6 @@ FIXES = [
     ("compare with something, such as v > v_threshold", lambda: lif(threshold="v"),
      lambda: lif(threshold="v > v_threshold")),
     (
-        "write a time, such as t_ref with parameters={'t_ref': 2*ms}",
-        lambda: lif(refractory="v > v_rest"),
-        lambda: lif(refractory="t_ref", parameters={"t_ref": 2 * ms}),
-    ),
-    (
         "give the value to a parameter, and write {}='its_name'",
         lambda: lif(refractory=2 * ms),
         lambda field: lif(**{field: "its_name", "parameters": {"its_name": 2 * ms}}),

@@ -504,7 +504,7 @@ def test_time_has_a_unit(make, part):
         (lambda: rule(on_pre="v_post = y_post*lr*volt"), ("on_pre", "'v_post'", "it may set w")),
         (lambda: rule(pre_spike="tau = 1*ms"), ("pre_spike", "'tau'", "it may set x")),
         (lambda: process(on_onset="w_star = 1"), ("on_onset", "'w_star'", "w, w_goal")),
-        (lambda: synapse("w += 1"), ("on_pre", "'w'", "it may set")),
+        (lambda: synapse("w_max += jump/mV"), ("on_pre", "'w_max'", "it may set")),
         (lambda: activity("sd = 1*mV\nv += sd"), ("on_step", "'sd'", "it may set v")),
         (
             lambda: network((projection(synapse=synapse("tau_m_post = w*jump*second/mV")),)),

@@ -605,6 +605,32 @@ def test_pathways_in_their_order(target):
     assert end.arrays["pe.x"].tolist() == [31231245]
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_computed_of_what_a_spike_changed_is_new(target):
+    """Brian2's C++ code reads the variables of such an equation before the statements."""
+    synapse = SynapseModel(
+        name="counting",
+        equations="""
+        n_seen : integer
+        share = 0.1*n_seen : 1
+        total_w = w*(1 + share) + 0*g_post : 1
+        before : 1
+        """,
+        on_pre="""
+        before = total_w
+        n_seen = clip(n_seen + 1, 0, 5)
+        g_post += total_w
+        """,
+        pathways=(Pathway(name="more", code="n_seen += 1; g_post += 100*share", order=3),),
+    )
+    spec = one_to_all(synapse)
+    segment = train(spec, [[1, 3]], 8)
+    end = assert_pure(backend_of(target, spec, 8), spec, segment, ["pe.before"])
+    assert_close(end.arrays["pe.before"], 1.2)
+    assert_close(end.arrays["e.g"], 1.1 + 20 + 1.3 + 40)
+    assert end.arrays["pe.n_seen"].tolist() == [4]
+
+
 # --- values, precision, plain data ---------------------------------------------------------------
 
 

@@ -11,24 +11,30 @@ from typing import Any
 
 import brian2
 import numpy as np
-from brian2.codegen.translation import get_identifiers_recursively
-from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
 from ...network.plan import GroupPlan, LinkPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
+from ...network.tables import functions
 from ...run.segment import Capacity
 from ...run.state import same_synapses
 from .objects import EventClock, PreparedNetwork, TraceMonitor
 from .queues import Queues
+from .subexpressions import knowing_all, reading_anew
 
 #: Order within the `start` slot of a time step: a slot's values, process onsets, updates, hooks.
 SLOT, ONSET, UPDATE = -9000, -8000, -4000
 
+#: Order within the `start` slot of what is recorded: after regular code of the same order.
+TRACES = 0.5
+
 #: Order within the `groups` slot: synapses follow the integration, activities and code of neurons.
 SYNAPSES = 3
+
+#: The same of sums over synapses that follow all that is integrated.
+SUMS_AFTER = 10**6
 
 #: Functions that draw.
 RANDOM = {"rand", "randn", "poisson"}
@@ -131,18 +137,6 @@ class BrianNetwork:
             self.event_clocks[name] = EventClock(room, name=f"{name}_clock")
         return self.event_clocks[name]
 
-    @staticmethod
-    def _knowing_all(group):
-        """Tell Brian2 what a subexpression depends on by way of others.
-
-        A block of statements that changes such a variable would else read an old value after.
-        """
-        parts = {k: v for k, v in group.variables.items() if isinstance(v, Subexpression)}
-        for variable in parts.values():
-            names = get_identifiers_recursively([variable.expr], group.variables)
-            variable.identifiers = set(variable.identifiers) | names
-        return group
-
     def _order(self, order: int, place: int) -> int:
         """Return Brian2's order of what has one within a slot of a time step, and its place there.
 
@@ -165,10 +159,10 @@ class BrianNetwork:
             reset=plan.reset or None,
             refractory=plan.refractory or False,
             clock=self.clock,
-            namespace=self._namespace,
+            namespace={**self._namespace, **functions(plan.tables, plan.name)},
             name=plan.name,
         )
-        self.groups[plan.name] = self._knowing_all(group)
+        self.groups[plan.name] = knowing_all(group)
         if plan.spike_trains:
             self._spike_by_trains(group)
         self._say_what_follows(group, plan)
@@ -189,6 +183,7 @@ class BrianNetwork:
         for name, code, clock, when, order in regular:
             name = f"{plan.name}_{name}"
             group.run_regularly(code, clock=clock, when=when, order=order, name=name)
+        self._add_regular(group, plan)
         if plan.on_spike:
             self._objects.append(
                 CodeRunner(
@@ -217,6 +212,15 @@ class BrianNetwork:
                 spikes = brian2.SpikeMonitor(group, name=f"{plan.name}_{name}")
                 spikes._clock = self._event_clock(clocks[name], per_step=True)
                 self.monitors[f"{plan.name}:{name}"] = spikes
+
+    def _add_regular(self, group, plan: GroupPlan | SynapsePlan) -> None:
+        """Add code that runs at regular times, in its order among what has the same place."""
+        for place, each in enumerate(plan.regular):
+            clock = self.clock
+            if each.steps > 1:
+                clock = self._event_clock(f"every_{each.steps}", per_step=True)
+            name = f"{plan.name}_regular_{place}"
+            group.run_regularly(each.code, clock=clock, when=each.when, order=each.order, name=name)
 
     def _spike_by_trains(self, group) -> None:
         """Have neurons spike when they are told, in place of a threshold.
@@ -247,6 +251,7 @@ class BrianNetwork:
         """Tell the templates of C++ programs which shortcuts they can take."""
         integrates = plan.threshold and group.equations.diff_eq_names
         between = plan.on_step or plan.activities or get_identifiers(plan.threshold) & RANDOM
+        between = between or any("groups" in r.when or "thr" in r.when for r in plan.regular)
         if integrates and not between and not plan.links:
             for part in (group.state_updater, group.thresholder["spike"]):
                 part.template_kwds = {**(part.template_kwds or {}), "conditions_follow": True}
@@ -270,7 +275,7 @@ class BrianNetwork:
             **pathways_of,
             delay={name: delay for name, delay in delays.items() if name not in own},
             clock=self.clock,
-            namespace=self._namespace,
+            namespace={**self._namespace, **functions(plan.tables, plan.name)},
             name=plan.name,
             dtype={name: np.float64 for name in plan.updates},
         )
@@ -278,6 +283,8 @@ class BrianNetwork:
             synapses.post._gate = "plasticity_gate_post"
         for path in plan.pathways:
             getattr(synapses, f"path_{path.name}").order = path.order
+        for updater in synapses.summed_updaters.values() if plan.sums_after else ():
+            updater.order = SUMS_AFTER
         if f"{plan.name}.w" in self.plan.unchanged:
             self.fixed_weights[plan.name] = synapses._pathways
             for pathway in synapses._pathways:
@@ -285,7 +292,8 @@ class BrianNetwork:
         synapses.variables.add_constant("total_size", value=1)
         pre, post = ([0], [0]) if pairs is None else pairs
         synapses.connect(i=np.asarray(pre), j=np.asarray(post))
-        self.groups[plan.name] = self._knowing_all(synapses)
+        self.groups[plan.name] = knowing_all(synapses)
+        reading_anew(synapses)
         self._objects += self.queues.add(plan, synapses, self.clock, self._connectivity is not None)
         for end, population in (("pre", plan.source), ("post", plan.target)):
             links = next(group.links for group in self.plan.groups if group.name == population)
@@ -296,6 +304,7 @@ class BrianNetwork:
             clock = self._event_clock(step.gate, per_step=True) if step.gate else self.clock
             name = f"{plan.name}_{step.name}_on_step"
             synapses.run_regularly(step.code, clock=clock, when="groups", order=order, name=name)
+        self._add_regular(synapses, plan)
         for position, process in enumerate(plan.processes):
             self._add_process(synapses, plan, process, position)
 
@@ -350,6 +359,7 @@ class BrianNetwork:
             variable,
             record=self.traced[name],
             clock=clock,
+            order=TRACES,
             name=f"{owner}_{variable}_trace",
         )
 

@@ -145,6 +145,11 @@ def dimensionless(*names: str) -> dict[str, Variable]:
     return {name: Variable(name=name, dtype=np.float64) for name in names}
 
 
+def of_pairs() -> dict[str, Variable]:
+    """Describe the numbers of the neurons that a synapse connects."""
+    return {name: Variable(name=name, dtype=np.dtype(np.int32)) for name in ("i", "j")}
+
+
 def _given(names: set[str], variables: Mapping) -> dict[str, Any]:
     """Describe all that code with some names may use besides its own variables and parameters."""
     given = {**DEFAULT_FUNCTIONS, **DEFAULT_CONSTANTS}
@@ -191,10 +196,6 @@ def check_expression(
     usable, span = _resolve(given, names - later, variables, where), diagnose.whole(given)
     if later:
         return
-    if unit is not None and get_dimensions(unit) is second.dim and _type(code, usable) == "boolean":
-        fix = "write a time, such as t_ref with parameters={'t_ref': 2*ms}"
-        expected = "a time, not a condition"
-        raise mistake(where, "not a time", fix, code=given, span=span, expected=expected)
     try:
         dim = get_dimensions(parse_expression_dimensions(code, usable))
         condition = bool(names) and is_boolean_expression(code, usable)  # "1" is a value
@@ -213,6 +214,12 @@ def check_expression(
         details = diagnose.wrong_unit(given, dim, get_dimensions(unit), usable)
         message = explain(f"{where}: units of {shown}", unit_name(dim), unit_name(unit))
         raise SpecError(message, replace(details, where=where))
+
+
+def is_condition(code: str, variables: Mapping) -> bool:
+    """Tell whether an expression of variables is a condition."""
+    usable = _given(identifiers(code), variables)
+    return _type(settle.expression(code, whole_names(variables)), usable) == "boolean"
 
 
 def dimensions(code: str, variables: Mapping) -> Dimension:
@@ -360,12 +367,11 @@ def check_equations(
             continue
         code, boolean = eq.expr.code, eq.var_type == "boolean"
         differential = eq.type == DIFFERENTIAL_EQUATION
-        unit = Quantity(1.0, dim=eq.dim) / (second if differential else 1)
+        wanted = None if boolean else Quantity(1.0, dim=eq.dim) / (second if differential else 1)
         label = f"{where}: d{name}/dt" if differential else f"{where}: {name}"
         used |= identifiers(code)
         with mistakes.going_on():
             try:
-                wanted = None if boolean else unit
                 check_expression(
                     code, usable, label, unit=wanted, boolean=boolean, deferred=deferred
                 )

@@ -1,0 +1,157 @@
+"""A Brian2 network and its runs as a protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from brian2 import Quantity, second
+from brian2.monitors import PopulationRateMonitor, SpikeMonitor
+
+from ..experiment.monitors import Monitor
+from ..experiment.protocol import Protocol
+from ..experiment.record import Alarms, Record
+from ..experiment.timeline import Timeline, awake
+from ..experiment.traces import ALL
+from .names import free
+from .network import Network
+from .neurons import made_of
+from .places import named, refused
+from .runs import Run
+from .synapses import root
+
+
+def protocol_of(
+    network: Network, runs: Sequence[Run], called: Mapping[int, str], name: str, description: str
+) -> Protocol:
+    """Return a protocol that does what a network does in some runs, one after the other."""
+    dt = float(network.spec.dt)
+    periods = [
+        made_of(
+            awake,
+            f"run of {run.place}",
+            run.place,
+            duration=run.steps * dt * second,
+            inputs=run.trains,
+            settings=run.settings,
+        )
+        for run in runs
+        if run.steps
+    ]
+    record = _record(network, [run for run in runs if run.steps], called)
+    return made_of(
+        Protocol,
+        "the runs",
+        None,
+        name=free(name, ()),
+        network=network.spec,
+        schedule=Timeline(periods=tuple(periods)),
+        record=record,
+        description=description,
+    )
+
+
+def _record(network: Network, runs: Sequence[Run], called: Mapping[int, str]) -> Record:
+    """Return what monitors record, and a name for each."""
+    monitors: dict[int, tuple[Any, list[int]]] = {}
+    ends = np.concatenate([[0], np.cumsum([run.steps for run in runs])]).tolist()
+    for place, run in enumerate(runs):
+        for each in run.objects:
+            monitors.setdefault(id(each), (each, []))[1].append(place)
+    found, taken = list[Monitor](), set[str]()
+    dt = float(network.spec.dt)
+    for key, (monitor, places) in monitors.items():
+        if places != list(range(places[0], places[-1] + 1)):
+            fix = "make a monitor for each of the times"
+            raise refused(named(monitor), "breaks", "one stretch of time", fix, monitor)
+        names = list(dict.fromkeys([called.get(key, monitor.name), monitor.name]))
+        names = [each for each in names if each not in taken]
+        if not names:
+            names = [free(monitor.name, taken)]
+        taken.update(names)
+        begin, end = ends[places[0]], ends[places[-1] + 1]
+        given: dict[str, Any] = {"name": names[0], "also": tuple(names[1:])}
+        given["begin"] = begin * dt * second
+        given["end"] = (0 if end == ends[-1] else end) * dt * second
+        found.append(_monitor(network, monitor, given))
+    states, steps = _states(network, found)
+    spikes = sorted({each.of for each in found if each.kind != "states"})
+    every = steps * dt * second if steps > 1 else 0 * second
+    never = Alarms(saturation=1.0, silence=1e9 * second, runaway=1e9 * Quantity(1) / second)
+    return Record(
+        states=states, every=every, spikes=tuple(spikes), monitors=tuple(found), alarms=never
+    )
+
+
+def _monitor(network: Network, monitor: Any, given: dict[str, Any]) -> Monitor:
+    group, first, last = root(monitor.source)
+    part = network.parts.get(group.name)
+    if part is None:
+        fix = "record what is in the network"
+        what = f"{named(monitor)}: of {named(group)}"
+        raise refused(what, "nothing that was taken", "a group of the network", fix, monitor)
+    given |= {"of": part.name}
+    if not isinstance(monitor, SpikeMonitor | PopulationRateMonitor):
+        return _state_monitor(network, monitor, part, first, given)
+    if isinstance(monitor, SpikeMonitor):
+        _check_spikes(monitor)
+    whole = last - first == int(group.N)
+    given |= {"first": 0 if whole else first, "last": 0 if whole else last}
+    kind = "spikes" if isinstance(monitor, SpikeMonitor) else "rate"
+    return made_of(Monitor, named(monitor), monitor, kind=kind, **given)
+
+
+def _check_spikes(monitor: SpikeMonitor) -> None:
+    """Refuse monitors that see other events, or variables at spikes."""
+    more = sorted(set(monitor.record_variables) - {"i", "t"})
+    if monitor.event != "spike" or more:
+        got = ", ".join(more) or monitor.event
+        fix = "record them with a StateMonitor"
+        what = f"{named(monitor)}: variables at spikes"
+        raise refused(what, got, "i and t of spikes", fix, monitor)
+
+
+def _state_monitor(
+    network: Network, monitor: Any, part: Any, first: int, given: dict[str, Any]
+) -> Monitor:
+    if (monitor.when, monitor.order) != ("start", 0):
+        got, fix = f"when='{monitor.when}', order={monitor.order}", "leave 'when' and 'order' out"
+        raise refused(named(monitor), got, "when='start'", fix, monitor)
+    dt = float(network.spec.dt)
+    steps = float(monitor.clock.dt_) / dt
+    if abs(steps - round(steps)) > 1e-6 or round(steps) < 1:
+        fix = "choose a dt that is a multiple"
+        what = f"{named(monitor)}: dt"
+        raise refused(what, monitor.clock.dt, f"a multiple of {network.spec.dt}", fix, monitor)
+    variables = {}
+    for name in sorted(set(monitor.record_variables) - {"t"}):
+        if name not in part.scope.names:
+            fix = "leave it out, or copy it into a variable of the group"
+            what = f"{named(monitor)}: variable"
+            raise refused(what, f"'{name}'", "variables of its own group", fix, monitor)
+        variables[name] = f"{part.name}.{part.scope.names[name]}"
+    who = np.asarray(monitor.variables["_indices"].get_value(), dtype=int) + first
+    if part.order is not None:
+        place = np.empty(len(part.order), int)
+        place[part.order] = np.arange(len(part.order))
+        who = place[who]
+    size = root(part.group)[2]
+    everyone = np.array_equal(who, np.arange(size))
+    given |= {"variables": variables, "who": () if everyone else tuple(who.tolist())}
+    every = float(round(steps)) * dt * second
+    return made_of(Monitor, named(monitor), monitor, kind="states", every=every, **given)
+
+
+def _states(network: Network, monitors: Sequence[Monitor]) -> tuple[dict[str, Any], int]:
+    """Return whom monitors see of which variables, and after how many steps again."""
+    dt, who, steps = float(network.spec.dt), dict[str, set[int]](), 0
+    everyone = {name for each in monitors if not each.who for name in each.variables.values()}
+    for each in monitors:
+        if each.kind == "states":
+            steps = math.gcd(steps, round(float(each.every) / dt))
+            for name in each.variables.values():
+                who.setdefault(name, set()).update(each.who)
+    chosen = {name: tuple(sorted(numbers)) for name, numbers in who.items()}
+    return {name: ALL if name in everyone else them for name, them in chosen.items()}, steps

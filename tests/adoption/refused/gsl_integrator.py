@@ -1,0 +1,6 @@
+# words: gsl
+from brian2 import *
+
+G = NeuronGroup(5, 'dv/dt = (1.5 - v)/(10*ms) : 1', threshold='v > 1', reset='v = 0', method='gsl_rkf45')  # <- here
+S = SpikeMonitor(G)
+run(20*ms)

@@ -1,0 +1,7 @@
+# words: run()
+from brian2 import *
+
+G = NeuronGroup(5, 'dv/dt = (1.5 - v)/(10*ms) : 1', threshold='v > 1', reset='v = 0', method='exact')
+S = SpikeMonitor(G)
+net = Network(collect())
+print('ready, to be run from a notebook')

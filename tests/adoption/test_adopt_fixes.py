@@ -1,0 +1,277 @@
+"""What errors of adoption say to do is done, and is right."""
+
+import dataclasses
+
+import brian2
+import pytest
+from brian2 import ms
+
+import brainsleep
+from brainsleep.adoption import adopt_script
+from brainsleep.errors import AdoptError, BrainsleepError
+
+RUN = "\nrun(1*ms)\n"
+MORE = "threshold='v > 1', reset='v = 0', method='exact'"
+ONE = f"G = NeuronGroup(3, 'dv/dt = -v/(5*ms) : 1', {MORE})\n"
+SYNAPSES = "S = Synapses(G, G, 'w : 1', on_pre='v += w')\nS.connect()\n"
+LATE = "S = Synapses(G, G, on_pre='v += 1', delay=1*ms)\nS.connect()\n"
+
+#: A fix, a script that says it, and the same after it.
+FIXES = [
+    (
+        "record them with a StateMonitor",
+        ONE + "M = SpikeMonitor(G, variables='v')" + RUN,
+        ONE + "M = SpikeMonitor(G)\nT = StateMonitor(G, 'v', record=True)" + RUN,
+    ),
+    (
+        "leave 'when' and 'order' out",
+        ONE + "M = StateMonitor(G, 'v', record=True, when='end')" + RUN,
+        ONE + "M = StateMonitor(G, 'v', record=True)" + RUN,
+    ),
+    (
+        "choose a dt that is a multiple",
+        ONE + "M = StateMonitor(G, 'v', record=True, dt=0.25*ms)" + RUN,
+        ONE + "M = StateMonitor(G, 'v', record=True, dt=0.2*ms)" + RUN,
+    ),
+    (
+        "leave it out, or copy it into a variable of the group",
+        ONE + SYNAPSES + "M = StateMonitor(S, 'v_post', record=True)" + RUN,
+        ONE + SYNAPSES + "M = StateMonitor(S, 'w', record=True)" + RUN,
+    ),
+    (
+        "make a Network with a NeuronGroup",
+        "net = Network()\nnet.run(1*ms)\n",
+        ONE + "net = Network(G)\nnet.run(1*ms)\n",
+    ),
+    (
+        "connect groups of neurons that are in the network",
+        ONE + SYNAPSES + "H = NeuronGroup(1, 'v : 1')\nNetwork(H, S).run(1*ms)\n",
+        ONE + SYNAPSES + "H = NeuronGroup(1, 'v : 1')\nNetwork(G, H, S).run(1*ms)\n",
+    ),
+    (
+        "link to a whole group of as many neurons, or of one",
+        ONE + "H = NeuronGroup(2, 'x : 1 (linked)')\nH.x = linked_var(G, 'v', index=[2, 0])" + RUN,
+        ONE + "H = NeuronGroup(3, 'x : 1 (linked)')\nH.x = linked_var(G, 'v')" + RUN,
+    ),
+    (
+        "write this equation in the group that reads it",
+        "G = NeuronGroup(1, 'v = 2*t/ms : 1')\nH = NeuronGroup(3, 'x : 1 (linked)')\n"
+        "H.x = linked_var(G, 'v')" + RUN,
+        "H = NeuronGroup(3, 'x = 2*t/ms : 1')" + RUN,
+    ),
+    (
+        "leave the schedule out",
+        ONE + "net = Network(G)\nnet.schedule = ['start', 'synapses', 'groups', 'thresholds',"
+        " 'resets', 'end']\nnet.run(1*ms)\n",
+        ONE + "net = Network(G)\nnet.run(1*ms)\n",
+    ),
+    (
+        "set values that do not depend on a simulation before",
+        ONE + "M = SpikeMonitor(G)\nrun(1*ms)\nif M.num_spikes < 4:\n    G.v = 1" + RUN,
+        ONE + "M = SpikeMonitor(G)\nrun(1*ms)\nG.v = 1\nprint(M.num_spikes)" + RUN,
+    ),
+    (
+        "set values that do not depend on a simulation before",
+        ONE + "M = SpikeMonitor(G)\nrun(1*ms)\nrun(M.t[-1] + 1*ms)\n",
+        ONE + "M = SpikeMonitor(G)\nrun(1*ms)" + RUN + "print(M.num_spikes)\n",
+    ),
+    (
+        "write it as run_regularly, or as code of a group",
+        ONE + "@network_operation(dt=1*ms)\ndef f():\n    G.v += 1\n" + RUN,
+        ONE + "G.run_regularly('v += 1', dt=1*ms)" + RUN,
+    ),
+    (
+        "use point neurons",
+        "m = Cylinder(length=9*um, diameter=1*um, n=2)\n"
+        "G = SpatialNeuron(m, 'Im = 0*amp/meter**2 : amp/meter**2')" + RUN,
+        ONE + RUN,
+    ),
+    (
+        "call run_regularly of the whole group, with a condition on i",
+        ONE + "H = G[:2]\nH.run_regularly('v += 1', dt=1*ms)" + RUN,
+        ONE + "G.run_regularly('v += int(i < 2)', dt=1*ms)" + RUN,
+    ),
+    (
+        "leave it out of the network, or set its rate or weights to 0",
+        ONE + "P = PoissonGroup(1, 5*Hz)\nP.active = False" + RUN,
+        ONE + "P = PoissonGroup(1, 0*Hz)" + RUN,
+    ),
+    (
+        "monitors may have others",
+        ONE + "H = NeuronGroup(1, 'v : 1', dt=1*ms)" + RUN,
+        ONE + "H = NeuronGroup(1, 'v : 1')\nM = StateMonitor(H, 'v', record=True, dt=1*ms)" + RUN,
+    ),
+    (
+        "give it a dt, and have a TimedArray say when",
+        ONE + "G.run_regularly('v += 1', clock=EventClock([0.3, 0.7]*ms))" + RUN,
+        ONE + "kick = TimedArray([0, 1, 0], dt=0.3*ms)\n"
+        "G.run_regularly('v += kick(t)', dt=0.3*ms)" + RUN,
+    ),
+    (
+        "record a condition as a variable, or make it the threshold",
+        "G = NeuronGroup(1, 'v : 1', events={'up': 'v > 1'})" + RUN,
+        "G = NeuronGroup(1, 'v : 1', threshold='v > 1', reset='')" + RUN,
+    ),
+    (
+        "write it as text",
+        "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory=True)" + RUN,
+        "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory='v > 1')" + RUN,
+    ),
+    (
+        "define it before the network is run",
+        "G = NeuronGroup(1, 'dv/dt = -v/tau_m : 1')" + RUN,
+        "tau_m = 5*ms\nG = NeuronGroup(1, 'dv/dt = -v/tau_m : 1')" + RUN,
+    ),
+    (
+        "give run_regularly an order",
+        ONE
+        + "G.run_regularly('v += 1', name='b')\nA = StateMonitor(G, 'v', record=True, name='a')\n"
+        "C = StateMonitor(G, 'v', record=True, name='c')" + RUN,
+        ONE + "G.run_regularly('v += 1', name='b', order=1)\n"
+        "A = StateMonitor(G, 'v', record=True, name='a')\n"
+        "C = StateMonitor(G, 'v', record=True, name='c')" + RUN,
+    ),
+    (
+        "several need a script each",
+        "for k in range(2):\n    G = NeuronGroup(1, 'v : 1')\n    run(1*ms)\n",
+        "G = NeuronGroup(1, 'v : 1')\nfor k in range(2):\n    run(1*ms)\n",
+    ),
+    (
+        "write one script without it: SavedState goes on from a stored run",
+        ONE + "store()\nrun(1*ms)\nrestore()" + RUN,
+        ONE + "run(1*ms)" + RUN,
+    ),
+    (
+        "set values that do not depend on a simulation before",
+        ONE + "run(1*ms)\nG.v = G.v + 1" + RUN,
+        ONE + "run(1*ms)\nG.v = 1" + RUN,
+    ),
+    (
+        "several need a script each",
+        ONE + LATE + "run(1*ms)\nS.connect()" + RUN,
+        ONE + LATE + "S.connect()\nrun(1*ms)" + RUN,
+    ),
+    (
+        "leave one of them out, or choose a shorter dt",
+        "G = SpikeGeneratorGroup(2, [0, 0], [0.11, 0.12]*ms)" + RUN,
+        "G = SpikeGeneratorGroup(2, [0], [0.11]*ms)" + RUN,
+    ),
+    (
+        "write its equation in place of it, or give its values as a TimedArray",
+        "@check_units(x=1, result=1)\ndef f(x):\n    return x\n"
+        "G = NeuronGroup(1, 'dv/dt = -f(v)/(5*ms) : 1', method='euler')" + RUN,
+        "G = NeuronGroup(1, 'dv/dt = -v/(5*ms) : 1', method='euler')" + RUN,
+    ),
+    ("mend the script: it must run in Brian2", "x = 1/0\n" + ONE + RUN, ONE + RUN),
+    (
+        "run it once more without what reads results between runs, or after the last run",
+        ONE + "run(1*ms)\nargmax([])" + RUN,
+        ONE + "run(1*ms)" + RUN + "argmax([])\n",
+    ),
+    ("call run(), or give the network to brainsleep.adopt", ONE, ONE + RUN),
+    (
+        "rename it, so that its name comes after '{}'",
+        "G = NeuronGroup(2, 'dv/dt = -v/(5*ms) : 1', name='nerves')\n"
+        "S = Synapses(G, G, 'ds/dt = (v_pre - s)/ms : 1 (clock-driven)', name='ends')\n"
+        "S.connect()" + RUN,
+        "G = NeuronGroup(2, 'dv/dt = -v/(5*ms) : 1', name='nerves')\n"
+        "S = Synapses(G, G, 'ds/dt = (v_pre - s)/ms : 1 (clock-driven)', name='rends')\n"
+        "S.connect()" + RUN,
+    ),
+    (
+        "name one of Brian2's",
+        "def no(equations, variables, options=None):\n    return ''\n"
+        "G = NeuronGroup(1, 'dv/dt = -v/(5*ms) : 1', method=no)" + RUN,
+        "G = NeuronGroup(1, 'dv/dt = -v/(5*ms) : 1', method=euler)" + RUN,
+    ),
+    (
+        "write two Synapses",
+        "A = NeuronGroup(2, 'dv/dt = (s - v)/(5*ms) : 1\\ns : 1', name='a')\n"
+        "B = NeuronGroup(2, 'dv/dt = (s - v)/(5*ms) : 1\\ns : 1', name='b')\n"
+        "S = Synapses(A[:2], B, 's_pre = v_post : 1 (summed)\\n'\n"
+        "             's_post = v_pre : 1 (summed)')\n"
+        "S.connect()" + RUN,
+        "A = NeuronGroup(2, 'dv/dt = (s - v)/(5*ms) : 1\\ns : 1', name='a')\n"
+        "B = NeuronGroup(2, 'dv/dt = (s - v)/(5*ms) : 1\\ns : 1', name='b')\n"
+        "S = Synapses(A[:2], B, 's_pre = v_post : 1 (summed)')\n"
+        "T = Synapses(A[:2], B, 's_post = v_pre : 1 (summed)')\n"
+        "S.connect()\nT.connect()" + RUN,
+    ),
+    (
+        "leave method_options out",
+        "G = NeuronGroup(1, 'dv/dt = -v/(5*ms) : 1', method='exact',\n"
+        "                method_options={'simplify': False})" + RUN,
+        "G = NeuronGroup(1, 'dv/dt = -v/(5*ms) : 1', method='exact')" + RUN,
+    ),
+    (
+        "make a monitor for each of the times",
+        ONE + "M = SpikeMonitor(G)\nnet = Network(G, M)\nnet.run(1*ms)\nM.active = False\n"
+        "net.run(1*ms)\nM.active = True\nnet.run(1*ms)\n",
+        ONE + "M = SpikeMonitor(G)\nnet = Network(G, M)\nnet.run(1*ms)\nM.active = False\n"
+        "net.run(1*ms)\nN = SpikeMonitor(G)\nnet.add(N)\nnet.run(1*ms)\n",
+    ),
+    (
+        "record what is in the network",
+        ONE + "H = NeuronGroup(1, 'v : 1')\nM = StateMonitor(G, 'v', record=True)\n"
+        "Network(H, M).run(1*ms)\n",
+        ONE + "M = StateMonitor(G, 'v', record=True)\nNetwork(G, M).run(1*ms)\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fix", "wrong", "mended"), FIXES, ids=[row[0][:40] for row in FIXES])
+def test_what_errors_say_is_done(fix, wrong, mended, tmp_path):
+    path = tmp_path / "one.py"
+    path.write_text("from brian2 import *\n" + wrong)
+    with pytest.raises(AdoptError) as caught:
+        adopt_script(path)
+    assert all(part in str(caught.value) for part in fix.split("{}")), str(caught.value)
+    path.write_text("from brian2 import *\n" + mended)
+    adopt_script(path)
+
+
+def test_a_network_that_has_run():
+    group = brian2.NeuronGroup(1, "v : 1")
+    net = brian2.Network(group)
+    net.run(1 * ms)
+    with pytest.raises(AdoptError, match="adopt it before its first run"):
+        brainsleep.adopt(net, duration=1 * ms)
+    brainsleep.adopt(brian2.Network(brian2.NeuronGroup(1, "v : 1")), duration=1 * ms)
+
+
+def test_sleep_says_what_to_name(tmp_path):
+    path = tmp_path / "one.py"
+    declared = "'dv/dt = (u - v)/(5*ms) : 1\\nu : 1\\nz : 1'"
+    path.write_text(f"from brian2 import *\nG = NeuronGroup(1, {declared})" + RUN)
+    protocol = adopt_script(path)
+    for name, fix in (("g", "name what drives it"), ("g.z", "name what an equation reads")):
+        with pytest.raises(BrainsleepError, match=fix):
+            protocol.with_sleep(1 * ms, silent=name)
+    protocol.with_sleep(1 * ms, silent="g.u")
+
+
+def test_what_specifications_say_is_done(tmp_path):
+    path = tmp_path / "one.py"
+    path.write_text("from brian2 import *\n" + ONE + "M = SpikeMonitor(G)\n"
+                    "T = StateMonitor(G, 'v', record=True)" + RUN)  # fmt: skip
+    protocol = adopt_script(path)
+    for field, empty in (("spikes", ()), ("states", {})):
+        with pytest.raises(BrainsleepError, match=f"write {field}="):
+            dataclasses.replace(
+                protocol, record=dataclasses.replace(protocol.record, **{field: empty})
+            )
+    model = protocol.network.populations[0].model
+    for every, fits in ((0.15 * ms, False), (0.2 * ms, True)):
+        code = brainsleep.Regular(name="more", code="v += 1", every=every)
+        changes = {"network.populations.g.model": dataclasses.replace(model, regular=(code,))}
+        if fits:
+            protocol.override(changes)
+            continue
+        with pytest.raises(BrainsleepError, match="choose another dt or period"):
+            protocol.override(changes)
+    demo = brainsleep.load_protocol("demo")
+    with pytest.raises(
+        BrainsleepError, match=r"a Schedule has a sleep of its own: schedule\.sleep"
+    ):
+        demo.with_sleep(1 * ms)
+    demo.override({"schedule.sleep.fraction": 0.1})
