@@ -99,7 +99,7 @@ class Values:
         if not self.arrays:
             return ""
         packed = io.BytesIO()
-        np.savez_compressed(packed, **self.arrays)
+        np.savez_compressed(packed, allow_pickle=False, **self.arrays)
         lines = textwrap.fill(base64.b64encode(packed.getvalue()).decode(), 100)
         names = textwrap.fill(", ".join(self.arrays), 94, subsequent_indent="# ")
         return "\n".join(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -134,15 +134,20 @@ def pieces_of(
     return pieces
 
 
+def _codes(*parts: Iterable[Any]) -> list[str]:
+    """Return the code of parts of a plan."""
+    return [each.code for part in parts for each in part]
+
+
 def codes_of(plan: NetworkPlan) -> list[str]:
     """Return all code of a network that is carried out while it runs, but for that of slots."""
     codes = []
     for group in plan.groups:
         codes += [group.equations, group.threshold, group.reset, group.refractory, group.on_step]
-        codes += [each.code for each in (*group.activities, *group.regular)]
+        codes += _codes(group.activities, group.regular)
     for part in plan.synapses:
         codes += [part.equations, part.on_pre, part.on_post]
-        codes += [each.code for each in (*part.pathways, *part.steps, *part.regular)]
+        codes += _codes(part.pathways, part.steps, part.regular)
         for process in part.processes:
             codes += [process.on_onset, process.on_update]
             codes += [each.expression for each in process.sums]
@@ -200,7 +205,7 @@ class _SlotCode:
         """Tell whether a shared variable has a use besides the code of slots."""
         lines = [line for line in self.group.equations.splitlines() if not line.startswith(name)]
         codes = ["\n".join(lines), self.group.threshold, self.group.reset, self.group.on_step]
-        codes += [each.code for each in (*self.group.activities, *self.group.regular)]
+        codes += _codes(self.group.activities, self.group.regular)
         return name in checks.identifiers(*codes) or f"{name}_post" in self.used
 
     def _column(self, name: str, values: np.ndarray, unit: Quantity | None = None) -> None:
@@ -256,7 +261,7 @@ class _SlotCode:
 def _changed(group: GroupPlan, plan: NetworkPlan) -> set[str]:
     """Return the variables of a group that anything but the code of slots sets."""
     names = {n for n, eq in Equations(group.equations).items() if eq.type != "parameter"}
-    own = [each.code for each in (*group.activities, *group.regular)]
+    own = _codes(group.activities, group.regular)
     own += [group.reset, group.on_step]
     names |= {name for code in own for name, *_ in settle.read(code) or ()}
     for part in plan.synapses:
@@ -264,7 +269,7 @@ def _changed(group: GroupPlan, plan: NetworkPlan) -> set[str]:
         codes = [
             part.on_pre,
             part.on_post,
-            *(each.code for each in (*part.pathways, *part.steps, *part.regular)),
+            *_codes(part.pathways, part.steps, part.regular),
         ]
         codes += [each for p in part.processes for each in (p.on_onset, p.on_update)]
         written = {name for code in codes for name, *_ in settle.read(code) or ()}
