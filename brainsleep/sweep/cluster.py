@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
+from multiprocessing import resource_tracker
 from typing import Any
 
 from ..backends.cpp.process import cores
@@ -119,6 +120,7 @@ def _no_interrupt() -> Iterator[None]:
 
     Those are the workers: interrupted while they import, they print a traceback each.
     """
+    resource_tracker.ensure_running()  # it would let signals through again once it has started
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
