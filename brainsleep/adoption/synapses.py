@@ -109,7 +109,7 @@ def projection(scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Qu
     given["equations"] = scope.equations(text, set(equations))
     given["regular"] = tuple(regular_codes(synapses, scope, dt))
     given["method"] = _method(synapses, scope.namespace)
-    given["sums"] = _sums(synapses)
+    given["summed"] = _sums(synapses)
     _check_integration(synapses)
     weights = weights_of(synapses, equations, weight, scope, given)
     given["equations"] += scope.declared()

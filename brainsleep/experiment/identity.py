@@ -56,7 +56,7 @@ LATER: dict[str, dict[str, Any]] = {
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},
         **{"on_post": "", "on_step": "", "pathways": [], "signals": {}},
-        **{"regular": [], "tables": {}, "sums": "before"},
+        **{"regular": [], "tables": {}, "summed": "before"},
     },
     "PlasticityRule": {
         **{"equations": "", "initial": {}, "method": "euler", "on_step": "", "signals": {}}

@@ -183,7 +183,7 @@ class _SynapseBuilder:
             delays=self._delays(on_pre, on_post, pathways),
             regular=regular,
             tables=dict(projection.synapse.tables),
-            sums_after=projection.synapse.sums == "after",
+            sums_after=projection.synapse.summed == "after",
         )
 
     def _pathways(self) -> tuple[PathwayPlan, ...]:

@@ -483,7 +483,7 @@ class SynapseModel(Model):
         Statements at regular times, at a place of their own within a time step.
     tables : mapping of str to Table
         Values over time that its code reads as functions: ``current(t)``.
-    sums : {"before", "after"}
+    summed : {"before", "after"}
         Whether sums over synapses are computed before neurons and synapses are integrated, or after
         that, so that neurons read those of the step before.
 
@@ -506,7 +506,7 @@ class SynapseModel(Model):
     signals: Signals = field(default_factory=dict)
     regular: tuple[Regular, ...] = ()
     tables: Tables = field(default_factory=dict)
-    sums: Annotated[str, one_of("before", "after")] = "before"
+    summed: Annotated[str, one_of("before", "after")] = "before"
 
     def __post_init__(self):
         where, equations = place(self), self.variables
