@@ -149,13 +149,15 @@ def take_network(
         scope.watched = _watching(kinds["monitors"], each)
         parts[each.name] = projection(scope, names[id(each)], pair, dt)
     links = _links(kinds["neurons"], parts)
+    # with links it matters which group is integrated first: as Brian2 has it, by order and name
+    ordered = sorted(kinds["neurons"], key=_turn) if links else kinds["neurons"]
     precision = np.dtype(brian2.prefs["core.default_float_dtype"]).name
     spec = made_of(
         NetworkSpec,
         "the network",
         None,
         name=name,
-        populations=tuple(parts[group.name].part for group in kinds["neurons"]),
+        populations=tuple(parts[group.name].part for group in ordered),
         projections=tuple(parts[s.name].part for s in kinds["synapses"] if s.name in parts),
         input="",
         dt=dt,
@@ -194,6 +196,12 @@ def _names(groups: list[Any], called: Mapping[int, str]) -> dict[int, str]:
 
 #: Names that parts cannot have: those of gates and clocks.
 _MEANT = ("input", "plasticity", "slot", "raster", "step", "network")
+
+
+def _turn(group: Any) -> tuple[int, str]:
+    """Return what Brian2 sorts the integration of groups by."""
+    updater = getattr(group, "state_updater", None) or group
+    return updater.order, updater.name
 
 
 def _each(group: Any, owner: Any, index: str) -> bool:

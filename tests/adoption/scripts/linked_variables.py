@@ -3,7 +3,7 @@ from brian2 import *
 
 slow = NeuronGroup(8, 'dx/dt = (x0 - x)/(30*ms) : 1\nx0 : 1', method='exact')
 slow.x0 = '0.5 + 0.2*i'
-tonic = NeuronGroup(1, 'level = 0.2 + 0.1*sin(2*pi*10*Hz*t) : 1')
+tonic = NeuronGroup(1, 'dlevel/dt = (0.3 - level)/(40*ms) : 1', method='exact')
 
 fast = NeuronGroup(8, '''dv/dt = (drive + common - v)/(9*ms) : 1
                          drive : 1 (linked)
