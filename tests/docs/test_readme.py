@@ -87,4 +87,5 @@ def test_commands_exist():
         "report",
         "check",
         "diff",
+        "adopt",
     }
