@@ -91,7 +91,11 @@ def test_every_kind_is_found():
 
 def test_every_code_field_is_listed():
     for kind, labels in CODE.items():
-        text = {n for n, t in get_type_hints(kind).items() if t is str} - {"name", "method", "summed"}
+        text = {n for n, t in get_type_hints(kind).items() if t is str} - {
+            "name",
+            "method",
+            "summed",
+        }
         assert text == set(labels), kind
 
 

@@ -740,7 +740,7 @@ SYNAPTIC = [
     (lambda: synapse(LINK), "cannot be (linked)", "only a rule or a process"),
     (lambda: synapse("g = tau/ms : 1 (summed)"), "the sum 'g' is of no neuron", "write 'g_post"),
     (lambda: synapse("x = rand()*tau : second"), "drawn wherever it is read", "on_step"),
-    (lambda: synapse("x : 1 (constant)", on_pre="x += tau/ms"), "'x' is not for", "set nothing"),
+    (lambda: synapse("x : 1 (constant)", on_pre="x += tau/ms"), "'x' is not for", "may set w"),
     (lambda: synapse("x : 1", on_pre="x += tau"), "inconsistent units", "on_pre"),
     (lambda: synapse("x : 1", on_pre="xx += tau/ms"), "undefined name 'xx'", "mean 'x'?"),
     (lambda: synapse("x : 1", on_step="g_post += x*tau/ms"), "on_step", "it may set x"),
