@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from brainsleep.errors import FigureError, explain
 from brainsleep.results.result import Result
+from brainsleep.show.conditions import own_metrics
 from brainsleep.show.drawn import default_label, population_name, told_apart
 from brainsleep.show.facts import looked_at
 
@@ -98,9 +98,8 @@ def measures(results: Sequence[Result]) -> list[Measure]:
     population = looked_at(first)
     name = population_name(population)
     known = [Measure("network_accuracy", "test accuracy (%)", 100)]
-    for each in first.info.get("defined", ()):
-        own = [metric for metric in first.metrics if re.fullmatch(each["pattern"], metric)]
-        known += [Measure(metric, f"{wrapped(metric, 18)}{_unit(each['unit'])}") for metric in own]
+    for metric, unit in own_metrics(first).items():
+        known.append(Measure(metric, f"{wrapped(metric, 18)}{_unit(unit)}"))
     known += [
         Measure(f"rate_wake_{population}_hz", f"{name} rate\nawake (Hz)"),
         Measure(f"rate_sleep_{population}_hz", f"{name} rate\nasleep (Hz)"),

@@ -17,27 +17,14 @@
 #include <cstdlib>
 #include <vector>
 
+#include "common.h"
+
 namespace {
 
 struct Parameters {
     float dt, tau_m, tau_syn, r, v_rest, v_reset, v_threshold, v_low, v_high, tau_a, a_spike;
     float lr, keep_plus, keep_minus, w_min, w_max, charge;  // keep: decay of a trace in one step
 };
-
-template <class T> T read_one(FILE* file) {
-    T value;
-    if (fread(&value, sizeof(T), 1, file) != 1) { fprintf(stderr, "truncated\n"); exit(2); }
-    return value;
-}
-
-template <class T> std::vector<T> read_many(FILE* file) {
-    std::vector<T> values(read_one<int64_t>(file));
-    if (!values.empty() && fread(values.data(), sizeof(T), values.size(), file) != values.size()) {
-        fprintf(stderr, "truncated\n");
-        exit(2);
-    }
-    return values;
-}
 
 struct Projection {
     int source, target;             // population
@@ -77,12 +64,6 @@ struct Population {
 inline float bounded(float value, float low, float high) {
     value = value < low ? low : value;
     return value > high ? high : value;
-}
-
-inline uint32_t mixed(uint32_t x) {
-    x ^= x >> 16; x *= 0x7feb352dU;
-    x ^= x >> 15; x *= 0x846ca68bU;
-    return x ^ (x >> 16);
 }
 
 void find_spikes(Population& group, const char* fired) {

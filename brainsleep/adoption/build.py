@@ -17,7 +17,7 @@ from ..experiment.timeline import Timeline, awake
 from ..experiment.traces import ALL
 from .names import free
 from .network import Network
-from .neurons import made_of
+from .neurons import made_of, steps_between
 from .places import named, refused
 from .runs import Run
 from .synapses import root
@@ -119,12 +119,7 @@ def _state_monitor(
     if (monitor.when, monitor.order) != ("start", 0):
         got, fix = f"when='{monitor.when}', order={monitor.order}", "leave 'when' and 'order' out"
         raise refused(named(monitor), got, "when='start'", fix, monitor)
-    dt = float(network.spec.dt)
-    steps = float(monitor.clock.dt_) / dt
-    if abs(steps - round(steps)) > 1e-6 or round(steps) < 1:
-        fix = "choose a dt that is a multiple"
-        what = f"{named(monitor)}: dt"
-        raise refused(what, monitor.clock.dt, f"a multiple of {network.spec.dt}", fix, monitor)
+    steps = steps_between(monitor, network.spec.dt, named(monitor))
     variables = {}
     for name in sorted(set(monitor.record_variables) - {"t"}):
         if name not in part.scope.names:
@@ -133,14 +128,11 @@ def _state_monitor(
             raise refused(what, f"'{name}'", "variables of its own group", fix, monitor)
         variables[name] = f"{part.name}.{part.scope.names[name]}"
     who = np.asarray(monitor.variables["_indices"].get_value(), dtype=int) + first
-    if part.order is not None:
-        place = np.empty(len(part.order), int)
-        place[part.order] = np.arange(len(part.order))
-        who = place[who]
+    who = part.here(who)
     size = root(part.group)[2]
     everyone = np.array_equal(who, np.arange(size))
     given |= {"variables": variables, "who": () if everyone else tuple(who.tolist())}
-    every = float(round(steps)) * dt * second
+    every = steps * float(network.spec.dt) * second
     return made_of(Monitor, named(monitor), monitor, kind="states", every=every, **given)
 
 

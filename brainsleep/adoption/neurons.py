@@ -50,6 +50,10 @@ class Taken:
     part: Any = None
     order: np.ndarray | None = None
 
+    def here(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the numbers that neurons or synapses have here, from those in Brian2."""
+        return numbers if self.order is None else np.argsort(self.order)[numbers]
+
 
 def equations_text(equations: Equations) -> str:
     """Return equations as they were written, if that is known, else as Brian2 has them."""
@@ -113,6 +117,15 @@ def check_clock(made: Any, dt: Quantity) -> None:
     if not np.isclose(own, float(dt), rtol=1e-9):
         fix = f"give all groups and synapses the time step {dt}; monitors may have others"
         raise refused(f"{named(made)}: dt", made.clock.dt, f"{dt}", fix, made)
+
+
+def steps_between(made: Any, dt: Quantity, what: str) -> int:
+    """Return the time steps from one turn of an object's clock to the next."""
+    steps = float(made.clock.dt_) / float(dt)
+    if abs(steps - round(steps)) > 1e-6 or round(steps) < 1:
+        fix = "choose a dt that is a multiple"
+        raise refused(f"{what}: dt", made.clock.dt, f"a multiple of {dt}", fix, made)
+    return round(steps)
 
 
 def check_place(made: Any, when: str, order: int = 0) -> None:
@@ -269,18 +282,14 @@ def regular_codes(group: Any, scope: Scope, dt: Quantity) -> Iterator[Regular]:
         if not each.active:
             continue
         every = Quantity(each.clock.dt_, dim=dt.dim)
-        steps = float(every) / float(dt)
-        if abs(steps - round(steps)) > 1e-6 or round(steps) < 1:
-            fix = "choose a dt that is a multiple"
-            what = f"run_regularly of {named(group)}: dt"
-            raise refused(what, every, f"a multiple of {dt}", fix, each)
+        steps = steps_between(each, dt, f"run_regularly of {named(group)}")
         yield made_of(
             Regular,
             f"run_regularly of {named(group)}",
             each,
             name=f"regular_{place}",
             code=scope.code(each.abstract_code),
-            every=None if round(steps) == 1 else every,
+            every=None if steps == 1 else every,
             when=each.when,
             order=_order(group, each, scope.watched),
         )

@@ -387,6 +387,3 @@ def fresh_brian() -> Iterator[None]:
         np.random.set_state(state)  # noqa: NPY002
         for kind, members in before.items():
             follower[kind] |= {member for member in members if member() is not None}
-
-
-__all__ = ["AdoptError", "Recorder", "VaryingNumbersError", "fresh_brian", "named", "recording"]

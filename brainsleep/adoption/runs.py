@@ -107,9 +107,7 @@ def _setting(part: Taken, name: str, values: np.ndarray, at: list[int]) -> Setti
     dim = part.group.variables[name].dim
     if part.order is not None:  # of synapses, in another order here
         values = values[part.order]
-        place = np.empty(len(part.order), int)
-        place[part.order] = np.arange(len(part.order))
-        at = sorted(place[at].tolist())
+        at = sorted(part.here(np.array(at, int)).tolist())
     if (len(at) == len(values) and len(values) > 1) or values.size == 1:
         return Setting(one_or_each(values, dim))
     return Setting(one_or_each(values[at], dim), Array.of(np.array(at), "who", dtype="int32"))

@@ -176,6 +176,11 @@ def all_equations(synapses: Any) -> Equations:
     return Equations(list(found.values()))
 
 
+def _paths(synapses: Any) -> list[Any]:
+    """Return the pathways in the order in which Brian2 takes them."""
+    return sorted(synapses._pathways, key=lambda path: (path.order, path.name))
+
+
 def _several_delays(synapses: Any) -> bool:
     """Tell whether pathways for spikes of one end have different delays."""
     for end in ("pre", "post"):
@@ -192,7 +197,7 @@ def _several_delays(synapses: Any) -> bool:
 def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
     """Return statements for spikes: `on_pre`, `on_post` and further pathways."""
     given: dict[str, Any] = {"on_pre": "", "on_post": "", "pathways": {}}
-    paths = sorted(synapses._pathways, key=lambda path: (path.order, path.name))
+    paths = _paths(synapses)
     usual = {"pre": -1, "post": 1}
     alone = len(paths) == len({path.prepost for path in paths})
     apart = _several_delays(synapses)
@@ -294,7 +299,7 @@ def _take_shared(synapses: Any, equations: Mapping, scope: Scope, given: Mapping
 
 def _delays(synapses: Any) -> dict[str, Any]:
     """Return the delays of the spikes of both ends, or of each pathway where they differ."""
-    paths = sorted(synapses._pathways, key=lambda path: (path.order, path.name))
+    paths = _paths(synapses)
     apart, given = _several_delays(synapses), dict[str, Any]()
     for place, path in enumerate(paths):
         delay = np.asarray(path.variables["delay"].get_value(), dtype=float)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from brian2 import Quantity, second
 
-from ..errors import BrainsleepError, SpecError, explain
+from ..errors import SpecError, explain
 from ..values.fields import Time, one_of, specification, text, whole
 from .equations import checks
 
 #: Places within a time step, in their order: what they are called in Brian2's schedule.
 PLACES = ("start", "groups", "thresholds", "synapses", "resets", "end")
 WHENS = tuple(f"{end}{place}" for place in PLACES for end in ("before_", "", "after_"))
-
-
-def _code(value: Any, where: str, error: type[BrainsleepError]) -> str:
-    return text(value, where, error)
 
 
 @specification("regular code '{name}': ")
@@ -41,7 +37,7 @@ class Regular:
     """
 
     name: Annotated[str, checks.name("regular code")]
-    code: Annotated[str, _code]
+    code: Annotated[str, text]
     every: Time | None = None
     when: Annotated[str, one_of(*WHENS)] = "start"
     order: Annotated[int, whole(-1000, 1000)] = 0

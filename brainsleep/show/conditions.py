@@ -100,15 +100,24 @@ def summed_up(groups: Sequence[Condition], alarms: Mapping[str, list[health.Symp
     return Table("", ("alarm of", "runs", "conditions", "where", "which"), rows)
 
 
+def own_metrics(result: Result) -> dict[str, str]:
+    """Return the metrics that observers of the user's gave, with their units."""
+    defined = result.info.get("defined", ())
+    return {
+        name: each["unit"]
+        for each in defined
+        for name in result.metrics
+        if re.fullmatch(each["pattern"], name)
+    }
+
+
 def _numbers(result: Result) -> dict[str, float]:
     """Return what is compared, by the name of its column."""
-    population = facts.looked_at(result)
-    mine = [each["pattern"] for each in result.info.get("defined", ())]
-    own = [name for name in result.metrics if any(re.fullmatch(each, name) for each in mine)]
+    population, own = facts.looked_at(result), own_metrics(result)
     chosen = {
         "accuracy (%)": ("network_accuracy", 100.0),
         "raw pixels (%)": ("pixels_accuracy", 100.0),
-        **{name: (name, 1.0) for name in own},
+        **{name: (name, 1.0) for name in result.metrics if name in own},
         f"{population} awake (Hz)": (f"rate_wake_{population}_hz", 1.0),
         f"{population} asleep (Hz)": (f"rate_sleep_{population}_hz", 1.0),
         f"{population} in test (Hz)": (f"rate_test_{population}_hz", 1.0),

@@ -118,9 +118,8 @@ class RuntimeBackend(Backend):
                 network.variable(f"{plan.name}._lastindex").set_value(0)
             if plan.spikes:
                 network.variable(f"{plan.name}.spike_count").set_value(0)
-                if (
-                    plan.refractory and "not_refractory" not in plan.state
-                ):  # Brian2 recomputes it from `lastspike` at every step
+                # Brian2 recomputes it from `lastspike` at every step, if it is not the state's
+                if plan.refractory and "not_refractory" not in plan.state:
                     network.variable(f"{plan.name}.not_refractory").set_value(True)
         for name, monitor in network.monitors.items():
             monitor.resize(0)
