@@ -7,7 +7,7 @@ needs Brian2 alone. With NumPy code it gives the same spikes, drawn numbers amon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +17,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import ProtocolError, explain
-from ..experiment.given import GivenCourse
 from ..experiment.protocol import Protocol
-from ..experiment.settings import Setting
 from ..experiment.task import Course
 from ..network.plan import GroupPlan, SynapsePlan
 from ..network.spec import NetworkSpec
@@ -72,7 +70,7 @@ def as_brian2(protocol: Protocol, seed: int = 0) -> str:
     table, cuts = run.table, _cuts(run)
     segment = _whole(run, [*cuts, len(table)])
     seeds = {first: int(stream(seed, "dynamics", first).integers(2**32)) for first in cuts}
-    pieces = pieces_of(network, segment, run.state, seeds, _settings(run))
+    pieces = pieces_of(network, segment, run.state, seeds, run.course.settings)
     values = Values()
     objects = ObjectsText(network, run.state, segment, pieces, values)
     parts = [objects.text(), objects.monitors(protocol.record, run.sampling.indices)]
@@ -113,7 +111,7 @@ def _sets_before(code: str, name: str) -> bool:
 def _check_course(protocol: Protocol, run: Run) -> None:
     """Raise `ProtocolError` for a run that depends on how the network responds."""
     course, kind = run.course, type(protocol.task).__name__
-    if course.changes and type(course).change is not GivenCourse.change:
+    if course.changes:
         raise _unsayable("task", f"{kind}, which sets values of the network", "one that does not")
     if type(course).follow is not Course.follow:
         raise _unsayable("task", f"{kind}, which responds to the network", "one that does not")
@@ -122,14 +120,6 @@ def _check_course(protocol: Protocol, run: Run) -> None:
     if np.any(run.table.above) or np.any(run.table.within):
         got = "a sleep that ends when weights say so"
         raise _unsayable("schedule", got, "periods whose length is known")
-
-
-def _settings(run: Run) -> dict[int, Mapping[str, Setting]]:
-    """Return what periods set before they begin, by their first slot."""
-    course = run.course
-    if not isinstance(course, GivenCourse):
-        return {}
-    return {slot: course.settings_at(slot) for slot in sorted(course.changes)}
 
 
 def _cuts(run: Run) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from .inputs import SpikeTrains, Values, cut_train, dimensions_of
 from .schedule import whole_steps
 from .settings import check_settings
 from .slots import SlotTable
-from .task import Change, Course
+from .task import Course
 
 #: Most slots that a segment of a timeline with values over time has room for, and most numbers
 #: that the slots of a segment hold.
@@ -163,9 +163,8 @@ class GivenCourse(Course):
         self._dt = network.dt
         self._trains = cache(self._trains_of)
         setting = [k for k, each in enumerate(periods) if getattr(each, "settings", {})]
-        begins = (begin == 0) & np.isin(period, setting)
-        #: Slots that begin a period which sets something.
-        self.changes = frozenset(np.flatnonzero(begins).tolist())
+        begins = np.flatnonzero((begin == 0) & np.isin(period, setting)).tolist()
+        self.settings = {slot: periods[int(period[slot])].settings for slot in begins}
         if any(each.frames for each in periods):
             sizes = sum(population.size for population in network.populations)
             most = min(_MOST_ROOM, _MOST_NUMBERS // sizes, len(table))
@@ -196,16 +195,6 @@ class GivenCourse(Course):
             for name, usual in self._network.signals.items()
         }
         return {"inputs": inputs, "trains": trains, "signals": signals}
-
-    def settings_at(self, slot: int) -> Mapping[str, Any]:
-        """Return what the period that a slot is part of sets before it begins."""
-        return self._periods[int(self._period[slot])].settings
-
-    def change(self, view: Any) -> Change:
-        """Return what the period that begins sets."""
-        settings = self.settings_at(view.slot)
-        arrays = {name: each.put(view.state.arrays[name]) for name, each in settings.items()}
-        return Change(arrays, dict(view.kept))
 
     def _values(self, values: Sequence[Any], first: int, last: int, size: int) -> np.ndarray:
         """Return what a population has in some slots, given what it has in every period."""

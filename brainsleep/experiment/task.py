@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..run.segment import Batch
     from .observer import Observer, View
     from .protocol import Protocol
+    from .settings import Setting
     from .slots import SlotTable
 
 
@@ -64,6 +65,9 @@ class Course(ABC):
 
     #: Slots that a segment should have room for; 0 for as many as usual.
     room: int = 0
+
+    #: What the schedule sets before slots, by the array of the state; a task's change comes after.
+    settings: Mapping[int, Mapping[str, Setting]] = MappingProxyType({})
 
     #: Slots before which it sets arrays of the state; ``len(table)`` is the end of the run.
     changes: Collection[int] = ()

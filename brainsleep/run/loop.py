@@ -25,7 +25,7 @@ from ..errors import NotFiniteError, StoreError
 from ..experiment.observer import Observer, Seen, View
 from ..experiment.protocol import Protocol
 from ..experiment.saved_state import stored_state
-from ..experiment.task import Material
+from ..experiment.task import Change, Material
 from ..experiment.traces import Sampling, unit_of
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
 from .observers import growing
@@ -115,7 +115,7 @@ class Run:
         singly = np.arange(table.trained if self.protocol.network.batch_size else 0)
         planned: frozenset[int] = frozenset().union(*self._planned.values())
         own = [changes, checks, ends, looks, looks + 1, singly]
-        planned = planned.union(self.course.changes)
+        planned = planned.union(self.course.changes, self.course.settings)
         return np.unique(np.concatenate([*own, sorted(planned), [len(table)]])).astype(int)
 
     def _segment(self, first: int, last: int) -> Segment:
@@ -262,12 +262,11 @@ class Run:
     def _arrive(self) -> Requests[None]:
         """Look at what is to be looked at here; end training if that is what the task says.
 
-        Before that, the task may set arrays of the state: once, however often a run is resumed.
+        Before that, the schedule and the task may set arrays of the state: once, however often a
+        run is resumed.
         """
-        if self.position in self.course.changes and self.kept.slot != self.position:
-            change = self.course.change(self._view())
-            state = replaced(self.state, change.arrays, self.protocol.network.precision)
-            self._at = (self.position, state, Kept(self.position, change.kept))
+        if self.kept.slot != self.position:
+            self._set_arrays()
         yield from self._look(self.course.observers)
         self.course.follow(self._view())
         if ending := self.course.ending(self._view()):
@@ -277,6 +276,18 @@ class Run:
             arrays = self.state.arrays | ending.arrays
             self._at = (self.table.trained, replace(self.state, arrays=arrays), self.kept)
         yield from self._look(self.observers)
+
+    def _set_arrays(self) -> None:
+        """Set what the schedule sets before this slot, then what the task does."""
+        if settings := self.course.settings.get(self.position):
+            arrays = {name: each.put(self.state.arrays[name]) for name, each in settings.items()}
+            self._put(Change(arrays, dict(self.kept.arrays)))
+        if self.position in self.course.changes:
+            self._put(self.course.change(self._view()))
+
+    def _put(self, change: Change) -> None:
+        state = replaced(self.state, change.arrays, self.protocol.network.precision)
+        self._at = (self.position, state, Kept(self.position, change.kept))
 
     def _look(self, observers: Sequence[Observer], over: bool = False) -> Requests[None]:
         """Let observers look that want to, then warn of new alarms; the state stays as it is."""

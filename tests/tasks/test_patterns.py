@@ -68,6 +68,17 @@ def test_weights_are_set_and_patterns_recalled(tmp_path):
     assert more.arrays["recall/overlap"].shape == (2, 1, 3)
 
 
+@needs_compiler
+def test_what_a_period_sets_comes_beside_what_the_task_sets(tmp_path):
+    protocol = spiking(8, 1, dreams=1, tests=1).override({"schedule.periods.3.gates.plasticity": 0})
+    *before, last = protocol.schedule.periods
+    periods = (*before, dataclasses.replace(last, settings={"ee.w": 0.25}))
+    schedule = dataclasses.replace(protocol.schedule, periods=periods)
+    result = simulate(dataclasses.replace(protocol, schedule=schedule), seed=1, out=tmp_path)
+    assert np.any(result.arrays["snapshots/initial/ee"] != 0.25)
+    assert np.all(result.arrays["snapshots/trained/ee"] == 0.25)
+
+
 @pytest.mark.parametrize("change, said", [
     ({"task.population": "x"}, "patterns.population: got 'x'; expected a population whose model"),
     ({"task.projection": "x"}, "patterns.projection: got 'x'; expected a projection of 'e' onto"),
