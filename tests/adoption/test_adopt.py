@@ -9,6 +9,7 @@ import pytest
 
 import brainsleep
 from brainsleep.adoption import adopt_script, monitored
+from brainsleep.adoption.recorder import fresh_brian
 from brainsleep.adoption.study import write_study
 from brainsleep.errors import AdoptError, DataError, ProtocolError
 from brainsleep.experiment.protocol import run_id
@@ -91,12 +92,9 @@ def script(tmp_path):
 
 
 def in_brian(path):
-    brian2.prefs.codegen.target = "numpy"
-    try:
+    """What a script leaves in Brian2, with the names that objects have in a process of its own."""
+    with fresh_brian():
         return runpy.run_path(str(path), run_name="__main__")
-    finally:
-        brian2.prefs.codegen.target = "auto"
-        brian2.defaultclock.dt = 0.1 * brian2.ms
 
 
 def check_same(protocol, path, out, backend="numpy"):

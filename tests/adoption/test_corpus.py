@@ -155,7 +155,7 @@ def _compiled(name):
     return pytest.param(name, marks=marks if name in COMPILED else [*marks, pytest.mark.long])
 
 
-@pytest.mark.parametrize("name", map(_compiled, DETERMINISTIC))
+@pytest.mark.parametrize("name", [*map(_compiled, DETERMINISTIC)])
 def test_same_run_on_cpp(name, plain, adopted, tmp_path):
     assert_run_is_the_same(name, plain, adopted, "cpp", tmp_path)
 
@@ -210,7 +210,7 @@ def _many(name):
     return pytest.param(name, marks=() if name in OFTEN else [pytest.mark.slow, pytest.mark.long])
 
 
-@pytest.mark.parametrize("name", map(_many, STOCHASTIC))
+@pytest.mark.parametrize("name", [*map(_many, STOCHASTIC)])
 def test_same_statistics_on_numpy(name, many, adopted, tmp_path):
     assert_same_statistics(name, many, adopted, "numpy", tmp_path)
 
