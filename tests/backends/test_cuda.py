@@ -668,6 +668,7 @@ def test_cuda_runs_have_an_address_of_their_own():
     assert backend_identity("cuda") != backend_identity("cpp")
 
 
+@pytest.mark.long
 @needs_compiler
 def test_a_program_that_fails_says_so_and_is_replaced(backend, replicas, monkeypatch):
     expected = [bits(one) for one in backend.advance_replicas(*replicas)]

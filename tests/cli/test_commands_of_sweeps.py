@@ -250,6 +250,7 @@ def test_help_of_figure_lists_them(call):
     assert "Weights of every projection" in out
 
 
+@pytest.mark.long
 def test_reports_name_conditions(swept):
     from brainsleep.results.table import results_in
     from brainsleep.show.report import of_folder, of_result

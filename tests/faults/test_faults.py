@@ -350,7 +350,7 @@ def test_nobody_can_write_what_is_made(own_cache):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [60, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("number", [15, pytest.param(100, marks=pytest.mark.long)])
 def test_damaged_files_are_refused_or_do_not_matter(number, tmp_path):
     found = Mutations(tmp_path, seed=int(os.environ.get("BRAINSLEEP_FAULT_SEED", "0"))).run(number)
     assert found.problems == []

@@ -212,6 +212,7 @@ def same(protocol):
     return (protocol.describe(), run_id(protocol, 0, "numpy", "data")) == UNCHANGED
 
 
+@pytest.mark.long
 def test_setting_every_key_to_what_it_is_changes_nothing():
     assert len(LEAVES) > 150 and "network.projections.ee.w_max" in LEAVES
     assert sum(".rules." in key for key in LEAVES) >= 4

@@ -373,6 +373,7 @@ def test_synapses_do_not_read_what_they_change_by_way_of_an_equation():
     one_synapse(SynapseModel(name="s", on_pre="y_post += 2*x_post + 1\nx_post += 1"), model)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BACKENDS)
 def test_synapses_onto_one_neuron_are_carried_out_one_by_one(name):
     """Also in NumPy code, as in a loop over spikes and their synapses."""
@@ -737,6 +738,7 @@ def together(given):
     return neuron(f"m : integer\n{equations}", f"y = x*p\n{code}", parameters={"p": 2.5})
 
 
+@pytest.mark.long
 @pytest.mark.standalone
 @needs_compiler
 def test_any_statements_are_the_same_everywhere():

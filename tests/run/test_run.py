@@ -204,6 +204,7 @@ print(result.path)
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_kill_in_the_middle_leaves_no_corrupt_result_and_the_run_completes(tmp_path):
     out = tmp_path / "out"

@@ -75,6 +75,15 @@ both = pytest.mark.parametrize(
     ["numpy", pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler])],
 )
 
+#: The same where it takes long on one of them.
+both_at_length = pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param("numpy", marks=pytest.mark.long),
+        pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
+    ],
+)
+
 
 def variants(backend):
     """Protocols and seeds of replicas that `backend` runs to the same bits alone and together."""
@@ -116,7 +125,7 @@ def assert_all_same(found, expected):
 # -- the same results --------------------------------------------------------------------------
 
 
-@both
+@both_at_length
 def test_replicas_are_their_runs_alone(backend, alone_run, tmp_path):
     expected, (protocols, seeds) = alone_run(backend), variants(backend)
     seen = []
@@ -300,7 +309,7 @@ def test_checkpoints_are_written_while_it_runs(tmp_path, monkeypatch):
 # -- what fails --------------------------------------------------------------------------------
 
 
-@both
+@both_at_length
 def test_one_that_fails_takes_nothing_from_the_others(backend, alone_run, tmp_path):
     protocols, seeds = variants(backend)
     protocols = [protocols[0], protocols[0].override(ZERO), *protocols[1:3]]

@@ -404,6 +404,7 @@ def test_a_row_that_is_another_run_on_the_worker_is_an_error(tmp_path):
 # -- two at once -------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_processes_on_one_run_wait_for_each_other(tmp_path):
     words = ["run", "demo", *FEWER, "--out", tmp_path]
@@ -430,6 +431,7 @@ def undisturbed(tmp_path_factory):
     return tabulate(out).drop(columns=CLOCK)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.standalone
 @needs_compiler
@@ -480,6 +482,7 @@ def test_replicas_and_a_killed_worker_change_nothing(undisturbed, tmp_path):
     assert left == {".locks", LEDGER}
 
 
+@pytest.mark.long
 @pytest.mark.standalone
 @needs_compiler
 def test_interrupt_is_clean_and_the_same_command_goes_on(tmp_path):
@@ -552,6 +555,7 @@ def test_scheduler_and_workers_of_their_own(undisturbed, dask_processes, tmp_pat
     assert "Traceback" not in errors and "the scheduler is gone" in errors
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "call", "seconds"), [("_take", 1, 0), ("_send", 2, 0), ("_tell", 2, 0.3)]
@@ -580,6 +584,7 @@ def test_scheduler_is_lost_at_any_step(step, call, seconds, dask_processes, tmp_
     assert len(calls) >= call
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
 def test_tls(dask_processes, tmp_path):
@@ -744,6 +749,7 @@ def test_full_and_read_only_disks_lose_nothing(two_workers, small_disk):
 # -- the command line --------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_command_line_of_a_small_sweep(tmp_path):
     write_tiny(tmp_path / "tiny.py")
     words = [tmp_path / "tiny.py", "--over", f"{FRACTION}=0,0.5", "--seeds", "3,4"]
@@ -777,6 +783,7 @@ def test_command_line_of_a_small_sweep(tmp_path):
     assert drawn.returncode == 0 and (tmp_path / "sweep.png").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_failed_rows_end_with_1(tmp_path):
     write_tiny(tmp_path / "tiny.py")
     out = tmp_path / "out"
