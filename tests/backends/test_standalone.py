@@ -1,20 +1,32 @@
 """What this package puts in place of Brian2's frames: random numbers, order of synapses, units."""
 
+import dataclasses
 import re
 import subprocess
 
 import numpy as np
 import pytest
-from brian2 import Hz
+from brian2 import Hz, ms, mV
 from conftest import SMALL_CAPACITY, make_segment, needs_compiler
 from scipy import stats
 
 from brainsleep.backends.base import make_backend
 from brainsleep.backends.cpp.build import find_compiler
-from brainsleep.backends.cpp.standalone import TEMPLATES, drawn_before, listed
+from brainsleep.backends.cpp.standalone import (
+    TEMPLATES,
+    drawn_before,
+    looked_up,
+    poisson_of_one_mean,
+    shareable,
+    without_branch,
+    without_guard,
+)
 from brainsleep.errors import SimulationError
+from brainsleep.models.brunel import BRUNEL_LIF, brunel
 from brainsleep.models.inputs import POISSON
+from brainsleep.models.stdp import STDP_NEAREST
 from brainsleep.network.spec import NetworkSpec, NeuronModel, Population
+from brainsleep.run.segment import Capacity
 from brainsleep.run.state import State, initial_state
 
 pytestmark = [pytest.mark.standalone, needs_compiler]
@@ -198,10 +210,10 @@ def test_generated_code_has_the_frames_of_this_package(small_network):
         (name,) = (name for name in added if name.startswith(start))
         return (folder / "code_objects" / f"{name}.cpp").read_text()
 
-    assert "const int32_t _presynaptic_idx = _other[_at];" in code("ee_post_codeobject")
+    assert "const int32_t _presynaptic_idx = _far[_at];" in code("ee_post_codeobject")
     assert "[0] == 0) return;  // all of it is gated" in code("ee_post_codeobject")
     assert "random_numbers.fill_uniform" in code("input_spike_thresholder")
-    assert "random_numbers.fill_normal" in code("e_noise_codeobject")
+    assert "_numbers.fill_normal" in code("e_noise_codeobject")
     assert "BRAINSLEEP_POWER" in code("ee_decay_update")
 
 
@@ -213,6 +225,110 @@ def test_draws_are_made_before_the_loop():
     assert drawn_before(["v = 1;"]) == ([], ["v = 1;"])
 
 
-def test_listed_changes_nothing_but_the_index():
-    lines = ["const int32_t _presynaptic_idx = _ptr_array_ee__synaptic_pre[_idx];", "w = w + 1;"]
-    assert listed(lines) == ["const int32_t _presynaptic_idx = _other[_at];", "w = w + 1;"]
+def test_ends_are_taken_from_where_they_are_at_hand():
+    pre = "const int32_t _presynaptic_idx = _ptr_array_ee__synaptic_pre[_idx];"
+    post = "  const int32_t _postsynaptic_idx = _ptr_array_ee__synaptic_post[_idx];"
+    ends = ["const int32_t _presynaptic_idx =", "  const int32_t _postsynaptic_idx ="]
+    lines = [pre, post, "w = w + 1;"]
+    known = [f"{ends[0]} _neuron;", f"{ends[1]} _far[_idx];", "w = w + 1;"]
+    assert looked_up(lines, "post", "_far[_idx]") == known
+    assert looked_up(lines, "post", "") == [known[0], post, "w = w + 1;"]
+    known = [f"{ends[0]} _far[_at];", f"{ends[1]} _neuron;", "w = w + 1;"]
+    assert looked_up(lines, "pre", "_far[_at]") == known
+
+
+STORE = "_ptr_array_e_v[_postsynaptic_idx] = v_post;"
+
+
+@pytest.mark.parametrize("lines, may", [
+    (["const double w = _ptr_array_ee_w[_idx];", STORE], True),
+    ([STORE, "_ptr_array_ee_w[_idx] = w;"], True),
+    (["_ptr_array_e_x[_presynaptic_idx] = x_pre;"], False),  # of a neuron that other parts have too
+    (["const double v_pre = _ptr_array_e_v[_presynaptic_idx];", STORE], False),  # others read it
+    (["_ptr_array_e_total[0] = total;"], False),
+    (["double _rand_1 = _rand(_vectorisation_idx);", STORE], False),
+    (["n += _poisson(_lio_1, _vectorisation_idx);", "_ptr_array_e_n[_idx] = n;"], False),
+    (["if(_ptr_array_e_v[_idx] == 1)", STORE], False),
+])  # fmt: skip
+def test_what_may_be_done_in_parts(lines, may):
+    assert shareable([], lines) is may
+    assert shareable(lines, []) is may
+
+
+def test_a_choice_in_place_of_a_jump():
+    lines = ["    if(not_refractory)", "        v_post += _lio_1 * w;", STORE]
+    chosen = "    v_post = brainsleep::chosen(not_refractory, v_post + (_lio_1 * w), v_post);"
+    assert without_branch(lines) == [chosen, STORE]
+    other = ["if(not_refractory)", "    v_post = 1;", STORE]
+    assert without_branch(other) == other
+
+
+def test_a_guard_that_can_come_after():
+    load = ["const char not_refractory = _ptr_array_e_not_refractory[_postsynaptic_idx];",
+            "double v_post = _ptr_array_e_v[_postsynaptic_idx];"]  # fmt: skip
+    guard, add = "if(not_refractory)", "    v_post += _lio_1 * w;"
+    assert without_guard([*load, guard, add, STORE]) == ("_ptr_array_e_v", [load[1], add, STORE])
+    more = "g_post += v_post;"  # would see what the neuron must not have
+    for lines in ([*load, guard, add, more, STORE], [*load, add, STORE], [*load, guard, add]):
+        assert without_guard(lines) == ("", lines)
+
+
+def test_one_mean_is_a_table():
+    scalar, call = ["const double _lio_1 = rate * dt;"], "_poisson(_lio_1, _vectorisation_idx)"
+    line, table = f"v += w * {call};", "v += w * _few.of(_ahead.bits());"
+    guard = "if(not_refractory)"
+    assert poisson_of_one_mean(scalar, [line], []) == ("_lio_1", False, [table])
+    assert poisson_of_one_mean(scalar, [guard, line], []) == ("_lio_1", True, [guard, table])
+    for lines, kinds in (([line, line], []), ([line], ["uniform"]), (["if(x)", line], [])):
+        assert poisson_of_one_mean(scalar, lines, kinds) == ("", False, lines)
+    assert poisson_of_one_mean([], [line], []) == ("", False, [line])  # a mean for each
+
+
+def large_network():
+    """Loops of every kind that is shared out, over more neurons than are a part."""
+    network = brunel(5.0, 40 * Hz, n_e=2400, w=0.6)
+    noise = {"on_step": "v += noise*(rand() - rand())", "parameters": {"noise": 0.5 * mV}}
+    model = BRUNEL_LIF.parameters | noise.pop("parameters")
+    model = dataclasses.replace(BRUNEL_LIF, name="noisy", parameters=model, **noise)
+    changes = {
+        "ee": {"rules": (STDP_NEAREST,), "delay": 0 * ms},
+        "ei": {"rules": (STDP_NEAREST,), "delay": 0 * ms},
+        "ie": {"weights": "3*rand()"},
+    }
+    return dataclasses.replace(
+        network,
+        populations=tuple(dataclasses.replace(p, model=model) for p in network.populations),
+        projections=tuple(
+            dataclasses.replace(p, **changes.get(p.name, {})) for p in network.projections
+        ),
+    )
+
+
+def test_results_do_not_depend_on_the_number_of_threads(monkeypatch):
+    """Every loop tries one thread and all of them: both are in each of these runs."""
+    network, ends = large_network(), []
+    state, segment = (
+        initial_state(network, 1),
+        make_segment(network, np.zeros((1, 0)), [800], background=1, plasticity=1),
+    )
+    for cores in (1, 2, 3):
+        monkeypatch.setenv("BRAINSLEEP_CORES", str(cores))
+        backend = make_backend("cpp", network, capacity=Capacity(slots=1, steps=800))
+        ends.append(backend.advance(state, segment, 5))
+    (first, seen), *others = ends
+    assert min(counts.sum() for counts in seen.counts.values()) > 5000
+    for after, recording in others:
+        for name, values in first.arrays.items():
+            assert np.array_equal(values, after.arrays[name]), name
+        for name, counts in seen.counts.items():
+            assert np.array_equal(counts, recording.counts[name])
+
+
+def test_one_program_for_many_has_a_thread_each(monkeypatch):
+    monkeypatch.setenv("BRAINSLEEP_CORES", "4")
+    network = large_network()
+    backend = make_backend("cpp", network, capacity=Capacity(slots=1, steps=10))
+    given = backend._given(
+        initial_state(network, 1), make_segment(network, np.zeros((1, 0)), [10]), 1, 3
+    )
+    assert given["run"].tolist() == [1, 0, 10, 3]

@@ -39,6 +39,9 @@ SUMS_AFTER = 10**6
 #: Functions that draw.
 RANDOM = {"rand", "randn", "poisson"}
 
+#: Neurons from which a loop over them may be worth sharing out among threads.
+LARGE = 1024
+
 
 def trace_of(name: str) -> str:
     """Return what a network calls the recorded values of a variable."""
@@ -295,6 +298,7 @@ class BrianNetwork:
         self.groups[plan.name] = knowing_all(synapses)
         reading_anew(synapses)
         self._objects += self.queues.add(plan, synapses, self.clock, self._connectivity is not None)
+        self._say_how_large(synapses)
         for end, population in (("pre", plan.source), ("post", plan.target)):
             links = next(group.links for group in self.plan.groups if group.name == population)
             for link in links:
@@ -307,6 +311,16 @@ class BrianNetwork:
         self._add_regular(synapses, plan)
         for position, process in enumerate(plan.processes):
             self._add_process(synapses, plan, process, position)
+
+    @staticmethod
+    def _say_how_large(synapses) -> None:
+        """Tell the templates of C++ programs how many neurons there are at both ends."""
+        for path in synapses._pathways:
+            if getattr(path, "_delay", "one") == "one":
+                if path.target.N <= 2**16:
+                    path._narrow = True
+                if max(path.source.N, path.target.N) >= LARGE:
+                    path._shared = True
 
     def _add_process(
         self, synapses, plan: SynapsePlan, process: ProcessPlan, position: int

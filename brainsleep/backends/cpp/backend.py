@@ -62,6 +62,7 @@ class CppBackend(CompiledBackend):
         waiting = deque(sorted(range(len(states)), key=lambda k: -int(segments[k].starts[-1])))
         busy: dict[Program, int] = {}
         before, self.idle, room = self.idle, [], cores()
+        threads = max(1, room // len(states))
         try:
             while waiting or busy:
                 if waiting and len(busy) < room:
@@ -69,7 +70,7 @@ class CppBackend(CompiledBackend):
                     with _instead(answers, k):
                         program = self._serving(states[k].synapses, before)
                         busy[program] = k
-                        program.begin_with(self._given(states[k], segments[k], seeds[k]))
+                        program.begin_with(self._given(states[k], segments[k], seeds[k], threads))
                 else:
                     ready: list[Any] = wait(list[Any](busy))
                     for program in ready:
@@ -105,7 +106,9 @@ class CppBackend(CompiledBackend):
         self._check_whole()
         return Program(self.directory, self._layout, synapses)
 
-    def _given(self, state: State, segment: Segment, seed: int) -> dict[str, np.ndarray]:
+    def _given(
+        self, state: State, segment: Segment, seed: int, threads: int
+    ) -> dict[str, np.ndarray]:
         """Return all arrays that a segment starts from."""
         times, values = timing(self.spec, self.capacity, segment, rows_of(self.spec, state))
         arrays = started_arrays(state, segment.start, float(self.spec.dt))
@@ -119,7 +122,7 @@ class CppBackend(CompiledBackend):
             given |= {f"{name}._timebins": steps, f"{name}.neuron_index": neurons}
         indices = segment.traced.indices if segment.traced else {}
         given |= {f"trace:{name}": indices.get(name, ()) for name in self.traced}
-        settings = [seed % 2**32, segment.start, segment.start + segment.starts[-1]]
+        settings = [seed % 2**32, segment.start, segment.start + segment.starts[-1], threads]
         given["run"] = np.array(settings, dtype=np.int64)
         return given
 

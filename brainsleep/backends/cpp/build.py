@@ -20,7 +20,15 @@ from ...run.segment import Capacity
 #: Compiler flags of standalone programs. Without the alignment the speed of the shortest loops
 #: hangs by 15 % on what code happens to stand before them.
 FLAGS = (
-    *("-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++14"),
+    *(
+        "-w",
+        "-O3",
+        "-ffast-math",
+        "-fno-finite-math-only",
+        "-march=native",
+        "-std=c++14",
+        "-pthread",
+    ),
     *("-falign-functions=64", "-falign-loops=32"),
 )
 

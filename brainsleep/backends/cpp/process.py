@@ -185,7 +185,7 @@ class Program(Process):
 
     def __init__(self, directory: Path, layout: dict, synapses: Synapses):
         self.synapses, self._layout = synapses, layout
-        super().__init__("cpp", directory)
+        super().__init__("cpp", directory, {"BRAINSLEEP_CORES": str(cores())})
 
     def _prepare(self) -> None:
         ends = {

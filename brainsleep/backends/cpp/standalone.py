@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from brian2 import prefs
@@ -17,16 +18,83 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 
+from ..brian.network import LARGE
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 #: Name of the device for Brian2's `set_device`.
 NAME = "brainsleep"
 
 
-def listed(lines: list[str]) -> list[str]:
-    """Take the presynaptic neuron from the pathway's list, where it lies next to the last one."""
-    index = re.compile(r"^(\s*const int32_t _presynaptic_idx =).*")
-    return [index.sub(r"\1 _other[_at];", line) for line in lines]
+#: An element of an array, in C++: the array, and its index.
+_ELEMENT = re.compile(r"\b(_(?:ptr|array|dynamic)_\w+)\[(\w+)\]")
+
+
+def is_large(owner: Any) -> bool:
+    """Tell whether a loop over all elements of an object may be worth sharing out."""
+    return not hasattr(owner, "_N") or owner._N >= LARGE
+
+
+def shareable(scalar: list[str], lines: list[str]) -> bool:
+    """Tell whether a loop can be done in parts, by synapse and far end, with the same results.
+
+    Each element that is written must be of one synapse, or of the neuron at one end by which the
+    parts are made; nobody else may read it; and nothing may be drawn within the loop.
+    """
+    code = [*scalar, *lines]
+    if any(re.search(r"\b_(randn?|poisson)\(", line) for line in code):
+        return False
+    written = dict[str, str]()
+    for line in code:
+        stored = re.match(r"\s*" + _ELEMENT.pattern + r"\s*[-+*/]?=[^=]", line)
+        if stored and written.setdefault(stored[1], stored[2]) != stored[2]:
+            return False
+    if not set(written.values()) <= {"_idx", "_postsynaptic_idx"}:
+        return False
+    elements = (found for line in code for found in _ELEMENT.finditer(line))
+    return all(written.get(each[1], each[2]) == each[2] for each in elements)
+
+
+def without_branch(lines: list[str]) -> list[str]:
+    """Choose between two values, where a neuron may be refractory, in place of a jump."""
+    whole = "\n".join(lines)
+    added = re.compile(r"^( *)if\(not_refractory\)\n *(\w+) ([-+])= (.*);$", re.M)
+    chosen = r"\1\2 = brainsleep::chosen(not_refractory, \2 \3 (\4), \2);"
+    return added.sub(chosen, whole).split("\n")
+
+
+def without_guard(lines: list[str]) -> tuple[str, list[str]]:
+    """Take out the question whether a neuron is refractory, where its answer can come after.
+
+    That is where a loop changes one variable of such neurons, and uses it for nothing else. Returns
+    the array of that variable, or "", and the loop.
+    """
+    load = re.compile(r"\s*const char not_refractory = (\w+)\[_postsynaptic_idx\];")
+    guards = [k for k, line in enumerate(lines) if line.strip() == "if(not_refractory)"]
+    if len(guards) != 1 or sum("not_refractory" in line for line in lines) != 2:
+        return "", lines
+    changed = re.match(r"\s*(\w+) [-+*/]?= (.*);", lines[guards[0] + 1])
+    name = changed[1] if changed else ""
+    store = re.compile(rf"\s*(\w+)\[_postsynaptic_idx\] = {name};")
+    arrays = [found[1] for line in lines if (found := store.fullmatch(line.rstrip()))]
+    # it is loaded, changed and stored: no more than that
+    if len(arrays) != 1 or sum(bool(re.search(rf"\b{name}\b", line)) for line in lines) != 3:
+        return "", lines
+    kept = [line for k, line in enumerate(lines) if k not in guards and not load.fullmatch(line)]
+    return arrays[0], kept
+
+
+def looked_up(lines: list[str], far: str, place: str) -> list[str]:
+    """Take a synapse's ends from where they are at hand, the neuron that spiked, and a list.
+
+    `far` is the end ("pre" or "post") that `place` stands for in C++, or "" if it is not listed.
+    """
+    near = "pre" if far == "post" else "post"
+    places = {near: "_neuron"} | ({far: place} if place else {})
+    for end, value in places.items():
+        index = re.compile(rf"^(\s*const int32_t _{end}synaptic_idx =).*")
+        lines = [index.sub(rf"\1 {value};", line) for line in lines]
+    return lines
 
 
 def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
@@ -45,6 +113,30 @@ def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
     return kinds, code
 
 
+def poisson_of_one_mean(
+    scalar: list[str], lines: list[str], kinds: list[str]
+) -> tuple[str, bool, list[str]]:
+    """Turn the one call of poisson() in a loop, of a mean for all, into a look at a table.
+
+    Returns the mean in C++, or "" if there is no such call; whether only neurons that are not
+    refractory draw; and the loop.
+    """
+    call = re.compile(r"\b_poisson\((\w+), _vectorisation_idx\)")
+    calls = [(place, found) for place, line in enumerate(lines) for found in call.finditer(line)]
+    if len(calls) != 1 or kinds:
+        return "", False, lines
+    place, found = calls[0]
+    branches = [line.strip() for line in lines[:place] if re.match(r"\s*(if|else)\b", line)]
+    before = lines[place - 1].strip() if place else ""
+    if_free = before == "if(not_refractory)"
+    known = any(re.match(rf"\s*const \w+ {found[1]} =", line) for line in scalar)
+    own = any(re.search(r"_not_refractory\[_idx\] = ", line) for line in lines)
+    if not known or own or len(branches) != if_free or "?" in lines[place]:
+        return "", False, lines
+    few = call.sub("_few.of(_ahead.bits())", lines[place])
+    return found[1], if_free, [*lines[:place], few, *lines[place + 1 :]]
+
+
 def without_periods(lines: list[str]) -> tuple[str, list[str]]:
     """Take out of a loop the comparison of the time since each spike with a refractory period.
 
@@ -61,9 +153,9 @@ def without_periods(lines: list[str]) -> tuple[str, list[str]]:
     return periods[0], kept
 
 
-def with_one_weight(lines: list[str], array: str) -> list[str]:
-    """Read one weight for all synapses, where nothing sets them and all are the same."""
-    return [line.replace(f"{array}[_idx]", f"{array}[_idx & _each]") for line in lines]
+def with_one_weight(lines: list[str], array: str, place: str) -> list[str]:
+    """Read one weight, at a place, for all synapses: nothing sets them, and all are the same."""
+    return [line.replace(f"{array}[_idx]", f"{array}[{place}]") for line in lines]
 
 
 def divided(code: str) -> str:
@@ -90,8 +182,13 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
     templater = CPPStandaloneCodeObject.templater.derive(
         "brainsleep.backends.cpp",
         env_globals={
-            "listed": listed,
+            "is_large": is_large,
+            "shareable": shareable,
+            "looked_up": looked_up,
+            "without_branch": without_branch,
+            "without_guard": without_guard,
             "drawn_before": drawn_before,
+            "poisson_of_one_mean": poisson_of_one_mean,
             "without_periods": without_periods,
             "with_one_weight": with_one_weight,
         },
@@ -117,11 +214,11 @@ class SegmentDevice(CPPStandaloneDevice):
         once = re.compile(r"_(create_array_codeobject|push_spikes)(_\d+)?\.cpp$")
         hot = {file for file in hot if not once.search(file)}
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
-        for name in ("random.h", "vector_math.h", "aligned_new.h"):
+        for name in ("random.h", "threads.h", "vector_math.h", "aligned_new.h"):
             (folder / name).write_text((TEMPLATES / name).read_text())
         names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
         headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]
-        headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']
+        headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"', '"threads.h"']
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
         for unit, files in (("hot", sorted(hot)), ("cold", cold)):
             lines = [f"#include {name}" for name in headers] + ["using namespace std;"]
@@ -129,6 +226,7 @@ class SegmentDevice(CPPStandaloneDevice):
             if unit == "cold":
                 lines.append('#include "aligned_new.h"')
                 lines.append("brainsleep::Random brainsleep::random_numbers;")
+                lines.append("brainsleep::Threads brainsleep::threads;")
             (folder / f"{unit}.cpp").write_text("\n".join(lines) + "\n")
 
 

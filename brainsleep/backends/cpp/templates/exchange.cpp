@@ -47,7 +47,9 @@ auto check_order = [&](const auto& pre, const auto& post, const char* name, bool
             std::_Exit(3);
         }
 };
-static int64_t run_settings[3];  // seed, first step, and the step at which it is over
+static int64_t run_settings[4];  // seed, first step, the step at which it is over, and threads
+const char* given_cores = getenv("BRAINSLEEP_CORES");
+const int most_threads = std::max(1, std::min(64, given_cores ? atoi(given_cores) : 1));
 
 open_given("synapses.bin");
 {% for plan in network.plan.synapses %}
@@ -62,9 +64,18 @@ std::fill({{ incoming }}.begin(), {{ incoming }}.end(), 0);
 for (int k : {{ pre }}) {{ outgoing }}[k]++;
 for (int k : {{ post }}) {{ incoming }}[k]++;
 {% for path in synapses._pathways %}
-{{ path.name }}.count();
 {% if path.prepost == "post" %}
-{{ path.name }}.list({{ pre }});
+{{ path.name }}.count();
+{{ path.name }}.list({{ pre }}, {{ path.name }}.{{ "near_far" if path._narrow is defined else "far" }});
+{% else %}
+{% if path._shared is defined %}
+{{ path.name }}.cut({{ post }}, {{ path.target.N }}, most_threads);
+{% else %}
+{{ path.name }}.count();
+{% endif %}
+{% if path._narrow is defined %}
+{{ path.name }}.near_far.assign({{ post }}.begin(), {{ post }}.end());
+{% endif %}
 {% endif %}
 {% endfor %}
 {% if "zero_index" in synapses.variables %}
@@ -91,7 +102,8 @@ for (std::string line;;) {
 }
 open_given("segment.bin");
 
-read_fixed(run_settings, 3, true, "run");
+read_fixed(run_settings, 4, true, "run");
+brainsleep::threads.n = std::max<int64_t>(1, std::min<int64_t>(most_threads, run_settings[3]));
 for (size_t k = 0; k < _random_generators.size(); k++) _random_generators[k].seed((unsigned long)run_settings[0] + k);
 brainsleep::random_numbers.seed(run_settings[0]);
 {% for array in inputs %}

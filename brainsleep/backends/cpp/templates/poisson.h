@@ -48,3 +48,33 @@ inline int32_t _poisson(const double mean, const int)
         if (accepted <= k*log_mean - mean - std::lgamma(k + 1)) return (int32_t)k;
     }
 }
+
+// The same for many that have one small mean, of the bits of a number in [0, 1).
+class _Poisson {
+    double known = -1;
+    uint64_t upto[202];  // in units of 2**-53
+    uint8_t least[1024];
+public:
+    static bool takes(double mean) { return mean > 0 && mean < 10; }
+
+    void set(double mean) {
+        if (mean == known) return;
+        known = mean;
+        double p = std::exp(-mean), sum = p;
+        for (int32_t k = 0; k < 201; k++) {
+            upto[k] = (uint64_t)std::ceil(sum*9007199254740992.0);
+            if (p > 0) sum += p *= mean/(k + 1);
+        }
+        upto[201] = ~(uint64_t)0;
+        for (int32_t bits = 0, k = 0; bits < 1024; bits++) {
+            while (upto[k] <= (uint64_t)bits << 43) k++;
+            least[bits] = k;
+        }
+    }
+
+    int32_t of(uint64_t bits) const {
+        int32_t k = least[bits >> 54];
+        while (bits >> 11 >= upto[k]) k++;
+        return k;
+    }
+};

@@ -14,11 +14,9 @@
 
 namespace brainsleep {
 
-class Random {
-    static constexpr int block = 256; // normal numbers made at a time, in pairs
+// A place in the sequence of a key.
+class Sequence {
     uint64_t counter = 0, key = 0;
-    double ready[block];
-    int used = block;
 
     static uint64_t mixed(uint64_t x, uint64_t key) {
         x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL ^ key;
@@ -26,12 +24,37 @@ class Random {
         return x ^ (x >> 31);
     }
 
+    static double scaled(uint64_t bits) { return int64_t(bits >> 11) * (1.0 / 9007199254740992.0); }
+
+public:
+    void seed(uint64_t value) {
+        key = 0;
+        counter = value;
+        counter = bits();
+        key = bits();
+    }
+
     uint64_t bits() {
         counter += 0x9e3779b97f4a7c15ULL;
         return mixed(counter, key);
     }
 
-    static double scaled(uint64_t bits) { return int64_t(bits >> 11) * (1.0 / 9007199254740992.0); }
+    // In [0, 1).
+    double uniform() { return scaled(bits()); }
+
+    void skip(uint64_t n) { counter += n * 0x9e3779b97f4a7c15ULL; }
+
+    void fill_uniform(double* __restrict out, int n) {
+        const uint64_t from = counter, with = key;
+        for (int k = 0; k < n; k++) out[k] = scaled(mixed(from + (k + 1) * 0x9e3779b97f4a7c15ULL, with));
+        skip(n);
+    }
+};
+
+class Random : public Sequence {
+    static constexpr int block = 256; // normal numbers made at a time, in pairs
+    double ready[block];
+    int used = block;
 
     void make_block(double* __restrict out) {
         constexpr int pairs = block / 2;
@@ -45,15 +68,9 @@ class Random {
 
 public:
     void seed(uint64_t value) {
-        key = 0;
-        counter = value;
-        counter = bits();
-        key = bits();
+        Sequence::seed(value);
         used = block;
     }
-
-    // In [0, 1).
-    double uniform() { return scaled(bits()); }
 
     double normal() {
         if (used == block) {
@@ -61,12 +78,6 @@ public:
             used = 0;
         }
         return ready[used++];
-    }
-
-    void fill_uniform(double* __restrict out, int n) {
-        const uint64_t from = counter, with = key;
-        for (int k = 0; k < n; k++) out[k] = scaled(mixed(from + (k + 1) * 0x9e3779b97f4a7c15ULL, with));
-        counter = from + n * 0x9e3779b97f4a7c15ULL;
     }
 
     void fill_normal(double* __restrict out, int n) {

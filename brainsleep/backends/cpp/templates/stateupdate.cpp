@@ -1,5 +1,6 @@
-{# A loop over all elements. What it draws at random is drawn before, a block of elements at a time:
-   then nothing in the loop has an order and a compiler can vectorise it. Where a population's
+{# A loop over all elements, shared out among threads if there are many. What it draws at random is
+   drawn before, a block of elements at a time: then nothing in the loop has an order and a compiler
+   can vectorise it. A number's place in the sequence does not depend on who draws it. Where a population's
    conditions for spikes follow at once, they are looked at block by block, too, as long as its
    variables are at hand (threshold.cpp). And where its refractory period is the same for all, those
    that are refractory wait in the order in which they spiked. #}
@@ -17,11 +18,14 @@ void {{owner.name}}_conditions(const int begin, const int end);
     {% set one_period = one_refractory_period is defined %}
     {% set period, loop_code = without_periods(vector_code) if one_period else ("", vector_code) %}
     {% set kinds, code = drawn_before(loop_code) %}
+    {% set mean, if_free, few_code = poisson_of_one_mean(scalar_code, code, kinds) if is_large(owner) else ("", false, code) %}
+    {% set shared = is_large(owner) and "normal" not in kinds and shareable(scalar_code, few_code) %}
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
     const int _N = {{constant_or_scalar('N', variables['N'])}};
+    {% set free = get_array_name(variables['not_refractory']) if 'not_refractory' in variables else '' %}
     {% if period %}
-    {% set lastspike, free = get_array_name(variables['lastspike']), get_array_name(variables['not_refractory']) %}
+    {% set lastspike = get_array_name(variables['lastspike']) %}
     {% set spikes = get_array_name(owner.variables['_spikespace'], access_data=False) %}
     static bool _begun = false;
     static std::vector<int32_t> _waiting;
@@ -41,31 +45,91 @@ void {{owner.name}}_conditions(const int begin, const int end);
         _first = 0;
     }
     {% endif %}
-    {% if kinds or conditions_follow is defined %}
-    constexpr int _block = 1024;
-    {% for kind in kinds %}
-    double _draws_{{loop.index0}}[_block];
-    {% endfor %}
-    for (int _begin = 0; _begin < _N; _begin += _block)
+    {% if mean %}
+    static _Poisson _few;
+    const bool _is_few = _Poisson::takes({{mean}});
+    if (_is_few) _few.set({{mean}});
+    {% endif %}
+    {% if shared %}
+    {# With pointers of its own: of those that it is given, a compiler knows less. #}
+    const auto _work = [](const int _from, const int _to, brainsleep::Sequence& _numbers)
     {
-        const int _end = std::min(_N, _begin + _block);
+        %CONSTANTS%
+        {{pointers_lines|autoindent}}
+        const size_t _vectorisation_idx = -1;
+        {{scalar_code|autoindent}}
+        {% if mean %}
+        const bool _is_few = _Poisson::takes({{mean}});
+        {% endif %}
+    {% else %}
+    {
+        const int _from = 0, _to = _N;
+        auto& _numbers = brainsleep::random_numbers;
+    {% endif %}
+        {% if kinds or mean or conditions_follow is defined %}
+        constexpr int _block = 1024;
         {% for kind in kinds %}
-        brainsleep::random_numbers.fill_{{kind}}(_draws_{{loop.index0}}, _end - _begin);
+        double _draws_{{loop.index0}}[_block];
         {% endfor %}
-        for (int _idx = _begin; _idx < _end; _idx++)
+        for (int _begin = _from; _begin < _to; _begin += _block)
+        {
+            const int _end = std::min(_to, _begin + _block);
+            {% for kind in kinds %}
+            _numbers.fill_{{kind}}(_draws_{{loop.index0}}, _end - _begin);
+            {% endfor %}
+            {% if mean %}
+            if (_is_few)
+            {
+                brainsleep::Sequence _ahead = _numbers;
+                for (int _idx = _begin; _idx < _end; _idx++)
+                {
+                    const size_t _vectorisation_idx = _idx;
+                    {{few_code|autoindent}}
+                }
+                static_cast<brainsleep::Sequence&>(_numbers) = _ahead;
+            }
+            else
+            {% endif %}
+            for (int _idx = _begin; _idx < _end; _idx++)
+            {
+                const size_t _vectorisation_idx = _idx;
+                {{code|autoindent}}
+            }
+            {% if conditions_follow is defined %}
+            {{owner.name}}_conditions(_begin, _end);
+            {% endif %}
+        }
+        {% else %}
+        for (int _idx = _from; _idx < _to; _idx++)
         {
             const size_t _vectorisation_idx = _idx;
             {{code|autoindent}}
         }
-        {% if conditions_follow is defined %}
-        {{owner.name}}_conditions(_begin, _end);
         {% endif %}
     }
-    {% else %}
-    for (int _idx = 0; _idx < _N; _idx++)
+    {% if shared %}
+    ;
+    static brainsleep::Share _share;
+    brainsleep::Sequence& _numbers = brainsleep::random_numbers;
+    {% if mean %}
+    if (!_is_few) { _work(0, _N, _numbers); return; }
+    {% endif %}
+    _share.run(_N, [&](const int _part, const int _n_parts)
     {
-        const size_t _vectorisation_idx = _idx;
-        {{code|autoindent}}
-    }
+        {# Parts begin where blocks do: all elements are drawn for in the same order. #}
+        const int _n_blocks = (_N + 1023)/1024;
+        const int _from = std::min(_N, 1024*(_n_blocks*_part/_n_parts));
+        const int _to = std::min(_N, 1024*(_n_blocks*(_part + 1)/_n_parts));
+        {% if kinds or mean %}
+        brainsleep::Sequence _own = _numbers;
+        _own.skip({{ "std::count(" ~ free ~ ", " ~ free ~ " + _from, (char)1)" if if_free else (kinds|length or 1) ~ "*(uint64_t)_from" }});
+        {% else %}
+        brainsleep::Sequence _own;
+        {% endif %}
+        _work(_from, _to, _own);
+    });
+    {% if kinds or mean %}
+    _numbers.skip({{ "std::count(" ~ free ~ ", " ~ free ~ " + _N, (char)1)" if if_free else (kinds|length or 1) ~ "*(uint64_t)_N" }});
+    {% endif %}
     {% endif %}
 {% endblock %}

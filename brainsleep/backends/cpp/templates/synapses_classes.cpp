@@ -7,6 +7,7 @@
 {% macro h_file() %}
 #ifndef _BRIAN_SYNAPSES_H
 #define _BRIAN_SYNAPSES_H
+#include <algorithm>
 #include <cmath>
 #include <vector>
 #include "brianlib/stdint_compat.h"
@@ -15,9 +16,12 @@ class SynapticPathway
 {
 public:
     std::vector<int32_t>& neurons;  // of every synapse: the neuron whose spikes matter
-    std::vector<int32_t> start;     // of every neuron: its first synapse, or its first place below
-    std::vector<int32_t> synapse, other;  // by neuron: its synapses, and the neurons at the far end
+    std::vector<int32_t> start;     // of every neuron and part: its first synapse, or place below
+    std::vector<int32_t> synapse;   // by neuron: its synapses
+    std::vector<int32_t> far;         // the neurons at the far end, in the order of `start`
+    std::vector<uint16_t> near_far;   // the same, where their numbers are small
     int n_neurons;
+    int parts = 1;  // in which the synapses of a neuron lie, by the neurons at the far end
     bool weights_differ = true;  // of synapses whose weights nothing changes
     struct Span { int32_t begin, end; };
     int now = 0;  // the place of this step in the two below
@@ -39,16 +43,63 @@ public:
         for (int k = 0; k < n_neurons; k++) start[k + 1] += start[k];
     }
 
-    void list(const std::vector<int32_t>& others)
+    // Synapses lie in the order of both ends: so do the parts, each with as many synapses. There is
+    // one for each of so many threads, and more if the neurons of a part do not fit the nearest cache
+    // and each neuron has some synapses there.
+    void cut(const std::vector<int32_t>& others, int n_others, int n_threads)
+    {
+        constexpr int fit = 2048, some = 128;
+        const size_t each = others.size()/std::max(1, n_neurons);
+        const int n_parts = n_threads*std::max<int>(1, std::min<size_t>((n_others + fit/2)/fit, each/some)/n_threads);
+        std::vector<size_t> upto(n_others + 1, 0);
+        for (int32_t k : others) upto[k + 1]++;
+        for (int k = 0; k < n_others; k++) upto[k + 1] += upto[k];
+        std::vector<int32_t> part_of(n_others);
+        for (int k = 0; k < n_others; k++)
+            part_of[k] = std::min<size_t>(n_parts - 1, upto[k]*n_parts/std::max<size_t>(1, others.size()));
+        parts = n_parts;
+        start.assign((size_t)n_neurons*parts + 1, 0);
+        for (size_t s = 0; s < neurons.size(); s++)
+            start[(size_t)neurons[s]*parts + part_of[others[s]] + 1]++;
+        for (size_t k = 0; k < (size_t)n_neurons*parts; k++) start[k + 1] += start[k];
+    }
+
+    template <typename Number>
+    void list(const std::vector<int32_t>& others, std::vector<Number>& listed)
     {
         std::vector<int32_t> next(start.begin(), start.end() - 1);
         synapse.resize(neurons.size());
-        other.resize(neurons.size());
+        listed.resize(neurons.size());
         for (size_t s = 0; s < neurons.size(); s++) {
             const int32_t at = next[neurons[s]]++;
             synapse[at] = s;
-            other[at] = others[s];
+            listed[at] = others[s];
         }
+    }
+
+    template <typename Number> static void fetch(const Number* listed, int begin, int end)
+    {
+        for (int k = begin; k < end; k += 64/sizeof(Number)) __builtin_prefetch(listed + k);
+    }
+
+    // How many synapses some neurons have.
+    uint64_t reached(const int32_t* events, int n_events) const
+    {
+        uint64_t sum = 0;
+        for (int k = 0; k < n_events; k++)
+            sum += start[((size_t)events[k] + 1)*parts] - start[(size_t)events[k]*parts];
+        return sum;
+    }
+
+    // Where a share of some neurons ends that has `part` of `n_parts` of their synapses.
+    int upto(const int32_t* events, int n_events, int part, int n_parts) const
+    {
+        if (part == 0 || part == n_parts) return part ? n_events : 0;
+        const uint64_t wanted = reached(events, n_events)*part/n_parts;
+        uint64_t sum = 0;
+        int k = 0;
+        for (; k < n_events && sum < wanted; k++) sum += start[events[k] + 1] - start[events[k]];
+        return k;
     }
 
     template <typename T> void set_delay(const std::vector<T>& delay, double dt)

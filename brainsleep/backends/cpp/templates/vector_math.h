@@ -4,6 +4,8 @@
 #ifndef BRAINSLEEP_VECTOR_MATH_H
 #define BRAINSLEEP_VECTOR_MATH_H
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -25,6 +27,19 @@ BRAINSLEEP_VECTOR float powf(float, float) noexcept;
 #endif
 
 namespace brainsleep {
+
+// One of two values, without a branch: for those that no processor foresees.
+template <class T> inline T chosen(bool first, T one, T other) { return first ? one : other; }
+template <class T, class Bits> inline T chosen_by_bits(bool first, T one, T other) {
+    Bits a, b;
+    std::memcpy(&a, &one, sizeof(T));
+    std::memcpy(&b, &other, sizeof(T));
+    b ^= (a ^ b) & -(Bits)first;
+    std::memcpy(&other, &b, sizeof(T));
+    return other;
+}
+inline double chosen(bool first, double one, double other) { return chosen_by_bits<double, uint64_t>(first, one, other); }
+inline float chosen(bool first, float one, float other) { return chosen_by_bits<float, uint32_t>(first, one, other); }
 
 // x**y by way of the logarithm and without branches: in a loop nearly twice as fast as the library's
 // vector pow. Its relative error grows with the exponent of the result, to 3e-13 at 1e300. A whole
