@@ -18,15 +18,18 @@ from brainsleep.backends.cpp.standalone import (
     looked_up,
     poisson_of_one_mean,
     shareable,
+    to_be_done_later,
     without_branch,
     without_guard,
 )
 from brainsleep.errors import SimulationError
 from brainsleep.models.brunel import BRUNEL_LIF, brunel
+from brainsleep.models.diehl_cook import VOLTAGE
 from brainsleep.models.inputs import POISSON
+from brainsleep.models.sleep import DECAY_GROUP
 from brainsleep.models.stdp import STDP_NEAREST
-from brainsleep.network.spec import NetworkSpec, NeuronModel, Population
-from brainsleep.run.segment import Capacity
+from brainsleep.network.spec import Connectivity, NetworkSpec, NeuronModel, Population, Projection
+from brainsleep.run.segment import Capacity, Traced
 from brainsleep.run.state import State, initial_state
 
 pytestmark = [pytest.mark.standalone, needs_compiler]
@@ -332,3 +335,71 @@ def test_one_program_for_many_has_a_thread_each(monkeypatch):
         initial_state(network, 1), make_segment(network, np.zeros((1, 0)), [10]), 1, 3
     )
     assert given["run"].tolist() == [1, 0, 10, 3]
+
+
+def test_how_a_loop_is_done_later():
+    scalar = ["const double gate = _ptr_array_e_gate[0];", "const float _lio_1 = gate * rate;"]
+    load = [
+        "const int32_t _presynaptic_idx = _ptr_array_ee__synaptic_pre[_idx];",
+        "const double x_pre = _ptr_array_e_x[_presynaptic_idx];",
+    ]
+    change = ["double w = _ptr_array_ee_w[_idx];", "w -= x_pre;", "_ptr_array_ee_w[_idx] = w;"]
+    later = to_be_done_later(scalar, [*load, *change])
+    assert later.fields == [("double", "gate"), ("float", "_lio_1")]
+    assert later.past == [("_ptr_array_e_x", "double")]
+    assert later.code == ["const double x_pre = _past_0[_pass];", *change]
+    more = "const double y = _ptr_array_e_y[_postsynaptic_idx];"  # which is another one then
+    for lines in ([*load, more, *change], ["_ptr_array_e_x[_presynaptic_idx] = 1;"]):
+        assert to_be_done_later(scalar, lines) is None
+    assert to_be_done_later(["if(gate)", "    rate = 1;"], change) is None
+
+
+def test_what_is_put_off_is_carried_out_before_it_is_read():
+    """After some time effects of postsynaptic spikes are put off: whoever reads sees them all."""
+    n, steps, slots = 1100, 50, 14
+    model = dataclasses.replace(
+        BRUNEL_LIF,
+        name="driven",
+        equations="dv/dt = (drive - v)/tau_m : volt (unless refractory)",
+        parameters=BRUNEL_LIF.parameters | {"drive": 30 * mV},
+        method="euler",
+    )
+    decay = dataclasses.replace(DECAY_GROUP.with_parameters(tau_w=200 * ms), period=30 * ms)
+    drive = np.linspace(-30, 60, n) * mV  # some never spike: their synapses wait for long
+    network = NetworkSpec(
+        name="put_off",
+        populations=(Population(name="e", size=n, model=model, values={"drive": drive}),),
+        projections=(
+            Projection(
+                name="ee",
+                source="e",
+                target="e",
+                synapse=VOLTAGE,
+                connectivity=Connectivity(p=0.05),
+                weights="0.3*rand()",
+                rules=(STDP_NEAREST.with_parameters(lr=0.02),),
+                processes=(decay,),
+            ),
+        ),
+        input="",
+    )
+    synapses = {"ee.w": np.arange(0, 60_000, 997)}
+    onset = np.isin(np.arange(slots), (0, 9))
+    segment = make_segment(network, np.zeros((slots, 0)), np.full(slots, steps), onset=onset)
+    gates = segment.gates | {"plasticity": np.where(np.arange(slots) % 5 == 2, 0.5, 1.0)}
+    gates[decay.name] = (np.arange(slots) == 9).astype(float)
+    traced = Traced(np.arange(0, slots * steps, 35), synapses)
+    segment = dataclasses.replace(segment, gates=gates, traced=traced)
+    state, ends = initial_state(network, 1), []
+    for name in ("numpy", "cpp"):
+        capacity = Capacity(slots=slots, steps=slots * steps)
+        backend = make_backend(name, network, capacity=capacity, traced=synapses)
+        ends.append(backend.advance(state, segment, 1))
+    (one, seen), (other, recording) = ends
+    assert np.array_equal(seen.counts["e"], recording.counts["e"]) and seen.counts["e"].sum() > 1e4
+    assert (seen.counts["e"].sum(axis=0) == 0).any()
+    for name in one.arrays:
+        np.testing.assert_allclose(other.arrays[name], one.arrays[name], rtol=1e-9, err_msg=name)
+    values = seen.traces["ee.w"], recording.traces["ee.w"]
+    assert np.ptp(values[0], axis=0).max() > 0.1
+    np.testing.assert_allclose(values[1], values[0], rtol=1e-9)

@@ -298,7 +298,7 @@ class BrianNetwork:
         self.groups[plan.name] = knowing_all(synapses)
         reading_anew(synapses)
         self._objects += self.queues.add(plan, synapses, self.clock, self._connectivity is not None)
-        self._say_how_large(synapses)
+        self._say_which_ways(synapses, plan)
         for end, population in (("pre", plan.source), ("post", plan.target)):
             links = next(group.links for group in self.plan.groups if group.name == population)
             for link in links:
@@ -313,14 +313,21 @@ class BrianNetwork:
             self._add_process(synapses, plan, process, position)
 
     @staticmethod
-    def _say_how_large(synapses) -> None:
-        """Tell the templates of C++ programs how many neurons there are at both ends."""
+    def _say_which_ways(synapses, plan: SynapsePlan) -> None:
+        """Tell the templates of C++ programs which ways there are with many neurons."""
         for path in synapses._pathways:
             if getattr(path, "_delay", "one") == "one":
                 if path.target.N <= 2**16:
                     path._narrow = True
                 if max(path.source.N, path.target.N) >= LARGE:
                     path._shared = True
+        ends = {path.prepost: path for path in synapses._pathways}
+        often_read = plan.steps or plan.regular or synapses.summed_updaters
+        if len(ends) == len(synapses._pathways) == 2 and not often_read:
+            large = all(hasattr(path, "_shared") for path in ends.values())
+            if large and hasattr(ends["pre"], "_narrow") and not hasattr(ends["post"], "_delay"):
+                for path in ends.values():  # what the second does can be put off to the first
+                    path._late = True
 
     def _add_process(
         self, synapses, plan: SynapsePlan, process: ProcessPlan, position: int

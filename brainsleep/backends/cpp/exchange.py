@@ -8,7 +8,7 @@ import numpy as np
 
 from ...run.delays import DELAY_HISTORY, HISTORY, changing, most_steps, pathways
 from ..brian.network import BrianNetwork, trace_of
-from .standalone import SegmentCodeObject
+from .standalone import SegmentCodeObject, put_off_at
 
 
 class _Array(NamedTuple):
@@ -73,6 +73,9 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         (path, c_name(f"{name}.w"))
         for name, paths in network.fixed_weights.items()
         for path in paths
+    ]
+    given["put_off"] = [
+        part.name for part in network.plan.synapses if put_off_at(network.groups[part.name])
     ]
     template = SegmentCodeObject.templater.env.get_template("exchange.cpp")
     parts: Any = template.make_module(given)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from brian2 import prefs
+from brian2 import Synapses, prefs
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
@@ -95,6 +95,58 @@ def looked_up(lines: list[str], far: str, place: str) -> list[str]:
         index = re.compile(rf"^(\s*const int32_t _{end}synaptic_idx =).*")
         lines = [index.sub(rf"\1 {value};", line) for line in lines]
     return lines
+
+
+class Later(NamedTuple):
+    """A loop over synapses that is done later: what of this step it needs then, and its code.
+
+    Attributes
+    ----------
+    fields : list of (str, str)
+        Numbers that are the same for all: their types and names in C++.
+    past : list of (str, str)
+        Arrays of the presynaptic neurons, and their types.
+    code : list of str
+        The loop, which finds those in ``_past_0[_pass]`` and so on.
+    """
+
+    fields: list[tuple[str, str]]
+    past: list[tuple[str, str]]
+    code: list[str]
+
+
+def to_be_done_later(scalar: list[str], lines: list[str]) -> Later | None:
+    """Return how to do later what spikes of postsynaptic neurons do, or None if it is more.
+
+    It may change variables of the synapse, and use those of the presynaptic neuron.
+    """
+    declared = [
+        re.fullmatch(r"\s*const (\w+) (\w+) = .*;", line) for line in scalar if line.strip()
+    ]
+    if not all(declared) or not shareable(scalar, lines):
+        return None
+    past, code = dict[str, str](), []
+    for line in lines:
+        if "_postsynaptic_idx" in line:
+            return None
+        if re.match(r"\s*const int32_t _presynaptic_idx =", line):
+            continue
+        if found := re.fullmatch(r"(\s*const (\w+) \w+ = )(\w+)\[_presynaptic_idx\];", line):
+            past.setdefault(found[3], found[2])
+            line = f"{found[1]}_past_{list(past).index(found[3])}[_pass];"
+        if "_presynaptic_idx" in line:
+            return None
+        code.append(line)
+    return Later([(each[1], each[2]) for each in declared if each], list(past.items()), code)
+
+
+def put_off_at(owner: Any) -> str:
+    """Return the name of the synapses that code reads, where effects of spikes are put off."""
+    synapses = owner if isinstance(owner, Synapses) else getattr(owner, "source", None)
+    late = isinstance(synapses, Synapses) and any(
+        hasattr(path, "_late") for path in synapses._pathways
+    )
+    return synapses.name if late else ""
 
 
 def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
@@ -185,6 +237,8 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
             "is_large": is_large,
             "shareable": shareable,
             "looked_up": looked_up,
+            "to_be_done_later": to_be_done_later,
+            "put_off_at": put_off_at,
             "without_branch": without_branch,
             "without_guard": without_guard,
             "drawn_before": drawn_before,
@@ -214,11 +268,11 @@ class SegmentDevice(CPPStandaloneDevice):
         once = re.compile(r"_(create_array_codeobject|push_spikes)(_\d+)?\.cpp$")
         hot = {file for file in hot if not once.search(file)}
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
-        for name in ("random.h", "threads.h", "vector_math.h", "aligned_new.h"):
+        for name in ("random.h", "threads.h", "later.h", "vector_math.h", "aligned_new.h"):
             (folder / name).write_text((TEMPLATES / name).read_text())
         names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
         headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]
-        headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"', '"threads.h"']
+        headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"', '"threads.h"', '"later.h"']
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
         for unit, files in (("hot", sorted(hot)), ("cold", cold)):
             lines = [f"#include {name}" for name in headers] + ["using namespace std;"]

@@ -37,8 +37,15 @@ void _before_run_{{codeobj_name}}();
 {% block extra_headers %}
 {% endblock %}
 {{ _support("") }}
+{% set put_off = put_off_at(owner) if pathway is not defined else "" %}
+{% if put_off %}
+void {{put_off}}_carry_out_all();
+{% endif %}
 void _run_{{codeobj_name}}()
 {
+    {% if put_off %}
+    {{put_off}}_carry_out_all();
+    {% endif %}
     using namespace brian;
     using namespace {{codeobj_name}}_support;
     ///// CONSTANTS ///////////

@@ -158,6 +158,10 @@ network.add(&step_clock, []() {
 
 {% macro save() %}
 {
+{% for name in put_off %}
+void {{ name }}_carry_out_all();
+{{ name }}_carry_out_all();
+{% endfor %}
 using namespace brian;
 FILE* state_file = fopen((results_dir + "state.bin").c_str(), "r+b");  // over the last one's pages
 if (!state_file) state_file = fopen((results_dir + "state.bin").c_str(), "wb");

@@ -1,6 +1,87 @@
 {# What happens at the synapses of the neurons that spiked in this step. #}
 {% extends 'common_group.cpp' %}
 
+{% block extra_headers %}
+{% if pathway._late is defined and pathway.prepost == "post" %}
+{% set later = to_be_done_later(scalar_code, vector_code) %}
+static brainsleep::Later {{owner.name}}_later;
+void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const int32_t end);
+void {{owner.name}}_carry_out_all();
+{% if later %}
+static void {{codeobj_name}}_carry_out_at(const std::vector<int32_t>* neurons);
+static struct {{codeobj_name}}_fields {
+    {% for type, name in later.fields %}
+    {{type}} {{name}};
+    {% endfor %}
+} {{codeobj_name}}_held;
+{% for array, type in later.past %}
+static std::vector<{{type}}> {{codeobj_name}}_past_{{loop.index0}};
+{% endfor %}
+{% endif %}
+{% endif %}
+{% endblock %}
+
+{# What was put off, at the synapses of a presynaptic neuron, or at all of them. #}
+{% block extra_functions_cpp %}
+{% if pathway._late is defined and pathway.prepost == "post" %}
+{% set later = to_be_done_later(scalar_code, vector_code) %}
+{% if later %}
+void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const int32_t _last)
+{
+    using namespace brian;
+    using namespace {{codeobj_name}}_support;
+    %CONSTANTS%
+    {{pointers_lines|autoindent}}
+    const auto& _later = {{owner.name}}_later;
+    const uint64_t _from = _later.done[_neuron];
+    const int _passes = _later.passes - _from;
+    if (_passes == 0) return;
+    {% for type, name in later.fields %}
+    const {{type}} {{name}} = {{codeobj_name}}_held.{{name}};
+    {% endfor %}
+    {% for array, type in later.past %}
+    {{type}} _past_{{loop.index0}}[brainsleep::Later::most];
+    for (int _k = 0; _k < _passes; _k++)
+        _past_{{loop.index0}}[_k] = {{codeobj_name}}_past_{{loop.index0}}[(_from + _k) % brainsleep::Later::most*{{pathway.target.N}} + _neuron];
+    {% endfor %}
+    const auto* const _far = {{owner.name}}_pre.near_far.data();
+    for (int32_t _idx = _first; _idx < _last; _idx++)
+        for (uint64_t _left = _later.since(_far[_idx], _from); _left; _left &= _left - 1)
+        {
+            const int _pass = __builtin_ctzll(_left);
+            const size_t _vectorisation_idx = _idx;
+            {{later.code|autoindent}}
+        }
+}
+
+static void {{codeobj_name}}_carry_out_at(const std::vector<int32_t>* _neurons)
+{
+    const auto& _path = brian::{{owner.name}}_pre;
+    const int _n = _neurons ? _neurons->size() : _path.n_neurons;
+    static brainsleep::Share _share;
+    _share.run((uint64_t)_n*(_path.neurons.size()/std::max(1, _path.n_neurons)), [&](int _part, int _n_parts) {
+        for (int _k = (int64_t)_n*_part/_n_parts; _k < (int64_t)_n*(_part + 1)/_n_parts; _k++) {
+            const size_t _neuron = _neurons ? (*_neurons)[_k] : _k;
+            {{owner.name}}_carry_out(_neuron, _path.start[_neuron*_path.parts], _path.start[(_neuron + 1)*_path.parts]);
+        }
+    });
+}
+
+void {{owner.name}}_carry_out_all()
+{
+    if (!{{owner.name}}_later.on) return;
+    const double _begun = brainsleep::seconds_now();
+    {{codeobj_name}}_carry_out_at(nullptr);
+    {{owner.name}}_later.all_done({{pathway.target.N}});
+    {{owner.name}}_later.took(brainsleep::seconds_now() - _begun);
+}
+{% else %}
+void {{owner.name}}_carry_out(const int32_t, const int32_t, const int32_t) {}
+void {{owner.name}}_carry_out_all() {}
+{% endif %}
+{% endif %}
+{% endblock %}
+
 {% block maincode %}
     {% set eventspace = pathway.source.variables[pathway.eventspace_name] %}
     {% set delay = pathway._delay if pathway._delay is defined else "" %}
@@ -62,6 +143,46 @@
     {% endif %}
     {% else %}
     {% set shared = pathway._shared is defined and shareable(scalar_code, vector_code) %}
+    {% set late = pathway._late is defined and (pathway.prepost == "pre" or to_be_done_later(scalar_code, vector_code)) %}
+    {% if late %}
+    auto& _later = {{owner.name}}_later;
+    const double _begun = brainsleep::seconds_now();
+    {% endif %}
+    {% if late and pathway.prepost == "post" %}
+    {% set later = to_be_done_later(scalar_code, vector_code) %}
+    const int _next = _later.next();
+    if (_next < 0) {
+        {{owner.name}}_carry_out_all();
+        _later.on = false;
+    } else if (_next > 0) {
+        _later.begin({{pathway.target.N}}, {{pathway.source.N}});
+        {% for array, type in later.past %}
+        {{codeobj_name}}_past_{{loop.index0}}.resize(brainsleep::Later::most*{{pathway.target.N}});
+        {% endfor %}
+    }
+    if (_later.on) {
+        const std::vector<int32_t> _overdue = _later.overdue();
+        {{codeobj_name}}_carry_out_at(&_overdue);
+        for (int32_t _neuron : _overdue) _later.note(_neuron);
+        const size_t _vectorisation_idx = -1;
+        {{scalar_code|autoindent}}
+        {{codeobj_name}}_fields _fields;
+        memset(&_fields, 0, sizeof(_fields));
+        {% for type, name in later.fields %}
+        _fields.{{name}} = {{name}};
+        {% endfor %}
+        if (memcmp(&_fields, &{{codeobj_name}}_held, sizeof(_fields))) {  // what came before was with others
+            {{owner.name}}_carry_out_all();
+            memcpy(&{{codeobj_name}}_held, &_fields, sizeof(_fields));
+        }
+        {% for array, type in later.past %}
+        std::copy({{array}}, {{array}} + {{pathway.target.N}}, &{{codeobj_name}}_past_{{loop.index0}}[_later.passes % brainsleep::Later::most*{{pathway.target.N}}]);
+        {% endfor %}
+        _later.add(_events, _num_events);
+        _later.took(brainsleep::seconds_now() - _begun);
+        return;
+    }
+    {% endif %}
     {% set one_weight = pathway._fixed_weights is defined and "w" in variables %}
     {% set code = with_one_weight(vector_code, get_array_name(variables["w"]), "_idx & _each") if one_weight else vector_code %}
     {% set kept, unguarded = without_guard(vector_code) if shared and pathway.prepost == "pre" else ("", vector_code) %}
@@ -108,6 +229,9 @@
                     SynapticPathway::fetch(_far, _start[_next], _start[_next + 1]);
                 }
                 {% endif %}
+                {% if late %}
+                if ({{owner.name}}_later.on) {{owner.name}}_carry_out(_neuron, _begin, _end);
+                {% endif %}
                 for (int32_t _idx = _begin; _idx < _end; _idx++)
                 {
                     const size_t _vectorisation_idx = _idx;
@@ -151,6 +275,13 @@
     _share.run(_reached, [&](int _part, int _n_parts) { _work(_events, _num_events, _unguarded, _part, _n_parts); });
     {% if kept %}
     if (_unguarded) _kept.give_back({{kept}});
+    {% endif %}
+    {% if late %}
+    {% if pathway.prepost == "pre" %}
+    if (_later.on)
+        for (int32_t _k = 0; _k < _num_events; _k++) _later.note(_events[_k]);
+    {% endif %}
+    _later.took(brainsleep::seconds_now() - _begun);
     {% endif %}
     {% endif %}
     {% endif %}
