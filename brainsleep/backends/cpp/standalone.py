@@ -143,9 +143,9 @@ def to_be_done_later(scalar: list[str], lines: list[str]) -> Later | None:
 def put_off_at(owner: Any) -> str:
     """Return the name of the synapses that code reads, where effects of spikes are put off."""
     synapses = owner if isinstance(owner, Synapses) else getattr(owner, "source", None)
-    late = isinstance(synapses, Synapses) and any(
-        hasattr(path, "_late") for path in synapses._pathways
-    )
+    if not isinstance(synapses, Synapses):
+        return ""
+    late = any(hasattr(path, "_late") for path in synapses._pathways)
     return synapses.name if late else ""
 
 
@@ -272,7 +272,9 @@ class SegmentDevice(CPPStandaloneDevice):
             (folder / name).write_text((TEMPLATES / name).read_text())
         names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
         headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]
-        headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"', '"threads.h"', '"later.h"']
+        headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']
+        threads = any("brainsleep::Share" in (folder / file).read_text() for file in hot)
+        headers += ['"threads.h"', '"later.h"'] if threads else []  # they take time to compile
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
         for unit, files in (("hot", sorted(hot)), ("cold", cold)):
             lines = [f"#include {name}" for name in headers] + ["using namespace std;"]
@@ -280,7 +282,7 @@ class SegmentDevice(CPPStandaloneDevice):
             if unit == "cold":
                 lines.append('#include "aligned_new.h"')
                 lines.append("brainsleep::Random brainsleep::random_numbers;")
-                lines.append("brainsleep::Threads brainsleep::threads;")
+                lines += ["brainsleep::Threads brainsleep::threads;"] if threads else []
             (folder / f"{unit}.cpp").write_text("\n".join(lines) + "\n")
 
 

@@ -103,7 +103,9 @@ for (std::string line;;) {
 open_given("segment.bin");
 
 read_fixed(run_settings, 4, true, "run");
+#ifdef BRAINSLEEP_THREADS_H
 brainsleep::threads.n = std::max<int64_t>(1, std::min<int64_t>(most_threads, run_settings[3]));
+#endif
 for (size_t k = 0; k < _random_generators.size(); k++) _random_generators[k].seed((unsigned long)run_settings[0] + k);
 brainsleep::random_numbers.seed(run_settings[0]);
 {% for array in inputs %}
