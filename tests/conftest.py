@@ -120,11 +120,26 @@ def pytest_configure(config):
         config.option.mpl = True
 
 
+def shown_on_numpy(items):
+    """Tests of parts and models in a compiled program that are the same on NumPy, too."""
+    names = {item.nodeid for item in items}
+    return [
+        item
+        for item in items
+        if item.path.parent.name in ("network", "published")
+        and "cpp" in item.name.partition("[")[2]
+        and item.nodeid.replace("cpp", "numpy") in names
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Where several processes share the files, begin with those that take longest.
 
     What is `long` is skipped but on request.
     """
+    for item in shown_on_numpy(items):
+        item.add_marker("long")
     if not os.environ.get("BRAINSLEEP_LONG"):
         for item in items:
             if item.get_closest_marker("long"):

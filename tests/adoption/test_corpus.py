@@ -40,9 +40,6 @@ STOCHASTIC = [n for n in SCRIPTS if KINDS[n] == "# stochastic"]
 #: Compiled in every run of the tests; the others on request.
 COMPILED = ("wiring_of_all_kinds",)
 
-#: Stochastic ones that are run for several seeds in every run of the tests.
-OFTEN = ("poisson_groups",)
-
 #: Seeds of stochastic scripts, and how many standard errors two means may be apart.
 SEEDS, ERRORS = range(1, 7), 4.0
 
@@ -206,11 +203,9 @@ def assert_same_statistics(name, many, adopted, backend, tmp_path):
     assert differ, "all seeds give the same"
 
 
-def _many(name):
-    return pytest.param(name, marks=() if name in OFTEN else [pytest.mark.slow, pytest.mark.long])
-
-
-@pytest.mark.parametrize("name", [*map(_many, STOCHASTIC)])
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("name", STOCHASTIC)
 def test_same_statistics_on_numpy(name, many, adopted, tmp_path):
     assert_same_statistics(name, many, adopted, "numpy", tmp_path)
 

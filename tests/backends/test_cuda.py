@@ -528,6 +528,7 @@ def test_a_program_is_compiled_once_and_without_a_gpu(small_network):
     assert one == again and len(said) == 1 and "compute capability 9.0" in said[0]
 
 
+@pytest.mark.long
 @needs_nvcc
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU")
 def test_a_program_without_a_driver_says_what_it_needs(small_network, monkeypatch):

@@ -86,6 +86,7 @@ def test_replicas_are_what_they_are_alone_in_cython(small_backends, small_networ
     assert_identical(batch, alone)
 
 
+@pytest.mark.long
 def test_a_second_batch_knows_nothing_of_the_first(small_backends, small_network):
     states, segments = varied(small_network)
     backend = small_backends("numpy")

@@ -122,6 +122,7 @@ def test_compare_prints_a_table_and_draws(call, study, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.long
 def test_compare_draws_the_figure_that_the_protocol_names(call, study, tmp_path):
     compare = ("compare", study, "--backend", QUICK, "--out", tmp_path / "r")
     png = tmp_path / "compared.png"

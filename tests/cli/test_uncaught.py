@@ -59,6 +59,7 @@ def test_a_command_says_its_error_and_nothing_else(tmp_path):
         assert "report this issue" not in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_preferences_that_cannot_be_read_are_an_error_of_one_line(tmp_path):
     (tmp_path / "brian_preferences").write_text("core.default_float_dtype = flot32\n")
 

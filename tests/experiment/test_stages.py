@@ -345,6 +345,7 @@ def run(tmp_path_factory):
     return simulate(protocol, seed=1, backend=QUICK, out=tmp_path_factory.mktemp("run"))
 
 
+@pytest.mark.long
 def test_results_keep_the_stages(run):
     stage, phase = run.arrays["slots/sleep_stage"], run.arrays["slots/phase"]
     assert stage[:7].tolist() == [""] * 4 + ["nrem", "rem", ""]

@@ -519,6 +519,7 @@ def test_bad_exports(result, tmp_path):
             export(result, tmp_path / "file" / name)
 
 
+@pytest.mark.long
 def test_traces_go_out_with_units(tmp_path):
     """As a table, as Neo's analog signals (one a window) and in NWB."""
     pytest.importorskip("neo")

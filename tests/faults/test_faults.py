@@ -359,6 +359,7 @@ def test_damaged_files_are_refused_or_do_not_matter(number, tmp_path):
     assert kinds >= Mutations.SHARES.keys() - {"compiled program"}
 
 
+@pytest.mark.long
 def test_damaged_files_in_processes_of_their_own(tmp_path):
     """The same from a shell's point of view: exit code 2 and one line."""
     (tmp_path / "study.py").write_text(STUDY)

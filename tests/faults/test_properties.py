@@ -227,6 +227,7 @@ def test_setting_a_key_to_what_it_is_changes_nothing(key):
     assert same(TINY.override({key: LEAVES[key]}))
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(sorted(LEAVES)), st.floats(0.25, 4))
 def test_a_setting_changed_and_changed_back_is_the_same_run(key, factor):
@@ -258,6 +259,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.long
 def test_ids_are_the_same_in_every_process(tmp_path):
     """Whatever the hash seed, locale, time zone, folder and optimisation are."""
     names = ("demo", "stages", "continual")

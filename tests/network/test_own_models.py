@@ -172,6 +172,7 @@ def test_check_and_show(study):
         assert line in shown
 
 
+@pytest.mark.long
 def test_backends_agree(arrays):
     """There is nothing random in this network, so the same spikes give the same weights."""
     one, other = (arrays[name] for name in BACKENDS)

@@ -105,6 +105,7 @@ def test_a_segment_is_the_same_in_parts():
         assert_same_bits(state, whole)
 
 
+@pytest.mark.long
 def test_a_network_forgets_a_few_hundred_memories(tmp_path):
     """Within five standard errors, which are those of the noise of all other memories."""
     n, n_memories = 4000, 360

@@ -72,6 +72,7 @@ def test_regimes(name, tmp_path):
         assert found["frequency_e_hz"] == pytest.approx(frequency, rel=0.15)
 
 
+@pytest.mark.long
 @needs_compiler
 @pytest.mark.standalone
 def test_a_smaller_network_fires_at_the_rate_of_its_theory(tmp_path):

@@ -29,6 +29,7 @@ def percent(result, order):
     return [result.metrics[f"percent_{order}_{f:g}_hz".replace(".", "_")] for f in FREQUENCIES]
 
 
+@pytest.mark.long
 @needs_compiler
 @pytest.mark.standalone
 def test_bursts_of_pairs_as_by_the_authors_program(tmp_path):

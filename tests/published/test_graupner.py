@@ -47,6 +47,7 @@ def test_parts_of_the_closed_form():
     np.testing.assert_allclose([up[0], down[0]], [0.244, 0.598], atol=6e-4)
 
 
+@pytest.mark.long
 @needs_compiler
 @pytest.mark.standalone
 def test_synapses_change_as_in_the_closed_form(tmp_path):

@@ -90,6 +90,7 @@ def test_what_is_due_is_what_every_step_adds():
     np.testing.assert_allclose(w, theirs.weights("ee"), rtol=1e-9)
 
 
+@pytest.mark.long
 @needs_compiler
 @pytest.mark.standalone
 def test_compiled_and_however_it_is_cut():

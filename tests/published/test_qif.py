@@ -87,6 +87,7 @@ def test_rate_equations_of_a_chain():
     assert apart[0].max() > 1 and apart[1:].max() < 0.1
 
 
+@pytest.mark.long
 @needs_compiler
 @pytest.mark.standalone
 @pytest.mark.slow
@@ -107,6 +108,7 @@ def test_activity_goes_through_a_chain_as_in_the_rate_equations(tmp_path):
         assert found[-1] < 0.15  # and over
 
 
+@pytest.mark.long
 @needs_compiler
 @pytest.mark.standalone
 @pytest.mark.slow

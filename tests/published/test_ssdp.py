@@ -9,6 +9,7 @@ from brainsleep import simulate
 from brainsleep.protocols.ssdp import LAGS, N_SAMPLES, PROTOCOL, SAMPLE
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_samples_change_weights_by_the_lag(backend, tmp_path):
     """Seven lags, a source alone, a target alone, neither; each neuron spikes as it is driven."""

@@ -291,6 +291,7 @@ for k in range(25):
 """
 
 
+@pytest.mark.long
 def test_many_processes_write_one_folder(tmp_path):
     script = WRITER.format(out=str(tmp_path))
     names = ["a" * 16, "b" * 16]

@@ -231,7 +231,7 @@ def test_finished_results_are_kept_and_force_makes_them_anew(tmp_path, monkeypat
     assert [r.path for r in simulate_many(protocols, **words)] == [r.path for r in found]
 
 
-@both
+@both_at_length
 def test_an_interrupt_keeps_all_and_the_same_call_goes_on(
     backend, alone_run, tmp_path, monkeypatch
 ):

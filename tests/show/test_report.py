@@ -180,6 +180,7 @@ def test_a_stopped_run_says_so_everywhere(result, tmp_path, monkeypatch):
     assert '<th scope="col">stopped</th>' not in report.of_folder(result.path.parent)
 
 
+@pytest.mark.long
 def test_the_page_of_a_result_is_the_same_in_another_process(result, page, tmp_path):
     out = tmp_path / "there" / "again.html"
     command = [sys.executable, "-c", "from brainsleep.cli.app import main; main()"]
@@ -584,6 +585,7 @@ def test_an_overview_has_all_runs_and_what_differs(overview):
     assert sum(title.startswith("Weights over time") for title in titles) == 5
 
 
+@pytest.mark.long
 def test_an_overview_has_means_by_condition_and_alarms_summed_up(folder, result):
     groups = conditions.conditions(results_in(folder))
     assert [(each.name, len(each.runs)) for each in groups] == [("no sleep", 2), ("sleep 50 %", 2)]

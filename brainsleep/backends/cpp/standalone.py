@@ -278,7 +278,11 @@ class SegmentDevice(CPPStandaloneDevice):
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
         for unit, files in (("hot", sorted(hot)), ("cold", cold)):
             lines = [f"#include {name}" for name in headers] + ["using namespace std;"]
-            lines += [f'#include "{name}"' for name in files]
+            for name in files:
+                once_only = name == "objects.cpp"  # what it has is not worth being made fast
+                lines += ["#pragma GCC push_options", '#pragma GCC optimize("O0")'] * once_only
+                lines.append(f'#include "{name}"')
+                lines += ["#pragma GCC pop_options"] * once_only
             if unit == "cold":
                 lines.append('#include "aligned_new.h"')
                 lines.append("brainsleep::Random brainsleep::random_numbers;")
