@@ -9,12 +9,12 @@ from typing import Any
 import brian2
 import numpy as np
 from brian2 import NeuronGroup, PoissonGroup, PoissonInput, Quantity, SpikeGeneratorGroup, Synapses
-from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.groups.subgroup import Subgroup
 from brian2.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
 
 from ..network.spec import NetworkSpec
+from .links import links_of
 from .names import free
 from .neurons import Taken, check_clock, made_of, neuron_group, poisson_group, spike_generator
 from .places import named, refused
@@ -148,7 +148,7 @@ def take_network(
         scope = SynapseScope(each, namespace, pair, _of(varying, each))
         scope.watched = _watching(kinds["monitors"], each)
         parts[each.name] = projection(scope, names[id(each)], pair, dt)
-    links = _links(kinds["neurons"], parts)
+    links = links_of(kinds["neurons"], parts)
     # with links it matters which group is integrated first: as Brian2 has it, by order and name
     ordered = sorted(kinds["neurons"], key=_turn) if links else kinds["neurons"]
     precision = np.dtype(brian2.prefs["core.default_float_dtype"]).name
@@ -202,33 +202,3 @@ def _turn(group: Any) -> tuple[int, str]:
     """Return what Brian2 sorts the integration of groups by."""
     updater = getattr(group, "state_updater", None) or group
     return updater.order, updater.name
-
-
-def _each(group: Any, owner: Any, index: str) -> bool:
-    """Tell whether a link is from each neuron to that of the same number."""
-    return int(owner.N) == int(group.N) and index == "_idx"
-
-
-def _links(groups: list[Any], parts: Mapping[str, Taken]) -> dict[str, str]:
-    """Return the variables that are those of other groups."""
-    links = {}
-    for group in groups:
-        for name in getattr(group, "_linked_variables", ()):
-            variable, scope = group.variables[name], parts[group.name].scope
-            index = group.variables.indices[name]
-            if isinstance(variable, Subexpression):
-                fix = "write this equation in the group that reads it"
-                what = f"{named(group)}: linked variable '{name}'"
-                raise refused(what, "what another group computes", "what it keeps", fix, group)
-            owner = variable.owner
-            whole = owner.name in parts and owner.name != group.name
-            one = int(owner.N) == 1
-            whole = whole and (index in ("0", "_idx") if one else _each(group, owner, index))
-            if not whole:
-                fix = "link to a whole group of as many neurons, or of one"
-                what = f"{named(group)}: linked variable '{name}'"
-                raise refused(what, "a link with an index", "one neuron to one", fix, group)
-            other = parts[owner.name]
-            key = f"{parts[group.name].name}.{scope.names[name]}"
-            links[key] = f"{other.name}.{other.scope.names[variable.name]}"
-    return links

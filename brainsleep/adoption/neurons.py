@@ -20,6 +20,7 @@ from ..network.models import NeuronModel
 from ..network.regular import Regular
 from ..network.spec import Population
 from ..values.arrays import Array
+from .links import with_partners
 from .names import laid_out, with_flags, without
 from .places import named, refused
 from .scope import Scope
@@ -170,8 +171,9 @@ def neuron_group(
     given["method"] = _method(group, scope.namespace)
     drives = [poisson_code(each, scope, k) for k, each in enumerate(inputs)]
     given["regular"] = (*regular_codes(group, scope, dt), *drives)
+    given["equations"], partners = with_partners(scope, given["equations"], written_names(group))
     given["equations"] += scope.declared()
-    values = dict(_values(group, kept, scope)) | scope.variables
+    values = dict(_values(group, kept, scope)) | scope.variables | partners
     _take_shared(group, kept, scope, checks.identifiers(*_texts(given)))
     model = made_of(
         NeuronModel,

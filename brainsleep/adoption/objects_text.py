@@ -57,7 +57,7 @@ class ObjectsText:
         parts = [comment("Neurons"), *map(self._group, self.plan.groups)]
         links = [
             f"{python_name(group.name)}.{link.name} = linked_var({python_name(link.source)}, "
-            f'"{link.variable}")'
+            f'"{link.variable}"{f", index={link.index!r}" if link.index else ""})'
             for group in self.plan.groups
             for link in group.links
         ]

@@ -53,6 +53,10 @@ class Scope:
         self.names: dict[str, str] = {}
         self.parameters: dict[str, Quantity] = {}
         self.tables: dict[str, Table] = {}
+        #: Of linked variables with an index, our name of what says whom each neuron reads.
+        self.partners: dict[str, str] = {}
+        #: Names of variables that the group has here alone.
+        self._own: set[str] = set()
         #: Names of Brian2's monitors of its states.
         self.watched: list[str] = []
         #: Names that nothing from outside may get.
@@ -70,10 +74,16 @@ class Scope:
         self.parameters[name] = value
         return name
 
+    def own(self, name: str) -> str:
+        """Add a variable that the script has no name for; return its name."""
+        name = free(name, self._used)
+        self._own.add(name)
+        return name
+
     @property
     def _used(self) -> set[str]:
         own = {*self.names.values(), *self.parameters, *self.tables, *self.variables}
-        return own | self.taken
+        return own | self.taken | self._own
 
     def code(self, text: str) -> str:
         """Return code with the names of here; take up what it uses from outside."""

@@ -24,6 +24,7 @@ LATER: dict[str, dict[str, Any]] = {
         **{"delay_max": "0.0 second", "path_delays": {}},
     },
     "DelayPlan": {"most": 0.0},
+    "LinkPlan": {"index": ""},
     "Pathway": {"own_delay": False},
     "WeightProcess": {"signed": False, "signals": {}},
     "wake": {"inputs": {}, "signals": {}, "settings": {}},

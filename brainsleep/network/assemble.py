@@ -276,7 +276,7 @@ def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     used = checks.identifiers(*codes, *(activity.on_step for activity in population.activities))
     for projection in spec.projections:
         if projection.target == population.name:
-            used |= _names_in_synapses(projection)
+            used |= names_in_synapses(projection)
             used |= {"plasticity_gate"} if projection.rules else set()
     gates = [f"{gate}_gate" for gate in spec.gates]
     for name in sorted({name for name in used if name.endswith("_gate")} - set(gates)):
@@ -284,7 +284,7 @@ def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     return tuple(g for g in spec.gates if f"{g}_gate" in used)
 
 
-def _names_in_synapses(projection: Projection) -> set[str]:
+def names_in_synapses(projection: Projection) -> set[str]:
     """Return the names in all code of a projection."""
     codes = [projection.synapse.equations, *projection.synapse.codes.values()]
     for rule in projection.rules:

@@ -11,7 +11,8 @@ from brian2 import Equations
 from brian2.equations.equations import PARAMETER, SUBEXPRESSION
 
 from .. import mistakes
-from .assemble import rules_at
+from . import links
+from .assemble import names_in_synapses, rules_at
 from .assemble_parts import linked_names
 from .equations import checks, settle, synaptic
 from .equations.diagnose import mistake, unknown
@@ -41,6 +42,7 @@ def check_network(spec: NetworkSpec) -> None:
         sums = sums_into(sound, sound.population(group.name))
         may = may_set[group.name] = set(group.state) - {"lastspike", "not_refractory"}
         may -= {name for variable in sums for name in (variable, *sums[variable].values())}
+        may -= {link.index for link in group.links}
         usable: dict[str, Any] = checks.variables_of(equations)
         check_neurons(sound.population(group.name), group, equations)
         for activity in group.activities:
@@ -65,6 +67,9 @@ def check_network(spec: NetworkSpec) -> None:
             **checks.variables_of(own),
             **functions(synapse.tables, "checked"),
         }
+        with mistakes.going_on():
+            names = names_in_synapses(sound.projection(synapse.name))
+            links.check_synapses(plan, synapse, names, where)
         with mistakes.going_on():
             _check_sums(sound.projection(synapse.name), groups, where)
         with mistakes.going_on():

@@ -29,12 +29,16 @@ class ActivityPlan:
 
 @dataclass(frozen=True)
 class LinkPlan:
-    """A variable that is `variable` of the population `source`: of its `one` neuron, or of each."""
+    """A variable that is `variable` of the population `source`: of its `one` neuron, or of each.
+
+    With an `index` that is the variable of neurons which says whom of `source` each reads.
+    """
 
     name: str
     source: str
     variable: str
     one: bool
+    index: str = ""
 
 
 @dataclass(frozen=True)

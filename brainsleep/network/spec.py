@@ -233,9 +233,11 @@ class NetworkSpec(Network):
     links : mapping of str to str
         What is a variable of other neurons: ``{"e.drive": "slow.x"}`` for the variable `drive` of
         neurons `e`, which their equations declare ``(linked)``, and ``{"dopamine": "vta.d"}`` for a
-        signal. It is read as it is then, so there is no delay. Population `slow` has as many
-        neurons as `e`, or one that all read; that of a signal has one. Populations are computed
-        in the order in which they are listed.
+        signal. It is read as it is then, so there is no delay; what the other neurons compute,
+        ``x = ...``, is computed then. Population `slow` has as many neurons as `e`, or one that
+        all read; that of a signal has one. Or ``"slow.x[partner]"`` says whom each of `e` reads:
+        their equations declare ``partner : integer (constant)``, which gets its `values`.
+        Populations are computed in the order in which they are listed.
 
     Raises
     ------

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NotFiniteError, ProtocolError, SpecError, explain, nearest
+from ..network import links
 from ..network.equations import checks
 from ..network.layers import SurrogateNetwork
 from ..network.plan import TIMES
@@ -152,6 +153,8 @@ def initial_state(
             if neurons.min(initial=0) < 0 or neurons.max(initial=0) >= size:
                 allowed = f"neurons 0 to {size - 1} of '{end}'"
                 raise SpecError(explain(f"synapses of '{p.name}'", "others", allowed))
+    if isinstance(spec, NetworkSpec):
+        links.check_neurons(spec.plan.groups, state.arrays)
     rounded = {
         k: v.astype(spec.precision).astype(float) if v.dtype.kind == "f" else v
         for k, v in state.arrays.items()

@@ -16,6 +16,8 @@ ONE = f"G = NeuronGroup(3, 'dv/dt = -v/(5*ms) : 1', {MORE})\n"
 SYNAPSES = "S = Synapses(G, G, 'w : 1', on_pre='v += w')\nS.connect()\n"
 LATE = "S = Synapses(G, G, on_pre='v += 1', delay=1*ms)\nS.connect()\n"
 
+LINKED = "H = NeuronGroup(3, 'x : 1 (linked)')\n"
+
 #: A fix, a script that says it, and the same after it.
 FIXES = [
     (
@@ -49,15 +51,43 @@ FIXES = [
         ONE + SYNAPSES + "H = NeuronGroup(1, 'v : 1')\nNetwork(G, H, S).run(1*ms)\n",
     ),
     (
-        "link to a whole group of as many neurons, or of one",
-        ONE + "H = NeuronGroup(2, 'x : 1 (linked)')\nH.x = linked_var(G, 'v', index=[2, 0])" + RUN,
-        ONE + "H = NeuronGroup(3, 'x : 1 (linked)')\nH.x = linked_var(G, 'v')" + RUN,
+        "link to a variable of another whole group",
+        "G = NeuronGroup(3, 'v : 1\\nx : 1 (linked)')\nG.x = linked_var(G, 'v', index=[2, 1, 0])"
+        + RUN,
+        ONE + LINKED + "H.x = linked_var(G, 'v', index=[2, 1, 0])" + RUN,
     ),
     (
-        "write this equation in the group that reads it",
-        "G = NeuronGroup(1, 'v = 2*t/ms : 1')\nH = NeuronGroup(3, 'x : 1 (linked)')\n"
+        "link to a group of one neuron",
+        "G = NeuronGroup(2, 'y : 1 (shared)')\nG.run_regularly('y += 1')\n"
+        + LINKED
+        + "H.x = linked_var(G, 'y')"
+        + RUN,
+        "G = NeuronGroup(1, 'y : 1')\nG.run_regularly('y += 1')\n"
+        + LINKED
+        + "H.x = linked_var(G, 'y')"
+        + RUN,
+    ),
+    (
+        "write n.x = linked_var(...)",
+        "n = NeuronGroup(1, 'x : 1 (linked)', name='n')" + RUN,
+        ONE + "n = NeuronGroup(3, 'x : 1 (linked)', name='n')\nn.x = linked_var(G, 'v')" + RUN,
+    ),
+    (
+        "link to a variable of each, and choose among them in the equations",
+        ONE + "H = NeuronGroup(2, 'x : 1 (linked)\\nk : integer')\n"
+        "H.run_regularly('k = 1 - k')\nH.x = linked_var(G, 'v', index='k')" + RUN,
+        ONE + "H = NeuronGroup(2, 'a : 1 (linked)\\nb : 1 (linked)\\nk : integer\\n"
+        "x = a*(1 - k) + b*k : 1')\nH.run_regularly('k = 1 - k')\n"
+        "H.a = linked_var(G, 'v', index=[0, 0])\nH.b = linked_var(G, 'v', index=[1, 1])" + RUN,
+    ),
+    (
+        "give both groups the same namespace",
+        "G = NeuronGroup(1, 'v = k*t/ms : 1', namespace={'k': 2})\n"
+        "H = NeuronGroup(3, 'x : 1 (linked)', namespace={'k': 3})\n"
         "H.x = linked_var(G, 'v')" + RUN,
-        "H = NeuronGroup(3, 'x = 2*t/ms : 1')" + RUN,
+        "G = NeuronGroup(1, 'v = k*t/ms : 1', namespace={'k': 2})\n"
+        "H = NeuronGroup(3, 'x : 1 (linked)', namespace={'k': 2})\n"
+        "H.x = linked_var(G, 'v')" + RUN,
     ),
     (
         "leave the schedule out",

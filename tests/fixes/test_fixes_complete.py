@@ -15,7 +15,11 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             "give it a dt, and have a TimedArray say when",
-            "write this equation in the group that reads it",
+            "link to a variable of another whole group",
+            "link to a group of one neuron",
+            "write {}.{} = linked_var(...)",
+            "link to a variable of each, and choose among them in the equations",
+            "give both groups the same namespace",
             "leave the schedule out",
             "record them with a StateMonitor",
             "leave 'when' and 'order' out",
@@ -25,7 +29,6 @@ ELSEWHERE = {
             "record what is in the network",
             "make a Network with a NeuronGroup",
             "connect groups of neurons that are in the network",
-            "link to a whole group of as many neurons, or of one",
             "write it as run_regularly, or as code of a group",
             "use point neurons",
             "call run_regularly of the whole group, with a condition on i",

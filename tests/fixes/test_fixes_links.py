@@ -1,5 +1,7 @@
 """The fixes of mistakes in links between neurons, and in delays that change."""
 
+import dataclasses
+
 import pytest
 from brian2 import ms
 from fix_table import carry_out, rows
@@ -12,6 +14,7 @@ from brainsleep.network.spec import (
     Projection,
     SynapseModel,
 )
+from brainsleep.network.tables import Table
 
 SLOW = NeuronModel(name="slow", equations="dx/dt = -x/(5*ms) : 1")
 SUMMED = NeuronModel(name="summed", equations="drive : 1\ndv/dt = (drive - v)/(9*ms) : 1")
@@ -37,6 +40,34 @@ def network(model, links, n_slow=2, projections=(), **more):
     return NetworkSpec(
         name="n", populations=populations, projections=projections, links=links, **more
     )
+
+
+INDEXED = dataclasses.replace(
+    reader(), equations=f"{reader().equations}\npartner : integer (constant)\ncopy : 1"
+)
+TABLE = NeuronModel(
+    name="table",
+    equations="drive = given(t) : 1\ndv/dt = (drive - v)/(9*ms) : 1",
+    tables={"given": Table([0, 1], every=5 * ms)},
+)
+
+
+def copied(name, on_step=""):
+    model = dataclasses.replace(INDEXED, on_step=on_step, threshold="v > 1", reset="v = 0")
+    push = SynapseModel(name="push", on_pre=f"v_post += w*{name}")
+    ee = Projection(name="ee", source="e", target="e", synapse=push, weights=0.5)
+    links = {"e.drive": "slow.x[partner]"}
+    return network(model, links, projections=(ee,))
+
+
+def computed(model, linked=""):
+    """Neurons `e` that read what those of a model compute."""
+    equations = f"{model.equations}\nlevel = 2*drive : 1"
+    middle = Population(name="m", size=2, model=dataclasses.replace(model, equations=equations))
+    links = {"e.drive": "m.level", **({f"m.{linked}": "slow.x"} if linked else {})}
+    slow = Population(name="slow", size=2, model=SLOW)
+    e = Population(name="e", size=2, model=reader())
+    return NetworkSpec(name="n", populations=(slow, middle, e), links=links)
 
 
 def by_sum():
@@ -73,9 +104,29 @@ FIXES = [
         ),
     ),
     (
-        "or sum over synapses: 'x_post = ... : 1 (summed)'",
+        "say whom each reads, '{}[partner]', or sum them: 'x_post = ... : 1 (summed)'",
         lambda: network(reader(), {"e.drive": "slow.x"}, n_slow=3),
-        by_sum,
+        lambda name: (by_sum(), network(INDEXED, {"e.drive": f"{name}[partner]"}, n_slow=3)),
+    ),
+    (
+        "declare '{} : integer (constant)' beside '{}'",
+        lambda: network(reader(), {"e.drive": "slow.x[partner]"}, n_slow=3),
+        lambda index, _: network(INDEXED, {"e.drive": f"slow.x[{index}]"}, n_slow=3),
+    ),
+    (
+        "have the neuron keep a copy that they read: on_step='copy = {}'",
+        lambda: copied("drive_post"),
+        lambda name: copied("copy_post", on_step=f"copy = {name}"),
+    ),
+    (
+        "link to what '{}' is linked to",
+        lambda: computed(reader(), "drive"),
+        lambda _: network(reader(), {"e.drive": "slow.x"}),
+    ),
+    (
+        "read the table in the equations that the link is in",
+        lambda: computed(TABLE),
+        lambda: network(TABLE, {}),
     ),
     (
         "declare 'delay : second (linked)' in a rule, or leave it out",

@@ -1,5 +1,6 @@
 """Variables and signals that are those of other neurons: as worked out, however a run is cut."""
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -9,7 +10,8 @@ from conftest import BACKENDS, advanced, assert_same_bits
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, BrainsleepError
-from brainsleep.experiment.protocol import Protocol
+from brainsleep.experiment.protocol import Protocol, run_id
+from brainsleep.experiment.record import Record
 from brainsleep.experiment.timeline import Timeline, awake
 from brainsleep.network.spec import (
     Connectivity,
@@ -20,6 +22,8 @@ from brainsleep.network.spec import (
     Projection,
     SynapseModel,
 )
+from brainsleep.network.tables import Table
+from brainsleep.run.simulate import simulate
 from brainsleep.show.describe import describe
 
 #: One a neuron, which two populations share.
@@ -36,6 +40,15 @@ VTA = NeuronModel(
     threshold="u > 0.4",
     reset="u = 0; d += 0.2",
     parameters={"tau": 70 * ms, "rise": 30 * ms},
+)
+#: A neuron that reads another, and computes something of that.
+SLOW_READER = NeuronModel(
+    name="slow_reader",
+    equations="dv/dt = (drive - v)/tau : 1\ndrive : 1 (linked)",
+    parameters={"tau": 10 * ms},
+)
+LIF_READER = dataclasses.replace(
+    SLOW_READER, equations="dv/dt = (level - v)/tau : 1\ndrive : 1 (linked)\nlevel = 2*drive : 1"
 )
 LIF = NeuronModel(
     name="lif",
@@ -157,12 +170,201 @@ def test_the_names_of_populations_do_not_matter():
     )
 
 
+#: Computed of what it keeps and of the time; and by a name of its own, of another computed one.
+COMPUTED = NeuronModel(
+    name="computed",
+    equations="""
+    dx/dt = (sin(2*pi*t/period) - x)/tau : 1
+    level = gain*x**2 + t/period : 1
+    twice = 2*level : 1
+    """,
+    parameters={"tau": 20 * ms, "period": 50 * ms, "gain": 3.0},
+    initial={"x": "0.3*i"},
+)
+READER = NeuronModel(
+    name="reader",
+    equations="""
+    dv/dt = (drive + own - v)/tau : 1
+    drive : 1 (linked)
+    own : 1 (linked)
+    partner : integer (constant)
+    """,
+    threshold="v > drive",
+    reset="v = 0.1*own",
+    on_step="v += 0.001*drive",
+    parameters={"tau": 10 * ms},
+)
+PARTNERS = np.array([2, 2, 0, 1, 0])
+
+
+def network_of_readers(links=None, partners=PARTNERS, model=READER, projections=()):
+    readers = Population(name="e", size=5, model=model, values={"partner": partners})
+    populations = (Population(name="slow", size=3, model=COMPUTED), readers)
+    links = links or {"e.drive": "slow.twice[partner]", "e.own": "slow.x[partner]"}
+    return NetworkSpec(
+        name="indexed", populations=populations, projections=projections, links=links, dt=0.1 * ms
+    )
+
+
+def readers_by_hand(n_steps):
+    dt, x, v, count = 0.1, 0.3 * np.arange(3), np.zeros(5), np.zeros(5, int)
+    for step in range(n_steps):
+        t = step * dt
+        x = x + dt * (np.sin(2 * np.pi * t / 50) - x) / 20
+        drive, own = (2 * (3 * x**2 + t / 50))[PARTNERS], x[PARTNERS]
+        v = v + dt * (drive + own - v) / 10 + 0.001 * drive * np.ones(5)
+        spiking = v > drive
+        v, count = np.where(spiking, 0.1 * own, v), count + spiking
+    return v, count
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_each_reads_the_neuron_of_a_number_and_what_that_computes(backend):
+    state, count = advanced(network_of_readers(), backend, 1000)
+    v, spikes = readers_by_hand(1000)
+    assert count["e"].tolist() == spikes.tolist() and spikes.sum() > 5
+    np.testing.assert_allclose(state.arrays["e.v"], v, rtol=1e-9, atol=1e-12)
+    whole = state
+    cut, _ = advanced(network_of_readers(), backend, 300, 700)
+    assert_same_bits(cut, whole)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_synapses_and_signals_read_what_is_computed(backend):
+    """As they read a variable of that value which a population keeps."""
+    computing = NeuronModel(
+        name="computing",
+        equations="dx/dt = (1 - x)/tau : 1\nlevel = x**2 : 1",
+        parameters={"tau": 20 * ms},
+    )
+    keeping = dataclasses.replace(
+        computing, equations="dx/dt = (1 - x)/tau : 1\nlevel : 1", on_step="level = x**2"
+    )
+    cells = NeuronModel(
+        name="cells",
+        equations="dv/dt = (2 - v)/tau : 1\ndrive : 1 (linked)",
+        threshold="v > 1",
+        reset="v = 0",
+        parameters={"tau": 10 * ms},
+        initial={"v": "0.1*i"},
+    )
+
+    def final(model):
+        one, five = (Population(name=n, size=k, model=model) for n, k in (("vta", 1), ("slow", 5)))
+        ee = Projection(name="ee", source="e", target="e", synapse=PUSH, weights=0.1)
+        spec = NetworkSpec(
+            name="computed",
+            populations=(one, five, Population(name="e", size=5, model=cells)),
+            projections=(ee,),
+            links={"e.drive": "slow.level", "dopamine": "vta.level"},
+            dt=0.1 * ms,
+        )
+        state, count = advanced(spec, backend, 1000)
+        assert count["e"].min() > 5
+        return state.arrays["e.v"]
+
+    np.testing.assert_allclose(final(computing), final(keeping), rtol=1e-12)
+
+
+NOT_THERE = {
+    "too large": ([0, 1, 2, 3, 0], "got neuron 3; expected neurons 0 to 2 of 'slow'"),
+    "negative": ([0, 1, -1, 0, 0], "got neuron -1; expected neurons 0 to 2 of 'slow'"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_THERE)
+def test_neurons_that_are_not_there_are_not_read(kind):
+    partners, message = NOT_THERE[kind]
+    with pytest.raises(BrainsleepError, match=message):
+        advanced(network_of_readers(partners=partners), "numpy", 1)
+    periods = (awake(10 * ms), awake(10 * ms, settings={"e.partner": partners}))
+    schedule = Timeline(periods=periods)
+    protocol = Protocol(name="x", network=network_of_readers(), schedule=schedule)
+    with pytest.raises(BrainsleepError, match=message):
+        simulate(protocol, seed=1, backend="numpy")
+
+
+def test_periods_may_set_whom_neurons_read(tmp_path):
+    periods = (awake(10 * ms), awake(20 * ms, settings={"e.partner": [0, 0, 0, 0, 0]}))
+    protocol = Protocol(name="x", network=network_of_readers(), schedule=Timeline(periods=periods))
+    protocol = dataclasses.replace(protocol, record=Record(spikes=("e",)))
+    other = dataclasses.replace(protocol, schedule=Timeline(periods=(awake(30 * ms),)))
+    results = [simulate(each, seed=1, out=tmp_path) for each in (protocol, other)]
+    counts = [len(np.asarray(each.spikes["e"].steps)) for each in results]
+    assert counts[0] != counts[1]
+
+
+WRONG_INDEX = {
+    "no variable": ("partner : integer (constant)", "v : 1", "index: got 'partner'"),
+    "not whole": ("partner : integer", "partner : 1", "index: got 'partner'"),
+    "changes": ("partner : integer (constant)", "partner : integer", "index: got 'partner'"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_INDEX)
+def test_an_index_is_a_whole_number_that_stays(kind):
+    old, new, message = WRONG_INDEX[kind]
+    text = READER.equations.replace(old, "" if kind == "no variable" else new)
+    with pytest.raises(BrainsleepError, match=message):
+        network_of_readers(model=dataclasses.replace(READER, equations=text))
+
+
+def test_what_is_computed_from_links_or_tables_is_not_linked_to():
+    table = dataclasses.replace(
+        COMPUTED,
+        equations="dx/dt = -x/tau : 1\nlevel = given(t) : 1",
+        parameters={"tau": 20 * ms},
+        tables={"given": Table([0, 1], every=10 * ms)},
+    )
+    reader = dataclasses.replace(SLOW_READER, name="third")
+    for source, variable, message in (
+        (table, "level", "is computed from 'given'"),
+        (LIF_READER, "level", "is computed from 'drive'"),
+    ):
+        populations = [Population(name="slow", size=5, model=SLOW)]
+        populations += [Population(name="mid", size=5, model=source)]
+        populations += [Population(name="e", size=5, model=reader)]
+        links = {"e.drive": f"mid.{variable}"}
+        links |= {"mid.drive": "slow.x"} if source is LIF_READER else {}
+        with pytest.raises(BrainsleepError, match=message):
+            NetworkSpec(name="n", populations=tuple(populations), links=links, dt=0.1 * ms)
+
+
+def test_synapses_follow_no_index():
+    push = SynapseModel(name="push", on_pre="v_post += w*drive_post")
+    ee = Projection(name="ee", source="e", target="e", synapse=push, weights=0.1)
+    with pytest.raises(BrainsleepError, match="'drive_post' is a link with an index"):
+        network_of_readers(projections=(ee,))
+
+
+def test_synapses_do_not_change_an_index():
+    push = SynapseModel(name="push", on_pre="v_post += w\npartner_post = 1")
+    ee = Projection(name="ee", source="e", target="e", synapse=push, weights=0.1)
+    with pytest.raises(BrainsleepError, match="partner_post"):
+        network_of_readers(projections=(ee,))
+
+
+def test_an_index_is_part_of_a_run():
+    schedule = Timeline(periods=(awake(10 * ms),))
+    protocol = Protocol(name="x", network=network_of_readers(), schedule=schedule)
+    assert Protocol.from_dict(protocol.describe()) == protocol
+    ids = {run_id(protocol, 0, "numpy", "x")}
+    for change in (
+        {"network.links.e.own": "slow.x"},
+        {"network.populations.e.values.partner": "2 - i % 3"},
+    ):
+        with contextlib.suppress(BrainsleepError):  # five neurons cannot read three one by one
+            ids.add(run_id(protocol.override(change), 0, "numpy", "x"))
+    assert len(ids) == 2
+
+
 MISTAKES = {
     "nothing": ({"dopamine": "vta.d"}, "'e.drive' is linked to nothing"),
     "no population": ({"e.drive": "fast.x"}, "no population 'fast'"),
-    "no variable": ({"e.drive": "slow.y"}, "'slow' keeps no variable 'y'"),
+    "no variable": ({"e.drive": "slow.y"}, "'slow' has no variable 'y'"),
     "no dot": ({"e.drive": "slow"}, "got 'slow'; expected 'population.variable'"),
     "not linked": ({"e.v": "slow.x"}, "got 'e.v'; expected a linked variable"),
+    "index of a signal": ({"dopamine": "vta.d[i]"}, "expected a population of one neuron"),
     "itself": ({"e.drive": "e.v"}, "expected another population"),
     "signal of many": ({"dopamine": "slow.x"}, "'slow' of 5 neurons; expected a population of one"),
     "unused signal": ({"serotonin": "vta.d"}, "signal 'serotonin' is used by no equation"),

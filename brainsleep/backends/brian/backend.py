@@ -11,6 +11,7 @@ import brian2
 import numpy as np
 
 from ...errors import BrainsleepError, SimulationError, explain
+from ...network.links import check_neurons
 from ...network.spec import NetworkSpec
 from ...run.delays import (
     DELAY_HISTORY,
@@ -103,6 +104,7 @@ class RuntimeBackend(Backend):
         for name, array in network.slot_values.items():
             array.values[: len(segment)] = values[name]
         arrays = started_arrays(state, segment.start, float(self.spec.dt))
+        check_neurons(self.spec.plan.groups, arrays)
         apart = delay_arrays(self.spec.plan, arrays)
         for name, value in {**arrays, **state.parameters}.items():
             if name not in apart:

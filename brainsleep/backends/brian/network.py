@@ -11,6 +11,7 @@ from typing import Any
 
 import brian2
 import numpy as np
+from brian2.core.variables import Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
@@ -99,7 +100,7 @@ class BrianNetwork:
             self._add_group(group)
         for group in self.plan.groups:
             for link in group.links:
-                self._link(self.groups[group.name].variables, link, link.name)
+                self._link(self.groups[group.name].variables, link, link.name, link.index or "_idx")
         for part in self.plan.synapses:
             self._add_synapses(part, None if synapses is None else synapses[part.name])
         for name, function in (hooks or {}).items():
@@ -147,9 +148,11 @@ class BrianNetwork:
         """
         return order * 1000 + place if self._in_order else order
 
-    def _link(self, variables, link: LinkPlan, name: str, index: str = "_idx") -> None:
+    def _link(self, variables, link: LinkPlan, name: str, index: str) -> None:
         """Have a name stand for a variable of another population."""
         source = self.groups[link.source]
+        if isinstance(source.variables[link.variable], Subexpression) and name in variables:
+            return  # Brian2 gives synapses what is computed for their neurons
         variables.add_reference(name, source, link.variable, index="0" if link.one else index)
 
     def _add_group(self, plan: GroupPlan) -> None:
@@ -301,7 +304,7 @@ class BrianNetwork:
         self._say_which_ways(synapses, plan)
         for end, population in (("pre", plan.source), ("post", plan.target)):
             links = next(group.links for group in self.plan.groups if group.name == population)
-            for link in links:
+            for link in (link for link in links if not link.index):
                 for part in (synapses, *synapses._pathways):
                     self._link(part.variables, link, f"{link.name}_{end}", f"_{end}synaptic_idx")
         for order, step in enumerate(plan.steps, self._order(SYNAPSES, 0)):

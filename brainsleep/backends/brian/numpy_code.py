@@ -57,8 +57,10 @@ class CopyingGenerator(NumpyCodeGenerator):
         """Tell whether it matters that one synapse is done before the next."""
         written: dict[str, list[str]] = {}  # operators, by array
         for statement in statements:
-            if self.variable_indices.get(statement.var, "_idx") not in ("_idx", "0"):
-                array = self.get_array_name(self.variables[statement.var])
+            variable = self.variables.get(statement.var)  # or what Brian2 computes first
+            shared = self.variable_indices.get(statement.var, "_idx") not in ("_idx", "0")
+            if shared and isinstance(variable, ArrayVariable):
+                array = self.get_array_name(variable)
                 written.setdefault(array, []).append(statement.op)
         names = get_identifiers(" ".join(statement.expr for statement in statements))
         read = {

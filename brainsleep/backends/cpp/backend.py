@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import BrainsleepError, SimulationError
+from ...network.links import check_neurons
 from ...network.spec import NetworkSpec
 from ...run.delays import DELAY_HISTORY, changing, rows_of, to_ring
 from ...run.segment import Answer, Capacity, Segment, spike_trains, timing
@@ -112,6 +113,7 @@ class CppBackend(CompiledBackend):
         """Return all arrays that a segment starts from."""
         times, values = timing(self.spec, self.capacity, segment, rows_of(self.spec, state))
         arrays = started_arrays(state, segment.start, float(self.spec.dt))
+        check_neurons(self.spec.plan.groups, arrays)
         given: dict[str, Any] = {**arrays, **state.parameters}
         given |= {f"clock:{name}": value for name, value in times.items()}
         given |= {f"slots:{name}": value for name, value in values.items()}
