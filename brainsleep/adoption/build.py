@@ -62,7 +62,7 @@ def _record(network: Network, runs: Sequence[Run], called: Mapping[int, str]) ->
             monitors.setdefault(id(each), (each, []))[1].append(place)
     found, taken = list[Monitor](), set[str]()
     dt = float(network.spec.dt)
-    for key, (monitor, places) in monitors.items():
+    for key, (monitor, places) in sorted(monitors.items(), key=lambda item: item[1][0].name):
         if places != list(range(places[0], places[-1] + 1)):
             fix = "make a monitor for each of the times"
             raise refused(named(monitor), "breaks", "one stretch of time", fix, monitor)

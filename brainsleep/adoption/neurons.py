@@ -245,6 +245,11 @@ def _values(group: Any, kept: Mapping, scope: Scope) -> Iterator[tuple[str, Any]
 
 
 def _refractory(group: Any, scope: Scope) -> str:
+    for name, usual in (("lastspike", -1e4), ("not_refractory", True)):
+        if name in group.variables and np.any(group.variables[name].get_value() != usual):
+            fix = "leave it to the simulation"
+            got = f"values of '{name}', which is Brian2's own"
+            raise refused(named(group), got, "a start at rest", fix, group)
     given = group._refractory
     if given is False:
         return ""

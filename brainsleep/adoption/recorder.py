@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import brian2
 import numpy as np
-from brian2 import Equations, Quantity, Synapses, second
+from brian2 import Quantity
 from brian2.core.base import BrianObject
-from brian2.core.network import Network as BrianNetwork
-from brian2.core.tracking import InstanceFollower
-from brian2.core.variables import VariableView
-from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
+from brian2.core.variables import Subexpression, VariableView
 
 from ..errors import AdoptError
 from ..experiment.settings import Setting
-from .later import frames_now, may_run_again, only_looked_at
+from ..network.equations import checks
+from .kept import kept_names
+from .later import frames_now, is_known_run, may_run_again, only_looked_at
 from .network import Network, Varying, take_network
 from .places import is_users, line_now, named, refused
 from .runs import (
+    HIDDEN,
     Run,
     Touched,
     Values,
@@ -36,10 +34,6 @@ from .runs import (
 
 #: The order within a time step, as in Brian2 if nothing else is said.
 SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
-
-
-#: What of a monitor no simulation changes.
-_SETTINGS = frozenset({"name", "active", "source", "clock", "when", "order", "record", "dt"})
 
 
 class VaryingNumbersError(Exception):
@@ -66,11 +60,15 @@ class Recorder:
     def __init__(self, name: str, varying: Varying = frozenset(), guess: int = 0):
         self.name, self._varying = name, varying
         #: What stands for values that only a simulation knows.
-        self.guesses = np.random.default_rng(guess)
+        self._guesses, self._width = np.random.default_rng(guess), 1 + 1000 * guess
         #: Where such a value was read before the last run, and the variable's name; '' if nowhere.
         self.guessed = ("", "")
-        #: Where a monitor was read first after a run, and its name; '' if nowhere.
-        self.monitor_read = ("", "")
+        #: Where something was read first after a run that may decide what follows, and its name.
+        self.decides = ("", "")
+        #: The same of what is only kept, by the name that it has then.
+        self._kept_as: dict[str, tuple[str, str]] = {}
+        #: What each line does with what it reads, as far as that is known.
+        self._lines: dict[tuple[Any, ...], set[str] | None] = {}
         #: Whether the script may run the network again after it read what only a simulation knows.
         self.may_follow = False
         self.network: Network | None = None
@@ -94,8 +92,10 @@ class Recorder:
         frame = _frame()
         space = _namespace(frame) if namespace is None else dict(namespace)
         self.note_names(space)
-        if self.monitor_read[0]:
-            raise depends(*self.monitor_read)
+        if self._kept_as and not is_known_run(frames_now()):
+            self.decides = self.decides if self.decides[0] else next(iter(self._kept_as.values()))
+        if self.decides[0]:
+            raise depends(*self.decides)
         place, objects = line_now(), list(net.objects)
         if self.network is None:
             self._begin(net, objects, space)
@@ -153,6 +153,7 @@ class Recorder:
         if self._touched.read and not self.guessed[0]:
             self.guessed = self._touched.read[0]
         outside = outside_of(self.network, space)
+        self.check_kept(name for _, name in outside)
         different = {k for k, v in outside.items() if float(v) != float(self._outside[k])}
         if different - set(self._varying):
             raise VaryingNumbersError(different)
@@ -201,46 +202,99 @@ class Recorder:
 
     def was_set(self, view: VariableView, item: Any) -> None:
         """Note that a script sets elements of a variable."""
-        if self.network is None:
-            return
-        owner = view.variable.owner
-        key = (owner.name, view.variable.name) if owner is not None else ("", "")
-        if key not in self._dynamic:
-            return
         if isinstance(item, str) and item not in ("True", ""):
             at = np.atleast_1d(view.group.indices[item])
         else:
             at = np.atleast_1d(view.indexing(slice(None) if isinstance(item, str) else item,
                                              view.index_var))  # fmt: skip
-        self._touched.set_at.setdefault(key, set()).update(np.asarray(at).ravel().tolist())
+        self._was_set(view.variable, np.asarray(at).ravel().tolist())
+
+    def all_was_set(self, variable: Any) -> None:
+        """Note that a script sets a whole variable."""
+        self._was_set(variable, range(variable.size))
+
+    def _was_set(self, variable: Any, at: Iterable[int]) -> None:
+        key = _key(variable)
+        if self.network is None or key not in self._dynamic:
+            return
+        if variable.name in HIDDEN:
+            fix = "leave it to the simulation"
+            what = f"'{self._label(key[0])}.{variable.name}', which is set"
+            raise refused(what, "a variable of Brian2's own", "others", fix, line_now())
+        self._touched.set_at.setdefault(key, set()).update(at)
 
     def monitor_was_read(self, monitor: Any) -> None:
-        """Note that a script reads what a monitor saw, other than to print or draw it."""
-        later = self.runs and not only_looked_at()
-        if later and not self.monitor_read[0]:
-            self.monitor_read = line_now(), self.called.get(id(monitor), monitor.name)
-        self.may_follow = self.may_follow or bool(later and may_run_again(frames_now()))
+        """Note that a script reads what a monitor saw."""
+        if self.runs:
+            self._note_read(self.called.get(id(monitor), monitor.name))
+
+    def was_read(self, variable: Any, name: str) -> bool:
+        """Note that a script reads a variable; tell whether only a simulation knows it."""
+        if not self.runs or not self._is_unknown(variable):
+            return False
+        label = f"{self._label(_key(variable)[0])}.{name}"
+        self._touched.read.append((line_now(), label))
+        self._note_read(label)
+        return True
+
+    def was_used(self, group: Any, code: str) -> None:
+        """Refuse an expression that reads what only a simulation knows."""
+        names = checks.identifiers(code)
+        self.check_kept(names - set(group.variables))
+        for name in sorted(names & set(group.variables)):
+            if self.runs and self._is_unknown(group.variables[name]):
+                label = f"{self._label(_key(group.variables[name])[0])}.{name}"
+                raise depends(line_now(), label)
+
+    def _is_unknown(self, variable: Any) -> bool:
+        """Tell whether a simulation changes a variable, which was not set since."""
+        if isinstance(variable, Subexpression):
+            of_group = variable.owner.variables
+            known = (of_group[name] for name in variable.identifiers if name in of_group)
+            return any(map(self._is_unknown, known))
+        key = _key(variable)
+        return key in self._dynamic and len(self._touched.set_at.get(key, ())) < variable.size
+
+    def _note_read(self, label: str) -> None:
+        """Note a value that may decide what follows, or is kept, unless it is printed or drawn."""
+        frames = tuple(frames_now())
+        if only_looked_at():
+            return
+        if frames not in self._lines:
+            self._lines[frames] = kept_names()
+        names = self._lines[frames]
+        for name in names or ():
+            self._kept_as.setdefault(name, (line_now(), label))
+        if names is None:
+            self.decides = self.decides if self.decides[0] else (line_now(), label)
+            self.may_follow = self.may_follow or may_run_again(frames)
+
+    def guess(self, value: Any, dim: Any) -> Any:
+        """Return some value in place of one that only a simulation knows."""
+        kind, shape = np.asarray(value).dtype.kind, np.shape(value)
+        if kind == "b":
+            return self._guesses.random(shape) < 0.5
+        drawn = self._guesses.random(shape) * self._width
+        if kind != "f":
+            return (drawn * 2).astype(np.asarray(value).dtype)
+        return Quantity(drawn, dim=dim) if isinstance(value, Quantity) else drawn
+
+    def check_kept(self, names: Iterable[str]) -> None:
+        """Refuse names in code that stand for what only a simulation knows."""
+        for name in names:
+            if name in self._kept_as:
+                raise depends(*self._kept_as[name])
 
     def check_end(self) -> None:
         """Refuse a script that may have run the network again, if it had been simulated."""
-        read = [self.monitor_read, *self._touched.read]
-        first = next((each for each in read if each[0]), None)
-        if self.may_follow and first:
-            raise depends(*first)
+        if self.may_follow and self.decides[0]:
+            raise depends(*self.decides)
 
-    def was_read(self, view: VariableView) -> bool:
-        """Note that a script reads a variable that only a simulation knows; tell whether it is."""
-        owner = view.variable.owner
-        key = (owner.name, view.variable.name) if owner is not None else ("", "")
-        if self.network is not None and key in self._dynamic and self.runs:
-            known = self._touched.set_at.get(key, set())
-            if len(known) < view.variable.size:
-                label = self._label(owner.name)
-                self._touched.read.append((line_now(), f"{label}.{view.name}"))
-                again = not only_looked_at() and may_run_again(frames_now())
-                self.may_follow = self.may_follow or again
-                return True
-        return False
+
+def _key(variable: Any) -> tuple[str, str]:
+    """Name a variable by its group and itself."""
+    owner = variable.owner
+    return (owner.name, variable.name) if owner is not None else ("", "")
 
 
 def _frame() -> Any:
@@ -255,135 +309,8 @@ def _namespace(frame: Any) -> dict[str, Any]:
     return {**frame.f_globals, **frame.f_locals} if frame is not None else {}
 
 
-@contextlib.contextmanager
-def recording(recorder: Recorder) -> Iterator[None]:
-    """Have Brian2 note runs in place of simulating, and keep equations as they are written."""
-    saved: list[tuple[Any, str, Any]] = []
-
-    def replace(owner: Any, name: str, value: Any) -> None:
-        saved.append((owner, name, owner.__dict__.get(name)))
-        setattr(owner, name, value)
-
-    init, make, set_item, get_item = (
-        Equations.__init__,
-        Synapses.__init__,
-        VariableView.set_item,
-        VariableView.get_item,
-    )
-
-    def equations_init(self: Any, eqns: Any = "", **more: Any) -> None:
-        init(self, eqns, **more)
-        if isinstance(eqns, str) and not more:
-            self._adopted_text = eqns
-
-    def synapses_init(self: Any, source: Any, target: Any = None, model: Any = None, **more: Any):
-        whole = Equations(model or "") if model is None or isinstance(model, str) else model
-        make(self, source, target, whole, **more)
-        self._adopted_equations = whole
-
-    def run(net: Any, duration: Any, report: Any = None, report_period: Any = None,
-            namespace: Any = None, profile: Any = None, level: int = 0) -> None:  # fmt: skip
-        recorder.run(net, duration, namespace)
-
-    def setting(self: Any, item: Any, value: Any, level: int = 0, namespace: Any = None) -> None:
-        if isinstance(value, str) and recorder.network is not None:
-            _check_static(recorder, self, value)
-        set_item(self, item, value, level=level + 1, namespace=namespace)
-        recorder.was_set(self, item)
-
-    def getting(self: Any, item: Any, level: int = 0, namespace: Any = None) -> Any:
-        unknown = recorder.was_read(self)
-        value = get_item(self, item, level=level + 1, namespace=namespace)
-        if unknown and np.asarray(value).dtype.kind == "f":
-            drawn = recorder.guesses.random(np.shape(value))
-            return Quantity(drawn, dim=self.dim) if isinstance(value, Quantity) else drawn
-        return value
-
-    replace(Equations, "__init__", equations_init)
-    replace(Synapses, "__init__", synapses_init)
-    replace(BrianNetwork, "run", run)
-    replace(VariableView, "set_item", setting)
-    replace(VariableView, "get_item", getting)
-    for kind in (EventMonitor, StateMonitor, PopulationRateMonitor):
-        for name in ("__getattribute__", "__getitem__", "__len__"):
-            if hasattr(kind, name):
-                replace(kind, name, _watched(recorder, kind, name))
-    for name in ("store", "restore"):
-        replace(BrianNetwork, name, _stored(name))
-    try:
-        yield
-    finally:
-        for owner, name, value in reversed(saved):
-            if value is None:  # it was that of a base class
-                delattr(owner, name)
-            else:
-                setattr(owner, name, value)
-
-
-def _watched(recorder: Recorder, kind: type, name: str) -> Callable[..., Any]:
-    """Return a method of a monitor that notes when the script itself reads what it saw."""
-    usual = getattr(kind, name)
-
-    def used(monitor: Any, *given: Any) -> Any:
-        if not given or not isinstance(given[0], str) or given[0] not in _SETTINGS:
-            asked = given[0] if given and isinstance(given[0], str) else ""
-            if not asked.startswith("_") and is_users(sys._getframe(1).f_code.co_filename):
-                recorder.monitor_was_read(monitor)
-        return usual(monitor, *given)
-
-    return used
-
-
-def _stored(name: str) -> Callable[..., None]:
-    """Return what takes the place of `Network.store` and `Network.restore`."""
-
-    def used(net: Any, *given: Any, **more: Any) -> None:
-        if name == "restore":
-            fix = "write one script without it: SavedState goes on from a stored run"
-            raise refused("restore()", "a state of before", "runs one after the other", fix,
-                          line_now())  # fmt: skip
-
-    return used
-
-
 def depends(place: str, name: str) -> AdoptError:
     """Return the error of runs that depend on what a simulation before them gives."""
     fix = "set values that do not depend on a simulation before"
     what = f"'{name}' is read between runs, and decides what follows"
     return refused(what, "a value that only a simulation knows", "none", fix, place)
-
-
-def _check_static(recorder: Recorder, view: VariableView, code: str) -> None:
-    """Refuse an expression that reads what only a simulation knows."""
-    from ..network.equations import checks
-
-    group = view.group
-    for name in checks.identifiers(code):
-        if name in group.variables:
-            variable = group.variables[name]
-            owner = getattr(variable, "owner", None)
-            known = owner is None or (owner.name, variable.name) not in recorder._dynamic
-            view = VariableView(name, variable, group, variable.dim)
-            if not known and recorder.was_read(view):
-                raise depends(line_now(), name)
-
-
-@contextlib.contextmanager
-def fresh_brian() -> Iterator[None]:
-    """Give a script a Brian2 as it is at first, and put everything back after."""
-    follower = InstanceFollower.instance_sets
-    before = {kind: set(members) for kind, members in follower.items()}
-    state, clock = np.random.get_state(), float(brian2.defaultclock.dt)  # noqa: NPY002
-    wanted = {name: brian2.prefs[name] for name in ("codegen.target", "core.default_float_dtype")}
-    follower.clear()
-    brian2.prefs["codegen.target"] = "numpy"
-    brian2.defaultclock.dt = 0.1 * brian2.ms
-    try:
-        yield
-    finally:
-        for name, value in wanted.items():
-            brian2.prefs[name] = value
-        brian2.defaultclock.dt = clock * second
-        np.random.set_state(state)  # noqa: NPY002
-        for kind, members in before.items():
-            follower[kind] |= {member for member in members if member() is not None}

@@ -17,6 +17,9 @@ from .network import Network, all_objects
 from .neurons import Taken, one_or_each
 from .places import named, refused
 
+#: Variables of Brian2's own, which a simulation changes.
+HIDDEN = ("lastspike", "not_refractory", "lastupdate")
+
 #: Values of variables: by the name of the group and of the variable.
 Values = dict[tuple[str, str], np.ndarray]
 
@@ -82,10 +85,8 @@ def dynamic(network: Network) -> set[tuple[str, str]]:
             changed.add((ends[end], stem) if end in ends else (part.name, name))
         for name in owners[part.name].part.synapse.variables.diff_eq_names:
             changed.add((part.name, name))
-    for each in changed:
-        if each in back:
-            found.add(back[each])
-    return found
+    found |= {back[each] for each in changed if each in back}
+    return found | {(p.group.name, name) for p in network.parts.values() for name in HIDDEN}
 
 
 def changes(network: Network, before: Values, after: Values, touched: Touched) -> dict:

@@ -19,7 +19,8 @@ from ..experiment.protocol import Protocol
 from .later import frames_of, may_run_again
 from .live import finished
 from .names import free
-from .recorder import Recorder, VaryingNumbersError, depends, fresh_brian, recording
+from .recorder import Recorder, VaryingNumbersError, depends
+from .recording import fresh_brian, recording
 
 log = logging.getLogger("brainsleep")
 

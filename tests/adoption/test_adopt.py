@@ -9,7 +9,7 @@ import pytest
 
 import brainsleep
 from brainsleep.adoption import adopt_script, monitored
-from brainsleep.adoption.recorder import fresh_brian
+from brainsleep.adoption.recording import fresh_brian
 from brainsleep.adoption.study import write_study
 from brainsleep.errors import AdoptError, DataError, ProtocolError
 from brainsleep.experiment.protocol import run_id

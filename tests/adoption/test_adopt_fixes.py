@@ -57,6 +57,19 @@ FIXES = [
         ONE + LINKED + "H.x = linked_var(G, 'v', index=[2, 1, 0])" + RUN,
     ),
     (
+        "leave it to the simulation",
+        "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory=1*ms)\nG.lastspike = 0*ms" + RUN,
+        "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory=1*ms)" + RUN,
+    ),
+    (
+        "leave it to the simulation",
+        "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory=1*ms)"
+        + RUN
+        + "G.lastspike = 0*ms"
+        + RUN,
+        "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory=1*ms)" + RUN + RUN,
+    ),
+    (
         "link to a group of one neuron",
         "G = NeuronGroup(2, 'y : 1 (shared)')\nG.run_regularly('y += 1')\n"
         + LINKED
