@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -31,6 +32,7 @@ from .runs import (
     trains_of,
     values_of,
 )
+from .stored import Before, Stored, stored
 
 #: The order within a time step, as in Brian2 if nothing else is said.
 SCHEDULE = ["start", "groups", "thresholds", "synapses", "resets", "end"]
@@ -67,12 +69,15 @@ class Recorder:
         self.decides = ("", "")
         #: The same of what is only kept, by the name that it has then.
         self._kept_as: dict[str, tuple[str, str]] = {}
+        #: After which run it was read, and where.
+        self._kept_at: list[tuple[Run, str, str]] = []
         #: What each line does with what it reads, as far as that is known.
         self._lines: dict[tuple[Any, ...], set[str] | None] = {}
         #: Whether the script may run the network again after it read what only a simulation knows.
         self.may_follow = False
         self.network: Network | None = None
         self.runs: list[Run] = []
+        self._all_runs: list[Run] = []
         self.notes: list[str] = []
         self.called: dict[int, str] = {}
         #: Objects that have names, which must live as long as their identities count.
@@ -84,6 +89,9 @@ class Recorder:
         self._dynamic: set[tuple[str, str]] = set()
         self._outside: dict[tuple[str, str], Quantity] = {}
         self._step = 0
+        #: What the script stored, by name and file; and what was before its first run.
+        self._stored: dict[tuple[str, str | None], Stored] = {}
+        self._at_first = Before({}, Touched(), {})
 
     # -- what the script does ------------------------------------------------------------------
 
@@ -97,7 +105,8 @@ class Recorder:
         if self.decides[0]:
             raise depends(*self.decides)
         place, objects = line_now(), list(net.objects)
-        if self.network is None:
+        begins = self.network is None
+        if begins:
             self._begin(net, objects, space)
         assert self.network is not None
         self._check_same(net, objects, place)
@@ -105,16 +114,44 @@ class Recorder:
         steps = round((self._step * dt + float(duration)) / dt) - self._step
         seeing = [each for each in objects if "Monitor" in type(each).__name__ and each.active]
         run = Run(steps, place, seeing)
-        if self.runs:
+        if not begins:
             self._note_changes(run, space)
         run.trains = trains_of(self.network, self._step, steps)
         self._values = self._now()
         self._touched = Touched()
         self.runs.append(run)
+        self._all_runs.append(run)
         self._step += steps
+        self._set_time(net)
+
+    def _set_time(self, net: Any) -> None:
+        dt = float(self.network.spec.dt) if self.network is not None else 0
         net.t_ = self._step * dt
-        for clock in {id(each.clock): each.clock for each in objects}.values():
+        for clock in {id(each.clock): each.clock for each in net.objects}.values():
             clock.variables["t"].set_value(self._step * dt)
+
+    def store(self, net: Any, name: str = "default", filename: str | None = None) -> None:
+        """Note what the state of a network is, to go back to it."""
+        before = None
+        if self.network is not None and self.runs:
+            before = Before(self._values, self._touched, self._outside)
+        self._stored[name, filename] = stored(net.objects, self.runs, self._step, before)
+
+    def restore(
+        self, net: Any, name: str = "default", filename: str | None = None, **more: Any
+    ) -> None:
+        """Go back to a state that was stored, and to the runs that led there."""
+        state, place = self._stored.get((name, filename)), line_now()
+        if state is None:
+            fix = "call store() in the script"
+            what = f"restore({name!r})"
+            raise refused(what, "a state of another script", "one of this", fix, place)
+        state.put_back()
+        before = copy.deepcopy(state.before or self._at_first)
+        self._values, self._touched, self._outside = before.values, before.touched, before.outside
+        self.runs = list(state.runs)
+        self._step = state.step
+        self._set_time(net)
 
     def _begin(self, net: Any, objects: list[Any], space: dict[str, Any]) -> None:
         if float(net.t) != 0:
@@ -134,6 +171,7 @@ class Recorder:
         self.notes += self.network.notes
         self._outside = outside_of(self.network, space)
         self._dynamic = dynamic(self.network)
+        self._at_first = Before(self._now(), Touched(), self._outside)
 
     def _check_same(self, net: Any, objects: list[Any], place: str) -> None:
         now = signature(objects)
@@ -265,6 +303,8 @@ class Recorder:
         names = self._lines[frames]
         for name in names or ():
             self._kept_as.setdefault(name, (line_now(), label))
+        if names is not None:
+            self._kept_at.append((self.runs[-1], line_now(), label))
         if names is None:
             self.decides = self.decides if self.decides[0] else (line_now(), label)
             self.may_follow = self.may_follow or may_run_again(frames)
@@ -289,6 +329,16 @@ class Recorder:
         """Refuse a script that may have run the network again, if it had been simulated."""
         if self.may_follow and self.decides[0]:
             raise depends(*self.decides)
+        left = {id(run) for run in self.runs}
+        for run, place, label in self._kept_at:
+            if id(run) not in left:
+                fix = "adopt a script of each run, without restore()"
+                what = f"'{label}' of a run that restore() undoes"
+                raise refused(what, "a result that is kept", "those of the last runs", fix, place)
+        undone = dict.fromkeys(run.place for run in self._all_runs if id(run) not in left)
+        text = f"restore() undoes what these ran, which is left out: {', '.join(undone)}"
+        if undone and text not in self.notes:
+            self.notes.append(text)
 
 
 def _key(variable: Any) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from brian2.core.variables import ArrayVariable, DynamicArrayVariable, VariableV
 from brian2.groups.subgroup import Subgroup
 from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
 
-from .places import is_users, line_now, refused
+from .places import is_users
 from .recorder import Recorder
 
 #: What of a monitor no simulation changes.
@@ -90,8 +90,8 @@ def recording(recorder: Recorder) -> Iterator[None]:
         for name in ("__getattribute__", "__getitem__", "__len__"):
             if hasattr(kind, name):
                 replace(kind, name, _watched(recorder, kind, name))
-    for name in ("store", "restore"):
-        replace(BrianNetwork, name, _stored(name))
+    replace(BrianNetwork, "store", lambda net, *given, **more: recorder.store(net, *given, **more))
+    replace(BrianNetwork, "restore", lambda net, *given, **kw: recorder.restore(net, *given, **kw))
     try:
         yield
     finally:
@@ -140,18 +140,6 @@ def _spikes(recorder: Recorder, usual: property) -> property:
         return usual.__get__(group)
 
     return property(used)
-
-
-def _stored(name: str) -> Callable[..., None]:
-    """Return what takes the place of `Network.store` and `Network.restore`."""
-
-    def used(net: Any, *given: Any, **more: Any) -> None:
-        if name == "restore":
-            fix = "write one script without it: SavedState goes on from a stored run"
-            raise refused("restore()", "a state of before", "runs one after the other", fix,
-                          line_now())  # fmt: skip
-
-    return used
 
 
 @contextlib.contextmanager

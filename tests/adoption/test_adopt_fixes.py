@@ -180,9 +180,15 @@ FIXES = [
         "G = NeuronGroup(1, 'v : 1')\nfor k in range(2):\n    run(1*ms)\n",
     ),
     (
-        "write one script without it: SavedState goes on from a stored run",
+        "call store() in the script",
+        ONE + "run(1*ms)\nrestore()" + RUN,
         ONE + "store()\nrun(1*ms)\nrestore()" + RUN,
-        ONE + "run(1*ms)" + RUN,
+    ),
+    (
+        "adopt a script of each run, without restore()",
+        ONE + "n = []\nstore()\nfor v in (1, 2):\n    restore()\n    G.v = v\n    run(1*ms)\n"
+        "    n.append(float(G.v[0]))\nprint(n)\n",
+        ONE + "n = []\nG.v = 1\nrun(1*ms)\nn.append(float(G.v[0]))\nprint(n)\n",
     ),
     (
         "set values that do not depend on a simulation before",

@@ -27,7 +27,6 @@ NOT_YET = {
     "custom_events": "EventMonitor",
     "groups_of_two_steps": "dt",
     "own_function": "Function",
-    "store_and_restore": "restore",
     "values_at_spikes": "variables at spikes",
 }
 
