@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from brian2.core.variables import Constant, Subexpression
-from brian2.equations.equations import PARAMETER
+from brian2.equations.equations import PARAMETER, SUBEXPRESSION
 from brian2.utils.stringtools import word_substitute
 
 from ..values.arrays import Array
@@ -52,6 +52,17 @@ def with_partners(scope: Scope, text: str, written: set[str]) -> tuple[str, dict
             text += f"\n{other} : integer (constant)"
             values[other] = Array.of(neurons.astype(float), "partners")
     return text, values
+
+
+def all_identifiers(group: Any, name: str) -> set[str]:
+    """Return the names that a variable of a group is computed from, by way of others, too."""
+    known, waiting = set[str](), {name}
+    while waiting:
+        known |= waiting
+        computed = (group.user_equations.get(each) for each in waiting)
+        parts = [eq for eq in computed if eq is not None and eq.type == SUBEXPRESSION]
+        waiting = {each for eq in parts for each in eq.identifiers} - known
+    return known
 
 
 def _is_each(group: Any, name: str, neurons: np.ndarray) -> bool:

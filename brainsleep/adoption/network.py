@@ -137,7 +137,7 @@ def take_network(
     for each in kinds["synapses"]:
         ends = [root(getattr(each, end))[0] for end in ("source", "target")]
         for end in ends:
-            if end.name not in parts:
+            if end.name not in {group.name for group in kinds["neurons"]}:
                 fix = "connect groups of neurons that are in the network"
                 what = f"{named(each)}: one of its ends"
                 raise refused(what, named(end), "a group of neurons", fix, each)

@@ -16,11 +16,12 @@ from brian2.units.fundamentalunits import Dimension
 
 from ..errors import BrainsleepError
 from ..network.equations import checks
+from ..network.equations.declared import DRAWS
 from ..network.models import NeuronModel
 from ..network.regular import Regular
 from ..network.spec import Population
 from ..values.arrays import Array
-from .links import with_partners
+from .links import all_identifiers, with_partners
 from .names import laid_out, with_flags, without
 from .places import named, refused
 from .scope import Scope
@@ -198,13 +199,19 @@ def _without_shared(scope: Scope, text: str, kept: dict) -> tuple[str, dict]:
     What all share and code computes, every neuron computes.
     """
     written = written_names(scope.group) | scope.varying
+    each = set(scope.group._linked_variables)
     for name, eq in list(kept.items()):
-        if "shared" not in eq.flags:
+        if "shared" not in eq.flags or eq.type == "subexpression":
             continue
         if eq.type == PARAMETER and name not in written:
             text = without(text, name)
             del kept[name]
-        elif eq.type != "subexpression":
+        else:
+            text = with_flags(text, name, lambda flags: flags - {"shared"})
+            each.add(name)
+    for name, eq in kept.items():
+        needed = all_identifiers(scope.group, name)
+        if "shared" in eq.flags and needed & each and not needed & DRAWS:
             text = with_flags(text, name, lambda flags: flags - {"shared"})
     return text, kept
 

@@ -119,7 +119,7 @@ class Scope:
         for name in sorted(checks.identifiers(text)):
             if name in self.names:
                 names[name] = self.names[name]
-            elif name in STANDARD or (name.startswith("xi") and name.rstrip("0123456789_") == "xi"):
+            elif name in STANDARD or name == "xi" or name.startswith("xi_"):
                 continue
             elif (other := self._other(name)) is not None or (
                 other := self._from_outside(name, text)

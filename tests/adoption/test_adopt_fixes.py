@@ -51,6 +51,11 @@ FIXES = [
         ONE + SYNAPSES + "H = NeuronGroup(1, 'v : 1')\nNetwork(G, H, S).run(1*ms)\n",
     ),
     (
+        "connect groups of neurons that are in the network",
+        ONE + SYNAPSES + "T = Synapses(G, S, on_pre='w += 1')\nT.connect(j='i')" + RUN,
+        ONE + SYNAPSES + "T = Synapses(G, G, on_pre='v += 1')\nT.connect(j='i')" + RUN,
+    ),
+    (
         "link to a variable of another whole group",
         "G = NeuronGroup(3, 'v : 1\\nx : 1 (linked)')\nG.x = linked_var(G, 'v', index=[2, 1, 0])"
         + RUN,
