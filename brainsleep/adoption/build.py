@@ -122,7 +122,7 @@ def _state_monitor(
     steps = steps_between(monitor, network.spec.dt, named(monitor))
     variables = {}
     for name in sorted(set(monitor.record_variables) - {"t"}):
-        if name not in part.scope.names:
+        if name not in part.scope.names or name in getattr(part.group, "_linked_variables", ()):
             fix = "leave it out, or copy it into a variable of the group"
             what = f"{named(monitor)}: variable"
             raise refused(what, f"'{name}'", "variables of its own group", fix, monitor)

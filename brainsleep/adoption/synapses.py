@@ -99,12 +99,12 @@ def projection(scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Qu
     whole = all_equations(synapses)
     equations = dict(whole)
     text = _equations_text(whole, equations)
+    weight = weight_of(equations)
     for each, eq in equations.items():
         if "summed" in eq.flags:
             scope.names[each] = scope._other(each) or each
         else:
-            scope.declare(each, WEIGHT if each == WEIGHT else None)
-    weight = weight_of(equations)
+            scope.declare(each, WEIGHT if each == weight else None)
     given = _codes(synapses, scope)
     given["equations"] = scope.equations(text, set(equations))
     given["regular"] = tuple(regular_codes(synapses, scope, dt))

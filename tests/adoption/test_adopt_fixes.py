@@ -41,6 +41,12 @@ FIXES = [
         ONE + SYNAPSES + "M = StateMonitor(S, 'w', record=True)" + RUN,
     ),
     (
+        "leave it out, or copy it into a variable of the group",
+        ONE + LINKED + "H.x = linked_var(G, 'v')\nM = StateMonitor(H, 'x', record=True)" + RUN,
+        ONE + "H = NeuronGroup(3, 'x : 1 (linked)\\ny = x : 1')\nH.x = linked_var(G, 'v')\n"
+        "M = StateMonitor(H, 'y', record=True)" + RUN,
+    ),
+    (
         "make a Network with a NeuronGroup",
         "net = Network()\nnet.run(1*ms)\n",
         ONE + "net = Network(G)\nnet.run(1*ms)\n",
