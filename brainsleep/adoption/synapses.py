@@ -97,6 +97,10 @@ def projection(scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Qu
     wiring = made_of(Pairs, named(synapses), synapses, pre=pairs[0], post=pairs[1])
     taken.order = wiring.order
     whole = all_equations(synapses)
+    for each in sorted(synapses._linked_variables):
+        fix = "link a variable of the neurons, and read that, such as 'x_post'"
+        what = f"{named(synapses)}: '{each}'"
+        raise refused(what, "a link of synapses", "links of neurons", fix, synapses)
     equations = dict(whole)
     text = _equations_text(whole, equations)
     weight = weight_of(equations)

@@ -68,6 +68,14 @@ FIXES = [
         ONE + LINKED + "H.x = linked_var(G, 'v', index=[2, 1, 0])" + RUN,
     ),
     (
+        "link a variable of the neurons, and read that, such as 'x_post'",
+        ONE + "H = NeuronGroup(1, 'y : 1')\nS = Synapses(G, G, 'x : 1 (linked)', on_pre='v += x')\n"
+        "S.connect()\nS.x = linked_var(H, 'y')" + RUN,
+        f"G = NeuronGroup(3, 'dv/dt = -v/(5*ms) : 1\\nx : 1 (linked)', {MORE})\n"
+        "H = NeuronGroup(1, 'y : 1')\nG.x = linked_var(H, 'y')\n"
+        "S = Synapses(G, G, on_pre='v += x_post')\nS.connect()" + RUN,
+    ),
+    (
         "leave it to the simulation",
         "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory=1*ms)\nG.lastspike = 0*ms" + RUN,
         "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory=1*ms)" + RUN,

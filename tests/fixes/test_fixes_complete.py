@@ -17,6 +17,7 @@ ELSEWHERE = {
             "give it a dt, and have a TimedArray say when",
             "link to a variable of another whole group",
             "link to a group of one neuron",
+            "link a variable of the neurons, and read that, such as 'x_post'",
             "leave it to the simulation",
             "write {}.{} = linked_var(...)",
             "link to a variable of each, and choose among them in the equations",
