@@ -128,7 +128,8 @@ def _check_outside(group: Any, name: str, owner: Any, one: Subexpression) -> Non
     for each in sorted(one.identifiers - set(owner.variables)):
         known = [own.namespace.get(each) for own in (group, owner)]
         known = [k.get_value() if isinstance(k, Constant) else k for k in known]
-        if known[0] is not known[1] and not np.array_equal(*map(np.asarray, known)):
+        one_value, other_value = map(np.asarray, known)
+        if known[0] is not known[1] and not np.array_equal(one_value, other_value):
             fix = "give both groups the same namespace"
             got = f"another '{each}' in the namespace of {named(owner)}"
             raise refused(_what(group, name), got, "the same in both", fix, group)

@@ -170,8 +170,8 @@ def _check_index(spec: NetworkSpec, name: str, index: str, where: str) -> None:
     owner, _, variable = name.rpartition(".")
     declared = spec.population(owner).model.variables if owner else {}
     eq = declared.get(index)
-    fits = eq is not None and eq.type == PARAMETER and eq.var_type == "integer"
-    if not fits or "constant" not in eq.flags:
+    fits = eq is not None and (eq.type, eq.var_type) == (PARAMETER, "integer")
+    if eq is None or not fits or "constant" not in eq.flags:
         allowed = f"a whole number that the neurons '{owner}' keep"
         fix = f"declare '{index} : integer (constant)' beside '{variable}'"
         raise SpecError(explain(f"{where}: index", f"'{index}'", allowed, fix), Details(word=index))

@@ -237,8 +237,8 @@ REFUSED = {
         ("one.py:4", "read between runs"),
     ),
     "restore": (
-        "G = NeuronGroup(1, 'v : 1')\nstore()\nrun(1*ms)\nrestore()\nrun(1*ms)\n",
-        ("one.py:5", "restore"),
+        "G = NeuronGroup(1, 'v : 1')\nrun(1*ms)\nrestore('x')\nrun(1*ms)\n",
+        ("one.py:4", "restore"),
     ),
     "no run": ("G = NeuronGroup(1, 'v : 1')\n", ("no run()",)),
     "an error": ("G = NeuronGroup(1, 'v : 1')\nx = 1/0\nrun(1*ms)\n", ("one.py:3", "division")),
