@@ -5,12 +5,13 @@
     python -m benchmarks.published --nest PYTHON      # NEST of another environment
     python -m benchmarks.published --report           # tables of what was measured
 
-All run the same graph from the same start for the same time on one thread (this package also on two,
-where it is said), in processes of their own that take turns: in every other round in reverse order.
+All run the same graph from the same start for the same time on one thread, this package also on two
+where it is said, in processes of their own that take turns: in every other round in reverse order.
 What counts is wall time per biological second once everything is built: of Brian2 what its device
 reports of its run, of this package a call of ``advance``, with the state that goes in and out, and
-of NEST a call of ``Run`` after 100 ms. A time counts if the rate is ours within `TOLERANCE`. Brian2's scripts are as in its examples,
-with its usual compiler flags; NEST's are in ``benchmarks/nest_published.py``.
+of NEST a call of ``Run`` after 100 ms. A time counts if the rate is ours within `TOLERANCE`.
+Brian2's scripts are as in its examples, with its usual compiler flags; NEST's are in
+``benchmarks/nest_published.py``.
 
 NEST is that of this environment (extra ``bench``), of ``--nest`` or of the environment variable
 ``NEST_PYTHON``. Results go to ``benchmarks/published.json`` after every round.
