@@ -16,10 +16,12 @@ from brian2.units.fundamentalunits import Dimension
 
 from ..errors import BrainsleepError
 from ..network.equations import checks
+from ..network.events import SPIKE, Event
 from ..network.models import NeuronModel
 from ..network.regular import Regular
 from ..network.spec import Population
 from ..values.arrays import Array
+from .events import events_of
 from .names import laid_out, with_flags, without
 from .places import named, refused
 from .scope import Scope
@@ -149,16 +151,12 @@ def neuron_group(
     text, kept = _without_shared(scope, text, kept)
     for each in group.user_equations:
         scope.declare(each)
-    for event in group.events:
-        if event != "spike":
-            fix = "record a condition as a variable, or make it the threshold"
-            what = f"{named(group)}: event '{event}'"
-            raise refused(what, "an event of its own", "'spike' alone", fix, group)
     codes = {"threshold": group.events.get("spike") or ""}
     codes["reset"] = group.event_codes.get("spike") or ""
-    for part, when in ((group.thresholder, "thresholds"), (group.resetter, "resets")):
-        if "spike" in part:
-            check_place(part["spike"], when)
+    for event, part in group.thresholder.items():
+        check_place(part, "thresholds" if event == SPIKE else "after_thresholds")
+    if SPIKE in group.resetter:
+        check_place(group.resetter[SPIKE], "resets")
     check_place(group.state_updater, "groups")
     if group.state_updater.method_options:
         fix = "leave method_options out"
@@ -168,6 +166,10 @@ def neuron_group(
     given["refractory"] = _refractory(group, scope)
     given["equations"] = scope.equations(text, set(kept))
     given["method"] = _method(group, scope.namespace)
+    given["events"] = tuple(
+        made_of(Event, f"{named(group)}: event '{event}'", group, **parts)
+        for event, parts in events_of(group, scope)
+    )
     drives = [poisson_code(each, scope, k) for k, each in enumerate(inputs)]
     given["regular"] = (*regular_codes(group, scope, dt), *drives)
     given["equations"] += scope.declared()
@@ -219,6 +221,7 @@ def written_names(group: Any) -> set[str]:
 def _texts(given: Mapping[str, Any]) -> list[str]:
     """Return all code that a model is given."""
     texts = [value for value in given.values() if isinstance(value, str)]
+    texts += [code for each in given.get("events", ()) for code in (each.condition, each.code)]
     return texts + [each.code for each in given.get("regular", ())]
 
 

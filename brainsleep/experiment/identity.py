@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..network.events import SPIKE
 from ..tasks.images.continual import Tasks
 from ..values.arrays import Array
 from ..values.plain import plain
@@ -16,15 +17,16 @@ LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64", "signals": {}, "links": {}},
     "NeuronModel": {
         **{"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
-        **{"regular": [], "tables": {}},
+        **{"regular": [], "tables": {}, "events": []},
     },
     "Population": {"values": {}, "positions": {}},
     "Projection": {
         **{"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
         **{"delay_max": "0.0 second", "path_delays": {}},
     },
-    "DelayPlan": {"most": 0.0},
-    "Pathway": {"own_delay": False},
+    "DelayPlan": {"most": 0.0, "event": SPIKE},
+    "Pathway": {"own_delay": False, "event": SPIKE},
+    "PathwayPlan": {"event": SPIKE},
     "WeightProcess": {"signed": False, "signals": {}},
     "wake": {"inputs": {}, "signals": {}, "settings": {}},
     "sleep": {
@@ -44,6 +46,7 @@ LATER: dict[str, dict[str, Any]] = {
         "spikes": [],
         "windows": [],
         "monitors": [],
+        "events": {},
     },
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
@@ -52,6 +55,7 @@ LATER: dict[str, dict[str, Any]] = {
         "constants": [],
         "delayed": False,
         **{"signals": [], "spike_trains": False, "links": [], "regular": [], "tables": {}},
+        "events": [],
     },
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},

@@ -12,9 +12,10 @@ from brian2.equations.equations import PARAMETER, SUBEXPRESSION
 
 from .. import mistakes
 from .assemble import rules_at
-from .assemble_parts import linked_names
+from .assemble_parts import changes_delays, linked_names
 from .equations import checks, settle, synaptic
 from .equations.diagnose import mistake, unknown
+from .events import SPIKE
 from .given import check_neurons, check_synapses
 from .synaptic import sums_into
 from .tables import functions
@@ -65,6 +66,8 @@ def check_network(spec: NetworkSpec) -> None:
             **checks.variables_of(own),
             **functions(synapse.tables, "checked"),
         }
+        with mistakes.going_on():
+            _check_events(sound.projection(synapse.name), sound, where)
         with mistakes.going_on():
             _check_sums(sound.projection(synapse.name), groups, where)
         with mistakes.going_on():
@@ -122,7 +125,7 @@ def _parts(spec: NetworkSpec, population: Population) -> Iterator[tuple[str, str
     model = population.model
     for label in ("reset", "on_slot", "on_step"):
         yield f"neuron '{model.name}': {label}", getattr(model, label), set(model.variables)
-    for each in model.regular:
+    for each in (*model.regular, *model.events):
         yield f"neuron '{model.name}': {each.name}", each.code, set(model.variables)
     for rule, role in rules_at(spec, population):
         code, own = getattr(rule, f"{role}_spike"), set(rule.traces(role))
@@ -145,6 +148,21 @@ def _check_apart(own: Equations, source: Equations, where: str, population: str)
             brief = f"'{name}' of the synapses is also a name of the presynaptic neurons"
             fix = f"rename that of the synapses, for example to '{name}_syn'"
             raise mistake(where, f"{brief} '{population}'", fix, word=name)
+
+
+def _check_events(projection: Projection, spec: NetworkSpec, where: str) -> None:
+    """Refuse pathways for events that the neurons do not have, or of spikes with another delay."""
+    for path in projection.synapse.pathways:
+        population = projection.source if path.end == "pre" else projection.target
+        model, label = spec.population(population).model, f"{where}: pathway '{path.name}': event"
+        if path.event == SPIKE:
+            continue
+        if not model.happens(path.event):
+            events = [event.name for event in model.events]
+            raise unknown(f"{label}: '{population}' has no event", path.event, [SPIKE, *events])
+        if path.end == "pre" and changes_delays(projection) and not path.own_delay:
+            fix = "give the pathway a delay of its own: own_delay=True"
+            raise mistake(label, "the delay of its end changes", fix, word=path.event)
 
 
 def _check_sums(projection: Projection, groups: Mapping[str, Equations], where: str) -> None:

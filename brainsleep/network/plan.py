@@ -10,6 +10,7 @@ from functools import cached_property
 from brian2 import Quantity
 
 from .equations import settle
+from .events import SPIKE
 from .tables import Table
 
 #: The variable of synapses whose delays change.
@@ -49,6 +50,19 @@ class RegularPlan:
 
 
 @dataclass(frozen=True)
+class EventPlan:
+    """An event of neurons, see `brainsleep.network.events.Event`."""
+
+    name: str
+    condition: str
+    code: str
+    when: str
+    order: int
+    #: Whether it is on its way to synapses for a time.
+    delayed: bool = False
+
+
+@dataclass(frozen=True)
 class GroupPlan:
     """Everything Brian2 is told about one population."""
 
@@ -80,6 +94,7 @@ class GroupPlan:
     regular: tuple[RegularPlan, ...] = ()
     #: Values over time by the names of functions that read them.
     tables: dict[str, Table] = field(default_factory=dict)
+    events: tuple[EventPlan, ...] = ()
 
     @property
     def spikes(self) -> bool:
@@ -110,12 +125,13 @@ class ProcessPlan:
 
 @dataclass(frozen=True)
 class PathwayPlan:
-    """Statements for the spikes of one end, besides those of `SynapsePlan`."""
+    """Statements for the spikes, or another event, of one end, besides those of `SynapsePlan`."""
 
     name: str
     end: str
     order: int
     code: str
+    event: str = SPIKE
 
 
 @dataclass(frozen=True)
@@ -146,6 +162,8 @@ class DelayPlan:
     each: bool
     #: The longest there can be, in seconds, of delays that change; 0 of those that do not.
     most: float = 0.0
+    #: Which event of these neurons takes that time, if not a spike.
+    event: str = SPIKE
 
 
 @dataclass(frozen=True)
@@ -231,7 +249,8 @@ _TAKEN = re.compile(r"\b(\w+)_by_slot\(slot_index\*slot_unit, i\)")
 def _draws_poisson(plan: GroupPlan) -> bool:
     """Tell whether code that runs on neurons draws Poisson numbers."""
     codes = [plan.equations, plan.threshold, plan.reset, plan.on_slot, plan.on_step]
-    codes += [each.code for each in plan.activities] + [each.code for each in plan.regular]
+    codes += [each.code for each in (*plan.activities, *plan.regular, *plan.events)]
+    codes += [each.condition for each in plan.events]
     return any(re.search(r"\bpoisson\(", code) for code in codes)
 
 
@@ -279,6 +298,7 @@ _OF_NEURONS: dict[str, Callable[[GroupPlan], object]] = {
     "poisson()": _draws_poisson,
     "regular code": lambda part: part.regular,
     "tables": lambda part: part.tables,
+    "events besides spikes": lambda part: part.events,
     "conditions of refractoriness": lambda part: "not_refractory" in part.state,
 }
 

@@ -218,6 +218,17 @@ class Capacity:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """Events of one kind, in the order in which they were."""
+
+    #: Step (from the start of the segment) and neuron of each.
+    steps: np.ndarray
+    neurons: np.ndarray
+    #: Values of variables of the neuron then, in SI units, before what the event does.
+    values: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Recording:
     """Output of one call of ``advance``."""
 
@@ -227,6 +238,8 @@ class Recording:
     spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     #: Values of recorded variables in SI units, shape (n_times, n_recorded), as the segment says.
     traces: dict[str, np.ndarray] = field(default_factory=dict)
+    #: What happened in slots with a raster, of the events that are recorded, such as ``"e.spike"``.
+    events: dict[str, Noted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -186,12 +186,14 @@ class SweepRun:
         if not find_compiler():
             return
         networks = {
-            build_key(row.protocol.network, Capacity(), traced=row.protocol.record.states): (
+            build_key(row.protocol.network, Capacity(), **recorded): (
                 row.protocol.network,
-                tuple(row.protocol.record.states),
+                recorded,
             )
             for row in pending
             if row.backend == "cpp" and row.protocol.network.kind == BACKENDS["cpp"].kind
+            for record in [row.protocol.record]
+            for recorded in [{"traced": tuple(record.states), "events": dict(record.events)}]
         }
         state = self._state()
 
@@ -199,8 +201,8 @@ class SweepRun:
             state.message = message
             progress(state)
 
-        for network, traced in networks.values():
-            make_backend("cpp", network, report=report, traced=traced)
+        for network, recorded in networks.values():
+            make_backend("cpp", network, report=report, **recorded)
 
     def _state(self) -> Progress:
         return Progress(len(self.rows), len(self.finished), self.alarmed, self.stopped)

@@ -24,13 +24,11 @@ KINDS = {name: (FOLDER / f"{name}.py").read_text("utf-8").partition(":")[0] for 
 
 #: What cannot be adopted yet, and what the message names. Adopt it, and its line goes.
 NOT_YET = {
-    "custom_events": "EventMonitor",
     "groups_of_two_steps": "dt",
     "linked_by_index": "index",
     "linked_to_what_is_computed": "what another group computes",
     "own_function": "Function",
     "store_and_restore": "restore",
-    "values_at_spikes": "variables at spikes",
 }
 
 #: Those that are adopted, by kind.

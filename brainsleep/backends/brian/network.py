@@ -6,7 +6,7 @@ own whose times are set for every segment; with the gate closed there are none, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import brian2
@@ -15,11 +15,14 @@ from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
+from ...network.events import SPIKE
 from ...network.plan import GroupPlan, LinkPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
 from ...network.tables import functions
+from ...run.delays import histories
 from ...run.segment import Capacity
 from ...run.state import same_synapses
+from .names import event_monitor, last_monitor, trace_of
 from .objects import EventClock, PreparedNetwork, TraceMonitor
 from .queues import Queues
 from .subexpressions import knowing_all, reading_anew
@@ -43,12 +46,6 @@ RANDOM = {"rand", "randn", "poisson"}
 LARGE = 1024
 
 
-def trace_of(name: str) -> str:
-    """Return what a network calls the recorded values of a variable."""
-    owner, variable = name.split(".", 1)
-    return f"{owner}:trace_{variable}.{variable}"
-
-
 #: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
 _SLOT_UNIT = 1 * brian2.second
 
@@ -68,6 +65,7 @@ class BrianNetwork:
         synapses: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
         hooks: Mapping[str, Callable] | None = None,
         traced: Mapping[str, np.ndarray] | None = None,
+        events: Mapping[str, Sequence[str]] | None = None,
     ):
         self.spec, self.capacity, self.plan = spec, capacity, spec.plan
         self._connectivity, self.traced = synapses, traced or {}
@@ -106,6 +104,12 @@ class BrianNetwork:
             self._add_hook(name, function)
         for name in self.traced:
             self._add_trace(name)
+        for population, event in histories(self.plan).values():
+            self._record(last_monitor(population, event), event, "last_steps")
+        #: Events that are recorded, with variables.
+        self.events = dict(events or {})
+        for name, variables in self.events.items():
+            self._record(event_monitor(name), name.partition(".")[2], "raster", variables)
         everything = (self.groups.values(), self.monitors.values(), self._objects)
         self.net = PreparedNetwork(*everything, name="network")
 
@@ -161,18 +165,23 @@ class BrianNetwork:
             threshold=plan.threshold or ("i < 0" if plan.spike_trains else None),
             reset=plan.reset or None,
             refractory=plan.refractory or False,
+            events={each.name: each.condition for each in plan.events},
             clock=self.clock,
             namespace={**self._namespace, **functions(plan.tables, plan.name)},
             name=plan.name,
         )
         self.groups[plan.name] = knowing_all(group)
+        for each in plan.events:
+            if each.code:
+                order = self._order(each.order, place)
+                group.run_on_event(each.name, each.code, each.when, order)
         if plan.spike_trains:
             self._spike_by_trains(group)
         self._say_what_follows(group, plan)
         if self._in_order:
             group.state_updater.order = place  # after sums over synapses, at -1
-            for resetter in group.resetter.values():
-                resetter.order = place
+            if plan.reset:
+                group.resetter[SPIKE].order = place
         slots = self._event_clock("slot")
         at_start = SLOT + place if self._in_order else SLOT
         regular = [("on_slot", plan.on_slot, slots, "start", at_start)]
@@ -210,11 +219,15 @@ class BrianNetwork:
                 order=SLOT - 1,
                 name=f"{plan.name}_counts",
             )
-            clocks = {"raster": "raster", "last": "last_steps"}
-            for name in ("raster", "last") if plan.delayed else ("raster",):
-                spikes = brian2.SpikeMonitor(group, name=f"{plan.name}_{name}")
-                spikes._clock = self._event_clock(clocks[name], per_step=True)
-                self.monitors[f"{plan.name}:{name}"] = spikes
+            self._record(f"{plan.name}:raster", SPIKE, "raster")
+
+    def _record(self, name: str, event: str, clock: str, variables: Sequence[str] = ()) -> None:
+        """Record single events of a population, at the steps of a clock."""
+        group = self.groups[name.partition(":")[0]]
+        called = name.replace(":", "_")
+        monitor = brian2.EventMonitor(group, event, variables=list(variables), name=called)
+        monitor._clock = self._event_clock(clock, per_step=True)
+        self.monitors[name] = monitor
 
     def _add_regular(self, group, plan: GroupPlan | SynapsePlan) -> None:
         """Add code that runs at regular times, in its order among what has the same place."""
@@ -254,7 +267,8 @@ class BrianNetwork:
         """Tell the templates of C++ programs which shortcuts they can take."""
         integrates = plan.threshold and group.equations.diff_eq_names
         between = plan.on_step or plan.activities or get_identifiers(plan.threshold) & RANDOM
-        between = between or any("groups" in r.when or "thr" in r.when for r in plan.regular)
+        at_times = (*plan.regular, *plan.events)
+        between = between or any("groups" in r.when or "thr" in r.when for r in at_times)
         if integrates and not between and not plan.links:
             for part in (group.state_updater, group.thresholder["spike"]):
                 part.template_kwds = {**(part.template_kwds or {}), "conditions_follow": True}
@@ -268,6 +282,7 @@ class BrianNetwork:
         own = {delay.pathway for delay in plan.delays if delay.each}
         delays = {k.removeprefix("on_"): 0 * brian2.ms for k in code}
         pathways_of = {side: {side.removeprefix("on_"): code[side]} for side in code}
+        events = {f"path_{path.name}": path.event for path in plan.pathways}
         for path in plan.pathways:
             pathways_of.setdefault(f"on_{path.end}", {})[f"path_{path.name}"] = path.code
             delays[f"path_{path.name}"] = 0 * brian2.ms
@@ -276,6 +291,7 @@ class BrianNetwork:
             self.groups[plan.target],
             plan.equations,
             **pathways_of,
+            on_event=events,
             delay={name: delay for name, delay in delays.items() if name not in own},
             clock=self.clock,
             namespace={**self._namespace, **functions(plan.tables, plan.name)},
