@@ -360,7 +360,7 @@ class Result(Displayed):
         Parameters
         ----------
         name : str
-            Such as ``"e.spike"``, one of `noted`.
+            One of `noted`.
 
         Raises
         ------
