@@ -364,10 +364,8 @@ class Result(Displayed):
 
         Raises
         ------
-        DataError
-            If they were not recorded.
-        StoreError
-            If a file of theirs is missing or damaged.
+        DataError, StoreError
+            If they were not recorded; if a file of theirs is missing or damaged.
         """
         return events_of(self, name)
 

@@ -19,6 +19,7 @@ from ..experiment.inputs import cut_train
 from ..experiment.schedule import KINDS
 from ..experiment.slots import SlotTable
 from ..network.spec import Network, NetworkSpec
+from .noted import Noted
 from .state import State
 
 
@@ -215,17 +216,6 @@ class Capacity:
     def at_least(self, other: Capacity) -> Capacity:
         """Return a capacity with the room of this one and that of another."""
         return Capacity(max(self.slots, other.slots), max(self.steps, other.steps))
-
-
-@dataclass(frozen=True)
-class Noted:
-    """Events of one kind, in the order in which they were."""
-
-    #: Step (from the start of the segment) and neuron of each.
-    steps: np.ndarray
-    neurons: np.ndarray
-    #: Values of variables of the neuron then, in SI units, before what the event does.
-    values: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)

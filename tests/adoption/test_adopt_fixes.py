@@ -19,9 +19,14 @@ LATE = "S = Synapses(G, G, on_pre='v += 1', delay=1*ms)\nS.connect()\n"
 #: A fix, a script that says it, and the same after it.
 FIXES = [
     (
-        "record them with a StateMonitor",
+        "write them in lower case",
+        ONE.replace("method", "events={'a': 'v < 0', 'Z': 'v > 2'}, method") + RUN,
+        ONE.replace("method", "events={'a': 'v < 0', 'z': 'v > 2'}, method") + RUN,
+    ),
+    (
+        "leave 'when' and 'order' out",
+        ONE + "M = SpikeMonitor(G, variables='v', when='end')" + RUN,
         ONE + "M = SpikeMonitor(G, variables='v')" + RUN,
-        ONE + "M = SpikeMonitor(G)\nT = StateMonitor(G, 'v', record=True)" + RUN,
     ),
     (
         "leave 'when' and 'order' out",
@@ -106,11 +111,6 @@ FIXES = [
         ONE + "G.run_regularly('v += 1', clock=EventClock([0.3, 0.7]*ms))" + RUN,
         ONE + "kick = TimedArray([0, 1, 0], dt=0.3*ms)\n"
         "G.run_regularly('v += kick(t)', dt=0.3*ms)" + RUN,
-    ),
-    (
-        "record a condition as a variable, or make it the threshold",
-        "G = NeuronGroup(1, 'v : 1', events={'up': 'v > 1'})" + RUN,
-        "G = NeuronGroup(1, 'v : 1', threshold='v > 1', reset='')" + RUN,
     ),
     (
         "write it as text",

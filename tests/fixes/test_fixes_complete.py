@@ -17,7 +17,6 @@ ELSEWHERE = {
             "give it a dt, and have a TimedArray say when",
             "write this equation in the group that reads it",
             "leave the schedule out",
-            "record them with a StateMonitor",
             "leave 'when' and 'order' out",
             "choose a dt that is a multiple",
             "leave it out, or copy it into a variable of the group",
@@ -32,7 +31,7 @@ ELSEWHERE = {
             "leave it out of the network, or set its rate or weights to 0",
             "monitors may have others",
             "give all groups and synapses the time step {}",
-            "record a condition as a variable, or make it the threshold",
+            "write them in lower case",
             "leave method_options out",
             "write it as text",
             "define it before the network is run",
@@ -84,6 +83,12 @@ ELSEWHERE = {
     ),
     'name populations in record.spikes, as in spikes=("e",), and no windows': (
         "test_observers.py::test_up_states_want_all_spikes"
+    ),
+    'set record.events to {"{}": ()} and run it again': (
+        "test_events.py::test_what_was_not_recorded_says_so"
+    ),
+    "write events={'{}': {} in the record": (
+        "test_events.py::test_a_monitor_of_what_is_not_recorded_says_what_to_write"
     ),
     'set record.states to {"{}": "all"} and run it again': (
         "test_traces.py::test_what_errors_say_is_done"

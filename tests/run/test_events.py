@@ -25,6 +25,7 @@ from brainsleep import (
 )
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, DataError, ProtocolError, SpecError, StoreError
+from brainsleep.experiment.monitors import Monitor
 from brainsleep.experiment.protocol import run_id
 from brainsleep.run import loop as run_module
 from brainsleep.run.observers import growing
@@ -38,7 +39,8 @@ TARGETS = [
     pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
 ]
 
-#: Neurons that climb by 1 a step and spike at 5 or more; `half` happens at each multiple of 3, also while refractory.
+#: Neurons that climb by 1 a step and spike at 5 or more. `half` happens at each multiple of 3,
+#: while they are refractory, too.
 CLIMBING = NeuronModel(
     name="climbing",
     equations="""
@@ -402,6 +404,14 @@ def test_what_cannot_be_recorded_is_refused(events, words):
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_monitor_of_what_is_not_recorded_says_what_to_write():
+    monitor = Monitor(name="m", kind="events", of="e", event="half", variables={"X": "e.x"})
+    with pytest.raises(ProtocolError) as caught:
+        protocol(record=Record(monitors=(monitor,)))
+    assert "write events={'e.half': ('x',)} in the record" in str(caught.value)
+    protocol(record=Record(monitors=(monitor,), events={"e.half": ("x",)}))
+
+
 def test_text_sets_events():
     given = protocol().override({"record.events": "{'e.half': ('x', 'y')}"})
     assert given.record.events == {"e.half": ("x", "y")}
@@ -411,6 +421,14 @@ def test_what_was_not_recorded_says_so(tmp_path):
     result = simulate(protocol(), backend="numpy", out=tmp_path)
     with pytest.raises(DataError, match=r"no events 'e\.quarter'"):
         result.events("e.quarter")
+    again = simulate(protocol(record=Record(events={"e.spike": ()})), backend="numpy", out=tmp_path)
+    with pytest.raises(
+        DataError, match=r'set record\.events to {"e\.half": \(\)} and run it again'
+    ):
+        again.events("e.half")
+    done = simulate(again.protocol.override({"record.events": {"e.half": ()}}),
+                    backend="numpy", out=tmp_path)  # fmt: skip
+    assert len(done.events("e.half")) == len(result.events("e.half"))
     (result.path / "events" / "e.half.x.npy").write_bytes(b"nothing")
     with pytest.raises(StoreError, match="missing or damaged"):
         result.events("e.half")

@@ -23,9 +23,9 @@ from ...run.delays import (
     next_history,
     rows_of,
 )
+from ...run.noted import Noted
 from ...run.segment import (
     Answer,
-    Noted,
     Recording,
     Segment,
     Traced,
