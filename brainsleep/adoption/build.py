@@ -16,10 +16,11 @@ from ..experiment.record import Alarms, Record
 from ..experiment.timeline import Timeline, awake
 from ..experiment.traces import ALL
 from ..network.events import SPIKE
+from ..network.regular import WHENS as _WHENS
 from .events import event_names
 from .names import free
 from .network import Network
-from .neurons import made_of, steps_between
+from .neurons import made_of, runners, steps_between
 from .places import named, refused
 from .runs import Run
 from .synapses import root
@@ -119,7 +120,7 @@ def _monitor(network: Network, monitor: Any, given: dict[str, Any]) -> Monitor:
     given |= {"first": 0 if whole else first, "last": 0 if whole else last}
     kind = "rate"
     if isinstance(monitor, EventMonitor):
-        _check_place(monitor)
+        _check_place(monitor, group)
         variables = sorted(set(monitor.record_variables) - {"i", "t"})
         kind = "events" if variables or monitor.event != SPIKE else "spikes"
         given["event"] = event_names(group)[monitor.event]
@@ -127,13 +128,22 @@ def _monitor(network: Network, monitor: Any, given: dict[str, Any]) -> Monitor:
     return made_of(Monitor, named(monitor), monitor, kind=kind, **given)
 
 
-def _check_place(monitor: EventMonitor) -> None:
-    """Refuse a monitor of events that looks at another time within a step."""
-    parent = getattr(monitor.source, "thresholder", {}).get(monitor.event, monitor.source)
-    usual = parent.when, parent.order + 1
-    if (monitor.when, monitor.order) != usual and monitor.record_variables - {"i", "t"}:
-        got, fix = f"when='{monitor.when}', order={monitor.order}", "leave 'when' and 'order' out"
-        allowed = f"when='{usual[0]}', order={usual[1]}, so right after the event"
+def _check_place(monitor: EventMonitor, group: Any) -> None:
+    """Refuse a monitor of events that looks before them, or at variables that changed since."""
+    told = getattr(group, "thresholder", {}).get(monitor.event, group)
+    where = _WHENS.index(monitor.when), monitor.order
+    first = _WHENS.index(told.when), told.order + 1
+    between = [
+        each
+        for each in runners(group)
+        if each.when == told.when and told.order <= each.order <= monitor.order
+    ]
+    at_once = where[0] == first[0] and not between
+    values = monitor.record_variables - {"i", "t"}
+    if where < first or (values and not at_once):
+        got = f"when='{monitor.when}', order={monitor.order}"
+        allowed = f"when='{told.when}', order={told.order + 1}, so right after the event"
+        fix = "record the whole group, and leave 'when' and 'order' out"
         raise refused(named(monitor), got, allowed, fix, monitor)
 
 

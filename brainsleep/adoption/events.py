@@ -12,23 +12,19 @@ from .scope import Scope
 
 
 def event_names(group: Any) -> dict[str, str]:
-    """Return the names that the events of a group have here, by those in Brian2.
-
-    In Brian2 names decide what comes first in a time step, so their order stays.
-    """
+    """Return the names that the events of a group have here, by those in Brian2."""
     names = {SPIKE: SPIKE}
     for event in sorted(getattr(group, "events", ())):
         if event != SPIKE:
-            names[event] = free(event, names.values(), {"spike"})
-    if sorted(names) != sorted(names, key=lambda event: names[event]):
-        got, fix = ", ".join(map(repr, sorted(names))), "write them in lower case"
-        raise refused(f"{named(group)}: events", got, "names of lower-case letters", fix, group)
+            names[event] = free(event, names.values())
     return names
 
 
 def events_of(group: Any, scope: Scope) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the events of a group besides spikes, by Brian2's names: what an `Event` is made of."""
-    for event, name in event_names(group).items():
+    """Yield the events of a group but spikes, by Brian2's names: what an `Event` is made of."""
+    names = event_names(group)
+    _check_order(group, names)
+    for event, name in names.items():
         if event == SPIKE:
             continue
         given: dict[str, Any] = {"name": name, "condition": scope.code(group.events[event])}
@@ -37,3 +33,15 @@ def events_of(group: Any, scope: Scope) -> Iterator[tuple[str, dict[str, Any]]]:
             given |= {"code": scope.code(group.event_codes[event])}
             given |= {"when": code.when, "order": int(code.order)}
         yield event, given
+
+
+def _check_order(group: Any, names: dict[str, str]) -> None:
+    """Refuse names that cannot stay where they decide in Brian2 what is carried out first."""
+    places: dict[tuple[str, int], list[str]] = {}
+    for event, code in group.resetter.items():
+        places.setdefault((code.when, code.order), []).append(event)
+    for events in map(sorted, places.values()):
+        if events != sorted(events, key=lambda event: names[event]):
+            got = f"{', '.join(map(repr, events))}, carried out in this order"
+            allowed, fix = "names of lower-case letters", "write them in lower case"
+            raise refused(f"{named(group)}: events", got, allowed, fix, group)

@@ -214,7 +214,7 @@ def written_names(group: Any) -> set[str]:
     from ..network.equations import settle
 
     codes = [*group.event_codes.values()]
-    codes += [each.abstract_code for each in _runners(group)]
+    codes += [each.abstract_code for each in runners(group)]
     return {name for code in codes for name, _, _ in settle.read(settle.statements(code)) or ()}
 
 
@@ -273,7 +273,7 @@ def _method(group: Any, namespace: Mapping) -> str:
     return method_of(group, group.method_choice, variables, equations)
 
 
-def _runners(group: Any) -> list[CodeRunner]:
+def runners(group: Any) -> list[CodeRunner]:
     """Return what a group runs regularly, in Brian2's order."""
     own = [each for each in group.contained_objects if type(each) is CodeRunner]
     return sorted(own, key=lambda each: (each.order, each.name))
@@ -281,7 +281,7 @@ def _runners(group: Any) -> list[CodeRunner]:
 
 def regular_codes(group: Any, scope: Scope, dt: Quantity) -> Iterator[Regular]:
     """Yield what a group runs regularly."""
-    for place, each in enumerate(_runners(group)):
+    for place, each in enumerate(runners(group)):
         if not each.active:
             continue
         every = Quantity(each.clock.dt_, dim=dt.dim)

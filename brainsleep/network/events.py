@@ -8,6 +8,9 @@ from ..values.fields import one_of, specification, text, whole
 from .equations import checks
 from .regular import WHENS
 
+#: Where statements of an event can come: what is earlier would be of that in the step before.
+_WHENS = WHENS[WHENS.index("before_synapses") :]
+
 #: The event that a threshold, or spike trains, say.
 SPIKE = "spike"
 
@@ -29,7 +32,8 @@ class Event:
     code : str
         Statements carried out for every neuron to which it happens.
     when : str
-        Where the statements come within a time step, as of `Regular`.
+        Where the statements come within a time step, as of `Regular`; after it is looked at, so
+        from ``"before_synapses"`` on.
     order : int
         Where they come among what has the same place, as in Brian2.
     """
@@ -37,5 +41,5 @@ class Event:
     name: Annotated[str, checks.name("event", SPIKE)]
     condition: Annotated[str, text]
     code: Annotated[str, text] = ""
-    when: Annotated[str, one_of(*WHENS)] = "after_resets"
+    when: Annotated[str, one_of(*_WHENS)] = "after_resets"
     order: Annotated[int, whole(-1000, 1000)] = 0

@@ -16,17 +16,27 @@ ONE = f"G = NeuronGroup(3, 'dv/dt = -v/(5*ms) : 1', {MORE})\n"
 SYNAPSES = "S = Synapses(G, G, 'w : 1', on_pre='v += w')\nS.connect()\n"
 LATE = "S = Synapses(G, G, on_pre='v += 1', delay=1*ms)\nS.connect()\n"
 
+EVENTS = "G.run_on_event('a', 'v = 1')\nG.run_on_event('Z', 'v = 0')\n"
+LOWER = EVENTS.replace("Z", "z")
+
 #: A fix, a script that says it, and the same after it.
 FIXES = [
     (
         "write them in lower case",
-        ONE.replace("method", "events={'a': 'v < 0', 'Z': 'v > 2'}, method") + RUN,
-        ONE.replace("method", "events={'a': 'v < 0', 'z': 'v > 2'}, method") + RUN,
+        ONE.replace("method", "events={'a': 'v < 0', 'Z': 'v > 2'}, method") + EVENTS + RUN,
+        ONE.replace("method", "events={'a': 'v < 0', 'z': 'v > 2'}, method") + LOWER + RUN,
     ),
     (
-        "leave 'when' and 'order' out",
+        "record the whole group, and leave 'when' and 'order' out",
         ONE + "M = SpikeMonitor(G, variables='v', when='end')" + RUN,
         ONE + "M = SpikeMonitor(G, variables='v')" + RUN,
+    ),
+    (
+        "record the whole group, and leave 'when' and 'order' out",
+        ONE.replace("method", "events={'a': 'v < 0'}, method")
+        + "M = EventMonitor(G[1:], 'a')"
+        + RUN,
+        ONE.replace("method", "events={'a': 'v < 0'}, method") + "M = EventMonitor(G, 'a')" + RUN,
     ),
     (
         "leave 'when' and 'order' out",

@@ -32,6 +32,7 @@ ELSEWHERE = {
             "monitors may have others",
             "give all groups and synapses the time step {}",
             "write them in lower case",
+            "record the whole group, and leave 'when' and 'order' out",
             "leave method_options out",
             "write it as text",
             "define it before the network is run",
