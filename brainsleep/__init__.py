@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .experiment.start import SavedWeights
     from .experiment.timeline import Timeline, asleep, awake, cycles
     from .network.events import Event
+    from .network.functions import OwnFunction
     from .network.models import (
         NeuronModel,
         Pathway,
@@ -61,6 +62,7 @@ _GIVEN = {
     "network.models": "NeuronModel SynapseModel Pathway PlasticityRule SpontaneousActivity "
     "WeightProcess",
     "network.events": "Event",
+    "network.functions": "OwnFunction",
     "network.regular": "Regular",
     "network.tables": "Table",
     "network.spec": "NetworkSpec Population Projection",

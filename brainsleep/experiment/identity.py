@@ -17,7 +17,7 @@ LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64", "signals": {}, "links": {}},
     "NeuronModel": {
         **{"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
-        **{"regular": [], "tables": {}, "events": []},
+        **{"regular": [], "tables": {}, "events": [], "functions": {}},
     },
     "Population": {"values": {}, "positions": {}},
     "Projection": {
@@ -55,12 +55,12 @@ LATER: dict[str, dict[str, Any]] = {
         "constants": [],
         "delayed": False,
         **{"signals": [], "spike_trains": False, "links": [], "regular": [], "tables": {}},
-        "events": [],
+        **{"events": [], "functions": {}},
     },
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},
         **{"on_post": "", "on_step": "", "pathways": [], "signals": {}},
-        **{"regular": [], "tables": {}, "summed": "before"},
+        **{"regular": [], "tables": {}, "summed": "before", "functions": {}},
     },
     "PlasticityRule": {
         **{"equations": "", "initial": {}, "method": "euler", "on_step": "", "signals": {}}
@@ -68,7 +68,7 @@ LATER: dict[str, dict[str, Any]] = {
     "SynapsePlan": {
         **{"constants": [], "delays": [], "repeats": False, "signed": False},
         **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
-        **{"regular": [], "tables": {}, "sums_after": False},
+        **{"regular": [], "tables": {}, "sums_after": False, "functions": {}},
     },
     "Readout": {
         "name": "network",

@@ -155,6 +155,7 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
             for each in model.regular
         ),
         tables=dict(model.tables),
+        functions=dict(model.functions),
         events=tuple(
             EventPlan(
                 each.name,

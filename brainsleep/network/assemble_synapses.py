@@ -185,6 +185,7 @@ class _SynapseBuilder:
             regular=regular,
             tables=dict(projection.synapse.tables),
             sums_after=projection.synapse.summed == "after",
+            functions=dict(projection.synapse.functions),
         )
 
     def _pathways(self) -> tuple[PathwayPlan, ...]:

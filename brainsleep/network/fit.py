@@ -16,9 +16,9 @@ from .assemble_parts import changes_delays, linked_names
 from .equations import checks, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .events import SPIKE
+from .functions import called
 from .given import check_neurons, check_synapses
 from .synaptic import sums_into
-from .tables import functions
 
 if TYPE_CHECKING:
     from .plan import SynapsePlan
@@ -64,7 +64,7 @@ def check_network(spec: NetworkSpec) -> None:
             **checks.variables_of(groups[synapse.target], "_post"),
             **checks.of_pairs(),
             **checks.variables_of(own),
-            **functions(synapse.tables, "checked"),
+            **called(synapse, "checked"),
         }
         with mistakes.going_on():
             _check_events(sound.projection(synapse.name), sound, where)

@@ -29,8 +29,9 @@ from .equations import checks, declared, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .equations.settle import blanked
 from .events import SPIKE, Event
+from .functions import Functions, called, check_functions
 from .regular import Regular
-from .tables import Tables, functions
+from .tables import Tables
 from .values import as_value, check_value
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -277,6 +278,8 @@ class NeuronModel(Model):
         Values over time that its code reads as functions: ``current(t)``, ``current(t, i)``.
     events : tuple of Event
         What can happen to a neuron besides a spike.
+    functions : mapping of str to OwnFunction
+        Functions of one's own that its code calls, by name.
 
     Raises
     ------
@@ -301,9 +304,11 @@ class NeuronModel(Model):
     regular: tuple[Regular, ...] = ()
     tables: Tables = field(default_factory=dict)
     events: tuple[Event, ...] = ()
+    functions: Functions = field(default_factory=dict)
 
     def __post_init__(self):
         where, equations = place(self), self.variables
+        check_functions(self.functions, where)
         with mistakes.going_on():
             self._check_spike_trains(where)
         with mistakes.going_on():
@@ -348,6 +353,7 @@ class NeuronModel(Model):
         used |= _check_start(self, equations, where)
         checks.check_all_used(self.parameters, used, where)
         checks.check_all_used(self.tables, used, where, "table")
+        checks.check_all_used(self.functions, used, where, "function")
         _check_signals_used(self, used)
 
     @property
@@ -413,7 +419,7 @@ class NeuronModel(Model):
             **_signals_in(self),
             **_of_spikes(self.spikes and bool(self.refractory.strip())),
             **_gates_in(checks.identifiers(self.equations, *self._codes)),
-            **functions(self.tables, "checked"),
+            **called(self, "checked"),
         }
 
     def solve(self) -> None:
@@ -505,6 +511,8 @@ class SynapseModel(Model):
     summed : {"before", "after"}
         Whether sums over synapses are computed before neurons and synapses are integrated, or after
         that, so that neurons read those of the step before.
+    functions : mapping of str to OwnFunction
+        Functions of one's own that its code calls, by name.
 
     Raises
     ------
@@ -526,9 +534,11 @@ class SynapseModel(Model):
     regular: tuple[Regular, ...] = ()
     tables: Tables = field(default_factory=dict)
     summed: Annotated[str, one_of("before", "after")] = "before"
+    functions: Functions = field(default_factory=dict)
 
     def __post_init__(self):
         where, equations = place(self), self.variables
+        check_functions(self.functions, where)
         sums = {name for name, eq in equations.items() if synaptic.is_summed(eq)}
         _check_names(self, [name for name in equations if name not in sums], "variable")
         if "delay" in {*equations, *self.parameters}:  # Brian2's own
@@ -537,7 +547,7 @@ class SynapseModel(Model):
         known = {
             **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
             **_of_synapses(self, self.equations, *self.codes.values()),
-            **functions(self.tables, "checked"),
+            **called(self, "checked"),
         }
         used = _check_synaptic(self, known, where, summed=True)
         in_time = {"on_step", *(f"regular {each.name}" for each in self.regular)}
@@ -560,6 +570,7 @@ class SynapseModel(Model):
             used |= checks.identifiers(code)
         checks.check_all_used(self.parameters, used, where)
         checks.check_all_used(self.tables, used, where, "table")
+        checks.check_all_used(self.functions, used, where, "function")
         _check_signals_used(self, used)
 
     @property

@@ -11,6 +11,7 @@ from brian2 import Quantity
 
 from .equations import settle
 from .events import SPIKE
+from .functions import OwnFunction
 from .tables import Table
 
 #: The variable of synapses whose delays change.
@@ -95,6 +96,8 @@ class GroupPlan:
     #: Values over time by the names of functions that read them.
     tables: dict[str, Table] = field(default_factory=dict)
     events: tuple[EventPlan, ...] = ()
+    #: Functions that code calls, by name.
+    functions: dict[str, OwnFunction] = field(default_factory=dict)
 
     @property
     def spikes(self) -> bool:
@@ -198,6 +201,7 @@ class SynapsePlan:
     tables: dict[str, Table] = field(default_factory=dict)
     #: Whether sums over synapses follow the integration of neurons and synapses.
     sums_after: bool = False
+    functions: dict[str, OwnFunction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -286,6 +290,7 @@ _FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
     "code of synapses in every step": lambda part: part.steps,
     "regular code": lambda part: part.regular,
     "tables": lambda part: part.tables,
+    "own functions": lambda part: part.functions,
     "sums over synapses in every step": lambda part: "(summed)" in part.equations,
     "weight processes that read neurons": _reads_neurons,
 }
@@ -299,6 +304,7 @@ _OF_NEURONS: dict[str, Callable[[GroupPlan], object]] = {
     "regular code": lambda part: part.regular,
     "tables": lambda part: part.tables,
     "events besides spikes": lambda part: part.events,
+    "own functions": lambda part: part.functions,
     "conditions of refractoriness": lambda part: "not_refractory" in part.state,
 }
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import brian2
 import numpy as np
 
-from ...errors import BrainsleepError, SimulationError, explain
+from ...errors import BackendError, BrainsleepError, SimulationError, explain
 from ...network.spec import NetworkSpec
 from ...run.delays import (
     DELAY_HISTORY,
@@ -63,8 +63,18 @@ class RuntimeBackend(Backend):
     def _build(self) -> None:
         if self.name == "cython":
             need_compiler(self.name)
+            self._check_functions()
             self.compiler = describe_compiler()
         self._networks: list[BrianNetwork] = []
+
+    def _check_functions(self) -> None:
+        """Refuse functions of a user's without Cython code."""
+        for part in (*self.spec.plan.groups, *self.spec.plan.synapses):
+            for name, function in part.functions.items():
+                if not function.cython:
+                    what = f"backend {self.name}: function '{name}' of '{part.name}'"
+                    fix = "use --backend cpp or numpy"
+                    raise BackendError(explain(what, "no Cython code", "some", fix))
 
     def _answers(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]

@@ -16,9 +16,9 @@ from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
 from ...network.events import SPIKE
+from ...network.functions import called
 from ...network.plan import GroupPlan, LinkPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
-from ...network.tables import functions
 from ...run.delays import histories
 from ...run.segment import Capacity
 from ...run.state import same_synapses
@@ -167,7 +167,7 @@ class BrianNetwork:
             refractory=plan.refractory or False,
             events={each.name: each.condition for each in plan.events},
             clock=self.clock,
-            namespace={**self._namespace, **functions(plan.tables, plan.name)},
+            namespace={**self._namespace, **called(plan, plan.name)},
             name=plan.name,
         )
         self.groups[plan.name] = knowing_all(group)
@@ -294,7 +294,7 @@ class BrianNetwork:
             on_event=events,
             delay={name: delay for name, delay in delays.items() if name not in own},
             clock=self.clock,
-            namespace={**self._namespace, **functions(plan.tables, plan.name)},
+            namespace={**self._namespace, **called(plan, plan.name)},
             name=plan.name,
             dtype={name: np.float64 for name in plan.updates},
         )
