@@ -182,6 +182,7 @@ def neuron_group(
         name=f"{name}_neuron",
         parameters=scope.parameters,
         tables=scope.tables,
+        functions=scope.functions,
         **given,
     )
     size = int(group.N)
@@ -367,6 +368,7 @@ def poisson_group(scope: Scope, name: str, dt: Quantity) -> Taken:
         threshold="rand() < rates*dt",
         parameters=scope.parameters,
         tables=scope.tables,
+        functions=scope.functions,
         regular=regular,
     )
     values |= scope.variables

@@ -14,7 +14,16 @@ from ..network.events import SPIKE
 from ..network.plan import TIMES, GroupPlan, ProcessPlan, SynapsePlan
 from ..run.delays import delay_steps
 from ..values.units import unit_name
-from .script_text import Values, block, comment, duration_text, number, python_name, with_unit
+from .script_text import (
+    Values,
+    block,
+    comment,
+    duration_text,
+    function_text,
+    number,
+    python_name,
+    with_unit,
+)
 from .slot_values import Pieces, codes_of
 
 if TYPE_CHECKING:
@@ -212,6 +221,9 @@ class ObjectsText:
             every = number(float(table.every), second)
             lines.append(f'{name} = TimedArray({values}, dt={every}, name="{name}")')
             names.append(f'"{key}": {name}')
+        for key, function in plan.functions.items():
+            lines += function_text(f"{plan.name}_{key}", key, function)
+            names.append(f'"{key}": {plan.name}_{key}')
         return lines, [f"namespace={{{', '.join(names)}}}"] if names else []
 
     def _at_times(self, plan: GroupPlan | SynapsePlan, name: str) -> list[str]:

@@ -35,7 +35,7 @@ KNOWN = frozenset(
     """name size equations method threshold reset refractory on_slot on_step on_spike activities
     parameters initial state gates constants delayed signals spike_trains links regular tables
     source target on_pre on_post processes pathways steps updates on_post_always delays repeats
-    signed events""".split()
+    signed events functions""".split()
 )
 
 

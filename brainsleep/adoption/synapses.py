@@ -131,6 +131,7 @@ def projection(scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Qu
         name=f"{name}_synapse",
         parameters=scope.parameters,
         tables=scope.tables,
+        functions=scope.functions,
         pathways=tuple(parts),
         **given,
     )

@@ -75,6 +75,9 @@ def _code(part: Mapping[str, Any]) -> dict[str, str]:
         "presynaptic spike": get("on_pre"),
         "postsynaptic spike": get("on_post"),
     }
+    for name, function in (get("functions") or {}).items():
+        code[f"function {name}, in Python"] = function["python"]
+        code[f"function {name}, in C++"] = function["cpp"]
     for path in get("pathways", ()):
         event = path.get("event", SPIKE)
         code[f"{path['end']}synaptic {event}, pathway {path['name']}"] = path["code"]

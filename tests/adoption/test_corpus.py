@@ -27,7 +27,6 @@ NOT_YET = {
     "groups_of_two_steps": "dt",
     "linked_by_index": "index",
     "linked_to_what_is_computed": "what another group computes",
-    "own_function": "Function",
     "store_and_restore": "restore",
 }
 
