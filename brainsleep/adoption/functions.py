@@ -37,9 +37,6 @@ def own_function(found: Function, name: str, called: str, where: str, made: Any)
     units = [*found._arg_units, found._return_unit]
     if any(unit is None or unit is bool or _is_other(unit) for unit in units):
         raise refuse("no unit of an argument or of its result", "one each", "write @check_units")
-    if found.auto_vectorise or not found.stateless:
-        raise refuse("one with a state of its own", "a function of its arguments", "leave it out")
-    python = _python(found.pyfunc, called, refuse)
     codes = {
         label: _code(found, kind, called, refuse)
         for label, kind in (("cpp", CPPStandaloneCodeObject), ("cython", CythonCodeObject))
@@ -47,6 +44,9 @@ def own_function(found: Function, name: str, called: str, where: str, made: Any)
     if not codes["cpp"]:
         got = "a function of Python without C++ code, which no compiled program can call"
         raise refuse(got, "C++ code", "write @implementation('cpp', '...') above it")
+    if found.auto_vectorise or not found.stateless:
+        raise refuse("one that draws", "a function of its arguments", "draw in the equations")
+    python = _python(found.pyfunc, called, refuse)
     *arguments, unit = (Quantity(1.0, dim=get_dimensions(each)) for each in units)
     return OwnFunction(arguments=tuple(arguments), unit=unit, python=python, **codes)
 

@@ -16,11 +16,56 @@ ONE = f"G = NeuronGroup(3, 'dv/dt = -v/(5*ms) : 1', {MORE})\n"
 SYNAPSES = "S = Synapses(G, G, 'w : 1', on_pre='v += w')\nS.connect()\n"
 LATE = "S = Synapses(G, G, on_pre='v += 1', delay=1*ms)\nS.connect()\n"
 
+#: A function, what is before it, and neurons that call it.
+CPP = "CODE = 'double f(double x) { return 2*x; }'\nDECORATED\ndef f(x):\n    return 2*x\n"
+MARKED = "@implementation('cpp', CODE)\n@check_units(x=1, result=1)"
+CALLS = "G = NeuronGroup(2, 'dv/dt = (f(1) - v)/(5*ms) : 1', method='euler')\nrun(1*ms)\n"
+
 EVENTS = "G.run_on_event('a', 'v = 1')\nG.run_on_event('Z', 'v = 0')\n"
 LOWER = EVENTS.replace("Z", "z")
 
 #: A fix, a script that says it, and the same after it.
 FIXES = [
+    (
+        "write @check_units",
+        CPP.replace("DECORATED", "@implementation('cpp', CODE)\n@check_units(result=1)") + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "write @implementation('cpp', '...') above it",
+        CPP.replace("DECORATED", "@check_units(x=1, result=1)") + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "write its numbers into the code, or give them as a TimedArray",
+        CPP.replace("DECORATED", MARKED.replace("CODE", "CODE, namespace={'a': array([1.0])}"))
+        + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "give it as an argument, or write it within the function",
+        CPP.replace("DECORATED", MARKED).replace("2*x", "len(table)*x")
+        + "table = [1, 2]\n"
+        + CALLS,
+        CPP.replace("DECORATED", MARKED).replace("2*x", "factor*x") + "factor = 2\n" + CALLS,
+    ),
+    (
+        "write it with def",
+        "CODE = 'double f(double x) { return 2*x; }'\n"
+        "f = implementation('cpp', CODE)(check_units(x=1, result=1)(lambda x: 2*x))\n" + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "write it out",
+        CPP.replace("DECORATED", MARKED) + "f.implementations.add_dynamic_implementation("
+        "'cpp', lambda group: CODE)\n" + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "draw in the equations",
+        CPP.replace("DECORATED", MARKED) + "f.stateless = False\n" + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
     (
         "write them in lower case",
         ONE.replace("method", "events={'a': 'v < 0', 'Z': 'v > 2'}, method") + EVENTS + RUN,
@@ -168,9 +213,9 @@ FIXES = [
     ),
     (
         "write its equation in place of it, or give its values as a TimedArray",
-        "@check_units(x=1, result=1)\ndef f(x):\n    return x\n"
-        "G = NeuronGroup(1, 'dv/dt = -f(v)/(5*ms) : 1', method='euler')" + RUN,
-        "G = NeuronGroup(1, 'dv/dt = -v/(5*ms) : 1', method='euler')" + RUN,
+        "drawn = BinomialFunction(9, 0.5)\n"
+        "G = NeuronGroup(2, 'v : 1')\nG.run_regularly('v = drawn()')" + RUN,
+        "G = NeuronGroup(2, 'v : 1')\nG.run_regularly('v = poisson(4.5)')" + RUN,
     ),
     ("mend the script: it must run in Brian2", "x = 1/0\n" + ONE + RUN, ONE + RUN),
     (

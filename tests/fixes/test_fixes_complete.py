@@ -32,6 +32,13 @@ ELSEWHERE = {
             "monitors may have others",
             "give all groups and synapses the time step {}",
             "write them in lower case",
+            "write @check_units",
+            "write @implementation('cpp', '...') above it",
+            "write its numbers into the code, or give them as a TimedArray",
+            "give it as an argument, or write it within the function",
+            "write it with def",
+            "write it out",
+            "draw in the equations",
             "record the whole group, and leave 'when' and 'order' out",
             "leave method_options out",
             "write it as text",
@@ -85,6 +92,8 @@ ELSEWHERE = {
     'name populations in record.spikes, as in spikes=("e",), and no windows': (
         "test_observers.py::test_up_states_want_all_spikes"
     ),
+    "load it from the file of its study": "test_own_functions.py::test_nothing_stored_is_run",
+    "use --backend cpp or numpy": "test_own_functions.py::test_cython_wants_cython_code",
     'set record.events to {"{}": ()} and run it again': (
         "test_events.py::test_what_was_not_recorded_says_so"
     ),
