@@ -69,7 +69,8 @@ def dynamic(network: Network) -> set[tuple[str, str]]:
     plan = network.spec.plan
     changed = set[tuple[str, str]]()
     for group in plan.groups:
-        codes = [group.reset, *(each.code for each in (*group.regular, *group.events))]
+        codes = [group.reset, *(each.code for each in group.regular)]
+        codes += [each.code for each in group.events]
         names = {n for code in codes for n, _, _ in settle.read(code) or ()}
         rates = owners[group.name].part.model.variables.diff_eq_names
         changed |= {(group.name, name) for name in {*names, *rates, "lastspike"}}

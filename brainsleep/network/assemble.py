@@ -285,7 +285,7 @@ def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     """Gates whose value some code of, or at, this population reads."""
     model = population.model
     codes = [model.equations, model.threshold, model.reset, model.on_slot, model.on_step]
-    codes += [each.code for each in (*model.regular, *model.events)]
+    codes += [each.code for each in model.regular] + [each.code for each in model.events]
     codes += [each.condition for each in model.events]
     used = checks.identifiers(*codes, *(activity.on_step for activity in population.activities))
     for projection in spec.projections:

@@ -125,8 +125,10 @@ def _parts(spec: NetworkSpec, population: Population) -> Iterator[tuple[str, str
     model = population.model
     for label in ("reset", "on_slot", "on_step"):
         yield f"neuron '{model.name}': {label}", getattr(model, label), set(model.variables)
-    for each in (*model.regular, *model.events):
-        yield f"neuron '{model.name}': {each.name}", each.code, set(model.variables)
+    codes = [(each.name, each.code) for each in model.regular]
+    codes += [(each.name, each.code) for each in model.events]
+    for name, code in codes:
+        yield f"neuron '{model.name}': {name}", code, set(model.variables)
     for rule, role in rules_at(spec, population):
         code, own = getattr(rule, f"{role}_spike"), set(rule.traces(role))
         yield f"plasticity rule '{rule.name}': {role}_spike", code, own

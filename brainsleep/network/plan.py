@@ -253,7 +253,8 @@ _TAKEN = re.compile(r"\b(\w+)_by_slot\(slot_index\*slot_unit, i\)")
 def _draws_poisson(plan: GroupPlan) -> bool:
     """Tell whether code that runs on neurons draws Poisson numbers."""
     codes = [plan.equations, plan.threshold, plan.reset, plan.on_slot, plan.on_step]
-    codes += [each.code for each in (*plan.activities, *plan.regular, *plan.events)]
+    codes += [each.code for each in plan.activities] + [each.code for each in plan.regular]
+    codes += [each.code for each in plan.events]
     codes += [each.condition for each in plan.events]
     return any(re.search(r"\bpoisson\(", code) for code in codes)
 

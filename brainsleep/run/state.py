@@ -209,8 +209,8 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
         arrays |= {f"{part.name}.{k}": v for k, v in made.arrays.items()}
         parameters |= {f"{part.name}.{k}": float(v) for k, v in part.parameters.items()}
     for name, rows in longest_delays(spec.plan, arrays, float(spec.dt)).items():
-        population, _ = histories(spec.plan)[name]
-        arrays[name] = np.zeros((rows, spec.population(population).size), np.uint8)
+        owner, _ = histories(spec.plan)[name]
+        arrays[name] = np.zeros((rows, spec.population(owner).size), np.uint8)
     for _, part, delay in changing(spec.plan):
         shape = most_steps(delay, float(spec.dt)), len(synapses[part.name][0])
         arrays[f"{part.name}.{DELAY_HISTORY}"] = np.zeros(shape, np.uint16)

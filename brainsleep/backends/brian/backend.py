@@ -6,11 +6,13 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import brian2
 import numpy as np
 
 from ...errors import BackendError, BrainsleepError, SimulationError, explain
+from ...network.plan import GroupPlan, SynapsePlan
 from ...network.spec import NetworkSpec
 from ...run.delays import (
     DELAY_HISTORY,
@@ -69,7 +71,8 @@ class RuntimeBackend(Backend):
 
     def _check_functions(self) -> None:
         """Refuse functions of a user's without Cython code."""
-        for part in (*self.spec.plan.groups, *self.spec.plan.synapses):
+        parts: list[GroupPlan | SynapsePlan] = [*self.spec.plan.groups, *self.spec.plan.synapses]
+        for part in parts:
             for name, function in part.functions.items():
                 if not function.cython:
                     what = f"backend {self.name}: function '{name}' of '{part.name}'"
@@ -146,7 +149,7 @@ def answer_of(
     segment: Segment,
     steps: int,
     value: Callable[[str], np.ndarray],
-    events: Mapping[str, Sequence[str]],
+    events: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Answer:
     """Make state and recording of what `value` gives by name, after `steps` steps of a segment.
 

@@ -267,8 +267,7 @@ class BrianNetwork:
         """Tell the templates of C++ programs which shortcuts they can take."""
         integrates = plan.threshold and group.equations.diff_eq_names
         between = plan.on_step or plan.activities or get_identifiers(plan.threshold) & RANDOM
-        at_times = (*plan.regular, *plan.events)
-        between = between or any("groups" in r.when or "thr" in r.when for r in at_times)
+        between = between or any("groups" in r.when or "thr" in r.when for r in plan.regular)
         if integrates and not between and not plan.links:
             for part in (group.state_updater, group.thresholder["spike"]):
                 part.template_kwds = {**(part.template_kwds or {}), "conditions_follow": True}

@@ -54,10 +54,11 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         inputs += [array(f"{part.name}.{name}") for name in part.constants]
         outputs += changed
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
-    recorded = [(last_monitor(*each), ()) for each in histories(network.plan).values()]
-    recorded += [(event_monitor(name), each) for name, each in network.events.items()]
-    for name, variables in recorded:
-        outputs += [array(f"{name}.{variable}") for variable in ("i", "t", *variables)]
+    for each in histories(network.plan).values():
+        outputs += [array(f"{last_monitor(*each)}.{variable}") for variable in ("i", "t")]
+    for name, variables in network.events.items():
+        called = event_monitor(name)
+        outputs += [array(f"{called}.{variable}") for variable in ("i", "t", *variables)]
     fixed, sent, given_last, given = _of_delays(network, device)
     inputs, outputs = inputs + fixed, outputs + sent
     for name in network.traced:
