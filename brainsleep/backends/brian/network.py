@@ -23,7 +23,7 @@ from ...run.delays import histories
 from ...run.segment import Capacity
 from ...run.state import same_synapses
 from .names import event_monitor, last_monitor, trace_of
-from .objects import EventClock, PreparedNetwork, TraceMonitor
+from .objects import EventClock, PreparedNetwork, TraceMonitor, spike_by_trains
 from .queues import Queues
 from .subexpressions import knowing_all, reading_anew
 
@@ -176,7 +176,7 @@ class BrianNetwork:
                 order = self._order(each.order, place)
                 group.run_on_event(each.name, each.code, each.when, order)
         if plan.spike_trains:
-            self._spike_by_trains(group)
+            spike_by_trains(group, self.clock)
         self._say_what_follows(group, plan)
         if self._in_order:
             group.state_updater.order = place  # after sums over synapses, at -1
@@ -237,30 +237,6 @@ class BrianNetwork:
                 clock = self._event_clock(f"every_{each.steps}", per_step=True)
             name = f"{plan.name}_regular_{place}"
             group.run_regularly(each.code, clock=clock, when=each.when, order=each.order, name=name)
-
-    def _spike_by_trains(self, group) -> None:
-        """Have neurons spike when they are told, in place of a threshold.
-
-        The code is that of Brian2's `SpikeGeneratorGroup`: steps without spikes cost little.
-        """
-        variables = group.variables
-        for name, dtype in (("neuron_index", np.int32), ("_timebins", np.int64)):
-            variables.add_dynamic_array(name, size=0, dtype=dtype, needs_reference_update=True)
-        for name in ("_period_bins", "_lastindex"):  # no period: spikes do not come again
-            variables.add_array(name, size=1, values=0, dtype=np.int32, scalar=True)
-        needed = ["_spikespace", "neuron_index", "_timebins", "_period_bins", "_lastindex"]
-        told = CodeRunner(
-            group,
-            "spikegenerator",
-            code="",
-            needed_variables=needed,
-            clock=self.clock,
-            when="thresholds",
-            name=f"{group.name}_spike_trains",
-        )
-        group.contained_objects.remove(group.thresholder["spike"])
-        group.contained_objects.append(told)
-        group.thresholder["spike"] = told
 
     @staticmethod
     def _say_what_follows(group, plan: GroupPlan) -> None:
@@ -337,7 +313,7 @@ class BrianNetwork:
                 if max(path.source.N, path.target.N) >= LARGE:
                     path._shared = True
         ends = {path.prepost: path for path in synapses._pathways}
-        often_read = plan.steps or plan.regular or synapses.summed_updaters
+        often_read = plan.steps or plan.regular or plan.pathways or synapses.summed_updaters
         if len(ends) == len(synapses._pathways) == 2 and not often_read:
             large = all(hasattr(path, "_shared") for path in ends.values())
             if large and hasattr(ends["pre"], "_narrow") and not hasattr(ends["post"], "_delay"):
