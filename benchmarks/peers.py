@@ -100,13 +100,13 @@ def write_limit(path: Path, spec: NetworkSpec, state: State, rates: np.ndarray) 
             file.write(many(state.weights(projection.name), np.float32))
 
 
-def ours(name: str, precision: str = "float64"):
+def ours(name: str, precision: str = "float64", threads: int = 1):
     """Return a function that times one of this package's backends."""
 
     def run(spec: NetworkSpec, state: State, rates: np.ndarray, args) -> dict:
         spec = network(SIZES[args.size], args.drive, precision)
         state = start(spec)
-        os.environ["BRAINSLEEP_CACHE"] = str(args.cache)
+        os.environ |= {"BRAINSLEEP_CACHE": str(args.cache), "BRAINSLEEP_CORES": str(threads)}
         brian2.prefs.codegen.runtime.cython.cache_dir = str(args.cache / "ours")
         begun = time.perf_counter()
         backend = make_backend(name, spec)
@@ -171,6 +171,7 @@ PEERS = {
     "hand-written C++": limit,
     "brainsleep cpp": ours("cpp"),
     "brainsleep cpp, float32": ours("cpp", "float32"),
+    "brainsleep cpp, two threads": ours("cpp", threads=2),
     "brainsleep cython": ours("cython"),
     "brainsleep numpy": ours("numpy"),
     "textbook Brian2 C++": lambda s, n, r, a: textbook.run_standalone(

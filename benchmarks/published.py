@@ -5,12 +5,13 @@
     python -m benchmarks.published --nest PYTHON      # NEST of another environment
     python -m benchmarks.published --report           # tables of what was measured
 
-All run the same graph from the same start for the same time on one thread, in processes of their
-own that take turns: in every other round in reverse order. What counts is wall time per biological
-second once everything is built: of Brian2 what its device reports of its run, of this package a
-call of ``advance``, with the state that goes in and out, and of NEST a call of ``Run`` after 100
-ms. A time counts if the rate is ours within `TOLERANCE`. Brian2's scripts are as in its examples,
-with its usual compiler flags; NEST's are in ``benchmarks/nest_published.py``.
+All run the same graph from the same start for the same time on one thread, this package also on two
+where it is said, in processes of their own that take turns: in every other round in reverse order.
+What counts is wall time per biological second once everything is built: of Brian2 what its device
+reports of its run, of this package a call of ``advance``, with the state that goes in and out, and
+of NEST a call of ``Run`` after 100 ms. A time counts if the rate is ours within `TOLERANCE`.
+Brian2's scripts are as in its examples, with its usual compiler flags; NEST's are in
+``benchmarks/nest_published.py``.
 
 NEST is that of this environment (extra ``bench``), of ``--nest`` or of the environment variable
 ``NEST_PYTHON``. Results go to ``benchmarks/published.json`` after every round.
@@ -26,6 +27,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import brian2 as b2
@@ -72,10 +75,15 @@ def segment(spec: NetworkSpec, steps: int) -> Segment:
     )
 
 
-def ours(name: str, given: argparse.Namespace) -> dict:
+def ours(
+    name: str, given: argparse.Namespace, *, threads: int = 1, precision: str = "float64"
+) -> dict:
     """Time the backend ``cpp``."""
-    os.environ["BRAINSLEEP_CACHE"] = str(given.cache / "brainsleep")
-    spec, took, spikes = NETWORKS[name], [], []
+    os.environ |= {
+        "BRAINSLEEP_CACHE": str(given.cache / "brainsleep"),
+        "BRAINSLEEP_CORES": str(threads),
+    }
+    spec, took, spikes = replace(NETWORKS[name], precision=precision), [], []
     state, steps = initial_state(spec, 1), round(given.seconds / float(spec.dt))
     backend = make_backend("cpp", spec, capacity=Capacity(slots=1, steps=steps))
     backend.advance(state, segment(spec, 1), 0)
@@ -262,7 +270,14 @@ def nest(name: str, given: argparse.Namespace) -> dict:
     return answer([*command, "--repeats", "1"])
 
 
-PEERS = {"brainsleep cpp": ours, "hand-written C++": limit, "Brian2 C++": brian2, "NEST": nest}
+PEERS = {
+    "brainsleep cpp": ours,
+    "brainsleep cpp, float32": partial(ours, precision="float32"),
+    "brainsleep cpp, two threads": partial(ours, threads=2),
+    "hand-written C++": limit,
+    "Brian2 C++": brian2,
+    "NEST": nest,
+}
 OURS = "brainsleep cpp"
 
 
@@ -341,7 +356,7 @@ def run(given: argparse.Namespace, cache: Path) -> None:
     reasons = {peer: absent(peer, given.nest) for peer in PEERS}
     for peer in filter(reasons.get, PEERS):
         print(f"{peer}: skipped, {reasons[peer]}")
-    peers = [peer for peer in PEERS if not reasons[peer]]
+    peers = [peer for peer in given.peers if not reasons[peer]]
     for name in given.networks or NETWORKS:
         rows: dict[str, list[dict]] = {peer: [] for peer in peers}
         for turn in range(given.rounds):
@@ -358,6 +373,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", choices=[[], *NETWORKS], metavar="NETWORK")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--repeats", type=int, default=3, help="of a process; NEST has one")
     parser.add_argument("--seconds", type=float, help="biological seconds of a repeat")
     parser.add_argument(

@@ -20,6 +20,7 @@ _LOOKS = {
     "hand-written C++": ("#000000", ":"),
     "brainsleep cpp": ("#0072B2", "-"),
     "brainsleep cpp, float32": ("#0072B2", "--"),
+    "brainsleep cpp, two threads": ("#0072B2", "-."),
     "brainsleep cython": ("#56B4E9", "-"),
     "brainsleep numpy": ("#56B4E9", "--"),
     "textbook Brian2 C++": ("#D55E00", "-"),

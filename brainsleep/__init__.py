@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # the same names again, for editors and type checkers
     from .experiment.stages import SleepStage, nrem, rem
     from .experiment.start import SavedWeights
     from .experiment.timeline import Timeline, asleep, awake, cycles
+    from .network.events import Event
+    from .network.functions import OwnFunction
     from .network.models import (
         NeuronModel,
         Pathway,
@@ -59,6 +61,8 @@ __version__ = "0.1.0"
 _GIVEN = {
     "network.models": "NeuronModel SynapseModel Pathway PlasticityRule SpontaneousActivity "
     "WeightProcess",
+    "network.events": "Event",
+    "network.functions": "OwnFunction",
     "network.regular": "Regular",
     "network.tables": "Table",
     "network.spec": "NetworkSpec Population Projection",

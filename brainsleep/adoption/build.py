@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 from brian2 import Quantity, second
-from brian2.monitors import PopulationRateMonitor, SpikeMonitor
+from brian2.monitors import EventMonitor, PopulationRateMonitor
 
 from ..experiment.monitors import Monitor
 from ..experiment.protocol import Protocol
 from ..experiment.record import Alarms, Record
 from ..experiment.timeline import Timeline, awake
 from ..experiment.traces import ALL
+from ..network.events import SPIKE
+from ..network.regular import WHENS as _WHENS
+from .events import event_names
 from .names import free
 from .network import Network
-from .neurons import made_of, steps_between
+from .neurons import made_of, runners, steps_between
 from .places import named, refused
 from .runs import Run
 from .synapses import root
@@ -77,12 +80,30 @@ def _record(network: Network, runs: Sequence[Run], called: Mapping[int, str]) ->
         given["end"] = (0 if end == ends[-1] else end) * dt * second
         found.append(_monitor(network, monitor, given))
     states, steps = _states(network, found)
-    spikes = sorted({each.of for each in found if each.kind != "states"})
+    spikes = sorted({each.of for each in found if each.kind in ("spikes", "rate")})
     every = steps * dt * second if steps > 1 else 0 * second
     never = Alarms(saturation=1.0, silence=1e9 * second, runaway=1e9 * Quantity(1) / second)
-    return Record(
-        states=states, every=every, spikes=tuple(spikes), monitors=tuple(found), alarms=never
+    return made_of(
+        Record,
+        "what its monitors see",
+        None,
+        states=states,
+        every=every,
+        spikes=tuple(spikes),
+        monitors=tuple(found),
+        alarms=never,
+        events=_events(found),
     )
+
+
+def _events(monitors: Sequence[Monitor]) -> dict[str, tuple[str, ...]]:
+    """Return the events that monitors see, with all variables that any sees."""
+    found: dict[str, dict[str, None]] = {}
+    for each in monitors:
+        if each.kind == "events":
+            names = (name.rpartition(".")[2] for name in each.variables.values())
+            found.setdefault(each.events, {}).update(dict.fromkeys(names))
+    return {name: tuple(variables) for name, variables in found.items()}
 
 
 def _monitor(network: Network, monitor: Any, given: dict[str, Any]) -> Monitor:
@@ -93,24 +114,46 @@ def _monitor(network: Network, monitor: Any, given: dict[str, Any]) -> Monitor:
         what = f"{named(monitor)}: of {named(group)}"
         raise refused(what, "nothing that was taken", "a group of the network", fix, monitor)
     given |= {"of": part.name}
-    if not isinstance(monitor, SpikeMonitor | PopulationRateMonitor):
+    if not isinstance(monitor, EventMonitor | PopulationRateMonitor):
         return _state_monitor(network, monitor, part, first, given)
-    if isinstance(monitor, SpikeMonitor):
-        _check_spikes(monitor)
     whole = last - first == int(group.N)
     given |= {"first": 0 if whole else first, "last": 0 if whole else last}
-    kind = "spikes" if isinstance(monitor, SpikeMonitor) else "rate"
+    kind = "rate"
+    if isinstance(monitor, EventMonitor):
+        _check_place(monitor, group)
+        variables = sorted(set(monitor.record_variables) - {"i", "t"})
+        kind = "events" if variables or monitor.event != SPIKE else "spikes"
+        given["event"] = event_names(group)[monitor.event]
+        given["variables"] = {name: _variable(monitor, part, name) for name in variables}
     return made_of(Monitor, named(monitor), monitor, kind=kind, **given)
 
 
-def _check_spikes(monitor: SpikeMonitor) -> None:
-    """Refuse monitors that see other events, or variables at spikes."""
-    more = sorted(set(monitor.record_variables) - {"i", "t"})
-    if monitor.event != "spike" or more:
-        got = ", ".join(more) or monitor.event
-        fix = "record them with a StateMonitor"
-        what = f"{named(monitor)}: variables at spikes"
-        raise refused(what, got, "i and t of spikes", fix, monitor)
+def _check_place(monitor: EventMonitor, group: Any) -> None:
+    """Refuse a monitor of events that looks before them, or at variables that changed since."""
+    told = getattr(group, "thresholder", {}).get(monitor.event, group)
+    where = _WHENS.index(monitor.when), monitor.order
+    first = _WHENS.index(told.when), told.order + 1
+    between = [
+        each
+        for each in runners(group)
+        if each.when == told.when and told.order <= each.order <= monitor.order
+    ]
+    at_once = where[0] == first[0] and not between
+    values = monitor.record_variables - {"i", "t"}
+    if where < first or (values and not at_once):
+        got = f"when='{monitor.when}', order={monitor.order}"
+        allowed = f"when='{told.when}', order={told.order + 1}, so right after the event"
+        fix = "record the whole group, and leave 'when' and 'order' out"
+        raise refused(named(monitor), got, allowed, fix, monitor)
+
+
+def _variable(monitor: Any, part: Any, name: str) -> str:
+    """Return the name of a variable that a monitor sees."""
+    if name not in part.scope.names or name in getattr(part.group, "_linked_variables", ()):
+        fix = "leave it out, or copy it into a variable of the group"
+        what = f"{named(monitor)}: variable"
+        raise refused(what, f"'{name}'", "variables of its own group", fix, monitor)
+    return f"{part.name}.{part.scope.names[name]}"
 
 
 def _state_monitor(
@@ -120,13 +163,8 @@ def _state_monitor(
         got, fix = f"when='{monitor.when}', order={monitor.order}", "leave 'when' and 'order' out"
         raise refused(named(monitor), got, "when='start'", fix, monitor)
     steps = steps_between(monitor, network.spec.dt, named(monitor))
-    variables = {}
-    for name in sorted(set(monitor.record_variables) - {"t"}):
-        if name not in part.scope.names or name in getattr(part.group, "_linked_variables", ()):
-            fix = "leave it out, or copy it into a variable of the group"
-            what = f"{named(monitor)}: variable"
-            raise refused(what, f"'{name}'", "variables of its own group", fix, monitor)
-        variables[name] = f"{part.name}.{part.scope.names[name]}"
+    names = sorted(set(monitor.record_variables) - {"t"})
+    variables = {name: _variable(monitor, part, name) for name in names}
     who = np.asarray(monitor.variables["_indices"].get_value(), dtype=int) + first
     who = part.here(who)
     size = root(part.group)[2]

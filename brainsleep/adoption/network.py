@@ -11,7 +11,7 @@ import numpy as np
 from brian2 import NeuronGroup, PoissonGroup, PoissonInput, Quantity, SpikeGeneratorGroup, Synapses
 from brian2.groups.group import CodeRunner
 from brian2.groups.subgroup import Subgroup
-from brian2.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
+from brian2.monitors import EventMonitor, PopulationRateMonitor, SpikeMonitor, StateMonitor
 
 from ..network.spec import NetworkSpec
 from .links import links_of
@@ -29,10 +29,9 @@ _NOT_TAKEN = {
     "NetworkOperation": "write it as run_regularly, or as code of a group; Python code in a run is "
     "not part of a compiled program",
     "SpatialNeuron": "multicompartment neurons cannot be taken; use point neurons",
-    "EventMonitor": "record the spikes, or a state variable, instead",
 }
 
-_MONITORS = (SpikeMonitor, StateMonitor, PopulationRateMonitor)
+_MONITORS = (EventMonitor, SpikeMonitor, StateMonitor, PopulationRateMonitor)
 
 
 @dataclass

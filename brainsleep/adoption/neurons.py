@@ -17,10 +17,12 @@ from brian2.units.fundamentalunits import Dimension
 from ..errors import BrainsleepError
 from ..network.equations import checks
 from ..network.equations.declared import DRAWS
+from ..network.events import SPIKE, Event
 from ..network.models import NeuronModel
 from ..network.regular import Regular
 from ..network.spec import Population
 from ..values.arrays import Array
+from .events import check_at_rest, events_of
 from .links import all_identifiers, with_partners
 from .names import laid_out, with_flags, without
 from .places import named, refused
@@ -151,16 +153,12 @@ def neuron_group(
     text, kept = _without_shared(scope, text, kept)
     for each in group.user_equations:
         scope.declare(each)
-    for event in group.events:
-        if event != "spike":
-            fix = "record a condition as a variable, or make it the threshold"
-            what = f"{named(group)}: event '{event}'"
-            raise refused(what, "an event of its own", "'spike' alone", fix, group)
     codes = {"threshold": group.events.get("spike") or ""}
     codes["reset"] = group.event_codes.get("spike") or ""
-    for part, when in ((group.thresholder, "thresholds"), (group.resetter, "resets")):
-        if "spike" in part:
-            check_place(part["spike"], when)
+    for event, part in group.thresholder.items():
+        check_place(part, "thresholds" if event == SPIKE else "after_thresholds")
+    if SPIKE in group.resetter:
+        check_place(group.resetter[SPIKE], "resets")
     check_place(group.state_updater, "groups")
     if group.state_updater.method_options:
         fix = "leave method_options out"
@@ -170,6 +168,10 @@ def neuron_group(
     given["refractory"] = _refractory(group, scope)
     given["equations"] = scope.equations(text, set(kept))
     given["method"] = _method(group, scope.namespace)
+    given["events"] = tuple(
+        made_of(Event, f"{named(group)}: event '{event}'", group, **parts)
+        for event, parts in events_of(group, scope)
+    )
     drives = [poisson_code(each, scope, k) for k, each in enumerate(inputs)]
     given["regular"] = (*regular_codes(group, scope, dt), *drives)
     given["equations"], partners = with_partners(scope, given["equations"], written_names(group))
@@ -183,6 +185,7 @@ def neuron_group(
         name=f"{name}_neuron",
         parameters=scope.parameters,
         tables=scope.tables,
+        functions=scope.functions,
         **given,
     )
     size = int(group.N)
@@ -221,13 +224,14 @@ def written_names(group: Any) -> set[str]:
     from ..network.equations import settle
 
     codes = [*group.event_codes.values()]
-    codes += [each.abstract_code for each in _runners(group)]
+    codes += [each.abstract_code for each in runners(group)]
     return {name for code in codes for name, _, _ in settle.read(settle.statements(code)) or ()}
 
 
 def _texts(given: Mapping[str, Any]) -> list[str]:
     """Return all code that a model is given."""
     texts = [value for value in given.values() if isinstance(value, str)]
+    texts += [code for each in given.get("events", ()) for code in (each.condition, each.code)]
     return texts + [each.code for each in given.get("regular", ())]
 
 
@@ -252,11 +256,7 @@ def _values(group: Any, kept: Mapping, scope: Scope) -> Iterator[tuple[str, Any]
 
 
 def _refractory(group: Any, scope: Scope) -> str:
-    for name, usual in (("lastspike", -1e4), ("not_refractory", True)):
-        if name in group.variables and np.any(group.variables[name].get_value() != usual):
-            fix = "leave it to the simulation"
-            got = f"values of '{name}', which is Brian2's own"
-            raise refused(named(group), got, "a start at rest", fix, group)
+    check_at_rest(group)
     given = group._refractory
     if given is False:
         return ""
@@ -284,7 +284,7 @@ def _method(group: Any, namespace: Mapping) -> str:
     return method_of(group, group.method_choice, variables, equations)
 
 
-def _runners(group: Any) -> list[CodeRunner]:
+def runners(group: Any) -> list[CodeRunner]:
     """Return what a group runs regularly, in Brian2's order."""
     own = [each for each in group.contained_objects if type(each) is CodeRunner]
     return sorted(own, key=lambda each: (each.order, each.name))
@@ -292,7 +292,7 @@ def _runners(group: Any) -> list[CodeRunner]:
 
 def regular_codes(group: Any, scope: Scope, dt: Quantity) -> Iterator[Regular]:
     """Yield what a group runs regularly."""
-    for place, each in enumerate(_runners(group)):
+    for place, each in enumerate(runners(group)):
         if not each.active:
             continue
         every = Quantity(each.clock.dt_, dim=dt.dim)
@@ -378,6 +378,7 @@ def poisson_group(scope: Scope, name: str, dt: Quantity) -> Taken:
         threshold="rand() < rates*dt",
         parameters=scope.parameters,
         tables=scope.tables,
+        functions=scope.functions,
         regular=regular,
     )
     values |= scope.variables

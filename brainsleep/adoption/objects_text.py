@@ -10,10 +10,20 @@ import numpy as np
 from brian2 import Equations, Quantity, second
 
 from ..network.equations import checks
+from ..network.events import SPIKE
 from ..network.plan import TIMES, GroupPlan, ProcessPlan, SynapsePlan
 from ..run.delays import delay_steps
 from ..values.units import unit_name
-from .script_text import Values, block, comment, duration_text, number, python_name, with_unit
+from .script_text import (
+    Values,
+    block,
+    comment,
+    duration_text,
+    function_text,
+    number,
+    python_name,
+    with_unit,
+)
 from .slot_values import Pieces, codes_of
 
 if TYPE_CHECKING:
@@ -78,7 +88,8 @@ class ObjectsText:
     def _is_generator(self, plan: GroupPlan) -> bool:
         """Tell whether neurons do nothing but spike when they are told."""
         left = [line for line in self._equations(plan).splitlines() if line]
-        return plan.spike_trains and not left and not _without(plan.reset) and not plan.on_spike
+        idle = not left and not _without(plan.reset) and not plan.on_spike and not plan.events
+        return plan.spike_trains and idle
 
     def _equations(self, plan: GroupPlan) -> str:
         unused = {
@@ -90,7 +101,8 @@ class ObjectsText:
         for name, unit in self.pieces.more.get(plan.name, {}).items():
             lines.append(f"{name} : {unit_name(unit)}")
         if plan.spike_trains:
-            lines += ["told : boolean"] if lines or _without(plan.reset) or plan.on_spike else []
+            more = _without(plan.reset) or plan.on_spike or plan.events
+            lines += ["told : boolean"] if lines or more else []
         return "\n".join(lines)
 
     def _group(self, plan: GroupPlan) -> str:
@@ -106,11 +118,20 @@ class ObjectsText:
             arguments += [f"threshold={block(plan.threshold)}"]
         arguments += [f"reset={block(reset)}"] if reset else []
         arguments += [f'refractory="{plan.refractory}"'] if plan.refractory else []
+        if plan.events:
+            texts = ", ".join(f'"{each.name}": {block(each.condition)}' for each in plan.events)
+            arguments.append(f"events={{{texts}}}")
         lines, namespace = self._tables(plan)
         arguments += [f'method="{plan.method}"', *namespace, f'name="{plan.name}"']
         lines += [_call(name, "NeuronGroup", arguments)]
         lines += self._values(plan, name)
         lines += self._regular(plan, name)
+        for each in (event for event in plan.events if event.code):
+            place = each.order
+            if self.in_order:
+                place = 1000 * place + self.plan.groups.index(plan)
+            given = [f'"{each.name}"', block(each.code), f'when="{each.when}"', f"order={place}"]
+            lines.append(_call("", f"{name}.run_on_event", given))
         if plan.on_spike:
             lines += self._on_spike(plan, name)
         if plan.spike_trains:
@@ -200,6 +221,9 @@ class ObjectsText:
             every = number(float(table.every), second)
             lines.append(f'{name} = TimedArray({values}, dt={every}, name="{name}")')
             names.append(f'"{key}": {name}')
+        for key, function in plan.functions.items():
+            lines += function_text(f"{plan.name}_{key}", key, function)
+            names.append(f'"{key}": {plan.name}_{key}')
         return lines, [f"namespace={{{', '.join(names)}}}"] if names else []
 
     def _at_times(self, plan: GroupPlan | SynapsePlan, name: str) -> list[str]:
@@ -236,6 +260,8 @@ class ObjectsText:
             alone = [*codes] == [end]
             texts = ", ".join(f'"{key}": {block(code)}' for key, code in codes.items())
             arguments.append(f"on_{end}={block(codes[end]) if alone else '{' + texts + '}'}")
+        others = {f"path_{p.name}": p.event for p in plan.pathways if p.event != SPIKE}
+        arguments += [f"on_event={others!r}"] if others else []
         same = {d.pathway: d for d in plan.delays if not d.each}
         delays = {
             k: float(self.state.arrays[f"{plan.name}.{d.variable}"][0]) for k, d in same.items()
@@ -318,12 +344,19 @@ class ObjectsText:
     # -- monitors ------------------------------------------------------------------------------
 
     def monitors(self, record: Record, traced: Mapping[str, Any]) -> str:
-        """Write monitors of all spikes, and of the variables that are recorded."""
+        """Write monitors of all spikes, and of the events and variables that are recorded."""
         lines = [comment("Monitors")]
         for group in (group for group in self.plan.groups if group.spikes):
             name = f"{group.name}_spikes"
             self.made.append(name)
             lines.append(f'{name} = SpikeMonitor({python_name(group.name)}, name="{name}")')
+        for key, variables in record.events.items():
+            owner, _, event = key.partition(".")
+            name = f"{owner}_{event}_events"
+            self.made.append(name)
+            more = f", variables={list(variables)!r}" if variables else ""
+            asked = f'{python_name(owner)}, "{event}"{more}, name="{name}"'
+            lines.append(f"{name} = EventMonitor({asked})")
         every = f", dt={number(float(record.every), second)}" if record.every else ""
         for key, indices in traced.items():
             owner, variable = key.split(".", 1)

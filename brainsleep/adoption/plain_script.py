@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from brian2 import second
 
 from .. import __version__
 from ..errors import ProtocolError, explain
@@ -26,7 +27,7 @@ from ..run.segment import Segment
 from ..run.state import stream
 from .objects_text import ObjectsText
 from .run_text import RunText
-from .script_text import Values, duration_text
+from .script_text import Values, number
 from .slot_values import pieces_of
 
 #: Fields of plans that a script says.
@@ -34,7 +35,7 @@ KNOWN = frozenset(
     """name size equations method threshold reset refractory on_slot on_step on_spike activities
     parameters initial state gates constants delayed signals spike_trains links regular tables
     source target on_pre on_post processes pathways steps updates on_post_always delays repeats
-    signed""".split()
+    signed events functions""".split()
 )
 
 
@@ -157,5 +158,5 @@ def _head(protocol: Protocol, network: NetworkSpec, seed: int) -> str:
     lines += ["", 'prefs.codegen.target = "numpy"  # with "cython" it draws other random numbers']
     if network.precision == "float32":
         lines += ["prefs.core.default_float_dtype = np.float32"]
-    lines += [f"defaultclock.dt = {duration_text(1, float(network.dt))}"]
+    lines += [f"defaultclock.dt = {number(float(network.dt), second)}"]  # to the last bit
     return "\n".join(lines)

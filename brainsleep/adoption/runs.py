@@ -73,17 +73,22 @@ def dynamic(network: Network) -> set[tuple[str, str]]:
     changed = set[tuple[str, str]]()
     for group in plan.groups:
         codes = [group.reset, *(each.code for each in group.regular)]
+        codes += [each.code for each in group.events]
         names = {n for code in codes for n, _, _ in settle.read(code) or ()}
         rates = owners[group.name].part.model.variables.diff_eq_names
-        changed |= {(group.name, name) for name in {*names, *rates, "lastspike"}}
+        computed = owners[group.name].part.model.variables.values()
+        computed = {eq.varname for eq in computed if "constant over dt" in eq.flags}
+        changed |= {(group.name, name) for name in {*names, *rates, *computed}}
     for part in plan.synapses:
         codes = [part.on_pre, part.on_post, *(each.code for each in part.pathways)]
         codes += [step.code for step in part.steps] + [each.code for each in part.regular]
-        for name in {n for code in codes for n, _, _ in settle.read(code) or ()}:
+        own = owners[part.name].part.synapse.variables
+        sums = {name for name, eq in own.items() if "summed" in eq.flags}
+        for name in sums | {n for code in codes for n, _, _ in settle.read(code) or ()}:
             stem, _, end = name.rpartition("_")
             ends = {"pre": part.source, "post": part.target}
             changed.add((ends[end], stem) if end in ends else (part.name, name))
-        for name in owners[part.name].part.synapse.variables.diff_eq_names:
+        for name in own.diff_eq_names:
             changed.add((part.name, name))
     found |= {back[each] for each in changed if each in back}
     return found | {(p.group.name, name) for p in network.parts.values() for name in HIDDEN}

@@ -11,11 +11,12 @@ from brian2 import Quantity, TimedArray
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.variables import Constant
-from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
 from ..network.equations import checks
+from ..network.functions import OwnFunction
 from ..network.tables import Table
 from ..values.units import unit_name
+from .functions import own_function
 from .names import free, renamed, renamed_equations
 from .places import named, refused
 
@@ -41,6 +42,8 @@ class Scope:
         Constants that code uses, by the names that they have here.
     tables : dict of str to Table
         The same of what is given over time.
+    functions : dict of str to OwnFunction
+        The same of functions of the script.
     variables : dict of str to Quantity
         The same of constants that are set between runs: variables of neurons or synapses here.
     """
@@ -53,6 +56,7 @@ class Scope:
         self.names: dict[str, str] = {}
         self.parameters: dict[str, Quantity] = {}
         self.tables: dict[str, Table] = {}
+        self.functions: dict[str, OwnFunction] = {}
         #: Of linked variables with an index, our name of what says whom each neuron reads.
         self.partners: dict[str, str] = {}
         #: Names of variables that the group has here alone.
@@ -83,7 +87,8 @@ class Scope:
     @property
     def _used(self) -> set[str]:
         own = {*self.names.values(), *self.parameters, *self.tables, *self.variables}
-        return own | self.taken | self._own
+        own |= {*self.functions, *self._own}
+        return own | self.taken
 
     def code(self, text: str) -> str:
         """Return code with the names of here; take up what it uses from outside."""
@@ -162,25 +167,20 @@ class Scope:
             return other
         if isinstance(found, Function) and name in _KNOWN and found is DEFAULT_FUNCTIONS[name]:
             return None
+        if type(found) is Function:
+            other = free(name, self._used)
+            self.functions[other] = own_function(found, name, other, named(group), group)
+            self._outside[name] = other
+            return other
         what = f"{named(group)}: '{name}'"
         fix = "write its equation in place of it, or give its values as a TimedArray"
         kind = f"a {type(found).__name__}"
-        if isinstance(found, Function) and not _has_cpp(found):
-            kind = "a function of Python without C++ code, which no compiled program can call"
-        raise refused(what, kind, "constants and TimedArray", fix, group)
+        raise refused(what, kind, "constants, functions and TimedArray", fix, group)
 
 
 def _quantity(constant: Constant) -> Quantity:
     """Return the value of a constant."""
     return Quantity(float(np.asarray(constant.get_value())), dim=constant.dim)
-
-
-def _has_cpp(function: Function) -> bool:
-    """Tell whether a function has code for compiled programs."""
-    try:
-        return function.implementations[CPPStandaloneCodeObject] is not None
-    except KeyError:
-        return False
 
 
 def _is_standard(name: str, found: Constant) -> bool:

@@ -15,6 +15,7 @@ from brian2.core.namespace import DEFAULT_UNITS
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from ..network.equations import settle
+from ..network.functions import OwnFunction
 from ..values.units import as_code, unit_name
 
 #: Arrays of at most so many different numbers are written out.
@@ -86,6 +87,19 @@ def block(code: str) -> str:
     if len(lines) == 1:
         return '"' + lines[0].replace('"', "'") + '"'
     return '"""\n' + textwrap.indent("\n".join(lines), "    ") + '\n"""'
+
+
+def function_text(name: str, key: str, function: OwnFunction) -> list[str]:
+    """Write a function that equations call `key`; the script calls it by another `name`."""
+    units = ", ".join(unit_name(each) for each in function.arguments)
+    given = f"{key}, arg_units=[{units}], return_unit={unit_name(function.unit)}"
+    lines = ["", *function.python.splitlines(), "", f"{name} = Function({given})"]
+    for label in ("cpp", "cython"):
+        if code := getattr(function, label):
+            quoted = code.replace("\\", "\\\\").replace('"""', "'''")
+            added = f'{name}.implementations.add_implementation("{label}", """'
+            lines += [added, *quoted.splitlines(), '""")']
+    return [*lines, ""]
 
 
 class Values:

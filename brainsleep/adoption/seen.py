@@ -18,11 +18,12 @@ class Monitored:
     Attributes
     ----------
     t : array
-        Times of spikes or of values, in s.
+        Times of spikes, of other events, or of values, in s.
     i : array of int
-        Of spikes: the neuron of each.
+        Of spikes and other events: the neuron of each.
     values : dict of str to array
-        Of states: values by the name of the variable in the script, shape (n_recorded, n_times).
+        Values by the name of the variable in the script: of states of shape (n_recorded, n_times),
+        of events of shape (n_events,).
     rate : array
         Of a rate: in Hz, one a time step.
     """
@@ -62,12 +63,17 @@ def monitored(result: Result, name: str) -> Monitored:
     none: np.ndarray = np.empty(0)
     if monitor.kind == "states":
         return _states(result, monitor, first, end, dt)
-    spikes = result.spikes[monitor.of]
+    seen = result.events(monitor.events) if monitor.kind == "events" else None
+    spikes = result.spikes[monitor.of] if seen is None else seen
     size = network.population(monitor.of).size
     last = monitor.last or size
     steps, neurons = np.asarray(spikes.steps), np.asarray(spikes.neurons)
     kept = (steps >= first) & (steps < end) & (neurons >= monitor.first) & (neurons < last)
     steps, neurons = steps[kept], neurons[kept] - monitor.first
+    if seen is not None:
+        variables = {name: each.rpartition(".")[2] for name, each in monitor.variables.items()}
+        values = {name: np.asarray(seen.values[k])[kept] for name, k in variables.items()}
+        return Monitored(steps * dt, neurons, values, none)
     if monitor.kind == "spikes":
         return Monitored(steps * dt, neurons, {}, none)
     counts = np.bincount(steps - first, minlength=end - first)

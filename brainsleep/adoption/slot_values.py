@@ -144,7 +144,8 @@ def codes_of(plan: NetworkPlan) -> list[str]:
     codes = []
     for group in plan.groups:
         codes += [group.equations, group.threshold, group.reset, group.refractory, group.on_step]
-        codes += _codes(group.activities, group.regular)
+        codes += _codes(group.activities, group.regular, group.events)
+        codes += [each.condition for each in group.events]
     for part in plan.synapses:
         codes += [part.equations, part.on_pre, part.on_post]
         codes += _codes(part.pathways, part.steps, part.regular)
@@ -205,7 +206,8 @@ class _SlotCode:
         """Tell whether a shared variable has a use besides the code of slots."""
         lines = [line for line in self.group.equations.splitlines() if not line.startswith(name)]
         codes = ["\n".join(lines), self.group.threshold, self.group.reset, self.group.on_step]
-        codes += _codes(self.group.activities, self.group.regular)
+        codes += _codes(self.group.activities, self.group.regular, self.group.events)
+        codes += [each.condition for each in self.group.events]
         return name in checks.identifiers(*codes) or f"{name}_post" in self.used
 
     def _column(self, name: str, values: np.ndarray, unit: Quantity | None = None) -> None:
@@ -261,7 +263,7 @@ class _SlotCode:
 def _changed(group: GroupPlan, plan: NetworkPlan) -> set[str]:
     """Return the variables of a group that anything but the code of slots sets."""
     names = {n for n, eq in Equations(group.equations).items() if eq.type != "parameter"}
-    own = _codes(group.activities, group.regular)
+    own = _codes(group.activities, group.regular, group.events)
     own += [group.reset, group.on_step]
     names |= {name for code in own for name, *_ in settle.read(code) or ()}
     for part in plan.synapses:

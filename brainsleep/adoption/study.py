@@ -252,7 +252,8 @@ def _protocol(protocol: Protocol, models: Mapping[int, str], told: str) -> tuple
 def _file(head: str, code: _Code, parts: list[str], name: str, more: str = "") -> str:
     text = "\n\n".join(parts)
     lines = [head, ""]
-    reads, arrays = bool(code.data), "np." in text
+    reads = bool(code.data)
+    arrays = "np." in re.sub(r'""".*?"""|"[^"\n]*"', "", text, flags=re.DOTALL)
     if reads:
         lines += ["from pathlib import Path", ""]
     if reads or arrays:

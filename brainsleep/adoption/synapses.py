@@ -17,10 +17,12 @@ from brian2.equations.equations import (
 from brian2.groups.subgroup import Subgroup
 
 from ..network.equations import checks, settle
+from ..network.events import SPIKE
 from ..network.models import Pathway, SynapseModel
 from ..network.spec import Projection
 from ..network.wiring import Pairs
 from ..values.arrays import Array
+from .events import event_names
 from .names import laid_out, renamed, with_flags, without
 from .neurons import (
     Taken,
@@ -133,6 +135,7 @@ def projection(scope: SynapseScope, name: str, ends: tuple[Taken, Taken], dt: Qu
         name=f"{name}_synapse",
         parameters=scope.parameters,
         tables=scope.tables,
+        functions=scope.functions,
         pathways=tuple(parts),
         **given,
     )
@@ -204,6 +207,7 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
     paths = _paths(synapses)
     usual = {"pre": -1, "post": 1}
     alone = len(paths) == len({path.prepost for path in paths})
+    alone = alone and all(path.event == SPIKE for path in paths)
     apart = _several_delays(synapses)
     for place, path in enumerate(paths):
         if path.when != "synapses":
@@ -215,8 +219,9 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
         order = path.order if len({p.order for p in paths}) == len(paths) else _rank(paths, place)
         name = f"path_{place}"
         code = laid_out(code)
+        event = event_names(root(path.source)[0])[path.event]
         given["pathways"][name] = Pathway(
-            name=name, code=code, end=path.prepost, order=order, own_delay=apart
+            name=name, code=code, end=path.prepost, order=order, own_delay=apart, event=event
         )
     return given
 

@@ -14,9 +14,10 @@ write a module with a `Backend` and name it in `BACKENDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from ..errors import BackendError, BrainsleepError, MissingExtraError, explain, nearest
@@ -50,6 +51,8 @@ class Backend:
         that; '' if it can.
     traced : tuple of str
         Variables that it can record: a segment says of whom, and when.
+    events : dict of str to tuple of str
+        Events that it records in slots with a raster, and which variables with them.
     lacks : frozenset of str
         Features of networks that it cannot run, see `brainsleep.network.plan.NetworkPlan`.
     """
@@ -71,6 +74,7 @@ class Backend:
         hooks: Mapping[str, Callable],
         report: Callable[[str], None],
         traced: Collection[str] = (),
+        events: Mapping[str, Iterable[str]] = MappingProxyType({}),
     ):
         if hooks and self.no_hooks:
             names = ", ".join(sorted(hooks))
@@ -78,11 +82,15 @@ class Backend:
         if traced and self.no_traces:
             names = ", ".join(sorted(traced))
             raise BackendError(f"backend {name}: got traces of {names}; {self.no_traces}")
+        if events and self.no_traces:
+            names = ", ".join(sorted(events))
+            raise BackendError(f"backend {name}: got events {names}; {self.no_traces}")
         if lacking := self.lacks & set(getattr(spec.plan, "features", ())):
             got = f"a network with {', '.join(sorted(lacking))}"
             raise BackendError(explain(f"backend {name}", got, "none", "use --backend cpp"))
         self.name, self.spec, self._hooks, self._report = name, spec, hooks, report
         self.traced = tuple(sorted(traced))
+        self.events = {k: tuple(sorted(variables)) for k, variables in sorted(events.items())}
         self.capacity = capacity.at_least(self.room)
         self._build()
 
@@ -246,6 +254,7 @@ def make_backend(
     hooks: Mapping[str, Callable] | None = None,
     report: Callable[[str], None] = lambda message: None,
     traced: Collection[str] = (),
+    events: Mapping[str, Iterable[str]] = MappingProxyType({}),
 ) -> Backend:
     """Make the backend called `name` for the network `spec`.
 
@@ -266,6 +275,9 @@ def make_backend(
     traced : collection of str
         Variables that segments may record, such as ``"e.v"``: part of what is compiled, while of
         whom and when they are recorded is not.
+    events : mapping of str to iterable of str
+        Events that are recorded in slots with a raster, and which variables of the neuron with
+        them, such as ``{"e.spike": ("v",)}``.
 
     Raises
     ------
@@ -284,4 +296,4 @@ def make_backend(
             f"{nearest(name, choices)}"
         )
     backend = BACKENDS[name].load()
-    return backend(name, spec, capacity or Capacity(), hooks or {}, report, traced)
+    return backend(name, spec, capacity or Capacity(), hooks or {}, report, traced, events)

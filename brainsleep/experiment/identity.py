@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..network.events import SPIKE
 from ..tasks.images.continual import Tasks
 from ..values.arrays import Array
 from ..values.plain import plain
@@ -16,16 +17,17 @@ LATER: dict[str, dict[str, Any]] = {
     "NetworkSpec": {"precision": "float64", "signals": {}, "links": {}},
     "NeuronModel": {
         **{"stimulus_unit": "1.0 hertz", "spike_trains": False, "signals": {}},
-        **{"regular": [], "tables": {}},
+        **{"regular": [], "tables": {}, "events": [], "functions": {}},
     },
     "Population": {"values": {}, "positions": {}},
     "Projection": {
         **{"values": {}, "delay": "0.0 second", "delay_post": "0.0 second"},
         **{"delay_max": "0.0 second", "path_delays": {}},
     },
-    "DelayPlan": {"most": 0.0},
+    "DelayPlan": {"most": 0.0, "event": SPIKE},
     "LinkPlan": {"index": ""},
-    "Pathway": {"own_delay": False},
+    "Pathway": {"own_delay": False, "event": SPIKE},
+    "PathwayPlan": {"event": SPIKE},
     "WeightProcess": {"signed": False, "signals": {}},
     "wake": {"inputs": {}, "signals": {}, "settings": {}},
     "sleep": {
@@ -45,6 +47,7 @@ LATER: dict[str, dict[str, Any]] = {
         "spikes": [],
         "windows": [],
         "monitors": [],
+        "events": {},
     },
     "Probes": {"images": 0, "every": 1},
     "Data": {"n_validation": 0},
@@ -53,11 +56,12 @@ LATER: dict[str, dict[str, Any]] = {
         "constants": [],
         "delayed": False,
         **{"signals": [], "spike_trains": False, "links": [], "regular": [], "tables": {}},
+        **{"events": [], "functions": {}},
     },
     "SynapseModel": {
         **{"equations": "", "initial": {}, "method": "euler"},
         **{"on_post": "", "on_step": "", "pathways": [], "signals": {}},
-        **{"regular": [], "tables": {}, "summed": "before"},
+        **{"regular": [], "tables": {}, "summed": "before", "functions": {}},
     },
     "PlasticityRule": {
         **{"equations": "", "initial": {}, "method": "euler", "on_step": "", "signals": {}}
@@ -65,7 +69,7 @@ LATER: dict[str, dict[str, Any]] = {
     "SynapsePlan": {
         **{"constants": [], "delays": [], "repeats": False, "signed": False},
         **{"pathways": [], "steps": [], "initial": {}, "updates": [], "on_post_always": False},
-        **{"regular": [], "tables": {}, "sums_after": False},
+        **{"regular": [], "tables": {}, "sums_after": False, "functions": {}},
     },
     "Readout": {
         "name": "network",

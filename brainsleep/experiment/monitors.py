@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from brian2 import Quantity, second
 
 from ..errors import Details, ProtocolError, explain, nearest
+from ..network.events import SPIKE
 from ..network.network import Network
 from ..values.fields import GROWS, one_of, positive, refusal, specification
 from ..values.frozen import default
@@ -29,8 +30,8 @@ class Monitor:
     ----------
     name : str
         What it is called.
-    kind : {"spikes", "states", "rate"}
-        Single spikes, state variables, or the rate of a population.
+    kind : {"spikes", "states", "rate", "events"}
+        Single spikes, state variables, the rate of a population, or events with variables.
     of : str
         Population or projection.
     also : tuple of str
@@ -39,17 +40,19 @@ class Monitor:
         Of the neurons of the population those from `first` until `last` (exclusive), numbered from
         0 on; `last` 0 for all.
     variables : mapping of str to str
-        State variables by the names that they have here, as ``{"V": "e.v"}``.
+        Variables by the names that they have here, as ``{"V": "e.v"}``.
     who : tuple of int
         Numbers of neurons or synapses, in their order here; empty for all that are recorded.
     every : Quantity
         Time between values; 0 for that of the record.
     begin, end : Quantity
         Times of the run between which it sees something (`end` exclusive); `end` 0 for all.
+    event : str
+        Which event, of those that are no spikes.
     """
 
     name: str
-    kind: Annotated[str, one_of("spikes", "states", "rate")]
+    kind: Annotated[str, one_of("spikes", "states", "rate", "events")]
     of: str
     also: tuple[str, ...] = ()
     first: int = 0
@@ -59,6 +62,12 @@ class Monitor:
     every: Annotated[Quantity, _TIME] = default(0 * second)
     begin: Annotated[Quantity, _TIME] = default(0 * second)
     end: Annotated[Quantity, _TIME] = default(0 * second)
+    event: str = SPIKE
+
+    @property
+    def events(self) -> str:
+        """Name of the events that it sees, in the record."""
+        return f"{self.of}.{self.event}"
 
     def check(self, record: Record, network: Network) -> None:
         """Raise `ProtocolError` unless all it shows is recorded."""
@@ -66,6 +75,8 @@ class Monitor:
         if self.of not in parts:
             message = f"monitor '{self.name}': there is no '{self.of}'; {nearest(self.of, parts)}"
             raise ProtocolError(message, Details(word=self.of))
+        if self.kind == "events":
+            return self._check_events(record)
         if self.kind != "states":
             if self.of not in record.spikes:
                 fix = f"write spikes=('{self.of}',) in the record"
@@ -77,3 +88,13 @@ class Monitor:
                 fix = f"write states={{'{name}': 'all'}} in the record"
                 message = explain(f"monitor '{self.name}'", f"'{name}'", "what is recorded", fix)
                 raise ProtocolError(message, Details(word=name))
+
+    def _check_events(self, record: Record) -> None:
+        """Raise `ProtocolError` unless the events that it shows are recorded, with variables."""
+        variables = [name.rpartition(".")[2] for name in self.variables.values()]
+        recorded = record.events.get(self.events)
+        if recorded is None or not set(variables) <= set(recorded):
+            fix = f"write events={{'{self.events}': {tuple(variables)}}} in the record"
+            got = f"'{self.events}'" + (f" with {', '.join(variables)}" if variables else "")
+            message = explain(f"monitor '{self.name}'", got, "what is recorded", fix)
+            raise ProtocolError(message, Details(word=self.event))

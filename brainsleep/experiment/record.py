@@ -11,6 +11,7 @@ from ..network.spec import Network
 from ..values.fields import Field, Share, one_of, positive, refusal, specification
 from ..values.frozen import default
 from ..values.quantities import check_units, read_quantity
+from .events import Events, check_events, events_of
 from .monitors import Monitor
 from .observer import Observer
 from .traces import States, check_states, states_of
@@ -128,10 +129,14 @@ class Record:
     spikes : tuple of str
         Populations whose single spikes are recorded, whatever `raster` says.
     windows : tuple of (Quantity, Quantity)
-        Times of the run, from and until (exclusive), in which `states` and `spikes` are recorded;
-        by default throughout.
+        Times of the run, from and until (exclusive), in which `states`, `spikes` and `events` are
+        recorded; by default throughout.
     monitors : tuple of Monitor
         Names for parts of what is recorded, as `adopt` gives those of a Brian2 script.
+    events : mapping of str to tuple of str
+        Spikes and other events of populations that are recorded with values of variables, as
+        ``{"e.spike": ("v", "u"), "e.burst": ()}``. A value is that of the neuron when the event
+        happens, before anything that follows from it, such as a reset.
     """
 
     weights_every: int = 0
@@ -145,6 +150,7 @@ class Record:
     spikes: tuple[str, ...] = ()
     windows: Annotated[tuple[tuple[Quantity, Quantity], ...], _WINDOWS] = ()
     monitors: tuple[Monitor, ...] = ()
+    events: Annotated[Events, events_of] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.raster and (len(self.raster) != 2 or self.raster[0] >= self.raster[1]):
@@ -162,7 +168,7 @@ class Record:
                 allowed = "(from, until) in the order of time, none within another"
                 raise refusal(self, "windows", self.windows, allowed)
             before = stop
-        if (self.windows or self.every) and not (self.states or self.spikes):
+        if (self.windows or self.every) and not (self.states or self.spikes or self.events):
             given = "windows" if self.windows else "every"
             fix = 'say what is recorded: states={"e.v": (0, 1)} or spikes=("e",)'
             raise refusal(self, given, getattr(self, given), "none, as nothing is recorded", fix)
@@ -174,5 +180,6 @@ class Record:
                 allowed = "populations whose neurons spike"
                 raise refusal(self, "spikes", f"'{name}'", allowed)
         check_states(self, network)
+        check_events(self, network)
         for monitor in self.monitors:
             monitor.check(self, network)

@@ -166,10 +166,23 @@ class Sampling:
         self.every = steps_between(record, network.dt) if record.states else 1
         edges = [[round(float(t) / dt) for t in window] for window in record.windows]
         self.windows = np.array(edges, dtype=np.int64).reshape(-1, 2)
-        self.spikes = record.spikes
+        self.spikes, self.events = record.spikes, dict(record.events)
         self.indices = {
             name: _indices(name, who, network, synapses) for name, who in record.states.items()
         }
+
+    def units(self, network: Network) -> dict[str, Any]:
+        """Return the SI units of all variables that are recorded, as a result has them."""
+        found: dict[str, Any] = {}
+        if self.indices:
+            found["traces"] = {name: {"unit": unit_of(network, name)} for name in self.indices}
+        if self.events:
+            owners = {name: name.partition(".")[0] for name in self.events}
+            found["events"] = {
+                name: {k: unit_of(network, f"{owners[name]}.{k}") for k in variables}
+                for name, variables in self.events.items()
+            }
+        return found
 
     @property
     def row_bytes(self) -> int:
@@ -191,9 +204,10 @@ class Sampling:
         return steps[self.inside(steps)]
 
     def meets(self, starts: np.ndarray) -> np.ndarray:
-        """Tell which of the intervals between `starts` have spikes to be recorded."""
-        if not self.spikes or not len(self.windows):
-            return np.full(len(starts) - 1, bool(self.spikes))
+        """Tell which of the intervals between `starts` have spikes or events to be recorded."""
+        wanted = bool(self.spikes or self.events)
+        if not wanted or not len(self.windows):
+            return np.full(len(starts) - 1, wanted)
         pairs = itertools.product(self.windows, [(starts[:-1], starts[1:])])
         met = [(start < ends) & (stop > begins) for (start, stop), (begins, ends) in pairs]
         return np.any(met, axis=0)

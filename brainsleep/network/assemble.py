@@ -20,9 +20,9 @@ from ..errors import SpecError, one_line
 from . import links, signals
 from .assemble_parts import (
     Kept,
+    delayed_events,
     delays_of,
     joined,
-    own_delays,
     prefixed,
     sum_plans,
     trace_code,
@@ -31,9 +31,10 @@ from .assemble_parts import (
 from .assemble_synapses import synapse_plan
 from .equations import checks, settle, synaptic
 from .equations.diagnose import unknown
+from .events import SPIKE
 from .given import own_values, start_value
 from .models import SPIKING, NeuronModel, PlasticityRule, SpontaneousActivity, WeightProcess
-from .plan import ActivityPlan, GroupPlan, NetworkPlan, RegularPlan
+from .plan import ActivityPlan, EventPlan, GroupPlan, NetworkPlan, RegularPlan
 from .regular import steps_of
 from .synaptic import sums_into
 
@@ -154,6 +155,18 @@ def _group_plan(spec: NetworkSpec, population: Population) -> GroupPlan:
             for each in model.regular
         ),
         tables=dict(model.tables),
+        functions=dict(model.functions),
+        events=tuple(
+            EventPlan(
+                each.name,
+                settle.expression(each.condition, whole).strip(),
+                settle.statements(each.code, whole),
+                each.when,
+                each.order,
+                _is_delayed(spec, population, each.name),
+            )
+            for each in model.events
+        ),
     )
 
 
@@ -272,7 +285,8 @@ def _gates_needed(spec: NetworkSpec, population: Population) -> tuple[str, ...]:
     """Gates whose value some code of, or at, this population reads."""
     model = population.model
     codes = [model.equations, model.threshold, model.reset, model.on_slot, model.on_step]
-    codes += [each.code for each in model.regular]
+    codes += [each.code for each in model.regular] + [each.code for each in model.events]
+    codes += [each.condition for each in model.events]
     used = checks.identifiers(*codes, *(activity.on_step for activity in population.activities))
     for projection in spec.projections:
         if projection.target == population.name:
@@ -294,10 +308,10 @@ def names_in_synapses(projection: Projection) -> set[str]:
     return checks.identifiers(*codes)
 
 
-def _is_delayed(spec: NetworkSpec, population: Population) -> bool:
-    """Tell whether the spikes of these neurons take time anywhere."""
+def _is_delayed(spec: NetworkSpec, population: Population, event: str = SPIKE) -> bool:
+    """Tell whether the spikes, or another event, of these neurons take time anywhere."""
     return any(
-        population.name == (p.source if delay.end == "pre" else p.target)
+        population.name == (p.source if end == "pre" else p.target) and what == event
         for p in spec.projections
-        for delay in (*delays_of(p), *own_delays(p))
+        for end, what in delayed_events(p)
     )

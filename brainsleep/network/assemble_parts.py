@@ -12,6 +12,7 @@ from ..errors import SpecError
 from ..values.arrays import Array
 from . import signals
 from .equations import checks, settle
+from .events import SPIKE
 from .given import split_parameters
 from .models import Model, PlasticityRule, WeightProcess
 from .plan import SPIKE_DELAY, DelayPlan, SumPlan
@@ -100,7 +101,20 @@ def own_delays(projection: Projection) -> Iterator[DelayPlan]:
         value = projection.path_delays.get(path.name, 0)
         each = isinstance(value, Array | str)
         if path.own_delay and (each or value != 0):
-            yield DelayPlan(f"path_{path.name}", path.end, f"delay_{path.name}", each)
+            name, variable = f"path_{path.name}", f"delay_{path.name}"
+            yield DelayPlan(name, path.end, variable, each, event=path.event)
+
+
+def delayed_events(projection: Projection) -> Iterator[tuple[str, str]]:
+    """Yield the events, with their ends, that take time to the synapses of a projection."""
+    synapse = projection.synapse
+    for delay in delays_of(projection):
+        paths = (path for path in synapse.pathways if path.end == delay.end and not path.own_delay)
+        events = {path.event for path in paths}
+        if projection.rules or getattr(synapse, f"on_{delay.end}").strip() or not events:
+            events.add(SPIKE)
+        yield from ((delay.end, event) for event in sorted(events))
+    yield from ((delay.end, delay.event) for delay in own_delays(projection))
 
 
 def changes_delays(projection: Projection) -> bool:

@@ -24,6 +24,7 @@ from .assemble_parts import (
     trace_parameters,
 )
 from .equations import checks, settle
+from .events import SPIKE
 from .given import start_value
 from .models import SPIKING, PlasticityRule, WeightProcess
 from .plan import (
@@ -184,6 +185,7 @@ class _SynapseBuilder:
             regular=regular,
             tables=dict(projection.synapse.tables),
             sums_after=projection.synapse.summed == "after",
+            functions=dict(projection.synapse.functions),
         )
 
     def _pathways(self) -> tuple[PathwayPlan, ...]:
@@ -194,6 +196,7 @@ class _SynapseBuilder:
                 path.end,
                 path.order,
                 joined(_at_spike(self.variables, self.own[f"pathway {path.name}"], [], [])[0]),
+                path.event,
             )
             for path in self.projection.synapse.pathways
         ]
@@ -256,17 +259,17 @@ class _SynapseBuilder:
         self, on_pre: str, on_post: str, pathways: tuple[PathwayPlan, ...]
     ) -> tuple[DelayPlan, ...]:
         """Give the delays of an end to all its pathways; refuse one that delays nothing."""
-        at_ends = [("pre", "pre", on_pre), ("post", "post", on_post)]
+        at_ends = [("pre", "pre", on_pre, SPIKE), ("post", "post", on_post, SPIKE)]
         apart = {path.name for path in self.projection.synapse.pathways if path.own_delay}
         at_ends += [
-            (f"path_{path.name}", path.end, path.code)
+            (f"path_{path.name}", path.end, path.code, path.event)
             for path in pathways
             if path.name not in apart
         ]
         delays = tuple(
-            replace(delay, pathway=name)
+            replace(delay, pathway=name, event=event)
             for delay in delays_of(self.projection)
-            for name, end, code in at_ends
+            for name, end, code, event in at_ends
             if end == delay.end and code
         )
         if changes_delays(self.projection) and not on_pre:

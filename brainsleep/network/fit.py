@@ -13,12 +13,13 @@ from brian2.equations.equations import PARAMETER, SUBEXPRESSION
 from .. import mistakes
 from . import links
 from .assemble import names_in_synapses, rules_at
-from .assemble_parts import linked_names
+from .assemble_parts import changes_delays, linked_names
 from .equations import checks, settle, synaptic
 from .equations.diagnose import mistake, unknown
+from .events import SPIKE
+from .functions import called
 from .given import check_neurons, check_synapses
 from .synaptic import sums_into
-from .tables import functions
 
 if TYPE_CHECKING:
     from .plan import SynapsePlan
@@ -65,11 +66,13 @@ def check_network(spec: NetworkSpec) -> None:
             **checks.variables_of(groups[synapse.target], "_post"),
             **checks.of_pairs(),
             **checks.variables_of(own),
-            **functions(synapse.tables, "checked"),
+            **called(synapse, "checked"),
         }
         with mistakes.going_on():
             names = names_in_synapses(sound.projection(synapse.name))
             links.check_synapses(plan, synapse, names, where)
+        with mistakes.going_on():
+            _check_events(sound.projection(synapse.name), sound, where)
         with mistakes.going_on():
             _check_sums(sound.projection(synapse.name), groups, where)
         with mistakes.going_on():
@@ -127,8 +130,10 @@ def _parts(spec: NetworkSpec, population: Population) -> Iterator[tuple[str, str
     model = population.model
     for label in ("reset", "on_slot", "on_step"):
         yield f"neuron '{model.name}': {label}", getattr(model, label), set(model.variables)
-    for each in model.regular:
-        yield f"neuron '{model.name}': {each.name}", each.code, set(model.variables)
+    codes = [(each.name, each.code) for each in model.regular]
+    codes += [(each.name, each.code) for each in model.events]
+    for name, code in codes:
+        yield f"neuron '{model.name}': {name}", code, set(model.variables)
     for rule, role in rules_at(spec, population):
         code, own = getattr(rule, f"{role}_spike"), set(rule.traces(role))
         yield f"plasticity rule '{rule.name}': {role}_spike", code, own
@@ -150,6 +155,21 @@ def _check_apart(own: Equations, source: Equations, where: str, population: str)
             brief = f"'{name}' of the synapses is also a name of the presynaptic neurons"
             fix = f"rename that of the synapses, for example to '{name}_syn'"
             raise mistake(where, f"{brief} '{population}'", fix, word=name)
+
+
+def _check_events(projection: Projection, spec: NetworkSpec, where: str) -> None:
+    """Refuse pathways for events that the neurons do not have, or of spikes with another delay."""
+    for path in projection.synapse.pathways:
+        population = projection.source if path.end == "pre" else projection.target
+        model, label = spec.population(population).model, f"{where}: pathway '{path.name}': event"
+        if path.event == SPIKE:
+            continue
+        if not model.happens(path.event):
+            events = [event.name for event in model.events]
+            raise unknown(f"{label}: '{population}' has no event", path.event, [SPIKE, *events])
+        if path.end == "pre" and changes_delays(projection) and not path.own_delay:
+            fix = "give the pathway a delay of its own: own_delay=True"
+            raise mistake(label, "the delay of its end changes", fix, word=path.event)
 
 
 def _check_sums(projection: Projection, groups: Mapping[str, Equations], where: str) -> None:

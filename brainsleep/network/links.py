@@ -153,14 +153,14 @@ def _check_computed(source: Population, eq: SingleEquation, where: str) -> None:
         computed = [variables[k] for k in more if k in variables]
         computed = [each for each in computed if each.type == SUBEXPRESSION]
         more = set().union(*(each.identifiers for each in computed)) - needs
-    found = sorted(needs & {*linked(source.model), *source.model.tables})
+    found = sorted(needs & {*linked(source.model), *source.model.tables, *source.model.functions})
     if found:
         brief = f"'{eq.varname}' of '{source.name}' is computed from '{found[0]}'"
         allowed = "what is computed from variables and parameters of these neurons"
         fix = (
             f"link to what '{found[0]}' is linked to"
             if found[0] in variables
-            else ("read the table in the equations that the link is in")
+            else ("read it in the equations that the link is in")
         )
         raise SpecError(explain(where, brief, allowed, fix))
 

@@ -28,8 +28,10 @@ from ..values.units import readable_unit, unit_name
 from .equations import checks, declared, settle, synaptic
 from .equations.diagnose import mistake, unknown
 from .equations.settle import blanked
+from .events import SPIKE, Event
+from .functions import Functions, called, check_functions
 from .regular import Regular
-from .tables import Tables, functions
+from .tables import Tables
 from .values import as_value, check_value
 
 #: Gates every network has; each activity and each weight process adds one of its own name.
@@ -274,6 +276,10 @@ class NeuronModel(Model):
         Statements at regular times, at a place of their own within a time step.
     tables : mapping of str to Table
         Values over time that its code reads as functions: ``current(t)``, ``current(t, i)``.
+    events : tuple of Event
+        What can happen to a neuron besides a spike.
+    functions : mapping of str to OwnFunction
+        Functions of one's own that its code calls, by name.
 
     Raises
     ------
@@ -297,11 +303,16 @@ class NeuronModel(Model):
     signals: Signals = field(default_factory=dict)
     regular: tuple[Regular, ...] = ()
     tables: Tables = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    functions: Functions = field(default_factory=dict)
 
     def __post_init__(self):
         where, equations = place(self), self.variables
+        check_functions(self.functions, where)
         with mistakes.going_on():
             self._check_spike_trains(where)
+        with mistakes.going_on():
+            check_distinct([event.name for event in self.events], f"{where}: events")
         _check_names(self, equations, "variable")
         declared.check_flags(equations, where)
         usable = self._usable(equations)
@@ -318,6 +329,10 @@ class NeuronModel(Model):
         with mistakes.going_on():
             if self.threshold:
                 checks.check_expression(self.threshold, usable, f"{where}: threshold", boolean=True)
+        for event in self.events:
+            with mistakes.going_on():
+                label = f"{where}: condition of event '{event.name}'"
+                checks.check_expression(event.condition, usable, label, boolean=True)
         with mistakes.going_on():
             if self.refractory:
                 label = f"{where}: refractory"
@@ -331,12 +346,14 @@ class NeuronModel(Model):
             ("on_slot", self.on_slot, stimulus),
             ("on_step", self.on_step, {}),
             *((f"regular '{each.name}'", each.code, {}) for each in self.regular),
+            *((f"event '{each.name}'", each.code, {}) for each in self.events),
         ):
             variables = {**usable, **more}
             checks.check_statements(code, variables, f"{where}: {label}", writes=writes)
         used |= _check_start(self, equations, where)
         checks.check_all_used(self.parameters, used, where)
         checks.check_all_used(self.tables, used, where, "table")
+        checks.check_all_used(self.functions, used, where, "function")
         _check_signals_used(self, used)
 
     @property
@@ -387,7 +404,12 @@ class NeuronModel(Model):
     @property
     def _codes(self) -> tuple[str, ...]:
         own = self.threshold, self.reset, self.on_slot, self.on_step, self.refractory
-        return *own, *(each.code for each in self.regular)
+        of_events = (code for each in self.events for code in (each.condition, each.code))
+        return *own, *(each.code for each in self.regular), *of_events
+
+    def happens(self, event: str) -> bool:
+        """Tell whether an event, which may be a spike, can happen to its neurons."""
+        return self.spikes if event == SPIKE else event in {each.name for each in self.events}
 
     def _usable(self, equations: Equations) -> dict[str, Variable]:
         """Describe what all of its code may use: variables, parameters, gates."""
@@ -397,7 +419,7 @@ class NeuronModel(Model):
             **_signals_in(self),
             **_of_spikes(self.spikes and bool(self.refractory.strip())),
             **_gates_in(checks.identifiers(self.equations, *self._codes)),
-            **functions(self.tables, "checked"),
+            **called(self, "checked"),
         }
 
     def solve(self) -> None:
@@ -414,7 +436,7 @@ class NeuronModel(Model):
 
 @specification("pathway '{name}': ")
 class Pathway:
-    """Statements for the spikes of one end of a synapse, besides `on_pre` and `on_post`.
+    """Statements for spikes, or other events, of one end of a synapse, besides its `on_pre`.
 
     Parameters
     ----------
@@ -429,6 +451,8 @@ class Pathway:
     own_delay : bool
         Whether spikes take a time of their own to it: `path_delays` of the projection. Otherwise
         it is that of their end.
+    event : str
+        Which event of these neurons it is for, if not their spikes: one of their `events`.
     """
 
     name: Annotated[str, checks.name("pathway", "pre", "post")]
@@ -436,6 +460,7 @@ class Pathway:
     end: Annotated[str, one_of("pre", "post")] = "pre"
     order: Annotated[int, whole(-100, 100)] = 0
     own_delay: bool = False
+    event: str = SPIKE
 
 
 @specification("synapse '{name}': ")
@@ -486,6 +511,8 @@ class SynapseModel(Model):
     summed : {"before", "after"}
         Whether sums over synapses are computed before neurons and synapses are integrated, or after
         that, so that neurons read those of the step before.
+    functions : mapping of str to OwnFunction
+        Functions of one's own that its code calls, by name.
 
     Raises
     ------
@@ -507,9 +534,11 @@ class SynapseModel(Model):
     regular: tuple[Regular, ...] = ()
     tables: Tables = field(default_factory=dict)
     summed: Annotated[str, one_of("before", "after")] = "before"
+    functions: Functions = field(default_factory=dict)
 
     def __post_init__(self):
         where, equations = place(self), self.variables
+        check_functions(self.functions, where)
         sums = {name for name, eq in equations.items() if synaptic.is_summed(eq)}
         _check_names(self, [name for name in equations if name not in sums], "variable")
         if "delay" in {*equations, *self.parameters}:  # Brian2's own
@@ -518,7 +547,7 @@ class SynapseModel(Model):
         known = {
             **checks.dimensionless("w", "w_min", "w_max", "w_sign"),
             **_of_synapses(self, self.equations, *self.codes.values()),
-            **functions(self.tables, "checked"),
+            **called(self, "checked"),
         }
         used = _check_synaptic(self, known, where, summed=True)
         in_time = {"on_step", *(f"regular {each.name}" for each in self.regular)}
@@ -541,6 +570,7 @@ class SynapseModel(Model):
             used |= checks.identifiers(code)
         checks.check_all_used(self.parameters, used, where)
         checks.check_all_used(self.tables, used, where, "table")
+        checks.check_all_used(self.functions, used, where, "function")
         _check_signals_used(self, used)
 
     @property

@@ -10,6 +10,8 @@ from functools import cached_property
 from brian2 import Quantity
 
 from .equations import settle
+from .events import SPIKE
+from .functions import OwnFunction
 from .tables import Table
 
 #: The variable of synapses whose delays change.
@@ -53,6 +55,19 @@ class RegularPlan:
 
 
 @dataclass(frozen=True)
+class EventPlan:
+    """An event of neurons, see `brainsleep.network.events.Event`."""
+
+    name: str
+    condition: str
+    code: str
+    when: str
+    order: int
+    #: Whether it is on its way to synapses for a time.
+    delayed: bool = False
+
+
+@dataclass(frozen=True)
 class GroupPlan:
     """Everything Brian2 is told about one population."""
 
@@ -84,6 +99,9 @@ class GroupPlan:
     regular: tuple[RegularPlan, ...] = ()
     #: Values over time by the names of functions that read them.
     tables: dict[str, Table] = field(default_factory=dict)
+    events: tuple[EventPlan, ...] = ()
+    #: Functions that code calls, by name.
+    functions: dict[str, OwnFunction] = field(default_factory=dict)
 
     @property
     def spikes(self) -> bool:
@@ -114,12 +132,13 @@ class ProcessPlan:
 
 @dataclass(frozen=True)
 class PathwayPlan:
-    """Statements for the spikes of one end, besides those of `SynapsePlan`."""
+    """Statements for the spikes, or another event, of one end, besides those of `SynapsePlan`."""
 
     name: str
     end: str
     order: int
     code: str
+    event: str = SPIKE
 
 
 @dataclass(frozen=True)
@@ -150,6 +169,8 @@ class DelayPlan:
     each: bool
     #: The longest there can be, in seconds, of delays that change; 0 of those that do not.
     most: float = 0.0
+    #: Which event of these neurons takes that time, if not a spike.
+    event: str = SPIKE
 
 
 @dataclass(frozen=True)
@@ -184,6 +205,7 @@ class SynapsePlan:
     tables: dict[str, Table] = field(default_factory=dict)
     #: Whether sums over synapses follow the integration of neurons and synapses.
     sums_after: bool = False
+    functions: dict[str, OwnFunction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -236,6 +258,8 @@ def _draws_poisson(plan: GroupPlan) -> bool:
     """Tell whether code that runs on neurons draws Poisson numbers."""
     codes = [plan.equations, plan.threshold, plan.reset, plan.on_slot, plan.on_step]
     codes += [each.code for each in plan.activities] + [each.code for each in plan.regular]
+    codes += [each.code for each in plan.events]
+    codes += [each.condition for each in plan.events]
     return any(re.search(r"\bpoisson\(", code) for code in codes)
 
 
@@ -271,6 +295,7 @@ _FEATURES: dict[str, Callable[[SynapsePlan], object]] = {
     "code of synapses in every step": lambda part: part.steps,
     "regular code": lambda part: part.regular,
     "tables": lambda part: part.tables,
+    "own functions": lambda part: part.functions,
     "sums over synapses in every step": lambda part: "(summed)" in part.equations,
     "weight processes that read neurons": _reads_neurons,
 }
@@ -283,6 +308,8 @@ _OF_NEURONS: dict[str, Callable[[GroupPlan], object]] = {
     "poisson()": _draws_poisson,
     "regular code": lambda part: part.regular,
     "tables": lambda part: part.tables,
+    "events besides spikes": lambda part: part.events,
+    "own functions": lambda part: part.functions,
     "conditions of refractoriness": lambda part: "not_refractory" in part.state,
 }
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from brian2 import Quantity
+
+if TYPE_CHECKING:
+    from .result import Result
 
 
 class UsedData(NamedTuple):
@@ -64,6 +68,30 @@ class Weights(NamedTuple):
     def sign_in_words(self) -> str:
         """Its sign, or that every weight has one."""
         return f"sign {self.sign:+d}" if self.sign else "signs of their own"
+
+
+def weights_of(
+    result: Result, snapshots: Mapping[str, np.ndarray], synapses: Mapping[str, np.ndarray]
+) -> dict[str, Weights]:
+    """Return the weights of a run by projection, from what it stored by name."""
+    slots, times, weights = result.slots, result.slot_times, {}
+    n_train = int(np.sum(slots["part"] == "train"))
+    for p in result.stored_protocol.network.projections:
+        keys = [key.rpartition("/") for key in snapshots]
+        at = {name: n_train for name, _, projection in keys if projection == p.name}
+        at |= {name: int(name[5:]) for name in at if name.startswith("slot_")}
+        at |= {"initial": 0}
+        names = sorted(at, key=lambda name: (at[name], name != "initial"))
+        weights[p.name] = Weights(
+            p.source,
+            p.target,
+            int(getattr(p, "sign", 1) or 0),
+            names,
+            times[[at[name] for name in names]],
+            synapses[p.name],
+            np.array([snapshots[f"{name}/{p.name}"] for name in names]),
+        )
+    return weights
 
 
 class Arrays(dict[str, np.ndarray]):

@@ -16,8 +16,9 @@ from ..files.npz import read_npz
 from ..values.displayed import Displayed
 from ..values.quantities import check_time
 from .description import RENAMED, read_description, reading
+from .events import Events, events_of
 from .names import Name, names_in
-from .parts import Arrays, Sleeps, SynapseArrays, UsedData, Weights, protocols
+from .parts import Arrays, Sleeps, SynapseArrays, UsedData, Weights, protocols, weights_of
 from .trace import Spikes, Trace, spike_windows, spilled, trace_of
 
 if TYPE_CHECKING:
@@ -299,26 +300,7 @@ class Result(Displayed):
     @property
     def weights(self) -> dict[str, Weights]:
         """All weights that were kept, by projection."""
-        slots, times = self.slots, self.slot_times
-        n_train = int(np.sum(slots["part"] == "train"))
-        snapshots, synapses = self._read("snapshots/"), self._read("synapses/")
-        weights = {}
-        for p in self.stored_protocol.network.projections:
-            keys = [key.rpartition("/") for key in snapshots]
-            at = {name: n_train for name, _, projection in keys if projection == p.name}
-            at |= {name: int(name[5:]) for name in at if name.startswith("slot_")}
-            at |= {"initial": 0}
-            names = sorted(at, key=lambda name: (at[name], name != "initial"))
-            weights[p.name] = Weights(
-                p.source,
-                p.target,
-                int(getattr(p, "sign", 1) or 0),
-                names,
-                times[[at[name] for name in names]],
-                synapses[p.name],
-                np.array([snapshots[f"{name}/{p.name}"] for name in names]),
-            )
-        return weights
+        return weights_of(self, self._read("snapshots/"), self._read("synapses/"))
 
     def synapses(self, projection: str, snapshot: str = "") -> SynapseArrays:
         """Return a projection as plain arrays.
@@ -366,6 +348,26 @@ class Result(Displayed):
             If its file is missing or damaged.
         """
         return trace_of(self, name)
+
+    @property
+    def noted(self) -> tuple[str, ...]:
+        """Names of the events that were recorded, such as ``"e.spike"``."""
+        return tuple(self.info.get("events", ()))
+
+    def events(self, name: str) -> Events:
+        """Return recorded events, with values of variables.
+
+        Parameters
+        ----------
+        name : str
+            One of `noted`.
+
+        Raises
+        ------
+        DataError, StoreError
+            If they were not recorded; if a file of theirs is missing or damaged.
+        """
+        return events_of(self, name)
 
     @property
     def weight_statistics(self) -> list[str]:

@@ -45,8 +45,8 @@ MAX_JSON = 256 * 2**20
 _KINDS = {
     **dict.fromkeys(("run_id", "backend", "compiler"), str),
     **dict.fromkeys(("protocol", "data", "metrics", "timings", "versions"), dict),
-    **dict.fromkeys(("equations", "stopped", "had", "traces"), dict),
-    **dict.fromkeys(("traces_sha256", "spikes_sha256"), dict),
+    **dict.fromkeys(("equations", "stopped", "had", "traces", "events"), dict),
+    **dict.fromkeys(("traces_sha256", "spikes_sha256", "events_sha256"), dict),
     "protocol_sha256": str,
     "alarms": list,
     "seed": int,
@@ -195,7 +195,7 @@ def write_result(
 ) -> Result:
     """Write a result in one step: its folder appears complete or not at all, with `StoreError`.
 
-    `files`, by kind (``traces``, ``spikes``) and name, stay where they are, too.
+    `files`, by kind (``traces``, ``spikes``, ``events``) and name, stay where they are, too.
     """
     info = {"schema_version": SCHEMA_VERSION, "run_id": run_id, **info}
     final = out / run_id

@@ -145,7 +145,7 @@ def trace_of(result: Result, name: str) -> Trace:
     indices, pairs = arrays[f"traced/{name}"], arrays.get(f"synapses/{owner}")
     steps, values = np.empty(0, np.int64), np.empty((0, len(indices)))
     if result.info.get("traces_sha256"):
-        steps, values = _file(result, "traces", "steps"), _file(result, "traces", name)
+        steps, values = stored_file(result, "traces", "steps"), stored_file(result, "traces", name)
     if steps.ndim != 1 or values.shape != (len(steps), len(indices)):
         raise StoreError(f"result {result.path}: trace {name} does not hold what a run stores")
     times = np.array(steps) * float(result.dt) * second
@@ -155,14 +155,16 @@ def trace_of(result: Result, name: str) -> Trace:
 
 def spilled(result: Result) -> dict[str, np.ndarray]:
     """Return step and neuron of the spikes that are in files of their own, by population."""
-    found = {name: _file(result, "spikes", name) for name in result.info.get("spikes_sha256", ())}
+    found = {
+        name: stored_file(result, "spikes", name) for name in result.info.get("spikes_sha256", ())
+    }
     for name, spikes in found.items():
         if spikes.ndim != 2 or spikes.shape[1] != 2 or spikes.dtype.kind not in "iu":
             raise StoreError(f"result {result.path}: spikes of {name} are not what a run stores")
     return found
 
 
-def _file(result: Result, kind: str, name: str) -> np.ndarray:
+def stored_file(result: Result, kind: str, name: str) -> np.ndarray:
     """Open a file, which is not read yet, once it is sure to be what was written."""
     path, expected = result.path / kind / f"{name}.npy", result.info[f"{kind}_sha256"][name]
     try:

@@ -2,7 +2,7 @@
 
 A state has it as ``"e.spike_history"``, shape (n_steps, n_neurons): row ``k`` is 1 for neurons that
 spiked ``k + 1`` steps ago. So what arrives when follows from the delays, and a segment needs no
-queue of the one before.
+queue of the one before. Another event of theirs that takes time has a history of its own.
 
 Where delays change, a state has what each was when a spike was sent, as ``"ee.delay_history"``,
 shape (n_steps, n_synapses), in steps: row ``k`` for spikes of ``k + 1`` steps ago, 0 without one.
@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..network.events import SPIKE
 from ..network.plan import DelayPlan, NetworkPlan, SynapsePlan
 
 if TYPE_CHECKING:
     from ..network.spec import NetworkSpec
     from .state import State
 
-#: Name of the array, after that of its population.
-HISTORY = "spike_history"
+#: How the name of the array ends, after that of its population and of the event.
+HISTORY = "history"
 #: Name of the array of delays that were, after that of the projection.
 DELAY_HISTORY = "delay_history"
 
@@ -32,28 +33,41 @@ def delay_steps(delay: np.ndarray, dt: float) -> np.ndarray:
     return np.floor(np.asarray(delay) / dt + 0.5).astype(np.int64)
 
 
+def history_name(population: str, event: str = SPIKE) -> str:
+    """Return the name of a history in a state."""
+    return f"{population}.{event}_{HISTORY}"
+
+
+def histories(plan: NetworkPlan) -> dict[str, tuple[str, str]]:
+    """Return the histories that a state has: population and event, by name."""
+    delayed = [(group.name, SPIKE) for group in plan.groups if group.delayed]
+    delayed += [(g.name, event.name) for g in plan.groups for event in g.events if event.delayed]
+    return {history_name(*each): each for each in delayed}
+
+
 def pathways(plan: NetworkPlan) -> Iterator[tuple[str, SynapsePlan, DelayPlan]]:
-    """Yield all pathways with delays, and the population whose spikes are delayed."""
+    """Yield all pathways with delays, and the history of what takes that time."""
     for part in plan.synapses:
         for delay in part.delays:
-            yield part.target if delay.end == "post" else part.source, part, delay
+            population = part.target if delay.end == "post" else part.source
+            yield history_name(population, delay.event), part, delay
 
 
 def delay_arrays(plan: NetworkPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return what of the arrays of a state is no variable: fixed delays and histories."""
     fixed = [(part, delay) for _, part, delay in pathways(plan) if not delay.most]
     names = {f"{part.name}.{delay.variable}" for part, delay in fixed}
-    names |= {f"{group.name}.{HISTORY}" for group in plan.groups if group.delayed}
+    names |= {*histories(plan)}
     names |= {f"{part.name}.{DELAY_HISTORY}" for _, part, _ in changing(plan)}
     return {name: arrays[name] for name in names}
 
 
 def changing(plan: NetworkPlan) -> Iterator[tuple[str, SynapsePlan, DelayPlan]]:
-    """Yield the projections whose delays change, each with its first pathway and its source."""
+    """Yield the projections whose delays change, each with its first pathway and its history."""
     for part in plan.synapses:
         first = next((delay for delay in part.delays if delay.most), None)
         if first:
-            yield part.source, part, first
+            yield history_name(part.source), part, first
 
 
 def most_steps(delay: DelayPlan, dt: float) -> int:
@@ -64,15 +78,15 @@ def most_steps(delay: DelayPlan, dt: float) -> int:
 def longest_delays(
     plan: NetworkPlan, arrays: Mapping[str, np.ndarray], dt: float
 ) -> dict[str, int]:
-    """Return the longest delay of the spikes of each delayed population, in steps."""
-    longest = {group.name: 0 for group in plan.groups if group.delayed}
-    for population, part, delay in pathways(plan):
+    """Return the longest delay, in steps, of what each history is of."""
+    longest = dict.fromkeys(histories(plan), 0)
+    for history, part, delay in pathways(plan):
         if delay.most:
             most = most_steps(delay, dt)
         else:
             steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
             most = int(steps.max(initial=0))
-        longest[population] = max(longest[population], most)
+        longest[history] = max(longest[history], most)
     return longest
 
 

@@ -26,7 +26,7 @@ from ..experiment.observer import Observer, Seen, View
 from ..experiment.protocol import Protocol
 from ..experiment.saved_state import stored_state
 from ..experiment.task import Change, Material
-from ..experiment.traces import Sampling, unit_of
+from ..experiment.traces import Sampling
 from ..results.store import Result, clean_leftovers, partial_folder, versions, write_result
 from .observers import growing
 from .observers.alarms import Alarm, AlarmWatch
@@ -69,7 +69,8 @@ class Run:
         self.sampling = Sampling(record, network, start.synapses)
         traced = tuple(self.sampling.indices)
         self.recorder = Recorder.empty(self.protocol, len(table), traced, self.folder)
-        if self.sampling.spikes:
+        self.recorder.events_kept = self.sampling.inside
+        if self.sampling.spikes or self.sampling.events:
             self.recorder.spikes_kept = self._spikes_kept
         self.initial_sums = self._summed_weights()
         self.degrees = degrees_of(network, start)
@@ -310,7 +311,7 @@ class Run:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def _spill(self) -> None:
-        """Write what is held of traces and spikes to disk, and what it belongs to."""
+        """Write what is held of traces, spikes and events to disk, and what it belongs to."""
         try:
             self.recorder.spill()
         except OSError as error:
@@ -375,8 +376,7 @@ class Run:
         ran = self.recorder.ran[: self.position]
         info["had"] = {"steps": self.before.steps + int(ran.sum()),
                        "slots": self.before.slots + len(ran)}  # fmt: skip
-        if names := self.sampling.indices:
-            info["traces"] = {name: {"unit": unit_of(network, name)} for name in names}
+        info |= self.sampling.units(network)
         result = write_result(self.out, self.identity, info, arrays, files)
         shutil.rmtree(self.folder, ignore_errors=True)
         return result

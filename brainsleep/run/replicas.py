@@ -58,11 +58,21 @@ def prepare(runs: Sequence[Run], backend: str, fresh: bool) -> Backend:
         hooks=protocol.hooks,
         report=report,
         traced={name for run in runs for name in run.sampling.indices},
+        events=_events(runs),
     )
     for run in runs:
         run.watches = made.watches
         run.capacity = run.capacity.at_least(made.room)
     return made
+
+
+def _events(runs: Sequence[Run]) -> dict[str, set[str]]:
+    """Return the events that any of the runs records, with all variables of these."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for name, variables in run.sampling.events.items():
+            found.setdefault(name, set()).update(variables)
+    return found
 
 
 def _drive(runs: Sequence[Run], backend: Backend) -> list[Result | Exception]:

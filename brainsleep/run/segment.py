@@ -19,6 +19,7 @@ from ..experiment.inputs import cut_train
 from ..experiment.schedule import KINDS
 from ..experiment.slots import SlotTable
 from ..network.spec import Network, NetworkSpec
+from .noted import Noted
 from .state import State
 
 
@@ -227,6 +228,8 @@ class Recording:
     spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     #: Values of recorded variables in SI units, shape (n_times, n_recorded), as the segment says.
     traces: dict[str, np.ndarray] = field(default_factory=dict)
+    #: What happened in slots with a raster, of the events that are recorded, such as ``"e.spike"``.
+    events: dict[str, Noted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from ..network.layers import SurrogateNetwork
 from ..network.plan import TIMES
 from ..network.spec import Network, NetworkSpec
 from ..values.quantities import check_whole
-from .delays import DELAY_HISTORY, HISTORY, changing, longest_delays, most_steps
+from .delays import DELAY_HISTORY, changing, histories, longest_delays, most_steps
 from .draws import DrawnNeurons, DrawnSynapses
 
 if TYPE_CHECKING:
@@ -212,8 +212,8 @@ def _recurrent_state(spec: NetworkSpec, seed: int, saved: Mapping[str, SavedSyna
         arrays |= {f"{part.name}.{k}": v for k, v in made.arrays.items()}
         parameters |= {f"{part.name}.{k}": float(v) for k, v in part.parameters.items()}
     for name, rows in longest_delays(spec.plan, arrays, float(spec.dt)).items():
-        quiet = np.zeros((rows, spec.population(name).size), np.uint8)
-        arrays[f"{name}.{HISTORY}"] = quiet
+        owner, _ = histories(spec.plan)[name]
+        arrays[name] = np.zeros((rows, spec.population(owner).size), np.uint8)
     for _, part, delay in changing(spec.plan):
         shape = most_steps(delay, float(spec.dt)), len(synapses[part.name][0])
         arrays[f"{part.name}.{DELAY_HISTORY}"] = np.zeros(shape, np.uint16)

@@ -178,7 +178,7 @@ def schedule(protocol: Protocol) -> list[Table]:
 
 
 def recorded(result: Result) -> Table:
-    """Tabulate the traces and single spikes that a run recorded; without rows if there are none."""
+    """Tabulate traces, spikes and events that a run recorded; without rows if there are none."""
     rows: list[tuple[Any, ...]] = []
     for name in result.traced:
         trace = result.states(name)
@@ -187,6 +187,11 @@ def recorded(result: Result) -> Table:
     spikes_of = result.spikes if result.stored_protocol.record.spikes else {}
     for name, spikes in spikes_of.items():
         rows.append((f"spikes of {name}", "all neurons", len(spikes), ""))
+    for name in result.noted:
+        events = result.events(name)
+        variables = ", ".join(events.values)
+        what = f"all neurons, with {variables}" if variables else "all neurons"
+        rows.append((f"events {name}", what, len(events), ""))
     return Table("Recorded", ("what", "of", "values or spikes", "unit"), rows)
 
 

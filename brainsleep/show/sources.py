@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from textwrap import indent
 from typing import Any, NamedTuple
 
+from ..network.events import SPIKE
 from .facts import text
 
 
@@ -69,11 +70,17 @@ def _code(part: Mapping[str, Any]) -> dict[str, str]:
         "spike, before synapses act": get("on_spike"),
         "refractory": get("refractory"),
         "reset": get("reset"),
+        **{f"event {each['name']} when": each["condition"] for each in get("events", ())},
+        **{f"after event {each['name']}": each["code"] for each in get("events", ())},
         "presynaptic spike": get("on_pre"),
         "postsynaptic spike": get("on_post"),
     }
+    for name, function in (get("functions") or {}).items():
+        code[f"function {name}, in Python"] = function["python"]
+        code[f"function {name}, in C++"] = function["cpp"]
     for path in get("pathways", ()):
-        code[f"{path['end']}synaptic spike, pathway {path['name']}"] = path["code"]
+        event = path.get("event", SPIKE)
+        code[f"{path['end']}synaptic {event}, pathway {path['name']}"] = path["code"]
     for step in get("steps", ()):
         name = f"{step['name']}, gate {step['gate']} open" if step["gate"] else step["name"]
         code[f"every step, {name}: equations, by {step['method']}"] = step["equations"]

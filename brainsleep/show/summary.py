@@ -95,6 +95,7 @@ def _recorded(protocol: Protocol) -> str:
     record = protocol.record
     said = [f"states of {', '.join(record.states)}"] if record.states else []
     said += [f"all spikes of {', '.join(record.spikes)}"] if record.spikes else []
+    said += [f"events {', '.join(record.events)}"] if record.events else []
     if record.raster and len(record.raster) == 2:
         said.append(f"spikes of slots {record.raster[0]} to {record.raster[1]}")
     count = Counter(type(each).__name__ for each in record.observers)

@@ -80,6 +80,9 @@ def _neuron(model: NeuronModel) -> Iterator[Block]:
     yield Block("a spike when", "spike trains say so" if model.spike_trains else "", ())
     yield _expression("refractory for", model.refractory)
     yield _statements("after a spike", model.reset)
+    for event in model.events:
+        yield _expression(f"event {event.name} when", event.condition)
+        yield _statements(f"after event {event.name}", event.code)
 
 
 def _synapse(model: SynapseModel) -> Iterator[Block]:
@@ -87,7 +90,7 @@ def _synapse(model: SynapseModel) -> Iterator[Block]:
     yield _statements("presynaptic spike", model.on_pre)
     yield _statements("postsynaptic spike", model.on_post)
     for path in model.pathways:
-        yield _statements(f"{path.end}synaptic spike, pathway {path.name}", path.code)
+        yield _statements(f"{path.end}synaptic {path.event}, pathway {path.name}", path.code)
     yield _statements("every step, at every synapse", model.on_step)
 
 

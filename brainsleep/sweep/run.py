@@ -185,11 +185,13 @@ class SweepRun:
         """
         if not find_compiler():
             return
-        networks = {
-            build_key(row.protocol.network, Capacity(), traced=row.protocol.record.states): (
+        protocols = {
+            build_key(
                 row.protocol.network,
-                tuple(row.protocol.record.states),
-            )
+                Capacity(),
+                traced=row.protocol.record.states,
+                events=row.protocol.record.events,
+            ): row.protocol
             for row in pending
             if row.backend == "cpp" and row.protocol.network.kind == BACKENDS["cpp"].kind
         }
@@ -199,8 +201,10 @@ class SweepRun:
             state.message = message
             progress(state)
 
-        for network, traced in networks.values():
-            make_backend("cpp", network, report=report, traced=traced)
+        for protocol in protocols.values():
+            record = protocol.record
+            traced, events = tuple(record.states), record.events
+            make_backend("cpp", protocol.network, report=report, traced=traced, events=events)
 
     def _state(self) -> Progress:
         return Progress(len(self.rows), len(self.finished), self.alarmed, self.stopped)

@@ -135,6 +135,10 @@ def _hints(kind: Any) -> dict[str, Any]:
 def _made(kind: Any, data: Mapping[str, Any]) -> Any:
     """Make a specification with all its checks."""
     hints = _hints(kind)
+    if getattr(kind, "executes", False):
+        fix = "load it from the file of its study"
+        what = f"{kind.__name__}: it is code, which is never made of stored data"
+        raise SpecError(f"{what}; {fix}")
     if "class" in data and data["class"] != described_class(kind):
         raise SpecError(f"{kind.__name__}: its code is not that of the class of this name here")
     ours = {"kind", "class"}

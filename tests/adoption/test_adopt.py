@@ -81,6 +81,48 @@ run(15*ms)
 """
 
 
+#: Events that come before and after a reset, with delays of their own, of neurons with links.
+EVENTFUL = """
+slow = NeuronGroup(1, 'du/dt = (1 - u)/(40*ms) : 1', method='exact', name='a_slow')
+G = NeuronGroup(6, '''dv/dt = (1.3 + 0.1*i - v)/(8*ms) : 1 (unless refractory)
+                      u : 1 (linked)
+                      z = 2*v + u : 1
+                      Above : integer
+                      n_over : integer''',
+                threshold='v > 1', reset='v = 0', refractory=4*ms, method='euler',
+                events={'Above': 'z > 1.5', 'over': 'v > 0.5 and v < 0.7',
+                        'Rest': 'not_refractory'})
+G.u = linked_var(slow, 'u')
+G.run_on_event('Above', 'Above += 1; v -= 0.0005*u', when='resets', order=-1)
+G.run_on_event('over', 'n_over += 1', when='before_synapses')
+H = NeuronGroup(6, 'dx/dt = -x/(9*ms) : 1\\ny : 1', method='exact',
+                events={'spike': 'x > 2'}, name='h')
+S = Synapses(G, H, on_pre={'up': 'x_post += 0.05', 'down': 'x_post *= 0.9',
+                           'same': 'x_post += 0.1'},
+             on_post={'back': 'v_pre -= 0.001', 'more': 'n_over_pre += 10'},
+             on_event={'up': 'Above', 'down': 'spike', 'same': 'over'},
+             delay={'up': 1.3*ms, 'down': 0.5*ms, 'back': 0.7*ms})
+S.connect(j='i')
+T = Synapses(G, H, on_pre='y_post += 0.01', on_event='Rest', delay=2*ms)
+T.connect(j='i')
+above = EventMonitor(G, 'Above', variables=['z', 'Above', 'v'])
+over = EventMonitor(G, 'over', variables='n_over')
+counted = EventMonitor(G, 'Rest')
+spikes = SpikeMonitor(G, variables=['z', 'v'])
+plain = SpikeMonitor(G)
+part = SpikeMonitor(G[1:5], variables='z')
+at_h = EventMonitor(H, 'spike', variables=['x'])
+states = StateMonitor(G, ['v', 'n_over'], record=True)
+x = StateMonitor(H, ['x', 'y'], record=True)
+run(30*ms)
+G.n_over = 0
+run(25*ms)
+"""
+
+
+TEXTS = {"network": NETWORK, "plastic": PLASTIC, "various": VARIOUS, "eventful": EVENTFUL}
+
+
 @pytest.fixture
 def script(tmp_path):
     def write(text, name="one.py"):
@@ -102,7 +144,7 @@ def check_same(protocol, path, out, backend="numpy"):
     own = in_brian(path)
     for monitor in protocol.record.monitors:
         theirs, ours = eval(monitor.name, own), monitored(result, monitor.name)
-        if monitor.kind == "spikes":
+        if monitor.kind in ("spikes", "events"):
             assert len(ours.i)
             np.testing.assert_array_equal(ours.i, theirs.i)
         if monitor.kind == "rate":
@@ -112,14 +154,14 @@ def check_same(protocol, path, out, backend="numpy"):
         np.testing.assert_allclose(ours.t, np.asarray(theirs.t), atol=1e-9)
 
 
-@pytest.mark.parametrize("text", [NETWORK, PLASTIC, VARIOUS], ids=["network", "plastic", "various"])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=[*TEXTS])
 def test_the_same_spikes_and_states(text, script, tmp_path):
     path = script(text)
     check_same(adopt_script(path), path, tmp_path)
 
 
 @pytest.mark.standalone
-@pytest.mark.parametrize("text", [NETWORK, PLASTIC, VARIOUS], ids=["network", "plastic", "various"])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=[*TEXTS])
 def test_the_same_in_a_compiled_program(text, script, tmp_path):
     path = script(text)
     check_same(adopt_script(path), path, tmp_path, "cpp")
@@ -246,9 +288,20 @@ REFUSED = {
         "G = NeuronGroup(1, 'v : 1')\nrun(1*ms)\nx = 1/0\nrun(1*ms)\n",
         ("one.py:4", "before the last run"),
     ),
-    "events": (
-        "G = NeuronGroup(1, 'v : 1', events={'up': 'v > 1'})\nrun(1*ms)\n",
-        ("event 'up'", "one.py:2"),
+    "an event that is looked at elsewhere": (
+        "G = NeuronGroup(1, 'v : 1', events={'up': 'v > 1'})\n"
+        "G.set_event_schedule('up', when='end')\nrun(1*ms)\n",
+        ("when='end'", "one.py:2"),
+    ),
+    "code of an event that comes before it": (
+        "G = NeuronGroup(1, 'v : 1', events={'up': 'v > 1'})\n"
+        "G.run_on_event('up', 'v = 0', when='thresholds')\nrun(1*ms)\n",
+        ("event 'up'", "when", "before_synapses", "one.py:2"),
+    ),
+    "a record of events that is made elsewhere": (
+        "G = NeuronGroup(1, 'v : 1', events={'up': 'v > 1'})\n"
+        "M = EventMonitor(G, 'up', variables='v', when='end')\nrun(1*ms)\n",
+        ("when='end'", "right after the event", "one.py:3"),
     ),
     "another clock": (
         "G = NeuronGroup(1, 'v : 1')\nH = NeuronGroup(1, 'v : 1', dt=1*ms)\nrun(1*ms)\n",

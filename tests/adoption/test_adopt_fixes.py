@@ -18,12 +18,72 @@ LATE = "S = Synapses(G, G, on_pre='v += 1', delay=1*ms)\nS.connect()\n"
 
 LINKED = "H = NeuronGroup(3, 'x : 1 (linked)')\n"
 
+#: A function, what is before it, and neurons that call it.
+CPP = "CODE = 'double f(double x) { return 2*x; }'\nDECORATED\ndef f(x):\n    return 2*x\n"
+MARKED = "@implementation('cpp', CODE)\n@check_units(x=1, result=1)"
+CALLS = "G = NeuronGroup(2, 'dv/dt = (f(1) - v)/(5*ms) : 1', method='euler')\nrun(1*ms)\n"
+
+EVENTS = "G.run_on_event('a', 'v = 1')\nG.run_on_event('Z', 'v = 0')\n"
+LOWER = EVENTS.replace("Z", "z")
+
 #: A fix, a script that says it, and the same after it.
 FIXES = [
     (
-        "record them with a StateMonitor",
+        "write @check_units",
+        CPP.replace("DECORATED", "@implementation('cpp', CODE)\n@check_units(result=1)") + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "write @implementation('cpp', '...') above it",
+        CPP.replace("DECORATED", "@check_units(x=1, result=1)") + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "write its numbers into the code, or give them as a TimedArray",
+        CPP.replace("DECORATED", MARKED.replace("CODE", "CODE, namespace={'a': array([1.0])}"))
+        + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "give it as an argument, or write it within the function",
+        CPP.replace("DECORATED", MARKED).replace("2*x", "len(table)*x")
+        + "table = [1, 2]\n"
+        + CALLS,
+        CPP.replace("DECORATED", MARKED).replace("2*x", "factor*x") + "factor = 2\n" + CALLS,
+    ),
+    (
+        "write it with def",
+        "CODE = 'double f(double x) { return 2*x; }'\n"
+        "f = implementation('cpp', CODE)(check_units(x=1, result=1)(lambda x: 2*x))\n" + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "write it out",
+        CPP.replace("DECORATED", MARKED) + "f.implementations.add_dynamic_implementation("
+        "'cpp', lambda group: CODE)\n" + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "draw in the equations",
+        CPP.replace("DECORATED", MARKED) + "f.stateless = False\n" + CALLS,
+        CPP.replace("DECORATED", MARKED) + CALLS,
+    ),
+    (
+        "write them in lower case",
+        ONE.replace("method", "events={'a': 'v < 0', 'Z': 'v > 2'}, method") + EVENTS + RUN,
+        ONE.replace("method", "events={'a': 'v < 0', 'z': 'v > 2'}, method") + LOWER + RUN,
+    ),
+    (
+        "record the whole group, and leave 'when' and 'order' out",
+        ONE + "M = SpikeMonitor(G, variables='v', when='end')" + RUN,
         ONE + "M = SpikeMonitor(G, variables='v')" + RUN,
-        ONE + "M = SpikeMonitor(G)\nT = StateMonitor(G, 'v', record=True)" + RUN,
+    ),
+    (
+        "record the whole group, and leave 'when' and 'order' out",
+        ONE.replace("method", "events={'a': 'v < 0'}, method")
+        + "M = EventMonitor(G[1:], 'a')"
+        + RUN,
+        ONE.replace("method", "events={'a': 'v < 0'}, method") + "M = EventMonitor(G, 'a')" + RUN,
     ),
     (
         "leave 'when' and 'order' out",
@@ -170,11 +230,6 @@ FIXES = [
         "G.run_regularly('v += kick(t)', dt=0.3*ms)" + RUN,
     ),
     (
-        "record a condition as a variable, or make it the threshold",
-        "G = NeuronGroup(1, 'v : 1', events={'up': 'v > 1'})" + RUN,
-        "G = NeuronGroup(1, 'v : 1', threshold='v > 1', reset='')" + RUN,
-    ),
-    (
         "write it as text",
         "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory=True)" + RUN,
         "G = NeuronGroup(1, 'v : 1', threshold='v > 1', refractory='v > 1')" + RUN,
@@ -226,9 +281,9 @@ FIXES = [
     ),
     (
         "write its equation in place of it, or give its values as a TimedArray",
-        "@check_units(x=1, result=1)\ndef f(x):\n    return x\n"
-        "G = NeuronGroup(1, 'dv/dt = -f(v)/(5*ms) : 1', method='euler')" + RUN,
-        "G = NeuronGroup(1, 'dv/dt = -v/(5*ms) : 1', method='euler')" + RUN,
+        "drawn = BinomialFunction(9, 0.5)\n"
+        "G = NeuronGroup(2, 'v : 1')\nG.run_regularly('v = drawn()')" + RUN,
+        "G = NeuronGroup(2, 'v : 1')\nG.run_regularly('v = poisson(4.5)')" + RUN,
     ),
     ("mend the script: it must run in Brian2", "x = 1/0\n" + ONE + RUN, ONE + RUN),
     (

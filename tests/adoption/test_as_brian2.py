@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from brainsleep.network.spec import Connectivity, NetworkSpec
 from brainsleep.protocols.paper import MODELS as SURROGATE
 from brainsleep.results.trace import trace_of
 
+SCRIPTS = Path(__file__).parent / "scripts"
+
 #: Runs scripts where this package cannot be imported, and keeps spikes and traces.
 RUNNER = """
 import sys, runpy, json, os
@@ -36,8 +39,10 @@ for script in sys.argv[1:]:
         made = runpy.run_path(script, run_name="__main__")
         kept = {}
         for name, each in made.items():
-            if isinstance(each, brian2.SpikeMonitor):
-                kept |= {f"{name}/i": np.array(each.i), f"{name}/t": np.array(each.t_)}
+            if isinstance(each, brian2.EventMonitor):
+                variables = each.record_variables - {"t"}
+                kept |= {f"{name}/{k}": np.array(getattr(each, f"{k}_")) for k in variables}
+                kept[f"{name}/t"] = np.array(each.t_)
             if isinstance(each, brian2.StateMonitor):
                 (variable,) = each.record_variables
                 kept[f"{name}/values"] = np.array(getattr(each, f"{variable}_"))
@@ -156,7 +161,14 @@ def images():
     return TINY.override({"record": Record(), **changes})
 
 
+def eventful():
+    """Events besides spikes, what they do, synapses and records of them; one takes time."""
+    protocol = adopt_script(SCRIPTS / "custom_events.py")
+    return protocol.override({"network.projections.synapses.delay": 1.5 * ms})
+
+
 PROTOCOLS = {
+    "eventful": eventful,
     "with_sleep": with_sleep,
     "with_rates": with_rates,
     "balanced": balanced,
@@ -214,6 +226,13 @@ def test_same_spikes_and_traces_without_this_package(name, ran, tmp_path):
         assert sorted(pairs) == expected, population
         total += len(expected)
     assert total > 20
+    for key in protocol.record.events:
+        found, name = result.events(key), f"{key.replace('.', '_')}_events"
+        assert len(found) > 5
+        assert np.allclose(got[f"{name}/t"], np.asarray(found.times), rtol=0, atol=1e-9)
+        assert np.array_equal(got[f"{name}/i"], found.neurons)
+        for variable, values in found.values.items():
+            assert np.allclose(got[f"{name}/{variable}"], np.asarray(values), rtol=1e-9), variable
     for key in protocol.record.states:
         owner, variable = key.split(".")
         values = got[f"{owner}_{variable}_trace/values"].T

@@ -24,10 +24,7 @@ KINDS = {name: (FOLDER / f"{name}.py").read_text("utf-8").partition(":")[0] for 
 
 #: What cannot be adopted yet, and what the message names. Adopt it, and its line goes.
 NOT_YET = {
-    "custom_events": "EventMonitor",
     "groups_of_two_steps": "dt",
-    "own_function": "Function",
-    "values_at_spikes": "variables at spikes",
 }
 
 #: Those that are adopted, by kind.

@@ -12,10 +12,13 @@ G = NeuronGroup(5, '''dv/dt = (I - v)/(10*ms) : 1 (unless refractory)
                       I : 1
                       n : integer
                       b : boolean
-                      level = v**2 : 1''',
+                      level = v**2 : 1
+                      held = 2*v : 1 (constant over dt)
+                      total : 1''',
                 threshold='v > 1', reset='v = 0; n += 1; b = True', refractory='1*ms')
 G.I = '1.1 + 0.2*i'
-S = Synapses(G, G, 'w : 1', on_pre='v_post += w*0.1; w = w + 0.01')
+S = Synapses(G, G, 'w : 1\\ntotal_post = w*v_pre : 1 (summed)',
+             on_pre='v_post += w*0.1; w = w + 0.01')
 S.connect('i != j')
 S.w = '0.1 + 0.05*i + 0.02*j'
 M = SpikeMonitor(G)
@@ -42,6 +45,8 @@ REFUSED = {
     "part": ("if G[0:2].v[0] > 0.5" + THEN, 1, "G.v"),
     "end of synapses": ("if S.v_post[0] > 0.5" + THEN, 1, "v_post"),
     "computed": ("if G.level[0] > 0.5" + THEN, 1, "level"),
+    "computed once a step": ("if G.held[0] > 0.5" + THEN, 1, "G.held"),
+    "summed": ("if G.total[0] > 0.5" + THEN, 1, "G.total"),
     "states": ("if G.get_states(['v'])['v'][0] > 0.5" + THEN, 1, "G.v"),
     "states of all": ("if magic_network.get_states()" + THEN, 1, "read between runs"),
     "variable": ("if G.variables['v'].get_value()[0] > 0.5" + THEN, 1, "G.v"),

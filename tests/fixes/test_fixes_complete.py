@@ -23,7 +23,6 @@ ELSEWHERE = {
             "link to a variable of each, and choose among them in the equations",
             "give both groups the same namespace",
             "leave the schedule out",
-            "record them with a StateMonitor",
             "leave 'when' and 'order' out",
             "choose a dt that is a multiple",
             "leave it out, or copy it into a variable of the group",
@@ -37,7 +36,15 @@ ELSEWHERE = {
             "leave it out of the network, or set its rate or weights to 0",
             "monitors may have others",
             "give all groups and synapses the time step {}",
-            "record a condition as a variable, or make it the threshold",
+            "write them in lower case",
+            "write @check_units",
+            "write @implementation('cpp', '...') above it",
+            "write its numbers into the code, or give them as a TimedArray",
+            "give it as an argument, or write it within the function",
+            "write it with def",
+            "write it out",
+            "draw in the equations",
+            "record the whole group, and leave 'when' and 'order' out",
             "leave method_options out",
             "write it as text",
             "define it before the network is run",
@@ -90,6 +97,14 @@ ELSEWHERE = {
     ),
     'name populations in record.spikes, as in spikes=("e",), and no windows': (
         "test_observers.py::test_up_states_want_all_spikes"
+    ),
+    "load it from the file of its study": "test_own_functions.py::test_nothing_stored_is_run",
+    "use --backend cpp or numpy": "test_own_functions.py::test_cython_wants_cython_code",
+    'set record.events to {"{}": ()} and run it again': (
+        "test_events.py::test_what_was_not_recorded_says_so"
+    ),
+    "write events={'{}': {} in the record": (
+        "test_events.py::test_a_monitor_of_what_is_not_recorded_says_what_to_write"
     ),
     'set record.states to {"{}": "all"} and run it again': (
         "test_traces.py::test_what_errors_say_is_done"

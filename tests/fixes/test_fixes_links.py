@@ -124,7 +124,7 @@ FIXES = [
         lambda _: network(reader(), {"e.drive": "slow.x"}),
     ),
     (
-        "read the table in the equations that the link is in",
+        "read it in the equations that the link is in",
         lambda: computed(TABLE),
         lambda: network(TABLE, {}),
     ),

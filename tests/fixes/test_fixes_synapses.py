@@ -5,7 +5,8 @@ from brian2 import ms
 from fix_table import carry_out, rows
 
 from brainsleep.models.inputs import POISSON
-from brainsleep.network.models import NeuronModel, PlasticityRule, SynapseModel
+from brainsleep.network.events import Event
+from brainsleep.network.models import NeuronModel, Pathway, PlasticityRule, SynapseModel
 from brainsleep.network.spec import InitialWeights, NetworkSpec, Population, Projection
 
 TAU = {"tau": 10 * ms}
@@ -60,7 +61,30 @@ def late(on_post):
     return network(spiking, "v : 1", rules=(rule,), delay=2 * ms, threshold="v > 1", reset="v = 0")
 
 
+def eventful(**own):
+    """An event whose way to a synapse takes a time that a rule changes."""
+    rule = PlasticityRule(name="r", equations="delay : second (linked)", on_pre="delay += 1*ms")
+    path = Pathway(name="a", code="g_post += 1", event="high", **own)
+    model = SynapseModel(name="s", on_pre="g_post += w", pathways=(path,))
+    neuron = NeuronModel(
+        name="n",
+        equations="g : 1",
+        threshold="g > 1",
+        events=(Event(name="high", condition="g > 0.5"),),
+    )
+    projection = Projection(
+        name="p", source="e", target="e", synapse=model, weights=1, rules=(rule,), delay_max=5 * ms
+    )
+    populations = (Population(name="e", size=2, model=neuron),)
+    return NetworkSpec(name="net", populations=populations, projections=(projection,))
+
+
 FIXES = [
+    (
+        "give the pathway a delay of its own: own_delay=True",
+        eventful,
+        lambda: eventful(own_delay=True),
+    ),
     (
         "write (event-driven) after its unit: at spikes, exactly",
         lambda: synapse("dx/dt = -x/tau : 1"),

@@ -6,24 +6,27 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import brian2
 import numpy as np
 
-from ...errors import BrainsleepError, SimulationError, explain
+from ...errors import BackendError, BrainsleepError, SimulationError, explain
 from ...network.links import check_neurons
+from ...network.plan import GroupPlan, SynapsePlan
 from ...network.spec import NetworkSpec
 from ...run.delays import (
     DELAY_HISTORY,
-    HISTORY,
     changing,
     delay_arrays,
     from_ring,
+    histories,
     longest_delays,
     most_steps,
     next_history,
     rows_of,
 )
+from ...run.noted import Noted
 from ...run.segment import (
     Answer,
     Recording,
@@ -38,7 +41,8 @@ from ...run.state import State, finished_arrays, started_arrays
 from ..base import Backend
 from ..cpp.build import describe_compiler, need_compiler
 from .context import brian_errors, numpy_seed, runtime
-from .network import BrianNetwork, trace_of
+from .names import event_monitor, last_monitor, trace_of
+from .network import BrianNetwork
 
 
 @contextlib.contextmanager
@@ -62,8 +66,19 @@ class RuntimeBackend(Backend):
     def _build(self) -> None:
         if self.name == "cython":
             need_compiler(self.name)
+            self._check_functions()
             self.compiler = describe_compiler()
         self._networks: list[BrianNetwork] = []
+
+    def _check_functions(self) -> None:
+        """Refuse functions of a user's without Cython code."""
+        parts: list[GroupPlan | SynapsePlan] = [*self.spec.plan.groups, *self.spec.plan.synapses]
+        for part in parts:
+            for name, function in part.functions.items():
+                if not function.cython:
+                    what = f"backend {self.name}: function '{name}' of '{part.name}'"
+                    fix = "use --backend cpp or numpy"
+                    raise BackendError(explain(what, "no Cython code", "some", fix))
 
     def _answers(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
@@ -81,7 +96,7 @@ class RuntimeBackend(Backend):
             with numpy_seed(seed), older_objects_kept():
                 network.net.run(duration * brian2.second, namespace={})
             steps = round(network.net.t_ / float(self.spec.dt)) - segment.start
-            return answer_of(self.spec, state, segment, steps, network.value)
+            return answer_of(self.spec, state, segment, steps, network.value, self.events)
 
     def _prepare(self, state: State, indices: Mapping[str, np.ndarray]) -> BrianNetwork:
         """Return the Brian2 network with these synapses that records what is asked for."""
@@ -90,7 +105,8 @@ class RuntimeBackend(Backend):
                 return network
         started = time.perf_counter()
         traced = {name: np.asarray(indices.get(name, ()), np.int32) for name in self.traced}
-        network = BrianNetwork(self.spec, self.capacity, state.synapses, self._hooks, traced)
+        given = self._hooks, traced, self.events
+        network = BrianNetwork(self.spec, self.capacity, state.synapses, *given)
         self._networks.append(network)
         self.build_seconds += time.perf_counter() - started
         return network
@@ -123,9 +139,9 @@ class RuntimeBackend(Backend):
                 # Brian2 recomputes it from `lastspike` at every step, if it is not the state's
                 if plan.refractory and "not_refractory" not in plan.state:
                     network.variable(f"{plan.name}.not_refractory").set_value(True)
-        for name, monitor in network.monitors.items():
+        for monitor in network.monitors.values():
             monitor.resize(0)
-            if name.endswith((":raster", ":last")):
+            if isinstance(monitor, brian2.EventMonitor):
                 monitor.variables["N"].set_value(0)
 
 
@@ -135,8 +151,12 @@ def answer_of(
     segment: Segment,
     steps: int,
     value: Callable[[str], np.ndarray],
+    events: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Answer:
-    """Make state and recording of what `value` gives by name, after `steps` steps of a segment."""
+    """Make state and recording of what `value` gives by name, after `steps` steps of a segment.
+
+    `events` are those that were recorded, with variables.
+    """
     check_complete(steps, segment)
     dt, kept = float(spec.dt), delay_arrays(spec.plan, state.arrays)
     kept |= {name: state.arrays[name] for name in spec.plan.unchanged}
@@ -147,12 +167,12 @@ def answer_of(
         at = np.rint(value(f"{monitor}.t") / dt).astype(np.int64) - segment.start
         return at, value(f"{monitor}.i")
 
-    for name, rows in longest_delays(spec.plan, state.arrays, dt).items():
-        key = f"{name}.{HISTORY}"
-        kept[key] = next_history(kept[key], steps, *recorded_spikes(f"{name}:last"), rows)
-    for source, part, delay in changing(spec.plan):
+    for key, rows in longest_delays(spec.plan, state.arrays, dt).items():
+        last = recorded_spikes(last_monitor(*histories(spec.plan)[key]))
+        kept[key] = next_history(kept[key], steps, *last, rows)
+    for name, part, delay in changing(spec.plan):
         ring = value(f"{part.name}:sent").reshape(most_steps(delay, dt), -1)
-        history, pre = kept[f"{source}.{HISTORY}"], state.synapses[part.name][0]
+        history, pre = kept[name], state.synapses[part.name][0]
         kept[f"{part.name}.{DELAY_HISTORY}"] = from_ring(ring, steps, history, pre)
     counts, spikes = {}, {}
     for group in (p for p in spec.populations if p.spikes):
@@ -161,7 +181,15 @@ def answer_of(
         spikes[group.name] = recorded_spikes(f"{group.name}:raster")
     arrays = {k: kept[k] if k in kept else arrays[k] for k in state.arrays}
     traces = traces_of(segment.traced, value) if segment.traced else {}
-    return State(arrays, state.parameters, state.synapses), Recording(counts, spikes, traces)
+    noted = {
+        name: Noted(
+            *recorded_spikes(event_monitor(name)),
+            {k: value(f"{event_monitor(name)}.{k}").astype(float) for k in variables},
+        )
+        for name, variables in events.items()
+    }
+    after = State(arrays, state.parameters, state.synapses)
+    return after, Recording(counts, spikes, traces, noted)
 
 
 def traces_of(traced: Traced, value: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:

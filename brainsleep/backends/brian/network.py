@@ -6,7 +6,7 @@ own whose times are set for every segment; with the gate closed there are none, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import brian2
@@ -16,12 +16,15 @@ from brian2.groups.group import CodeRunner
 from brian2.synapses.synapses import SynapticPathway
 from brian2.utils.stringtools import get_identifiers
 
+from ...network.events import SPIKE
+from ...network.functions import called
 from ...network.plan import GroupPlan, LinkPlan, ProcessPlan, SumPlan, SynapsePlan
 from ...network.spec import NetworkSpec
-from ...network.tables import functions
+from ...run.delays import histories
 from ...run.segment import Capacity
 from ...run.state import same_synapses
-from .objects import EventClock, PreparedNetwork, TraceMonitor
+from .names import event_monitor, last_monitor, trace_of
+from .objects import EventClock, PreparedNetwork, TraceMonitor, spike_by_trains
 from .queues import Queues
 from .subexpressions import knowing_all, reading_anew
 
@@ -44,12 +47,6 @@ RANDOM = {"rand", "randn", "poisson"}
 LARGE = 1024
 
 
-def trace_of(name: str) -> str:
-    """Return what a network calls the recorded values of a variable."""
-    owner, variable = name.split(".", 1)
-    return f"{owner}:trace_{variable}.{variable}"
-
-
 #: Slots are numbered; a TimedArray over slot numbers takes its index as a time in seconds.
 _SLOT_UNIT = 1 * brian2.second
 
@@ -69,6 +66,7 @@ class BrianNetwork:
         synapses: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
         hooks: Mapping[str, Callable] | None = None,
         traced: Mapping[str, np.ndarray] | None = None,
+        events: Mapping[str, Sequence[str]] | None = None,
     ):
         self.spec, self.capacity, self.plan = spec, capacity, spec.plan
         self._connectivity, self.traced = synapses, traced or {}
@@ -107,6 +105,12 @@ class BrianNetwork:
             self._add_hook(name, function)
         for name in self.traced:
             self._add_trace(name)
+        for population, event in histories(self.plan).values():
+            self._record(last_monitor(population, event), event, "last_steps")
+        #: Events that are recorded, with variables.
+        self.events = dict(events or {})
+        for name, variables in self.events.items():
+            self._record(event_monitor(name), name.partition(".")[2], "raster", variables)
         everything = (self.groups.values(), self.monitors.values(), self._objects)
         self.net = PreparedNetwork(*everything, name="network")
 
@@ -164,18 +168,23 @@ class BrianNetwork:
             threshold=plan.threshold or ("i < 0" if plan.spike_trains else None),
             reset=plan.reset or None,
             refractory=plan.refractory or False,
+            events={each.name: each.condition for each in plan.events},
             clock=self.clock,
-            namespace={**self._namespace, **functions(plan.tables, plan.name)},
+            namespace={**self._namespace, **called(plan, plan.name)},
             name=plan.name,
         )
         self.groups[plan.name] = knowing_all(group)
+        for each in plan.events:
+            if each.code:
+                order = self._order(each.order, place)
+                group.run_on_event(each.name, each.code, each.when, order)
         if plan.spike_trains:
-            self._spike_by_trains(group)
+            spike_by_trains(group, self.clock)
         self._say_what_follows(group, plan)
         if self._in_order:
             group.state_updater.order = place  # after sums over synapses, at -1
-            for resetter in group.resetter.values():
-                resetter.order = place
+            if plan.reset:
+                group.resetter[SPIKE].order = place
         slots = self._event_clock("slot")
         at_start = SLOT + place if self._in_order else SLOT
         regular = [("on_slot", plan.on_slot, slots, "start", at_start)]
@@ -213,11 +222,15 @@ class BrianNetwork:
                 order=SLOT - 1,
                 name=f"{plan.name}_counts",
             )
-            clocks = {"raster": "raster", "last": "last_steps"}
-            for name in ("raster", "last") if plan.delayed else ("raster",):
-                spikes = brian2.SpikeMonitor(group, name=f"{plan.name}_{name}")
-                spikes._clock = self._event_clock(clocks[name], per_step=True)
-                self.monitors[f"{plan.name}:{name}"] = spikes
+            self._record(f"{plan.name}:raster", SPIKE, "raster")
+
+    def _record(self, name: str, event: str, clock: str, variables: Sequence[str] = ()) -> None:
+        """Record single events of a population, at the steps of a clock."""
+        group = self.groups[name.partition(":")[0]]
+        called = name.replace(":", "_")
+        monitor = brian2.EventMonitor(group, event, variables=list(variables), name=called)
+        monitor._clock = self._event_clock(clock, per_step=True)
+        self.monitors[name] = monitor
 
     def _add_regular(self, group, plan: GroupPlan | SynapsePlan) -> None:
         """Add code that runs at regular times, in its order among what has the same place."""
@@ -227,30 +240,6 @@ class BrianNetwork:
                 clock = self._event_clock(f"every_{each.steps}", per_step=True)
             name = f"{plan.name}_regular_{place}"
             group.run_regularly(each.code, clock=clock, when=each.when, order=each.order, name=name)
-
-    def _spike_by_trains(self, group) -> None:
-        """Have neurons spike when they are told, in place of a threshold.
-
-        The code is that of Brian2's `SpikeGeneratorGroup`: steps without spikes cost little.
-        """
-        variables = group.variables
-        for name, dtype in (("neuron_index", np.int32), ("_timebins", np.int64)):
-            variables.add_dynamic_array(name, size=0, dtype=dtype, needs_reference_update=True)
-        for name in ("_period_bins", "_lastindex"):  # no period: spikes do not come again
-            variables.add_array(name, size=1, values=0, dtype=np.int32, scalar=True)
-        needed = ["_spikespace", "neuron_index", "_timebins", "_period_bins", "_lastindex"]
-        told = CodeRunner(
-            group,
-            "spikegenerator",
-            code="",
-            needed_variables=needed,
-            clock=self.clock,
-            when="thresholds",
-            name=f"{group.name}_spike_trains",
-        )
-        group.contained_objects.remove(group.thresholder["spike"])
-        group.contained_objects.append(told)
-        group.thresholder["spike"] = told
 
     @staticmethod
     def _say_what_follows(group, plan: GroupPlan) -> None:
@@ -271,6 +260,7 @@ class BrianNetwork:
         own = {delay.pathway for delay in plan.delays if delay.each}
         delays = {k.removeprefix("on_"): 0 * brian2.ms for k in code}
         pathways_of = {side: {side.removeprefix("on_"): code[side]} for side in code}
+        events = {f"path_{path.name}": path.event for path in plan.pathways}
         for path in plan.pathways:
             pathways_of.setdefault(f"on_{path.end}", {})[f"path_{path.name}"] = path.code
             delays[f"path_{path.name}"] = 0 * brian2.ms
@@ -279,9 +269,10 @@ class BrianNetwork:
             self.groups[plan.target],
             plan.equations,
             **pathways_of,
+            on_event=events,
             delay={name: delay for name, delay in delays.items() if name not in own},
             clock=self.clock,
-            namespace={**self._namespace, **functions(plan.tables, plan.name)},
+            namespace={**self._namespace, **called(plan, plan.name)},
             name=plan.name,
             dtype={name: np.float64 for name in plan.updates},
         )
@@ -325,7 +316,7 @@ class BrianNetwork:
                 if max(path.source.N, path.target.N) >= LARGE:
                     path._shared = True
         ends = {path.prepost: path for path in synapses._pathways}
-        often_read = plan.steps or plan.regular or synapses.summed_updaters
+        often_read = plan.steps or plan.regular or plan.pathways or synapses.summed_updaters
         if len(ends) == len(synapses._pathways) == 2 and not often_read:
             large = all(hasattr(path, "_shared") for path in ends.values())
             if large and hasattr(ends["pre"], "_narrow") and not hasattr(ends["post"], "_delay"):

@@ -7,6 +7,7 @@ from typing import Any
 import brian2
 import numpy as np
 from brian2.core.clocks import BaseClock
+from brian2.groups.group import CodeRunner
 
 from ...errors import BackendError
 
@@ -74,3 +75,28 @@ class PreparedNetwork(brian2.Network):
                             f"Brian2 could not compile the code of '{owner.name}' ({block}); "
                             "Cython's messages are above; use --backend numpy"
                         )
+
+
+def spike_by_trains(group: Any, clock: Any) -> None:
+    """Have neurons spike when they are told, in place of a threshold.
+
+    The code is that of Brian2's `SpikeGeneratorGroup`: steps without spikes cost little.
+    """
+    variables = group.variables
+    for name, dtype in (("neuron_index", np.int32), ("_timebins", np.int64)):
+        variables.add_dynamic_array(name, size=0, dtype=dtype, needs_reference_update=True)
+    for name in ("_period_bins", "_lastindex"):  # no period: spikes do not come again
+        variables.add_array(name, size=1, values=0, dtype=np.int32, scalar=True)
+    needed = ["_spikespace", "neuron_index", "_timebins", "_period_bins", "_lastindex"]
+    told = CodeRunner(
+        group,
+        "spikegenerator",
+        code="",
+        needed_variables=needed,
+        clock=clock,
+        when="thresholds",
+        name=f"{group.name}_spike_trains",
+    )
+    group.contained_objects.remove(group.thresholder["spike"])
+    group.contained_objects.append(told)
+    group.thresholder["spike"] = told

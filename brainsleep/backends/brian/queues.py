@@ -10,7 +10,7 @@ import numpy as np
 from brian2.synapses.synapses import SynapticPathway
 
 from ...network.plan import SPIKE_DELAY, NetworkPlan, SynapsePlan
-from ...run.delays import DELAY_HISTORY, HISTORY, arrivals, delay_steps, pathways, to_ring
+from ...run.delays import DELAY_HISTORY, arrivals, delay_steps, pathways, to_ring
 
 
 class ChangingDelays:
@@ -76,9 +76,8 @@ class Queues:
         """Set delays, and put the spikes in queues that are under way in a state."""
         for name, delays in self.changing.items():
             delays.begin(arrays[f"{name}.{DELAY_HISTORY}"])
-        for population, part, delay in pathways(self._plan):
-            pathway = self.pathways[part.name, delay.pathway]
-            history = arrays[f"{population}.{HISTORY}"]
+        for name, part, delay in pathways(self._plan):
+            pathway, history = self.pathways[part.name, delay.pathway], arrays[name]
             if delay.most:
                 steps = arrays[f"{part.name}.{DELAY_HISTORY}"]
                 longest = len(steps)

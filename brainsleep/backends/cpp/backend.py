@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class CppBackend(CompiledBackend):
         self._noted = -_NOTE_EVERY
 
     def _obtain(self) -> Path:
-        return build(self.spec, self.capacity, self._report, self.traced)
+        return build(self.spec, self.capacity, self._report, self.traced, self.events)
 
     def _answers(
         self, states: Sequence[State], segments: Sequence[Segment], seeds: Sequence[int]
@@ -81,7 +82,8 @@ class CppBackend(CompiledBackend):
                             self.idle.append(program)
                             given, steps = (states[k], segments[k]), int(arrays["steps"][0])
                             steps -= segments[k].start
-                            answers[k] = answer_of(self.spec, *given, steps, arrays.__getitem__)
+                            values = arrays.__getitem__
+                        answers[k] = answer_of(self.spec, *given, steps, values, self.events)
                 busy = {program: k for program, k in busy.items() if answers[k] is None}
         except BaseException:
             before += [*busy, *self.idle]
@@ -143,6 +145,7 @@ def build(
     capacity: Capacity,
     report: Callable[[str], None] = lambda message: None,
     traced: Collection[str] = (),
+    events: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Path:
     """Compile the C++ program of `spec`, or find it in the cache; return its folder.
 
@@ -151,19 +154,25 @@ def build(
 
     def make(folder: Path) -> dict:
         report(f"compiling network '{spec.name}' with {find_compiler()}")
-        layout = _generate(spec, capacity, folder, traced)
+        layout = _generate(spec, capacity, folder, traced, events)
         compile_program(folder)
         return layout
 
-    return cache.obtain(build_key(spec, capacity, traced=traced), make, spec.name, report)
+    key = build_key(spec, capacity, traced=traced, events=events)
+    return cache.obtain(key, make, spec.name, report)
 
 
 def _generate(
-    spec: NetworkSpec, capacity: Capacity, folder: Path, traced: Collection[str] = ()
+    spec: NetworkSpec,
+    capacity: Capacity,
+    folder: Path,
+    traced: Collection[str] = (),
+    events: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> dict:
     """Write the C++ sources of `spec` to `folder`; return the layout of its files."""
     with standalone_device(standalone.NAME, spec, folder) as device:
-        network = BrianNetwork(spec, capacity, traced={name: np.zeros(1, int) for name in traced})
+        whom = {name: np.zeros(1, int) for name in traced}
+        network = BrianNetwork(spec, capacity, traced=whom, events=events)
         layout, load, before_run, save = exchange.code(network, device)
         device.insert_code("main", load)
         device.insert_code("before_network_run", before_run)

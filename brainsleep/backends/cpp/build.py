@@ -8,10 +8,11 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 from ...errors import BackendError
 from ...network.spec import Network
@@ -35,7 +36,7 @@ FLAGS = (
 
 #: Modules that turn a plan into a program.
 _GENERATING = (
-    *("brian/context", "brian/network", "brian/objects", "brian/queues"),
+    *("brian/context", "brian/names", "brian/network", "brian/objects", "brian/queues"),
     *("cpp/exchange", "cpp/standalone"),
 )
 
@@ -89,8 +90,9 @@ def build_key(
     tool: Mapping | None = None,
     *,
     traced: Collection[str] = (),
+    events: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
-    """Hash everything a compiled program depends on, `traced` variables included.
+    """Hash everything a compiled program depends on, `traced` variables and `events` included.
 
     `tool` says what besides the network: by default generator, compiler, flags, processor of C++.
     """
@@ -104,6 +106,8 @@ def build_key(
     content = {**code_of(spec), "slots": capacity.slots, "brian2": version("brian2"), **tool}
     if traced:
         content["traced"] = sorted(traced)
+    if events:
+        content["events"] = {name: sorted(variables) for name, variables in events.items()}
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 

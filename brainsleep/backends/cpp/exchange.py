@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...run.delays import DELAY_HISTORY, HISTORY, changing, most_steps, pathways
-from ..brian.network import BrianNetwork, trace_of
+from ...run.delays import DELAY_HISTORY, changing, histories, most_steps, pathways
+from ..brian.names import event_monitor, last_monitor, trace_of
+from ..brian.network import BrianNetwork
 from .standalone import SegmentCodeObject, put_off_at
 
 
@@ -44,8 +45,7 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
             inputs += [array(f"{group.name}.{name}") for name in ("neuron_index", "_timebins")]
         if group.spikes:
             outputs.append(array(f"{group.name}.spike_count", group.size))
-            last = ("last.i", "last.t") if group.delayed else ()
-            for recorded in ("counts.spike_count", "raster.i", "raster.t", *last):
+            for recorded in ("counts.spike_count", "raster.i", "raster.t"):
                 outputs.append(array(f"{group.name}:{recorded}"))
     for part in network.plan.synapses:
         state = [array(f"{part.name}.{name}") for name in part.state]
@@ -54,7 +54,12 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         inputs += [array(f"{part.name}.{name}") for name in part.constants]
         outputs += changed
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
-    fixed, sent, histories, given = _of_delays(network, device)
+    for each in histories(network.plan).values():
+        outputs += [array(f"{last_monitor(*each)}.{variable}") for variable in ("i", "t")]
+    for name, variables in network.events.items():
+        called = event_monitor(name)
+        outputs += [array(f"{called}.{variable}") for variable in ("i", "t", *variables)]
+    fixed, sent, given_last, given = _of_delays(network, device)
     inputs, outputs = inputs + fixed, outputs + sent
     for name in network.traced:
         monitor, _, variable = trace_of(name).rpartition(".")
@@ -65,7 +70,7 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
     layout = {
         "synapses": [each[:2] for each in ends],
-        "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values, *histories],
+        "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values, *given_last],
         "outputs": [("steps", "int64"), *(each[:2] for each in outputs)],
     }
     given |= {"network": network, "c_name": c_name, "inputs": inputs, "outputs": outputs}
@@ -92,18 +97,19 @@ def _of_delays(
     """
     plan, paths = network.plan, network.queues.pathways
     fixed, given = list[_Array](), []
-    for population, part, delay in pathways(plan):
+    places = {name: place for place, name in enumerate(histories(plan))}
+    for history, part, delay in pathways(plan):
         path, name = paths[part.name, delay.pathway], f"sent_{part.name}"
         if not delay.most:
             variable = path.variables["delay"]
             name = device.get_array_name(variable, access_data=False)
             dtype = np.dtype(variable.dtype).name
             fixed.append(_Array(f"{part.name}.{delay.variable}", dtype, name, 0))
-        given.append((population, path, name, most_steps(delay, float(network.spec.dt))))
+        most = most_steps(delay, float(network.spec.dt))
+        given.append((places[history], path, name, most))
     first = {part.name: paths[part.name, d.pathway]._first.name for _, part, d in changing(plan)}
     sent = [_Array(f"{name}:sent", "uint16", f"{path}.sent", 0) for name, path in first.items()]
-    delayed = [group.name for group in plan.groups if group.delayed]
-    histories = [(f"{name}.{HISTORY}", "uint8") for name in delayed]
-    histories += [(f"{name}.{DELAY_HISTORY}", "uint16") for name in first]
-    more = {"pathways": given, "delayed": delayed, "changed_delays": list(first)}
-    return fixed, sent, histories, more
+    last = [(name, "uint8") for name in places]
+    last += [(f"{name}.{DELAY_HISTORY}", "uint16") for name in first]
+    more = {"pathways": given, "histories": len(places), "changed_delays": list(first)}
+    return fixed, sent, last, more

@@ -68,6 +68,10 @@ class Recorder:
     best: Named = field(default_factory=dict)
     #: State variables over time, and the steps of the run at which they were taken.
     traces: GrowingArrays = field(default_factory=lambda: GrowingArrays((), Path()))
+    #: Step and neuron of recorded events, shape (n_events, 2), and values of variables with each.
+    events: dict[str, GrowingArrays] = field(default_factory=dict)
+    #: At which steps of the run events are kept; at all without.
+    events_kept: Callable[[np.ndarray], np.ndarray] | None = None
     #: Which spikes are kept, tells what was asked for; all that come without.
     spikes_kept: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None
 
@@ -88,6 +92,10 @@ class Recorder:
             ran=np.zeros(n_slots, np.int64),
             spikes={name: GrowingArrays((name,), folder / "spikes") for name in sizes},
             traces=GrowingArrays((STEPS, *traced) if traced else (), folder / "traces"),
+            events={
+                name: GrowingArrays((name, *(f"{name}.{k}" for k in each)), folder / "events")
+                for name, each in protocol.record.events.items()
+            },
             reached={
                 f"{p.name}.{end}": np.zeros(n_slots, np.int64)
                 for p in network.projections
@@ -128,25 +136,39 @@ class Recorder:
                 step, neuron = step[kept], neuron[kept]
             pairs = np.column_stack([step + offset, neuron]).astype(np.int64)
             self.spikes[name].add(first, {name: pairs})
+        for name, arrays in self.events.items():
+            noted = recording.events[name]
+            steps = noted.steps + offset
+            kept = np.ones(len(steps), bool)
+            if self.events_kept is not None:
+                kept = self.events_kept(steps)
+            block = {name: np.column_stack([steps, noted.neurons]).astype(np.int64)[kept]}
+            values = {f"{name}.{k}": each[kept] for k, each in noted.values.items()}
+            arrays.add(first, block | {k: values[k] for k in arrays.names[1:]})
         if traced is not None:
             steps = (traced.steps + offset).astype(np.int64)
             self.traces.add(first, {STEPS: steps, **recording.traces})
 
     @property
     def held(self) -> int:
-        """Bytes of traces and single spikes in memory."""
-        return sum(each.held for each in (self.traces, *self.spikes.values()))
+        """Bytes of traces, single spikes and events in memory."""
+        return sum(each.held for each in self._growing)
+
+    @property
+    def _growing(self) -> tuple[GrowingArrays, ...]:
+        return (self.traces, *self.spikes.values(), *self.events.values())
 
     def spill(self) -> None:
-        """Write traces and single spikes to files; `OSError` if that fails, and none are lost."""
-        for each in (self.traces, *self.spikes.values()):
+        """Write what grows to files; `OSError` if that fails, and nothing is lost."""
+        for each in self._growing:
             each.spill()
 
     def files(self) -> dict[str, dict[str, Path]]:
-        """Return files of a run that is over, by kind and name: traces, and what spikes spilled."""
+        """Return files of a run that is over, by kind and name; of spikes what they spilled."""
         spilled = [each for each in self.spikes.values() if each.on_disk]
         of_spikes = {k: path for each in spilled for k, path in each.files().items()}
-        return {"traces": self.traces.files(), "spikes": of_spikes}
+        of_events = {k: path for each in self.events.values() for k, path in each.files().items()}
+        return {"traces": self.traces.files(), "spikes": of_spikes, "events": of_events}
 
     def until(self, last: int) -> Recorder:
         """Return what was recorded of a run that ends before slot `last`."""
@@ -178,6 +200,10 @@ class Recorder:
         for name, spikes in self.spikes.items():
             arrays[f"spilled/{name}"] = np.array(spikes.on_disk)
             arrays |= {f"spikes/{k}": v for k, v in spikes.held_before(before).items()}
+        for name, events in self.events.items():
+            arrays[f"events/{name}/rows"] = np.array(events.on_disk)
+            held = events.held_before(before)
+            arrays |= {f"events/{name}/held/{k}": v for k, v in held.items()}
         for name, looks in self.looks.items():
             slots = sorted(looks)
             arrays[f"looks/{name}/slots"] = np.array(slots, np.int64)
@@ -195,6 +221,10 @@ class Recorder:
         for name, spikes in self.spikes.items():
             held = {k: arrays[f"spikes/{k}"] for k in (name,) if f"spikes/{k}" in arrays}
             kept.append((spikes, int(arrays.get(f"spilled/{name}", 0)), held))
+        for name, events in self.events.items():
+            start = f"events/{name}/held/"
+            held = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
+            kept.append((events, int(arrays.get(f"events/{name}/rows", 0)), held))
         if not all(each.has(rows) for each, rows, _ in kept):
             return False
         for each, rows, held in kept:

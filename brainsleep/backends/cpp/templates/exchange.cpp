@@ -127,24 +127,24 @@ read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
 {% for path, weights in fixed_weights %}
 {{ path.name }}.weights_differ = !std::equal({{ weights }}.begin() + !{{ weights }}.empty(), {{ weights }}.end(), {{ weights }}.begin());
 {% endfor %}
-{% for name in delayed %}
-std::vector<uint8_t> history_{{ name }};
-read_vector(history_{{ name }});
+{% for place in range(histories) %}
+std::vector<uint8_t> history_{{ place }};
+read_vector(history_{{ place }});
 {% endfor %}
 {% for name in changed_delays %}
 std::vector<uint16_t> sent_{{ name }};
 read_vector(sent_{{ name }});
 {% endfor %}
-{% for population, path, delay, most in pathways %}
+{% for history, path, delay, most in pathways %}
 {% set each = path._delay == "each" %}
 {% if path._delay == "changing" %}
-{{ path.name }}.take_sent({{ delay }}, history_{{ population }}, {{ most }});
+{{ path.name }}.take_sent({{ delay }}, history_{{ history }}, {{ most }});
 {% if path.name == path._first.name %}
 {{ path.name }}.sent = {{ delay }};
 {% endif %}
 {% else %}
 {{ path.name }}.set_{{ "delays" if each else "delay" }}({{ delay }}, step_clock.dt[0]);
-{{ path.name }}.take_{{ "spans" if each else "spikes" }}(history_{{ population }});
+{{ path.name }}.take_{{ "spans" if each else "spikes" }}(history_{{ history }});
 {% endif %}
 {% endfor %}
 fclose(given);
