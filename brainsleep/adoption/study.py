@@ -6,7 +6,7 @@ import dataclasses
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -274,7 +274,3 @@ def _import(module: str, names: set[str]) -> str:
         return line
     rows = "".join(f"    {name},\n" for name in sorted(names))
     return f"from {module} import (\n{rows})"
-
-
-#: What a study is written by.
-Writer = Callable[[Protocol, Path], list[Path]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from brian2 import Synapses, prefs
+from brian2 import prefs
 from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
@@ -142,11 +142,9 @@ def to_be_done_later(scalar: list[str], lines: list[str]) -> Later | None:
 
 def put_off_at(owner: Any) -> str:
     """Return the name of the synapses that code reads, where effects of spikes are put off."""
-    synapses = owner if isinstance(owner, Synapses) else getattr(owner, "source", None)
-    if not isinstance(synapses, Synapses):
-        return ""
-    late = any(hasattr(path, "_late") for path in synapses._pathways)
-    return synapses.name if late else ""
+    synapses = owner if hasattr(owner, "_pathways") else getattr(owner, "source", None)
+    late = any(hasattr(path, "_late") for path in getattr(synapses, "_pathways", ()))
+    return synapses.name if synapses is not None and late else ""
 
 
 def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
