@@ -216,12 +216,11 @@ def _codes(synapses: Any, scope: SynapseScope) -> dict[str, Any]:
         if alone and path.order == usual[path.prepost]:
             given[f"on_{path.prepost}"] = code
             continue
-        order = path.order if len({p.order for p in paths}) == len(paths) else _rank(paths, place)
-        name = f"path_{place}"
+        name = f"path_{place:02}"  # of one order they come by their names, as in Brian2
         code = laid_out(code)
         event = event_names(root(path.source)[0])[path.event]
         given["pathways"][name] = Pathway(
-            name=name, code=code, end=path.prepost, order=order, own_delay=apart, event=event
+            name=name, code=code, end=path.prepost, order=path.order, own_delay=apart, event=event
         )
     return given
 
@@ -241,14 +240,6 @@ def order_matters(synapses: Any) -> bool:
             if (checks.identifiers(value) - own) & neurons:
                 return True
     return False
-
-
-def _rank(paths: list, place: int) -> int:
-    """Return an order that keeps that of Brian2, where some are the same."""
-    before = [path for path in paths if path.order < 0]
-    if place < len(before):
-        return place - len(before)
-    return place - len(before) + (0 if paths[place].order == 0 else 1)
 
 
 def _method(synapses: Any, namespace: Mapping) -> str:

@@ -350,3 +350,20 @@ def test_brian2_is_as_before(script):
     net = brian2.Network(group)
     net.run(0.3 * brian2.ms)
     assert float(net.t) > 0
+
+
+def test_pathways_of_several_synapses_come_by_order_and_name(script, tmp_path):
+    path = script("""
+source = SpikeGeneratorGroup(1, zeros(6, int), (arange(6)*3 + 1)*ms)
+G = NeuronGroup(1, 'v : 1')
+G.v = 1
+one = Synapses(source, G, on_pre={'b': 'v_post *= 2', 'a': 'v_post += 1'})
+two = Synapses(source, G, on_pre='v_post = 0.5*v_post + 3')
+three = Synapses(source, G, on_pre={'up': 'v_post -= 2', 'late': 'v_post /= 3'})
+three.late.order = 5
+for each in (one, two, three):
+    each.connect()
+states = StateMonitor(G, 'v', record=True)
+run(20*ms)
+""")
+    check_same(adopt_script(path), path, tmp_path)
