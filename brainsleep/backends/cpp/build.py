@@ -159,7 +159,7 @@ def compile_program(folder: Path) -> None:
             process.kill()
     if not any(process.returncode for process in running):
         objects = [f"{unit}.o" for unit in units]
-        for more in (["-static"], []):  # a static program starts sooner, where it can be linked
+        for more in (["-static"], []) if _has_threads_in_libc() else ([],):  # static: starts sooner
             command = [compiler, *FLAGS, *more, *objects, "-o", "main"]
             link = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if not link.returncode:
@@ -168,6 +168,13 @@ def compile_program(folder: Path) -> None:
                 return
         errors = [link.stderr]
     raise cannot_compile("cpp", "C++", "\n".join(errors), "numpy")
+
+
+def _has_threads_in_libc() -> bool:
+    """Tell whether a static program may use threads: before its release 2.34 glibc left half out."""
+    name, release = platform.libc_ver()
+    numbers = [int(number) for number in release.split(".")[:2] if number.isdigit()]
+    return name != "glibc" or numbers >= [2, 34]
 
 
 def cannot_compile(backend: str, language: str, said: str, other: str) -> BackendError:
