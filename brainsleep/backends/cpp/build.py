@@ -171,7 +171,7 @@ def compile_program(folder: Path) -> None:
 
 
 def _has_threads_in_libc() -> bool:
-    """Tell whether a static program may use threads: before its release 2.34 glibc left half out."""
+    """Tell whether a static program may have threads: glibc before 2.34 left half of them out."""
     name, release = platform.libc_ver()
     numbers = [int(number) for number in release.split(".")[:2] if number.isdigit()]
     return name != "glibc" or numbers >= [2, 34]
