@@ -13,7 +13,7 @@ from conftest import needs_compiler
 
 pytest.importorskip("benchmarks", reason="not in a checkout")
 
-from benchmarks import ablation, against, nest_published, peers, published, report
+from benchmarks import ablation, against, memory, nest_published, peers, published, report
 from benchmarks.networks import DRIVES, SIZES, image_rates, network, start
 from benchmarks.speed import RESULTS, merged
 from brainsleep.run.state import initial_state
@@ -205,3 +205,11 @@ def test_two_checkouts_are_compared_round_by_round():
     assert cells[:4] == ["wake", "2.000", "2.200", "**1.000**"]
     assert cells[4:] == ["0.875 to 1.050", "0.750 to 1.100", "1.000"]
     assert "**0.500**" in against.line("wake", [1.0], [2.0])
+
+
+@pytest.mark.slow
+@pytest.mark.standalone
+@needs_compiler
+def test_memory_is_measured(tmp_path):
+    ((streamed, each),) = memory.measured([1], tmp_path).values()
+    assert 0.1 < streamed < 1e4 and 0.01 < each < 1e4
