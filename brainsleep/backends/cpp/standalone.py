@@ -32,7 +32,8 @@ _ELEMENT = re.compile(r"\b(_(?:ptr|array|dynamic)_\w+)\[(\w+)\]")
 
 def is_large(owner: Any) -> bool:
     """Tell whether a loop over all elements of an object may be worth sharing out."""
-    return not hasattr(owner, "_N") or owner._N >= LARGE
+    groups = (owner.source, owner.target) if hasattr(owner, "_pathways") else (owner,)
+    return max(int(group.N) for group in groups) >= LARGE
 
 
 def shareable(scalar: list[str], lines: list[str]) -> bool:
