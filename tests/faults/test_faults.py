@@ -355,8 +355,9 @@ def test_damaged_files_are_refused_or_do_not_matter(number, tmp_path):
     found = Mutations(tmp_path, seed=int(os.environ.get("BRAINSLEEP_FAULT_SEED", "0"))).run(number)
     assert found.problems == []
     assert found.outcomes.total() >= 0.97 * number
-    kinds = {kind for kind, _ in found.outcomes}
-    assert kinds >= Mutations.SHARES.keys() - {"compiled program"}
+    if number > 50:  # then there is one of every kind
+        kinds = {kind for kind, _ in found.outcomes}
+        assert kinds >= Mutations.SHARES.keys() - {"compiled program"}
 
 
 @pytest.mark.long

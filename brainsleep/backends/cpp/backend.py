@@ -83,7 +83,7 @@ class CppBackend(CompiledBackend):
                             given, steps = (states[k], segments[k]), int(arrays["steps"][0])
                             steps -= segments[k].start
                             values = arrays.__getitem__
-                        answers[k] = answer_of(self.spec, *given, steps, values, self.events)
+                            answers[k] = answer_of(self.spec, *given, steps, values, self.events)
                 busy = {program: k for program, k in busy.items() if answers[k] is None}
         except BaseException:
             before += [*busy, *self.idle]
