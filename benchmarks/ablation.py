@@ -33,14 +33,16 @@ VARIANTS: dict[str, dict[str, list[tuple[str | None, str]]]] = {
             for name in ("synapses", "synapses_classes", "synapses_push_spikes")
         },
         "backends/cpp/templates/exchange.cpp": [("in synapses._pathways", "in []")],
+        "backends/brian/network.py": [("path._late = True", "pass")],
         "backends/cpp/standalone.py": [
             (r'if not re.search(r"_push_spikes(_\d+)?\);$", line)', "if True"),
             (' if f != "brianlib/spikequeue.cpp"', ""),
         ],
     },
     "no list of presynaptic neurons": {
-        "backends/cpp/templates/synapses.cpp": [("listed(code)", "code")]
+        "backends/cpp/templates/synapses.cpp": [('"pre", "_far[_at]"', '"pre", ""')]
     },
+    "nothing put off": {"backends/brian/network.py": [("path._late = True", "pass")]},
     "Brian2's thresholds": {"backends/cpp/templates/threshold.cpp": [(None, "")]},
     "draws within the loop": {
         "backends/cpp/standalone.py": [("    return kinds, code", "    return [], lines")],

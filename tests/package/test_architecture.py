@@ -62,7 +62,10 @@ BRIAN2_OBJECTS = {
 #: Modules that may name them: one makes them, the others read those that a user made.
 OF_BRIAN2 = {
     "brainsleep/backends/brian/network.py",
-    *(f"brainsleep/adoption/{name}.py" for name in "build live network recorder runs".split()),
+    *(
+        f"brainsleep/adoption/{name}.py"
+        for name in "build live network recorder recording runs".split()
+    ),
 }
 DEVICE_FUNCTIONS = {"set_device", "get_device"}
 SPEC_MODULES = {
