@@ -306,7 +306,7 @@ def _delays(synapses: Any) -> dict[str, Any]:
         if np.any(delay):
             value = next(_whole(delay, float(synapses.clock.dt_)))
             if apart:
-                given.setdefault("path_delays", {})[f"path_{place}"] = value
+                given.setdefault("path_delays", {})[f"path_{place:02}"] = value
             else:
                 given["delay" if path.prepost == "pre" else "delay_post"] = value
     return given
