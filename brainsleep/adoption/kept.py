@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator, Mapping
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from .later import (
     statements_at,
     tree_of,
 )
-from .places import is_users
+from .places import users_frame
 
 #: Functions of Python, and methods, that give a value and change nothing.
 _FUNCTIONS = frozenset(
@@ -50,7 +49,7 @@ def kept_names() -> set[str] | None:
 
     None if it may do something else with it, or if a network may run after these names are used.
     """
-    frames, frame = frames_now(), _frame()
+    frames, frame = frames_now(), users_frame()
     tree = tree_of(frames[-1][0]) if frames else None
     if tree is None or frame is None:
         return None
@@ -64,14 +63,6 @@ def kept_names() -> set[str] | None:
     again = may_run_again(frames[:-1])
     only = names and _are_only_kept(tree, frames[-1][1], names, space, again)
     return names if only else None
-
-
-def _frame() -> FrameType | None:
-    """Return the frame of the script's statement."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not is_users(frame.f_code.co_filename):
-        frame = frame.f_back
-    return frame
 
 
 def _keeps(statement: ast.stmt, space: Mapping[str, Any]) -> set[str] | None:

@@ -13,7 +13,8 @@ from ..errors import AdoptError, explain
 from ..experiment.protocol import Protocol
 from ..values.quantities import check_time
 from .build import protocol_of
-from .recorder import Recorder, _frame, _namespace
+from .places import users_frame
+from .recorder import Recorder, _namespace
 
 log = logging.getLogger("brainsleep")
 
@@ -57,7 +58,7 @@ def adopt(
     >>> protocol = adopt(net, duration=1 * second)  # doctest: +SKIP
     """
     check_time(duration, "adopt: duration", AdoptError)
-    frame = _frame()
+    frame = users_frame()
     space = _namespace(frame) if namespace is None else dict(namespace)
     if network is None:
         network = brian2.Network(brian2.collect(level=1))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import sysconfig
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import brian2
@@ -39,6 +41,14 @@ def is_users(file: str) -> bool:
         {_OWN, _BRIANS, _PYTHONS} & set(path.parents)
         or {"site-packages", "dist-packages"} & set(path.parts)
     )
+
+
+def users_frame() -> FrameType | None:
+    """Return the frame of the script: the innermost one that is the user's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
 
 
 def line_now() -> str:

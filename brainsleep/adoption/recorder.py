@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from ..network.equations import checks
 from .kept import kept_names
 from .later import frames_now, is_known_run, may_run_again, only_looked_at
 from .network import Network, Varying, take_network
-from .places import is_users, line_now, named, refused
+from .places import line_now, named, refused, users_frame
 from .runs import (
     HIDDEN,
     Run,
@@ -97,7 +96,7 @@ class Recorder:
 
     def run(self, net: Any, duration: Quantity, namespace: Mapping | None) -> None:
         """Note a run, and what was changed since the last one."""
-        frame = _frame()
+        frame = users_frame()
         space = _namespace(frame) if namespace is None else dict(namespace)
         self.note_names(space)
         if self._kept_as and not is_known_run(frames_now()):
@@ -345,14 +344,6 @@ def _key(variable: Any) -> tuple[str, str]:
     """Name a variable by its group and itself."""
     owner = variable.owner
     return (owner.name, variable.name) if owner is not None else ("", "")
-
-
-def _frame() -> Any:
-    """Return the frame of the script."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and not is_users(frame.f_code.co_filename):
-        frame = frame.f_back
-    return frame
 
 
 def _namespace(frame: Any) -> dict[str, Any]:

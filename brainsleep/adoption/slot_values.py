@@ -139,13 +139,18 @@ def _codes(*parts: Iterable[Any]) -> list[str]:
     return [each.code for part in parts for each in part]
 
 
+def _more_codes(group: GroupPlan) -> list[str]:
+    """Return the code of a group's parts, and the conditions of its events."""
+    conditions = [each.condition for each in group.events]
+    return _codes(group.activities, group.regular, group.events) + conditions
+
+
 def codes_of(plan: NetworkPlan) -> list[str]:
     """Return all code of a network that is carried out while it runs, but for that of slots."""
     codes = []
     for group in plan.groups:
         codes += [group.equations, group.threshold, group.reset, group.refractory, group.on_step]
-        codes += _codes(group.activities, group.regular, group.events)
-        codes += [each.condition for each in group.events]
+        codes += _more_codes(group)
     for part in plan.synapses:
         codes += [part.equations, part.on_pre, part.on_post]
         codes += _codes(part.pathways, part.steps, part.regular)
@@ -206,8 +211,7 @@ class _SlotCode:
         """Tell whether a shared variable has a use besides the code of slots."""
         lines = [line for line in self.group.equations.splitlines() if not line.startswith(name)]
         codes = ["\n".join(lines), self.group.threshold, self.group.reset, self.group.on_step]
-        codes += _codes(self.group.activities, self.group.regular, self.group.events)
-        codes += [each.condition for each in self.group.events]
+        codes += _more_codes(self.group)
         return name in checks.identifiers(*codes) or f"{name}_post" in self.used
 
     def _column(self, name: str, values: np.ndarray, unit: Quantity | None = None) -> None:

@@ -6,7 +6,7 @@ import brian2
 import numpy as np
 import pytest
 from brian2 import ms
-from conftest import needs_compiler
+from conftest import BACKENDS, needs_compiler
 
 from brainsleep import (
     Event,
@@ -32,12 +32,6 @@ from brainsleep.run.observers import growing
 from brainsleep.run.segment import Capacity, Segment
 from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.run.state import initial_state
-
-TARGETS = [
-    "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
-    pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
-]
 
 #: Neurons that climb by 1 a step and spike at 5 or more. `half` happens at each multiple of 3,
 #: while they are refractory, too.
@@ -125,7 +119,7 @@ def by_hand(steps, n=3):
     return np.array(halves), np.array(spikes)
 
 
-@pytest.mark.parametrize("backend", TARGETS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_events_have_the_values_computed_by_hand(backend, tmp_path):
     halves, spikes = by_hand(30)
     result = simulate(protocol(), backend=backend, out=tmp_path)
@@ -147,7 +141,7 @@ def test_events_have_the_values_computed_by_hand(backend, tmp_path):
 
 
 @pytest.mark.parametrize("delay", [0, 1, 4])
-@pytest.mark.parametrize("backend", TARGETS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_synapses_react_to_an_event_after_their_delay(backend, delay, tmp_path):
     halves, spikes = by_hand(30)
     result = simulate(protocol(delay * ms), backend=backend, out=tmp_path)
@@ -160,7 +154,7 @@ def test_synapses_react_to_an_event_after_their_delay(backend, delay, tmp_path):
             )
 
 
-@pytest.mark.parametrize("backend", TARGETS)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_run_in_slots_is_the_same(backend, tmp_path):
     """What is under way at the end of a segment arrives in the next."""
     whole = simulate(protocol(4 * ms), backend=backend, out=tmp_path / "whole")

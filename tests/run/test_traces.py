@@ -11,7 +11,7 @@ import brian2
 import numpy as np
 import pytest
 from brian2 import Hz, ms, mV, second
-from conftest import QUICK, TESTS, needs_brian2cuda, needs_compiler
+from conftest import BACKENDS, QUICK, TESTS, needs_brian2cuda
 
 from brainsleep.backends.base import make_backend
 from brainsleep.errors import BackendError, DataError, ProtocolError, StoreError
@@ -38,12 +38,6 @@ from brainsleep.run.observers import growing
 from brainsleep.run.segment import Capacity, Segment, Traced
 from brainsleep.run.simulate import simulate, simulate_many
 from brainsleep.run.state import initial_state
-
-TARGETS = [
-    "numpy",
-    pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.long, needs_compiler]),
-    pytest.param("cpp", marks=[pytest.mark.standalone, needs_compiler]),
-]
 
 #: Neurons that fire by themselves, each at a rate of its own, and excite each other.
 DRIVEN = NeuronModel(
@@ -167,7 +161,7 @@ def brians_own(state, steps=200):
     return values | {"ee.w": np.asarray(of_synapses.w).T}
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", BACKENDS)
 def test_traces_are_those_of_a_state_monitor(target):
     fixed = replace(NETWORK.projection("ee"), rules=())
     spec = replace(NETWORK, projections=(fixed,))
@@ -181,7 +175,7 @@ def test_traces_are_those_of_a_state_monitor(target):
         np.testing.assert_allclose(values, monitors[name][:, ::-1], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", BACKENDS)
 def test_the_cut_changes_no_bit(target):
     indices = {"e.v": np.array([0, 3]), "ee.w": np.array([5, 2, 0])}
     backend = make_backend(target, NETWORK, capacity=SMALL, traced=indices)

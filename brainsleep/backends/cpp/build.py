@@ -21,23 +21,15 @@ from ...run.segment import Capacity
 #: Compiler flags of standalone programs. Without the alignment the speed of the shortest loops
 #: hangs by 15 % on what code happens to stand before them.
 FLAGS = (
-    *(
-        "-w",
-        "-O3",
-        "-ffast-math",
-        "-fno-finite-math-only",
-        "-march=native",
-        "-std=c++14",
-        "-pthread",
-    ),
-    *("-falign-functions=64", "-falign-loops=32"),
+    *("-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++14"),
+    *("-falign-functions=64", "-falign-loops=32", "-pthread"),
 )
 
 
 #: Modules that turn a plan into a program.
 _GENERATING = (
     *("brian/context", "brian/names", "brian/network", "brian/objects", "brian/queues"),
-    *("cpp/exchange", "cpp/standalone"),
+    *("brian/subexpressions", "cpp/exchange", "cpp/standalone"),
 )
 
 

@@ -109,6 +109,8 @@ void {{owner.name}}_conditions(const int begin, const int end);
     }
     {% if shared %}
     ;
+    {# How many numbers are drawn for the elements before one. #}
+    {% set drawn = "std::count(" ~ free ~ ", " ~ free ~ " + %s, (char)1)" if if_free else (kinds|length or 1) ~ "*(uint64_t)%s" %}
     static brainsleep::Share _share;
     brainsleep::Sequence& _numbers = brainsleep::random_numbers;
     {% if mean %}
@@ -122,14 +124,14 @@ void {{owner.name}}_conditions(const int begin, const int end);
         const int _to = std::min(_N, 1024*(_n_blocks*(_part + 1)/_n_parts));
         {% if kinds or mean %}
         brainsleep::Sequence _own = _numbers;
-        _own.skip({{ "std::count(" ~ free ~ ", " ~ free ~ " + _from, (char)1)" if if_free else (kinds|length or 1) ~ "*(uint64_t)_from" }});
+        _own.skip({{ drawn|format("_from") }});
         {% else %}
         brainsleep::Sequence _own;
         {% endif %}
         _work(_from, _to, _own);
     });
     {% if kinds or mean %}
-    _numbers.skip({{ "std::count(" ~ free ~ ", " ~ free ~ " + _N, (char)1)" if if_free else (kinds|length or 1) ~ "*(uint64_t)_N" }});
+    _numbers.skip({{ drawn|format("_N") }});
     {% endif %}
     {% endif %}
 {% endblock %}

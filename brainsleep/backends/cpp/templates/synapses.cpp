@@ -114,14 +114,14 @@ void {{owner.name}}_carry_out_all() {}
     {% endif %}
     if ({{get_array_name(variables[pathway._gate])}}[0] == 0) return;  // all of it is gated
     {% endif %}
+    {% set one_weight = pathway._fixed_weights is defined and "w" in variables %}
+    {% set code = with_one_weight(vector_code, get_array_name(variables["w"]), "_idx & _each") if one_weight else vector_code %}
     {% if delay in ("each", "changing") %}
     const int32_t* const _start = {{pathway.name}}.start.data();
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
-    {% set code = vector_code %}
-    {% if pathway._fixed_weights is defined and "w" in variables %}
+    {% if one_weight %}
     const size_t _each = {{pathway.name}}.weights_differ ? ~(size_t)0 : 0;
-    {% set code = with_one_weight(vector_code, get_array_name(variables["w"]), "_idx & _each") %}
     {% endif %}
     {% if delay == "each" %}
     const int32_t* const _synapse = {{pathway.name}}.synapse.data();
@@ -183,8 +183,6 @@ void {{owner.name}}_carry_out_all() {}
         return;
     }
     {% endif %}
-    {% set one_weight = pathway._fixed_weights is defined and "w" in variables %}
-    {% set code = with_one_weight(vector_code, get_array_name(variables["w"]), "_idx & _each") if one_weight else vector_code %}
     {% set kept, unguarded = without_guard(vector_code) if shared and pathway.prepost == "pre" else ("", vector_code) %}
     {% set bodies = [("", without_branch(code))] %}
     {% if kept %}
