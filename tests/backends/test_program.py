@@ -1,5 +1,6 @@
 """A program that waits for segments: one process, no memory, cleaned up whatever happens."""
 
+import dataclasses
 import gc
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ import pytest
 from conftest import SMALL_CAPACITY, TESTS, make_segment, needs_compiler
 
 from brainsleep.backends.base import make_backend
+from brainsleep.backends.cpp.process import Program
 from brainsleep.errors import SimulationError
 from brainsleep.run.segment import Capacity
 from brainsleep.run.state import initial_state
@@ -53,6 +55,32 @@ def test_other_connectivity_gets_another_process(backend, call):
     assert call(network_seed=2) != first
     assert backend.idle[0]._process.pid != pid
     assert call() == first
+
+
+def test_what_no_segment_changes_is_handed_over_when_it_is_new(small_network, monkeypatch):
+    said, say = [], Program._say
+    monkeypatch.setattr(Program, "_say", lambda self, line: (said.append(line), say(self, line)))
+    fixed, *others = (p for p in small_network.projections if p.target == "e")
+    fixed = dataclasses.replace(fixed, rules=(), processes=())
+    others += [p for p in small_network.projections if p.target != "e"]
+    spec = dataclasses.replace(small_network, projections=(fixed, *others))
+    weights, state = f"{fixed.name}.w", initial_state(spec, 1)
+    segment = make_segment(spec, np.full((3, 30), 400.0), [20, 30, 40])
+    backend = make_backend("cpp", spec, capacity=SMALL_CAPACITY)
+
+    def advance(backend=backend):
+        after, _ = backend.advance(state, segment, 1)
+        assert after.arrays[weights] is state.arrays[weights]
+        return b"".join(value.tobytes() for value in after.arrays.values())
+
+    first = advance()
+    assert advance() == first
+    assert said.count(b"fixed\n") == 1
+    state.arrays[weights][:] *= 2  # in place: only its values tell that it is another
+    second = advance()
+    assert second != first
+    assert said.count(b"fixed\n") == 2
+    assert second == advance(make_backend("cpp", spec, capacity=SMALL_CAPACITY))
 
 
 def test_a_process_that_was_killed_is_replaced(backend, call):

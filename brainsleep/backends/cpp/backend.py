@@ -70,9 +70,10 @@ class CppBackend(CompiledBackend):
                 if waiting and len(busy) < room:
                     k = waiting.popleft()
                     with _instead(answers, k):
-                        program = self._serving(states[k].synapses, before)
+                        given = self._given(states[k], segments[k], seeds[k], threads)
+                        program = self._serving(states[k].synapses, given, before)
                         busy[program] = k
-                        program.begin_with(self._given(states[k], segments[k], seeds[k], threads))
+                        program.begin_with(given)
                 else:
                     ready: list[Any] = wait(list[Any](busy))
                     for program in ready:
@@ -80,10 +81,10 @@ class CppBackend(CompiledBackend):
                         with _instead(answers, k):
                             arrays = program.arrays_at_end()
                             self.idle.append(program)
-                            given, steps = (states[k], segments[k]), int(arrays["steps"][0])
+                            of, steps = (states[k], segments[k]), int(arrays["steps"][0])
                             steps -= segments[k].start
                             values = arrays.__getitem__
-                            answers[k] = answer_of(self.spec, *given, steps, values, self.events)
+                            answers[k] = answer_of(self.spec, *of, steps, values, self.events)
                 busy = {program: k for program, k in busy.items() if answers[k] is None}
         except BaseException:
             before += [*busy, *self.idle]
@@ -100,12 +101,16 @@ class CppBackend(CompiledBackend):
             cache.touch(self.directory)
             self._noted = now
 
-    def _serving(self, synapses: Synapses, before: list[Program]) -> Program:
-        """Return a program that has nothing to do, or a new one."""
+    def _serving(
+        self, synapses: Synapses, given: dict[str, np.ndarray], before: list[Program]
+    ) -> Program:
+        """Return a program that has nothing to do, one with these weights first; or a new one."""
         for programs in (self.idle, before):
-            for place, program in enumerate(programs):
-                if program.serves(synapses):
-                    return programs.pop(place)
+            fit = [program for program in programs if program.serves(synapses)]
+            if fit:
+                chosen = next((program for program in fit if program.has(given)), fit[0])
+                programs.remove(chosen)
+                return chosen
         self._check_whole()
         return Program(self.directory, self._layout, synapses)
 

@@ -24,8 +24,8 @@ class _Array(NamedTuple):
 def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     """Write the C++ for a network, made on Brian2's C++ standalone device.
 
-    Returns the layout, (key, dtype) in the order of the files ``synapses``, ``inputs`` and
-    ``outputs``, and C++ for ``main`` (after the network is set up), ``before_network_run`` and
+    Returns the layout, (key, dtype) in the order of the files ``synapses``, ``fixed``, ``inputs``
+    and ``outputs``, and C++ for ``main`` (after the network is set up), ``before_network_run`` and
     ``before_end``.
     """
 
@@ -35,11 +35,11 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     def array(key: str, size: int = 0) -> _Array:
         return _Array(key, np.dtype(network.variable(key).dtype).name, c_name(key), size)
 
-    ends, inputs, outputs = [], [], []
+    ends, fixed, inputs, outputs = [], [], [], []
     for group in network.plan.groups:
         state = [array(f"{group.name}.{name}", group.size) for name in group.state]
         inputs += [array(f"{group.name}.{name}", 1) for name in group.parameters] + state
-        inputs += [array(f"{group.name}.{name}", group.size) for name in group.constants]
+        fixed += [array(f"{group.name}.{name}", group.size) for name in group.constants]
         outputs += state
         if group.spike_trains:
             inputs += [array(f"{group.name}.{name}") for name in ("neuron_index", "_timebins")]
@@ -50,8 +50,9 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     for part in network.plan.synapses:
         state = [array(f"{part.name}.{name}") for name in part.state]
         changed = [each for each in state if each.key not in network.plan.unchanged]
-        inputs += [array(f"{part.name}.{name}", 1) for name in part.parameters] + state
-        inputs += [array(f"{part.name}.{name}") for name in part.constants]
+        inputs += [array(f"{part.name}.{name}", 1) for name in part.parameters] + changed
+        fixed += [each for each in state if each not in changed]
+        fixed += [array(f"{part.name}.{name}") for name in part.constants]
         outputs += changed
         ends += [array(f"{part.name}._synaptic_{end}") for end in ("pre", "post")]
     for each in histories(network.plan).values():
@@ -59,8 +60,8 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     for name, variables in network.events.items():
         called = event_monitor(name)
         outputs += [array(f"{called}.{variable}") for variable in ("i", "t", *variables)]
-    fixed, sent, given_last, given = _of_delays(network, device)
-    inputs, outputs = inputs + fixed, outputs + sent
+    delays, sent, given_last, given = _of_delays(network, device)
+    fixed, outputs = fixed + delays, outputs + sent
     for name in network.traced:
         monitor, _, variable = trace_of(name).rpartition(".")
         indices = array(f"{monitor}._indices")
@@ -70,10 +71,12 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
     layout = {
         "synapses": [each[:2] for each in ends],
+        "fixed": [each[:2] for each in fixed],
         "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values, *given_last],
         "outputs": [("steps", "int64"), *(each[:2] for each in outputs)],
     }
-    given |= {"network": network, "c_name": c_name, "inputs": inputs, "outputs": outputs}
+    given |= {"network": network, "c_name": c_name, "fixed": fixed, "inputs": inputs}
+    given["outputs"] = outputs
     given["fixed_weights"] = [
         (path, c_name(f"{name}.w"))
         for name, paths in network.fixed_weights.items()

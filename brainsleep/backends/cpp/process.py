@@ -29,6 +29,9 @@ from . import cache
 #: Free bytes a memory-backed folder must have to be used for the files of a program.
 _ROOM = 2**28
 
+#: Bytes that are compared at a time.
+_CHUNK = 2**20
+
 #: How the number of values of an array stands before them.
 _COUNT = struct.Struct("=q")
 
@@ -103,9 +106,13 @@ class Process:
         """Write a segment and let it run; `end` follows, others may be begun before."""
         with self._whole():
             self._write("segment.bin", parts)
-            with contextlib.suppress(BrokenPipeError):  # that it has ended is seen in `end`
-                self._stdin.write(b"\n")
-                self._stdin.flush()
+            self._say(b"\n")
+
+    def _say(self, line: bytes) -> None:
+        """Tell the program something; that it has ended is seen in `end`."""
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.write(line)
+            self._stdin.flush()
 
     def end(self, order: Order) -> dict[str, np.ndarray]:
         """Wait for the end of the segment that was begun, and return its arrays."""
@@ -148,23 +155,24 @@ class Process:
         """Write a file over its last pages."""
         path = self._path(name)
         with open(path, "r+b" if os.path.exists(path) else "wb") as file:
-            file.write(b"".join(parts))
+            for part in parts:
+                file.write(part)
 
     def _read(self, name: str, order: Order) -> dict[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {}
         with open(self._path(name), "rb") as file:
-            content = file.read()
-        arrays, at = {}, 0
-        for key, dtype, number in order:
-            try:
+            left = os.fstat(file.fileno()).st_size
+            for key, dtype, number in order:
                 if number < 0:
-                    (number,) = _COUNT.unpack_from(content, at)
-                    at += _COUNT.size
-                values = np.frombuffer(content, dtype, number, at) if number else ()
-            except (struct.error, ValueError):
-                what = f"truncated output at '{key}' (disk full?)"
-                raise SimulationError(f"{self.backend}: {what}") from None
-            arrays[key] = np.array(values, dtype)
-            at += arrays[key].nbytes
+                    count = file.read(_COUNT.size)
+                    left -= _COUNT.size
+                    number = _COUNT.unpack(count)[0] if left >= 0 else 0
+                left -= number * np.dtype(dtype).itemsize
+                if left < 0:
+                    what = f"truncated output at '{key}' (disk full?)"
+                    raise SimulationError(f"{self.backend}: {what}")
+                arrays[key] = np.empty(number, dtype)
+                file.readinto(arrays[key].view(np.uint8))
         return arrays
 
     @contextlib.contextmanager
@@ -185,6 +193,7 @@ class Program(Process):
 
     def __init__(self, directory: Path, layout: dict, synapses: Synapses):
         self.synapses, self._layout = synapses, layout
+        self._fixed: dict[str, np.ndarray] = {}
         super().__init__("cpp", directory, {"BRAINSLEEP_CORES": str(cores())})
 
     def _prepare(self) -> None:
@@ -193,28 +202,54 @@ class Program(Process):
             for name, pair in self.synapses.items()
             for end, indices in zip(("_synaptic_pre", "_synaptic_post"), pair, strict=True)
         }
-        self._write("synapses.bin", _counted(self._layout["synapses"], ends))
+        self._write("synapses.bin", self._counted("synapses", ends))
 
     def serves(self, synapses: Synapses) -> bool:
         """Tell whether it runs, for this process, with these synapses."""
         return self.running and same_synapses(synapses, self.synapses)
 
+    def has(self, given: Mapping[str, np.ndarray]) -> bool:
+        """Tell whether these are the arrays that it was given last of those no segment changes."""
+        return all(given[key] is self._fixed.get(key) for key, _ in self._layout["fixed"])
+
     def begin_with(self, given: Mapping[str, np.ndarray]) -> None:
-        """Hand over the arrays of a segment and let it run."""
-        self.begin(_counted(self._layout["inputs"], given))
+        """Hand over the arrays of a segment and let it run.
+
+        Those that no segment changes are handed over if they are not what is in their file.
+        """
+        fixed = {key: given[key] for key, _ in self._layout["fixed"]}
+        with self._whole():
+            if fixed and not (
+                self._fixed and self._holds("fixed.bin", self._counted("fixed", fixed))
+            ):
+                self._write("fixed.bin", self._counted("fixed", fixed))
+                self._say(b"fixed\n")
+            self._fixed = fixed
+        self.begin(self._counted("inputs", given))
+
+    def _holds(self, name: str, parts: Iterable[Any]) -> bool:
+        """Tell whether a file begins with these bytes."""
+        at, content = 0, np.memmap(self._path(name), np.uint8, "r")
+        for part in parts:
+            values = np.frombuffer(part, np.uint8)
+            for begin in range(0, values.size, _CHUNK):
+                chunk = values[begin : begin + _CHUNK]
+                if not np.array_equal(chunk, content[at : at + chunk.size]):
+                    return False
+                at += chunk.size
+        return True
 
     def arrays_at_end(self) -> dict[str, np.ndarray]:
         """Wait for the end of the segment, and take back its arrays."""
         return self.end((key, dtype, -1) for key, dtype in self._layout["outputs"])
 
-
-def _counted(order: Iterable, given: Mapping[str, np.ndarray]) -> Iterator[Any]:
-    """Give arrays in an order of keys and types, each after the number of its values."""
-    for key, dtype in order:
-        array = np.ascontiguousarray(given[key], dtype=dtype)
-        yield _COUNT.pack(array.size)
-        if array.size:
-            yield array.data
+    def _counted(self, file: str, given: Mapping[str, np.ndarray]) -> Iterator[Any]:
+        """Give arrays as they lie in a file of the layout, each after the number of its values."""
+        for key, dtype in self._layout[file]:
+            array = np.ascontiguousarray(given[key], dtype=dtype)
+            yield _COUNT.pack(array.size)
+            if array.size:
+                yield array.data
 
 
 def cores() -> int:

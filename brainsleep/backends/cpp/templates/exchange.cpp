@@ -1,7 +1,18 @@
 {# How a program reads segments and writes states: brainsleep.backends.cpp.exchange.
 
    A file holds arrays one after the other in a fixed order (the layout), each as a 64-bit count and
-   its values. The parts stand in `main` after the network is set up, before and after the run. #}
+   its values: synapses, what no segment changes, and what a segment starts from. The parts stand in
+   `main` after the network is set up, before and after the run. #}
+{% macro read(arrays) %}
+{% for array in arrays %}
+{% if array.size %}
+read_fixed({{ array.name }}, {{ array.size }}, true, "{{ array.key }}");
+{% else %}
+read_vector({{ array.name }});
+{% endif %}
+{% endfor %}
+{% endmacro %}
+
 {% macro load() %}
 FILE* given = nullptr;
 auto open_given = [&](const char* name) {
@@ -83,15 +94,34 @@ for (int k : {{ post }}) {{ incoming }}[k]++;
 {% endif %}
 {% endfor %}
 fclose(given);
+unlink((brian::results_dir + "synapses.bin").c_str());  // it takes memory, too
+
+const auto read_what_is_fixed = [&]() {
+    open_given("fixed.bin");
+    {{ read(fixed) }}
+    fclose(given);
+    {% for path, weights in fixed_weights %}
+    {{ path.name }}.weights_differ = !std::equal({{ weights }}.begin() + !{{ weights }}.empty(), {{ weights }}.end(), {{ weights }}.begin());
+    {% endfor %}
+    {% for _, path, delay, _ in pathways %}
+    {% if path._delay != "changing" %}
+    {{ path.name }}.set_{{ "delays" if path._delay == "each" else "delay" }}({{ delay }}, step_clock.dt[0]);
+    {% endif %}
+    {% endfor %}
+};
 
 {# Wait for lines, and let a copy of the process run each segment. #}
 signal(SIGPIPE, SIG_IGN);  // whoever started it may be gone: then there is still to clean up
 for (std::string line;;) {
     if (!std::getline(std::cin, line)) {  // nobody is there any more
-        for (const char* name : {"synapses.bin", "segment.bin", "state.bin", "errors.txt"})
+        for (const char* name : {"synapses.bin", "fixed.bin", "segment.bin", "state.bin", "errors.txt"})
             unlink((brian::results_dir + name).c_str());
         rmdir(brian::results_dir.c_str());
         std::_Exit(0);
+    }
+    if (line == "fixed") {
+        read_what_is_fixed();
+        continue;
     }
     const pid_t copy = fork();
     if (copy == 0) break;
@@ -108,13 +138,7 @@ brainsleep::threads.n = std::max<int64_t>(1, std::min<int64_t>(most_threads, run
 #endif
 for (size_t k = 0; k < _random_generators.size(); k++) _random_generators[k].seed((unsigned long)run_settings[0] + k);
 brainsleep::random_numbers.seed(run_settings[0]);
-{% for array in inputs %}
-{% if array.size %}
-read_fixed({{ array.name }}, {{ array.size }}, true, "{{ array.key }}");
-{% else %}
-read_vector({{ array.name }});
-{% endif %}
-{% endfor %}
+{{ read(inputs) }}
 {% for plan in network.plan.groups %}
 {{ c_name(plan.name ~ ".slot_index") }}[0] = -1;
 {% endfor %}
@@ -123,9 +147,6 @@ read_times({{ clock.name }});
 {% endfor %}
 {% for name, array in network.slot_values.items() %}
 read_fixed({{ name }}_values, {{ array.values.size }}, false, "{{ name }}");
-{% endfor %}
-{% for path, weights in fixed_weights %}
-{{ path.name }}.weights_differ = !std::equal({{ weights }}.begin() + !{{ weights }}.empty(), {{ weights }}.end(), {{ weights }}.begin());
 {% endfor %}
 {% for place in range(histories) %}
 std::vector<uint8_t> history_{{ place }};
@@ -143,7 +164,6 @@ read_vector(sent_{{ name }});
 {{ path.name }}.sent = {{ delay }};
 {% endif %}
 {% else %}
-{{ path.name }}.set_{{ "delays" if each else "delay" }}({{ delay }}, step_clock.dt[0]);
 {{ path.name }}.take_{{ "spans" if each else "spikes" }}(history_{{ history }});
 {% endif %}
 {% endfor %}
