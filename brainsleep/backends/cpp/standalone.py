@@ -272,7 +272,7 @@ class SegmentDevice(CPPStandaloneDevice):
         names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
         headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]
         headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']
-        threads = any("brainsleep::Share" in (folder / file).read_text() for file in hot)
+        threads = any("brainsleep::threads.run" in (folder / file).read_text() for file in hot)
         headers += ['"threads.h"', '"later.h"'] if threads else []  # they take time to compile
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
         for unit, files in (("hot", sorted(hot)), ("cold", cold)):

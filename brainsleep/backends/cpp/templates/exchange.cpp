@@ -60,7 +60,7 @@ auto check_order = [&](const auto& pre, const auto& post, const char* name, bool
 };
 static int64_t run_settings[4];  // seed, first step, the step at which it is over, and threads
 const char* given_cores = getenv("BRAINSLEEP_CORES");
-const int most_threads = std::max(1, std::min(64, given_cores ? atoi(given_cores) : 1));
+const int cores = std::max(1, std::min(64, given_cores ? atoi(given_cores) : 1));
 
 open_given("synapses.bin");
 {% for plan in network.plan.synapses %}
@@ -80,7 +80,7 @@ for (int k : {{ post }}) {{ incoming }}[k]++;
 {{ path.name }}.list({{ pre }}, {{ path.name }}.{{ "near_far" if path._narrow is defined else "far" }});
 {% else %}
 {% if path._shared is defined %}
-{{ path.name }}.cut({{ post }}, {{ path.target.N }}, most_threads);
+{{ path.name }}.cut({{ post }}, {{ path.target.N }}, cores);
 {% else %}
 {{ path.name }}.count();
 {% endif %}
@@ -134,7 +134,7 @@ open_given("segment.bin");
 
 read_fixed(run_settings, 4, true, "run");
 #ifdef BRAINSLEEP_THREADS_H
-brainsleep::threads.n = std::max<int64_t>(1, std::min<int64_t>(most_threads, run_settings[3]));
+brainsleep::threads.n = std::max<int64_t>(1, std::min<int64_t>(cores, run_settings[3]));
 #endif
 for (size_t k = 0; k < _random_generators.size(); k++) _random_generators[k].seed((unsigned long)run_settings[0] + k);
 brainsleep::random_numbers.seed(run_settings[0]);
@@ -174,6 +174,9 @@ fclose(given);
 step_clock.timestep[0] = run_settings[1];
 network.t = step_clock.t[0] = run_settings[1]*step_clock.dt[0];
 network.add(&step_clock, []() {
+#ifdef BRAINSLEEP_THREADS_H
+    if (brainsleep::threads.n > 1) brainsleep::threads.choice.step();
+#endif
     if (step_clock.timestep[0] + 1 >= run_settings[2]) Network::_globally_stopped = true;
 });
 {% endmacro %}

@@ -111,12 +111,11 @@ void {{owner.name}}_conditions(const int begin, const int end);
     ;
     {# How many numbers are drawn for the elements before one. #}
     {% set drawn = "std::count(" ~ free ~ ", " ~ free ~ " + %s, (char)1)" if if_free else (kinds|length or 1) ~ "*(uint64_t)%s" %}
-    static brainsleep::Share _share;
     brainsleep::Sequence& _numbers = brainsleep::random_numbers;
     {% if mean %}
     if (!_is_few) { _work(0, _N, _numbers); return; }
     {% endif %}
-    _share.run(_N, [&](const int _part, const int _n_parts)
+    brainsleep::threads.run(_N, [&](const int _part, const int _n_parts)
     {
         {# Parts begin where blocks do: all elements are drawn for in the same order. #}
         const int _n_blocks = (_N + 1023)/1024;

@@ -58,8 +58,7 @@ static void {{codeobj_name}}_carry_out_at(const std::vector<int32_t>* _neurons)
 {
     const auto& _path = brian::{{owner.name}}_pre;
     const int _n = _neurons ? _neurons->size() : _path.n_neurons;
-    static brainsleep::Share _share;
-    _share.run((uint64_t)_n*(_path.neurons.size()/std::max(1, _path.n_neurons)), [&](int _part, int _n_parts) {
+    brainsleep::threads.run((uint64_t)_n*(_path.neurons.size()/std::max(1, _path.n_neurons)), [&](int _part, int _n_parts) {
         for (int _k = (int64_t)_n*_part/_n_parts; _k < (int64_t)_n*(_part + 1)/_n_parts; _k++) {
             const size_t _neuron = _neurons ? (*_neurons)[_k] : _k;
             {{owner.name}}_carry_out(_neuron, _path.start[_neuron*_path.parts], _path.start[(_neuron + 1)*_path.parts]);
@@ -189,6 +188,9 @@ void {{owner.name}}_carry_out_all() {}
     {% set plain = with_one_weight(unguarded, get_array_name(variables["w"]), "0") if one_weight else unguarded %}
     {% set bodies = [("if (_unguarded)", plain), ("else", without_branch(code))] %}
     {% endif %}
+    {% if kept %}
+    static brainsleep::Kept<std::decay<decltype({{kept}}[0])>::type> _kept[brainsleep::most_threads];
+    {% endif %}
     {% if shared %}
     {# With pointers of its own: of those that it is given, a compiler knows less. #}
     const auto _work = [](const int32_t* const _events, const int32_t _num_events, const bool _unguarded, const int _part, const int _n_parts)
@@ -214,6 +216,11 @@ void {{owner.name}}_carry_out_all() {}
         {% if pathway.prepost == "pre" %}
         {{ "const size_t _parts = " ~ pathway.name ~ ".parts" if pathway._shared is defined else "constexpr size_t _parts = 1" }};
         const size_t _from = _parts*_part/_n_parts, _to = _parts*(_part + 1)/_n_parts;
+        {% if kept %}
+        {# Where much arrives: refractory neurons get it too, and then back what they had. #}
+        const int32_t* const _first = {{pathway.name}}.part_begin.data();
+        if (_unguarded) _kept[_part].keep({{kept}}, {{get_array_name(variables["not_refractory"])}}, _first[_from], _first[_to]);
+        {% endif %}
         {% for condition, body in bodies %}
         {{ condition }}
         for (size_t _piece = _from; _piece < _to; _piece++)
@@ -237,6 +244,9 @@ void {{owner.name}}_carry_out_all() {}
                 }
             }
         {% endfor %}
+        {% if kept %}
+        if (_unguarded) _kept[_part].give_back({{kept}});
+        {% endif %}
         {% else %}
         const int32_t* const _synapse = {{pathway.name}}.synapse.data();
         {% if shared %}
@@ -260,20 +270,13 @@ void {{owner.name}}_carry_out_all() {}
     }
     {% if shared %}
     ;
-    static brainsleep::Share _share;
     const uint64_t _reached = {{pathway.name}}.reached(_events, _num_events);
     {% if kept %}
-    {# Where much arrives: refractory neurons get it too, and then back what they had. #}
     const bool _unguarded = 2*_reached > {{pathway.target.N}}{{ " && !" ~ pathway.name ~ ".weights_differ" if one_weight }};
-    static brainsleep::Kept<std::decay<decltype({{kept}}[0])>::type> _kept;
-    if (_unguarded) _kept.keep({{kept}}, {{get_array_name(variables["not_refractory"])}}, {{pathway.target.N}});
     {% else %}
     const bool _unguarded = false;
     {% endif %}
-    _share.run(_reached, [&](int _part, int _n_parts) { _work(_events, _num_events, _unguarded, _part, _n_parts); });
-    {% if kept %}
-    if (_unguarded) _kept.give_back({{kept}});
-    {% endif %}
+    brainsleep::threads.run(_reached, [&](int _part, int _n_parts) { _work(_events, _num_events, _unguarded, _part, _n_parts); });
     {% if late %}
     {% if pathway.prepost == "pre" %}
     if (_later.on)

@@ -22,6 +22,7 @@ public:
     std::vector<uint16_t> near_far;   // the same, where their numbers are small
     int n_neurons;
     int parts = 1;  // in which the synapses of a neuron lie, by the neurons at the far end
+    std::vector<int32_t> part_begin;  // the first of these, by part
     bool weights_differ = true;  // of synapses whose weights nothing changes
     struct Span { int32_t begin, end; };
     int now = 0;  // the place of this step in the two below
@@ -58,6 +59,9 @@ public:
         for (int k = 0; k < n_others; k++)
             part_of[k] = std::min<size_t>(n_parts - 1, upto[k]*n_parts/std::max<size_t>(1, others.size()));
         parts = n_parts;
+        part_begin.clear();
+        for (int part = 0; part <= parts; part++)
+            part_begin.push_back(std::lower_bound(part_of.begin(), part_of.end(), part) - part_of.begin());
         start.assign((size_t)n_neurons*parts + 1, 0);
         for (size_t s = 0; s < neurons.size(); s++)
             start[(size_t)neurons[s]*parts + part_of[others[s]] + 1]++;

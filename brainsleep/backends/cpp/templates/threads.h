@@ -2,17 +2,19 @@
 //
 // A loop is cut into parts that write nothing in common, so that its results do not depend on how
 // many threads there are, nor on whether they are used. That is decided by measuring: each loop
-// tries both, for every order of magnitude of its work, and then keeps to what took less time. A
-// thread that waits for work looks for it all the time at first, and sleeps if none comes.
+// tries both, for every order of magnitude of its work, keeps to what took less time, and tries
+// again after some hundred calls. A thread that waits for work looks for it all the time at first, and sleeps if none comes.
 
 #ifndef BRAINSLEEP_THREADS_H
 #define BRAINSLEEP_THREADS_H
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -29,6 +31,68 @@ inline void rest_a_moment()
     __builtin_ia32_pause();
 #endif
 }
+
+constexpr int most_threads = 64;
+
+// How much work a loop must have to be shared. Each choice is tried in turns, some steps at a time, the
+// best is kept to: that by which a piece of work took the least. It is a mean with what it took before:
+// a trial may promise what does not hold if others use the machine.
+class Choice
+{
+    const uint64_t choices[4] = {UINT64_MAX, 1024, 8192, 65536};
+    static constexpr int n_choices = 4, rounds = 6, trial = 32, kept = 8192;
+    int choice = n_choices - 1, round = 0, left = trial;  // steps until it is thought over; the first do not count
+    bool warm = false, trying = true;
+    uint64_t pieces = 0;
+    double begun = 0, tried[n_choices][rounds], took[n_choices] = {};
+
+    void think()
+    {
+        const double now = seconds_now(), each = (now - begun)/(1 + pieces);
+        begun = now;
+        pieces = 0;
+        if (!warm) warm = true;
+        else if (!trying) {
+            took[choice] = (took[choice] + each)/2;
+            trying = true;
+            round = 0;
+            choice = n_choices - 1;
+        } else {
+            tried[choice][round] = each;
+            if (choice == n_choices - 1 && ++round == rounds) {
+                choose();
+                return;
+            }
+        }
+        choice = (choice + 1) % n_choices;
+        left = trial;
+    }
+
+    void choose()
+    {
+        for (int k = 0; k < n_choices; k++) {
+            const double sum = std::accumulate(tried[k], tried[k] + rounds, 0.0);
+            const double found = (sum - *std::max_element(tried[k], tried[k] + rounds))/(rounds - 1);
+            took[k] = took[k] ? (took[k] + found)/2 : found;
+        }
+        choice = std::min_element(took, took + n_choices) - took;
+        trying = false;
+        left = kept;
+    }
+
+public:
+    bool shares(uint64_t items)
+    {
+        pieces += items;
+        return items >= choices[choice];
+    }
+
+    // At the end of a step.
+    void step()
+    {
+        if (--left == 0) think();
+    }
+};
 
 class Threads
 {
@@ -65,6 +129,14 @@ class Threads
 
 public:
     int n = 1;  // with the one that asks
+    Choice choice;
+
+    // Does `items` pieces of work, by one thread or by all: work(part, n_parts).
+    template <class Work> void run(uint64_t items, const Work& work)
+    {
+        if (n == 1 || !choice.shares(items)) work(0, 1);
+        else together(work);
+    }
 
     // Has all parts of a piece of work done: work(part, n_parts).
     template <class Work> void together(const Work& todo)
@@ -89,54 +161,19 @@ public:
 
 extern Threads threads;
 
-class Share
-{
-    static constexpr int least = 1024, trials = 4, again = 1024;
-    struct Size { double took[2]; uint32_t tried[2]; uint32_t calls; } sizes[32] = {};
-
-public:
-    // Does `items` pieces of work, by one thread or by all: work(part, n_parts).
-    template <class Work> void run(uint64_t items, const Work& work)
-    {
-        if (threads.n == 1 || items < least) {
-            work(0, 1);
-            return;
-        }
-        int order = 0;
-        for (uint64_t rest = items; rest > 1 && order < 31; rest >>= 1) order++;
-        Size& size = sizes[order];
-        int how = size.took[1] < size.took[0];
-        for (int k = 1; k >= 0; k--)
-            if (size.tried[k] < trials) how = k;
-        const bool other = ++size.calls % again == 0;
-        if (other) how = !how;
-        if (size.tried[how] >= trials && !other && size.calls % 16) {  // not timed
-            if (how) threads.together(work);
-            else work(0, 1);
-            return;
-        }
-        const double begun = seconds_now();
-        if (how) threads.together(work);
-        else work(0, 1);
-        const double each = (seconds_now() - begun)/items;
-        if (size.tried[how]++ == 0) return;  // the first finds nothing in the cache
-        double& took = size.took[how];
-        took = !took ? each : each < took ? each : 0.9*took + 0.1*each;
-    }
-};
-
-// What refractory neurons have, while it is changed with that of all others.
-template <class T> class Kept
+// What refractory neurons have, while it is changed with that of all others; a thread keeps that of
+// the neurons that it changes.
+template <class T> class alignas(64) Kept
 {
     std::vector<int32_t> neurons;
     std::vector<T> values;
 
 public:
-    void keep(const T* from, const char* is_free, int n)
+    // Of the neurons `k` to `n`.
+    void keep(const T* from, const char* is_free, int k, int n)
     {
         neurons.clear();
         values.clear();
-        int k = 0;
         const auto look = [&](int end) {
             for (; k < end; k++)
                 if (!is_free[k]) {

@@ -1,11 +1,26 @@
 {# Conditions first, in a loop that a compiler can vectorise (see stateupdate.cpp for what is drawn,
-   and when it is looked at them already); then the few neurons that spike. #}
+   and when it is looked at them already, a block at a time); then the few neurons that spike. #}
+{# Go to those that fired of the elements `from` to `upto`: `from` is a multiple of 8. #}
+{% macro _for_those_that_fired(from, upto) %}
+for (int _eight = {{ from }}; _eight < {{ upto }}; _eight += 8)
+{
+    uint64_t _any;
+    memcpy(&_any, _fired + _eight, 8);
+    if (!_any) continue;
+    for (int _idx = _eight; _idx < _eight + 8; _idx++)
+    {
+        if (!_fired[_idx]) continue;
+        {{ caller() }}
+    }
+}
+{% endmacro %}
 {# USES_VARIABLES { N } #}
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
 {% if conditions_follow is defined %}
 static char {{owner.name}}_fired[({{owner.N}} + 7)/8*8];
+static int32_t {{owner.name}}_found[{{owner.N}}], {{owner.name}}_n_found[({{owner.N}} + 1023)/1024];  // by block
 {% endif %}
 {% endblock %}
 
@@ -25,6 +40,12 @@ void {{owner.name}}_conditions(const int _begin, const int _end)
         {{vector_code|autoindent}}
         {{owner.name}}_fired[_idx] = _cond;
     }
+    const char* const _fired = {{owner.name}}_fired;
+    int32_t _count = 0;
+    {% call _for_those_that_fired("_begin", "_end") %}
+    {{owner.name}}_found[_begin + _count++] = _idx;
+    {% endcall %}
+    {{owner.name}}_n_found[_begin/1024] = _count;
 }
 {% endif %}
 {% endblock %}
@@ -32,8 +53,18 @@ void {{owner.name}}_conditions(const int _begin, const int _end)
 {% block maincode %}
     {% set _eventspace = get_array_name(eventspace_variable) %}
     {% set kinds, code = drawn_before(vector_code) %}
+    int32_t _count = 0;
+    const auto _note = [&](const int _idx) {
+        {{_eventspace}}[_count++] = _idx;
+        {% if _uses_refractory %}
+        {{not_refractory}}[_idx] = false;
+        {{lastspike}}[_idx] = {{t}};
+        {% endif %}
+    };
     {% if conditions_follow is defined %}
-    char* const _fired = {{owner.name}}_fired;
+    for (int _block = 0; 1024*_block < N; _block++)
+        for (int32_t _k = 0; _k < {{owner.name}}_n_found[_block]; _k++)
+            _note({{owner.name}}_found[1024*_block + _k]);
     {% else %}
     static char _fired[(N + 7)/8*8];
     const int _vectorisation_idx = -1;
@@ -55,23 +86,10 @@ void {{owner.name}}_conditions(const int _begin, const int _end)
             _fired[_idx] = _cond;
         }
     }
+    {% call _for_those_that_fired("0", "N") %}
+    _note(_idx);
+    {% endcall %}
     {% endif %}
-    int32_t _count = 0;
-    for (size_t _block = 0; _block < N; _block += 8)
-    {
-        uint64_t _any;
-        memcpy(&_any, _fired + _block, 8);
-        if (!_any) continue;
-        for (size_t _idx = _block; _idx < _block + 8; _idx++)
-        {
-            if (!_fired[_idx]) continue;
-            {{_eventspace}}[_count++] = _idx;
-            {% if _uses_refractory %}
-            {{not_refractory}}[_idx] = false;
-            {{lastspike}}[_idx] = {{t}};
-            {% endif %}
-        }
-    }
     {{_eventspace}}[N] = _count;
 {% endblock %}
 
