@@ -5,13 +5,15 @@
 
 ``build``: seconds to compile and to start; ``overhead``: what a segment costs beyond its steps;
 ``phases``: wake, sleep and rest, gates open and closed; ``sweep``: programs compiled by five seeds
-times six sleep fractions; ``replicas``: ten runs together and one after the other;
+times six sleep fractions; ``rows``: short rows of a sweep, and what of them is not simulation;
+``replicas``: ten runs together and one after the other;
 ``memory``: 60 000 images of 28x28 pixels.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import resource
@@ -20,12 +22,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import numpy as np
 
 from brainsleep.backends.base import make_backend
 from brainsleep.backends.cpp import cache
+from brainsleep.backends.cpp.process import Order, Process
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.network.spec import NetworkSpec
 from brainsleep.run.segment import Segment
@@ -190,6 +195,54 @@ def sweep() -> None:
         print(f"{n} runs in {took:.1f} s compiled {len(cache.entries())} program")
 
 
+#: Training images of `rows`, with as many others as `ROW_OTHERS` for the classifier and the test.
+ROW_IMAGES, ROW_OTHERS = (70, 350), 50
+
+
+def rows() -> None:
+    """Run short rows of a sweep one after the other, and say what share is not simulation."""
+    print("| training images | rows | s a row | of it in the program | not simulation |")
+    print("|---:|---:|---:|---:|---:|")
+    for n_train in ROW_IMAGES:
+        changes = {"data.source": "digits", "data.n_train": n_train}
+        changes |= {"data.n_readout": ROW_OTHERS, "data.n_test": ROW_OTHERS}
+        protocol = load_protocol("paper").override(changes)
+        each = [protocol.override({"schedule.sleep.fraction": f}) for f in (0.0, 0.2)]
+        with tempfile.TemporaryDirectory() as folder:
+            simulate(each[1], seed=99, backend="cpp", out=Path(folder))  # compiles, and imports
+            inside, total, n = 0.0, 0.0, 0
+            for seed in range(3):
+                for one in each:
+                    with _time_in_programs() as spent:
+                        begun = time.perf_counter()
+                        simulate(one, seed=seed, backend="cpp", out=Path(folder))
+                        total += time.perf_counter() - begun
+                    inside, n = inside + spent[0], n + 1
+        share = 1 - inside / total
+        print(f"| {n_train} | {n} | {total / n:.2f} | {inside / n:.2f} | {share:.0%} |")
+
+
+@contextlib.contextmanager
+def _time_in_programs() -> Iterator[list[float]]:
+    """Add up the seconds between the line that starts a segment and the one that ends it."""
+    spent, say, end, began = [0.0], Process._say, Process.end, {}
+
+    def timed_say(self: Process, line: bytes) -> None:
+        began[self] = time.perf_counter()
+        say(self, line)
+
+    def timed_end(self: Process, order: Order) -> dict:
+        wait([self])
+        spent[0] += time.perf_counter() - began[self]
+        return end(self, order)
+
+    Process._say, Process.end = timed_say, timed_end  # type: ignore[method-assign]
+    try:
+        yield spent
+    finally:
+        Process._say, Process.end = say, end  # type: ignore[method-assign]
+
+
 #: Training and other images of `replicas`.
 REPLICA_IMAGES = (1050, 100)
 
@@ -259,7 +312,7 @@ def _memory() -> None:
     )
 
 
-PARTS = {f.__name__: f for f in (build, overhead, phases, sweep, replicas, memory, _memory)}
+PARTS = {f.__name__: f for f in (build, overhead, phases, sweep, rows, replicas, memory, _memory)}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -79,6 +79,7 @@ def imports_neighbours(names: dict[str, Any], package: str) -> None:
     names["__builtins__"] = {**vars(builtins), "__import__": partial(_import, package)}
 
 
+@cache
 def is_installed(file: str | None) -> bool:
     """Tell whether a file belongs to Python, to an installed package or to this one."""
     if not file or file.startswith("<frozen"):

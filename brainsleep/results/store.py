@@ -15,6 +15,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -271,8 +272,13 @@ def versions(*more: str) -> dict[str, str]:
     """Return the versions of Python and of the packages a result depends on, and of `more`."""
     numbers = {"python": platform.python_version()}
     for name in ("brainsleep", "brian2", "numpy", "scipy", "scikit-learn", "pillow", *more):
-        try:
-            numbers[name] = version(name)
-        except PackageNotFoundError:
-            numbers[name] = "unknown"
+        numbers[name] = _version(name)
     return numbers
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,6 +1,7 @@
 """Units as text: their names, from dimensions alone, and units from what was written."""
 
 import re
+from functools import cache
 from itertools import product
 
 from brian2 import Quantity, amp, farad, get_dimensions, second, siemens, volt
@@ -48,7 +49,11 @@ def unit_name(value: object) -> str:
     The name depends on the dimensions only (`brian2.get_unit` also looks at which units a
     session has multiplied before), so that sources and hashes of runs do not change.
     """
-    dim = get_dimensions(value)
+    return _name_of(get_dimensions(value))
+
+
+@cache  # dimensions are compared as floating point numbers, which takes long
+def _name_of(dim: Dimension) -> str:
     if dim is DIMENSIONLESS:
         return "1"
     for dimensions, ending in ((dim, ""), (dim * second.dim, "/second")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -279,13 +279,7 @@ def _load_folder(path: Path) -> Dataset:
 
 def _load_digits() -> Dataset:
     """Load scikit-learn's 8x8 digits, whose values 0..16 are scaled to 0..255."""
-    folder = Path(getattr(find_spec("sklearn"), "origin", None) or "").parent
-    try:  # importing scikit-learn takes half a second
-        table = np.loadtxt(folder / "datasets" / "data" / "digits.csv.gz", delimiter=",")
-    except OSError:  # another release may keep it elsewhere
-        from sklearn.datasets import load_digits
-
-        table = np.column_stack(load_digits(return_X_y=True))
+    table = _digits()
     return Dataset(
         "digits",
         np.rint(table[:, :-1].reshape(-1, 8, 8) * 255 / 16).astype(np.uint8),
@@ -294,6 +288,18 @@ def _load_digits() -> Dataset:
         licence="CC BY 4.0",
         citation="Alpaydin, Kaynak (1998), doi:10.24432/C50P49",
     )
+
+
+@cache
+def _digits() -> np.ndarray:
+    """Read the file of scikit-learn: 64 pixels and a label a row."""
+    folder = Path(getattr(find_spec("sklearn"), "origin", None) or "").parent
+    try:  # importing scikit-learn takes half a second
+        return np.loadtxt(folder / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    except OSError:  # another release may keep it elsewhere
+        from sklearn.datasets import load_digits
+
+        return np.column_stack(load_digits(return_X_y=True))
 
 
 def _check_enough(name: str, counts: dict[str, int], available: int, kind: str = "") -> None:
