@@ -84,8 +84,7 @@ def longest_delays(
         if delay.most:
             most = most_steps(delay, dt)
         else:
-            steps = delay_steps(arrays[f"{part.name}.{delay.variable}"], dt)
-            most = int(steps.max(initial=0))
+            most = int(delay_steps(arrays[f"{part.name}.{delay.variable}"].max(initial=0), dt))
         longest[history] = max(longest[history], most)
     return longest
 

@@ -310,16 +310,20 @@ class BrianNetwork:
     def _say_which_ways(synapses, plan: SynapsePlan) -> None:
         """Tell the templates of C++ programs which ways there are with many neurons."""
         for path in synapses._pathways:
-            if getattr(path, "_delay", "one") == "one":
-                if path.target.N <= 2**16:
-                    path._narrow = True
-                if max(path.source.N, path.target.N) >= LARGE:
-                    path._shared = True
+            delay = getattr(path, "_delay", "one")
+            if delay != "changing" and path.target.N <= 2**16:
+                path._narrow = True
+            in_parts = delay == "one" or (delay == "each" and path.prepost == "pre")
+            if in_parts and max(path.source.N, path.target.N) >= LARGE:
+                path._shared = True
         ends = {path.prepost: path for path in synapses._pathways}
         often_read = plan.steps or plan.regular or plan.pathways or synapses.summed_updaters
         if len(ends) == len(synapses._pathways) == 2 and not often_read:
             large = all(hasattr(path, "_shared") for path in ends.values())
-            if large and hasattr(ends["pre"], "_narrow") and not hasattr(ends["post"], "_delay"):
+            plain = getattr(ends["pre"], "_delay", "one") == "one" and not hasattr(
+                ends["post"], "_delay"
+            )
+            if large and plain and hasattr(ends["pre"], "_narrow"):
                 for path in ends.values():  # what the second does can be put off to the first
                     path._late = True
 

@@ -85,14 +85,14 @@ def without_guard(lines: list[str]) -> tuple[str, list[str]]:
     return arrays[0], kept
 
 
-def looked_up(lines: list[str], far: str, place: str) -> list[str]:
+def looked_up(lines: list[str], far: str, place: str, neuron: str = "_neuron") -> list[str]:
     """Take a synapse's ends from where they are at hand, the neuron that spiked, and a list.
 
-    `far` is the end ("pre" or "post") that `place` stands for in C++, or "" if it is not listed.
+    `far` is the end ("pre" or "post") that `place` stands for in C++. Either is "" if it is not at
+    hand.
     """
-    near = "pre" if far == "post" else "post"
-    places = {near: "_neuron"} | ({far: place} if place else {})
-    for end, value in places.items():
+    places = {far: place, "pre" if far == "post" else "post": neuron}
+    for end, value in ((end, value) for end, value in places.items() if value):
         index = re.compile(rf"^(\s*const int32_t _{end}synaptic_idx =).*")
         lines = [index.sub(rf"\1 {value};", line) for line in lines]
     return lines

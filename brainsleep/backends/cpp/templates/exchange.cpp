@@ -80,11 +80,11 @@ for (int k : {{ post }}) {{ incoming }}[k]++;
 {{ path.name }}.list({{ pre }}, {{ path.name }}.{{ "near_far" if path._narrow is defined else "far" }});
 {% else %}
 {% if path._shared is defined %}
-{{ path.name }}.cut({{ post }}, {{ path.target.N }}, cores);
+{{ path.name }}.cut({{ post }}, {{ path.target.N }}, cores, {{ "false" if path._delay|default("one") == "each" else "true" }});
 {% else %}
 {{ path.name }}.count();
 {% endif %}
-{% if path._narrow is defined %}
+{% if path._narrow is defined and path._delay|default("one") == "one" %}
 {{ path.name }}.near_far.assign({{ post }}.begin(), {{ post }}.end());
 {% endif %}
 {% endif %}
@@ -106,6 +106,9 @@ const auto read_what_is_fixed = [&]() {
     {% for _, path, delay, _ in pathways %}
     {% if path._delay != "changing" %}
     {{ path.name }}.set_{{ "delays" if path._delay == "each" else "delay" }}({{ delay }}, step_clock.dt[0]);
+    {% if path._delay == "each" %}
+    {{ path.name }}.list_ends({{ c_name(path.synapses.name ~ "._synaptic_" ~ ("post" if path.prepost == "pre" else "pre")) }}, {{ path.name }}.{{ "near_far" if path._narrow is defined else "far" }});
+    {% endif %}
     {% endif %}
     {% endfor %}
 };

@@ -89,8 +89,9 @@ void {{owner.name}}_carry_out_all() {}
     const int32_t _num_spiking = _spiking[{{pathway.source.N}}];
     {% endif %}
     {% if delay == "each" %}
-    auto& _spans = {{pathway.name}}.send_spans(_spiking, _num_spiking);
-    if (_spans.empty()) return;
+    std::vector<SynapticPathway::Span>* const _arriving = {{pathway.name}}.send_spans(_spiking, _num_spiking);
+    const uint64_t _reached = {{pathway.name}}.reached(_arriving);
+    if (_reached == 0) return;
     {% elif delay == "changing" %}
     {% if pathway.name == pathway._first.name %}
     {{pathway.name}}.note(_spiking, _num_spiking, {{get_array_name(pathway._delays_now, access_data=False)}}, {{get_array_name(pathway.source.clock.variables["dt"], access_data=False)}}[0]);
@@ -108,37 +109,74 @@ void {{owner.name}}_carry_out_all() {}
     if (_num_events == 0) return;
     {% endif %}
     {% if pathway._gate is defined %}
-    {% if delay == "each" %}
-    if ({{get_array_name(variables[pathway._gate])}}[0] == 0) _spans.clear();
-    {% endif %}
-    if ({{get_array_name(variables[pathway._gate])}}[0] == 0) return;  // all of it is gated
+    if ({{get_array_name(variables[pathway._gate])}}[0] == 0) {  // all of it is gated
+        {% if delay == "each" %}
+        for (int _part = 0; _part < {{pathway.name}}.parts; _part++) _arriving[_part].clear();
+        {% endif %}
+        return;
+    }
     {% endif %}
     {% set one_weight = pathway._fixed_weights is defined and "w" in variables %}
     {% set code = with_one_weight(vector_code, get_array_name(variables["w"]), "_idx & _each") if one_weight else vector_code %}
-    {% if delay in ("each", "changing") %}
-    const int32_t* const _start = {{pathway.name}}.start.data();
+    {% if delay == "changing" %}
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
     {% if one_weight %}
     const size_t _each = {{pathway.name}}.weights_differ ? ~(size_t)0 : 0;
     {% endif %}
-    {% if delay == "each" %}
-    const int32_t* const _synapse = {{pathway.name}}.synapse.data();
-    for (const auto& _span : _spans)
-        for (int32_t _at = _span.begin; _at < _span.end; _at++)
-        {
-            const int32_t _idx = _synapse[_at];
-            const size_t _vectorisation_idx = _idx;
-            {{code|autoindent}}
-        }
-    _spans.clear();
-    {% elif delay == "changing" %}
     for (const int32_t _idx : _arriving)
     {
         const size_t _vectorisation_idx = _idx;
         {{code|autoindent}}
     }
     _arriving.clear();
+    {% elif delay == "each" %}
+    {% set shared = pathway._shared is defined and shareable(scalar_code, vector_code) %}
+    {% if shared %}
+    const auto _work = [](std::vector<SynapticPathway::Span>* const _arriving, const int _part, const int _n_parts)
+    {
+        %CONSTANTS%
+        {{pointers_lines|autoindent}}
+    {% else %}
+    {
+        constexpr int _part = 0, _n_parts = 1;
+    {% endif %}
+        const size_t _vectorisation_idx = -1;
+        {{scalar_code|autoindent}}
+        {% if one_weight %}
+        const size_t _each = {{pathway.name}}.weights_differ ? ~(size_t)0 : 0;
+        {% endif %}
+        const int32_t* const _synapse = {{pathway.name}}.synapse.data();
+        const auto* const _far = {{pathway.name}}.{{ "near_far" if pathway._narrow is defined else "far" }}.data();
+        const int _parts = {{pathway.name}}.parts;
+        constexpr size_t _ahead = 4;  // spans lie anywhere: their synapses are fetched some spans before
+        {% set far = "post" if pathway.prepost == "pre" else "pre" %}
+        {% for condition, body in ([("if (!_each)", with_one_weight(vector_code, get_array_name(variables["w"]), "0")), ("else", code)] if one_weight else [("", code)]) %}
+        {{ condition }}
+        for (int _piece = _parts*_part/_n_parts; _piece < _parts*(_part + 1)/_n_parts; _piece++) {
+            auto& _spans = _arriving[_piece];
+            for (size_t _k = 0; _k < _spans.size(); _k++) {
+                if (_k + _ahead < _spans.size()) {
+                    const auto& _next = _spans[_k + _ahead];
+                    SynapticPathway::fetch(_far, _next.begin, _next.end);
+                    {% if condition != "if (!_each)" %}
+                    SynapticPathway::fetch(_synapse, _next.begin, _next.end);
+                    {% endif %}
+                }
+                for (int32_t _at = _spans[_k].begin; _at < _spans[_k].end; _at++)
+                {
+                    const int32_t _idx = _synapse[_at];
+                    const size_t _vectorisation_idx = _idx;
+                    {{looked_up(without_branch(body), far, "_far[_at]", "")|autoindent}}
+                }
+            }
+            _spans.clear();
+        }
+        {% endfor %}
+    }
+    {% if shared %}
+    ;
+    brainsleep::threads.run(_reached, [&](int _part, int _n_parts) { _work(_arriving, _part, _n_parts); });
     {% endif %}
     {% else %}
     {% set shared = pathway._shared is defined and shareable(scalar_code, vector_code) %}

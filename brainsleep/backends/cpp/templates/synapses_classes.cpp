@@ -27,8 +27,8 @@ public:
     struct Span { int32_t begin, end; };
     int now = 0;  // the place of this step in the two below
     std::vector<std::vector<int32_t>> spikes;  // by the step in which they were
-    std::vector<std::vector<Span>> spans;      // by the step in which they are due
-    std::vector<int32_t> run, run_delay, run_begin;  // of every neuron: synapses of one delay
+    std::vector<std::vector<Span>> spans;      // by the step in which they are due, and part
+    std::vector<int32_t> run, run_delay, run_begin;  // of every neuron and part: synapses of one delay
     std::vector<uint16_t> sent;              // with which delays, a row a step; of the first pathway
     std::vector<std::vector<int32_t>> due;   // synapses, by the step in which spikes are due there
     int64_t step = 0;                        // since the start of the segment
@@ -46,12 +46,13 @@ public:
 
     // Synapses lie in the order of both ends: so do the parts, each with as many synapses. There is
     // one for each of so many threads, and more if the neurons of a part do not fit the nearest cache
-    // and each neuron has some synapses there.
-    void cut(const std::vector<int32_t>& others, int n_others, int n_threads)
+    // and each neuron has some synapses there, unless they lie by their delays.
+    void cut(const std::vector<int32_t>& others, int n_others, int n_threads, bool to_fit)
     {
         constexpr int fit = 2048, some = 128;
         const size_t each = others.size()/std::max(1, n_neurons);
-        const int n_parts = n_threads*std::max<int>(1, std::min<size_t>((n_others + fit/2)/fit, each/some)/n_threads);
+        const size_t pieces = to_fit ? std::min<size_t>((n_others + fit/2)/fit, each/some) : 0;
+        const int n_parts = n_threads*std::max<int>(1, pieces/n_threads);
         std::vector<size_t> upto(n_others + 1, 0);
         for (int32_t k : others) upto[k + 1]++;
         for (int k = 0; k < n_others; k++) upto[k + 1] += upto[k];
@@ -141,9 +142,15 @@ public:
         for (int k = 0; k <= longest; k++) first[k + 1] += first[k];
         for (size_t s = 0; s < n; s++) by_delay[first[steps[s]]++] = s;
         synapse.resize(n);
-        for (int32_t s : by_delay) synapse[next[neurons[s]]++] = s;
+        for (int32_t s : by_delay) {
+            size_t at = (size_t)neurons[s]*parts;
+            if (parts > 1) at += std::upper_bound(&start[at], &start[at + parts], s) - &start[at] - 1;
+            synapse[next[at]++] = s;
+        }
         run.assign(1, 0);
-        for (int k = 0; k < n_neurons; k++) {
+        run_delay.clear();
+        run_begin.clear();
+        for (size_t k = 0; k < (size_t)n_neurons*parts; k++) {
             for (int32_t at = start[k]; at < start[k + 1]; at++)
                 if (at == start[k] || steps[synapse[at]] != run_delay.back()) {
                     run_delay.push_back(steps[synapse[at]]);
@@ -152,20 +159,31 @@ public:
             run.push_back(run_delay.size());
         }
         run_begin.push_back(n);
-        spans.resize(longest + 1);
+        spans.resize((size_t)(longest + 1)*parts);
+    }
+
+    // The far ends in the order of `synapse`.
+    template <typename Number>
+    void list_ends(const std::vector<int32_t>& others, std::vector<Number>& listed)
+    {
+        listed.resize(synapse.size());
+        for (size_t at = 0; at < synapse.size(); at++) listed[at] = others[synapse[at]];
     }
 
     void send_one(int32_t neuron, int age)
     {
-        const int size = spans.size();
-        for (int32_t r = run[neuron]; r < run[neuron + 1]; r++)
-            if (run_delay[r] >= age)
-                spans[(now + run_delay[r] - age) % size].push_back({run_begin[r], run_begin[r + 1]});
+        const int size = spans.size()/parts;
+        for (int part = 0; part < parts; part++) {
+            const size_t own = (size_t)neuron*parts + part;
+            for (int32_t r = run[own]; r < run[own + 1]; r++)
+                if (run_delay[r] >= age)
+                    spans[(now + run_delay[r] - age) % size*parts + part].push_back({run_begin[r], run_begin[r + 1]});
+        }
     }
 
     void take_spans(const std::vector<uint8_t>& history)
     {
-        for (int age = spans.size() - 1; age > 0; age--)  // as they were sent
+        for (int age = spans.size()/parts - 1; age > 0; age--)  // as they were sent
             for (int k = 0; k < n_neurons; k++)
                 if (history[(size_t)(age - 1)*n_neurons + k]) send_one(k, age);
     }
@@ -210,13 +228,22 @@ public:
         return arriving;
     }
 
-    // Those that spike now go on their way; returns the synapses at which spikes arrive now.
-    std::vector<Span>& send_spans(const int32_t* events, int n_events)
+    // Those that spike now go on their way; returns the synapses at which spikes arrive now, by part.
+    std::vector<Span>* send_spans(const int32_t* events, int n_events)
     {
         for (int k = 0; k < n_events; k++) send_one(events[k], 0);
-        std::vector<Span>& arriving = spans[now];
-        now = (now + 1) % spans.size();
+        std::vector<Span>* const arriving = &spans[(size_t)now*parts];
+        now = (now + 1) % (spans.size()/parts);
         return arriving;
+    }
+
+    // How many synapses these are.
+    uint64_t reached(const std::vector<Span>* arriving) const
+    {
+        uint64_t sum = 0;
+        for (int part = 0; part < parts; part++)
+            for (const Span& span : arriving[part]) sum += span.end - span.begin;
+        return sum;
     }
 };
 #endif
