@@ -297,6 +297,7 @@ def large_network():
         "ee": {"rules": (STDP_NEAREST,), "delay": 0 * ms},
         "ei": {"rules": (STDP_NEAREST,), "delay": 0 * ms},
         "ie": {"weights": "3*rand()"},
+        "ii": {"delay": "uniform(0.5*ms, 3*ms)"},
     }
     return dataclasses.replace(
         network,
