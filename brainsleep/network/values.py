@@ -194,6 +194,16 @@ def render(code: str) -> str:
         raise SyntaxError(one_line(error)) from error
 
 
+def draws_once(code: str) -> bool:
+    """Tell whether an expression draws one number a neuron or synapse, or none.
+
+    Such a one can be computed for some of them at a time, and gives what it gives for all at once.
+    """
+    tree = ast.parse(settle.joined(code).strip(), mode="eval")
+    called = [each.func for each in ast.walk(tree) if isinstance(each, ast.Call)]
+    return sum(isinstance(each, ast.Name) and each.id in DRAWS for each in called) <= 1
+
+
 def computed(
     value: Any,
     names: Mapping[str, Any],

@@ -32,7 +32,7 @@ from ..files.atomic import (
     written_folder,
 )
 from ..files.locks import exclusive_locks
-from ..files.npz import read_npz
+from ..files.npz import read_npz, write_npz
 from ..values.arrays import without_data
 from .description import ARRAYS
 from .result import Result
@@ -241,7 +241,7 @@ def _keep(folder: Path, paths: Mapping[str, Path]) -> dict[str, str | None]:
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an ``.npz`` file in one step; raise `OSError` if that fails."""
     with written(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        write_npz(file, arrays)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray] | None:

@@ -97,7 +97,7 @@ def replaced(state: State, arrays: Mapping[str, np.ndarray], precision: str) -> 
 def same_synapses(one: Mapping, other: Mapping) -> bool:
     """Tell whether two networks are connected alike: `State.synapses` of each."""
     return one is other or all(
-        np.array_equal(mine, theirs)
+        mine is theirs or np.array_equal(mine, theirs)
         for name, pairs in one.items()
         for mine, theirs in zip(pairs, other[name], strict=True)
     )
@@ -155,11 +155,10 @@ def initial_state(
                 raise SpecError(explain(f"synapses of '{p.name}'", "others", allowed))
     if isinstance(spec, NetworkSpec):
         links.check_neurons(spec.plan.groups, state.arrays)
-    rounded = {
-        k: v.astype(spec.precision).astype(float) if v.dtype.kind == "f" else v
-        for k, v in state.arrays.items()
-    }
-    return replace(state, arrays=rounded)
+    for name, value in state.arrays.items() if spec.precision != "float64" else ():
+        if value.dtype.kind == "f":
+            state.arrays[name] = value.astype(spec.precision).astype(float)
+    return state
 
 
 def _layered_state(spec: SurrogateNetwork, seed: int, saved: Mapping[str, SavedSynapses]) -> State:

@@ -34,7 +34,7 @@ from brainsleep.network.spec import (
     SynapseModel,
     WeightProcess,
 )
-from brainsleep.run import draws
+from brainsleep.run import connect
 from brainsleep.run.loop import Run
 from brainsleep.run.simulate import simulate
 from brainsleep.run.state import initial_state, stream
@@ -529,8 +529,8 @@ def test_the_probability_is_that_of_the_distance():
 @pytest.mark.parametrize("p", [0.1, 1.0])
 def test_a_large_network_is_drawn_as_a_small_one_is(p, monkeypatch):
     def state(dense, seed=1):
-        monkeypatch.setattr(draws, "DENSE", dense)
-        monkeypatch.setattr(draws, "BLOCK", 999)
+        monkeypatch.setattr(connect, "DENSE", dense)
+        monkeypatch.setattr(connect, "BLOCK", 999)
         there = projection("e", "i", name="ei", connectivity=Connectivity(p=p))
         back = Connectivity(p=p, avoid_reciprocal="ei" if p < 1 else "")
         more = projection("i", "e", name="ie", connectivity=back)
