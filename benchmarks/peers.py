@@ -149,8 +149,8 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Look until the process ends."""
         while True:
-            started = _children("self")
-            for child in started + [copy for each in started for copy in _children(each)]:
+            started = children("self")
+            for child in started + [copy for each in started for copy in children(each)]:
                 with contextlib.suppress(OSError):
                     lines = Path(f"/proc/{child}/status").read_text().splitlines()
                     status = dict(line.split(":", 1) for line in lines)
@@ -159,7 +159,7 @@ class Watch(threading.Thread):
             time.sleep(0.005)
 
 
-def _children(process: str) -> list[str]:
+def children(process: str) -> list[str]:
     """Return the numbers of the processes that a process has started."""
     with contextlib.suppress(OSError):
         paths = Path(f"/proc/{process}/task").glob("*/children")

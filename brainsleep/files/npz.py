@@ -22,7 +22,7 @@ MAX_BYTES = 4 * 2**30
 #: No deflate stream expands by more than this; a header that announces more is damaged.
 DEFLATE_MAX_RATIO = 1032
 
-#: Bytes from which an array is deflated only if pieces of it, of so many bytes, become half as long.
+#: Bytes from which an array is deflated only if pieces of it, of so many, become half as long.
 LONG, PIECE = 2**20, 2**15
 
 #: Kinds of values that arrays may have: numbers and truth values, and also text.

@@ -211,9 +211,10 @@ class DrawnSynapses:
             check_bounds(projection, w, f"projection '{projection.name}': weights")
             return w
         n, post = len(self.pairs[1]), self.pairs[1]
-        w = np.full(n, float(start.low))
         if start.top > start.low:
             w = rng.uniform(start.low, start.top, n)
+        else:
+            w = np.full(n, float(start.low))
         if start.incoming_sum is not None:
             sums = np.bincount(post, weights=w, minlength=self._ends.sizes[1])
             w *= (start.incoming_sum / np.where(sums > 0, sums, 1.0))[post]
