@@ -51,6 +51,7 @@ bench:  ## time this package against its peers; an hour and a half (results in b
 	@bash scripts/setup.sh bench
 	.venv/bin/python -m benchmarks.speed
 	.venv/bin/python -m benchmarks.published
+	.venv/bin/python -m benchmarks.scale
 	.venv/bin/python -m benchmarks.costs
 	.venv/bin/python -m benchmarks.ablation
 

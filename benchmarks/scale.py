@@ -64,8 +64,8 @@ WEIGHTS = {"equal": None, "drawn": "clip(normal({w}, 0.1*{w}), w_min, w_max)"}
 BEFORE, TIMED, RECORDED = 0.2, 1.0, 2.0
 REPEATS = 3
 
-#: Bytes of a page, and of a megabyte.
-PAGE, MB = os.sysconf("SC_PAGE_SIZE"), 1e6
+#: Bytes of a megabyte.
+MB = 1e6
 
 
 def network(neurons: int, weights: str, precision: str) -> NetworkSpec:
@@ -116,8 +116,11 @@ class Watch(threading.Thread):
 
 
 def resident() -> float:
-    """Return the memory of this process in MB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / MB
+    """Return the memory of this process in MB, without files in memory that it looks at."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    status = dict(line.split(":", 1) for line in lines)
+    whole, files = (int(status[name].split()[0]) for name in ("VmRSS", "RssShmem"))
+    return (whole - files) * 1024 / MB
 
 
 def _proportional(process: str) -> float:

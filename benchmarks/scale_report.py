@@ -121,7 +121,7 @@ def draw(results: dict) -> Path:
 def _sizes(axes: Axes, rows: list[dict]) -> None:
     """Have an axis of neurons, with their synapses below."""
     axes.set(xscale="log", yscale="log", xlabel="neurons, and their synapses")
-    texts = [f"{row['neurons']:,}\n{_power(row['synapses'])}".replace(",", " ") for row in rows]
+    texts = [f"{_spaced(row['neurons'])}\n{_power(row['synapses'])}" for row in rows]
     axes.set_xticks([row["neurons"] for row in rows], texts)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
@@ -131,3 +131,8 @@ def _power(number: int) -> str:
     """Write a number with one digit and a power of ten."""
     digit, _, power = f"{number:.0e}".partition("e")
     return f"${'' if digit == '1' else digit + r'\cdot '}10^{int(power)}$"
+
+
+def _spaced(number: int) -> str:
+    """Write a number of five digits or more in groups of three."""
+    return f"{number:,}".replace(",", " ") if number >= 10_000 else str(number)

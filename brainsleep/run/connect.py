@@ -76,8 +76,8 @@ def connect(
             chosen = _chosen(wiring, n_pre, n_post, ends.recurrent, rng)
             chosen.sort(axis=1)
             return np.repeat(np.arange(n_pre, dtype=np.int32), wiring.n), chosen.ravel()
-        case Connectivity():
-            return _likely(projection, wiring, ends, earlier, rng)
+    assert isinstance(wiring, Connectivity)  # pairs that are given are not drawn
+    return _likely(projection, wiring, ends, earlier, rng)
 
 
 # -- a number of synapses a neuron -----------------------------------------------------------------
