@@ -1,6 +1,6 @@
 // The floor: the network of Massey et al. (models/massey2026.py), written by hand for one thread.
 //
-// Portable C++ in single precision: traces live on neurons, outgoing synapses lie one after the
+// Portable C++, in single precision or that of REAL: traces live on neurons, outgoing synapses lie one after the
 // other by presynaptic neuron, incoming ones are found through an index by postsynaptic neuron,
 // and the loops are written so that a compiler can vectorise them. It does what the generated
 // program does in a wake phase, in the same order, and nothing else: no schedule, no gates, no
@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "common.h"
@@ -22,15 +23,15 @@
 namespace {
 
 struct Parameters {
-    float dt, tau_m, tau_syn, r, v_rest, v_reset, v_threshold, v_low, v_high, tau_a, a_spike;
-    float lr, keep_plus, keep_minus, w_min, w_max, charge;  // keep: decay of a trace in one step
+    Real dt, tau_m, tau_syn, r, v_rest, v_reset, v_threshold, v_low, v_high, tau_a, a_spike;
+    Real lr, keep_plus, keep_minus, w_min, w_max, charge;  // keep: decay of a trace in one step
 };
 
 struct Projection {
     int source, target;             // population
-    float sign;
+    Real sign;
     std::vector<int32_t> pre, post; // by synapse, ascending in pre
-    std::vector<float> w;
+    std::vector<Real> w;
     std::vector<int32_t> out_start, in_start, in_synapse, in_pre;
 
     void index(int n_pre, int n_post) {
@@ -54,14 +55,14 @@ struct Projection {
 struct Population {
     int n;
     bool is_input;
-    std::vector<float> v, i_syn, a, x, y; // x: trace as presynaptic neuron, y: as postsynaptic
+    std::vector<Real> v, i_syn, a, x, y; // x: trace as presynaptic neuron, y: as postsynaptic
     std::vector<uint32_t> chance;         // of an input spike, in units of 2**-32
     std::vector<int32_t> spikes;
     int n_spikes = 0;
     int64_t total = 0;
 };
 
-inline float bounded(float value, float low, float high) {
+inline Real bounded(Real value, Real low, Real high) {
     value = value < low ? low : value;
     return value > high ? high : value;
 }
@@ -78,7 +79,7 @@ void find_spikes(Population& group, const char* fired) {
 }
 
 void step_input(Population& group, const Parameters& p, uint32_t step, char* __restrict fired) {
-    float* __restrict x = group.x.data();
+    Real* __restrict x = group.x.data();
     const uint32_t* __restrict chance = group.chance.data();
     const uint32_t key = mixed(step);
     for (int k = 0; k < group.n; k++) x[k] *= p.keep_minus;
@@ -86,14 +87,14 @@ void step_input(Population& group, const Parameters& p, uint32_t step, char* __r
 }
 
 void step_neurons(Population& group, const Parameters& p, char* __restrict fired) {
-    float* __restrict v = group.v.data();
-    float* __restrict i_syn = group.i_syn.data();
-    float* __restrict a = group.a.data();
-    float* __restrict x = group.x.data();
-    float* __restrict y = group.y.data();
-    const float m = p.dt / p.tau_m, s = 1 - p.dt / p.tau_syn, d = 1 - p.dt / p.tau_a;
-    const float v_rest = p.v_rest, r = p.r, low = p.v_low, high = p.v_high;
-    const float threshold = p.v_threshold, minus = p.keep_minus, plus = p.keep_plus;
+    Real* __restrict v = group.v.data();
+    Real* __restrict i_syn = group.i_syn.data();
+    Real* __restrict a = group.a.data();
+    Real* __restrict x = group.x.data();
+    Real* __restrict y = group.y.data();
+    const Real m = p.dt / p.tau_m, s = 1 - p.dt / p.tau_syn, d = 1 - p.dt / p.tau_a;
+    const Real v_rest = p.v_rest, r = p.r, low = p.v_low, high = p.v_high;
+    const Real threshold = p.v_threshold, minus = p.keep_minus, plus = p.keep_plus;
     for (int k = 0; k < group.n; k++) {
         v[k] = bounded(v[k] + m * (v_rest + r * i_syn[k] - v[k]), low, high);
         i_syn[k] *= s;
@@ -106,10 +107,10 @@ void step_neurons(Population& group, const Parameters& p, char* __restrict fired
 
 int64_t transmit(Projection& s, const Population& from, Population& to, const Parameters& p) {
     const int32_t* __restrict post = s.post.data();
-    float* __restrict w = s.w.data();
-    float* __restrict i_syn = to.i_syn.data();
-    const float* __restrict y = to.y.data();
-    const float effect = s.sign * p.charge / p.tau_syn, lr = p.lr;
+    Real* __restrict w = s.w.data();
+    Real* __restrict i_syn = to.i_syn.data();
+    const Real* __restrict y = to.y.data();
+    const Real effect = s.sign * p.charge / p.tau_syn, lr = p.lr;
     int64_t events = 0;
     for (int k = 0; k < from.n_spikes; k++) {
         const int32_t begin = s.out_start[from.spikes[k]], end = s.out_start[from.spikes[k] + 1];
@@ -125,9 +126,9 @@ int64_t transmit(Projection& s, const Population& from, Population& to, const Pa
 int64_t learn(Projection& s, const Population& from, const Population& to, const Parameters& p) {
     const int32_t* __restrict synapse = s.in_synapse.data();
     const int32_t* __restrict pre = s.in_pre.data();
-    float* __restrict w = s.w.data();
-    const float* __restrict x = from.x.data();
-    const float lr = p.lr;
+    Real* __restrict w = s.w.data();
+    const Real* __restrict x = from.x.data();
+    const Real lr = p.lr;
     int64_t events = 0;
     for (int k = 0; k < to.n_spikes; k++) {
         const int32_t begin = s.in_start[to.spikes[k]], end = s.in_start[to.spikes[k] + 1];
@@ -158,7 +159,11 @@ int main(int argc, char** argv) {
     const uint32_t steps = atoi(argv[2]);
     const int repeats = argc > 3 ? atoi(argv[3]) : 1;
 
-    const Parameters p = read_one<Parameters>(file);
+    const std::vector<Real> numbers = read_reals(file);
+    Parameters p;
+    static_assert(sizeof p == 17 * sizeof(Real), "numbers without gaps");
+    if (numbers.size() * sizeof(Real) != sizeof p) { fprintf(stderr, "other numbers\n"); return 2; }
+    memcpy(&p, numbers.data(), sizeof p);
     std::vector<Population> groups(3);
     int largest = 0;
     for (int g = 0; g < 3; g++) {
@@ -167,20 +172,20 @@ int main(int argc, char** argv) {
         group.is_input = g == 0;
         group.v.assign(group.n, p.v_rest);
         for (auto* values : {&group.i_syn, &group.a, &group.x, &group.y})
-            values->assign(group.n, 0.0f);
+            values->assign(group.n, Real(0));
         group.spikes.resize(group.n + 1);
         largest = group.n > largest ? group.n : largest;
     }
-    for (float chance : read_many<float>(file))
+    for (Real chance : read_reals(file))
         groups[0].chance.push_back((uint32_t)(double(chance) * 4294967295.0));
     std::vector<Projection> projections(read_one<int64_t>(file));
     for (Projection& s : projections) {
         s.source = read_one<int64_t>(file);
         s.target = read_one<int64_t>(file);
-        s.sign = read_one<float>(file);
+        s.sign = Real(read_one<double>(file));
         s.pre = read_many<int32_t>(file);
         s.post = read_many<int32_t>(file);
-        s.w = read_many<float>(file);
+        s.w = read_reals(file);
         s.index(groups[s.source].n, groups[s.target].n);
     }
     std::vector<char> fired(largest);
