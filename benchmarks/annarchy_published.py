@@ -59,7 +59,7 @@ START = {"v": ("V_m", 1.0), "g_exc": ("g_ex", 0.1), "g_inh": ("g_in", 0.1)}
 
 def connect(net, neurons, name: str, graph: dict[str, np.ndarray]):
     """Connect the neurons; return the plastic projection, or None."""
-    import ANNarchy as ann
+    import ANNarchy
     from scipy.sparse import csr_matrix
 
     *_, weights, delay = NETWORKS[name]
@@ -71,7 +71,7 @@ def connect(net, neurons, name: str, graph: dict[str, np.ndarray]):
             static = post >= n_e
             ends = (pre[~static], post[~static])
             matrix = csr_matrix((np.full(len(ends[0]), weight), ends), shape=(n_e, n_e))
-            excitatory, rule = neurons[:n_e], ann.STDP(**PLASTIC[name])
+            excitatory, rule = neurons[:n_e], ANNarchy.STDP(**PLASTIC[name])
             learning = net.connect(excitatory, excitatory, target, synapse=rule)
             learning.from_sparse(matrix, delays=delay)
         ends = (pre[static], post[static])
@@ -82,12 +82,12 @@ def connect(net, neurons, name: str, graph: dict[str, np.ndarray]):
 
 def build(name: str, graph: dict[str, np.ndarray], threads: int, folder: Path):
     """Compile the network; return it, its neurons and its plastic projection."""
-    import ANNarchy as ann
+    import ANNarchy
 
     parameters, equations, refractory, *_ = NETWORKS[name]
-    net = ann.Network(dt=STEP, seed=1)
+    net = ANNarchy.Network(dt=STEP, seed=1)
     net.config(num_threads=threads)
-    neuron = ann.Neuron(
+    neuron = ANNarchy.Neuron(
         parameters=parameters,
         equations=[*equations, "fired = fired"],
         spike="v > Vt",

@@ -1,11 +1,17 @@
 """The nearest to the same network in NEST: its own fastest neuron and nearest-neighbour STDP.
 
-It does less than the others: NEST's `iaf_psc_exp` has no adaptive threshold, so the weights of
-the input are others for the same rates, and its spikes take one step to arrive.
+    PYTHON benchmarks/nest_network.py GRAPH.npz 200+50 low --wanted 1.5 --repeats 5 --threads 2
+
+``benchmarks.peers`` writes the graph and calls this, in an interpreter that has NEST. It does less
+than the others: NEST's `iaf_psc_exp` has no adaptive threshold, so the weights of the input are
+others for the same rates, and its spikes take one step to arrive.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import resource
 import time
 
 import numpy as np
@@ -18,63 +24,63 @@ INPUT_WEIGHT = {
 }
 
 
-def build(spec, state, rates, input_weight: float):
+def build(graph: dict, input_weight: float, threads: int) -> dict:
     """Make the network in NEST's kernel; return the populations by name."""
     import nest
 
-    nest.set_verbosity("M_ERROR")
+    nest.verbosity = nest.VerbosityLevel.ERROR
     nest.ResetKernel()
-    nest.resolution, nest.local_num_threads, nest.rng_seed = 1.0, 1, 1
-    given = state.parameters
-    tau = {k: 1e3 * given[f"e.tau_{k}"] for k in ("m", "syn")}
+    nest.resolution, nest.local_num_threads, nest.rng_seed = 1.0, threads, 1
+    about = json.loads(str(graph["about"]))
+    tau = about["tau"]
     neuron = {
         # a capacity of 1 pF makes a current of 1 pA drive as r*i_syn = 30 mV does
         **{"C_m": 1.0, "tau_m": tau["m"], "tau_syn_ex": tau["syn"], "tau_syn_in": tau["syn"]},
         **{"E_L": -70.0, "V_m": -70.0, "V_reset": -80.0, "V_th": -55.0, "t_ref": 1.0},
     }
     groups = {}
-    for population in spec.populations:
-        if population.name == spec.input:
-            sources = nest.Create("poisson_generator", population.size, {"rate": rates})
-            groups[population.name] = nest.Create("parrot_neuron", population.size)
-            nest.Connect(sources, groups[population.name], "one_to_one", {"delay": 1.0})
+    for name, size in about["sizes"].items():
+        if name == about["input"]:
+            sources = nest.Create("poisson_generator", size, {"rate": graph["rates"].tolist()})
+            groups[name] = nest.Create("parrot_neuron", size)
+            nest.Connect(sources, groups[name], "one_to_one", {"delay": 1.0})
         else:
-            groups[population.name] = nest.Create("iaf_psc_exp", population.size, neuron)
-            groups[population.name].tau_minus = 1e3 * given["e.stdp_nearest_reversed_tau_minus"]
-    for projection in spec.projections:
-        pre, post = state.synapses[projection.name]
-        w = state.weights(projection.name)
-        w = np.full(len(w), input_weight) if projection.source == spec.input else w
+            groups[name] = nest.Create("iaf_psc_exp", size, neuron)
+            groups[name].tau_minus = tau["minus"]
+    for name, (source, target, sign) in about["projections"].items():
+        pre, post, w = (graph[f"{name}_{key}"] for key in ("pre", "post", "w"))
+        w = np.full(len(w), input_weight) if source == about["input"] else w
         synapse = {
             "synapse_model": "stdp_nn_symm_synapse",
-            "weight": projection.sign * w / tau["syn"],
+            "weight": sign * w / tau["syn"],
             "delay": np.ones(len(w)),
-            "lambda": given["ee.stdp_nearest_reversed_lr"],
-            "Wmax": projection.sign * given["ee.w_max"],
-            "tau_plus": 1e3 * given["e.stdp_nearest_reversed_tau_plus"],
+            "lambda": about["lr"],
+            "Wmax": sign * about["w_max"],
+            "tau_plus": tau["plus"],
             **{"mu_plus": 0.0, "mu_minus": 0.0},
         }
-        first, last = (groups[end][0].global_id for end in (projection.source, projection.target))
+        first, last = (groups[end][0].global_id for end in (source, target))
         nest.Connect(pre + first, post + last, "one_to_one", synapse)
     return groups
 
 
-def run(spec, state, rates, size: str, drive: str, wanted: float, repeats: int) -> dict:
-    """Time NEST on one thread; see `benchmarks.peers`."""
+def run(graph: dict, size: str, drive: str, wanted: float, repeats: int, threads: int = 1) -> dict:
+    """Time NEST; see `benchmarks.peers`."""
     import nest
 
     started = time.perf_counter()
-    groups = build(spec, state, rates, INPUT_WEIGHT[size][drive])
+    groups = build(graph, INPUT_WEIGHT[size][drive], threads)
+    source = json.loads(str(graph["about"]))["input"]
     counters = {}
-    for name in groups.keys() - {spec.input}:  # the rate of the input is known
+    for name in groups.keys() - {source}:  # the rate of the input is known
         counters[name] = nest.Create("spike_recorder")
         nest.Connect(groups[name], counters[name])
     nest.Prepare()
     nest.Run(10.0)
     made = time.perf_counter() - started
     begun = time.perf_counter()
-    nest.Run(200.0)
-    seconds = max(0.1, round(wanted / ((time.perf_counter() - begun) / 0.2), 1))
+    nest.Run(100.0)
+    seconds = max(0.1, round(wanted / ((time.perf_counter() - begun) / 0.1), 1))
     before = {name: counter.n_events for name, counter in counters.items()}
     took = []
     for _ in range(repeats):
@@ -83,6 +89,29 @@ def run(spec, state, rates, size: str, drive: str, wanted: float, repeats: int) 
         took.append((time.perf_counter() - begun) / seconds)
     total = seconds * repeats
     spikes = {name: (c.n_events - before[name]) / total for name, c in counters.items()}
-    spikes[spec.input] = float(np.sum(rates))
+    spikes[source] = float(np.sum(graph["rates"]))
     nest.Cleanup()
-    return {"wall": took, "spikes": spikes, "build": made, "seconds": seconds}
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    about = {"build": made, "seconds": seconds, "memory": memory, "version": nest.__version__}
+    return {"wall": took, "spikes": spikes, **about}
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("graph")
+    parser.add_argument("size", choices=INPUT_WEIGHT)
+    parser.add_argument("drive", choices=("low", "high"))
+    parser.add_argument("--wanted", type=float, default=1.5, help="wall seconds of a repeat")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache", help="not used: nothing is compiled")
+    given = parser.parse_args()
+    with np.load(given.graph) as file:
+        graph = dict(file)
+    about = (given.size, given.drive, given.wanted, given.repeats, given.threads)
+    print(json.dumps(run(graph, *about)))
+
+
+if __name__ == "__main__":
+    main()

@@ -31,8 +31,9 @@ import tempfile
 from pathlib import Path
 
 from .against import order
+from .peers import OURS, absent, add_interpreters, answer, compared
 from .published_networks import FEWER, NETWORKS, seconds, size
-from .published_peers import OURS, PEERS, absent, answer, compared
+from .published_peers import PEERS
 from .speed import begun, save
 
 RESULTS = Path(__file__).parent / "published.json"
@@ -144,14 +145,8 @@ def main() -> None:
         help="these, and those of ours that they are compared with: " + "; ".join(PEERS),
     )  # fmt: skip
     parser.add_argument("--repeats", type=int, default=3, help="of a process; slow peers have one")
-    parser.add_argument("--seconds", type=float, help="biological seconds of a repeat, of all peers")
-    for simulator in ("NEST", "ANNarchy"):
-        parser.add_argument(
-            f"--{simulator.lower()}",
-            metavar="PYTHON",
-            default=os.environ.get(f"{simulator.upper()}_PYTHON", sys.executable),
-            help=f"interpreter that has {simulator}",
-        )
+    parser.add_argument("--seconds", type=float, help="biological seconds of a repeat")
+    add_interpreters(parser)
     parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument("--peer", choices=PEERS, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help="folder that keeps what was compiled")

@@ -8,7 +8,6 @@ weights changed per biological second; and the ``version`` of a simulator of ano
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import time
@@ -24,16 +23,16 @@ from brainsleep.run.segment import Capacity
 from brainsleep.run.state import initial_state
 
 from . import published_brian
-from .peers import LIMIT_FLAGS
+from .peers import LIMIT_FLAGS, TWO, answer
 from .published_networks import NETWORKS, segment, write_graph, write_limit
 
 #: The program written by hand.
 LIMIT = Path(__file__).parent / "limit" / "published.cpp"
 
-#: What runs in an interpreter that may be another one: its package and its script.
-ELSEWHERE = {
-    "NEST": ("nest", Path(__file__).parent / "nest_published.py"),
-    "ANNarchy": ("ANNarchy", Path(__file__).parent / "annarchy_published.py"),
+#: What runs in an interpreter that may be another one.
+SCRIPTS = {
+    "NEST": Path(__file__).parent / "nest_published.py",
+    "ANNarchy": Path(__file__).parent / "annarchy_published.py",
 }
 
 
@@ -64,7 +63,7 @@ def ours(
 
 def limit(name: str, given: argparse.Namespace, *, real: str = "float") -> dict:
     """Time the program written by hand for these networks."""
-    program = given.cache / f"limit-{real}"
+    program = given.cache / f"published-{real}"
     network = given.cache / f"limit-{name.replace(' ', '-')}.bin"
     if not program.exists():
         flags = [*LIMIT_FLAGS, f"-DREAL={real}"]
@@ -87,41 +86,11 @@ def elsewhere(name: str, given: argparse.Namespace, *, simulator: str, threads: 
     file = given.cache / f"graph-{name.replace(' ', '-')}.npz"
     if not file.exists():
         write_graph(name, file)
-    command = [interpreter(simulator, given), str(ELSEWHERE[simulator][1]), name, str(file)]
+    command = [getattr(given, simulator.lower()), str(SCRIPTS[simulator]), name, str(file)]
     command += ["--seconds", str(given.seconds), "--threads", str(threads)]
     command += ["--repeats", str(given.repeats), "--cache", str(given.cache)]
     return answer(command)
 
-
-def interpreter(simulator: str, given: argparse.Namespace) -> str:
-    """Return the interpreter that has a simulator."""
-    return getattr(given, simulator.lower())
-
-
-def absent(peer: str, given: argparse.Namespace) -> str:
-    """Return why a peer cannot be measured, or an empty text."""
-    simulator = peer.partition(",")[0]
-    if simulator not in ELSEWHERE:
-        return ""
-    package, python = ELSEWHERE[simulator][0], interpreter(simulator, given)
-    command = [python, "-c", f"import importlib.util as u; assert u.find_spec('{package}')"]
-    try:
-        missing = subprocess.run(command, capture_output=True, check=False).returncode
-    except OSError:
-        missing = 1
-    return f"{python} has no {package}: see --{simulator.lower()}" if missing else ""
-
-
-def answer(command: list[str]) -> dict:
-    """Return what a process measured: the last line that it prints."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"wall"')]
-    if done.returncode or not lines:
-        raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()[-1000:]}")
-    return json.loads(lines[-1])
-
-
-TWO = ", two threads"
 
 PEERS = {
     "brainsleep cpp": ours,
@@ -137,13 +106,3 @@ PEERS = {
     "ANNarchy": partial(elsewhere, simulator="ANNarchy"),
     "ANNarchy" + TWO: partial(elsewhere, simulator="ANNarchy", threads=2),
 }
-OURS = "brainsleep cpp"
-
-
-def compared(peer: str) -> str:
-    """Return which of ours a peer is compared with: as many threads, and a floor's precision."""
-    if peer == "hand-written C++":
-        return "brainsleep cpp, float32"
-    if peer.endswith(TWO) and not peer.startswith(OURS):
-        return OURS + TWO
-    return peer.removesuffix(TWO) if peer.endswith(TWO) else OURS

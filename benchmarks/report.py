@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 from brainsleep.figures import _style as style
 
 from .networks import DRIVES, SIZES
-from .peers import PEERS
+from .peers import PEERS, compared
 
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "speed.png"
 FLOOR = "hand-written C++"
@@ -18,6 +18,7 @@ FLOOR = "hand-written C++"
 #: Colour (of Okabe and Ito) and dash of every line.
 _LOOKS = {
     "hand-written C++": ("#000000", ":"),
+    "hand-written C++, double": ("#000000", "--"),
     "brainsleep cpp": ("#0072B2", "-"),
     "brainsleep cpp, float32": ("#0072B2", "--"),
     "brainsleep cpp, two threads": ("#0072B2", "-."),
@@ -26,7 +27,11 @@ _LOOKS = {
     "textbook Brian2 C++": ("#D55E00", "-"),
     "textbook Brian2 Cython": ("#D55E00", "--"),
     "the same, a run() an image": ("#D55E00", ":"),
+    "textbook Brian2 C++, two threads": ("#D55E00", "-."),
     "NEST": ("#009E73", "-"),
+    "NEST, two threads": ("#009E73", "-."),
+    "ANNarchy": ("#E69F00", "-"),
+    "ANNarchy, two threads": ("#E69F00", "-."),
     "BindsNET": ("#CC79A7", "--"),
 }
 
@@ -46,29 +51,45 @@ def tables(results: dict) -> str:
     """Write one Markdown table a size, and the machine."""
     machine = results["machine"]
     lines = ["Measured on " + ", ".join(f"{k} {v}" for k, v in machine.items() if v != "absent")]
-    lines += [f"{peer}: absent (needs {need})" for peer, need in results["absent"].items()]
+    lines += [f"{peer}: absent, {reason}" for peer, reason in results["absent"].items()]
     for size in SIZES:
         lines += ["", f"### {size} neurons, {SIZES[size].side ** 2} inputs", ""]
-        lines += ["| | 2 Hz: ms/s | x floor | 60 Hz: ms/s | x floor | Mevents/s | peak MB |"]
-        lines[-1] += " build s, cold | warm |"
-        lines += ["|---|" + "---:|" * 8]
+        columns = [f"{hz} Hz: ms/s | x floor | ours over it" for hz in DRIVES.values()]
+        columns += ["Mevents/s", "peak MB", "build s, cold", "warm"]
+        lines += ["| | " + " | ".join(columns) + " |", "|---|" + "---:|" * 10]
         lines += [_line(results, size, peer) for peer in PEERS]
     return "\n".join(line for line in lines if line is not None)
+
+
+def floor_of(peer: str, results: dict, size: str, drive: str) -> str:
+    """Return the floor of a peer's precision: most compute in double precision."""
+    single = peer == FLOOR or "float32" in peer
+    double = f"{FLOOR}, double"
+    return FLOOR if single or row(results, size, drive, double) is None else double
+
+
+def ratio(one: dict, other: dict) -> float:
+    """Return the ratio of two times: the median of the rounds, or that of all repeats."""
+    rounds = zip(one.get("rounds", ()), other.get("rounds", ()), strict=False)
+    ratios = [mine / theirs for mine, theirs in rounds]
+    return statistics.median(ratios) if ratios else wall_ms(one) / wall_ms(other)
 
 
 def _line(results: dict, size: str, peer: str) -> str | None:
     cells = [peer]
     last = None
     for drive in DRIVES:
-        measured, floor = (row(results, size, drive, name) for name in (peer, FLOOR))
+        names = (peer, floor_of(peer, results, size, drive), compared(peer))
+        measured, floor, own = (row(results, size, drive, name) for name in names)
         if measured is None:
-            cells += ["-", "-"]
+            cells += ["-", "-", "-"]
             continue
         last = measured
         cells.append(
             f"{wall_ms(measured):.3g}" if wall_ms(measured) < 1000 else f"{wall_ms(measured):.0f}"
         )
-        cells.append(f"{wall_ms(measured) / wall_ms(floor):.2f}" if floor else "-")
+        cells.append(f"{ratio(measured, floor):.2f}" if floor else "-")
+        cells.append(f"{ratio(own, measured):.3g}" if own and compared(peer) != peer else "-")
     if last is None:
         return None
     low = row(results, size, "low", peer)

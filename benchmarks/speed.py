@@ -1,12 +1,15 @@
 """The same network on this package, on its peers, and on a hand-written program, in one run.
 
-    python -m benchmarks.speed                        # everything: about half an hour on two cores
+    python -m benchmarks.speed                        # everything: about an hour on two cores
     python -m benchmarks.speed --sizes 200+50 --peers "brainsleep cpp" NEST
+    python -m benchmarks.speed --sizes 6400+1600 --drives high --rounds 1
+    python -m benchmarks.speed --nest PYTHON --annarchy PYTHON   # of other environments
     python -m benchmarks.speed --report               # tables and figure of what was measured
 
 Every row is measured in a process of its own, one at a time. The fast ones take turns in several
-rounds, so that a slow minute of the machine does not fall on one of them. Results go to
-``benchmarks/speed.json`` after every row.
+rounds, so that a slow minute of the machine does not fall on one of them. At 6400+1600 neurons only
+`LARGE` are measured unless others are asked for. Results go to ``benchmarks/speed.json`` after
+every cell; rows that are not run stay.
 """
 
 from __future__ import annotations
@@ -27,17 +30,20 @@ from rich.console import Console
 from brainsleep.backends.cpp.build import describe_compiler
 
 from .networks import DRIVES, SIZES
-from .peers import NEEDS, PEERS, absent
+from .peers import OURS, PEERS, TWO, absent, add_interpreters, compared
 from .report import FLOOR, draw, tables
 
 RESULTS = Path(__file__).parent / "speed.json"
 
 #: Simulators that take turns, and the rounds they take.
 FAST = (
-    *(FLOOR, "brainsleep cpp", "brainsleep cpp, float32", "brainsleep cpp, two threads"),
-    "textbook Brian2 C++",
+    *(FLOOR, f"{FLOOR}, double", OURS, f"{OURS}, float32", OURS + TWO),
+    *("textbook Brian2 C++", "textbook Brian2 C++" + TWO),
 )
 ROUNDS = 3
+
+#: Simulators of the largest size; the others take minutes a repeat.
+LARGE = (*FAST, "NEST", "NEST" + TWO, "ANNarchy", "ANNarchy" + TWO)
 
 
 def machine() -> dict:
@@ -57,10 +63,12 @@ def machine() -> dict:
     return about
 
 
-def measure(peer: str, size: str, drive: str, cache: str, repeats: int) -> dict:
+def measure(peer: str, size: str, drive: str, given: argparse.Namespace, cache: str) -> dict:
     """Measure one row in a process of its own."""
+    repeats = 2 if size == "6400+1600" else 3 if peer in FAST else 5
     command = [sys.executable, "-m", "benchmarks.peers", peer, size, drive]
     command += ["--repeats", str(repeats), "--cache", cache]
+    command += ["--nest", given.nest, "--annarchy", given.annarchy]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith('{"wall"')]
     if done.returncode or not lines:
@@ -90,47 +98,62 @@ def merged(rows: list[dict]) -> dict:
     whole = dict(good[-1])
     whole["wall"] = [value for row in good for value in row["wall"]]
     whole["builds"] = [row["build"] for row in good]
+    whole["rounds"] = [statistics.median(row["wall"]) for row in good]
     return whole
 
 
-def run(sizes: list[str], peers: list[str], console: Console) -> None:
+def taken(peers: list[str] | None, size: str) -> list[str]:
+    """Return who is measured at a size: those asked for, the floor, and ours beside them."""
+    wanted = set(peers or (LARGE if size == "6400+1600" else PEERS))
+    wanted |= {FLOOR, *(compared(peer) for peer in wanted)}
+    return [peer for peer in PEERS if peer in wanted]
+
+
+def run(given: argparse.Namespace, console: Console) -> None:
     """Measure all rows and write them after each cell."""
     results = begun(RESULTS)
-    results["absent"] = {peer: absent(peer) for peer in NEEDS if absent(peer)}
-    peers = [peer for peer in peers if peer not in results["absent"]]
+    reasons = {peer: absent(peer, given) for peer in given.peers or PEERS}
+    results["absent"] = {peer: reason for peer, reason in reasons.items() if reason}
     with tempfile.TemporaryDirectory(prefix="brainsleep-benchmark-") as cache:
-        for size in sizes:
-            for drive in DRIVES:
-                rows: dict[str, list[dict]] = {}
-                for turn in range(1 if size == "6400+1600" else ROUNDS):
-                    for peer in peers:
-                        if turn and peer not in FAST:
-                            continue
-                        repeats = 3 if peer in FAST and size != "6400+1600" else 5
-                        row = measure(peer, size, drive, cache, repeats)
-                        if peer == "brainsleep cython" and row.get("build", 0) > 10:
-                            # a process that has just compiled it all is slow until it ends
-                            cold = row["build"]
-                            row = measure(peer, size, drive, cache, repeats) | {"build": cold}
-                        rows.setdefault(peer, []).append(row)
-                        text = row.get("error") or f"{1e3 * statistics.median(row['wall']):.4g}"
-                        console.print(f"{size} {drive} {peer}: {text}", highlight=False)
-                for peer, one_row in rows.items():
-                    results["rows"][f"{size}|{drive}|{peer}"] = merged(one_row)
+        for size in given.sizes:
+            peers = [p for p in taken(given.peers, size) if p not in results["absent"]]
+            for drive in given.drives:
+                cell(results, (size, drive), peers, given, cache, console)
                 save(results, RESULTS)
+
+
+def cell(results, where, peers: list[str], given, cache: str, console: Console) -> None:
+    """Measure one size at one drive, in rounds."""
+    size, drive = where
+    rows: dict[str, list[dict]] = {}
+    for turn in range(given.rounds or (1 if size == "6400+1600" else ROUNDS)):
+        for peer in peers:
+            if turn and peer not in FAST:
+                continue
+            row = measure(peer, size, drive, given, cache)
+            if peer == "brainsleep cython" and row.get("build", 0) > 10:
+                # a process that has just compiled it all is slow until it ends
+                row = measure(peer, size, drive, given, cache) | {"build": row["build"]}
+            rows.setdefault(peer, []).append(row)
+            text = row.get("error") or f"{1e3 * statistics.median(row['wall']):.4g}"
+            console.print(f"{size} {drive} {peer}: {text}", highlight=False)
+    for peer, one_row in rows.items():
+        results["rows"][f"{size}|{drive}|{peer}"] = merged(one_row)
 
 
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--drives", nargs="+", choices=DRIVES, default=list(DRIVES))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, metavar="PEER", help="; ".join(PEERS))
+    parser.add_argument("--rounds", type=int, help="of the fast ones")
+    add_interpreters(parser)
     parser.add_argument("--report", action="store_true", help="measure nothing")
     args = parser.parse_args()
     console = Console()
     if not args.report:
-        peers = list(dict.fromkeys([FLOOR, *args.peers]))
-        run(args.sizes, peers, console)
+        run(args, console)
     results = json.loads(RESULTS.read_text())
     console.print(tables(results), highlight=False, markup=False)
     console.print(draw(results))

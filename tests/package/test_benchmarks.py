@@ -54,7 +54,7 @@ def test_what_was_measured_makes_tables():
         assert f"### {size} neurons" in text
     line = next(line for line in text.splitlines() if line.startswith("| brainsleep cpp |"))
     cells = [cell.strip() for cell in line.strip("| ").split("|")]
-    assert len(cells) == 9 and float(cells[2]) > 0.5
+    assert len(cells) == 11 and float(cells[2]) > 0.5
 
 
 def test_rounds_are_joined():
