@@ -47,7 +47,7 @@ wheel:  ## build the wheel into dist/
 	rm -rf build
 	.venv/bin/python -m build --wheel --no-isolation --outdir dist .
 
-bench:  ## time this package against its peers; an hour and a half (results in benchmarks/, docs/images/)
+bench:  ## time this package against its peers; two to three hours (results in benchmarks/, docs/images/)
 	@bash scripts/setup.sh bench
 	.venv/bin/python -m benchmarks.speed
 	.venv/bin/python -m benchmarks.published

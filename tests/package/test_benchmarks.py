@@ -13,7 +13,18 @@ from conftest import needs_compiler
 
 pytest.importorskip("benchmarks", reason="not in a checkout")
 
-from benchmarks import ablation, against, memory, nest_published, peers, published, report
+from benchmarks import (
+    ablation,
+    against,
+    annarchy_published,
+    memory,
+    nest_published,
+    peers,
+    published,
+    published_networks,
+    report,
+    speed,
+)
 from benchmarks.networks import DRIVES, SIZES, image_rates, network, start
 from benchmarks.speed import RESULTS, merged
 from brainsleep.run.state import initial_state
@@ -31,7 +42,10 @@ def test_the_floor_runs_the_same_network(drive, tmp_path, monkeypatch):
     args = SimpleNamespace(cache=tmp_path, size="200+50", drive=drive, repeats=1)
     found = {
         name: peers.PEERS[name](spec, start(spec), image_rates(size), args)["spikes"]
-        for name in ("hand-written C++", "brainsleep cpp", "brainsleep cpp, float32")
+        for name in (
+            *("hand-written C++", "hand-written C++, double"),
+            *("brainsleep cpp", "brainsleep cpp, float32"),
+        )
     }
     floor = found.pop("hand-written C++")
     assert floor["e"] / size.n_e == pytest.approx(DRIVES[drive], rel=0.15)
@@ -73,16 +87,18 @@ def test_rounds_are_joined():
 @pytest.mark.parametrize(
     "name, seconds, tolerance",
     [("COBA", 0.05, 0.005), ("CUBA", 0.05, 0.005), ("COBA", 5, 0.05), ("CUBA", 5, 0.03),
-     ("Brunel C", 0.2, 0.05)],
+     ("Brunel C", 0.2, 0.05), ("Brunel, STDP", 0.1, 0.05)],
 )  # fmt: skip
 def test_the_floor_of_published_networks_fires_as_they_do(name, seconds, tolerance, tmp_path):
-    """At first spike by spike, as far as single precision goes; then at the same rate."""
+    """At first spike by spike, then at the same rate; weights change as they do, too."""
     given = SimpleNamespace(cache=tmp_path, seconds=seconds, repeats=1)
-    (floor,), (mine,) = (published.PEERS[peer](name, given)["spikes"] for peer in OURS_AND_FLOOR)
-    assert mine * seconds > 100 and floor == pytest.approx(mine, rel=tolerance)
+    mine = published.PEERS["brainsleep cpp"](name, given)
+    for peer in ("hand-written C++", "hand-written C++, double"):
+        floor = published.PEERS[peer](name, given)
+        assert floor["spikes"] == pytest.approx(mine["spikes"], rel=tolerance)
+        assert floor.get("change", 0) == pytest.approx(mine.get("change", 0), rel=tolerance)
+    assert mine["spikes"][0] * seconds > 100 and ("change" in mine) == ("STDP" in name)
 
-
-OURS_AND_FLOOR = ("hand-written C++", "brainsleep cpp")
 
 #: Parameters of neurons: NEST's name, ours, and NEST's unit.
 SHARED = (("V_th", "v_threshold", mV), ("V_reset", "v_reset", mV), ("t_ref", "t_ref", ms))
@@ -92,6 +108,7 @@ OWN = {
     "CUBA": (("tau_m", "tau_m", ms), ("E_L", "v_rest", mV), ("tau_syn_ex", "tau_e", ms),
         ("tau_syn_in", "tau_i", ms)),
     "Brunel C": (("tau_m", "tau_m", ms),),
+    "Brunel, STDP": (("tau_m", "tau_m", ms),),
 }  # fmt: skip
 
 
@@ -117,9 +134,53 @@ def test_nest_runs_the_same_network(name):
         assert float(drive["weight"] / mV) == weights[0]
 
 
+def test_plastic_synapses_are_the_same_elsewhere():
+    """Ours in mV; NEST's and ANNarchy's are in units of the largest weight."""
+    name = "Brunel, STDP"
+    spec = published.NETWORKS[name]
+    numbers = published_networks.rule_numbers(spec, initial_state(spec, 1))
+    lr, a_plus, a_minus, tau_plus, tau_minus, w_min, w_max = numbers
+    theirs = nest_published.PLASTIC[name]
+    assert theirs["lambda"] * theirs["Wmax"] == pytest.approx(lr * a_plus)
+    assert theirs["alpha"] == pytest.approx(a_minus / a_plus) and theirs["Wmax"] == w_max
+    taus = theirs["tau_plus"], nest_published.TAU_MINUS
+    assert taus == pytest.approx((1e3 * tau_plus, 1e3 * tau_minus)) and w_min == 0
+    theirs = annarchy_published.PLASTIC[name]
+    sizes = [theirs[f"A_{key}"] * theirs["w_max"] for key in ("plus", "minus")]
+    assert sizes == pytest.approx([lr * a_plus, lr * a_minus])
+    assert (theirs["w_min"], theirs["w_max"]) == (w_min, w_max)
+    assert (theirs["tau_plus"], theirs["tau_minus"]) == pytest.approx(taus)
+    assert published_networks.rule_numbers(published.NETWORKS["Brunel C"], None) == []
+
+
+@pytest.mark.parametrize("name", published.NETWORKS)
+def test_annarchy_runs_the_same_network(name):
+    spec = published.NETWORKS[name]
+    given, equations, refractory, weights, delay = annarchy_published.NETWORKS[name]
+    ours = spec.population("e").model.parameters
+    assert given["Vt"] == pytest.approx(float(ours["v_threshold"] / mV))
+    assert given["Vr"] == pytest.approx(float(ours["v_reset"] / mV))
+    assert refractory == pytest.approx(float(ours["t_ref"] / ms))
+    if "tau" in given:
+        keys = {"tau_exc": "tau_e", "tau_inh": "tau_i"}
+        assert all(given[k] == pytest.approx(float(ours[mine] / ms)) for k, mine in keys.items())
+    else:
+        tau = float(ours["tau_m"] / ms)
+        assert given["keep"] == pytest.approx(np.exp(-annarchy_published.STEP / tau))
+        drive = spec.population("e").activities[0].parameters
+        chance = float(drive["rate"] * spec.dt)
+        assert equations[0] == f"drive = Binomial({drive['n_sources']:g}, {chance:g})"
+        assert given["w_drive"] == pytest.approx(float(drive["weight"] / mV))
+    leak = 10.0 if name == "COBA" else 1.0  # nS
+    for source, weight in zip("ei", weights, strict=True):
+        projection = spec.projection(source + "e")
+        assert weight * leak == pytest.approx(projection.weights)
+        assert delay == pytest.approx(max(float((projection.delay or 0 * ms) / ms), 0.1))
+
+
 def test_the_graph_of_nest_is_ours(tmp_path):
     spec, file = published.NETWORKS["COBA"], tmp_path / "graph.npz"
-    published.write_graph("COBA", file)
+    published_networks.write_graph("COBA", file)
     state = initial_state(spec, 1)
     with np.load(file) as graph:
         np.testing.assert_allclose(graph["V_m"][3200:], 1e3 * state.arrays["i.v"], rtol=1e-12)
@@ -142,6 +203,7 @@ def test_nest_can_be_timed(name):
     one = np.array([0]), np.array([1])
     graph = {"V_m": np.full(4, nest_published.NETWORKS[name][1]["V_reset"])}
     graph |= dict(zip(("e_pre", "e_post", "i_pre", "i_post"), one * 2, strict=True))
+    graph["n_e"] = np.array(2)
     measured = nest_published.run(name, graph, seconds=0.1, repeats=2)
     assert len(measured["wall"]) == len(measured["spikes"]) == 2
     assert min(measured["spikes"]) > 0 or name == "COBA"  # the others are driven
@@ -156,23 +218,89 @@ def test_a_time_counts_if_the_rate_is_the_same():
     machine = {"cores": 2, "bindsnet": "absent"}
     text = published.table({"machine": machine, "load": 0.25, "rows": {"COBA": rows}})
     lines = text.splitlines()
-    assert lines[0] == "Measured on cores 2; load at the start 0.2"
-    assert lines[-2].startswith("| COBA | Brian2 C++ | 10.25 | 400 | 400 to 400 | 0.375 | 0.25 to")
-    assert lines[-1].startswith("| COBA | NEST 3 | 12.50 | another rate")
+    assert lines[0] == "Measured on cores 2; load at the start 0.2" and "### COBA" in lines
+    expected = "| Brian2 C++ | 10.25 | 400 | 400 to 400 | brainsleep cpp | 0.375 | 0.25 to"
+    assert lines[-2].startswith(expected)
+    assert lines[-1].startswith("| NEST 3 | 12.50 | another rate")
+
+
+def test_each_peer_is_compared_with_as_many_threads_and_a_floor_with_its_precision():
+    found = {peer: published.compared(peer) for peer in (*published.PEERS, *peers.PEERS)}
+    mine = "brainsleep cpp"
+    assert found["NEST"] == found["ANNarchy"] == found["Brian2 C++"] == mine
+    for peer in ("NEST", "ANNarchy", "Brian2 C++", "textbook Brian2 C++"):
+        assert found[f"{peer}, two threads"] == f"{mine}, two threads"
+    assert found["hand-written C++"] == f"{mine}, float32"
+    assert found["hand-written C++, double"] == found[f"{mine}, two threads"] == mine
+    assert set(found.values()) <= set(published.PEERS) and found[mine] == mine
+    wanted = [mine, f"{mine}, two threads", "NEST, two threads"]
+    assert published.with_ours(["NEST, two threads"]) == wanted
+    assert speed.taken(["NEST"], "200+50") == ["hand-written C++", mine, "NEST"]
+    assert "NEST" in speed.taken(None, "6400+1600")
+    assert "BindsNET" not in speed.taken(None, "6400+1600")
+
+
+def test_weights_that_changed_are_in_the_table():
+    one = {"wall": [1.0], "spikes": [5e5], "change": [-1.5e-5]}
+    rows = {"brainsleep cpp": [one], "NEST": [one | {"wall": [6.0]}]}
+    results = {"machine": {"cores": 2}, "load": 0.0, "rows": {"Brunel, STDP": rows}}
+    *_, header, _, mine, nest = published.table(results).splitlines()
+    assert header.endswith("weight change, nV/s |") and mine.endswith("| -15 |")
+    assert "| brainsleep cpp | 0.167 |" in nest and nest.endswith("| -15 |")
+
+
+def test_slow_peers_run_shorter():
+    assert published.seconds("COBA", "brainsleep cpp") == published.seconds("COBA", "Brian2 C++")
+    for peer in ("NEST", "NEST, two threads"):
+        assert published.seconds("COBA", peer) == 1
+    for begin, shorter in published.FEWER.items():
+        assert any(peer.startswith(begin) for peer in published.PEERS)
+        assert all(shorter[name] < published_networks.SECONDS[name] for name in shorter)
+
+
+def test_ratios_are_taken_round_by_round():
+    mine, theirs = {"wall": [9.0], "rounds": [1.0, 2.0, 9.0]}, {"wall": [1.0], "rounds": [2.0, 2.0]}
+    assert report.ratio(mine, theirs) == 0.75
+    assert report.ratio({"wall": [3.0]}, {"wall": [2.0]}) == 1.5
+
+
+def test_a_floor_is_of_the_same_precision():
+    row = {"wall": [1.0]}
+    rows = {"200+50|low|hand-written C++": row, "200+50|high|hand-written C++, double": row}
+    for drive, floor in (("low", "hand-written C++"), ("high", "hand-written C++, double")):
+        where = ({"rows": rows}, "200+50", drive)
+        assert report.floor_of("NEST", *where) == floor
+        assert report.floor_of("brainsleep cpp, float32", *where) == "hand-written C++"
 
 
 def test_published_networks_that_were_measured_make_a_table():
     results = json.loads(published.RESULTS.read_text())
     text = published.table(results)
-    assert set(results["rows"]) == set(published.NETWORKS) and "another rate" not in text
-    for name in published.NETWORKS:
-        assert {"brainsleep cpp", "Brian2 C++", "NEST"} <= results["rows"][name].keys()
-        assert all(f"| {name} | {peer}" in text for peer in results["rows"][name])
+    assert results["rows"].keys() <= published.NETWORKS.keys() and "another rate" not in text
+    for name, rows in results["rows"].items():
+        assert {"brainsleep cpp", "Brian2 C++", "NEST"} <= rows.keys()
+        assert f"### {name}" in text and all(f"| {peer}" in text for peer in rows)
 
 
-def test_without_nest_the_others_are_timed():
-    assert not published.absent("Brian2 C++", "nowhere")
-    assert "nowhere has no nest" in published.absent("NEST", "nowhere")
+def test_without_its_interpreter_a_peer_is_skipped():
+    given = SimpleNamespace(nest="nowhere", annarchy="nowhere")
+    assert not peers.absent("Brian2 C++, two threads", given)
+    assert "nowhere has no nest: see --nest" in peers.absent("NEST", given)
+    assert "has no ANNarchy: see --annarchy" in peers.absent("ANNarchy, two threads", given)
+
+
+def test_scripts_elsewhere_get_the_same_network(tmp_path):
+    size = SIZES["200+50"]
+    spec = network(size, "low")
+    state = start(spec)
+    peers.write_graph(tmp_path / "graph.npz", spec, state, image_rates(size))
+    with np.load(tmp_path / "graph.npz") as graph:
+        about = json.loads(str(graph["about"]))
+        assert about["sizes"] == {"input": 225, "e": 200, "i": 50}
+        assert about["neuron"]["tau_m"] == pytest.approx(1e3 * state.parameters["e.tau_m"])
+        assert set(about["projections"]) == {p.name for p in spec.projections}
+        np.testing.assert_array_equal(graph["ee_pre"], state.synapses["ee"][0])
+        np.testing.assert_array_equal(graph["ee_w"], state.weights("ee"))
 
 
 # --- two checkouts ----------------------------------------------------------------------------
