@@ -10,7 +10,7 @@ All run the same graph from the same start, on one thread or on two, in processe
 take turns: in every other round in reverse order. What counts is wall time per biological second
 once everything is built: of Brian2 what its device reports of its run, of this package a call of
 ``advance``, with the state that goes in and out, and of NEST and ANNarchy a call that simulates,
-after 100 ms. Slow peers run fewer biological seconds, and once a round. A time counts if the rate
+after 100 ms. What is slow runs fewer biological seconds, and once a round. A time counts if the rate
 is ours within `TOLERANCE`.
 
 Brian2's scripts are in ``benchmarks/published_brian.py``, NEST's in ``nest_published.py``, and
@@ -44,7 +44,8 @@ TOLERANCE = 0.05
 
 def measured(peer: str, name: str, given: argparse.Namespace, cache: Path) -> dict:
     """Measure one peer in a process of its own."""
-    once = any(peer.startswith(begin) for begin in FEWER) and name != "CUBA"
+    slow = any(peer.startswith(begin) for begin in FEWER) and name != "CUBA"
+    once = slow or name == "Brunel, STDP"
     command = [sys.executable, "-m", "benchmarks.published", name, "--peer", peer]
     command += ["--seconds", str(given.seconds or seconds(name, peer)), "--cache", str(cache)]
     command += ["--repeats", str(1 if once else given.repeats)]
@@ -144,7 +145,7 @@ def main() -> None:
         "--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER",
         help="these, and those of ours that they are compared with: " + "; ".join(PEERS),
     )  # fmt: skip
-    parser.add_argument("--repeats", type=int, default=3, help="of a process; slow peers have one")
+    parser.add_argument("--repeats", type=int, default=3, help="of a process; what is slow has one")
     parser.add_argument("--seconds", type=float, help="biological seconds of a repeat")
     add_interpreters(parser)
     parser.add_argument("--report", action="store_true", help="measure nothing")
