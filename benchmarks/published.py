@@ -10,8 +10,8 @@ All run the same graph from the same start, on one thread or on two, in processe
 take turns: in every other round in reverse order. What counts is wall time per biological second
 once everything is built: of Brian2 what its device reports of its run, of this package a call of
 ``advance``, with the state that goes in and out, and of NEST and ANNarchy a call that simulates,
-after 100 ms. What is slow runs fewer biological seconds, and once a round. A time counts if the rate
-is ours within `TOLERANCE`.
+after 100 ms. What is slow runs fewer biological seconds, and once a round. A time counts if the
+rate is ours within `TOLERANCE`.
 
 Brian2's scripts are in ``benchmarks/published_brian.py``, NEST's in ``nest_published.py``, and
 ANNarchy's in ``annarchy_published.py``. NEST is that of this environment (extra ``bench``), of
