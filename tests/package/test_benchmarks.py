@@ -90,13 +90,13 @@ def test_rounds_are_joined():
      ("Brunel C", 0.2, 0.05), ("Brunel, STDP", 0.1, 0.05)],
 )  # fmt: skip
 def test_the_floor_of_published_networks_fires_as_they_do(name, seconds, tolerance, tmp_path):
-    """At first spike by spike, then at the same rate; weights change as they do, too."""
+    """At first spike by spike, then at the same rate; weights change with its square."""
     given = SimpleNamespace(cache=tmp_path, seconds=seconds, repeats=1)
     mine = published.PEERS["brainsleep cpp"](name, given)
     for peer in ("hand-written C++", "hand-written C++, double"):
         floor = published.PEERS[peer](name, given)
         assert floor["spikes"] == pytest.approx(mine["spikes"], rel=tolerance)
-        assert floor.get("change", 0) == pytest.approx(mine.get("change", 0), rel=tolerance)
+        assert floor.get("change", 0) == pytest.approx(mine.get("change", 0), rel=2 * tolerance)
     assert mine["spikes"][0] * seconds > 100 and ("change" in mine) == ("STDP" in name)
 
 
