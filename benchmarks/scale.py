@@ -43,7 +43,7 @@ from brainsleep.run.segment import Capacity
 from brainsleep.run.state import State, initial_state
 
 from .peers import children
-from .published import segment
+from .published_networks import segment
 from .scale_report import draw, table
 from .speed import begun, save
 

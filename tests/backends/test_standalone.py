@@ -355,7 +355,21 @@ def test_how_a_loop_is_done_later():
     assert to_be_done_later(["if(gate)", "    rate = 1;"], change) is None
 
 
-def test_what_is_put_off_is_carried_out_before_it_is_read():
+#: Delayed: traces are on synapses, and one more pathway reads them. Drawn: a loop that is not
+#: shared out.
+PUT_OFF = {
+    "": {},
+    "delayed": {"delay": 2 * ms},
+    "drawn": {
+        "synapse": dataclasses.replace(
+            VOLTAGE, name="d", on_pre="v_post += w_sign*w*v_unit*(1 + 0*rand())"
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("how", PUT_OFF)
+def test_what_is_put_off_is_carried_out_before_it_is_read(how):
     """After some time effects of postsynaptic spikes are put off: whoever reads sees them all."""
     n, steps, slots = 1100, 50, 14
     model = dataclasses.replace(
@@ -375,11 +389,11 @@ def test_what_is_put_off_is_carried_out_before_it_is_read():
                 name="ee",
                 source="e",
                 target="e",
-                synapse=VOLTAGE,
                 connectivity=Connectivity(p=0.05),
                 weights="0.3*rand()",
                 rules=(STDP_NEAREST.with_parameters(lr=0.02),),
                 processes=(decay,),
+                **({"synapse": VOLTAGE} | PUT_OFF[how]),
             ),
         ),
         input="",

@@ -316,15 +316,15 @@ class BrianNetwork:
             in_parts = delay == "one" or (delay == "each" and path.prepost == "pre")
             if in_parts and max(path.source.N, path.target.N) >= LARGE:
                 path._shared = True
-        ends = {path.prepost: path for path in synapses._pathways}
-        often_read = plan.steps or plan.regular or plan.pathways or synapses.summed_updaters
-        if len(ends) == len(synapses._pathways) == 2 and not often_read:
-            large = all(hasattr(path, "_shared") for path in ends.values())
-            plain = getattr(ends["pre"], "_delay", "one") == "one" and not hasattr(
-                ends["post"], "_delay"
-            )
-            if large and plain and hasattr(ends["pre"], "_narrow"):
-                for path in ends.values():  # what the second does can be put off to the first
+        paths = synapses._pathways
+        after = [path for path in paths if path.prepost == "post"]
+        often_read = plan.steps or plan.regular or synapses.summed_updaters
+        if len(after) == 1 < len(paths) and hasattr(synapses, "pre") and not often_read:
+            large = all(hasattr(path, "_shared") for path in paths)
+            fit = all(getattr(path, "_delay", "one") == "one" for path in paths)
+            fit = fit and not hasattr(after[0], "_delay") and hasattr(synapses.pre, "_narrow")
+            if large and fit:  # what a postsynaptic spike does can be put off to the others
+                for path in paths:
                     path._late = True
 
     def _add_process(

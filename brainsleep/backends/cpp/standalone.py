@@ -105,6 +105,8 @@ class Later(NamedTuple):
     ----------
     fields : list of (str, str)
         Numbers that are the same for all: their types and names in C++.
+    moving : list of (str, str)
+        Those that are others in every step: the time, and what is computed from it.
     past : list of (str, str)
         Arrays of the presynaptic neurons, and their types.
     code : list of str
@@ -112,23 +114,37 @@ class Later(NamedTuple):
     """
 
     fields: list[tuple[str, str]]
+    moving: list[tuple[str, str]]
     past: list[tuple[str, str]]
     code: list[str]
+
+
+#: What code that can be done later may call.
+_SAME_ANYWHERE = {"if", "exp", "_clip"}
+#: What is another number in every step, as code calls it.
+_TIMES = ("t", "t_in_timesteps")
 
 
 def to_be_done_later(scalar: list[str], lines: list[str]) -> Later | None:
     """Return how to do later what spikes of postsynaptic neurons do, or None if it is more.
 
-    It may change variables of the synapse, and use those of the presynaptic neuron.
+    It may change variables of the synapse, and use those of the presynaptic neuron. It may call
+    nothing that gives other bits in a loop that is vectorised: its `exp` is to be `scalar_exp`.
     """
     declared = [
-        re.fullmatch(r"\s*const (\w+) (\w+) = .*;", line) for line in scalar if line.strip()
+        re.fullmatch(r"\s*const (\w+) (\w+) = (.*);", line) for line in scalar if line.strip()
     ]
     if not all(declared) or not shareable(scalar, lines):
         return None
+    fields, moving = list[tuple[str, str]](), list[tuple[str, str]]()
+    for kind, name, value in (each.groups() for each in declared if each):
+        used = {*re.findall(r"\w+", value)}
+        moves = name in _TIMES or not used.isdisjoint(moved for _, moved in moving)
+        (moving if moves else fields).append((kind, name))
     past, code = dict[str, str](), []
     for line in lines:
-        if "_postsynaptic_idx" in line:
+        called = {*re.findall(r"\b([A-Za-z_]\w*)\(", line)}
+        if "_postsynaptic_idx" in line or not called <= _SAME_ANYWHERE:
             return None
         if re.match(r"\s*const int32_t _presynaptic_idx =", line):
             continue
@@ -138,7 +154,12 @@ def to_be_done_later(scalar: list[str], lines: list[str]) -> Later | None:
         if "_presynaptic_idx" in line:
             return None
         code.append(line)
-    return Later([(each[1], each[2]) for each in declared if each], list(past.items()), code)
+    return Later(fields, moving, list(past.items()), scalar_exp(code))
+
+
+def scalar_exp(lines: list[str]) -> list[str]:
+    """Let code call the `exp` of one number at a time, whose bits do not depend on the loop."""
+    return [re.sub(r"\bexp\(", "brainsleep::scalar_exp(", line) for line in lines]
 
 
 def put_off_at(owner: Any) -> str:
@@ -237,6 +258,7 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
             "shareable": shareable,
             "looked_up": looked_up,
             "to_be_done_later": to_be_done_later,
+            "scalar_exp": scalar_exp,
             "put_off_at": put_off_at,
             "without_branch": without_branch,
             "without_guard": without_guard,

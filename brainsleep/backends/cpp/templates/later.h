@@ -7,11 +7,16 @@
 #ifndef BRAINSLEEP_LATER_H
 #define BRAINSLEEP_LATER_H
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 #include "threads.h"
 
 namespace brainsleep {
+
+// Of one number, never of a vector of them: the same bits now and later.
+__attribute__((noinline)) inline double scalar_exp(double x) { return std::exp(x); }
+__attribute__((noinline)) inline float scalar_exp(float x) { return std::exp(x); }
 
 class Later
 {

@@ -2,11 +2,14 @@
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
-{% if pathway._late is defined and pathway.prepost == "post" %}
-{% set later = to_be_done_later(scalar_code, vector_code) %}
-static brainsleep::Later {{owner.name}}_later;
+{% if pathway._late is defined %}
+extern brainsleep::Later {{owner.name}}_later;
 void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const int32_t end);
 void {{owner.name}}_carry_out_all();
+{% endif %}
+{% if pathway._late is defined and pathway.prepost == "post" %}
+{% set later = to_be_done_later(scalar_code, vector_code) %}
+brainsleep::Later {{owner.name}}_later;
 {% if later %}
 static void {{codeobj_name}}_carry_out_at(const std::vector<int32_t>* neurons);
 static struct {{codeobj_name}}_fields {
@@ -14,6 +17,13 @@ static struct {{codeobj_name}}_fields {
     {{type}} {{name}};
     {% endfor %}
 } {{codeobj_name}}_held;
+{% if later.moving %}
+static struct {{codeobj_name}}_moving_fields {
+    {% for type, name in later.moving %}
+    {{type}} {{name}};
+    {% endfor %}
+} {{codeobj_name}}_moving[brainsleep::Later::most];  // by pass
+{% endif %}
 {% for array, type in later.past %}
 static std::vector<{{type}}> {{codeobj_name}}_past_{{loop.index0}};
 {% endfor %}
@@ -44,12 +54,19 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
     for (int _k = 0; _k < _passes; _k++)
         _past_{{loop.index0}}[_k] = {{codeobj_name}}_past_{{loop.index0}}[(_from + _k) % brainsleep::Later::most*{{pathway.target.N}} + _neuron];
     {% endfor %}
+    {% if later.moving %}
+    {{codeobj_name}}_moving_fields _moving[brainsleep::Later::most];
+    for (int _k = 0; _k < _passes; _k++) _moving[_k] = {{codeobj_name}}_moving[(_from + _k) % brainsleep::Later::most];
+    {% endif %}
     const auto* const _far = {{owner.name}}_pre.near_far.data();
     for (int32_t _idx = _first; _idx < _last; _idx++)
         for (uint64_t _left = _later.since(_far[_idx], _from); _left; _left &= _left - 1)
         {
             const int _pass = __builtin_ctzll(_left);
             const size_t _vectorisation_idx = _idx;
+            {% for type, name in later.moving %}
+            const {{type}} {{name}} = _moving[_pass].{{name}};
+            {% endfor %}
             {{later.code|autoindent}}
         }
 }
@@ -186,7 +203,7 @@ void {{owner.name}}_carry_out_all() {}
     const double _begun = brainsleep::seconds_now();
     {% endif %}
     {% if late and pathway.prepost == "post" %}
-    {% set later = to_be_done_later(scalar_code, vector_code) %}
+    {% set later, code = to_be_done_later(scalar_code, vector_code), scalar_exp(code) %}
     const int _next = _later.next();
     if (_next < 0) {
         {{owner.name}}_carry_out_all();
@@ -214,6 +231,9 @@ void {{owner.name}}_carry_out_all() {}
         }
         {% for array, type in later.past %}
         std::copy({{array}}, {{array}} + {{pathway.target.N}}, &{{codeobj_name}}_past_{{loop.index0}}[_later.passes % brainsleep::Later::most*{{pathway.target.N}}]);
+        {% endfor %}
+        {% for type, name in later.moving %}
+        {{codeobj_name}}_moving[_later.passes % brainsleep::Later::most].{{name}} = {{name}};
         {% endfor %}
         _later.add(_events, _num_events);
         _later.took(brainsleep::seconds_now() - _begun);
@@ -315,13 +335,13 @@ void {{owner.name}}_carry_out_all() {}
     const bool _unguarded = false;
     {% endif %}
     brainsleep::threads.run(_reached, [&](int _part, int _n_parts) { _work(_events, _num_events, _unguarded, _part, _n_parts); });
+    {% endif %}
     {% if late %}
     {% if pathway.prepost == "pre" %}
     if (_later.on)
         for (int32_t _k = 0; _k < _num_events; _k++) _later.note(_events[_k]);
     {% endif %}
     _later.took(brainsleep::seconds_now() - _begun);
-    {% endif %}
     {% endif %}
     {% endif %}
 {% endblock %}

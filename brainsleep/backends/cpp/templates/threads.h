@@ -36,12 +36,14 @@ constexpr int most_threads = 64;
 
 // How much work a loop must have to be shared. Each choice is tried in turns, some steps at a time, the
 // best is kept to: that by which a piece of work took the least. It is a mean with what it took before:
-// a trial may promise what does not hold if others use the machine.
+// a trial may promise what does not hold if others use the machine. The more often it was the best, the
+// longer it is kept to.
 class Choice
 {
     const uint64_t choices[4] = {UINT64_MAX, 1024, 8192, 65536};
-    static constexpr int n_choices = 4, rounds = 6, trial = 32, kept = 8192;
+    static constexpr int n_choices = 4, rounds = 6, trial = 32, soon = 8192, late = 1 << 17;
     int choice = n_choices - 1, round = 0, left = trial;  // steps until it is thought over; the first do not count
+    int best = -1, keep = soon;  // the last choice, and for how many steps
     bool warm = false, trying = true;
     uint64_t pieces = 0;
     double begun = 0, tried[n_choices][rounds], took[n_choices] = {};
@@ -76,8 +78,10 @@ class Choice
             took[k] = took[k] ? (took[k] + found)/2 : found;
         }
         choice = std::min_element(took, took + n_choices) - took;
+        keep = choice != best ? soon : 2*keep < late ? 2*keep : late;
+        best = choice;
         trying = false;
-        left = kept;
+        left = keep;
     }
 
 public:
