@@ -287,6 +287,10 @@ def test_one_mean_is_a_table():
     assert poisson_of_one_mean([], [line], []) == ("", False, [line])  # a mean for each
 
 
+#: Not shared out: draws have an order.
+AT_RANDOM = "v_post += w_sign*w*v_unit*2*(rand() < 0.5)"
+
+
 def large_network():
     """Loops of every kind that is shared out, over more neurons than are a part."""
     network = brunel(5.0, 40 * Hz, n_e=2400, w=0.6)
@@ -295,9 +299,13 @@ def large_network():
     model = dataclasses.replace(BRUNEL_LIF, name="noisy", parameters=model, **noise)
     changes = {
         "ee": {"rules": (STDP_NEAREST,), "delay": 0 * ms},
-        "ei": {"rules": (STDP_NEAREST,), "delay": 0 * ms},
         "ie": {"weights": "3*rand()"},
         "ii": {"delay": "uniform(0.5*ms, 3*ms)"},
+        "ei": {
+            "rules": (STDP_NEAREST,),
+            "delay": 0 * ms,
+            "synapse": dataclasses.replace(VOLTAGE, name="random", on_pre=AT_RANDOM),
+        },
     }
     return dataclasses.replace(
         network,

@@ -80,7 +80,8 @@ for (int k : {{ post }}) {{ incoming }}[k]++;
 {{ path.name }}.list({{ pre }}, {{ path.name }}.{{ "near_far" if path._narrow is defined else "far" }});
 {% else %}
 {% if path._shared is defined %}
-{{ path.name }}.cut({{ post }}, {{ path.target.N }}, cores, {{ "false" if path._delay|default("one") == "each" else "true" }});
+extern const bool {{ path.name }}_in_parts;
+{{ path.name }}.cut({{ post }}, {{ path.target.N }}, {{ path.name }}_in_parts ? cores : 1, {{ "false" if path._delay|default("one") == "each" else path.name ~ "_in_parts" }});
 {% else %}
 {{ path.name }}.count();
 {% endif %}

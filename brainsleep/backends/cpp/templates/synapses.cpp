@@ -33,6 +33,11 @@ static std::vector<{{type}}> {{codeobj_name}}_past_{{loop.index0}};
 
 {# What was put off, at the synapses of a presynaptic neuron, or at all of them. #}
 {% block extra_functions_cpp %}
+{% if pathway._shared is defined and pathway.prepost == "pre" %}
+{# A loop that has an order is done in that of the spikes, whatever the number of threads. #}
+extern const bool {{pathway.name}}_in_parts;
+const bool {{pathway.name}}_in_parts = {{ "true" if shareable(scalar_code, vector_code) else "false" }};
+{% endif %}
 {% if pathway._late is defined and pathway.prepost == "post" %}
 {% set later = to_be_done_later(scalar_code, vector_code) %}
 {% if later %}
