@@ -214,7 +214,7 @@ def test_generated_code_has_the_frames_of_this_package(small_network):
         return (folder / "code_objects" / f"{name}.cpp").read_text()
 
     assert "const int32_t _presynaptic_idx = _far[_at];" in code("ee_post_codeobject")
-    assert "[0] == 0) return;  // all of it is gated" in code("ee_post_codeobject")
+    assert "[0] == 0) {  // all of it is gated" in code("ee_post_codeobject")
     assert "random_numbers.fill_uniform" in code("input_spike_thresholder")
     assert "_numbers.fill_normal" in code("e_noise_codeobject")
     assert "BRAINSLEEP_POWER" in code("ee_decay_update")

@@ -278,7 +278,7 @@ def test_published_networks_that_were_measured_make_a_table():
     text = published.table(results)
     assert results["rows"].keys() <= published.NETWORKS.keys() and "another rate" not in text
     for name, rows in results["rows"].items():
-        assert {"brainsleep cpp", "Brian2 C++", "NEST"} <= rows.keys()
+        assert {"brainsleep cpp", "hand-written C++", "Brian2 C++"} <= rows.keys()
         assert f"### {name}" in text and all(f"| {peer}" in text for peer in rows)
 
 
