@@ -1,6 +1,6 @@
 """Published networks in ANNarchy, in a process of an interpreter that has it: nothing else is used.
 
-    PYTHON benchmarks/annarchy_published.py COBA GRAPH.npz --seconds 1 --repeats 3 --threads 2
+    PYTHON -m benchmarks.annarchy_published COBA GRAPH.npz --seconds 1 --repeats 3 --threads 2
 
 ``benchmarks.published`` writes the graph and calls this. The equations are as in ANNarchy's
 examples, the plastic synapse is its own, ``STDP``. All is in double precision, with its usual flags
@@ -12,15 +12,14 @@ it draws on one thread. Spikes are counted in a variable of each neuron.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+
+from . import elsewhere
 
 STEP = 0.1  # ms: time step, and the least delay
 WARM = 100.0  # ms before the first repeat
@@ -96,9 +95,7 @@ def build(name: str, graph: dict[str, np.ndarray], threads: int, folder: Path):
     )
     neurons = net.create(len(graph["V_m"]), neuron)
     learning = connect(net, neurons, name, graph)
-    # its build asks the first `python3` for headers
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    net.compile(directory=str(folder), silent=True)
+    elsewhere.compile_annarchy(net, folder)
     for variable, (given, unit) in START.items():
         if given in graph:
             setattr(neurons, variable, unit * graph[given])
@@ -132,16 +129,7 @@ def run(
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("network", choices=NETWORKS)
-    parser.add_argument("graph", type=Path)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--cache", type=Path, required=True)
-    given = parser.parse_args()
-    with np.load(given.graph) as file:
-        graph = dict(file)
+    given, graph = elsewhere.published(__doc__, NETWORKS)
     about = (given.seconds, given.repeats, given.threads, given.cache)
     print(json.dumps(run(given.network, graph, *about)))
 

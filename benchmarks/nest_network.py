@@ -1,6 +1,6 @@
 """The nearest to the same network in NEST: its own fastest neuron and nearest-neighbour STDP.
 
-    PYTHON benchmarks/nest_network.py GRAPH.npz 200+50 low --wanted 1.5 --repeats 5 --threads 2
+    PYTHON -m benchmarks.nest_network GRAPH.npz 200+50 low --wanted 1.5 --repeats 5 --threads 2
 
 ``benchmarks.peers`` writes the graph and calls this, in an interpreter that has NEST. It does less
 than the others: NEST's `iaf_psc_exp` has no adaptive threshold, so the weights of the input are
@@ -9,12 +9,12 @@ others for the same rates, and its spikes take one step to arrive.
 
 from __future__ import annotations
 
-import argparse
 import json
-import resource
 import time
 
 import numpy as np
+
+from . import elsewhere
 
 #: Weight of the input by size and drive for the rates of `benchmarks.networks.DRIVES`.
 INPUT_WEIGHT = {
@@ -78,37 +78,17 @@ def run(graph: dict, size: str, drive: str, wanted: float, repeats: int, threads
     nest.Prepare()
     nest.Run(10.0)
     made = time.perf_counter() - started
-    begun = time.perf_counter()
-    nest.Run(100.0)
-    seconds = max(0.1, round(wanted / ((time.perf_counter() - begun) / 0.1), 1))
-    before = {name: counter.n_events for name, counter in counters.items()}
-    took = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        nest.Run(1e3 * seconds)
-        took.append((time.perf_counter() - begun) / seconds)
-    total = seconds * repeats
-    spikes = {name: (c.n_events - before[name]) / total for name, c in counters.items()}
-    spikes[source] = float(np.sum(graph["rates"]))
+    measured = elsewhere.timed(
+        nest.Run, lambda: {k: each.n_events for k, each in counters.items()}, wanted, repeats
+    )
+    measured["spikes"][source] = float(np.sum(graph["rates"]))
     nest.Cleanup()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    about = {"build": made, "seconds": seconds, "memory": memory, "version": nest.__version__}
-    return {"wall": took, "spikes": spikes, **about}
+    return {**measured, "build": made, "version": nest.__version__}
 
 
 def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("graph")
-    parser.add_argument("size", choices=INPUT_WEIGHT)
-    parser.add_argument("drive", choices=("low", "high"))
-    parser.add_argument("--wanted", type=float, default=1.5, help="wall seconds of a repeat")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--cache", help="not used: nothing is compiled")
-    given = parser.parse_args()
-    with np.load(given.graph) as file:
-        graph = dict(file)
+    """Read the command line; nothing is compiled."""
+    given, graph = elsewhere.of_a_size(__doc__, INPUT_WEIGHT)
     about = (given.size, given.drive, given.wanted, given.repeats, given.threads)
     print(json.dumps(run(graph, *about)))
 

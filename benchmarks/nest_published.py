@@ -1,6 +1,6 @@
 """Published networks in NEST, in a process of an interpreter that has it: nothing else is imported.
 
-    PYTHON benchmarks/nest_published.py COBA GRAPH.npz --seconds 10 --repeats 3 --threads 2
+    PYTHON -m benchmarks.nest_published COBA GRAPH.npz --seconds 10 --repeats 3 --threads 2
 
 ``benchmarks.published`` writes the graph and calls this. The neurons are NEST's own, with the
 parameters of the papers in NEST's units (ms, mV, pF, nS, pA). Three things are not the same as
@@ -13,12 +13,12 @@ one after 1.5 ms. Synapses are of the kind with one weight for all, but for the 
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
+
+from . import elsewhere
 
 STEP = 0.1  # ms: time step, and the least delay
 WARM = 100.0  # ms before the first repeat
@@ -113,18 +113,10 @@ def run(
 
 
 def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("network", choices=NETWORKS)
-    parser.add_argument("graph", type=Path)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--cache", type=Path, help="not used: nothing is compiled")
-    given = parser.parse_args()
-    with np.load(given.graph) as file:
-        graph = dict(file)
-    print(json.dumps(run(given.network, graph, given.seconds, given.repeats, given.threads)))
+    """Read the command line; nothing is compiled."""
+    given, graph = elsewhere.published(__doc__, NETWORKS)
+    about = (given.seconds, given.repeats, given.threads)
+    print(json.dumps(run(given.network, graph, *about)))
 
 
 if __name__ == "__main__":

@@ -56,10 +56,10 @@ TEXTBOOK_LENGTH = {
 #: Wall seconds a repeat of a slow simulator should take.
 WANTED = 1.5
 
-#: Peers of interpreters that may be others: package, and script.
+#: Peers of interpreters that may be others: package, and module that is run.
 ELSEWHERE = {
-    "NEST": ("nest", Path(__file__).parent / "nest_network.py"),
-    "ANNarchy": ("ANNarchy", Path(__file__).parent / "annarchy_network.py"),
+    "NEST": ("nest", "benchmarks.nest_network"),
+    "ANNarchy": ("ANNarchy", "benchmarks.annarchy_network"),
 }
 
 TWO = ", two threads"
@@ -149,11 +149,12 @@ def elsewhere(simulator: str, threads: int = 1):
     """Return a function that times a simulator in an interpreter that has it."""
 
     def run(spec: NetworkSpec, state: State, rates: np.ndarray, args) -> dict:
-        path = args.cache / f"graph-{os.getpid()}.npz"
+        cache = args.cache.resolve()
+        path = cache / f"graph-{os.getpid()}.npz"
         write_graph(path, spec, state, rates)
-        command = [getattr(args, simulator.lower()), str(ELSEWHERE[simulator][1]), str(path)]
+        command = [getattr(args, simulator.lower()), "-m", ELSEWHERE[simulator][1], str(path)]
         command += [args.size, args.drive, "--repeats", str(args.repeats), "--wanted", str(WANTED)]
-        measured = answer([*command, "--threads", str(threads), "--cache", str(args.cache)])
+        measured = answer([*command, "--threads", str(threads), "--cache", str(cache)])
         path.unlink()
         return measured
 
@@ -162,7 +163,8 @@ def elsewhere(simulator: str, threads: int = 1):
 
 def answer(command: list[str]) -> dict:
     """Return what a process measured: the last line that it prints."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    root = Path(__file__).parents[1]  # where the modules of this folder are found
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
     lines = [line for line in done.stdout.splitlines() if line.startswith('{"wall"')]
     if done.returncode or not lines:
         raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()[-1000:]}")

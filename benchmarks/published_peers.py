@@ -31,8 +31,8 @@ LIMIT = Path(__file__).parent / "limit" / "published.cpp"
 
 #: What runs in an interpreter that may be another one.
 SCRIPTS = {
-    "NEST": Path(__file__).parent / "nest_published.py",
-    "ANNarchy": Path(__file__).parent / "annarchy_published.py",
+    "NEST": "benchmarks.nest_published",
+    "ANNarchy": "benchmarks.annarchy_published",
 }
 
 
@@ -83,12 +83,13 @@ def limit(name: str, given: argparse.Namespace, *, real: str = "float") -> dict:
 
 def elsewhere(name: str, given: argparse.Namespace, *, simulator: str, threads: int = 1) -> dict:
     """Time a simulator in an interpreter that has it."""
-    file = given.cache / f"graph-{name.replace(' ', '-')}.npz"
+    cache = given.cache.resolve()
+    file = cache / f"graph-{name.replace(' ', '-')}.npz"
     if not file.exists():
         write_graph(name, file)
-    command = [getattr(given, simulator.lower()), str(SCRIPTS[simulator]), name, str(file)]
+    command = [getattr(given, simulator.lower()), "-m", SCRIPTS[simulator], name, str(file)]
     command += ["--seconds", str(given.seconds), "--threads", str(threads)]
-    command += ["--repeats", str(given.repeats), "--cache", str(given.cache)]
+    command += ["--repeats", str(given.repeats), "--cache", str(cache)]
     return answer(command)
 
 

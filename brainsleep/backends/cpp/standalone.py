@@ -85,6 +85,11 @@ def without_guard(lines: list[str]) -> tuple[str, list[str]]:
     return arrays[0], kept
 
 
+def far_ends(path: Any) -> str:
+    """Return the list of a pathway with the neurons at the far end, of numbers that hold them."""
+    return f"{path.name}.{'near_far' if hasattr(path, '_narrow') else 'far'}"
+
+
 def looked_up(lines: list[str], far: str, place: str, neuron: str = "_neuron") -> list[str]:
     """Take a synapse's ends from where they are at hand, the neuron that spiked, and a list.
 
@@ -257,6 +262,7 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
             "is_large": is_large,
             "shareable": shareable,
             "looked_up": looked_up,
+            "far_ends": far_ends,
             "to_be_done_later": to_be_done_later,
             "scalar_exp": scalar_exp,
             "put_off_at": put_off_at,

@@ -75,17 +75,18 @@ std::fill({{ incoming }}.begin(), {{ incoming }}.end(), 0);
 for (int k : {{ pre }}) {{ outgoing }}[k]++;
 for (int k : {{ post }}) {{ incoming }}[k]++;
 {% for path in synapses._pathways %}
+{% set each = path._delay is defined and path._delay == "each" %}
 {% if path.prepost == "post" %}
 {{ path.name }}.count();
-{{ path.name }}.list({{ pre }}, {{ path.name }}.{{ "near_far" if path._narrow is defined else "far" }});
+{{ path.name }}.list({{ pre }}, {{ far_ends(path) }});
 {% else %}
 {% if path._shared is defined %}
 extern const bool {{ path.name }}_in_parts;
-{{ path.name }}.cut({{ post }}, {{ path.target.N }}, {{ path.name }}_in_parts ? cores : 1, {{ "false" if path._delay|default("one") == "each" else path.name ~ "_in_parts" }});
+{{ path.name }}.cut({{ post }}, {{ path.target.N }}, {{ path.name }}_in_parts ? cores : 1, {{ "false" if each else path.name ~ "_in_parts" }});
 {% else %}
 {{ path.name }}.count();
 {% endif %}
-{% if path._narrow is defined and path._delay|default("one") == "one" %}
+{% if path._narrow is defined and not each %}
 {{ path.name }}.near_far.assign({{ post }}.begin(), {{ post }}.end());
 {% endif %}
 {% endif %}
@@ -108,7 +109,7 @@ const auto read_what_is_fixed = [&]() {
     {% if path._delay != "changing" %}
     {{ path.name }}.set_{{ "delays" if path._delay == "each" else "delay" }}({{ delay }}, step_clock.dt[0]);
     {% if path._delay == "each" %}
-    {{ path.name }}.list_ends({{ c_name(path.synapses.name ~ "._synaptic_" ~ ("post" if path.prepost == "pre" else "pre")) }}, {{ path.name }}.{{ "near_far" if path._narrow is defined else "far" }});
+    {{ path.name }}.list_ends({{ c_name(path.synapses.name ~ "._synaptic_" ~ ("post" if path.prepost == "pre" else "pre")) }}, {{ far_ends(path) }});
     {% endif %}
     {% endif %}
     {% endfor %}

@@ -169,7 +169,7 @@ void {{owner.name}}_carry_out_all() {}
         const size_t _each = {{pathway.name}}.weights_differ ? ~(size_t)0 : 0;
         {% endif %}
         const int32_t* const _synapse = {{pathway.name}}.synapse.data();
-        const auto* const _far = {{pathway.name}}.{{ "near_far" if pathway._narrow is defined else "far" }}.data();
+        const auto* const _far = {{ far_ends(pathway) }}.data();
         const int _parts = {{pathway.name}}.parts;
         constexpr size_t _ahead = 4;  // spans lie anywhere: their synapses are fetched some spans before
         {% set far = "post" if pathway.prepost == "pre" else "pre" %}
@@ -272,12 +272,12 @@ void {{owner.name}}_carry_out_all() {}
         {% endif %}
         {% set listed = pathway._narrow is defined or pathway.prepost == "post" %}
         {% if listed %}
-        const auto* const _far = {{pathway.name}}.{{ "near_far" if pathway._narrow is defined else "far" }}.data();
+        const auto* const _far = {{ far_ends(pathway) }}.data();
         {% elif "_postsynaptic_idx" in variables %}
         const auto* const _far = {{get_array_name(variables["_postsynaptic_idx"])}};
         {% endif %}
         {% if pathway.prepost == "pre" %}
-        {{ "const size_t _parts = " ~ pathway.name ~ ".parts" if pathway._shared is defined else "constexpr size_t _parts = 1" }};
+        {{ "const size_t _parts = " ~ pathway.name ~ ".parts" if shared else "constexpr size_t _parts = 1" }};
         const size_t _from = _parts*_part/_n_parts, _to = _parts*(_part + 1)/_n_parts;
         {% if kept %}
         {# Where much arrives: refractory neurons get it too, and then back what they had. #}
