@@ -103,13 +103,10 @@ class Watch(threading.Thread):
     def look(self) -> None:
         """Look once."""
         now = {"python": resident(), "program": 0.0, "files": 0.0}
-        started = [each for each in children("self") if _results(each)]
-        for process in started:
-            now["files"] += sum(
-                path.stat().st_size / MB for path in _results(process).glob("*.bin")
-            )
-            for each in (process, *children(process)):
-                now["program"] += _proportional(each)
+        for process in children("self"):
+            if folder := _results(process):
+                now["files"] += sum(map(_size, folder.glob("*.bin")))
+                now["program"] += sum(map(_proportional, (process, *children(process))))
         now["together"] = sum(now.values())
         for kind, value in now.items():
             self.peak[kind] = max(self.peak[kind], value)
@@ -129,6 +126,13 @@ def _proportional(process: str) -> float:
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024 / MB
+    return 0.0
+
+
+def _size(path: Path) -> float:
+    """Return the size of a file in MB; 0 for one that has gone in the meantime."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_size / MB
     return 0.0
 
 

@@ -530,8 +530,14 @@ def dask_processes(tmp_path):
     yield begin
     for process in processes:
         process.terminate()
+    # A worker whose scheduler was killed in the middle of its work may not hear that it is to end.
+    deadline = time.monotonic() + 20
     for process in processes:
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=60)
 
 
 @pytest.mark.long
