@@ -33,7 +33,7 @@ VARIANTS: dict[str, dict[str, list[tuple[str | None, str]]]] = {
             for name in ("synapses", "synapses_classes", "synapses_push_spikes")
         },
         "backends/cpp/templates/exchange.cpp": [("in synapses._pathways", "in []")],
-        "backends/brian/network.py": [("path._late = True", "pass")],
+        "backends/brian/network.py": [("if large and fit:", "if False:")],
         "backends/cpp/standalone.py": [
             (r'if not re.search(r"_push_spikes(_\d+)?\);$", line)', "if True"),
             (' if f != "brianlib/spikequeue.cpp"', ""),
@@ -42,7 +42,7 @@ VARIANTS: dict[str, dict[str, list[tuple[str | None, str]]]] = {
     "no list of presynaptic neurons": {
         "backends/cpp/templates/synapses.cpp": [('"pre", "_far[_at]"', '"pre", ""')]
     },
-    "nothing put off": {"backends/brian/network.py": [("path._late = True", "pass")]},
+    "nothing put off": {"backends/brian/network.py": [("if large and fit:", "if False:")]},
     "Brian2's thresholds": {"backends/cpp/templates/threshold.cpp": [(None, "")]},
     "draws within the loop": {
         "backends/cpp/standalone.py": [("    return kinds, code", "    return [], lines")],

@@ -23,6 +23,7 @@ from ...network.spec import NetworkSpec
 from ...run.delays import histories
 from ...run.segment import Capacity
 from ...run.state import same_synapses
+from .alike import alike
 from .names import event_monitor, last_monitor, trace_of
 from .objects import EventClock, PreparedNetwork, TraceMonitor, spike_by_trains
 from .queues import Queues
@@ -324,8 +325,11 @@ class BrianNetwork:
             fit = all(getattr(path, "_delay", "one") == "one" for path in paths)
             fit = fit and not hasattr(after[0], "_delay") and hasattr(synapses.pre, "_narrow")
             if large and fit:  # what a postsynaptic spike does can be put off to the others
+                once, kept = alike(plan)
                 for path in paths:
                     path._late = True
+                    path._alike = sorted(kept)
+                    path._once = path.name.removeprefix(f"{plan.name}_") in once
 
     def _add_process(
         self, synapses, plan: SynapsePlan, process: ProcessPlan, position: int

@@ -29,7 +29,7 @@ FLAGS = (
 #: Modules that turn a plan into a program.
 _GENERATING = (
     *("brian/context", "brian/names", "brian/network", "brian/objects", "brian/queues"),
-    *("brian/subexpressions", "cpp/exchange", "cpp/standalone"),
+    *("brian/subexpressions", "brian/alike", "cpp/exchange", "cpp/later", "cpp/standalone"),
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from brian2 import prefs
@@ -19,6 +19,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 
 from ..brian.network import LARGE
+from .later import by_row, kept_by_row, put_off_at, scalar_exp, shareable, to_be_done_later
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -26,34 +27,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 NAME = "brainsleep"
 
 
-#: An element of an array, in C++: the array, and its index.
-_ELEMENT = re.compile(r"\b(_(?:ptr|array|dynamic)_\w+)\[(\w+)\]")
-
-
 def is_large(owner: Any) -> bool:
     """Tell whether a loop over all elements of an object may be worth sharing out."""
     groups = (owner.source, owner.target) if hasattr(owner, "_pathways") else (owner,)
     return max(int(group.N) for group in groups) >= LARGE
-
-
-def shareable(scalar: list[str], lines: list[str]) -> bool:
-    """Tell whether a loop can be done in parts, by synapse and far end, with the same results.
-
-    Each element that is written must be of one synapse, or of the neuron at one end by which the
-    parts are made; nobody else may read it; and nothing may be drawn within the loop.
-    """
-    code = [*scalar, *lines]
-    if any(re.search(r"\b_(randn?|poisson)\(", line) for line in code):
-        return False
-    written = dict[str, str]()
-    for line in code:
-        stored = re.match(r"\s*" + _ELEMENT.pattern + r"\s*[-+*/]?=[^=]", line)
-        if stored and written.setdefault(stored[1], stored[2]) != stored[2]:
-            return False
-    if not set(written.values()) <= {"_idx", "_postsynaptic_idx"}:
-        return False
-    elements = (found for line in code for found in _ELEMENT.finditer(line))
-    return all(written.get(each[1], each[2]) == each[2] for each in elements)
 
 
 def without_branch(lines: list[str]) -> list[str]:
@@ -101,77 +78,6 @@ def looked_up(lines: list[str], far: str, place: str, neuron: str = "_neuron") -
         index = re.compile(rf"^(\s*const int32_t _{end}synaptic_idx =).*")
         lines = [index.sub(rf"\1 {value};", line) for line in lines]
     return lines
-
-
-class Later(NamedTuple):
-    """A loop over synapses that is done later: what of this step it needs then, and its code.
-
-    Attributes
-    ----------
-    fields : list of (str, str)
-        Numbers that are the same for all: their types and names in C++.
-    moving : list of (str, str)
-        Those that are others in every step: the time, and what is computed from it.
-    past : list of (str, str)
-        Arrays of the presynaptic neurons, and their types.
-    code : list of str
-        The loop, which finds those in ``_past_0[_pass]`` and so on.
-    """
-
-    fields: list[tuple[str, str]]
-    moving: list[tuple[str, str]]
-    past: list[tuple[str, str]]
-    code: list[str]
-
-
-#: What code that can be done later may call.
-_SAME_ANYWHERE = {"if", "exp", "_clip"}
-#: What is another number in every step, as code calls it.
-_TIMES = ("t", "t_in_timesteps")
-
-
-def to_be_done_later(scalar: list[str], lines: list[str]) -> Later | None:
-    """Return how to do later what spikes of postsynaptic neurons do, or None if it is more.
-
-    It may change variables of the synapse, and use those of the presynaptic neuron. It may call
-    nothing that gives other bits in a loop that is vectorised: its `exp` is to be `scalar_exp`.
-    """
-    declared = [
-        re.fullmatch(r"\s*const (\w+) (\w+) = (.*);", line) for line in scalar if line.strip()
-    ]
-    if not all(declared) or not shareable(scalar, lines):
-        return None
-    fields, moving = list[tuple[str, str]](), list[tuple[str, str]]()
-    for kind, name, value in (each.groups() for each in declared if each):
-        used = {*re.findall(r"\w+", value)}
-        moves = name in _TIMES or not used.isdisjoint(moved for _, moved in moving)
-        (moving if moves else fields).append((kind, name))
-    past, code = dict[str, str](), []
-    for line in lines:
-        called = {*re.findall(r"\b([A-Za-z_]\w*)\(", line)}
-        if "_postsynaptic_idx" in line or not called <= _SAME_ANYWHERE:
-            return None
-        if re.match(r"\s*const int32_t _presynaptic_idx =", line):
-            continue
-        if found := re.fullmatch(r"(\s*const (\w+) \w+ = )(\w+)\[_presynaptic_idx\];", line):
-            past.setdefault(found[3], found[2])
-            line = f"{found[1]}_past_{list(past).index(found[3])}[_pass];"
-        if "_presynaptic_idx" in line:
-            return None
-        code.append(line)
-    return Later(fields, moving, list(past.items()), scalar_exp(code))
-
-
-def scalar_exp(lines: list[str]) -> list[str]:
-    """Let code call the `exp` of one number at a time, whose bits do not depend on the loop."""
-    return [re.sub(r"\bexp\(", "brainsleep::scalar_exp(", line) for line in lines]
-
-
-def put_off_at(owner: Any) -> str:
-    """Return the name of the synapses that code reads, where effects of spikes are put off."""
-    synapses = owner if hasattr(owner, "_pathways") else getattr(owner, "source", None)
-    late = any(hasattr(path, "_late") for path in getattr(synapses, "_pathways", ()))
-    return synapses.name if synapses is not None and late else ""
 
 
 def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
@@ -265,6 +171,8 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
             "far_ends": far_ends,
             "to_be_done_later": to_be_done_later,
             "scalar_exp": scalar_exp,
+            "by_row": by_row,
+            "kept_by_row": kept_by_row,
             "put_off_at": put_off_at,
             "without_branch": without_branch,
             "without_guard": without_guard,

@@ -173,6 +173,10 @@ read_vector(sent_{{ name }});
 {% endif %}
 {% endfor %}
 fclose(given);
+{% for name in put_off %}
+void {{ name }}_take_rows();
+{{ name }}_take_rows();
+{% endfor %}
 {% endmacro %}
 
 {% macro stop() %}

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 #include "threads.h"
 
@@ -20,34 +21,52 @@ __attribute__((noinline)) inline float scalar_exp(float x) { return std::exp(x);
 
 class Later
 {
-public:
-    static constexpr uint64_t most = 64;  // passes that are remembered: steps with such spikes
-
-private:
     enum { NOW, FIRST, LATER, CHOSEN } phase = NOW;
-    static constexpr uint64_t trial = 128, again = 8192;
-    uint64_t in_phase = 0;
+    static constexpr uint64_t trial = 128, filled = 256, again = 8192, least = 16;
+    static constexpr double enough = 0.02;  // seconds that are enough to tell
+    uint64_t in_phase = 0, all_done_at = 0;
     double spent = 0, each_now = 0;
-    std::vector<std::vector<int32_t>> spikes;  // of the last passes
+    int n_pre = 0, n_post = 0;
+    std::vector<uint8_t> before;             // the counts before each of the last passes
+    std::vector<std::vector<int32_t>> spikes;  // of the last passes that fit the bits
     std::vector<std::vector<int32_t>> rows;    // presynaptic neurons, by the pass they have come to
 
 public:
+    static constexpr uint64_t at_most = 1024;
+    static constexpr int few = 8, many = 256;
+    uint64_t most = 64;  // passes that are remembered: steps with such spikes
     bool on = false;
+    bool full = false;   // a count may not grow before all is carried out
     uint64_t passes = 0;
-    std::vector<uint64_t> spiked;  // of every postsynaptic neuron: in which of the last passes
-    std::vector<uint64_t> done;    // of every presynaptic neuron: passes carried out at its synapses
+    static constexpr uint64_t bits = 64;
+    std::vector<uint64_t> spiked;  // of every postsynaptic neuron: in which of the last passes, by bit
+    std::vector<uint8_t> count;  // spikes of every postsynaptic neuron: the last bits of their number
+    std::vector<uint16_t> recent, all;  // places of its last spikes, `few` and `many`: pass % most
+    std::vector<uint64_t> done;  // of every presynaptic neuron: passes carried out at its synapses
 
-    void begin(int n_pre, int n_post)
+    // `bytes`: what is remembered of each presynaptic neuron and pass.
+    void begin(int pre, int post, size_t bytes)
     {
+        constexpr size_t room = (size_t)64 << 20;
         on = true;
         passes = 0;
+        n_pre = pre;
+        n_post = post;
+        most = at_most;
+        while (most > 64 && most*(n_post + bytes*n_pre) > room) most /= 2;
         spiked.assign(n_post, 0);
-        spikes.assign(most, {});
-        all_done(n_pre);
+        spikes.assign(bits, {});
+        count.assign(n_post, 0);
+        before.assign(most*n_post, 0);
+        recent.assign((size_t)few*n_post, 0);
+        all.assign((size_t)many*n_post, 0);
+        all_done();
     }
 
-    void all_done(int n_pre)
+    void all_done()
     {
+        full = false;
+        all_done_at = passes;
         done.assign(n_pre, passes);
         rows.assign(most, {});
         for (int k = 0; k < n_pre; k++) rows[passes % most].push_back(k);
@@ -80,22 +99,41 @@ public:
 
     void add(const int32_t* events, int n_events)
     {
-        const uint64_t bit = (uint64_t)1 << passes % most;
-        std::vector<int32_t>& now = spikes[passes % most];
+        const uint64_t place = passes % most, bit = (uint64_t)1 << passes % bits;
+        std::vector<int32_t>& now = spikes[passes % bits];
         for (int32_t k : now) spiked[k] &= ~bit;
         now.assign(events, events + n_events);
-        for (int32_t k : now) spiked[k] |= bit;
+        std::copy(count.begin(), count.end(), &before[place*n_post]);
+        const uint64_t oldest = std::max<uint64_t>(all_done_at, passes + 1 > most ? passes + 1 - most : 0);
+        const uint8_t* const first = &before[oldest % most*n_post];
+        for (int k = 0; k < n_events; k++) {
+            const size_t neuron = events[k];
+            uint8_t& number = count[neuron];
+            spiked[neuron] |= bit;
+            recent[neuron*few + number % few] = place;
+            all[neuron*many + number] = place;
+            number++;
+            full |= (uint8_t)(number - first[neuron]) == many - 1;
+        }
         passes++;
     }
 
-    // In which passes since `from` a neuron spiked, the earliest in the lowest bit.
-    uint64_t since(int32_t neuron, uint64_t from) const
+    // Fetches the counts of the neurons `first` to `last` that a look at what was put off is to need.
+    void fetch(int32_t neuron, size_t first, size_t last) const
     {
-        const int turn = from % most;
-        const uint64_t all = spiked[neuron], wanted = passes - from;
-        const uint64_t turned = turn ? all >> turn | all << (most - turn) : all;
-        return wanted < most ? turned & (((uint64_t)1 << wanted) - 1) : turned;
+        const uint8_t* const then = counted_before(done[neuron]);
+        for (size_t k = first & ~(size_t)63; k <= last; k += 64) __builtin_prefetch(then + k);
     }
+
+    // Of such bits those of the passes since one, the earliest in the lowest bit; they are 64 at most.
+    static uint64_t since(uint64_t all_bits, uint64_t from, uint64_t wanted)
+    {
+        const int turn = from % bits;
+        const uint64_t turned = turn ? all_bits >> turn | all_bits << (bits - turn) : all_bits;
+        return wanted < bits ? turned & (((uint64_t)1 << wanted) - 1) : turned;
+    }
+
+    const uint8_t* counted_before(uint64_t pass) const { return &before[pass % most*n_post]; }
 
     void took(double seconds) { spent += seconds; }
 
@@ -103,12 +141,12 @@ public:
     int next()
     {
         in_phase++;
-        if (phase == NOW && in_phase >= trial) {
+        if (phase == NOW && (in_phase >= trial || (in_phase >= least && spent > enough))) {
             each_now = spent/in_phase;
             enter(FIRST);
             return 1;
         }
-        if (phase == FIRST && in_phase >= most) enter(LATER);
+        if (phase == FIRST && in_phase >= filled) enter(LATER);
         if (phase == LATER && in_phase >= trial) {
             const bool pays = spent/in_phase < each_now;
             enter(CHOSEN);

@@ -4,14 +4,25 @@
 {% block extra_headers %}
 {% if pathway._late is defined %}
 extern brainsleep::Later {{owner.name}}_later;
-void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const int32_t end);
+void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const int32_t end, const int event);
+void {{owner.name}}_carry_out_at(const int32_t* neurons, const int n_neurons);
 void {{owner.name}}_carry_out_all();
+void {{owner.name}}_look_back(const int32_t* neurons, const int n_neurons);
+{# Variables that are the same at all synapses of a neuron, once a neuron; or, if they are not, once a synapse. #}
+{% for name in pathway._alike %}
+extern decltype(&brian::{{get_array_name(owner.variables[name], access_data=False)}}[0]) {{owner.name}}_kept_{{name}};
+{% endfor %}
+extern bool {{owner.name}}_by_row, {{owner.name}}_rows_changed;
 {% endif %}
 {% if pathway._late is defined and pathway.prepost == "post" %}
-{% set later = to_be_done_later(scalar_code, vector_code) %}
+{% set later = to_be_done_later(scalar_code, vector_code, kept_by_row(pathway, get_array_name)) %}
 brainsleep::Later {{owner.name}}_later;
+bool {{owner.name}}_by_row = true, {{owner.name}}_rows_changed = false;
+{% for name in pathway._alike %}
+decltype(&brian::{{get_array_name(owner.variables[name], access_data=False)}}[0]) {{owner.name}}_kept_{{name}};
+static std::vector<std::decay<decltype(*{{owner.name}}_kept_{{name}})>::type> {{owner.name}}_row_of_{{name}};
+{% endfor %}
 {% if later %}
-static void {{codeobj_name}}_carry_out_at(const std::vector<int32_t>* neurons);
 static struct {{codeobj_name}}_fields {
     {% for type, name in later.fields %}
     {{type}} {{name}};
@@ -22,11 +33,22 @@ static struct {{codeobj_name}}_moving_fields {
     {% for type, name in later.moving %}
     {{type}} {{name}};
     {% endfor %}
-} {{codeobj_name}}_moving[brainsleep::Later::most];  // by pass
+} {{codeobj_name}}_moving[brainsleep::Later::at_most];  // by pass
 {% endif %}
 {% for array, type in later.past %}
-static std::vector<{{type}}> {{codeobj_name}}_past_{{loop.index0}};
+static std::vector<{{type}}> {{codeobj_name}}_past_{{loop.index0}};  // eight passes of a neuron side by side
+static std::vector<{{type}}> {{codeobj_name}}_past_table_{{loop.index0}};
 {% endfor %}
+namespace {{codeobj_name}}_rows {
+{% for each in later.of_row %}
+typedef {{ "double" if "double" in each.arguments|map("first")|list else each.arguments[0][0] }} row_{{loop.index0}};
+static std::vector<row_{{loop.index0}}> table_{{loop.index0}};
+__attribute__((noinline)) static row_{{loop.index0}} _of_row_{{loop.index0}}({% for type, name in each.arguments %}const {{type}} {{name}}{{ ", " if not loop.last }}{% endfor %})
+{
+    {{each.code}}
+}
+{% endfor %}
+}
 {% endif %}
 {% endif %}
 {% endblock %}
@@ -39,9 +61,50 @@ extern const bool {{pathway.name}}_in_parts;
 const bool {{pathway.name}}_in_parts = {{ "true" if shareable(scalar_code, vector_code) else "false" }};
 {% endif %}
 {% if pathway._late is defined and pathway.prepost == "post" %}
-{% set later = to_be_done_later(scalar_code, vector_code) %}
+{% set later = to_be_done_later(scalar_code, vector_code, kept_by_row(pathway, get_array_name)) %}
 {% if later %}
-void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const int32_t _last)
+{# Tables of some neurons: what is needed of the passes that were put off at their synapses, by place. #}
+void {{owner.name}}_look_back(const int32_t* const _neurons, const int _n_neurons)
+{
+    {% if later.past or later.of_row %}
+    using namespace {{codeobj_name}}_rows;
+    const auto& _later = {{owner.name}}_later;
+    size_t _passes = 0;
+    for (int _k = 0; _k < _n_neurons; _k++) _passes += _later.passes - _later.done[_neurons[_k]];
+    const size_t _size = _n_neurons*_later.most;
+    {% for _ in later.past %}
+    if ({{codeobj_name}}_past_table_{{loop.index0}}.size() < _size) {{codeobj_name}}_past_table_{{loop.index0}}.resize(_size);
+    {% endfor %}
+    {% for _ in later.of_row %}
+    if (table_{{loop.index0}}.size() < _size) table_{{loop.index0}}.resize(_size);
+    {% endfor %}
+    brainsleep::threads.run(4*_passes, [&](int _part, int _n_parts) {
+        {% for type, name in later.fields %}
+        const {{type}} {{name}} = {{codeobj_name}}_held.{{name}};
+        {% endfor %}
+        for (int _k = (int64_t)_n_neurons*_part/_n_parts; _k < (int64_t)_n_neurons*(_part + 1)/_n_parts; _k++) {
+            const size_t _neuron = _neurons[_k];
+            {% for type, name, array in later.rows %}
+            const {{type}} {{name}} = {{kept_by_row(pathway, get_array_name)[array]}}[_neuron];
+            {% endfor %}
+            for (uint64_t _pass = _later.done[_neuron]; _pass < _later.passes; _pass++) {
+                const size_t _place = _pass & (_later.most - 1), _at = _k*_later.most + _place;
+                {% for _ in later.past %}
+                {{codeobj_name}}_past_table_{{loop.index0}}[_at] = {{codeobj_name}}_past_{{loop.index0}}[(_place/8*{{pathway.target.N}} + _neuron)*8 + _place % 8];
+                {% endfor %}
+                {% for type, name in later.moving %}
+                const {{type}} {{name}} = {{codeobj_name}}_moving[_place].{{name}};
+                {% endfor %}
+                {% for each in later.of_row %}
+                table_{{loop.index0}}[_at] = _of_row_{{loop.index0}}({{ each.arguments|map("last")|join(", ") }});
+                {% endfor %}
+            }
+        }
+    });
+    {% endif %}
+}
+
+void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const int32_t _last, const int _event)
 {
     using namespace brian;
     using namespace {{codeobj_name}}_support;
@@ -49,57 +112,143 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
     {{pointers_lines|autoindent}}
     const auto& _later = {{owner.name}}_later;
     const uint64_t _from = _later.done[_neuron];
-    const int _passes = _later.passes - _from;
-    if (_passes == 0) return;
+    if (_later.passes == _from) return;
     {% for type, name in later.fields %}
     const {{type}} {{name}} = {{codeobj_name}}_held.{{name}};
     {% endfor %}
-    {% for array, type in later.past %}
-    {{type}} _past_{{loop.index0}}[brainsleep::Later::most];
-    for (int _k = 0; _k < _passes; _k++)
-        _past_{{loop.index0}}[_k] = {{codeobj_name}}_past_{{loop.index0}}[(_from + _k) % brainsleep::Later::most*{{pathway.target.N}} + _neuron];
+    {% for _, type in later.past %}
+    const {{type}}* const _past_{{loop.index0}} = {{codeobj_name}}_past_table_{{loop.index0}}.data() + _event*_later.most;
     {% endfor %}
-    {% if later.moving %}
-    {{codeobj_name}}_moving_fields _moving[brainsleep::Later::most];
-    for (int _k = 0; _k < _passes; _k++) _moving[_k] = {{codeobj_name}}_moving[(_from + _k) % brainsleep::Later::most];
-    {% endif %}
+    {% for each in later.of_row %}
+    const auto* const _row_{{loop.index0}} = {{codeobj_name}}_rows::table_{{loop.index0}}.data() + _event*_later.most;
+    {% endfor %}
     const auto* const _far = {{owner.name}}_pre.near_far.data();
-    for (int32_t _idx = _first; _idx < _last; _idx++)
-        for (uint64_t _left = _later.since(_far[_idx], _from); _left; _left &= _left - 1)
-        {
-            const int _pass = __builtin_ctzll(_left);
-            const size_t _vectorisation_idx = _idx;
-            {% for type, name in later.moving %}
-            const {{type}} {{name}} = _moving[_pass].{{name}};
-            {% endfor %}
-            {{later.code|autoindent}}
+    constexpr int _at_once = 1024;
+    uint64_t _list[_at_once];  // of synapses with something left to do: how often, and in which passes
+    int32_t _at[_at_once];     // and these synapses
+    const uint64_t _wanted = _later.passes - _from, _wrap = _later.most - 1;
+    const bool _as_bits = _wanted <= brainsleep::Later::bits;
+    const uint64_t* const _spiked = _later.spiked.data();
+    const uint16_t* const _few = _later.recent.data();
+    const uint16_t* const _many = _later.all.data();
+    const uint8_t* const _now = _later.count.data();
+    const uint8_t* const _then = _later.counted_before(_from);
+    for (int32_t _begin = _first; _begin < _last; _begin += _at_once) {
+        const int32_t _end = std::min(_last, _begin + _at_once);
+        int _left = 0, _most = 0;
+        if (_as_bits)
+            for (int32_t _idx = _begin; _idx < _end; _idx++) {
+                const uint64_t _passes = brainsleep::Later::since(_spiked[_far[_idx]], _from, _wanted);
+                _list[_left] = _passes;
+                _at[_left] = _idx;
+                _left += _passes != 0;
+            }
+        else
+            for (int32_t _idx = _begin; _idx < _end; _idx++) {
+                const uint8_t _before = _then[_far[_idx]], _spikes = _now[_far[_idx]] - _before;
+                _list[_left] = _spikes << 8 | _before;
+                _at[_left] = _idx;
+                _left += _spikes > 0;
+                _most = std::max<int>(_most, _spikes);
+            }
+        {# One effect at each; then at those that have more. #}
+        {% for condition, place, next, more in (
+            ("if (_as_bits)", "(_from + __builtin_ctzll(_entry)) & _wrap", "_entry & (_entry - 1)", "_next != 0"),
+            ("else if (_most <= brainsleep::Later::few)", "_few[(size_t)_far[_idx]*brainsleep::Later::few + (_entry + _round) % brainsleep::Later::few]", "_entry", "(_entry >> 8) > (uint64_t)_round + 1"),
+            ("else", "_many[(size_t)_far[_idx]*brainsleep::Later::many + (_entry + _round) % brainsleep::Later::many]", "_entry", "(_entry >> 8) > (uint64_t)_round + 1"),
+        ) %}
+        {{ condition }}
+        for (int _round = 0; _left; _round++) {
+            int _more = 0;
+            for (int _k = 0; _k < _left; _k++) {
+                const uint64_t _entry = _list[_k], _next = {{ next }};
+                const int32_t _idx = _at[_k];
+                const size_t _vectorisation_idx = _idx;
+                const size_t _place = {{ place }};
+                {% for type, name in later.moving %}
+                const {{type}} {{name}} = {{codeobj_name}}_moving[_place].{{name}};
+                {% endfor %}
+                {{later.code|autoindent}}
+                _list[_more] = _next;
+                _at[_more] = _idx;
+                _more += {{ more }};
+            }
+            _left = _more;
         }
+        {% endfor %}
+    }
 }
 
-static void {{codeobj_name}}_carry_out_at(const std::vector<int32_t>* _neurons)
+void {{owner.name}}_carry_out_at(const int32_t* _neurons, const int _n_neurons)
 {
+    constexpr int _at_once = 256;  // tables of so many
     const auto& _path = brian::{{owner.name}}_pre;
-    const int _n = _neurons ? _neurons->size() : _path.n_neurons;
-    brainsleep::threads.run((uint64_t)_n*(_path.neurons.size()/std::max(1, _path.n_neurons)), [&](int _part, int _n_parts) {
-        for (int _k = (int64_t)_n*_part/_n_parts; _k < (int64_t)_n*(_part + 1)/_n_parts; _k++) {
-            const size_t _neuron = _neurons ? (*_neurons)[_k] : _k;
-            {{owner.name}}_carry_out(_neuron, _path.start[_neuron*_path.parts], _path.start[(_neuron + 1)*_path.parts]);
-        }
-    });
+    for (int _from = 0; _from < _n_neurons; _from += _at_once, _neurons += _at_once) {
+        const int _n = std::min(_at_once, _n_neurons - _from);
+        {{owner.name}}_look_back(_neurons, _n);
+        brainsleep::threads.run((uint64_t)_n*(_path.neurons.size()/std::max(1, _path.n_neurons)), [&](int _part, int _n_parts) {
+            for (int _k = (int64_t)_n*_part/_n_parts; _k < (int64_t)_n*(_part + 1)/_n_parts; _k++) {
+                const size_t _neuron = _neurons[_k];
+                {{owner.name}}_carry_out(_neuron, _path.start[_neuron*_path.parts], _path.start[(_neuron + 1)*_path.parts], _k);
+            }
+        });
+    }
 }
+{% else %}
+void {{owner.name}}_look_back(const int32_t*, const int) {}
+void {{owner.name}}_carry_out(const int32_t, const int32_t, const int32_t, const int) {}
+void {{owner.name}}_carry_out_at(const int32_t*, const int) {}
+{% endif %}
 
 void {{owner.name}}_carry_out_all()
 {
-    if (!{{owner.name}}_later.on) return;
-    const double _begun = brainsleep::seconds_now();
-    {{codeobj_name}}_carry_out_at(nullptr);
-    {{owner.name}}_later.all_done({{pathway.target.N}});
-    {{owner.name}}_later.took(brainsleep::seconds_now() - _begun);
+    if ({{owner.name}}_later.on) {
+        const double _begun = brainsleep::seconds_now();
+        std::vector<int32_t> _neurons({{pathway.target.N}});
+        std::iota(_neurons.begin(), _neurons.end(), 0);
+        {{owner.name}}_carry_out_at(_neurons.data(), _neurons.size());
+        {{owner.name}}_later.all_done();
+        {{owner.name}}_later.took(brainsleep::seconds_now() - _begun);
+    }
+    {% if pathway._alike %}
+    if (!{{owner.name}}_by_row || !{{owner.name}}_rows_changed) return;
+    {{owner.name}}_rows_changed = false;
+    const auto& _path = brian::{{owner.name}}_pre;
+    for (int _k = 0; _k < _path.n_neurons; _k++) {
+        const int32_t _begin = _path.start[(size_t)_k*_path.parts], _end = _path.start[(size_t)(_k + 1)*_path.parts];
+        {% for name in pathway._alike %}
+        std::fill(&brian::{{get_array_name(owner.variables[name], access_data=False)}}[0] + _begin, &brian::{{get_array_name(owner.variables[name], access_data=False)}}[0] + _end, {{owner.name}}_kept_{{name}}[_k]);
+        {% endfor %}
+    }
+    {% endif %}
 }
-{% else %}
-void {{owner.name}}_carry_out(const int32_t, const int32_t, const int32_t) {}
-void {{owner.name}}_carry_out_all() {}
-{% endif %}
+
+{# At the start: once a neuron, if they are the same at all of its synapses. #}
+void {{owner.name}}_take_rows()
+{
+    {% if pathway._alike %}
+    using namespace brian;
+    const auto& _path = {{owner.name}}_pre;
+    {{owner.name}}_by_row = true;
+    {{owner.name}}_rows_changed = false;
+    {% for name in pathway._alike %}
+    {
+        auto& _all = {{get_array_name(owner.variables[name], access_data=False)}};
+        auto& _rows = {{owner.name}}_row_of_{{name}};
+        _rows.assign(_path.n_neurons, 0);
+        for (int _k = 0; _k < _path.n_neurons; _k++) {
+            const int32_t _begin = _path.start[(size_t)_k*_path.parts], _end = _path.start[(size_t)(_k + 1)*_path.parts];
+            if (_begin < _end) _rows[_k] = _all[_begin];
+            for (int32_t _idx = _begin; _idx < _end; _idx++)
+                if (memcmp(&_all[_idx], &_rows[_k], sizeof(_rows[0]))) {{owner.name}}_by_row = false;
+        }
+    }
+    {% endfor %}
+    {% for name in pathway._alike %}
+    {{owner.name}}_kept_{{name}} = {{owner.name}}_by_row ? {{owner.name}}_row_of_{{name}}.data() : {{get_array_name(owner.variables[name], access_data=False)}}.data();
+    {% endfor %}
+    {% endif %}
+}
 {% endif %}
 {% endblock %}
 
@@ -202,27 +351,58 @@ void {{owner.name}}_carry_out_all() {}
     {% endif %}
     {% else %}
     {% set shared = pathway._shared is defined and shareable(scalar_code, vector_code) %}
-    {% set late = pathway._late is defined and (pathway.prepost == "pre" or to_be_done_later(scalar_code, vector_code)) %}
+    {% set late = pathway._late is defined and (pathway.prepost == "pre" or to_be_done_later(scalar_code, vector_code, kept_by_row(pathway, get_array_name))) %}
     {% if late %}
     auto& _later = {{owner.name}}_later;
     const double _begun = brainsleep::seconds_now();
     {% endif %}
+    {% set kept_rows = kept_by_row(pathway, get_array_name) if pathway._late is defined else {} %}
+    {% if pathway._once is defined and pathway._once %}
+    if (_later.on) {
+        {{owner.name}}_carry_out_at(_events, _num_events);
+        for (int32_t _k = 0; _k < _num_events; _k++) _later.note(_events[_k]);
+    }
+    {
+        const size_t _vectorisation_idx = -1;
+        {{scalar_code|autoindent}}
+        {{owner.name}}_rows_changed = true;
+        const auto& _path = {{pathway.name}};
+        for (int32_t _event = 0; _event < _num_events; _event++) {
+            const size_t _neuron = _events[_event];
+            const bool _once = {{owner.name}}_by_row;
+            const size_t _begin = _once ? _neuron : _path.start[_neuron*_path.parts];
+            const size_t _end = _once ? _neuron + 1 : _path.start[(_neuron + 1)*_path.parts];
+            for (size_t _of = _begin; _of < _end; _of++) {
+                const size_t _vectorisation_idx = _of;
+                {{by_row(scalar_exp(vector_code), kept_rows)|autoindent}}
+            }
+        }
+    }
+    _later.took(brainsleep::seconds_now() - _begun);
+    return;
+    {% endif %}
     {% if late and pathway.prepost == "post" %}
-    {% set later, code = to_be_done_later(scalar_code, vector_code), scalar_exp(code) %}
-    const int _next = _later.next();
+    {% set later = to_be_done_later(scalar_code, vector_code, kept_by_row(pathway, get_array_name)) %}
+    {% set code = later.now %}
+    const int _next = {{owner.name}}_by_row ? _later.next() : 0;
     if (_next < 0) {
         {{owner.name}}_carry_out_all();
         _later.on = false;
     } else if (_next > 0) {
-        _later.begin({{pathway.target.N}}, {{pathway.source.N}});
+        size_t _bytes = 0;
         {% for array, type in later.past %}
-        {{codeobj_name}}_past_{{loop.index0}}.resize(brainsleep::Later::most*{{pathway.target.N}});
+        _bytes += sizeof({{type}});
+        {% endfor %}
+        _later.begin({{pathway.target.N}}, {{pathway.source.N}}, _bytes);
+        {% for array, type in later.past %}
+        {{codeobj_name}}_past_{{loop.index0}}.resize(_later.most*{{pathway.target.N}});
         {% endfor %}
     }
     if (_later.on) {
         const std::vector<int32_t> _overdue = _later.overdue();
-        {{codeobj_name}}_carry_out_at(&_overdue);
+        {{owner.name}}_carry_out_at(_overdue.data(), _overdue.size());
         for (int32_t _neuron : _overdue) _later.note(_neuron);
+        if (_later.full) {{owner.name}}_carry_out_all();
         const size_t _vectorisation_idx = -1;
         {{scalar_code|autoindent}}
         {{codeobj_name}}_fields _fields;
@@ -234,16 +414,21 @@ void {{owner.name}}_carry_out_all() {}
             {{owner.name}}_carry_out_all();
             memcpy(&{{codeobj_name}}_held, &_fields, sizeof(_fields));
         }
+        const size_t _place = _later.passes & (_later.most - 1);
         {% for array, type in later.past %}
-        std::copy({{array}}, {{array}} + {{pathway.target.N}}, &{{codeobj_name}}_past_{{loop.index0}}[_later.passes % brainsleep::Later::most*{{pathway.target.N}}]);
+        for (size_t _k = 0; _k < {{pathway.target.N}}; _k++)
+            {{codeobj_name}}_past_{{loop.index0}}[(_place/8*{{pathway.target.N}} + _k)*8 + _place % 8] = {{array}}[_k];
         {% endfor %}
         {% for type, name in later.moving %}
-        {{codeobj_name}}_moving[_later.passes % brainsleep::Later::most].{{name}} = {{name}};
+        {{codeobj_name}}_moving[_place].{{name}} = {{name}};
         {% endfor %}
         _later.add(_events, _num_events);
         _later.took(brainsleep::seconds_now() - _begun);
         return;
     }
+    {% endif %}
+    {% if late and pathway.prepost == "pre" %}
+    if (_later.on) {{owner.name}}_look_back(_events, _num_events);
     {% endif %}
     {% set kept, unguarded = without_guard(vector_code) if shared and pathway.prepost == "pre" else ("", vector_code) %}
     {% set bodies = [("", without_branch(code))] %}
@@ -264,6 +449,9 @@ void {{owner.name}}_carry_out_all() {}
     {
         constexpr int _part = 0, _n_parts = 1;
     {% endif %}
+        {% if late and pathway.prepost == "post" and later.of_row %}
+        using namespace {{codeobj_name}}_rows;
+        {% endif %}
         const int32_t* const _start = {{pathway.name}}.start.data();
         const size_t _vectorisation_idx = -1;
         {{scalar_code|autoindent}}
@@ -292,18 +480,33 @@ void {{owner.name}}_carry_out_all() {}
                 const int32_t _neuron = _events[_event];
                 const int32_t _begin = _start[_neuron*_parts + _piece], _end = _start[_neuron*_parts + _piece + 1];
                 {% if shared and "_postsynaptic_idx" in variables %}
-                if (_event + 1 < _num_events) {
-                    const size_t _next = _events[_event + 1]*_parts + _piece;
+                {% set ahead = 2 if late else 1 %}
+                if (_event + {{ahead}} < _num_events) {
+                    const size_t _next = _events[_event + {{ahead}}]*_parts + _piece;
                     SynapticPathway::fetch(_far, _start[_next], _start[_next + 1]);
                 }
+                {% if late %}
+                if ({{owner.name}}_later.on && _event + 1 < _num_events) {
+                    const size_t _next = _events[_event + 1]*_parts + _piece;
+                    if (_start[_next] < _start[_next + 1]) {
+                        {{owner.name}}_later.fetch(_events[_event + 1], _far[_start[_next]], _far[_start[_next + 1] - 1]);
+                        {% if "w" in variables %}
+                        SynapticPathway::fetch({{get_array_name(variables["w"])}}, _start[_next], _start[_next + 1]);
+                        {% endif %}
+                    }
+                }
+                {% endif %}
                 {% endif %}
                 {% if late %}
-                if ({{owner.name}}_later.on) {{owner.name}}_carry_out(_neuron, _begin, _end);
+                if ({{owner.name}}_later.on) {{owner.name}}_carry_out(_neuron, _begin, _end, _event);
                 {% endif %}
                 for (int32_t _idx = _begin; _idx < _end; _idx++)
                 {
                     const size_t _vectorisation_idx = _idx;
-                    {{looked_up(body, "post", "_far[_idx]" if listed else "")|autoindent}}
+                    {% if kept_rows %}
+                    const size_t _of = {{owner.name}}_by_row ? _neuron : _idx;
+                    {% endif %}
+                    {{by_row(looked_up(body, "post", "_far[_idx]" if listed else ""), kept_rows)|autoindent}}
                 }
             }
         {% endfor %}
@@ -326,7 +529,10 @@ void {{owner.name}}_carry_out_all() {}
             {
                 const int32_t _idx = _synapse[_at];
                 const size_t _vectorisation_idx = _idx;
-                {{looked_up(without_branch(code), "pre", "_far[_at]")|autoindent}}
+                {% if kept_rows %}
+                const size_t _of = {{owner.name}}_by_row ? _far[_at] : _idx;
+                {% endif %}
+                {{by_row(looked_up(without_branch(code), "pre", "_far[_at]"), kept_rows)|autoindent}}
             }
         }
         {% endif %}
