@@ -1,9 +1,8 @@
 // Threads that share the work of a loop, and whether they should.
 //
 // A loop is cut into parts that write nothing in common, so that its results do not depend on how
-// many threads there are, nor on whether they are used. That is decided by measuring: each loop
-// tries both, for every order of magnitude of its work, keeps to what took less time, and tries
-// again after some hundred calls. A thread that waits for work looks for it all the time at first, and sleeps if none comes.
+// many threads there are, nor on whether they are used. That is decided by measuring whole steps. A
+// thread that waits for work looks for it all the time at first, and sleeps if none comes.
 
 #ifndef BRAINSLEEP_THREADS_H
 #define BRAINSLEEP_THREADS_H
@@ -14,7 +13,6 @@
 #include <cstdint>
 #include <cstring>
 #include <mutex>
-#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -34,15 +32,16 @@ inline void rest_a_moment()
 
 constexpr int most_threads = 64;
 
-// How much work a loop must have to be shared. Each choice is tried in turns, some steps at a time, the
-// best is kept to: that by which a piece of work took the least. It is a mean with what it took before:
-// a trial may promise what does not hold if others use the machine. The more often it was the best, the
-// longer it is kept to.
+// How much work a loop must have to be shared. Each choice is tried in turns, some steps at a time, and
+// in every other round in reverse order, as steps may take more and more time at first. The best is kept
+// to: that by which a piece of work took the least, in the middle of what was found. It is a mean with
+// what it took before: a trial may promise what does not hold if others use the machine. The more often
+// it was the best, the longer it is kept to.
 class Choice
 {
     const uint64_t choices[4] = {UINT64_MAX, 1024, 8192, 65536};
     static constexpr int n_choices = 4, rounds = 6, trial = 32, soon = 8192, late = 1 << 17;
-    int choice = n_choices - 1, round = 0, left = trial;  // steps until it is thought over; the first do not count
+    int choice = n_choices - 1, turn = 0, left = trial;  // steps until it is thought over; the first do not count
     int best = -1, keep = soon;  // the last choice, and for how many steps
     bool warm = false, trying = true;
     uint64_t pieces = 0;
@@ -57,24 +56,23 @@ class Choice
         else if (!trying) {
             took[choice] = (took[choice] + each)/2;
             trying = true;
-            round = 0;
-            choice = n_choices - 1;
+            turn = 0;
         } else {
-            tried[choice][round] = each;
-            if (choice == n_choices - 1 && ++round == rounds) {
+            tried[choice][turn/n_choices] = each;
+            if (++turn == n_choices*rounds) {
                 choose();
                 return;
             }
         }
-        choice = (choice + 1) % n_choices;
+        choice = turn/n_choices % 2 ? n_choices - 1 - turn % n_choices : turn % n_choices;
         left = trial;
     }
 
     void choose()
     {
         for (int k = 0; k < n_choices; k++) {
-            const double sum = std::accumulate(tried[k], tried[k] + rounds, 0.0);
-            const double found = (sum - *std::max_element(tried[k], tried[k] + rounds))/(rounds - 1);
+            std::sort(tried[k], tried[k] + rounds);
+            const double found = (tried[k][rounds/2 - 1] + tried[k][rounds/2])/2;  // the median
             took[k] = took[k] ? (took[k] + found)/2 : found;
         }
         choice = std::min_element(took, took + n_choices) - took;
