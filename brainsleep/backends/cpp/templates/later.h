@@ -34,6 +34,7 @@ class Later
 public:
     static constexpr uint64_t at_most = 1024;
     static constexpr int few = 8, many = 256;
+    enum : int32_t { tables = 1024 };  // presynaptic neurons that are looked at together
     uint64_t most = 64;  // passes that are remembered: steps with such spikes
     bool on = false;
     bool full = false;   // a count may not grow before all is carried out
@@ -121,6 +122,7 @@ public:
     // Fetches the counts of the neurons `first` to `last` that a look at what was put off is to need.
     void fetch(int32_t neuron, size_t first, size_t last) const
     {
+        if (passes - done[neuron] <= bits) return;  // these are not needed
         const uint8_t* const then = counted_before(done[neuron]);
         for (size_t k = first & ~(size_t)63; k <= last; k += 64) __builtin_prefetch(then + k);
     }

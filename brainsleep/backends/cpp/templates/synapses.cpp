@@ -41,7 +41,7 @@ static std::vector<{{type}}> {{codeobj_name}}_past_table_{{loop.index0}};
 {% endfor %}
 namespace {{codeobj_name}}_rows {
 {% for each in later.of_row %}
-typedef {{ "double" if "double" in each.arguments|map("first")|list else each.arguments[0][0] }} row_{{loop.index0}};
+typedef {{ (["double", "float"]|select("in", each.arguments|map("first")|list)|list or [each.arguments[0][0]])[0] }} row_{{loop.index0}};
 static std::vector<row_{{loop.index0}}> table_{{loop.index0}};
 __attribute__((noinline)) static row_{{loop.index0}} _of_row_{{loop.index0}}({% for type, name in each.arguments %}const {{type}} {{name}}{{ ", " if not loop.last }}{% endfor %})
 {
@@ -181,10 +181,9 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
 
 void {{owner.name}}_carry_out_at(const int32_t* _neurons, const int _n_neurons)
 {
-    constexpr int _at_once = 256;  // tables of so many
     const auto& _path = brian::{{owner.name}}_pre;
-    for (int _from = 0; _from < _n_neurons; _from += _at_once, _neurons += _at_once) {
-        const int _n = std::min(_at_once, _n_neurons - _from);
+    for (int32_t _from = 0; _from < _n_neurons; _from += brainsleep::Later::tables, _neurons += brainsleep::Later::tables) {
+        const int _n = std::min<int32_t>(brainsleep::Later::tables, _n_neurons - _from);
         {{owner.name}}_look_back(_neurons, _n);
         brainsleep::threads.run((uint64_t)_n*(_path.neurons.size()/std::max(1, _path.n_neurons)), [&](int _part, int _n_parts) {
             for (int _k = (int64_t)_n*_part/_n_parts; _k < (int64_t)_n*(_part + 1)/_n_parts; _k++) {
@@ -379,8 +378,7 @@ void {{owner.name}}_take_rows()
         }
     }
     _later.took(brainsleep::seconds_now() - _begun);
-    return;
-    {% endif %}
+    {% else %}
     {% if late and pathway.prepost == "post" %}
     {% set later = to_be_done_later(scalar_code, vector_code, kept_by_row(pathway, get_array_name)) %}
     {% set code = later.now %}
@@ -428,6 +426,12 @@ void {{owner.name}}_take_rows()
     }
     {% endif %}
     {% if late and pathway.prepost == "pre" %}
+    {# As many at once as have room for their tables. #}
+    const int32_t* const _all_events = _events;
+    const int32_t _num_all = _num_events;
+    for (int32_t _done = 0; _done < _num_all; _done += brainsleep::Later::tables) {
+    const int32_t* const _events = _all_events + _done;
+    const int32_t _num_events = std::min<int32_t>(brainsleep::Later::tables, _num_all - _done);
     if (_later.on) {{owner.name}}_look_back(_events, _num_events);
     {% endif %}
     {% set kept, unguarded = without_guard(vector_code) if shared and pathway.prepost == "pre" else ("", vector_code) %}
@@ -465,6 +469,9 @@ void {{owner.name}}_take_rows()
         const auto* const _far = {{get_array_name(variables["_postsynaptic_idx"])}};
         {% endif %}
         {% if pathway.prepost == "pre" %}
+        {% if late %}
+        const bool _puts_off = {{owner.name}}_later.on;
+        {% endif %}
         {{ "const size_t _parts = " ~ pathway.name ~ ".parts" if shared else "constexpr size_t _parts = 1" }};
         const size_t _from = _parts*_part/_n_parts, _to = _parts*(_part + 1)/_n_parts;
         {% if kept %}
@@ -486,7 +493,7 @@ void {{owner.name}}_take_rows()
                     SynapticPathway::fetch(_far, _start[_next], _start[_next + 1]);
                 }
                 {% if late %}
-                if ({{owner.name}}_later.on && _event + 1 < _num_events) {
+                if (_puts_off && _event + 1 < _num_events) {
                     const size_t _next = _events[_event + 1]*_parts + _piece;
                     if (_start[_next] < _start[_next + 1]) {
                         {{owner.name}}_later.fetch(_events[_event + 1], _far[_start[_next]], _far[_start[_next + 1] - 1]);
@@ -498,7 +505,7 @@ void {{owner.name}}_take_rows()
                 {% endif %}
                 {% endif %}
                 {% if late %}
-                if ({{owner.name}}_later.on) {{owner.name}}_carry_out(_neuron, _begin, _end, _event);
+                if (_puts_off) {{owner.name}}_carry_out(_neuron, _begin, _end, _event);
                 {% endif %}
                 for (int32_t _idx = _begin; _idx < _end; _idx++)
                 {
@@ -551,8 +558,10 @@ void {{owner.name}}_take_rows()
     {% if pathway.prepost == "pre" %}
     if (_later.on)
         for (int32_t _k = 0; _k < _num_events; _k++) _later.note(_events[_k]);
+    }
     {% endif %}
     _later.took(brainsleep::seconds_now() - _begun);
+    {% endif %}
     {% endif %}
     {% endif %}
 {% endblock %}
