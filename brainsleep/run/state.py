@@ -108,10 +108,14 @@ def _shifted(arrays: Mapping[str, np.ndarray], steps: int, dt: float) -> dict[st
 
     A state has them from its own time, so they are at most 0.
     """
-    return {
-        name: (np.rint(value / dt) + steps) * dt if name.endswith(TIMES) else value
-        for name, value in arrays.items()
-    }
+    shifted = dict(arrays)
+    for name in filter(lambda name: name.endswith(TIMES), arrays):
+        times = arrays[name] / dt
+        np.rint(times, out=times)
+        times += steps
+        times *= dt
+        shifted[name] = times
+    return shifted
 
 
 def started_arrays(state: State, start: int, dt: float) -> dict[str, np.ndarray]:

@@ -13,12 +13,17 @@ from .standalone import SegmentCodeObject, put_off_at
 
 
 class _Array(NamedTuple):
-    """An array in a file, by its key and its name in C++; of a size that is compiled in, or 0."""
+    """An array in a file, by its key and its name in C++; of a size that is compiled in, or 0.
+
+    One that may be the same at all synapses of a presynaptic neuron has these synapses as its
+    `owner`.
+    """
 
     key: str
     dtype: str
     name: str
     size: int
+    owner: str = ""
 
 
 def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
@@ -48,7 +53,13 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
             for recorded in ("counts.spike_count", "raster.i", "raster.t"):
                 outputs.append(array(f"{group.name}:{recorded}"))
     for part in network.plan.synapses:
+        late = put_off_at(network.groups[part.name])
+        alike = network.groups[part.name]._pathways[0]._alike if late else ()
         state = [array(f"{part.name}.{name}") for name in part.state]
+        state = [
+            each._replace(owner=part.name) if each.key.partition(".")[2] in alike else each
+            for each in state
+        ]
         changed = [each for each in state if each.key not in network.plan.unchanged]
         inputs += [array(f"{part.name}.{name}", 1) for name in part.parameters] + changed
         fixed += [each for each in state if each not in changed]

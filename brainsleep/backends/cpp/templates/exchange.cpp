@@ -3,9 +3,17 @@
    A file holds arrays one after the other in a fixed order (the layout), each as a 64-bit count and
    its values: synapses, what no segment changes, and what a segment starts from. The parts stand in
    `main` after the network is set up, before and after the run. #}
+{% macro row_of(array) %}{{ array.owner }}_row_of_{{ array.key.partition(".")[2] }}{% endmacro %}
+
 {% macro read(arrays) %}
 {% for array in arrays %}
-{% if array.size %}
+{% if array.owner %}
+{
+extern bool {{ array.owner }}_by_row;
+extern std::vector<std::decay<decltype({{ array.name }}[0])>::type> {{ row_of(array) }};
+{{ array.owner }}_by_row &= read_rows({{ array.name }}, {{ row_of(array) }}, {{ array.owner }}_pre);
+}
+{% elif array.size %}
 read_fixed({{ array.name }}, {{ array.size }}, true, "{{ array.key }}");
 {% else %}
 read_vector({{ array.name }});
@@ -42,6 +50,41 @@ auto read_fixed = [&](auto* target, size_t room, bool exactly, const char* name)
 auto read_vector = [&](auto& target) {
     target.resize(read_count());
     read_values(target.data(), sizeof(target[0]), target.size());
+};
+{# Of an array that is the same at all synapses of a neuron: once a neuron. Else, false, all of it. #}
+auto read_rows = [&](auto& all, auto& rows, const auto& path) -> bool {
+    typedef typename std::decay<decltype(rows[0])>::type Number;
+    const size_t count = read_count();
+    const long begin = ftell(given);
+    std::vector<Number> some(1 << 16);
+    size_t filled = 0, used = 0, left = count;
+    bool same = count == path.neurons.size();
+    rows.assign(path.n_neurons, 0);
+    for (size_t k = 0; same && k < (size_t)path.n_neurons; k++) {
+        bool first = true;
+        for (size_t n = path.start[(k + 1)*path.parts] - path.start[k*path.parts]; n;) {
+            if (used == filled) {
+                filled = std::min(left, some.size());
+                read_values(some.data(), sizeof(Number), filled);
+                left -= filled;
+                used = 0;
+            }
+            if (first) rows[k] = some[used];
+            first = false;
+            const size_t now = std::min(n, filled - used);
+            for (size_t j = 0; j < now; j++) same &= !memcmp(&some[used + j], &rows[k], sizeof(Number));
+            used += now;
+            n -= now;
+        }
+    }
+    if (same) {
+        all.clear();
+        return true;
+    }
+    fseek(given, begin, SEEK_SET);
+    all.resize(count);
+    read_values(all.data(), sizeof(Number), count);
+    return false;
 };
 auto read_times = [&](auto& clock) {
     const size_t count = read_count();
@@ -193,8 +236,8 @@ network.add(&step_clock, []() {
 {% macro save() %}
 {
 {% for name in put_off %}
-void {{ name }}_carry_out_all();
-{{ name }}_carry_out_all();
+void {{ name }}_carry_out_late();
+{{ name }}_carry_out_late();
 {% endfor %}
 using namespace brian;
 FILE* state_file = fopen((results_dir + "state.bin").c_str(), "r+b");  // over the last one's pages
@@ -214,9 +257,27 @@ auto write_values = [&](const void* source, size_t size, size_t count) {
     write_some(source, size, count);
 };
 
+auto write_rows = [&](const auto& rows, const auto& path) {
+    std::vector<typename std::decay<decltype(rows[0])>::type> some;
+    write_count(path.neurons.size());
+    for (size_t k = 0; k < (size_t)path.n_neurons; k++) {
+        some.insert(some.end(), path.start[(k + 1)*path.parts] - path.start[k*path.parts], rows[k]);
+        if (some.size() < 1 << 16 && k + 1 < (size_t)path.n_neurons) continue;
+        write_some(some.data(), sizeof(some[0]), some.size());
+        some.clear();
+    }
+};
+
 write_values(step_clock.timestep, sizeof(int64_t), 1);
 {% for array in outputs %}
-{% if array.size %}
+{% if array.owner %}
+{
+extern bool {{ array.owner }}_by_row;
+extern std::vector<std::decay<decltype({{ array.name }}[0])>::type> {{ row_of(array) }};
+if ({{ array.owner }}_by_row) write_rows({{ row_of(array) }}, {{ array.owner }}_pre);
+else write_values({{ array.name }}.data(), sizeof({{ array.name }}[0]), {{ array.name }}.size());
+}
+{% elif array.size %}
 write_values({{ array.name }}, sizeof(*({{ array.name }})), {{ array.size }});
 {% elif ":counts." in array.key or ":trace_" in array.key %}{# two-dimensional, and its rows lie apart #}
 write_count((size_t){{ array.name }}.n*{{ array.name }}.m);

@@ -6,7 +6,7 @@
 extern brainsleep::Later {{owner.name}}_later;
 void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const int32_t end, const int event);
 void {{owner.name}}_carry_out_at(const int32_t* neurons, const int n_neurons);
-void {{owner.name}}_carry_out_all();
+void {{owner.name}}_carry_out_late();
 void {{owner.name}}_look_back(const int32_t* neurons, const int n_neurons);
 {# Variables that are the same at all synapses of a neuron, once a neuron; or, if they are not, once a synapse. #}
 {% for name in pathway._alike %}
@@ -20,7 +20,7 @@ brainsleep::Later {{owner.name}}_later;
 bool {{owner.name}}_by_row = true, {{owner.name}}_rows_changed = false;
 {% for name in pathway._alike %}
 decltype(&brian::{{get_array_name(owner.variables[name], access_data=False)}}[0]) {{owner.name}}_kept_{{name}};
-static std::vector<std::decay<decltype(*{{owner.name}}_kept_{{name}})>::type> {{owner.name}}_row_of_{{name}};
+std::vector<std::decay<decltype(*{{owner.name}}_kept_{{name}})>::type> {{owner.name}}_row_of_{{name}};
 {% endfor %}
 {% if later %}
 static struct {{codeobj_name}}_fields {
@@ -61,6 +61,15 @@ extern const bool {{pathway.name}}_in_parts;
 const bool {{pathway.name}}_in_parts = {{ "true" if shareable(scalar_code, vector_code) else "false" }};
 {% endif %}
 {% if pathway._late is defined and pathway.prepost == "post" %}
+{% if pathway._alike %}
+template <class Numbers> static void {{owner.name}}_fill(Numbers& all, const Numbers& rows)
+{
+    const auto& path = brian::{{owner.name}}_pre;
+    all.resize(path.neurons.size());
+    for (size_t k = 0; k < rows.size(); k++)
+        std::fill(&all[0] + path.start[k*path.parts], &all[0] + path.start[(k + 1)*path.parts], rows[k]);
+}
+{% endif %}
 {% set later = to_be_done_later(scalar_code, vector_code, kept_by_row(pathway, get_array_name)) %}
 {% if later %}
 {# Tables of some neurons: what is needed of the passes that were put off at their synapses, by place. #}
@@ -199,54 +208,39 @@ void {{owner.name}}_carry_out(const int32_t, const int32_t, const int32_t, const
 void {{owner.name}}_carry_out_at(const int32_t*, const int) {}
 {% endif %}
 
+void {{owner.name}}_carry_out_late()
+{
+    if (!{{owner.name}}_later.on) return;
+    const double _begun = brainsleep::seconds_now();
+    std::vector<int32_t> _neurons({{pathway.target.N}});
+    std::iota(_neurons.begin(), _neurons.end(), 0);
+    {{owner.name}}_carry_out_at(_neurons.data(), _neurons.size());
+    {{owner.name}}_later.all_done();
+    {{owner.name}}_later.took(brainsleep::seconds_now() - _begun);
+}
+
+{# For somebody who reads synapses: they have what is kept once a neuron, too. #}
 void {{owner.name}}_carry_out_all()
 {
-    if ({{owner.name}}_later.on) {
-        const double _begun = brainsleep::seconds_now();
-        std::vector<int32_t> _neurons({{pathway.target.N}});
-        std::iota(_neurons.begin(), _neurons.end(), 0);
-        {{owner.name}}_carry_out_at(_neurons.data(), _neurons.size());
-        {{owner.name}}_later.all_done();
-        {{owner.name}}_later.took(brainsleep::seconds_now() - _begun);
-    }
+    {{owner.name}}_carry_out_late();
     {% if pathway._alike %}
     if (!{{owner.name}}_by_row || !{{owner.name}}_rows_changed) return;
     {{owner.name}}_rows_changed = false;
-    const auto& _path = brian::{{owner.name}}_pre;
-    for (int _k = 0; _k < _path.n_neurons; _k++) {
-        const int32_t _begin = _path.start[(size_t)_k*_path.parts], _end = _path.start[(size_t)(_k + 1)*_path.parts];
-        {% for name in pathway._alike %}
-        std::fill(&brian::{{get_array_name(owner.variables[name], access_data=False)}}[0] + _begin, &brian::{{get_array_name(owner.variables[name], access_data=False)}}[0] + _end, {{owner.name}}_kept_{{name}}[_k]);
-        {% endfor %}
-    }
+    {% for name in pathway._alike %}
+    {{owner.name}}_fill(brian::{{get_array_name(owner.variables[name], access_data=False)}}, {{owner.name}}_row_of_{{name}});
+    {% endfor %}
     {% endif %}
 }
 
-{# At the start: once a neuron, if they are the same at all of its synapses. #}
+{# At the start: if a variable is not the same at all synapses of a neuron, none is kept once a neuron. #}
 void {{owner.name}}_take_rows()
 {
-    {% if pathway._alike %}
-    using namespace brian;
-    const auto& _path = {{owner.name}}_pre;
-    {{owner.name}}_by_row = true;
-    {{owner.name}}_rows_changed = false;
     {% for name in pathway._alike %}
-    {
-        auto& _all = {{get_array_name(owner.variables[name], access_data=False)}};
-        auto& _rows = {{owner.name}}_row_of_{{name}};
-        _rows.assign(_path.n_neurons, 0);
-        for (int _k = 0; _k < _path.n_neurons; _k++) {
-            const int32_t _begin = _path.start[(size_t)_k*_path.parts], _end = _path.start[(size_t)(_k + 1)*_path.parts];
-            if (_begin < _end) _rows[_k] = _all[_begin];
-            for (int32_t _idx = _begin; _idx < _end; _idx++)
-                if (memcmp(&_all[_idx], &_rows[_k], sizeof(_rows[0]))) {{owner.name}}_by_row = false;
-        }
-    }
+    auto& _all_{{name}} = brian::{{get_array_name(owner.variables[name], access_data=False)}};
+    if (!{{owner.name}}_by_row && _all_{{name}}.empty()) {{owner.name}}_fill(_all_{{name}}, {{owner.name}}_row_of_{{name}});
+    {{owner.name}}_kept_{{name}} = ({{owner.name}}_by_row ? {{owner.name}}_row_of_{{name}} : _all_{{name}}).data();
     {% endfor %}
-    {% for name in pathway._alike %}
-    {{owner.name}}_kept_{{name}} = {{owner.name}}_by_row ? {{owner.name}}_row_of_{{name}}.data() : {{get_array_name(owner.variables[name], access_data=False)}}.data();
-    {% endfor %}
-    {% endif %}
+    {{owner.name}}_rows_changed = true;
 }
 {% endif %}
 {% endblock %}
@@ -384,7 +378,7 @@ void {{owner.name}}_take_rows()
     {% set code = later.now %}
     const int _next = {{owner.name}}_by_row ? _later.next() : 0;
     if (_next < 0) {
-        {{owner.name}}_carry_out_all();
+        {{owner.name}}_carry_out_late();
         _later.on = false;
     } else if (_next > 0) {
         size_t _bytes = 0;
@@ -400,7 +394,7 @@ void {{owner.name}}_take_rows()
         const std::vector<int32_t> _overdue = _later.overdue();
         {{owner.name}}_carry_out_at(_overdue.data(), _overdue.size());
         for (int32_t _neuron : _overdue) _later.note(_neuron);
-        if (_later.full) {{owner.name}}_carry_out_all();
+        if (_later.full) {{owner.name}}_carry_out_late();
         const size_t _vectorisation_idx = -1;
         {{scalar_code|autoindent}}
         {{codeobj_name}}_fields _fields;
@@ -409,7 +403,7 @@ void {{owner.name}}_take_rows()
         _fields.{{name}} = {{name}};
         {% endfor %}
         if (memcmp(&_fields, &{{codeobj_name}}_held, sizeof(_fields))) {  // what came before was with others
-            {{owner.name}}_carry_out_all();
+            {{owner.name}}_carry_out_late();
             memcpy(&{{codeobj_name}}_held, &_fields, sizeof(_fields));
         }
         const size_t _place = _later.passes & (_later.most - 1);
