@@ -87,17 +87,20 @@ def network(neurons: int, weights: str, precision: str) -> NetworkSpec:
 class Watch(threading.Thread):
     """Look ten times a second at the memory of this process, its programs and their files, in MB.
 
-    `peak` has the largest of each, and of their sum.
+    `peak` has the largest of each, and of their sum. To look takes time, so it does not while
+    something is timed.
     """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
+        self.looks = threading.Lock()
         self.peak = {"python": 0.0, "program": 0.0, "files": 0.0, "together": 0.0}
 
     def run(self) -> None:
         """Look until the process ends."""
         while True:
-            self.look()
+            with self.looks:
+                self.look()
             time.sleep(0.1)
 
     def look(self) -> None:
@@ -170,7 +173,7 @@ def measure(neurons: int, weights: str, precision: str, folder: Path) -> dict:
     watch.start()
     os.environ["BRAINSLEEP_CACHE"] = str(folder)
     for threads in (1, 2):
-        row[f"threads_{threads}"], state = simulated(spec, state, threads)
+        row[f"threads_{threads}"], state = simulated(spec, state, threads, watch)
     row["memory"] |= {"before": own, **watch.peak}
     row |= irregularity(spec, state) | checkpoint(folder, state)
     row["memory"]["whole"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB
@@ -182,7 +185,7 @@ def _backend(spec: NetworkSpec, steps: int):
     return make_backend("cpp", spec, capacity=Capacity(slots=1, steps=steps))
 
 
-def simulated(spec: NetworkSpec, state: State, threads: int) -> tuple[dict, State]:
+def simulated(spec: NetworkSpec, state: State, threads: int, watch: Watch) -> tuple[dict, State]:
     """Build and start the program, and time it on some threads; return the state after it, too."""
     os.environ["BRAINSLEEP_CORES"] = str(threads)
     one, before, timed = (
@@ -199,9 +202,10 @@ def simulated(spec: NetworkSpec, state: State, threads: int) -> tuple[dict, Stat
     row["call"] = clock()  # what a segment costs beside its steps
     wall, spikes = [], []
     for repeat in range(REPEATS):
-        clock()
-        state, recording = backend.advance(state, timed, 3 + repeat)
-        wall.append((clock() - row["call"]) / TIMED)
+        with watch.looks:
+            clock()
+            state, recording = backend.advance(state, timed, 3 + repeat)
+            wall.append((clock() - row["call"]) / TIMED)
         spikes.append({k: int(v.sum()) for k, v in recording.counts.items()})
     each = {  # synapses of a neuron
         p.name: len(state.synapses[p.name][0]) / spec.population(p.source).size
