@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -207,6 +207,18 @@ class SynapsePlan:
     sums_after: bool = False
     functions: dict[str, OwnFunction] = field(default_factory=dict)
 
+    @property
+    def codes(self) -> list[str]:
+        """All statements that are carried out at its synapses."""
+        codes = [self.on_pre, self.on_post, *(path.code for path in self.pathways)]
+        codes += [step.code for step in self.steps] + [each.code for each in self.regular]
+        return codes + [code for p in self.processes for code in (p.on_onset, p.on_update)]
+
+
+def set_by(codes: Iterable[str]) -> set[str]:
+    """Return what statements set."""
+    return {name for code in codes for name, _, _ in settle.read(code) or ()}
+
 
 @dataclass(frozen=True)
 class NetworkPlan:
@@ -226,10 +238,7 @@ class NetworkPlan:
         """All arrays of a state that no segment changes: weights, too, that no code sets."""
         kept = set(self.constants)
         for part in self.synapses:
-            codes = [part.on_pre, part.on_post, *(path.code for path in part.pathways)]
-            codes += [step.code for step in part.steps] + [each.code for each in part.regular]
-            codes += [code for p in part.processes for code in (p.on_onset, p.on_update)]
-            changed = {name for code in codes for name, _, _ in settle.read(code) or ()}
+            changed = set_by(part.codes)
             kept |= {f"{part.name}.{name}" for name in part.state if name not in changed}
         return frozenset(kept)
 

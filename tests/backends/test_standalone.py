@@ -400,8 +400,8 @@ def test_which_variables_are_alike():
 
     once, kept = found(2 * ms)
     assert kept == {"stdp_nearest_pre_x", "stdp_nearest_pre_lastupdate"} and len(once) == 1
-    assert found("uniform(0.5*ms, 3*ms)") == ({}, set())
-    assert found(0 * ms) == ({}, set())
+    assert found("uniform(0.5*ms, 3*ms)") == (set(), set())
+    assert found(0 * ms) == (set(), set())
 
 
 #: Delayed: traces are on synapses, and one more pathway reads them. Unlike: they are not the same

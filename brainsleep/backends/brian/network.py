@@ -329,7 +329,8 @@ class BrianNetwork:
                 for path in paths:
                     path._late = True
                     path._alike = sorted(kept)
-                    path._once = path.name.removeprefix(f"{plan.name}_") in once
+                for name in once:
+                    getattr(synapses, name)._once = True
 
     def _add_process(
         self, synapses, plan: SynapsePlan, process: ProcessPlan, position: int

@@ -9,7 +9,8 @@ import numpy as np
 from ...run.delays import DELAY_HISTORY, changing, histories, most_steps, pathways
 from ..brian.names import event_monitor, last_monitor, trace_of
 from ..brian.network import BrianNetwork
-from .standalone import SegmentCodeObject, put_off_at
+from .later import put_off_at
+from .standalone import SegmentCodeObject
 
 
 class _Array(NamedTuple):
@@ -53,12 +54,11 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
             for recorded in ("counts.spike_count", "raster.i", "raster.t"):
                 outputs.append(array(f"{group.name}:{recorded}"))
     for part in network.plan.synapses:
-        late = put_off_at(network.groups[part.name])
-        alike = network.groups[part.name]._pathways[0]._alike if late else ()
-        state = [array(f"{part.name}.{name}") for name in part.state]
+        paths = network.groups[part.name]._pathways
+        alike = {name for path in paths for name in getattr(path, "_alike", ())}
         state = [
-            each._replace(owner=part.name) if each.key.partition(".")[2] in alike else each
-            for each in state
+            array(f"{part.name}.{name}")._replace(owner=part.name if name in alike else "")
+            for name in part.state
         ]
         changed = [each for each in state if each.key not in network.plan.unchanged]
         inputs += [array(f"{part.name}.{name}", 1) for name in part.parameters] + changed

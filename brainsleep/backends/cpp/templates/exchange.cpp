@@ -5,12 +5,16 @@
    `main` after the network is set up, before and after the run. #}
 {% macro row_of(array) %}{{ array.owner }}_row_of_{{ array.key.partition(".")[2] }}{% endmacro %}
 
+{% macro declared_rows(array) %}
+extern bool {{ array.owner }}_by_row;
+extern std::vector<std::decay<decltype({{ array.name }}[0])>::type> {{ row_of(array) }};
+{% endmacro %}
+
 {% macro read(arrays) %}
 {% for array in arrays %}
 {% if array.owner %}
 {
-extern bool {{ array.owner }}_by_row;
-extern std::vector<std::decay<decltype({{ array.name }}[0])>::type> {{ row_of(array) }};
+{{ declared_rows(array) }}
 {{ array.owner }}_by_row &= read_rows({{ array.name }}, {{ row_of(array) }}, {{ array.owner }}_pre);
 }
 {% elif array.size %}
@@ -272,8 +276,7 @@ write_values(step_clock.timestep, sizeof(int64_t), 1);
 {% for array in outputs %}
 {% if array.owner %}
 {
-extern bool {{ array.owner }}_by_row;
-extern std::vector<std::decay<decltype({{ array.name }}[0])>::type> {{ row_of(array) }};
+{{ declared_rows(array) }}
 if ({{ array.owner }}_by_row) write_rows({{ row_of(array) }}, {{ array.owner }}_pre);
 else write_values({{ array.name }}.data(), sizeof({{ array.name }}[0]), {{ array.name }}.size());
 }

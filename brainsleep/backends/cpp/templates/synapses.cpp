@@ -349,8 +349,8 @@ void {{owner.name}}_take_rows()
     auto& _later = {{owner.name}}_later;
     const double _begun = brainsleep::seconds_now();
     {% endif %}
-    {% set kept_rows = kept_by_row(pathway, get_array_name) if pathway._late is defined else {} %}
-    {% if pathway._once is defined and pathway._once %}
+    {% set kept_rows = kept_by_row(pathway, get_array_name) %}
+    {% if pathway._once is defined %}
     if (_later.on) {
         {{owner.name}}_carry_out_at(_events, _num_events);
         for (int32_t _k = 0; _k < _num_events; _k++) _later.note(_events[_k]);
