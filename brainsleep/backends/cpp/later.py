@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from brian2.core.variables import ArrayVariable
+
 #: An element of an array, in C++: the array, and its index.
 _ELEMENT = re.compile(r"\b(_(?:ptr|array|dynamic)_\w+)\[(\w+)\]")
 
@@ -31,6 +33,22 @@ def shareable(scalar: list[str], lines: list[str]) -> bool:
         return False
     elements = (found for line in code for found in _ELEMENT.finditer(line))
     return all(written.get(each[1], each[2]) == each[2] for each in elements)
+
+
+def reads_own_part(
+    variables: Mapping[str, Any], name_of: Callable[[Any], str], owners: list[Any], lines: list[str]
+) -> bool:
+    """Tell whether a loop that is `shareable` reads nothing that another of its parts may write.
+
+    It then has to do with elements of its `owners` alone, with those of its own part. Other loops
+    over the same parts may come before and after it, and no part need wait for another in between.
+    """
+    names = {owner.name for owner in owners}
+    arrays = (v for v in variables.values() if isinstance(v, ArrayVariable) and not v.scalar)
+    others = {name_of(array) for array in arrays if array.owner.name not in names}
+    elements = [each.groups() for line in lines for each in _ELEMENT.finditer(line)]
+    own = {"0", "_idx", "_postsynaptic_idx"}
+    return all(array not in others and index in own for array, index in elements)
 
 
 class OfRow(NamedTuple):

@@ -19,7 +19,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 
 from ..brian.network import LARGE
-from .later import by_row, kept_by_row, put_off_at, scalar_exp, shareable, to_be_done_later
+from .later import by_row, kept_by_row, put_off_at, reads_own_part, scalar_exp, shareable, to_be_done_later
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -31,6 +31,19 @@ def is_large(owner: Any) -> bool:
     """Tell whether a loop over all elements of an object may be worth sharing out."""
     groups = (owner.source, owner.target) if hasattr(owner, "_pathways") else (owner,)
     return max(int(group.N) for group in groups) >= LARGE
+
+
+def has_one_period(owner: Any) -> bool:
+    """Tell whether neurons are refractory for the same time, as those wait in their order."""
+    updater = getattr(owner, "state_updater", None)
+    return bool((getattr(updater, "template_kwds", None) or {}).get("one_refractory_period"))
+
+
+def has_conditions_by_block(owner: Any, variables: Any, scalar: list[str], code: list[str], name_of):
+    """Tell whether threads may look at the conditions for spikes, a block of neurons at a time."""
+    drawn, _ = drawn_before(code)
+    own = reads_own_part(variables, name_of, [owner], code)
+    return is_large(owner) and not drawn and shareable(scalar, code) and own
 
 
 def without_branch(lines: list[str]) -> list[str]:
@@ -167,6 +180,9 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
         env_globals={
             "is_large": is_large,
             "shareable": shareable,
+            "reads_own_part": reads_own_part,
+            "has_one_period": has_one_period,
+            "has_conditions_by_block": has_conditions_by_block,
             "looked_up": looked_up,
             "far_ends": far_ends,
             "to_be_done_later": to_be_done_later,
@@ -195,7 +211,16 @@ class SegmentDevice(CPPStandaloneDevice):
         """Lay out the run; pathways have no queue that would need a push at every step."""
         super().network_run(net, *args, **kwargs)
         lines = next(given[1] for kind, given in self.main_queue if kind == "run_network")
-        lines[:] = [line for line in lines if not re.search(r"_push_spikes(_\d+)?\);$", line)]
+        joining = [
+            f"_run_{name});"
+            for name, code in self.code_objects.items()
+            if "brainsleep::threads.joins(" in code.code.cpp_file
+        ]
+        lines[:] = [
+            line.replace(");", ", true);") if line.endswith((*joining,)) else line
+            for line in lines
+            if not re.search(r"_push_spikes(_\d+)?\);$", line)
+        ]
 
     def write_units(self, folder: Path) -> None:
         """Write the two files that are compiled: code that runs at every step, and the rest."""
@@ -208,7 +233,7 @@ class SegmentDevice(CPPStandaloneDevice):
         names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
         headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]
         headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']
-        threads = any("brainsleep::threads.run" in (folder / file).read_text() for file in hot)
+        threads = any("brainsleep::threads." in (folder / file).read_text() for file in hot)
         headers += ['"threads.h"', '"later.h"'] if threads else []  # they take time to compile
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
         for unit, files in (("hot", sorted(hot)), ("cold", cold)):

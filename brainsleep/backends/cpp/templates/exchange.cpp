@@ -121,6 +121,9 @@ std::fill({{ outgoing }}.begin(), {{ outgoing }}.end(), 0);
 std::fill({{ incoming }}.begin(), {{ incoming }}.end(), 0);
 for (int k : {{ pre }}) {{ outgoing }}[k]++;
 for (int k : {{ post }}) {{ incoming }}[k]++;
+{% endfor %}
+{% for plan in network.plan.synapses %}
+{% set synapses, pre, post = network.groups[plan.name], c_name(plan.name ~ "._synaptic_pre"), c_name(plan.name ~ "._synaptic_post") %}
 {% for path in synapses._pathways %}
 {% set each = path._delay is defined and path._delay == "each" %}
 {% if path.prepost == "post" %}
@@ -129,7 +132,9 @@ for (int k : {{ post }}) {{ incoming }}[k]++;
 {% else %}
 {% if path._shared is defined %}
 extern const bool {{ path.name }}_in_parts;
-{{ path.name }}.cut({{ post }}, {{ path.target.N }}, {{ path.name }}_in_parts ? cores : 1, {{ "false" if each else path.name ~ "_in_parts" }});
+{{ path.name }}.cut({{ post }}, SynapticPathway::shares({
+    {%- for other in network.plan.synapses if other.target == plan.target -%}&{{ c_name(other.name ~ ".N_incoming") }}, {% endfor -%}
+}, {{ path.target.N }}, {{ path.name }}_in_parts ? cores : 1), {{ "false" if each else path.name ~ "_in_parts" }});
 {% else %}
 {{ path.name }}.count();
 {% endif %}
@@ -187,6 +192,7 @@ open_given("segment.bin");
 read_fixed(run_settings, 4, true, "run");
 #ifdef BRAINSLEEP_THREADS_H
 brainsleep::threads.n = std::max<int64_t>(1, std::min<int64_t>(cores, run_settings[3]));
+brainsleep::threads.choice.begin_segment();
 #endif
 for (size_t k = 0; k < _random_generators.size(); k++) _random_generators[k].seed((unsigned long)run_settings[0] + k);
 brainsleep::random_numbers.seed(run_settings[0]);

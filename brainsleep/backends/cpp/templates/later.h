@@ -21,11 +21,26 @@ __attribute__((noinline)) inline float scalar_exp(float x) { return std::exp(x);
 
 class Later
 {
-    enum { NOW, FIRST, LATER, CHOSEN } phase = NOW;
+    enum Phase { NOW, FIRST, LATER, CHOSEN };
     static constexpr uint64_t trial = 128, filled = 256, again = 8192, least = 16;
     static constexpr double enough = 0.02;  // seconds that are enough to tell
-    uint64_t in_phase = 0, all_done_at = 0;
-    double spent = 0, each_now = 0;
+    struct Trial
+    {
+        Phase phase = NOW;
+        bool pays = false;
+        uint64_t passes = 0;  // in this phase
+        double spent = 0, each_now = 0;
+
+        void enter(Phase other)
+        {
+            phase = other;
+            passes = 0;
+            spent = 0;
+        }
+    };
+    Trial& tried = learnt<Trial>();
+    bool begun = false;
+    uint64_t all_done_at = 0;
     int n_pre = 0, n_post = 0;
     std::vector<uint8_t> before;             // the counts before each of the last passes
     std::vector<std::vector<int32_t>> spikes;  // of the last passes that fit the bits
@@ -137,37 +152,38 @@ public:
 
     const uint8_t* counted_before(uint64_t pass) const { return &before[pass % most*n_post]; }
 
-    void took(double seconds) { spent += seconds; }
+    void took(double seconds) { tried.spent += seconds; }
 
     // What is to be done from this pass on: the same (0), begin (1), or carry out all and stop (-1).
     int next()
     {
-        in_phase++;
-        if (phase == NOW && (in_phase >= trial || (in_phase >= least && spent > enough))) {
-            each_now = spent/in_phase;
-            enter(FIRST);
+        Trial& now = tried;
+        if (!begun) {  // a segment begins with nothing put off
+            begun = true;
+            if (now.phase == LATER) now.enter(FIRST);
+            if (now.phase == FIRST || (now.phase == CHOSEN && now.pays)) return 1;
+        }
+        now.passes++;
+        const bool told = now.passes >= trial || (now.passes >= least && now.spent > enough);
+        switch (now.phase) {
+        case NOW:
+            if (!told) return 0;
+            now.each_now = now.spent/now.passes;
+            now.enter(FIRST);
             return 1;
+        case FIRST:
+            if (now.passes >= filled) now.enter(LATER);
+            return 0;
+        case LATER:
+            if (!told) return 0;
+            now.pays = now.spent/now.passes < now.each_now;
+            now.enter(CHOSEN);
+            return now.pays ? 0 : -1;
+        default:
+            if (now.passes < again) return 0;
+            now.enter(NOW);
+            return now.pays ? -1 : 0;
         }
-        if (phase == FIRST && in_phase >= filled) enter(LATER);
-        if (phase == LATER && in_phase >= trial) {
-            const bool pays = spent/in_phase < each_now;
-            enter(CHOSEN);
-            return pays ? 0 : -1;
-        }
-        if (phase == CHOSEN && in_phase >= again) {
-            const bool was = on;
-            enter(NOW);
-            return was ? -1 : 0;
-        }
-        return 0;
-    }
-
-private:
-    void enter(decltype(phase) other)
-    {
-        phase = other;
-        in_phase = 0;
-        spent = 0;
     }
 };
 

@@ -1,5 +1,6 @@
 {# The main loop. Brian2's keeps clocks in sets that it searches for every object at every step;
-   here every object knows its clock, and a step costs one comparison an object. #}
+   here every object knows its clock, and a step costs one comparison an object. Before an object
+   begins, loops that wait for others are done, unless it has such a loop itself. #}
 {% macro cpp_file() %}
 #include "network.h"
 #include <algorithm>
@@ -16,9 +17,9 @@ void Network::clear()
     objects.clear();
 }
 
-void Network::add(BaseClock* clock, codeobj_func func)
+void Network::add(BaseClock* clock, codeobj_func func, bool joins)
 {
-    objects.push_back(std::make_pair(clock, func));
+    objects.push_back({clock, func, joins});
 }
 
 void Network::run(const double duration,
@@ -28,9 +29,9 @@ void Network::run(const double duration,
     std::vector<BaseClock*> clocks;
     std::vector<size_t> clock_of;
     for (auto& object : objects) {
-        auto found = std::find(clocks.begin(), clocks.end(), object.first);
+        auto found = std::find(clocks.begin(), clocks.end(), object.clock);
         clock_of.push_back(found - clocks.begin());
-        if (found == clocks.end()) clocks.push_back(object.first);
+        if (found == clocks.end()) clocks.push_back(object.clock);
     }
     for (BaseClock* clock : clocks) clock->set_interval(t_start, t_end);
 
@@ -45,8 +46,13 @@ void Network::run(const double duration,
         if (!first->running()) break;
         const double now = t = first->t[0], horizon = now + 1e-14;
         for (size_t k = 0; k < n_clocks; k++) due[k] = clocks[k]->t[0] <= horizon;
-        for (size_t k = 0; k < n_objects; k++)
-            if (due[clock_of[k]] && objects[k].second) objects[k].second();
+        for (size_t k = 0; k < n_objects; k++) {
+            if (!due[clock_of[k]] || !objects[k].func) continue;
+#ifdef BRAINSLEEP_THREADS_H
+            if (!objects[k].joins) brainsleep::threads.finish();
+#endif
+            objects[k].func();
+        }
         for (size_t k = 0; k < n_clocks; k++)
             if (due[k]) clocks[k]->tick();
     }
@@ -58,7 +64,6 @@ void Network::run(const double duration,
 {% macro h_file() %}
 #ifndef _BRIAN_NETWORK_H
 #define _BRIAN_NETWORK_H
-#include <utility>
 #include <vector>
 #include "brianlib/clocks.h"
 
@@ -67,7 +72,13 @@ typedef void (*codeobj_func)();
 class Network
 {
 public:
-    std::vector< std::pair< BaseClock*, codeobj_func > > objects;
+    struct Object
+    {
+        BaseClock* clock;
+        codeobj_func func;
+        bool joins;
+    };
+    std::vector<Object> objects;
     double t;
     static double _last_run_time;
     static double _last_run_completed_fraction;
@@ -76,7 +87,7 @@ public:
 
     Network();
     void clear();
-    void add(BaseClock* clock, codeobj_func func);
+    void add(BaseClock* clock, codeobj_func func, bool joins = false);
     void run(const double duration,
              void (*report)(const double, const double, const double, const double),
              const double report_period);

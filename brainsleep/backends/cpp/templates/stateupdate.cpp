@@ -20,10 +20,15 @@ void {{owner.name}}_conditions(const int begin, const int end);
     {% set kinds, code = drawn_before(loop_code) %}
     {% set mean, if_free, few_code = poisson_of_one_mean(scalar_code, code, kinds) if is_large(owner) else ("", false, code) %}
     {% set shared = is_large(owner) and "normal" not in kinds and shareable(scalar_code, few_code) %}
+    {% set joins = shared and reads_own_part(variables, get_array_name, [owner], few_code) %}
+    {% set free = get_array_name(variables['not_refractory']) if 'not_refractory' in variables else '' %}
+    {% if joins %}
+    {% set noticed = period or if_free and not has_one_period(owner) %}
+    brainsleep::threads.joins(brainsleep::Parts::neurons{{ ', "' ~ owner.name ~ '"' if noticed }});
+    {% endif %}
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
     const int _N = {{constant_or_scalar('N', variables['N'])}};
-    {% set free = get_array_name(variables['not_refractory']) if 'not_refractory' in variables else '' %}
     {% if period %}
     {% set lastspike = get_array_name(variables['lastspike']) %}
     {% set spikes = get_array_name(owner.variables['_spikespace'], access_data=False) %}
@@ -111,11 +116,17 @@ void {{owner.name}}_conditions(const int begin, const int end);
     ;
     {# How many numbers are drawn for the elements before one. #}
     {% set drawn = "std::count(" ~ free ~ ", " ~ free ~ " + %s, (char)1)" if if_free else (kinds|length or 1) ~ "*(uint64_t)%s" %}
-    brainsleep::Sequence& _numbers = brainsleep::random_numbers;
     {% if mean %}
-    if (!_is_few) { _work(0, _N, _numbers); return; }
+    if (!_is_few) {
+        {{ "brainsleep::threads.finish();" if joins }}
+        _work(0, _N, brainsleep::random_numbers);
+        return;
+    }
     {% endif %}
-    brainsleep::threads.run(_N, [&](const int _part, const int _n_parts)
+    {% if kinds or mean %}
+    const brainsleep::Sequence _numbers = brainsleep::random_numbers;
+    {% endif %}
+    const auto _part_of = [=](const int _part, const int _n_parts)
     {
         {# Parts begin where blocks do: all elements are drawn for in the same order. #}
         const int _n_blocks = (_N + 1023)/1024;
@@ -128,9 +139,14 @@ void {{owner.name}}_conditions(const int begin, const int end);
         brainsleep::Sequence _own;
         {% endif %}
         _work(_from, _to, _own);
-    });
+    };
+    {% if joins %}
+    brainsleep::threads.add(_N, "{{owner.name}}", _part_of);
+    {% else %}
+    brainsleep::threads.run(_N, _part_of);
+    {% endif %}
     {% if kinds or mean %}
-    _numbers.skip({{ drawn|format("_N") }});
+    brainsleep::random_numbers.skip({{ drawn|format("_N") }});
     {% endif %}
     {% endif %}
 {% endblock %}

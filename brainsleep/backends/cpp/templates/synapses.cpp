@@ -248,6 +248,14 @@ void {{owner.name}}_take_rows()
 {% block maincode %}
     {% set eventspace = pathway.source.variables[pathway.eventspace_name] %}
     {% set delay = pathway._delay if pathway._delay is defined else "" %}
+    {% set shared = pathway._shared is defined and delay != "changing" and shareable(scalar_code, vector_code) %}
+    {% set own = shared and pathway._once is not defined and reads_own_part(variables, get_array_name, [owner, pathway.target], vector_code) %}
+    {% set joins = own and pathway.prepost == "pre" %}
+    {# Loops over synapses of neurons that spiked are done with others that reach the same neurons. #}
+    {% set add = 'add(_reached, "' ~ pathway.target.name ~ '"' if joins else "run(_reached" %}
+    {% if joins %}
+    brainsleep::threads.joins(brainsleep::Parts::synapses);
+    {% endif %}
     {% if delay %}
     const int32_t* const _spiking = {{get_array_name(eventspace, access_data=False)}};
     const int32_t _num_spiking = _spiking[{{pathway.source.N}}];
@@ -295,7 +303,6 @@ void {{owner.name}}_take_rows()
     }
     _arriving.clear();
     {% elif delay == "each" %}
-    {% set shared = pathway._shared is defined and shareable(scalar_code, vector_code) %}
     {% if shared %}
     const auto _work = [](std::vector<SynapticPathway::Span>* const _arriving, const int _part, const int _n_parts)
     {
@@ -312,12 +319,12 @@ void {{owner.name}}_take_rows()
         {% endif %}
         const int32_t* const _synapse = {{pathway.name}}.synapse.data();
         const auto* const _far = {{ far_ends(pathway) }}.data();
-        const int _parts = {{pathway.name}}.parts;
+        const int _from = {{pathway.name}}.parts_upto(_part, _n_parts), _to = {{pathway.name}}.parts_upto(_part + 1, _n_parts);
         constexpr size_t _ahead = 4;  // spans lie anywhere: their synapses are fetched some spans before
         {% set far = "post" if pathway.prepost == "pre" else "pre" %}
         {% for condition, body in ([("if (!_each)", with_one_weight(vector_code, get_array_name(variables["w"]), "0")), ("else", code)] if one_weight else [("", code)]) %}
         {{ condition }}
-        for (int _piece = _parts*_part/_n_parts; _piece < _parts*(_part + 1)/_n_parts; _piece++) {
+        for (int _piece = _from; _piece < _to; _piece++) {
             auto& _spans = _arriving[_piece];
             for (size_t _k = 0; _k < _spans.size(); _k++) {
                 if (_k + _ahead < _spans.size()) {
@@ -340,14 +347,15 @@ void {{owner.name}}_take_rows()
     }
     {% if shared %}
     ;
-    brainsleep::threads.run(_reached, [&](int _part, int _n_parts) { _work(_arriving, _part, _n_parts); });
+    brainsleep::threads.{{ add }}, [=](int _part, int _n_parts) { _work(_arriving, _part, _n_parts); });
     {% endif %}
     {% else %}
-    {% set shared = pathway._shared is defined and shareable(scalar_code, vector_code) %}
     {% set late = pathway._late is defined and (pathway.prepost == "pre" or to_be_done_later(scalar_code, vector_code, kept_by_row(pathway, get_array_name))) %}
     {% if late %}
     auto& _later = {{owner.name}}_later;
+    {% if pathway._once is defined or pathway.prepost == "post" %}
     const double _begun = brainsleep::seconds_now();
+    {% endif %}
     {% endif %}
     {% set kept_rows = kept_by_row(pathway, get_array_name) %}
     {% if pathway._once is defined %}
@@ -426,6 +434,7 @@ void {{owner.name}}_take_rows()
     for (int32_t _done = 0; _done < _num_all; _done += brainsleep::Later::tables) {
     const int32_t* const _events = _all_events + _done;
     const int32_t _num_events = std::min<int32_t>(brainsleep::Later::tables, _num_all - _done);
+    const double _begun = brainsleep::seconds_now();
     if (_later.on) {{owner.name}}_look_back(_events, _num_events);
     {% endif %}
     {% set kept, unguarded = without_guard(vector_code) if shared and pathway.prepost == "pre" else ("", vector_code) %}
@@ -467,7 +476,11 @@ void {{owner.name}}_take_rows()
         const bool _puts_off = {{owner.name}}_later.on;
         {% endif %}
         {{ "const size_t _parts = " ~ pathway.name ~ ".parts" if shared else "constexpr size_t _parts = 1" }};
-        const size_t _from = _parts*_part/_n_parts, _to = _parts*(_part + 1)/_n_parts;
+        {% if shared %}
+        const size_t _from = {{pathway.name}}.parts_upto(_part, _n_parts), _to = {{pathway.name}}.parts_upto(_part + 1, _n_parts);
+        {% else %}
+        constexpr size_t _from = 0, _to = 1;
+        {% endif %}
         {% if kept %}
         {# Where much arrives: refractory neurons get it too, and then back what they had. #}
         const int32_t* const _first = {{pathway.name}}.part_begin.data();
@@ -546,15 +559,25 @@ void {{owner.name}}_take_rows()
     {% else %}
     const bool _unguarded = false;
     {% endif %}
-    brainsleep::threads.run(_reached, [&](int _part, int _n_parts) { _work(_events, _num_events, _unguarded, _part, _n_parts); });
+    const auto _part_of = [=](int _part, int _n_parts) { _work(_events, _num_events, _unguarded, _part, _n_parts); };
+    {% if late and pathway.prepost == "pre" %}
+    const double _before = brainsleep::seconds_now() - _begun;
+    brainsleep::threads.{{ add }}, _part_of, [=](double _seconds) {
+        if ({{owner.name}}_later.on)
+            for (int32_t _k = 0; _k < _num_events; _k++) {{owner.name}}_later.note(_events[_k]);
+        {{owner.name}}_later.took(_before + _seconds);
+    });
+    if (_done + _num_events < _num_all) brainsleep::threads.finish();  // the tables are needed again
+    {% else %}
+    brainsleep::threads.{{ add }}, _part_of);
+    {% endif %}
     {% endif %}
     {% if late %}
     {% if pathway.prepost == "pre" %}
-    if (_later.on)
-        for (int32_t _k = 0; _k < _num_events; _k++) _later.note(_events[_k]);
     }
-    {% endif %}
+    {% else %}
     _later.took(brainsleep::seconds_now() - _begun);
+    {% endif %}
     {% endif %}
     {% endif %}
     {% endif %}

@@ -21,6 +21,7 @@ public:
     std::vector<int32_t> far;         // the neurons at the far end, in the order of `start`
     std::vector<uint16_t> near_far;   // the same, where their numbers are small
     int n_neurons;
+    int n_threads = 1;
     int parts = 1;  // in which the synapses of a neuron lie, by the neurons at the far end
     std::vector<int32_t> part_begin;  // the first of these, by part
     bool weights_differ = true;  // of synapses whose weights nothing changes
@@ -44,21 +45,43 @@ public:
         for (int k = 0; k < n_neurons; k++) start[k + 1] += start[k];
     }
 
-    // Synapses lie in the order of both ends: so do the parts, each with as many synapses. There is
-    // one for each of so many threads, and more if the neurons of a part do not fit the nearest cache
+    // Where the neurons of each thread begin, for all pathways that reach them: each has as many
+    // synapses. `incoming` are the numbers of synapses, by neuron.
+    static std::vector<int32_t> shares(const std::vector<const std::vector<int32_t>*>& incoming, int n_others, int n_threads)
+    {
+        constexpr int line = 16;  // neurons that no two threads are to have
+        std::vector<size_t> upto(n_others + 1, 0);
+        for (const auto* each : incoming)
+            for (int k = 0; k < n_others; k++) upto[k + 1] += (*each)[k];
+        for (int k = 0; k < n_others; k++) upto[k + 1] += upto[k];
+        std::vector<int32_t> first(1, 0);
+        for (int thread = 1; thread < n_threads; thread++)
+            first.push_back((std::lower_bound(upto.begin(), upto.end(), upto.back()*thread/n_threads) - upto.begin())/line*line);
+        first.push_back(n_others);
+        return first;
+    }
+
+    // Synapses lie in the order of both ends: so do the parts. There is one for the neurons of each
+    // thread, and more of as many synapses each if the neurons of a part do not fit the nearest cache
     // and each neuron has some synapses there, unless they lie by their delays.
-    void cut(const std::vector<int32_t>& others, int n_others, int n_threads, bool to_fit)
+    void cut(const std::vector<int32_t>& others, const std::vector<int32_t>& first, bool to_fit)
     {
         constexpr int fit = 2048, some = 128;
+        const int n_others = first.back();
         const size_t each = others.size()/std::max(1, n_neurons);
         const size_t pieces = to_fit ? std::min<size_t>((n_others + fit/2)/fit, each/some) : 0;
-        const int n_parts = n_threads*std::max<int>(1, pieces/n_threads);
+        n_threads = first.size() - 1;
+        const size_t of_thread = std::max<size_t>(1, pieces/n_threads);
+        const int n_parts = n_threads*of_thread;
         std::vector<size_t> upto(n_others + 1, 0);
         for (int32_t k : others) upto[k + 1]++;
         for (int k = 0; k < n_others; k++) upto[k + 1] += upto[k];
         std::vector<int32_t> part_of(n_others);
-        for (int k = 0; k < n_others; k++)
-            part_of[k] = std::min<size_t>(n_parts - 1, upto[k]*n_parts/std::max<size_t>(1, others.size()));
+        for (int thread = 0; thread < n_threads; thread++) {
+            const size_t before = upto[first[thread]], all = std::max<size_t>(1, upto[first[thread + 1]] - before);
+            for (int k = first[thread]; k < first[thread + 1]; k++)
+                part_of[k] = thread*of_thread + std::min(of_thread - 1, (upto[k] - before)*of_thread/all);
+        }
         parts = n_parts;
         part_begin.clear();
         for (int part = 0; part <= parts; part++)
@@ -68,6 +91,9 @@ public:
             start[(size_t)neurons[s]*parts + part_of[others[s]] + 1]++;
         for (size_t k = 0; k < (size_t)n_neurons*parts; k++) start[k + 1] += start[k];
     }
+
+    // Before which part the neurons of a share end, one of `n_shares`: the same neurons for all pathways.
+    int parts_upto(int share, int n_shares) const { return parts/n_threads*(n_threads*share/n_shares); }
 
     template <typename Number>
     void list(const std::vector<int32_t>& others, std::vector<Number>& listed)

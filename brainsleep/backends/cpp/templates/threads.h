@@ -12,7 +12,9 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <mutex>
+#include <sys/mman.h>
 #include <thread>
 #include <vector>
 
@@ -32,6 +34,13 @@ inline void rest_a_moment()
 
 constexpr int most_threads = 64;
 
+// What a program has learnt about its own speed. Its copies, which run one segment each, share it.
+template <class T> T& learnt()
+{
+    void* const room = mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return *(room == MAP_FAILED ? new T() : new (room) T());
+}
+
 // How much work a loop must have to be shared. Each choice is tried in turns, some steps at a time, and
 // in every other round in reverse order, as steps may take more and more time at first. The best is kept
 // to: that by which a piece of work took the least, in the middle of what was found. It is a mean with
@@ -40,32 +49,32 @@ constexpr int most_threads = 64;
 class Choice
 {
     const uint64_t choices[4] = {UINT64_MAX, 1024, 8192, 65536};
-    static constexpr int n_choices = 4, rounds = 6, trial = 32, soon = 8192, late = 1 << 17;
-    int choice = n_choices - 1, turn = 0, left = trial;  // steps until it is thought over; the first do not count
+    static constexpr int n_choices = 4, rounds = 6, trial = 32, least = 3, first = 8, soon = 8192, late = 1 << 17;
+    static constexpr double enough = 5e-3;  // seconds that are enough to tell
+    int choice = 0, turn = 0;
+    int steps = 0;               // of this turn, or since there was a choice
+    int ignored = first;         // steps of a segment that do not count: its memory is new
     int best = -1, keep = soon;  // the last choice, and for how many steps
-    bool warm = false, trying = true;
-    uint64_t pieces = 0;
-    double begun = 0, tried[n_choices][rounds], took[n_choices] = {};
+    bool trying = true;
+    uint64_t pieces = 0, counted = 0;  // of work; and those of steps that count
+    double begun = 0, spent = 0, tried[n_choices][rounds], took[n_choices] = {};
 
-    void think()
+    void next_turn()
     {
-        const double now = seconds_now(), each = (now - begun)/(1 + pieces);
-        begun = now;
-        pieces = 0;
-        if (!warm) warm = true;
-        else if (!trying) {
+        const double each = spent/(1 + pieces);
+        if (!trying) {
             took[choice] = (took[choice] + each)/2;
             trying = true;
             turn = 0;
         } else {
             tried[choice][turn/n_choices] = each;
-            if (++turn == n_choices*rounds) {
-                choose();
-                return;
-            }
+            turn++;
         }
-        choice = turn/n_choices % 2 ? n_choices - 1 - turn % n_choices : turn % n_choices;
-        left = trial;
+        if (turn == n_choices*rounds) choose();
+        else choice = turn/n_choices % 2 ? n_choices - 1 - turn % n_choices : turn % n_choices;
+        steps = 0;
+        pieces = counted = 0;
+        spent = 0;
     }
 
     void choose()
@@ -79,10 +88,11 @@ class Choice
         keep = choice != best ? soon : 2*keep < late ? 2*keep : late;
         best = choice;
         trying = false;
-        left = keep;
     }
 
 public:
+    void begin_segment() { ignored = first; }
+
     bool shares(uint64_t items)
     {
         pieces += items;
@@ -92,12 +102,34 @@ public:
     // At the end of a step.
     void step()
     {
-        if (--left == 0) think();
+        const double now = seconds_now(), last = begun;
+        begun = now;
+        if (ignored) {
+            ignored--;
+            pieces = counted;
+            return;
+        }
+        spent += now - last;
+        counted = pieces;
+        steps++;
+        if (trying ? steps >= trial || (steps >= least && spent > enough) : steps >= keep) next_turn();
     }
 };
 
+// Elements of what the parts of a loop are: none reads or writes anything of another part.
+enum class Parts { neurons, synapses };
+
 class Threads
 {
+    struct Loop
+    {
+        const char* of;  // the population
+        std::function<void(int, int)> work;
+        std::function<void(double)> after;
+        double seconds = 0;
+    };
+    std::vector<Loop> waiting;  // to be done together: nobody waits between one and the next
+    Parts kind = Parts::neurons;
     static constexpr double awake = 2e-4;  // seconds that a thread looks for work before it sleeps
     std::vector<std::thread> others;
     std::atomic<uint64_t> turn{0};  // of the work that is to be done
@@ -129,15 +161,61 @@ class Threads
         }
     }
 
+    template <class Work> static void timed(const Work& work, std::nullptr_t) { work(); }
+    template <class Work, class After> static void timed(const Work& work, const After& after)
+    {
+        const double begun = seconds_now();
+        work();
+        after(seconds_now() - begun);
+    }
+
 public:
     int n = 1;  // with the one that asks
-    Choice choice;
+    Choice& choice = learnt<Choice>();
 
-    // Does `items` pieces of work, by one thread or by all: work(part, n_parts).
-    template <class Work> void run(uint64_t items, const Work& work)
+    // Before a loop that may wait for others, over parts of this kind. If its object does something at
+    // once that loops of a population that wait would notice, these are done first.
+    void joins(Parts parts, const char* noticed_by = "")
     {
-        if (n == 1 || !choice.shares(items)) work(0, 1);
-        else together(work);
+        bool first = parts != kind;
+        for (const Loop& loop : waiting) first |= !strcmp(loop.of, noticed_by);
+        if (first) finish();
+        kind = parts;
+    }
+
+    // Has a loop over parts of a population wait, or does it if it is not to be shared out; then says
+    // how long it took: work(part, n_parts), after(seconds).
+    template <class Work> void add(uint64_t items, const char* of, const Work& work) { add(items, of, work, nullptr); }
+    template <class Work, class After> void add(uint64_t items, const char* of, const Work& work, const After& after)
+    {
+        const bool alone = n == 1 || (!choice.shares(items) && waiting.empty());
+        if (alone) timed([&] { work(0, 1); }, after);
+        else waiting.push_back({of, work, after});
+    }
+
+    // Does all that waits. Every object does so before it begins, but for those that join.
+    void finish()
+    {
+        if (waiting.empty()) return;
+        together([&](int part, int parts) {
+            for (Loop& loop : waiting) {
+                if (part == 0 && loop.after) {
+                    const double begun = seconds_now();
+                    loop.work(part, parts);
+                    loop.seconds = seconds_now() - begun;
+                } else loop.work(part, parts);
+            }
+        });
+        for (const Loop& loop : waiting)
+            if (loop.after) loop.after(loop.seconds);
+        waiting.clear();
+    }
+
+    // Does `items` pieces of work at once, by one thread or by all: work(part, n_parts).
+    template <class Work> void run(uint64_t items, const Work& work) { run(items, work, nullptr); }
+    template <class Work, class After> void run(uint64_t items, const Work& work, const After& after)
+    {
+        timed([&] { n == 1 || !choice.shares(items) ? work(0, 1) : together(work); }, after);
     }
 
     // Has all parts of a piece of work done: work(part, n_parts).

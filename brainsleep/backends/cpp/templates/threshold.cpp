@@ -18,15 +18,22 @@ for (int _eight = {{ from }}; _eight < {{ upto }}; _eight += 8)
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
-{% if conditions_follow is defined %}
-static char {{owner.name}}_fired[({{owner.N}} + 7)/8*8];
-static int32_t {{owner.name}}_found[{{owner.N}}], {{owner.name}}_n_found[({{owner.N}} + 1023)/1024];  // by block
+{% set follow = conditions_follow is defined %}
+{% set by_block = follow or has_conditions_by_block(owner, variables, scalar_code, vector_code, get_array_name) %}
+{% set found_by = owner.name if follow else codeobj_name %}
+{% if by_block %}
+static char {{found_by}}_fired[({{owner.N}} + 7)/8*8];
+static int32_t {{found_by}}_found[{{owner.N}}], {{found_by}}_n_found[({{owner.N}} + 1023)/1024];  // by block
+void {{found_by}}_conditions(const int begin, const int end);
 {% endif %}
 {% endblock %}
 
 {% block extra_functions_cpp %}
-{% if conditions_follow is defined %}
-void {{owner.name}}_conditions(const int _begin, const int _end)
+{% set follow = conditions_follow is defined %}
+{% set by_block = follow or has_conditions_by_block(owner, variables, scalar_code, vector_code, get_array_name) %}
+{% set found_by = owner.name if follow else codeobj_name %}
+{% if by_block %}
+void {{found_by}}_conditions(const int _begin, const int _end)
 {
     using namespace brian;
     using namespace {{codeobj_name}}_support;
@@ -38,19 +45,22 @@ void {{owner.name}}_conditions(const int _begin, const int _end)
     {
         const size_t _vectorisation_idx = _idx;
         {{vector_code|autoindent}}
-        {{owner.name}}_fired[_idx] = _cond;
+        {{found_by}}_fired[_idx] = _cond;
     }
-    const char* const _fired = {{owner.name}}_fired;
+    const char* const _fired = {{found_by}}_fired;
     int32_t _count = 0;
     {% call _for_those_that_fired("_begin", "_end") %}
-    {{owner.name}}_found[_begin + _count++] = _idx;
+    {{found_by}}_found[_begin + _count++] = _idx;
     {% endcall %}
-    {{owner.name}}_n_found[_begin/1024] = _count;
+    {{found_by}}_n_found[_begin/1024] = _count;
 }
 {% endif %}
 {% endblock %}
 
 {% block maincode %}
+    {% set follow = conditions_follow is defined %}
+    {% set by_block = follow or has_conditions_by_block(owner, variables, scalar_code, vector_code, get_array_name) %}
+    {% set found_by = owner.name if follow else codeobj_name %}
     {% set _eventspace = get_array_name(eventspace_variable) %}
     {% set kinds, code = drawn_before(vector_code) %}
     int32_t _count = 0;
@@ -61,10 +71,19 @@ void {{owner.name}}_conditions(const int _begin, const int _end)
         {{lastspike}}[_idx] = {{t}};
         {% endif %}
     };
-    {% if conditions_follow is defined %}
+    {% if by_block %}
+    {% if not follow %}
+    brainsleep::threads.joins(brainsleep::Parts::neurons);
+    brainsleep::threads.add(N, "{{owner.name}}", [](const int _part, const int _n_parts) {
+        const int _n_blocks = (N + 1023)/1024, _to = _n_blocks*(_part + 1)/_n_parts;
+        for (int _block = _n_blocks*_part/_n_parts; _block < _to; _block++)
+            {{found_by}}_conditions(1024*_block, std::min<int>(N, 1024*(_block + 1)));
+    });
+    brainsleep::threads.finish();
+    {% endif %}
     for (int _block = 0; 1024*_block < N; _block++)
-        for (int32_t _k = 0; _k < {{owner.name}}_n_found[_block]; _k++)
-            _note({{owner.name}}_found[1024*_block + _k]);
+        for (int32_t _k = 0; _k < {{found_by}}_n_found[_block]; _k++)
+            _note({{found_by}}_found[1024*_block + _k]);
     {% else %}
     static char _fired[(N + 7)/8*8];
     const int _vectorisation_idx = -1;
