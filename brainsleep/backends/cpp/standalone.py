@@ -19,7 +19,15 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 
 from ..brian.network import LARGE
-from .later import by_row, kept_by_row, put_off_at, reads_own_part, scalar_exp, shareable, to_be_done_later
+from .later import (
+    by_row,
+    kept_by_row,
+    put_off_at,
+    reads_own_part,
+    scalar_exp,
+    shareable,
+    to_be_done_later,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -39,7 +47,9 @@ def has_one_period(owner: Any) -> bool:
     return bool((getattr(updater, "template_kwds", None) or {}).get("one_refractory_period"))
 
 
-def has_conditions_by_block(owner: Any, variables: Any, scalar: list[str], code: list[str], name_of):
+def has_conditions_by_block(
+    owner: Any, variables: Any, scalar: list[str], code: list[str], name_of
+):
     """Tell whether threads may look at the conditions for spikes, a block of neurons at a time."""
     drawn, _ = drawn_before(code)
     own = reads_own_part(variables, name_of, [owner], code)
@@ -73,6 +83,37 @@ def without_guard(lines: list[str]) -> tuple[str, list[str]]:
         return "", lines
     kept = [line for k, line in enumerate(lines) if k not in guards and not load.fullmatch(line)]
     return arrays[0], kept
+
+
+def counted(lines: list[str]) -> tuple[str, list[str]]:
+    """Turn a loop over synapses that do the same into one over neurons, done so often at each.
+
+    Each synapse must change one variable of its neuron by nothing but this variable and what is the
+    same for all. Returns the array of that variable, or "", and the loop, which has the neurons'
+    values in ``_some.x[_k]``, and how often in ``_some.times[_k]``.
+    """
+    code = [line for line in lines if not re.match(r"\s*const int32_t _\w+synaptic_idx =", line)]
+    text = "\n".join(code)
+    load = re.findall(r"^\s*\w+ (\w+) = (\w+)\[_postsynaptic_idx\];$", text, re.M)
+    name, array = load[0] if len(load) == 1 else ("", "")
+    store = f"{array}[_postsynaptic_idx] = {name};"
+    others = text.replace(f"{array}[_postsynaptic_idx]", "")
+    if not name or text.count(store) != 1 or re.search(r"synaptic_idx|_idx\b", others):
+        return "", lines
+    text = text.replace(store, f"_some.x[_k] = _now < _some.times[_k] ? {name} : _some.x[_k];")
+    return array, text.replace(f"{array}[_postsynaptic_idx]", "_some.x[_k]").split("\n")
+
+
+def may_count(path: Any, variables: Any, name_of: Any, scalar: list[str], lines: list[str]) -> Any:
+    """Return what `counted` makes of a pathway's loop, where its weights are fixed; else None."""
+    delay = getattr(path, "_delay", "one")
+    fixed = hasattr(path, "_fixed_weights") and hasattr(path, "_shared") and "w" in variables
+    fit = fixed and path.prepost == "pre" and delay == "one"
+    if not fit or not shareable(scalar, lines):
+        return None
+    _, plain = without_guard(lines)
+    array, code = counted(with_weight_outside(plain, name_of(variables["w"]))[1])
+    return (array, code) if array else None
 
 
 def far_ends(path: Any) -> str:
@@ -112,10 +153,10 @@ def drawn_before(lines: list[str]) -> tuple[list[str], list[str]]:
 def poisson_of_one_mean(
     scalar: list[str], lines: list[str], kinds: list[str]
 ) -> tuple[str, bool, list[str]]:
-    """Turn the one call of poisson() in a loop, of a mean for all, into a look at a table.
+    """Turn the one call of poisson() in a loop, of a mean for all, into a look at what was drawn.
 
     Returns the mean in C++, or "" if there is no such call; whether only neurons that are not
-    refractory draw; and the loop.
+    refractory draw; and the loop, which finds the next number in ``_drawn[_place]``.
     """
     call = re.compile(r"\b_poisson\((\w+), _vectorisation_idx\)")
     calls = [(place, found) for place, line in enumerate(lines) for found in call.finditer(line)]
@@ -129,8 +170,9 @@ def poisson_of_one_mean(
     own = any(re.search(r"_not_refractory\[_idx\] = ", line) for line in lines)
     if not known or own or len(branches) != if_free or "?" in lines[place]:
         return "", False, lines
-    few = call.sub("_few.of(_ahead.bits())", lines[place])
-    return found[1], if_free, [*lines[:place], few, *lines[place + 1 :]]
+    few = call.sub("_drawn[_place]", lines[place])
+    step = "_place += not_refractory;" if if_free else "_place++;"
+    return found[1], if_free, without_branch([*lines[:place], few, step, *lines[place + 1 :]])
 
 
 def without_periods(lines: list[str]) -> tuple[str, list[str]]:
@@ -149,9 +191,22 @@ def without_periods(lines: list[str]) -> tuple[str, list[str]]:
     return periods[0], kept
 
 
-def with_one_weight(lines: list[str], array: str, place: str) -> list[str]:
-    """Read one weight, at a place, for all synapses: nothing sets them, and all are the same."""
-    return [line.replace(f"{array}[_idx]", f"{array}[{place}]") for line in lines]
+def with_one_weight(lines: list[str], array: str) -> list[str]:
+    """Read one weight for all synapses where they are the same, as nothing sets them."""
+    return [line.replace(f"{array}[_idx]", f"{array}[_idx & _each]") for line in lines]
+
+
+def with_weight_outside(lines: list[str], array: str) -> tuple[str, list[str]]:
+    """Take the weight out of a loop over synapses that have the same: its declaration, the loop.
+
+    Then every loop does the same with it, to the last bit.
+    """
+    load = re.compile(rf"\s*const (\w+) w = {re.escape(array)}\[_idx\];")
+    kinds = [found[1] for line in lines if (found := load.fullmatch(line))]
+    if len(kinds) != 1:
+        return "", [line.replace(f"{array}[_idx]", f"{array}[0]") for line in lines]
+    declared = f"const {kinds[0]} w = _numw ? {array}[0] : 0;"
+    return declared, [line for line in lines if not load.fullmatch(line)]
 
 
 def divided(code: str) -> str:
@@ -192,10 +247,12 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
             "put_off_at": put_off_at,
             "without_branch": without_branch,
             "without_guard": without_guard,
+            "may_count": may_count,
             "drawn_before": drawn_before,
             "poisson_of_one_mean": poisson_of_one_mean,
             "without_periods": without_periods,
             "with_one_weight": with_one_weight,
+            "with_weight_outside": with_weight_outside,
         },
     )
 
@@ -228,7 +285,14 @@ class SegmentDevice(CPPStandaloneDevice):
         once = re.compile(r"_(create_array_codeobject|push_spikes)(_\d+)?\.cpp$")
         hot = {file for file in hot if not once.search(file)}
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
-        for name in ("random.h", "threads.h", "later.h", "vector_math.h", "aligned_new.h"):
+        for name in (
+            "random.h",
+            "threads.h",
+            "later.h",
+            "reach.h",
+            "vector_math.h",
+            "aligned_new.h",
+        ):
             (folder / name).write_text((TEMPLATES / name).read_text())
         names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
         headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]

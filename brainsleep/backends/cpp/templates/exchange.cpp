@@ -156,6 +156,13 @@ const auto read_what_is_fixed = [&]() {
     fclose(given);
     {% for path, weights in fixed_weights %}
     {{ path.name }}.weights_differ = !std::equal({{ weights }}.begin() + !{{ weights }}.empty(), {{ weights }}.end(), {{ weights }}.begin());
+    {% if path._shared is defined and path.prepost == "pre" %}
+    extern const bool {{ path.name }}_counts;
+    if ({{ path.name }}_counts && !{{ path.name }}.weights_differ)
+        {{ path.name }}.reach.make({{ c_name(path.synapses.name ~ "._synaptic_pre") }}, {{ c_name(path.synapses.name ~ "._synaptic_post") }}, {{ path.source.N }}, {{ path.target.N }});
+    else
+        {{ path.name }}.reach = brainsleep::Reach();
+    {% endif %}
     {% endfor %}
     {% for _, path, delay, _ in pathways %}
     {% if path._delay != "changing" %}

@@ -49,11 +49,14 @@ inline int32_t _poisson(const double mean, const int)
     }
 }
 
-// The same for many that have one small mean, of the bits of a number in [0, 1).
+// The same for many that have one small mean, of the bits of numbers in [0, 1).
 class _Poisson {
+    static constexpr int at_once = 1024, places = 4096, unsure = 255;
     double known = -1;
-    uint64_t upto[202];  // in units of 2**-53
-    uint8_t least[1024];
+    uint64_t upto[202];      // in units of 2**-53
+    uint8_t least[places];   // by the first bits
+    uint8_t found[places];   // the same, where they are enough to know
+
 public:
     static bool takes(double mean) { return mean > 0 && mean < 10; }
 
@@ -66,15 +69,26 @@ public:
             if (p > 0) sum += p *= mean/(k + 1);
         }
         upto[201] = ~(uint64_t)0;
-        for (int32_t bits = 0, k = 0; bits < 1024; bits++) {
-            while (upto[k] <= (uint64_t)bits << 43) k++;
+        for (uint64_t bits = 0, k = 0; bits < places; bits++) {
+            while (upto[k] <= bits << 41) k++;
             least[bits] = k;
+            found[bits] = upto[k] >= (bits + 1) << 41 ? k : unsure;
         }
     }
 
-    int32_t of(uint64_t bits) const {
-        int32_t k = least[bits >> 54];
-        while (bits >> 11 >= upto[k]) k++;
-        return k;
+    // Draws so many, `at_once` at most.
+    void fill(brainsleep::Sequence& numbers, int32_t* out, int n) const {
+        uint64_t bits[at_once];
+        brainsleep::Sequence ahead = numbers;
+        for (int j = 0; j < n; j++) bits[j] = ahead.bits();  // a loop that a compiler can vectorise
+        numbers = ahead;
+        for (int j = 0; j < n; j++) {
+            int32_t k = found[bits[j] >> 52];
+            if (__builtin_expect(k == unsure, 0)) {
+                k = least[bits[j] >> 52];
+                while (bits[j] >> 11 >= upto[k]) k++;
+            }
+            out[j] = k;
+        }
     }
 };

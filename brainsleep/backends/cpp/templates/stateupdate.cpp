@@ -85,13 +85,14 @@ void {{owner.name}}_conditions(const int begin, const int end);
             {% if mean %}
             if (_is_few)
             {
-                brainsleep::Sequence _ahead = _numbers;
+                {# In loops of their own: neither has to guess who is refractory. #}
+                int32_t _drawn[_block + 1], _place = 0;
+                _few.fill(_numbers, _drawn, {{ "brainsleep::how_many(" ~ free ~ " + _begin, _end - _begin)" if if_free else "_end - _begin" }});
                 for (int _idx = _begin; _idx < _end; _idx++)
                 {
                     const size_t _vectorisation_idx = _idx;
                     {{few_code|autoindent}}
                 }
-                static_cast<brainsleep::Sequence&>(_numbers) = _ahead;
             }
             else
             {% endif %}
@@ -115,7 +116,7 @@ void {{owner.name}}_conditions(const int begin, const int end);
     {% if shared %}
     ;
     {# How many numbers are drawn for the elements before one. #}
-    {% set drawn = "std::count(" ~ free ~ ", " ~ free ~ " + %s, (char)1)" if if_free else (kinds|length or 1) ~ "*(uint64_t)%s" %}
+    {% set drawn = "brainsleep::how_many(" ~ free ~ ", %s)" if if_free else (kinds|length or 1) ~ "*(uint64_t)%s" %}
     {% if mean %}
     if (!_is_few) {
         {{ "brainsleep::threads.finish();" if joins }}

@@ -59,6 +59,9 @@ __attribute__((noinline)) static row_{{loop.index0}} _of_row_{{loop.index0}}({% 
 {# A loop that has an order is done in that of the spikes, whatever the number of threads. #}
 extern const bool {{pathway.name}}_in_parts;
 const bool {{pathway.name}}_in_parts = {{ "true" if shareable(scalar_code, vector_code) else "false" }};
+{# Whether it is enough to know how often a neuron is reached. #}
+extern const bool {{pathway.name}}_counts;
+const bool {{pathway.name}}_counts = {{ "true" if may_count(pathway, variables, get_array_name, scalar_code, vector_code) else "false" }};
 {% endif %}
 {% if pathway._late is defined and pathway.prepost == "post" %}
 {% if pathway._alike %}
@@ -289,7 +292,7 @@ void {{owner.name}}_take_rows()
     }
     {% endif %}
     {% set one_weight = pathway._fixed_weights is defined and "w" in variables %}
-    {% set code = with_one_weight(vector_code, get_array_name(variables["w"]), "_idx & _each") if one_weight else vector_code %}
+    {% set code = with_one_weight(vector_code, get_array_name(variables["w"])) if one_weight else vector_code %}
     {% if delay == "changing" %}
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
@@ -322,7 +325,9 @@ void {{owner.name}}_take_rows()
         const int _from = {{pathway.name}}.parts_upto(_part, _n_parts), _to = {{pathway.name}}.parts_upto(_part + 1, _n_parts);
         constexpr size_t _ahead = 4;  // spans lie anywhere: their synapses are fetched some spans before
         {% set far = "post" if pathway.prepost == "pre" else "pre" %}
-        {% for condition, body in ([("if (!_each)", with_one_weight(vector_code, get_array_name(variables["w"]), "0")), ("else", code)] if one_weight else [("", code)]) %}
+        {% set weight, plain = with_weight_outside(vector_code, get_array_name(variables["w"])) if one_weight else ("", []) %}
+        {{weight}}
+        {% for condition, body in ([("if (!_each)", plain), ("else", code)] if one_weight else [("", code)]) %}
         {{ condition }}
         for (int _piece = _from; _piece < _to; _piece++) {
             auto& _spans = _arriving[_piece];
@@ -438,17 +443,15 @@ void {{owner.name}}_take_rows()
     if (_later.on) {{owner.name}}_look_back(_events, _num_events);
     {% endif %}
     {% set kept, unguarded = without_guard(vector_code) if shared and pathway.prepost == "pre" else ("", vector_code) %}
-    {% set bodies = [("", without_branch(code))] %}
-    {% if kept %}
-    {% set plain = with_one_weight(unguarded, get_array_name(variables["w"]), "0") if one_weight else unguarded %}
-    {% set bodies = [("if (_unguarded)", plain), ("else", without_branch(code))] %}
-    {% endif %}
+    {% set weight, plain = with_weight_outside(unguarded, get_array_name(variables["w"])) if one_weight else ("", unguarded) %}
+    {% set bodies = [("if (_unguarded)", plain), ("else", without_branch(code))] if kept else [("", without_branch(code))] %}
+    {% set counted_array, counted_code = may_count(pathway, variables, get_array_name, scalar_code, vector_code) or ("", []) %}
     {% if kept %}
     static brainsleep::Kept<std::decay<decltype({{kept}}[0])>::type> _kept[brainsleep::most_threads];
     {% endif %}
     {% if shared %}
     {# With pointers of its own: of those that it is given, a compiler knows less. #}
-    const auto _work = [](const int32_t* const _events, const int32_t _num_events, const bool _unguarded, const int _part, const int _n_parts)
+    const auto _work = [](const int32_t* const _events, const int32_t _num_events, const bool _unguarded, const bool _counted, const int _part, const int _n_parts)
     {
         %CONSTANTS%
         {{pointers_lines|autoindent}}
@@ -465,6 +468,7 @@ void {{owner.name}}_take_rows()
         {% if one_weight %}
         const size_t _each = {{pathway.name}}.weights_differ ? ~(size_t)0 : 0;
         {% endif %}
+        {{ weight if kept or counted_array }}
         {% set listed = pathway._narrow is defined or pathway.prepost == "post" %}
         {% if listed %}
         const auto* const _far = {{ far_ends(pathway) }}.data();
@@ -480,6 +484,37 @@ void {{owner.name}}_take_rows()
         const size_t _from = {{pathway.name}}.parts_upto(_part, _n_parts), _to = {{pathway.name}}.parts_upto(_part + 1, _n_parts);
         {% else %}
         constexpr size_t _from = 0, _to = 1;
+        {% endif %}
+        {% if counted_array %}
+        {# Where much arrives, and all synapses do the same: how often each neuron is reached. #}
+        const auto& _reach = {{pathway.name}}.reach;
+        if (_counted)
+        {
+            const int _low = {{pathway.name}}.part_begin[_from], _high = {{pathway.name}}.part_begin[_to];
+            uint8_t _counts[brainsleep::Reach::at_once];
+            for (int _at = _low/_reach.first_at*_reach.first_at; _at < _high; _at += _reach.at_once)
+                for (int32_t _event = 0; _event < _num_events; _event += _reach.most)
+                {
+                    _reach.count(_events + _event, std::min<int>(_reach.most, _num_events - _event), _at, _counts);
+                    const int _end = std::min<int>(_high, _at + _reach.at_once);
+                    for (int _begin = std::max(_low, _at), _size; _begin < _end; _begin += _size)
+                    {
+                        typedef brainsleep::Some<std::decay<decltype({{counted_array}}[0])>::type> _Some;
+                        _size = std::min<int>(_Some::n, _end - _begin);
+                        _Some _some({{counted_array}} + _begin, _counts + _begin - _at, {{ get_array_name(variables["not_refractory"]) ~ " + _begin" if kept else "nullptr" }}, _size);
+                        for (int _round = 0; _round < _some.rounds; _round++)
+                        {
+                            const auto _now = (std::decay<decltype({{counted_array}}[0])>::type)_round;
+                            for (int _k = 0; _k < _Some::n; _k++)
+                            {
+                                {{counted_code|autoindent}}
+                            }
+                        }
+                        memcpy({{counted_array}} + _begin, _some.x, _size*sizeof(_some.x[0]));
+                    }
+                }
+            return;
+        }
         {% endif %}
         {% if kept %}
         {# Where much arrives: refractory neurons get it too, and then back what they had. #}
@@ -554,28 +589,37 @@ void {{owner.name}}_take_rows()
     {% if shared %}
     ;
     const uint64_t _reached = {{pathway.name}}.reached(_events, _num_events);
+    {% if counted_array %}
+    const bool _counted = {{pathway.name}}.reach.made() && 2*_reached > {{pathway.target.N}};
+    {% else %}
+    const bool _counted = false;
+    {% endif %}
     {% if kept %}
     const bool _unguarded = 2*_reached > {{pathway.target.N}}{{ " && !" ~ pathway.name ~ ".weights_differ" if one_weight }};
     {% else %}
     const bool _unguarded = false;
     {% endif %}
-    const auto _part_of = [=](int _part, int _n_parts) { _work(_events, _num_events, _unguarded, _part, _n_parts); };
+    const auto _part_of = [=](int _part, int _n_parts) { _work(_events, _num_events, _unguarded, _counted, _part, _n_parts); };
+    {% endif %}
     {% if late and pathway.prepost == "pre" %}
     const double _before = brainsleep::seconds_now() - _begun;
-    brainsleep::threads.{{ add }}, _part_of, [=](double _seconds) {
+    const auto _is_done = [=](double _seconds) {
         if ({{owner.name}}_later.on)
             for (int32_t _k = 0; _k < _num_events; _k++) {{owner.name}}_later.note(_events[_k]);
         {{owner.name}}_later.took(_before + _seconds);
-    });
+    };
+    {% if shared %}
+    brainsleep::threads.{{ add }}, _part_of, _is_done);
     if (_done + _num_events < _num_all) brainsleep::threads.finish();  // the tables are needed again
     {% else %}
-    brainsleep::threads.{{ add }}, _part_of);
+    _is_done(0);
     {% endif %}
-    {% endif %}
-    {% if late %}
-    {% if pathway.prepost == "pre" %}
     }
     {% else %}
+    {% if shared %}
+    brainsleep::threads.{{ add }}, _part_of);
+    {% endif %}
+    {% if late %}
     _later.took(brainsleep::seconds_now() - _begun);
     {% endif %}
     {% endif %}

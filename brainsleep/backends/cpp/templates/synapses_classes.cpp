@@ -11,6 +11,7 @@
 #include <cmath>
 #include <vector>
 #include "brianlib/stdint_compat.h"
+#include "reach.h"
 
 class SynapticPathway
 {
@@ -25,6 +26,7 @@ public:
     int parts = 1;  // in which the synapses of a neuron lie, by the neurons at the far end
     std::vector<int32_t> part_begin;  // the first of these, by part
     bool weights_differ = true;  // of synapses whose weights nothing changes
+    brainsleep::Reach reach;     // where they are the same
     struct Span { int32_t begin, end; };
     int now = 0;  // the place of this step in the two below
     std::vector<std::vector<int32_t>> spikes;  // by the step in which they were
