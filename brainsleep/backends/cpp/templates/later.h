@@ -19,6 +19,40 @@ namespace brainsleep {
 __attribute__((noinline)) inline double scalar_exp(double x) { return std::exp(x); }
 __attribute__((noinline)) inline float scalar_exp(float x) { return std::exp(x); }
 
+// A variable of all presynaptic neurons, as it was in each of the last passes. A neuron is asked for
+// all of them: eight lie side by side, after eight passes that lie as they came.
+template <class Number> class Past
+{
+    static constexpr size_t eight = 8;
+    size_t n = 0;
+    std::vector<Number> all, latest;
+
+public:
+    void begin(size_t passes, size_t neurons)
+    {
+        n = neurons;
+        all.resize(passes*n);
+        latest.resize(eight*n);
+    }
+
+    void add(const Number* now, size_t place)
+    {
+        std::copy(now, now + n, &latest[place % eight*n]);
+        if (place % eight < eight - 1) return;
+        Number* const rows = &all[place/eight*n*eight];
+        threads.run(eight*n, [&](int part, int parts) {
+            for (size_t k = n*part/parts; k < n*(part + 1)/parts; k++)
+                for (size_t j = 0; j < eight; j++) rows[k*eight + j] = latest[j*n + k];
+        });
+    }
+
+    // At the place of a pass; the last passes, fewer than eight, are not side by side yet.
+    Number of(size_t neuron, size_t place, bool is_late) const
+    {
+        return is_late ? latest[place % eight*n + neuron] : all[(place/eight*n + neuron)*eight + place % eight];
+    }
+};
+
 class Later
 {
     enum Phase { NOW, FIRST, LATER, CHOSEN };

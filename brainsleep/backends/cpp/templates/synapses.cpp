@@ -36,7 +36,7 @@ static struct {{codeobj_name}}_moving_fields {
 } {{codeobj_name}}_moving[brainsleep::Later::at_most];  // by pass
 {% endif %}
 {% for array, type in later.past %}
-static std::vector<{{type}}> {{codeobj_name}}_past_{{loop.index0}};  // eight passes of a neuron side by side
+static brainsleep::Past<{{type}}> {{codeobj_name}}_past_{{loop.index0}};
 static std::vector<{{type}}> {{codeobj_name}}_past_table_{{loop.index0}};
 {% endfor %}
 namespace {{codeobj_name}}_rows {
@@ -102,7 +102,7 @@ void {{owner.name}}_look_back(const int32_t* const _neurons, const int _n_neuron
             for (uint64_t _pass = _later.done[_neuron]; _pass < _later.passes; _pass++) {
                 const size_t _place = _pass & (_later.most - 1), _at = _k*_later.most + _place;
                 {% for _ in later.past %}
-                {{codeobj_name}}_past_table_{{loop.index0}}[_at] = {{codeobj_name}}_past_{{loop.index0}}[(_place/8*{{pathway.target.N}} + _neuron)*8 + _place % 8];
+                {{codeobj_name}}_past_table_{{loop.index0}}[_at] = {{codeobj_name}}_past_{{loop.index0}}.of(_neuron, _place, _pass >= _later.passes/8*8);
                 {% endfor %}
                 {% for type, name in later.moving %}
                 const {{type}} {{name}} = {{codeobj_name}}_moving[_place].{{name}};
@@ -400,7 +400,7 @@ void {{owner.name}}_take_rows()
         {% endfor %}
         _later.begin({{pathway.target.N}}, {{pathway.source.N}}, _bytes);
         {% for array, type in later.past %}
-        {{codeobj_name}}_past_{{loop.index0}}.resize(_later.most*{{pathway.target.N}});
+        {{codeobj_name}}_past_{{loop.index0}}.begin(_later.most, {{pathway.target.N}});
         {% endfor %}
     }
     if (_later.on) {
@@ -421,8 +421,7 @@ void {{owner.name}}_take_rows()
         }
         const size_t _place = _later.passes & (_later.most - 1);
         {% for array, type in later.past %}
-        for (size_t _k = 0; _k < {{pathway.target.N}}; _k++)
-            {{codeobj_name}}_past_{{loop.index0}}[(_place/8*{{pathway.target.N}} + _k)*8 + _place % 8] = {{array}}[_k];
+        {{codeobj_name}}_past_{{loop.index0}}.add(&{{array}}[0], _place);
         {% endfor %}
         {% for type, name in later.moving %}
         {{codeobj_name}}_moving[_place].{{name}} = {{name}};
