@@ -446,7 +446,7 @@ void {{owner.name}}_take_rows()
     {% set bodies = [("if (_unguarded)", plain), ("else", without_branch(code))] if kept else [("", without_branch(code))] %}
     {% set counted_array, counted_code = may_count(pathway, variables, get_array_name, scalar_code, vector_code) or ("", []) %}
     {% if kept %}
-    static brainsleep::Kept<std::decay<decltype({{kept}}[0])>::type> _kept[brainsleep::most_threads];
+    static brainsleep::Kept<std::decay<decltype({{kept}}[0])>::type> _kept[brainsleep::most_threads*brainsleep::parts_each];
     {% endif %}
     {% if shared %}
     {# With pointers of its own: of those that it is given, a compiler knows less. #}

@@ -22,7 +22,7 @@ public:
     std::vector<int32_t> far;         // the neurons at the far end, in the order of `start`
     std::vector<uint16_t> near_far;   // the same, where their numbers are small
     int n_neurons;
-    int n_threads = 1;
+    int n_shares = 1;
     int parts = 1;  // in which the synapses of a neuron lie, by the neurons at the far end
     std::vector<int32_t> part_begin;  // the first of these, by part
     bool weights_differ = true;  // of synapses whose weights nothing changes
@@ -47,24 +47,25 @@ public:
         for (int k = 0; k < n_neurons; k++) start[k + 1] += start[k];
     }
 
-    // Where the neurons of each thread begin, for all pathways that reach them: each has as many
+    // Where the neurons of each share begin, for all pathways that reach them: each has as many
     // synapses. `incoming` are the numbers of synapses, by neuron.
-    static std::vector<int32_t> shares(const std::vector<const std::vector<int32_t>*>& incoming, int n_others, int n_threads)
+    static std::vector<int32_t> cut_into(int n_shares, const std::vector<const std::vector<int32_t>*>& incoming, int n_others)
     {
-        constexpr int line = 16;  // neurons that no two threads are to have
+        // A share begins where a cache line does; a large one where bits of a reach are counted.
+        const int line = n_others/n_shares < 2*brainsleep::Reach::first_at ? 16 : brainsleep::Reach::first_at;
         std::vector<size_t> upto(n_others + 1, 0);
         for (const auto* each : incoming)
             for (int k = 0; k < n_others; k++) upto[k + 1] += (*each)[k];
         for (int k = 0; k < n_others; k++) upto[k + 1] += upto[k];
         std::vector<int32_t> first(1, 0);
-        for (int thread = 1; thread < n_threads; thread++)
-            first.push_back((std::lower_bound(upto.begin(), upto.end(), upto.back()*thread/n_threads) - upto.begin())/line*line);
+        for (int share = 1; share < n_shares; share++)
+            first.push_back((std::lower_bound(upto.begin(), upto.end(), upto.back()*share/n_shares) - upto.begin())/line*line);
         first.push_back(n_others);
         return first;
     }
 
     // Synapses lie in the order of both ends: so do the parts. There is one for the neurons of each
-    // thread, and more of as many synapses each if the neurons of a part do not fit the nearest cache
+    // share, and more of as many synapses each if the neurons of a part do not fit the nearest cache
     // and each neuron has some synapses there, unless they lie by their delays.
     void cut(const std::vector<int32_t>& others, const std::vector<int32_t>& first, bool to_fit)
     {
@@ -72,17 +73,17 @@ public:
         const int n_others = first.back();
         const size_t each = others.size()/std::max(1, n_neurons);
         const size_t pieces = to_fit ? std::min<size_t>((n_others + fit/2)/fit, each/some) : 0;
-        n_threads = first.size() - 1;
-        const size_t of_thread = std::max<size_t>(1, pieces/n_threads);
-        const int n_parts = n_threads*of_thread;
+        n_shares = first.size() - 1;
+        const size_t of_share = std::max<size_t>(1, pieces/n_shares);
+        const int n_parts = n_shares*of_share;
         std::vector<size_t> upto(n_others + 1, 0);
         for (int32_t k : others) upto[k + 1]++;
         for (int k = 0; k < n_others; k++) upto[k + 1] += upto[k];
         std::vector<int32_t> part_of(n_others);
-        for (int thread = 0; thread < n_threads; thread++) {
-            const size_t before = upto[first[thread]], all = std::max<size_t>(1, upto[first[thread + 1]] - before);
-            for (int k = first[thread]; k < first[thread + 1]; k++)
-                part_of[k] = thread*of_thread + std::min(of_thread - 1, (upto[k] - before)*of_thread/all);
+        for (int share = 0; share < n_shares; share++) {
+            const size_t before = upto[first[share]], all = std::max<size_t>(1, upto[first[share + 1]] - before);
+            for (int k = first[share]; k < first[share + 1]; k++)
+                part_of[k] = share*of_share + std::min(of_share - 1, (upto[k] - before)*of_share/all);
         }
         parts = n_parts;
         part_begin.clear();
@@ -94,8 +95,8 @@ public:
         for (size_t k = 0; k < (size_t)n_neurons*parts; k++) start[k + 1] += start[k];
     }
 
-    // Before which part the neurons of a share end, one of `n_shares`: the same neurons for all pathways.
-    int parts_upto(int share, int n_shares) const { return parts/n_threads*(n_threads*share/n_shares); }
+    // Before which part one of `n` parts of a loop begins: at the same neuron for all pathways.
+    int parts_upto(int part, int n) const { return parts/n_shares*(n_shares*part/n); }
 
     template <typename Number>
     void list(const std::vector<int32_t>& others, std::vector<Number>& listed)

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <functional>
 #include <mutex>
+#include <numeric>
 #include <sys/mman.h>
 #include <thread>
 #include <vector>
@@ -32,7 +33,9 @@ inline void rest_a_moment()
 #endif
 }
 
-constexpr int most_threads = 64;
+// Of much work, each thread has some parts: who has done its own does what is left of those of others.
+constexpr int most_threads = 64, parts_each = 4;
+constexpr uint64_t much = 1 << 17;
 
 // What a program has learnt about its own speed. Its copies, which run one segment each, share it.
 template <class T> T& learnt()
@@ -123,24 +126,37 @@ class Threads
 {
     struct Loop
     {
+        uint64_t items;
         const char* of;  // the population
         std::function<void(int, int)> work;
         std::function<void(double)> after;
-        double seconds = 0;
     };
     std::vector<Loop> waiting;  // to be done together: nobody waits between one and the next
+    std::vector<double> took;  // seconds, by loop and part
     Parts kind = Parts::neurons;
     static constexpr double awake = 2e-4;  // seconds that a thread looks for work before it sleeps
+    struct alignas(64) Begun { std::atomic<int> parts{0}; };
     std::vector<std::thread> others;
     std::atomic<uint64_t> turn{0};  // of the work that is to be done
-    std::atomic<int> left{0};       // threads that have not done their part of it
+    std::atomic<int> left{0};       // threads that have not come to its end
+    Begun begun[most_threads];      // of the parts of each thread
+    int each = 1;                   // how many it has
     std::atomic<int> asleep{0};
     std::mutex door;
     std::condition_variable bell;
     void (*call)(const void*, int, int) = nullptr;
     const void* work = nullptr;
 
-    void serve(int part, uint64_t done)
+    void do_parts(int thread)
+    {
+        for (int k = 0; k < n; k++) {
+            const int owner = (thread + k) % n;
+            for (int part; (part = begun[owner].parts.fetch_add(1, std::memory_order_relaxed)) < each;)
+                call(work, owner*each + part, n*each);
+        }
+    }
+
+    void serve(int thread, uint64_t done)
     {
         for (;;) {
             double until = 0;
@@ -156,7 +172,7 @@ class Threads
                 asleep--;
             }
             done++;
-            call(work, part, n);
+            do_parts(thread);
             left.fetch_sub(1, std::memory_order_release);
         }
     }
@@ -190,24 +206,23 @@ public:
     {
         const bool alone = n == 1 || (!choice.shares(items) && waiting.empty());
         if (alone) timed([&] { work(0, 1); }, after);
-        else waiting.push_back({of, work, after});
+        else waiting.push_back({items, of, work, after});
     }
 
     // Does all that waits. Every object does so before it begins, but for those that join.
     void finish()
     {
         if (waiting.empty()) return;
-        together([&](int part, int parts) {
-            for (Loop& loop : waiting) {
-                if (part == 0 && loop.after) {
-                    const double begun = seconds_now();
-                    loop.work(part, parts);
-                    loop.seconds = seconds_now() - begun;
-                } else loop.work(part, parts);
-            }
+        uint64_t items = 0;
+        for (const Loop& loop : waiting) items += loop.items;
+        took.assign(waiting.size()*n*parts_each, 0);
+        together(items, [&](int part, int parts) {
+            for (size_t k = 0; k < waiting.size(); k++)
+                timed([&] { waiting[k].work(part, parts); }, [&](double seconds) { took[k*n*parts_each + part] = seconds; });
         });
-        for (const Loop& loop : waiting)
-            if (loop.after) loop.after(loop.seconds);
+        for (size_t k = 0; k < waiting.size(); k++)
+            if (waiting[k].after)
+                waiting[k].after(std::accumulate(&took[k*n*parts_each], &took[(k + 1)*n*parts_each], 0.0)/n);
         waiting.clear();
     }
 
@@ -215,23 +230,25 @@ public:
     template <class Work> void run(uint64_t items, const Work& work) { run(items, work, nullptr); }
     template <class Work, class After> void run(uint64_t items, const Work& work, const After& after)
     {
-        timed([&] { n == 1 || !choice.shares(items) ? work(0, 1) : together(work); }, after);
+        timed([&] { n == 1 || !choice.shares(items) ? work(0, 1) : together(items, work); }, after);
     }
 
-    // Has all parts of a piece of work done: work(part, n_parts).
-    template <class Work> void together(const Work& todo)
+    // Has all parts of so much work done: work(part, n_parts).
+    template <class Work> void together(uint64_t items, const Work& todo)
     {
-        for (int part = others.size() + 1; part < n; part++)
-            others.emplace_back(&Threads::serve, this, part, turn.load());
+        each = items < much ? 1 : parts_each;
+        for (int thread = others.size() + 1; thread < n; thread++)
+            others.emplace_back(&Threads::serve, this, thread, turn.load());
         work = &todo;
         call = [](const void* what, int part, int parts) { (*(const Work*)what)(part, parts); };
+        for (int thread = 0; thread < n; thread++) begun[thread].parts.store(0, std::memory_order_relaxed);
         left.store(n - 1, std::memory_order_relaxed);
         turn.fetch_add(1);  // in this order: a thread that goes to sleep sees it, or is seen
         if (asleep.load()) {
             { std::lock_guard<std::mutex> lock(door); }
             bell.notify_all();
         }
-        todo(0, n);
+        do_parts(0);
         for (int looks = 1; left.load(std::memory_order_acquire); looks++) {
             rest_a_moment();
             if (looks % 4096 == 0) std::this_thread::yield();
@@ -241,7 +258,7 @@ public:
 
 extern Threads threads;
 
-// What refractory neurons have, while it is changed with that of all others; a thread keeps that of
+// What refractory neurons have, while it is changed with that of all others; each part keeps that of
 // the neurons that it changes.
 template <class T> class alignas(64) Kept
 {
