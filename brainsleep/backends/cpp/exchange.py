@@ -93,6 +93,12 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         for name, paths in network.fixed_weights.items()
         for path in paths
     ]
+    given["large_pathways"] = [
+        path
+        for part in network.plan.synapses
+        for path in network.groups[part.name]._pathways
+        if hasattr(path, "_shared") and path.prepost == "pre"
+    ]
     given["put_off"] = [
         part.name for part in network.plan.synapses if put_off_at(network.groups[part.name])
     ]

@@ -108,7 +108,6 @@ auto check_order = [&](const auto& pre, const auto& post, const char* name, bool
 static int64_t run_settings[4];  // seed, first step, the step at which it is over, and threads
 const char* given_cores = getenv("BRAINSLEEP_CORES");
 const int cores = std::max(1, std::min(64, given_cores ? atoi(given_cores) : 1));
-const int shares = cores > 1 ? 4*cores : 1;  // for threads, see threads.h
 
 open_given("synapses.bin");
 {% for plan in network.plan.synapses %}
@@ -133,7 +132,9 @@ for (int k : {{ post }}) {{ incoming }}[k]++;
 {% else %}
 {% if path._shared is defined %}
 extern const bool {{ path.name }}_in_parts;
-{{ path.name }}.cut({{ post }}, SynapticPathway::cut_into({{ path.name }}_in_parts ? shares : 1, {
+{{ path.name }}.cut({{ post }}, SynapticPathway::cut_into({{ path.name }}_in_parts ? SynapticPathway::shares(cores, {
+    {%- for other in large_pathways if other.target == path.target -%}&{{ other.name }}, {% endfor -%}
+}) : 1, {
     {%- for other in network.plan.synapses if other.target == plan.target -%}&{{ c_name(other.name ~ ".N_incoming") }}, {% endfor -%}
 }, {{ path.target.N }}), {{ "false" if each else path.name ~ "_in_parts" }});
 {% else %}

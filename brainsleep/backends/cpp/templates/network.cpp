@@ -53,6 +53,9 @@ void Network::run(const double duration,
 #endif
             objects[k].func();
         }
+#ifdef BRAINSLEEP_THREADS_H
+        brainsleep::threads.finish();
+#endif
         for (size_t k = 0; k < n_clocks; k++)
             if (due[k]) clocks[k]->tick();
     }

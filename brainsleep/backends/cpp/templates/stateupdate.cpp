@@ -20,7 +20,7 @@ void {{owner.name}}_conditions(const int begin, const int end);
     {% set kinds, code = drawn_before(loop_code) %}
     {% set mean, if_free, few_code = poisson_of_one_mean(scalar_code, code, kinds) if is_large(owner) else ("", false, code) %}
     {% set shared = is_large(owner) and "normal" not in kinds and shareable(scalar_code, few_code) %}
-    {% set joins = shared and reads_own_part(variables, get_array_name, [owner], few_code) %}
+    {% set joins = shared and not put_off_at(owner) and reads_own_part(variables, get_array_name, [owner], few_code) %}
     {% set free = get_array_name(variables['not_refractory']) if 'not_refractory' in variables else '' %}
     {% if joins %}
     {% set noticed = period or if_free and not has_one_period(owner) %}

@@ -254,10 +254,10 @@ void {{owner.name}}_take_rows()
     {% set shared = pathway._shared is defined and delay != "changing" and shareable(scalar_code, vector_code) %}
     {% set own = shared and pathway._once is not defined and reads_own_part(variables, get_array_name, [owner, pathway.target], vector_code) %}
     {% set joins = own and pathway.prepost == "pre" %}
-    {# Loops over synapses of neurons that spiked are done with others that reach the same neurons. #}
-    {% set add = 'add(_reached, "' ~ pathway.target.name ~ '"' if joins else "run(_reached" %}
+    {% set add = 'add(_reached, "' ~ owner.name ~ '"' if joins else "run(_reached" %}
     {% if joins %}
-    brainsleep::threads.joins(brainsleep::Parts::synapses);
+    {# One that carries out what was put off has tables that all pathways of its synapses share. #}
+    brainsleep::threads.joins(brainsleep::Parts::synapses{{ ', "' ~ owner.name ~ '"' if pathway._late is defined }});
     {% endif %}
     {% if delay %}
     const int32_t* const _spiking = {{get_array_name(eventspace, access_data=False)}};

@@ -47,6 +47,17 @@ public:
         for (int k = 0; k < n_neurons; k++) start[k + 1] += start[k];
     }
 
+    // In how many shares the neurons lie that some pathways reach: more than one for a thread, see
+    // threads.h, if each neuron then has some synapses in each.
+    static int shares(int n_threads, const std::vector<const SynapticPathway*>& all)
+    {
+        constexpr size_t some = 64;
+        constexpr int for_each = 4;
+        for (const SynapticPathway* path : all)
+            if (path->neurons.size() < some*for_each*n_threads*path->n_neurons) return n_threads;
+        return n_threads > 1 ? for_each*n_threads : 1;
+    }
+
     // Where the neurons of each share begin, for all pathways that reach them: each has as many
     // synapses. `incoming` are the numbers of synapses, by neuron.
     static std::vector<int32_t> cut_into(int n_shares, const std::vector<const std::vector<int32_t>*>& incoming, int n_others)

@@ -33,7 +33,7 @@ inline void rest_a_moment()
 #endif
 }
 
-// Of much work, each thread has some parts: who has done its own does what is left of those of others.
+// Of much work each thread has some parts, not one: who has done its own takes of those of others.
 constexpr int most_threads = 64, parts_each = 4;
 constexpr uint64_t much = 1 << 17;
 
@@ -127,7 +127,7 @@ class Threads
     struct Loop
     {
         uint64_t items;
-        const char* of;  // the population
+        const char* of;  // what has the elements
         std::function<void(int, int)> work;
         std::function<void(double)> after;
     };
@@ -190,7 +190,7 @@ public:
     Choice& choice = learnt<Choice>();
 
     // Before a loop that may wait for others, over parts of this kind. If its object does something at
-    // once that loops of a population that wait would notice, these are done first.
+    // once that loops over some elements would notice, these are done first.
     void joins(Parts parts, const char* noticed_by = "")
     {
         bool first = parts != kind;
@@ -199,7 +199,7 @@ public:
         kind = parts;
     }
 
-    // Has a loop over parts of a population wait, or does it if it is not to be shared out; then says
+    // Has a loop over parts of some elements wait, or does it if it is not to be shared out; then says
     // how long it took: work(part, n_parts), after(seconds).
     template <class Work> void add(uint64_t items, const char* of, const Work& work) { add(items, of, work, nullptr); }
     template <class Work, class After> void add(uint64_t items, const char* of, const Work& work, const After& after)
