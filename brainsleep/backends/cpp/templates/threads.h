@@ -47,16 +47,16 @@ template <class T> T& learnt()
 // How much work a loop must have to be shared. Each choice is tried in turns, some steps at a time, and
 // in every other round in reverse order, as steps may take more and more time at first. The best is kept
 // to: that by which a piece of work took the least, in the middle of what was found. It is a mean with
-// what it took before: a trial may promise what does not hold if others use the machine. The more often
+// what it took before, if that was less: a trial may go wrong if others use the machine. The more often
 // it was the best, the longer it is kept to.
 class Choice
 {
     const uint64_t choices[4] = {UINT64_MAX, 1024, 8192, 65536};
-    static constexpr int n_choices = 4, rounds = 6, trial = 32, least = 3, first = 8, soon = 8192, late = 1 << 17;
+    static constexpr int n_choices = 4, rounds = 6, trial = 32, least = 6, first = 8, soon = 8192, late = 1 << 17;
     static constexpr double enough = 5e-3;  // seconds that are enough to tell
     int choice = 0, turn = 0;
     int steps = 0;               // of this turn, or since there was a choice
-    int ignored = first;         // steps of a segment that do not count: its memory is new
+    int ignored = first;         // steps that do not count: memory is new, or threads are asleep
     int best = -1, keep = soon;  // the last choice, and for how many steps
     bool trying = true;
     uint64_t pieces = 0, counted = 0;  // of work; and those of steps that count
@@ -76,6 +76,7 @@ class Choice
         if (turn == n_choices*rounds) choose();
         else choice = turn/n_choices % 2 ? n_choices - 1 - turn % n_choices : turn % n_choices;
         steps = 0;
+        ignored = 2;
         pieces = counted = 0;
         spent = 0;
     }
@@ -85,7 +86,7 @@ class Choice
         for (int k = 0; k < n_choices; k++) {
             std::sort(tried[k], tried[k] + rounds);
             const double found = (tried[k][rounds/2 - 1] + tried[k][rounds/2])/2;  // the median
-            took[k] = took[k] ? (took[k] + found)/2 : found;
+            took[k] = took[k] && took[k] < found ? (took[k] + found)/2 : found;
         }
         choice = std::min_element(took, took + n_choices) - took;
         keep = choice != best ? soon : 2*keep < late ? 2*keep : late;
