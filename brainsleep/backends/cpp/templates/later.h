@@ -194,8 +194,7 @@ public:
         Trial& now = tried;
         if (!begun) {  // a segment begins with nothing put off
             begun = true;
-            if (now.phase == LATER) now.enter(FIRST);
-            if (now.phase == FIRST || (now.phase == CHOSEN && now.pays)) return 1;
+            if (now.phase == FIRST || now.phase == LATER || (now.phase == CHOSEN && now.pays)) return 1;
         }
         now.passes++;
         const bool told = now.passes >= trial || (now.passes >= least && now.spent > enough);
