@@ -207,6 +207,8 @@ def simulated(spec: NetworkSpec, state: State, threads: int, watch: Watch) -> tu
             state, recording = backend.advance(state, timed, 3 + repeat)
             wall.append((clock() - row["call"]) / TIMED)
         spikes.append({k: int(v.sum()) for k, v in recording.counts.items()})
+    with watch.looks:
+        watch.look()  # once at least, however short that was
     each = {  # synapses of a neuron
         p.name: len(state.synapses[p.name][0]) / spec.population(p.source).size
         for p in spec.projections
