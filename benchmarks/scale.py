@@ -99,20 +99,20 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Look until the process ends."""
         while True:
-            with self.looks:
-                self.look()
+            self.look()
             time.sleep(0.1)
 
     def look(self) -> None:
         """Look once."""
-        now = {"python": resident(), "program": 0.0, "files": 0.0}
-        for process in children("self"):
-            if folder := _results(process):
-                now["files"] += sum(map(_size, folder.glob("*.bin")))
-                now["program"] += sum(map(_proportional, (process, *children(process))))
-        now["together"] = sum(now.values())
-        for kind, value in now.items():
-            self.peak[kind] = max(self.peak[kind], value)
+        with self.looks:
+            now = {"python": resident(), "program": 0.0, "files": 0.0}
+            for process in children("self"):
+                if folder := _results(process):
+                    now["files"] += sum(map(_size, folder.glob("*.bin")))
+                    now["program"] += sum(map(_proportional, (process, *children(process))))
+            now["together"] = sum(now.values())
+            for kind, value in now.items():
+                self.peak[kind] = max(self.peak[kind], value)
 
 
 def resident() -> float:
@@ -207,8 +207,7 @@ def simulated(spec: NetworkSpec, state: State, threads: int, watch: Watch) -> tu
             state, recording = backend.advance(state, timed, 3 + repeat)
             wall.append((clock() - row["call"]) / TIMED)
         spikes.append({k: int(v.sum()) for k, v in recording.counts.items()})
-    with watch.looks:
-        watch.look()  # once at least, however short that was
+    watch.look()  # once at least, however short that was
     each = {  # synapses of a neuron
         p.name: len(state.synapses[p.name][0]) / spec.population(p.source).size
         for p in spec.projections

@@ -93,18 +93,23 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         for name, paths in network.fixed_weights.items()
         for path in paths
     ]
-    given["large_pathways"] = [
-        path
-        for part in network.plan.synapses
-        for path in network.groups[part.name]._pathways
-        if hasattr(path, "_shared") and path.prepost == "pre"
-    ]
+    given["large_pathways"] = _large_pathways(network)
     given["put_off"] = [
         part.name for part in network.plan.synapses if put_off_at(network.groups[part.name])
     ]
     template = SegmentCodeObject.templater.env.get_template("exchange.cpp")
     parts: Any = template.make_module(given)
     return layout, parts.load(), parts.stop(), parts.save()
+
+
+def _large_pathways(network: BrianNetwork) -> dict[str, list[Any]]:
+    """Return the pathways that threads may share, by the population that they reach."""
+    found = dict[str, list[Any]]()
+    for part in network.plan.synapses:
+        for path in network.groups[part.name]._pathways:
+            if hasattr(path, "_shared") and path.prepost == "pre":
+                found.setdefault(part.target, []).append(path)
+    return found
 
 
 def _of_delays(

@@ -48,8 +48,8 @@ def has_one_period(owner: Any) -> bool:
 
 
 def has_conditions_by_block(
-    owner: Any, variables: Any, scalar: list[str], code: list[str], name_of
-):
+    owner: Any, variables: Any, name_of: Any, scalar: list[str], code: list[str]
+) -> bool:
     """Tell whether threads may look at the conditions for spikes, a block of neurons at a time."""
     drawn, _ = drawn_before(code)
     own = reads_own_part(variables, name_of, [owner], code)
@@ -104,16 +104,17 @@ def counted(lines: list[str]) -> tuple[str, list[str]]:
     return array, text.replace(f"{array}[_postsynaptic_idx]", "_some.x[_k]").split("\n")
 
 
-def may_count(path: Any, variables: Any, name_of: Any, scalar: list[str], lines: list[str]) -> Any:
-    """Return what `counted` makes of a pathway's loop, where its weights are fixed; else None."""
+def may_count(
+    path: Any, variables: Any, name_of: Any, scalar: list[str], lines: list[str]
+) -> tuple[str, list[str]]:
+    """Return what `counted` makes of a pathway's loop, where its weights are fixed."""
     delay = getattr(path, "_delay", "one")
     fixed = hasattr(path, "_fixed_weights") and hasattr(path, "_shared") and "w" in variables
     fit = fixed and path.prepost == "pre" and delay == "one"
     if not fit or not shareable(scalar, lines):
-        return None
+        return "", lines
     _, plain = without_guard(lines)
-    array, code = counted(with_weight_outside(plain, name_of(variables["w"]))[1])
-    return (array, code) if array else None
+    return counted(with_weight_outside(plain, name_of(variables["w"]))[1])
 
 
 def far_ends(path: Any) -> str:
@@ -204,7 +205,7 @@ def with_weight_outside(lines: list[str], array: str) -> tuple[str, list[str]]:
     load = re.compile(rf"\s*const (\w+) w = {re.escape(array)}\[_idx\];")
     kinds = [found[1] for line in lines if (found := load.fullmatch(line))]
     if len(kinds) != 1:
-        return "", [line.replace(f"{array}[_idx]", f"{array}[0]") for line in lines]
+        return "", lines
     declared = f"const {kinds[0]} w = _numw ? {array}[0] : 0;"
     return declared, [line for line in lines if not load.fullmatch(line)]
 
@@ -285,15 +286,8 @@ class SegmentDevice(CPPStandaloneDevice):
         once = re.compile(r"_(create_array_codeobject|push_spikes)(_\d+)?\.cpp$")
         hot = {file for file in hot if not once.search(file)}
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
-        for name in (
-            "random.h",
-            "threads.h",
-            "later.h",
-            "reach.h",
-            "vector_math.h",
-            "aligned_new.h",
-        ):
-            (folder / name).write_text((TEMPLATES / name).read_text())
+        for name in "random parts threads later reach vector_math aligned_new".split():
+            (folder / f"{name}.h").write_text((TEMPLATES / f"{name}.h").read_text())
         names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
         headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]
         headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']

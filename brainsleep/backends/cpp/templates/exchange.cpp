@@ -107,7 +107,7 @@ auto check_order = [&](const auto& pre, const auto& post, const char* name, bool
 };
 static int64_t run_settings[4];  // seed, first step, the step at which it is over, and threads
 const char* given_cores = getenv("BRAINSLEEP_CORES");
-const int cores = std::max(1, std::min(64, given_cores ? atoi(given_cores) : 1));
+const int cores = std::max(1, std::min(brainsleep::most_threads, given_cores ? atoi(given_cores) : 1));
 
 open_given("synapses.bin");
 {% for plan in network.plan.synapses %}
@@ -122,6 +122,13 @@ std::fill({{ incoming }}.begin(), {{ incoming }}.end(), 0);
 for (int k : {{ pre }}) {{ outgoing }}[k]++;
 for (int k : {{ post }}) {{ incoming }}[k]++;
 {% endfor %}
+{% for target, paths in large_pathways.items() %}
+const std::vector<int32_t> first_of_{{ target }} = SynapticPathway::cut_into(SynapticPathway::shares(cores, {
+    {%- for path in paths -%}&{{ path.name }}, {% endfor -%}
+}), {
+    {%- for plan in network.plan.synapses if plan.target == target -%}&{{ c_name(plan.name ~ ".N_incoming") }}, {% endfor -%}
+}, {{ paths[0].target.N }});
+{% endfor %}
 {% for plan in network.plan.synapses %}
 {% set synapses, pre, post = network.groups[plan.name], c_name(plan.name ~ "._synaptic_pre"), c_name(plan.name ~ "._synaptic_post") %}
 {% for path in synapses._pathways %}
@@ -132,11 +139,7 @@ for (int k : {{ post }}) {{ incoming }}[k]++;
 {% else %}
 {% if path._shared is defined %}
 extern const bool {{ path.name }}_in_parts;
-{{ path.name }}.cut({{ post }}, SynapticPathway::cut_into({{ path.name }}_in_parts ? SynapticPathway::shares(cores, {
-    {%- for other in large_pathways if other.target == path.target -%}&{{ other.name }}, {% endfor -%}
-}) : 1, {
-    {%- for other in network.plan.synapses if other.target == plan.target -%}&{{ c_name(other.name ~ ".N_incoming") }}, {% endfor -%}
-}, {{ path.target.N }}), {{ "false" if each else path.name ~ "_in_parts" }});
+{{ path.name }}.cut({{ post }}, {{ path.name }}_in_parts ? first_of_{{ plan.target }} : std::vector<int32_t>{0, {{ path.target.N }}}, {{ "false" if each else path.name ~ "_in_parts" }});
 {% else %}
 {{ path.name }}.count();
 {% endif %}

@@ -72,7 +72,7 @@ void {{owner.name}}_conditions(const int begin, const int end);
         auto& _numbers = brainsleep::random_numbers;
     {% endif %}
         {% if kinds or mean or conditions_follow is defined %}
-        constexpr int _block = 1024;
+        constexpr int _block = brainsleep::block;
         {% for kind in kinds %}
         double _draws_{{loop.index0}}[_block];
         {% endfor %}
@@ -130,9 +130,8 @@ void {{owner.name}}_conditions(const int begin, const int end);
     const auto _part_of = [=](const int _part, const int _n_parts)
     {
         {# Parts begin where blocks do: all elements are drawn for in the same order. #}
-        const int _n_blocks = (_N + 1023)/1024;
-        const int _from = std::min(_N, 1024*(_n_blocks*_part/_n_parts));
-        const int _to = std::min(_N, 1024*(_n_blocks*(_part + 1)/_n_parts));
+        const int _from = brainsleep::neurons_upto(_N, _part, _n_parts);
+        const int _to = brainsleep::neurons_upto(_N, _part + 1, _n_parts);
         {% if kinds or mean %}
         brainsleep::Sequence _own = _numbers;
         _own.skip({{ drawn|format("_from") }});

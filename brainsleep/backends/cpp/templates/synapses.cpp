@@ -61,7 +61,7 @@ extern const bool {{pathway.name}}_in_parts;
 const bool {{pathway.name}}_in_parts = {{ "true" if shareable(scalar_code, vector_code) else "false" }};
 {# Whether it is enough to know how often a neuron is reached. #}
 extern const bool {{pathway.name}}_counts;
-const bool {{pathway.name}}_counts = {{ "true" if may_count(pathway, variables, get_array_name, scalar_code, vector_code) else "false" }};
+const bool {{pathway.name}}_counts = {{ "true" if may_count(pathway, variables, get_array_name, scalar_code, vector_code)[0] else "false" }};
 {% endif %}
 {% if pathway._late is defined and pathway.prepost == "post" %}
 {% if pathway._alike %}
@@ -444,7 +444,7 @@ void {{owner.name}}_take_rows()
     {% set kept, unguarded = without_guard(vector_code) if shared and pathway.prepost == "pre" else ("", vector_code) %}
     {% set weight, plain = with_weight_outside(unguarded, get_array_name(variables["w"])) if one_weight else ("", unguarded) %}
     {% set bodies = [("if (_unguarded)", plain), ("else", without_branch(code))] if kept else [("", without_branch(code))] %}
-    {% set counted_array, counted_code = may_count(pathway, variables, get_array_name, scalar_code, vector_code) or ("", []) %}
+    {% set counted_array, counted_code = may_count(pathway, variables, get_array_name, scalar_code, vector_code) %}
     {% if kept %}
     static brainsleep::Kept<std::decay<decltype({{kept}}[0])>::type> _kept[brainsleep::most_threads*brainsleep::parts_each];
     {% endif %}

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <vector>
 #include "brianlib/stdint_compat.h"
+#include "parts.h"
 #include "reach.h"
 
 class SynapticPathway
@@ -52,10 +53,9 @@ public:
     static int shares(int n_threads, const std::vector<const SynapticPathway*>& all)
     {
         constexpr size_t some = 64;
-        constexpr int for_each = 4;
         for (const SynapticPathway* path : all)
-            if (path->neurons.size() < some*for_each*n_threads*path->n_neurons) return n_threads;
-        return n_threads > 1 ? for_each*n_threads : 1;
+            if (path->neurons.size() < some*brainsleep::parts_each*n_threads*path->n_neurons) return n_threads;
+        return n_threads > 1 ? brainsleep::parts_each*n_threads : 1;
     }
 
     // Where the neurons of each share begin, for all pathways that reach them: each has as many

@@ -14,14 +14,18 @@ for (int _eight = {{ from }}; _eight < {{ upto }}; _eight += 8)
     }
 }
 {% endmacro %}
+{# By whose name neurons are found a block at a time, by the state updater or by threads: "" if they are not. #}
+{% macro _found_by() -%}
+{% if conditions_follow is defined %}{{ owner.name }}
+{%- elif has_conditions_by_block(owner, variables, get_array_name, scalar_code, vector_code) %}{{ codeobj_name }}
+{%- endif %}
+{%- endmacro %}
 {# USES_VARIABLES { N } #}
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
-{% set follow = conditions_follow is defined %}
-{% set by_block = follow or has_conditions_by_block(owner, variables, scalar_code, vector_code, get_array_name) %}
-{% set found_by = owner.name if follow else codeobj_name %}
-{% if by_block %}
+{% set found_by = _found_by() %}
+{% if found_by %}
 static char {{found_by}}_fired[({{owner.N}} + 7)/8*8];
 static int32_t {{found_by}}_found[{{owner.N}}], {{found_by}}_n_found[({{owner.N}} + 1023)/1024];  // by block
 void {{found_by}}_conditions(const int begin, const int end);
@@ -29,10 +33,8 @@ void {{found_by}}_conditions(const int begin, const int end);
 {% endblock %}
 
 {% block extra_functions_cpp %}
-{% set follow = conditions_follow is defined %}
-{% set by_block = follow or has_conditions_by_block(owner, variables, scalar_code, vector_code, get_array_name) %}
-{% set found_by = owner.name if follow else codeobj_name %}
-{% if by_block %}
+{% set found_by = _found_by() %}
+{% if found_by %}
 void {{found_by}}_conditions(const int _begin, const int _end)
 {
     using namespace brian;
@@ -58,9 +60,7 @@ void {{found_by}}_conditions(const int _begin, const int _end)
 {% endblock %}
 
 {% block maincode %}
-    {% set follow = conditions_follow is defined %}
-    {% set by_block = follow or has_conditions_by_block(owner, variables, scalar_code, vector_code, get_array_name) %}
-    {% set found_by = owner.name if follow else codeobj_name %}
+    {% set found_by = _found_by() %}
     {% set _eventspace = get_array_name(eventspace_variable) %}
     {% set kinds, code = drawn_before(vector_code) %}
     int32_t _count = 0;
@@ -71,13 +71,13 @@ void {{found_by}}_conditions(const int _begin, const int _end)
         {{lastspike}}[_idx] = {{t}};
         {% endif %}
     };
-    {% if by_block %}
-    {% if not follow %}
+    {% if found_by %}
+    {% if conditions_follow is not defined %}
     brainsleep::threads.joins(brainsleep::Parts::neurons);
     brainsleep::threads.add(N, "{{owner.name}}", [](const int _part, const int _n_parts) {
-        const int _n_blocks = (N + 1023)/1024, _to = _n_blocks*(_part + 1)/_n_parts;
-        for (int _block = _n_blocks*_part/_n_parts; _block < _to; _block++)
-            {{found_by}}_conditions(1024*_block, std::min<int>(N, 1024*(_block + 1)));
+        const int _to = brainsleep::neurons_upto(N, _part + 1, _n_parts);
+        for (int _begin = brainsleep::neurons_upto(N, _part, _n_parts); _begin < _to; _begin += brainsleep::block)
+            {{found_by}}_conditions(_begin, std::min(_to, _begin + brainsleep::block));
     });
     brainsleep::threads.finish();
     {% endif %}
