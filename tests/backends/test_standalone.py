@@ -435,15 +435,16 @@ def test_what_is_the_same_for_all_synapses_of_a_neuron_is_computed_once():
     alike = {"_ptr_array_ee_x": "ee_kept_x", "_ptr_array_ee_last": "ee_kept_last"}
     later = to_be_done_later(scalar, [*loads, change, store], alike)
     (each,) = later.of_row
-    assert each.arguments == [("double", name) for name in ("_lio_1", "last", "t", "x")]
-    assert each.code == "return (x * brainsleep::scalar_exp(_lio_1 * (last - t)));"
-    assert "w = _clip(w + (rate * _of_row_0(_lio_1, last, t, x)), 0, 1);" in later.now
+    assert each.fixed == [("double", name) for name in ("_lio_1", "last", "x")]
+    assert each.moving == [("double", "t")]
+    assert each.code == "(x * exp(_lio_1 * (last - t)))"
+    assert "w = _clip(w + (rate * _of_row_0(_lio_1, last, x, t)), 0, 1);" in later.now
     looked_at = "w = _clip(w + (rate * _row_0[_place]), 0, 1);"
     assert later.code == ["double w = _ptr_array_ee_w[_idx];", looked_at, store]
     # without that each synapse computes it; and what is left of such a variable is looked at, too
     assert to_be_done_later(scalar, [*loads, change, store]).of_row == []
     later = to_be_done_later(scalar, [*loads, "w += x;", store], alike)
-    assert [each.code for each in later.of_row] == ["return x;"]
+    assert [each.code for each in later.of_row] == ["x"]
     assert "const double x = _row_0[_place];" in later.code
 
 

@@ -52,10 +52,31 @@ def reads_own_part(
 
 
 class OfRow(NamedTuple):
-    """An expression that is the same for all synapses of a presynaptic neuron in a step."""
+    """An expression that is the same for all synapses of a presynaptic neuron in a step.
 
-    arguments: list[tuple[str, str]]
+    Attributes
+    ----------
+    fixed, moving : list of (str, str)
+        What it is computed of, types and names in C++: what a neuron keeps from one step to the
+        next, and what is another number in every step.
+    code : str
+        The expression in C++.
+    """
+
+    fixed: list[tuple[str, str]]
+    moving: list[tuple[str, str]]
     code: str
+
+    @property
+    def names(self) -> list[str]:
+        """Names of what it is computed of, in the order of its arguments."""
+        return [name for _, name in (*self.fixed, *self.moving)]
+
+    @property
+    def type(self) -> str:
+        """Its type in C++."""
+        kinds = [kind for kind, _ in (*self.fixed, *self.moving)]
+        return next((real for real in ("double", "float") if real in kinds), kinds[0])
 
 
 class Later(NamedTuple):
@@ -131,12 +152,13 @@ def to_be_done_later(
         else:
             code.append(line)
     types = {name: kind for kind, name in [*fields, *moving]} | {n: k for k, n, _ in rows}
-    of_row, now, late = _by_row(lines, code, types, {name for _, name, _ in rows})
+    names = {name for _, name, _ in rows}
+    of_row, now, late = _by_row(lines, code, types, names, {name for _, name in moving})
     return Later(fields, moving, [*past.items()], rows, of_row, scalar_exp(now), late)
 
 
 def _by_row(
-    lines: list[str], code: list[str], types: Mapping[str, str], rows: set[str]
+    lines: list[str], code: list[str], types: Mapping[str, str], rows: set[str], moving: set[str]
 ) -> tuple[list[OfRow], list[str], list[str]]:
     """Take out of loops what is computed of variables that are `rows`, and these themselves.
 
@@ -148,17 +170,18 @@ def _by_row(
             used = {*re.findall(r"\b[A-Za-z_]\w*", text)} - {"exp"}
             whole = not any(text in other for other in found)
             if whole and "exp(" in text and used & rows and used <= {*types}:
-                arguments = [(types[name], name) for name in sorted(used)]
-                found[text] = OfRow(arguments, scalar_exp([f"return {text};"])[0])
+                fixed, moved = sorted(used - moving), sorted(used & moving)
+                arguments = ([(types[name], name) for name in names] for names in (fixed, moved))
+                found[text] = OfRow(*arguments, text)
     now, late = "\n".join(lines), "\n".join(code)
     for place, (text, each) in enumerate(found.items()):
-        call = ", ".join(name for _, name in each.arguments)
+        call = ", ".join(each.names)
         now = now.replace(text, f"_of_row_{place}({call})")
         late = late.replace(text, f"_row_{place}[_place]")
     values = []
     for name in sorted(rows & {*re.findall(r"\w+", late)}):
         values.append(f"const {types[name]} {name} = _row_{len(found)}[_place];")
-        found[name] = OfRow([(types[name], name)], f"return {name};")
+        found[name] = OfRow([(types[name], name)], [], name)
     return [*found.values()], now.split("\n"), scalar_exp([*values, *late.split("\n")])
 
 

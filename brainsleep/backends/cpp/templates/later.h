@@ -74,28 +74,28 @@ class Later
     };
     Trial& tried = learnt<Trial>();
     bool begun = false;
-    uint64_t all_done_at = 0;
     int n_pre = 0, n_post = 0;
-    std::vector<uint8_t> before;             // the counts before each of the last passes
-    std::vector<std::vector<int32_t>> spikes;  // of the last passes that fit the bits
+    std::vector<uint8_t> before[3];          // the counts at the start of the last halves of `most` passes
     std::vector<std::vector<int32_t>> rows;    // presynaptic neurons, by the pass they have come to
 
 public:
     static constexpr uint64_t at_most = 1024;
     static constexpr int few = 8, many = 256;
+    static constexpr uint64_t some = 4;  // first passes put off for which a presynaptic neuron keeps what it had
     enum : int32_t { tables = 1024 };  // presynaptic neurons that are looked at together
+    static constexpr int lanes = 16;  // passes for which a value of a presynaptic neuron is computed at once
     uint64_t most = 64;  // passes that are remembered: steps with such spikes
     bool on = false;
     bool full = false;   // a count may not grow before all is carried out
     uint64_t passes = 0;
-    static constexpr uint64_t bits = 64;
-    std::vector<uint64_t> spiked;  // of every postsynaptic neuron: in which of the last passes, by bit
     std::vector<uint8_t> count;  // spikes of every postsynaptic neuron: the last bits of their number
     std::vector<uint16_t> recent, all;  // places of its last spikes, `few` and `many`: pass % most
+    std::vector<uint8_t> seen;   // of every synapse: the count when it was carried out
     std::vector<uint64_t> done;  // of every presynaptic neuron: passes carried out at its synapses
+    std::vector<uint8_t> kept;   // and for how many of the next ones it keeps what its variables were
 
     // `bytes`: what is remembered of each presynaptic neuron and pass.
-    void begin(int pre, int post, size_t bytes)
+    void begin(int pre, int post, size_t synapses, size_t bytes)
     {
         constexpr size_t room = (size_t)64 << 20;
         on = true;
@@ -103,11 +103,9 @@ public:
         n_pre = pre;
         n_post = post;
         most = at_most;
-        while (most > 64 && most*(n_post + bytes*n_pre) > room) most /= 2;
-        spiked.assign(n_post, 0);
-        spikes.assign(bits, {});
+        while (most > 64 && most*bytes*n_pre > room) most /= 2;
         count.assign(n_post, 0);
-        before.assign(most*n_post, 0);
+        seen.assign(synapses, 0);
         recent.assign((size_t)few*n_post, 0);
         all.assign((size_t)many*n_post, 0);
         all_done();
@@ -116,8 +114,9 @@ public:
     void all_done()
     {
         full = false;
-        all_done_at = passes;
+        for (auto& counts : before) counts = count;
         done.assign(n_pre, passes);
+        kept.assign(n_pre, 0);
         rows.assign(most, {});
         for (int k = 0; k < n_pre; k++) rows[passes % most].push_back(k);
     }
@@ -127,6 +126,7 @@ public:
     {
         if (done[neuron] == passes) return;
         done[neuron] = passes;
+        kept[neuron] = 0;
         rows[passes % most].push_back(neuron);
     }
 
@@ -149,17 +149,13 @@ public:
 
     void add(const int32_t* events, int n_events)
     {
-        const uint64_t place = passes % most, bit = (uint64_t)1 << passes % bits;
-        std::vector<int32_t>& now = spikes[passes % bits];
-        for (int32_t k : now) spiked[k] &= ~bit;
-        now.assign(events, events + n_events);
-        std::copy(count.begin(), count.end(), &before[place*n_post]);
-        const uint64_t oldest = std::max<uint64_t>(all_done_at, passes + 1 > most ? passes + 1 - most : 0);
-        const uint8_t* const first = &before[oldest % most*n_post];
+        const uint64_t place = passes % most, half = most/2;
+        if (passes % half == 0) before[passes/half % 3] = count;
+        const uint64_t oldest = passes + 1 > most ? passes + 1 - most : 0;  // that may not be carried out
+        const uint8_t* const first = before[oldest/half % 3].data();
         for (int k = 0; k < n_events; k++) {
             const size_t neuron = events[k];
             uint8_t& number = count[neuron];
-            spiked[neuron] |= bit;
             recent[neuron*few + number % few] = place;
             all[neuron*many + number] = place;
             number++;
@@ -167,24 +163,6 @@ public:
         }
         passes++;
     }
-
-    // Fetches the counts of the neurons `first` to `last` that a look at what was put off is to need.
-    void fetch(int32_t neuron, size_t first, size_t last) const
-    {
-        if (passes - done[neuron] <= bits) return;  // these are not needed
-        const uint8_t* const then = counted_before(done[neuron]);
-        for (size_t k = first & ~(size_t)63; k <= last; k += 64) __builtin_prefetch(then + k);
-    }
-
-    // Of such bits those of the passes since one, the earliest in the lowest bit; they are 64 at most.
-    static uint64_t since(uint64_t all_bits, uint64_t from, uint64_t wanted)
-    {
-        const int turn = from % bits;
-        const uint64_t turned = turn ? all_bits >> turn | all_bits << (bits - turn) : all_bits;
-        return wanted < bits ? turned & (((uint64_t)1 << wanted) - 1) : turned;
-    }
-
-    const uint8_t* counted_before(uint64_t pass) const { return &before[pass % most*n_post]; }
 
     void took(double seconds) { tried.spent += seconds; }
 

@@ -8,6 +8,7 @@ void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const i
 void {{owner.name}}_carry_out_at(const int32_t* neurons, const int n_neurons);
 void {{owner.name}}_carry_out_late();
 void {{owner.name}}_look_back(const int32_t* neurons, const int n_neurons);
+void {{owner.name}}_keep_rows(const int32_t* neurons, const int n_neurons);
 {# Variables that are the same at all synapses of a neuron, once a neuron; or, if they are not, once a synapse. #}
 {% for name in pathway._alike %}
 extern decltype(&brian::{{get_array_name(owner.variables[name], access_data=False)}}[0]) {{owner.name}}_kept_{{name}};
@@ -28,24 +29,37 @@ static struct {{codeobj_name}}_fields {
     {{type}} {{name}};
     {% endfor %}
 } {{codeobj_name}}_held;
-{% if later.moving %}
-static struct {{codeobj_name}}_moving_fields {
-    {% for type, name in later.moving %}
-    {{type}} {{name}};
-    {% endfor %}
-} {{codeobj_name}}_moving[brainsleep::Later::at_most];  // by pass
-{% endif %}
+{% for type, name in later.moving %}
+static {{type}} {{codeobj_name}}_moving_{{name}}[brainsleep::Later::at_most];  // by pass
+{% endfor %}
 {% for array, type in later.past %}
 static brainsleep::Past<{{type}}> {{codeobj_name}}_past_{{loop.index0}};
 static std::vector<{{type}}> {{codeobj_name}}_past_table_{{loop.index0}};
 {% endfor %}
 namespace {{codeobj_name}}_rows {
+constexpr int _lanes = brainsleep::Later::lanes;
 {% for each in later.of_row %}
-typedef {{ (["double", "float"]|select("in", each.arguments|map("first")|list)|list or [each.arguments[0][0]])[0] }} row_{{loop.index0}};
-static std::vector<row_{{loop.index0}}> table_{{loop.index0}};
-__attribute__((noinline)) static row_{{loop.index0}} _of_row_{{loop.index0}}({% for type, name in each.arguments %}const {{type}} {{name}}{{ ", " if not loop.last }}{% endfor %})
+typedef {{each.type}} row_{{loop.index0}};
+static std::vector<row_{{loop.index0}}> table_{{loop.index0}}, kept_{{loop.index0}};
+{# Always of so many at once, and so by the same instructions: the same bits now and later. #}
+__attribute__((noinline)) static void _of_rows_{{loop.index0}}({% for type, name in each.fixed %}const {{type}} {{name}}, {% endfor %}{% for type, name in each.moving %}const {{type}}* const _{{name}}, {% endfor %}row_{{loop.index0}}* const _value)
 {
-    {{each.code}}
+    for (int _lane = 0; _lane < _lanes; _lane++) {
+        {% for type, name in each.moving %}
+        const {{type}} {{name}} = _{{name}}[_lane];
+        {% endfor %}
+        _value[_lane] = {{each.code}};
+    }
+}
+inline static row_{{loop.index0}} _of_row_{{loop.index0}}({% for type, name in each.fixed + each.moving %}const {{type}} {{name}}{{ ", " if not loop.last }}{% endfor %})
+{
+    {% for type, name in each.moving %}
+    {{type}} _{{name}}[_lanes];
+    std::fill(_{{name}}, _{{name}} + _lanes, {{name}});
+    {% endfor %}
+    row_{{loop.index0}} _value[_lanes];
+    _of_rows_{{loop.index0}}({% for name in each.names %}{{ "_" if loop.index0 >= each.fixed|length }}{{name}}, {% endfor %}_value);
+    return _value[0];
 }
 {% endfor %}
 }
@@ -99,20 +113,67 @@ void {{owner.name}}_look_back(const int32_t* const _neurons, const int _n_neuron
             {% for type, name, array in later.rows %}
             const {{type}} {{name}} = {{kept_by_row(pathway, get_array_name)[array]}}[_neuron];
             {% endfor %}
+            {% if later.past %}
             for (uint64_t _pass = _later.done[_neuron]; _pass < _later.passes; _pass++) {
                 const size_t _place = _pass & (_later.most - 1), _at = _k*_later.most + _place;
                 {% for _ in later.past %}
                 {{codeobj_name}}_past_table_{{loop.index0}}[_at] = {{codeobj_name}}_past_{{loop.index0}}.of(_neuron, _place, _pass >= _later.passes/8*8);
                 {% endfor %}
-                {% for type, name in later.moving %}
-                const {{type}} {{name}} = {{codeobj_name}}_moving[_place].{{name}};
-                {% endfor %}
+            }
+            {% endif %}
+            {% if later.of_row %}
+            for (uint64_t _pass = _later.done[_neuron]/_lanes*_lanes; _pass < _later.passes; _pass += _lanes) {
+                const size_t _place = _pass & (_later.most - 1), _at = _k*_later.most + _place;
                 {% for each in later.of_row %}
-                table_{{loop.index0}}[_at] = _of_row_{{loop.index0}}({{ each.arguments|map("last")|join(", ") }});
+                _of_rows_{{loop.index0}}({% for _, name in each.fixed %}{{name}}, {% endfor %}{% for _, name in each.moving %}{{codeobj_name}}_moving_{{name}} + _place, {% endfor %}&table_{{loop.index0}}[_at]);
                 {% endfor %}
             }
+            {% endif %}
+            {% for _ in later.of_row %}
+            for (uint64_t _pass = 0; _pass < _later.kept[_neuron]; _pass++)
+                table_{{loop.index0}}[_k*_later.most + (_later.done[_neuron] + _pass) % _later.most] = kept_{{loop.index0}}[_neuron*_later.some + _pass];
+            {% endfor %}
         }
     });
+    {% endif %}
+}
+
+{# Before variables that are kept once a neuron change: what was put off is done with what they were. #}
+void {{owner.name}}_keep_rows(const int32_t* const _neurons, const int _n_neurons)
+{
+    {% if later.of_row %}
+    auto& _later = {{owner.name}}_later;
+    std::vector<int32_t> _behind;  // with more to do than that
+    for (int _k = 0; _k < _n_neurons; _k++)
+        if (_later.passes - _later.done[_neurons[_k]] > _later.some) _behind.push_back(_neurons[_k]);
+    {{owner.name}}_carry_out_at(_behind.data(), _behind.size());
+    for (int32_t _neuron : _behind) _later.note(_neuron);
+    using namespace {{codeobj_name}}_rows;
+    {% for type, name in later.fields %}
+    const {{type}} {{name}} = {{codeobj_name}}_held.{{name}};
+    {% endfor %}
+    {% for _ in later.of_row %}
+    kept_{{loop.index0}}.resize({{pathway.target.N}}*_later.some);
+    {% endfor %}
+    for (int _k = 0; _k < _n_neurons; _k++) {
+        const size_t _neuron = _neurons[_k];
+        const uint64_t _from = _later.done[_neuron];
+        {% for type, name, array in later.rows %}
+        const {{type}} {{name}} = {{kept_by_row(pathway, get_array_name)[array]}}[_neuron];
+        {% endfor %}
+        for (uint64_t _pass = _from + _later.kept[_neuron]; _pass < _later.passes; _pass++) {
+            {% if later.moving %}
+            const size_t _place = _pass % _later.most;
+            {% endif %}
+            {% for type, name in later.moving %}
+            const {{type}} {{name}} = {{codeobj_name}}_moving_{{name}}[_place];
+            {% endfor %}
+            {% for each in later.of_row %}
+            kept_{{loop.index0}}[_neuron*_later.some + _pass - _from] = _of_row_{{loop.index0}}({{ each.names|join(", ") }});
+            {% endfor %}
+        }
+        _later.kept[_neuron] = _later.passes - _from;
+    }
     {% endif %}
 }
 
@@ -122,9 +183,8 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
     using namespace {{codeobj_name}}_support;
     %CONSTANTS%
     {{pointers_lines|autoindent}}
-    const auto& _later = {{owner.name}}_later;
-    const uint64_t _from = _later.done[_neuron];
-    if (_later.passes == _from) return;
+    auto& _later = {{owner.name}}_later;
+    if (_later.passes == _later.done[_neuron]) return;
     {% for type, name in later.fields %}
     const {{type}} {{name}} = {{codeobj_name}}_held.{{name}};
     {% endfor %}
@@ -136,54 +196,37 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
     {% endfor %}
     const auto* const _far = {{owner.name}}_pre.near_far.data();
     constexpr int _at_once = 1024;
-    uint64_t _list[_at_once];  // of synapses with something left to do: how often, and in which passes
-    int32_t _at[_at_once];     // and these synapses
-    const uint64_t _wanted = _later.passes - _from, _wrap = _later.most - 1;
-    const bool _as_bits = _wanted <= brainsleep::Later::bits;
-    const uint64_t* const _spiked = _later.spiked.data();
+    uint32_t _list[_at_once];  // synapses with effects left: which, how many, and of which spike the next is
     const uint16_t* const _few = _later.recent.data();
     const uint16_t* const _many = _later.all.data();
-    const uint8_t* const _now = _later.count.data();
-    const uint8_t* const _then = _later.counted_before(_from);
+    const uint8_t* const _count = _later.count.data();
+    uint8_t* const _seen = _later.seen.data();
     for (int32_t _begin = _first; _begin < _last; _begin += _at_once) {
-        const int32_t _end = std::min(_last, _begin + _at_once);
+        const int32_t _n = std::min(_at_once, _last - _begin);
         int _left = 0, _most = 0;
-        if (_as_bits)
-            for (int32_t _idx = _begin; _idx < _end; _idx++) {
-                const uint64_t _passes = brainsleep::Later::since(_spiked[_far[_idx]], _from, _wanted);
-                _list[_left] = _passes;
-                _at[_left] = _idx;
-                _left += _passes != 0;
-            }
-        else
-            for (int32_t _idx = _begin; _idx < _end; _idx++) {
-                const uint8_t _before = _then[_far[_idx]], _spikes = _now[_far[_idx]] - _before;
-                _list[_left] = _spikes << 8 | _before;
-                _at[_left] = _idx;
-                _left += _spikes > 0;
-                _most = std::max<int>(_most, _spikes);
-            }
+        for (int32_t _k = 0; _k < _n; _k++) {
+            const uint8_t _now = _count[_far[_begin + _k]], _before = _seen[_begin + _k], _spikes = _now - _before;
+            _seen[_begin + _k] = _now;
+            _list[_left] = _k << 16 | _spikes << 8 | _before;
+            _left += _spikes > 0;
+            _most = std::max<int>(_most, _spikes);
+        }
         {# One effect at each; then at those that have more. #}
-        {% for condition, place, next, more in (
-            ("if (_as_bits)", "(_from + __builtin_ctzll(_entry)) & _wrap", "_entry & (_entry - 1)", "_next != 0"),
-            ("else if (_most <= brainsleep::Later::few)", "_few[(size_t)_far[_idx]*brainsleep::Later::few + (_entry + _round) % brainsleep::Later::few]", "_entry", "(_entry >> 8) > (uint64_t)_round + 1"),
-            ("else", "_many[(size_t)_far[_idx]*brainsleep::Later::many + (_entry + _round) % brainsleep::Later::many]", "_entry", "(_entry >> 8) > (uint64_t)_round + 1"),
-        ) %}
+        {% for condition, kept in (("if (_most <= brainsleep::Later::few)", "few"), ("else", "many")) %}
         {{ condition }}
         for (int _round = 0; _left; _round++) {
             int _more = 0;
             for (int _k = 0; _k < _left; _k++) {
-                const uint64_t _entry = _list[_k], _next = {{ next }};
-                const int32_t _idx = _at[_k];
+                const uint32_t _entry = _list[_k];
+                const int32_t _idx = _begin + (_entry >> 16);
                 const size_t _vectorisation_idx = _idx;
-                const size_t _place = {{ place }};
+                const size_t _place = _{{kept}}[(size_t)_far[_idx]*brainsleep::Later::{{kept}} + (_entry + _round) % brainsleep::Later::{{kept}}];
                 {% for type, name in later.moving %}
-                const {{type}} {{name}} = {{codeobj_name}}_moving[_place].{{name}};
+                const {{type}} {{name}} = {{codeobj_name}}_moving_{{name}}[_place];
                 {% endfor %}
                 {{later.code|autoindent}}
-                _list[_more] = _next;
-                _at[_more] = _idx;
-                _more += {{ more }};
+                _list[_more] = _entry;
+                _more += (int)(_entry >> 8 & 255) > _round + 1;
             }
             _left = _more;
         }
@@ -207,6 +250,7 @@ void {{owner.name}}_carry_out_at(const int32_t* _neurons, const int _n_neurons)
 }
 {% else %}
 void {{owner.name}}_look_back(const int32_t*, const int) {}
+void {{owner.name}}_keep_rows(const int32_t*, const int) {}
 void {{owner.name}}_carry_out(const int32_t, const int32_t, const int32_t, const int) {}
 void {{owner.name}}_carry_out_at(const int32_t*, const int) {}
 {% endif %}
@@ -364,10 +408,7 @@ void {{owner.name}}_take_rows()
     {% endif %}
     {% set kept_rows = kept_by_row(pathway, get_array_name) %}
     {% if pathway._once is defined %}
-    if (_later.on) {
-        {{owner.name}}_carry_out_at(_events, _num_events);
-        for (int32_t _k = 0; _k < _num_events; _k++) _later.note(_events[_k]);
-    }
+    if (_later.on) {{owner.name}}_keep_rows(_events, _num_events);
     {
         const size_t _vectorisation_idx = -1;
         {{scalar_code|autoindent}}
@@ -398,7 +439,7 @@ void {{owner.name}}_take_rows()
         {% for array, type in later.past %}
         _bytes += sizeof({{type}});
         {% endfor %}
-        _later.begin({{pathway.target.N}}, {{pathway.source.N}}, _bytes);
+        _later.begin({{pathway.target.N}}, {{pathway.source.N}}, {{owner.name}}_pre.neurons.size(), _bytes);
         {% for array, type in later.past %}
         {{codeobj_name}}_past_{{loop.index0}}.begin(_later.most, {{pathway.target.N}});
         {% endfor %}
@@ -424,7 +465,7 @@ void {{owner.name}}_take_rows()
         {{codeobj_name}}_past_{{loop.index0}}.add(&{{array}}[0], _place);
         {% endfor %}
         {% for type, name in later.moving %}
-        {{codeobj_name}}_moving[_place].{{name}} = {{name}};
+        {{codeobj_name}}_moving_{{name}}[_place] = {{name}};
         {% endfor %}
         _later.add(_events, _num_events);
         _later.took(brainsleep::seconds_now() - _begun);
@@ -536,12 +577,10 @@ void {{owner.name}}_take_rows()
                 {% if late %}
                 if (_puts_off && _event + 1 < _num_events) {
                     const size_t _next = _events[_event + 1]*_parts + _piece;
-                    if (_start[_next] < _start[_next + 1]) {
-                        {{owner.name}}_later.fetch(_events[_event + 1], _far[_start[_next]], _far[_start[_next + 1] - 1]);
-                        {% if "w" in variables %}
-                        SynapticPathway::fetch({{get_array_name(variables["w"])}}, _start[_next], _start[_next + 1]);
-                        {% endif %}
-                    }
+                    SynapticPathway::fetch({{owner.name}}_later.seen.data(), _start[_next], _start[_next + 1]);
+                    {% if "w" in variables %}
+                    SynapticPathway::fetch({{get_array_name(variables["w"])}}, _start[_next], _start[_next + 1]);
+                    {% endif %}
                 }
                 {% endif %}
                 {% endif %}
