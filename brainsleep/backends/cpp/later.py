@@ -196,6 +196,12 @@ def _in_brackets(line: str) -> Iterator[str]:
                 break
 
 
+def arrays_of_synapses(lines: list[str]) -> list[str]:
+    """Return the arrays of which a loop reads or writes the element of a synapse."""
+    elements = (found for line in lines for found in _ELEMENT.finditer(line))
+    return sorted({each[1] for each in elements if each[2] == "_idx"})
+
+
 def kept_by_row(path: Any, name_of: Callable[[Any], str]) -> dict[str, str]:
     """Return where variables are kept that are the same for all synapses of a presynaptic neuron.
 

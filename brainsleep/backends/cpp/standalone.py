@@ -20,6 +20,7 @@ from brian2.devices.device import all_devices
 
 from ..brian.network import LARGE
 from .later import (
+    arrays_of_synapses,
     by_row,
     kept_by_row,
     put_off_at,
@@ -245,6 +246,7 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
             "scalar_exp": scalar_exp,
             "by_row": by_row,
             "kept_by_row": kept_by_row,
+            "arrays_of_synapses": arrays_of_synapses,
             "put_off_at": put_off_at,
             "without_branch": without_branch,
             "without_guard": without_guard,

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <numeric>
 #include <vector>
 #include "threads.h"
@@ -53,6 +54,49 @@ public:
     }
 };
 
+// Eight synapses at a time, a byte each.
+namespace eight {
+constexpr uint64_t high = 0x8080808080808080, not_few = 0xf8f8f8f8f8f8f8f8;  // more than seven
+
+inline uint64_t from(const uint8_t* bytes)
+{
+    uint64_t all;
+    memcpy(&all, bytes, 8);
+    return all;
+}
+
+// Which are not 0, by bit.
+inline int which(uint64_t bytes)
+{
+    const uint64_t found = (((bytes & ~high) + ~high) | bytes) & high;
+    return (found >> 7)*0x0102040810204080 >> 56;
+}
+
+// Their places, one after the other, and how many they are.
+struct Places
+{
+    typedef uint16_t Row __attribute__((vector_size(16)));
+    Row of[256];
+
+    Places()
+    {
+        for (int bits = 0; bits < 256; bits++) {
+            of[bits] = Row{};
+            for (int k = 0, n = 0; k < 8; k++)
+                if (bits >> k & 1) of[bits][n++] = k;
+        }
+    }
+
+    // Writes those of the eight from `first` on to a list that has room for eight more.
+    int add(uint16_t* list, int bits, int first) const
+    {
+        const Row found = of[bits] + (uint16_t)first;
+        memcpy(list, &found, sizeof(found));
+        return __builtin_popcount(bits);
+    }
+};
+} // namespace eight
+
 class Later
 {
     enum Phase { NOW, FIRST, LATER, CHOSEN };
@@ -89,7 +133,8 @@ public:
     bool full = false;   // a count may not grow before all is carried out
     uint64_t passes = 0;
     std::vector<uint8_t> count;  // spikes of every postsynaptic neuron: the last bits of their number
-    std::vector<uint16_t> recent, all;  // places of its last spikes, `few` and `many`: pass % most
+    std::vector<uint16_t> recent;  // places (pass % most) of its last `few` spikes, the last one first
+    std::vector<uint16_t> all;     // those of `many`, by the last bits of the number of a spike
     std::vector<uint8_t> seen;   // of every synapse: the count when it was carried out
     std::vector<uint64_t> done;  // of every presynaptic neuron: passes carried out at its synapses
     std::vector<uint8_t> kept;   // and for how many of the next ones it keeps what its variables were
@@ -156,7 +201,9 @@ public:
         for (int k = 0; k < n_events; k++) {
             const size_t neuron = events[k];
             uint8_t& number = count[neuron];
-            recent[neuron*few + number % few] = place;
+            uint16_t* const last = &recent[neuron*few];
+            memmove(last + 1, last, (few - 1)*sizeof(*last));
+            *last = place;
             all[neuron*many + number] = place;
             number++;
             full |= (uint8_t)(number - first[neuron]) == many - 1;

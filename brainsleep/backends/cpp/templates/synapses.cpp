@@ -4,7 +4,7 @@
 {% block extra_headers %}
 {% if pathway._late is defined %}
 extern brainsleep::Later {{owner.name}}_later;
-void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const int32_t end, const int event);
+void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const int32_t end, const int event, const int32_t ahead);
 void {{owner.name}}_carry_out_at(const int32_t* neurons, const int n_neurons);
 void {{owner.name}}_carry_out_late();
 void {{owner.name}}_look_back(const int32_t* neurons, const int n_neurons);
@@ -177,7 +177,7 @@ void {{owner.name}}_keep_rows(const int32_t* const _neurons, const int _n_neuron
     {% endif %}
 }
 
-void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const int32_t _last, const int _event)
+void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const int32_t _last, const int _event, const int32_t _ahead)
 {
     using namespace brian;
     using namespace {{codeobj_name}}_support;
@@ -195,42 +195,68 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
     const auto* const _row_{{loop.index0}} = {{codeobj_name}}_rows::table_{{loop.index0}}.data() + _event*_later.most;
     {% endfor %}
     const auto* const _far = {{owner.name}}_pre.near_far.data();
+    static const brainsleep::eight::Places _places;
     constexpr int _at_once = 1024;
-    uint32_t _list[_at_once];  // synapses with effects left: which, how many, and of which spike the next is
-    const uint16_t* const _few = _later.recent.data();
-    const uint16_t* const _many = _later.all.data();
+    uint8_t _left[_at_once + 8];  // by synapse: effects left
+    uint16_t _list[_at_once + 8];   // synapses that have some
+    uint32_t _more[_at_once];       // and those that then have more, with how many
+    const uint16_t* const _recent = _later.recent.data();
     const uint8_t* const _count = _later.count.data();
     uint8_t* const _seen = _later.seen.data();
     for (int32_t _begin = _first; _begin < _last; _begin += _at_once) {
-        const int32_t _n = std::min(_at_once, _last - _begin);
-        int _left = 0, _most = 0;
+        const int32_t _n = std::min(_at_once, _last - _begin), _next = _ahead + _begin - _first;
+        int _listed = 0, _n_more = 0;
+        uint64_t _most = 0;
+        memset(_left + _n/8*8, 0, 8);
+        for (int32_t _k = 0; _k < _n; _k++) _left[_k] = _count[_far[_begin + _k]];
         for (int32_t _k = 0; _k < _n; _k++) {
-            const uint8_t _now = _count[_far[_begin + _k]], _before = _seen[_begin + _k], _spikes = _now - _before;
+            const uint8_t _now = _left[_k];
+            _left[_k] -= _seen[_begin + _k];
             _seen[_begin + _k] = _now;
-            _list[_left] = _k << 16 | _spikes << 8 | _before;
-            _left += _spikes > 0;
-            _most = std::max<int>(_most, _spikes);
+        }
+        for (int32_t _k = 0; _k < _n; _k += 8) {
+            __builtin_prefetch(_far + _next + _k);
+            __builtin_prefetch(_seen + _next + _k);
+            {% for array in arrays_of_synapses(later.code) %}
+            __builtin_prefetch({{array}} + _next + _k);
+            {% endfor %}
+            const uint64_t _eight = brainsleep::eight::from(_left + _k);
+            _listed += _places.add(_list + _listed, brainsleep::eight::which(_eight), _k);
+            _most |= _eight;
+        }
+        const auto _effect = [=](const int32_t _idx, const size_t _place) __attribute__((always_inline)) {
+            const size_t _vectorisation_idx = _idx;
+            {% for type, name in later.moving %}
+            const {{type}} {{name}} = {{codeobj_name}}_moving_{{name}}[_place];
+            {% endfor %}
+            {{later.code|autoindent}}
+        };
+        if (_most & brainsleep::eight::not_few) {
+            for (int _k = 0; _k < _listed; _k++) {
+                const int32_t _idx = _begin + _list[_k];
+                for (int _spikes = _left[_list[_k]]; _spikes > 0; _spikes--)
+                    _effect(_idx, _later.all[(size_t)_far[_idx]*_later.many + (uint8_t)(_count[_far[_idx]] - _spikes)]);
+            }
+            continue;
         }
         {# One effect at each; then at those that have more. #}
-        {% for condition, kept in (("if (_most <= brainsleep::Later::few)", "few"), ("else", "many")) %}
-        {{ condition }}
-        for (int _round = 0; _left; _round++) {
-            int _more = 0;
-            for (int _k = 0; _k < _left; _k++) {
-                const uint32_t _entry = _list[_k];
-                const int32_t _idx = _begin + (_entry >> 16);
-                const size_t _vectorisation_idx = _idx;
-                const size_t _place = _{{kept}}[(size_t)_far[_idx]*brainsleep::Later::{{kept}} + (_entry + _round) % brainsleep::Later::{{kept}}];
-                {% for type, name in later.moving %}
-                const {{type}} {{name}} = {{codeobj_name}}_moving_{{name}}[_place];
-                {% endfor %}
-                {{later.code|autoindent}}
-                _list[_more] = _entry;
-                _more += (int)(_entry >> 8 & 255) > _round + 1;
-            }
-            _left = _more;
+        for (int _k = 0; _k < _listed; _k++) {
+            const uint32_t _own = _list[_k], _others = _left[_own] - 1;
+            _effect(_begin + _own, _recent[_far[_begin + _own]*_later.few + _others]);
+            _more[_n_more] = _own << 8 | _others;
+            _n_more += _others != 0;
         }
-        {% endfor %}
+        while (_n_more) {
+            const int _n_now = _n_more;
+            _n_more = 0;
+            for (int _k = 0; _k < _n_now; _k++) {
+                const uint32_t _entry = _more[_k] - 1;
+                const int32_t _idx = _begin + (_entry >> 8);
+                _effect(_idx, _recent[_far[_idx]*_later.few + (_entry & 255)]);
+                _more[_n_more] = _entry;
+                _n_more += (_entry & 255) != 0;
+            }
+        }
     }
 }
 
@@ -243,7 +269,7 @@ void {{owner.name}}_carry_out_at(const int32_t* _neurons, const int _n_neurons)
         brainsleep::threads.run((uint64_t)_n*(_path.neurons.size()/std::max(1, _path.n_neurons)), [&](int _part, int _n_parts) {
             for (int _k = (int64_t)_n*_part/_n_parts; _k < (int64_t)_n*(_part + 1)/_n_parts; _k++) {
                 const size_t _neuron = _neurons[_k];
-                {{owner.name}}_carry_out(_neuron, _path.start[_neuron*_path.parts], _path.start[(_neuron + 1)*_path.parts], _k);
+                {{owner.name}}_carry_out(_neuron, _path.start[_neuron*_path.parts], _path.start[(_neuron + 1)*_path.parts], _k, _path.start[_neuron*_path.parts]);
             }
         });
     }
@@ -251,7 +277,7 @@ void {{owner.name}}_carry_out_at(const int32_t* _neurons, const int _n_neurons)
 {% else %}
 void {{owner.name}}_look_back(const int32_t*, const int) {}
 void {{owner.name}}_keep_rows(const int32_t*, const int) {}
-void {{owner.name}}_carry_out(const int32_t, const int32_t, const int32_t, const int) {}
+void {{owner.name}}_carry_out(const int32_t, const int32_t, const int32_t, const int, const int32_t) {}
 void {{owner.name}}_carry_out_at(const int32_t*, const int) {}
 {% endif %}
 
@@ -574,18 +600,9 @@ void {{owner.name}}_take_rows()
                     const size_t _next = _events[_event + {{ahead}}]*_parts + _piece;
                     SynapticPathway::fetch(_far, _start[_next], _start[_next + 1]);
                 }
-                {% if late %}
-                if (_puts_off && _event + 1 < _num_events) {
-                    const size_t _next = _events[_event + 1]*_parts + _piece;
-                    SynapticPathway::fetch({{owner.name}}_later.seen.data(), _start[_next], _start[_next + 1]);
-                    {% if "w" in variables %}
-                    SynapticPathway::fetch({{get_array_name(variables["w"])}}, _start[_next], _start[_next + 1]);
-                    {% endif %}
-                }
-                {% endif %}
                 {% endif %}
                 {% if late %}
-                if (_puts_off) {{owner.name}}_carry_out(_neuron, _begin, _end, _event);
+                if (_puts_off) {{owner.name}}_carry_out(_neuron, _begin, _end, _event, _start[_events[std::min(_event + 1, _num_events - 1)]*_parts + _piece]);
                 {% endif %}
                 for (int32_t _idx = _begin; _idx < _end; _idx++)
                 {
