@@ -100,13 +100,14 @@ struct Places
 class Later
 {
     enum Phase { NOW, FIRST, LATER, CHOSEN };
-    static constexpr uint64_t trial = 128, filled = 256, again = 8192, least = 16;
+    static constexpr uint64_t trial = 128, filled = 256, soon = 8192, late = 1 << 17, least = 16;
     static constexpr double enough = 0.02;  // seconds that are enough to tell
     struct Trial
     {
         Phase phase = NOW;
         bool pays = false;
         uint64_t passes = 0;  // in this phase
+        uint64_t keep = 0;    // to what was chosen, for so many: the longer, the more often it was
         double spent = 0, each_now = 0;
 
         void enter(Phase other)
@@ -114,6 +115,13 @@ class Later
             phase = other;
             passes = 0;
             spent = 0;
+        }
+
+        void choose(bool found)
+        {
+            keep = !keep || found != pays ? soon : std::min(2*keep, late);
+            pays = found;
+            enter(CHOSEN);
         }
     };
     Trial& tried = learnt<Trial>();
@@ -213,6 +221,13 @@ public:
 
     void took(double seconds) { tried.spent += seconds; }
 
+    // Once all is carried out. What that took has to do with neither way.
+    void stop()
+    {
+        on = false;
+        tried.spent = 0;
+    }
+
     // What is to be done from this pass on: the same (0), begin (1), or carry out all and stop (-1).
     int next()
     {
@@ -234,11 +249,10 @@ public:
             return 0;
         case LATER:
             if (!told) return 0;
-            now.pays = now.spent/now.passes < now.each_now;
-            now.enter(CHOSEN);
+            now.choose(now.spent/now.passes < now.each_now);
             return now.pays ? 0 : -1;
         default:
-            if (now.passes < again) return 0;
+            if (now.passes < now.keep) return 0;
             now.enter(NOW);
             return now.pays ? -1 : 0;
         }

@@ -208,7 +208,14 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
         int _listed = 0, _n_more = 0;
         uint64_t _most = 0;
         memset(_left + _n/8*8, 0, 8);
-        for (int32_t _k = 0; _k < _n; _k++) _left[_k] = _count[_far[_begin + _k]];
+        {# Weights of the next event are fetched meanwhile, a cache line every now and then. #}
+        for (int32_t _k = 0; _k < _n/8*8; _k += 8) {
+            {% for array in arrays_of_synapses(later.code) %}
+            __builtin_prefetch({{array}} + _next + _k, 0, 2);
+            {% endfor %}
+            for (int32_t _j = _k; _j < _k + 8; _j++) _left[_j] = _count[_far[_begin + _j]];
+        }
+        for (int32_t _k = _n/8*8; _k < _n; _k++) _left[_k] = _count[_far[_begin + _k]];
         for (int32_t _k = 0; _k < _n; _k++) {
             const uint8_t _now = _left[_k];
             _left[_k] -= _seen[_begin + _k];
@@ -217,9 +224,6 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
         for (int32_t _k = 0; _k < _n; _k += 8) {
             __builtin_prefetch(_far + _next + _k);
             __builtin_prefetch(_seen + _next + _k);
-            {% for array in arrays_of_synapses(later.code) %}
-            __builtin_prefetch({{array}} + _next + _k);
-            {% endfor %}
             const uint64_t _eight = brainsleep::eight::from(_left + _k);
             _listed += _places.add(_list + _listed, brainsleep::eight::which(_eight), _k);
             _most |= _eight;
@@ -429,7 +433,7 @@ void {{owner.name}}_take_rows()
     {% if late %}
     auto& _later = {{owner.name}}_later;
     {% if pathway._once is defined or pathway.prepost == "post" %}
-    const double _begun = brainsleep::seconds_now();
+    double _begun = brainsleep::seconds_now();
     {% endif %}
     {% endif %}
     {% set kept_rows = kept_by_row(pathway, get_array_name) %}
@@ -459,7 +463,8 @@ void {{owner.name}}_take_rows()
     const int _next = {{owner.name}}_by_row ? _later.next() : 0;
     if (_next < 0) {
         {{owner.name}}_carry_out_late();
-        _later.on = false;
+        _later.stop();
+        _begun = brainsleep::seconds_now();
     } else if (_next > 0) {
         size_t _bytes = 0;
         {% for array, type in later.past %}

@@ -273,20 +273,17 @@ public:
     {
         neurons.clear();
         values.clear();
-        const auto look = [&](int end) {
-            for (; k < end; k++)
-                if (!is_free[k]) {
-                    neurons.push_back(k);
-                    values.push_back(from[k]);
-                }
+        const auto look = [&](int neuron) {
+            neurons.push_back(neuron);
+            values.push_back(from[neuron]);
         };
-        while (k + 8 <= n) {
+        for (; k + 8 <= n; k += 8) {
             uint64_t eight;
             memcpy(&eight, is_free + k, 8);
-            if (eight == 0x0101010101010101) k += 8;
-            else look(k + 8);
+            for (eight = ~eight & 0x0101010101010101; eight; eight &= eight - 1) look(k + __builtin_ctzll(eight)/8);
         }
-        look(n);
+        for (; k < n; k++)
+            if (!is_free[k]) look(k);
     }
 
     void give_back(T* to) const
