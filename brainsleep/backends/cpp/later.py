@@ -108,6 +108,12 @@ class Later(NamedTuple):
     now: list[str]
     code: list[str]
 
+    @property
+    def tables(self) -> list[str]:
+        """Names in the code that is done later of what was in each pass."""
+        past = [f"_past_{place}" for place in range(len(self.past))]
+        return past + [f"_row_{place}" for place in range(len(self.of_row))]
+
 
 #: What code that can be done later may call.
 _SAME_ANYWHERE = {"if", "exp", "_clip"}

@@ -65,10 +65,10 @@ inline uint64_t from(const uint8_t* bytes)
     return all;
 }
 
-// Which are not 0, by bit.
-inline int which(uint64_t bytes)
+// Which are at least `least`, one or more, by bit.
+inline int which(uint64_t bytes, int least)
 {
-    const uint64_t found = (((bytes & ~high) + ~high) | bytes) & high;
+    const uint64_t found = (((bytes & ~high) + ~high - (least - 1)*(uint64_t)0x0101010101010101) | bytes) & high;
     return (found >> 7)*0x0102040810204080 >> 56;
 }
 

@@ -184,7 +184,8 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
     %CONSTANTS%
     {{pointers_lines|autoindent}}
     auto& _later = {{owner.name}}_later;
-    if (_later.passes == _later.done[_neuron]) return;
+    const uint64_t _from = _later.done[_neuron], _wanted = _later.passes - _from;
+    if (_wanted == 0) return;
     {% for type, name in later.fields %}
     const {{type}} {{name}} = {{codeobj_name}}_held.{{name}};
     {% endfor %}
@@ -195,17 +196,21 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
     const auto* const _row_{{loop.index0}} = {{codeobj_name}}_rows::table_{{loop.index0}}.data() + _event*_later.most;
     {% endfor %}
     const auto* const _far = {{owner.name}}_pre.near_far.data();
+    {% for table in later.tables %}
+    if (_wanted < 8*(uint64_t)(_last - _first))  // most of it is looked at
+        for (uint64_t _pass = _from; _pass < _later.passes; _pass += 8) __builtin_prefetch({{table}} + (_pass & (_later.most - 1)));
+    {% endfor %}
     static const brainsleep::eight::Places _places;
     constexpr int _at_once = 1024;
     uint8_t _left[_at_once + 8];  // by synapse: effects left
-    uint16_t _list[_at_once + 8];   // synapses that have some
-    uint32_t _more[_at_once];       // and those that then have more, with how many
+    uint16_t _some[_at_once + 8], _more[_at_once + 8];  // synapses that have some, or more than one
+    uint32_t _list[_at_once];                            // the latter, with how many are left
     const uint16_t* const _recent = _later.recent.data();
     const uint8_t* const _count = _later.count.data();
     uint8_t* const _seen = _later.seen.data();
     for (int32_t _begin = _first; _begin < _last; _begin += _at_once) {
         const int32_t _n = std::min(_at_once, _last - _begin), _next = _ahead + _begin - _first;
-        int _listed = 0, _n_more = 0;
+        int _n_some = 0, _n_more = 0;
         uint64_t _most = 0;
         memset(_left + _n/8*8, 0, 8);
         {# Weights of the next event are fetched meanwhile, a cache line every now and then. #}
@@ -225,39 +230,40 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
             __builtin_prefetch(_far + _next + _k);
             __builtin_prefetch(_seen + _next + _k);
             const uint64_t _eight = brainsleep::eight::from(_left + _k);
-            _listed += _places.add(_list + _listed, brainsleep::eight::which(_eight), _k);
+            _n_some += _places.add(_some + _n_some, brainsleep::eight::which(_eight, 1), _k);
+            _n_more += _places.add(_more + _n_more, brainsleep::eight::which(_eight, 2), _k);
             _most |= _eight;
         }
-        const auto _effect = [=](const int32_t _idx, const size_t _place) __attribute__((always_inline)) {
+        const auto _effect = [=](const size_t _idx, const size_t _place) __attribute__((always_inline)) {
             const size_t _vectorisation_idx = _idx;
             {% for type, name in later.moving %}
             const {{type}} {{name}} = {{codeobj_name}}_moving_{{name}}[_place];
             {% endfor %}
             {{later.code|autoindent}}
         };
+        const size_t _base = _begin;
         if (_most & brainsleep::eight::not_few) {
-            for (int _k = 0; _k < _listed; _k++) {
-                const int32_t _idx = _begin + _list[_k];
-                for (int _spikes = _left[_list[_k]]; _spikes > 0; _spikes--)
-                    _effect(_idx, _later.all[(size_t)_far[_idx]*_later.many + (uint8_t)(_count[_far[_idx]] - _spikes)]);
+            for (int _k = 0; _k < _n_some; _k++) {
+                const size_t _own = _some[_k], _neuron = _far[_base + _own];
+                for (int _spikes = _left[_own]; _spikes > 0; _spikes--)
+                    _effect(_base + _own, _later.all[_neuron*_later.many + (uint8_t)(_count[_neuron] - _spikes)]);
             }
             continue;
         }
         {# One effect at each; then at those that have more. #}
-        for (int _k = 0; _k < _listed; _k++) {
-            const uint32_t _own = _list[_k], _others = _left[_own] - 1;
-            _effect(_begin + _own, _recent[_far[_begin + _own]*_later.few + _others]);
-            _more[_n_more] = _own << 8 | _others;
-            _n_more += _others != 0;
+        for (int _k = 0; _k < _n_some; _k++) {
+            const size_t _own = _some[_k];
+            _effect(_base + _own, _recent[_far[_base + _own]*(size_t)_later.few + _left[_own] - 1]);
         }
+        for (int _k = 0; _k < _n_more; _k++) _list[_k] = _more[_k] << 8 | (_left[_more[_k]] - 1);
         while (_n_more) {
             const int _n_now = _n_more;
             _n_more = 0;
             for (int _k = 0; _k < _n_now; _k++) {
-                const uint32_t _entry = _more[_k] - 1;
-                const int32_t _idx = _begin + (_entry >> 8);
-                _effect(_idx, _recent[_far[_idx]*_later.few + (_entry & 255)]);
-                _more[_n_more] = _entry;
+                const uint32_t _entry = _list[_k] - 1;
+                const size_t _idx = _base + (_entry >> 8);
+                _effect(_idx, _recent[_far[_idx]*(size_t)_later.few + (_entry & 255)]);
+                _list[_n_more] = _entry;
                 _n_more += (_entry & 255) != 0;
             }
         }
