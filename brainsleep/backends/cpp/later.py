@@ -176,9 +176,11 @@ def _by_row(
             used = {*re.findall(r"\b[A-Za-z_]\w*", text)} - {"exp"}
             whole = not any(text in other for other in found)
             if whole and "exp(" in text and used & rows and used <= {*types}:
-                fixed, moved = sorted(used - moving), sorted(used & moving)
-                arguments = ([(types[name], name) for name in names] for names in (fixed, moved))
-                found[text] = OfRow(*arguments, text)
+                fixed, moved = (
+                    [(types[name], name) for name in sorted(names)]
+                    for names in (used - moving, used & moving)
+                )
+                found[text] = OfRow(fixed, moved, text)
     now, late = "\n".join(lines), "\n".join(code)
     for place, (text, each) in enumerate(found.items()):
         call = ", ".join(each.names)
