@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: What Adam keeps of every weight, and of every bias, of a network that learns by gradients.
 MOMENTS = ("adam_mean", "adam_square")
 
+#: Numbers that are dealt with at a time, so that they stay in a cache.
+_AT_ONCE = 2**15
+
 
 def stream(seed: int, *names: object) -> np.random.Generator:
     """Return the random stream called `names` of the run with `seed`, a whole number from 0.
@@ -110,11 +113,13 @@ def _shifted(arrays: Mapping[str, np.ndarray], steps: int, dt: float) -> dict[st
     """
     shifted = dict(arrays)
     for name in filter(lambda name: name.endswith(TIMES), arrays):
-        times = arrays[name] / dt
-        np.rint(times, out=times)
-        times += steps
-        times *= dt
-        shifted[name] = times
+        shifted[name] = np.empty_like(arrays[name])
+        for begin in range(0, shifted[name].size, _AT_ONCE):
+            part = slice(begin, begin + _AT_ONCE)
+            times = arrays[name][part] / dt
+            np.rint(times, out=times)
+            times += steps
+            np.multiply(times, dt, out=shifted[name][part])
     return shifted
 
 
