@@ -15,7 +15,7 @@ namespace brainsleep {
 class Reach
 {
 public:
-    static constexpr int first_at = 256, at_once = 2048;  // neurons: where a piece may begin, and its size
+    static constexpr int first_at = 256, at_once = 2048;  // neurons: where counts may begin, and how many
     static constexpr int most = 248;                      // spikes that are counted together
 
 private:
@@ -78,11 +78,12 @@ public:
         }
     }
 
-    // How many of these neurons, `most` at most, reach each of `at_once` neurons from `first` on.
-    void count(const int32_t* neurons, int n_neurons, size_t first, uint8_t* counts) const
+    // How many of these neurons, `most` at most, reach each of the neurons from `first` on, before `last`
+    // or a few more; they are `at_once` at most.
+    void count(const int32_t* neurons, int n_neurons, size_t first, size_t last, uint8_t* counts) const
     {
         static const uint64_t none[at_once/64] = {};
-        const size_t word = first/64, n_words = std::min<size_t>(at_once/64, words - word);
+        const size_t word = first/64, n_words = (std::min<size_t>(at_once, last - first) + first_at - 1)/first_at*wide;
         Digit digit[digits] = {};
         for (int begin = 0; begin < n_neurons; begin += together) {
             const uint64_t* row[together];

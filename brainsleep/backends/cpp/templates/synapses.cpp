@@ -572,7 +572,7 @@ void {{owner.name}}_take_rows()
             for (int _at = _low/_reach.first_at*_reach.first_at; _at < _high; _at += _reach.at_once)
                 for (int32_t _event = 0; _event < _num_events; _event += _reach.most)
                 {
-                    _reach.count(_events + _event, std::min<int>(_reach.most, _num_events - _event), _at, _counts);
+                    _reach.count(_events + _event, std::min<int>(_reach.most, _num_events - _event), _at, _high, _counts);
                     const int _end = std::min<int>(_high, _at + _reach.at_once);
                     for (int _begin = std::max(_low, _at), _size; _begin < _end; _begin += _size)
                     {

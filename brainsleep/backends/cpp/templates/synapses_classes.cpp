@@ -62,8 +62,7 @@ public:
     // synapses. `incoming` are the numbers of synapses, by neuron.
     static std::vector<int32_t> cut_into(int n_shares, const std::vector<const std::vector<int32_t>*>& incoming, int n_others)
     {
-        // A share begins where a cache line does; a large one where bits of a reach are counted.
-        const int line = n_others/n_shares < 2*brainsleep::Reach::first_at ? 16 : brainsleep::Reach::first_at;
+        constexpr int line = 16;  // a share begins where a cache line does
         std::vector<size_t> upto(n_others + 1, 0);
         for (const auto* each : incoming)
             for (int k = 0; k < n_others; k++) upto[k + 1] += (*each)[k];

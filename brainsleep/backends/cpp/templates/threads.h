@@ -12,11 +12,11 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <mutex>
 #include <numeric>
 #include <sys/mman.h>
 #include <thread>
+#include <type_traits>
 #include <vector>
 #include "parts.h"
 
@@ -125,12 +125,30 @@ enum class Parts { neurons, synapses };
 
 class Threads
 {
+    // A function to be called later, kept in place: there is one for every loop in every step.
+    template <class... Given> class Call
+    {
+        alignas(16) unsigned char room[128];
+        void (*call)(const void*, Given...) = nullptr;
+
+    public:
+        Call(std::nullptr_t) {}
+        template <class What> Call(const What& what)
+            : call([](const void* kept, Given... given) { (*(const What*)kept)(given...); })
+        {
+            static_assert(sizeof(What) <= sizeof(room) && std::is_trivially_destructible<What>::value, "small and plain");
+            memcpy((void*)room, &what, sizeof(What));
+        }
+
+        explicit operator bool() const { return call; }
+        void operator()(Given... given) const { call(room, given...); }
+    };
     struct Loop
     {
         uint64_t items;
         const char* of;  // what has the elements
-        std::function<void(int, int)> work;
-        std::function<void(double)> after;
+        Call<int, int> work;
+        Call<double> after;
     };
     std::vector<Loop> waiting;  // to be done together: nobody waits between one and the next
     std::vector<double> took;  // seconds, by loop and part
