@@ -30,7 +30,7 @@ from . import cache
 _ROOM = 2**28
 
 #: Bytes that are compared at a time.
-_CHUNK = 2**20
+_CHUNK = 2**18
 
 #: How the number of values of an array stands before them.
 _COUNT = struct.Struct("=q")
@@ -229,14 +229,14 @@ class Program(Process):
 
     def _holds(self, name: str, parts: Iterable[Any]) -> bool:
         """Tell whether a file begins with these bytes."""
-        at, content = 0, np.memmap(self._path(name), np.uint8, "r")
-        for part in parts:
-            values = np.frombuffer(part, np.uint8)
-            for begin in range(0, values.size, _CHUNK):
-                chunk = values[begin : begin + _CHUNK]
-                if not np.array_equal(chunk, content[at : at + chunk.size]):
-                    return False
-                at += chunk.size
+        with open(self._path(name), "rb", buffering=0) as file:
+            for part in parts:
+                values = np.frombuffer(part, np.uint8)
+                for begin in range(0, values.size, _CHUNK):
+                    chunk = values[begin : begin + _CHUNK]
+                    content = bytearray(chunk.size)
+                    if file.readinto(content) != chunk.size or content != chunk.data:
+                        return False
         return True
 
     def arrays_at_end(self) -> dict[str, np.ndarray]:

@@ -654,7 +654,7 @@ void {{owner.name}}_take_rows()
     }
     {% if shared %}
     ;
-    const uint64_t _reached = {{pathway.name}}.reached(_events, _num_events);
+    const uint64_t _reached = {{pathway.name}}.about(_num_events);
     {% if counted_array %}
     const bool _counted = {{pathway.name}}.reach.made() && 2*_reached > {{pathway.target.N}};
     {% else %}

@@ -126,6 +126,10 @@ public:
         for (int k = begin; k < end; k += 64/sizeof(Number)) __builtin_prefetch(listed + k);
     }
 
+    // About how many synapses so many neurons have. To look at each of them would take as long as the
+    // work of some of them.
+    uint64_t about(uint64_t n_events) const { return n_events*neurons.size()/std::max(1, n_neurons); }
+
     // How many synapses some neurons have.
     uint64_t reached(const int32_t* events, int n_events) const
     {

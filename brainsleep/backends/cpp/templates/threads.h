@@ -166,6 +166,8 @@ class Threads
     void (*call)(const void*, int, int) = nullptr;
     const void* work = nullptr;
 
+    template <class Which> bool is_waiting(const Which& which) const { return std::any_of(waiting.begin(), waiting.end(), which); }
+
     void do_parts(int thread)
     {
         for (int k = 0; k < n; k++) {
@@ -212,17 +214,17 @@ public:
     // once that loops over some elements would notice, these are done first.
     void joins(Parts parts, const char* noticed_by = "")
     {
-        bool first = parts != kind;
-        for (const Loop& loop : waiting) first |= !strcmp(loop.of, noticed_by);
-        if (first) finish();
+        if (parts != kind || is_waiting([&](const Loop& loop) { return !strcmp(loop.of, noticed_by); })) finish();
         kind = parts;
     }
 
     // Has a loop over parts of some elements wait, or does it if it is not to be shared out; then says
-    // how long it took: work(part, n_parts), after(seconds).
+    // how long it took: work(part, n_parts), after(seconds). What comes after may change these elements:
+    // another loop over them waits for it.
     template <class Work> void add(uint64_t items, const char* of, const Work& work) { add(items, of, work, nullptr); }
     template <class Work, class After> void add(uint64_t items, const char* of, const Work& work, const After& after)
     {
+        if (is_waiting([&](const Loop& loop) { return loop.after && !strcmp(loop.of, of); })) finish();
         const bool alone = n == 1 || (!choice.shares(items) && waiting.empty());
         if (alone) timed([&] { work(0, 1); }, after);
         else waiting.push_back({items, of, work, after});

@@ -63,8 +63,7 @@ void {{found_by}}_conditions(const int _begin, const int _end)
     {% set found_by = _found_by() %}
     {% set _eventspace = get_array_name(eventspace_variable) %}
     {% set kinds, code = drawn_before(vector_code) %}
-    int32_t _count = 0;
-    const auto _note = [&](const int _idx) {
+    const auto _note = [=](const int _idx, int32_t& _count) {
         {{_eventspace}}[_count++] = _idx;
         {% if _uses_refractory %}
         {{not_refractory}}[_idx] = false;
@@ -72,18 +71,23 @@ void {{found_by}}_conditions(const int _begin, const int _end)
         {% endif %}
     };
     {% if found_by %}
-    {% if conditions_follow is not defined %}
+    const auto _note_found = [=](double) {
+        int32_t _count = 0;
+        for (int _block = 0; 1024*_block < N; _block++)
+            for (int32_t _k = 0; _k < {{found_by}}_n_found[_block]; _k++)
+                _note({{found_by}}_found[1024*_block + _k], _count);
+        {{_eventspace}}[N] = _count;
+    };
+    {% if conditions_follow is defined %}
+    _note_found(0);
+    {% else %}
     brainsleep::threads.joins(brainsleep::Parts::neurons);
     brainsleep::threads.add(N, "{{owner.name}}", [](const int _part, const int _n_parts) {
         const int _to = brainsleep::neurons_upto(N, _part + 1, _n_parts);
         for (int _begin = brainsleep::neurons_upto(N, _part, _n_parts); _begin < _to; _begin += brainsleep::block)
             {{found_by}}_conditions(_begin, std::min(_to, _begin + brainsleep::block));
-    });
-    brainsleep::threads.finish();
+    }, _note_found);
     {% endif %}
-    for (int _block = 0; 1024*_block < N; _block++)
-        for (int32_t _k = 0; _k < {{found_by}}_n_found[_block]; _k++)
-            _note({{found_by}}_found[1024*_block + _k]);
     {% else %}
     static char _fired[(N + 7)/8*8];
     const int _vectorisation_idx = -1;
@@ -105,11 +109,12 @@ void {{found_by}}_conditions(const int _begin, const int _end)
             _fired[_idx] = _cond;
         }
     }
+    int32_t _count = 0;
     {% call _for_those_that_fired("0", "N") %}
-    _note(_idx);
+    _note(_idx, _count);
     {% endcall %}
-    {% endif %}
     {{_eventspace}}[N] = _count;
+    {% endif %}
 {% endblock %}
 
 {% block after_code %}
