@@ -605,15 +605,18 @@ void {{owner.name}}_take_rows()
             {
                 const int32_t _neuron = _events[_event];
                 const int32_t _begin = _start[_neuron*_parts + _piece], _end = _start[_neuron*_parts + _piece + 1];
-                {% if shared and "_postsynaptic_idx" in variables %}
-                {% set ahead = 2 if late else 1 %}
-                if (_event + {{ahead}} < _num_events) {
-                    const size_t _next = _events[_event + {{ahead}}]*_parts + _piece;
-                    SynapticPathway::fetch(_far, _start[_next], _start[_next + 1]);
-                }
+                {% set fetched = shared and "_postsynaptic_idx" in variables %}
+                {% if late or fetched %}
+                const size_t _next = _events[std::min(_event + 1, _num_events - 1)]*_parts + _piece;
                 {% endif %}
                 {% if late %}
-                if (_puts_off) {{owner.name}}_carry_out(_neuron, _begin, _end, _event, _start[_events[std::min(_event + 1, _num_events - 1)]*_parts + _piece]);
+                if (_puts_off) {
+                    __builtin_prefetch(_start + _events[std::min(_event + 4, _num_events - 1)]*_parts + _piece);
+                    {{owner.name}}_carry_out(_neuron, _begin, _end, _event, _start[_next]);
+                }
+                {% endif %}
+                {% if fetched %}
+                {{ "if (!_puts_off)" if late }} SynapticPathway::fetch(_far, _start[_next], _start[_next + 1]);
                 {% endif %}
                 for (int32_t _idx = _begin; _idx < _end; _idx++)
                 {
