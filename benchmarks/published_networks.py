@@ -43,7 +43,7 @@ NETWORKS = {
 
 #: Biological seconds of a repeat, by network; and of peers that take longer, by how their name
 #: begins.
-SECONDS = {"COBA": 10.0, "CUBA": 10.0, "Brunel C": 1.0, "Brunel, STDP": 1.0}
+SECONDS = {"COBA": 10.0, "CUBA": 10.0, "Brunel C": 1.0, "Brunel, STDP": 2.0}
 FEWER = {
     "NEST": {"COBA": 1.0, "CUBA": 2.0, "Brunel C": 0.2, "Brunel, STDP": 0.1},
     "ANNarchy": {"COBA": 5.0, "CUBA": 5.0, "Brunel C": 0.2, "Brunel, STDP": 0.1},

@@ -76,7 +76,8 @@ auto read_rows = [&](auto& all, auto& rows, const auto& path) -> bool {
             if (first) rows[k] = some[used];
             first = false;
             const size_t now = std::min(n, filled - used);
-            for (size_t j = 0; j < now; j++) same &= !memcmp(&some[used + j], &rows[k], sizeof(Number));
+            same &= !memcmp(&some[used], &rows[k], sizeof(Number));
+            same &= !memcmp(&some[used] + 1, &some[used], (now - 1)*sizeof(Number));  // each as the one before
             used += now;
             n -= now;
         }
