@@ -37,7 +37,7 @@ from .networks import SIZES, image_rates, network, start, wake
 
 #: The hand-written program and its flags.
 LIMIT = Path(__file__).parent / "limit" / "limit.cpp"
-LIMIT_FLAGS = ("-O3", "-march=native", "-ffast-math", "-std=c++17")
+LIMIT_FLAGS = ("-O3", "-march=native", "-ffast-math", "-std=c++17", "-mprefer-vector-width=512")
 
 #: Slots of one second in a segment, and seconds of standalone programs, by size and drive.
 LENGTH = {

@@ -32,7 +32,7 @@ def test_files(tmp_path):
 
 @pytest.mark.standalone
 @needs_compiler
-@pytest.mark.parametrize("backend", ["numpy", "cpp"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("cpp", marks=pytest.mark.long)])
 def test_runs_as_written(tmp_path, backend):
     made = typed(tmp_path, "new", "nap")
     assert made.returncode == 0 and made.stdout.splitlines()[1] == "nap/nap.py"

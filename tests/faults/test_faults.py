@@ -45,7 +45,8 @@ def run_words(trials, out, *more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["run numpy", pytest.param("run --force", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["run numpy", "run --force"])
 def test_kills_lose_nothing(trials, kind):
     while trials.killed(kind) < 6:
         trials.trial(kind, 3)

@@ -213,6 +213,7 @@ def test_rows_of_one_network_and_backend_are_grouped():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.standalone
 @needs_compiler
 def test_replicas_give_the_same_table(two_workers, tmp_path):
