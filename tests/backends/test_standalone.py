@@ -466,9 +466,10 @@ def test_which_variables_are_alike():
 
 #: Delayed: traces are on synapses, and one more pathway reads them. Unlike: they are not the same
 #: for all synapses of a neuron. Drawn: a loop that is not shared out. Often: more spikes than are
-#: kept.
+#: kept. Silent: neurons whose synapses wait longer than spikes are remembered.
 PUT_OFF = {
     "": {},
+    "silent": {},
     "delayed": {"delay": 2 * ms},
     "delayed, unlike": {"delay": 2 * ms},
     "often": {},
@@ -481,10 +482,47 @@ PUT_OFF = {
 }
 
 
+_EIGHT = """
+#include "later.h"
+#include <cstdio>
+int main() {
+    static const brainsleep::eight::Places places;
+    uint8_t bytes[8];
+    for (int least; scanf("%d", &least) == 1;) {
+        for (uint8_t& byte : bytes) scanf("%hhu", &byte);
+        uint16_t list[8];
+        const int bits = brainsleep::eight::which(brainsleep::eight::from(bytes), least);
+        const int n = places.add(list, bits, 1000);
+        for (int k = 0; k < n; k++) printf("%d ", list[k]);
+        printf("\\n");
+    }
+}
+"""
+
+
+def test_which_of_eight_bytes_are_large_enough(tmp_path):
+    (tmp_path / "eight.cpp").write_text(_EIGHT)
+    command = [find_compiler(), "-std=c++14", "-O1", "-pthread", f"-I{TEMPLATES}", "eight.cpp"]
+    subprocess.run([*command, "-o", "eight"], cwd=tmp_path, check=True)
+    rng = np.random.default_rng(3)
+    rows = rng.choice([0, 0, 1, 2, 3, 127, 128, 254, 255], (400, 8))
+    least = rng.integers(1, 3, 400)
+    given = "\n".join(f"{k} {' '.join(map(str, row))}" for k, row in zip(least, rows, strict=True))
+    done = subprocess.run(
+        ["./eight"], cwd=tmp_path, input=given, capture_output=True, text=True, check=True
+    )
+    found = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
+    expected = [
+        (1000 + np.flatnonzero(row >= k)).tolist() for k, row in zip(least, rows, strict=True)
+    ]
+    assert found == expected
+
+
 @pytest.mark.parametrize("how", PUT_OFF)
 def test_what_is_put_off_is_carried_out_before_it_is_read(how):
     """After some time effects of postsynaptic spikes are put off: whoever reads sees them all."""
-    n, steps, slots = 1100, 50, 14
+    n, slots = 1100, 14
+    steps, every, decays = (120, 1500, 13) if how == "silent" else (50, 35, 9)
     model = dataclasses.replace(
         BRUNEL_LIF,
         name="driven",
@@ -508,7 +546,7 @@ def test_what_is_put_off_is_carried_out_before_it_is_read(how):
                 target="e",
                 connectivity=Connectivity(p=0.05),
                 weights="0.3*rand()",
-                rules=(STDP_NEAREST.with_parameters(lr=0.02),),
+                rules=(STDP_NEAREST.with_parameters(lr=0.002 if how == "silent" else 0.02),),
                 processes=(decay,),
                 **({"synapse": VOLTAGE} | PUT_OFF[how]),
             ),
@@ -519,8 +557,8 @@ def test_what_is_put_off_is_carried_out_before_it_is_read(how):
     onset = np.isin(np.arange(slots), (0, 9))
     segment = make_segment(network, np.zeros((slots, 0)), np.full(slots, steps), onset=onset)
     gates = segment.gates | {"plasticity": np.where(np.arange(slots) % 5 == 2, 0.5, 1.0)}
-    gates[decay.name] = (np.arange(slots) == 9).astype(float)
-    traced = Traced(np.arange(0, slots * steps, 35), synapses)
+    gates[decay.name] = (np.arange(slots) == decays).astype(float)
+    traced = Traced(np.arange(0, slots * steps, every), synapses)
     segment = dataclasses.replace(segment, gates=gates, traced=traced)
     state, ends = initial_state(network, 1), []
     if "unlike" in how:
@@ -534,7 +572,7 @@ def test_what_is_put_off_is_carried_out_before_it_is_read(how):
     (one, seen), (other, recording) = ends
     assert np.array_equal(seen.counts["e"], recording.counts["e"]) and seen.counts["e"].sum() > 1e4
     assert seen.counts["e"].sum(axis=0).min() < 5
-    assert (seen.counts["e"].sum(axis=0) > 255).any() == ("often" in how)
+    assert (seen.counts["e"].sum(axis=0) > 255).any() == (how in ("often", "delayed, often", "silent"))
     for name in one.arrays:
         np.testing.assert_allclose(other.arrays[name], one.arrays[name], rtol=1e-9, err_msg=name)
     values = seen.traces["ee.w"], recording.traces["ee.w"]

@@ -125,18 +125,32 @@ template <class Number> struct Some
 {
     static constexpr int n = 32;
     Number x[n], times[n];
-    int rounds = 0;
+    int size;
+    uint8_t rounds = 0;
 
-    Some(const Number* values, const uint8_t* counts, const char* is_free, int size)
+    Some(const Number* values, const uint8_t* counts, const char* is_free, int size) : size(size)
     {
         uint8_t often[n] = {};
-        memcpy(often, counts, size);
-        if (is_free)
-            for (int k = 0; k < size; k++) often[k] *= is_free[k];
-        for (int k = 0; k < n; k++) rounds = std::max<int>(rounds, often[k]);
-        for (int k = 0; k < n; k++) times[k] = often[k];
         if (size < n) memset(x, 0, sizeof(x));
-        memcpy(x, values, size*sizeof(Number));
+        copy(x, values);
+        copy(often, counts);
+        if (is_free) {
+            char free[n] = {};
+            copy(free, is_free);
+            for (int k = 0; k < n; k++) often[k] &= -free[k];  // all bits, or none
+        }
+        for (int k = 0; k < n; k++) rounds = often[k] > rounds ? often[k] : rounds;
+        for (int k = 0; k < n; k++) times[k] = often[k];
+    }
+
+    void give_back(Number* to) const { copy(to, x); }
+
+private:
+    // Mostly all of them: a compiler then knows how many.
+    template <class Value> void copy(Value* to, const Value* from) const
+    {
+        if (size == n) memcpy(to, from, n*sizeof(Value));
+        else memcpy(to, from, size*sizeof(Value));
     }
 };
 

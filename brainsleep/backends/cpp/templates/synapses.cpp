@@ -587,7 +587,7 @@ void {{owner.name}}_take_rows()
                                 {{counted_code|autoindent}}
                             }
                         }
-                        memcpy({{counted_array}} + _begin, _some.x, _size*sizeof(_some.x[0]));
+                        _some.give_back({{counted_array}} + _begin);
                     }
                 }
             return;
