@@ -28,7 +28,7 @@ import brian2
 import numpy as np
 
 from brainsleep.backends.base import make_backend
-from brainsleep.backends.cpp.build import find_compiler
+from brainsleep.backends.cpp.build import WIDEST, find_compiler
 from brainsleep.network.spec import NetworkSpec
 from brainsleep.run.state import State
 
@@ -37,7 +37,7 @@ from .networks import SIZES, image_rates, network, start, wake
 
 #: The hand-written program and its flags.
 LIMIT = Path(__file__).parent / "limit" / "limit.cpp"
-LIMIT_FLAGS = ("-O3", "-march=native", "-ffast-math", "-std=c++17", "-mprefer-vector-width=512")
+LIMIT_FLAGS = ("-O3", "-march=native", "-ffast-math", "-std=c++17", *WIDEST)
 
 #: Slots of one second in a segment, and seconds of standalone programs, by size and drive.
 LENGTH = {

@@ -466,24 +466,6 @@ def test_which_variables_are_alike():
     assert found(0 * ms) == (set(), set())
 
 
-#: Delayed: traces are on synapses, and one more pathway reads them. Unlike: they are not the same
-#: for all synapses of a neuron. Drawn: a loop that is not shared out. Often: more spikes than are
-#: kept. Silent: some synapses wait longer than spikes are remembered.
-PUT_OFF = {
-    "": {},
-    "silent": {},
-    "delayed": {"delay": 2 * ms},
-    "delayed, unlike": {"delay": 2 * ms},
-    "often": {},
-    "delayed, often": {"delay": 2 * ms},
-    "drawn": {
-        "synapse": dataclasses.replace(
-            VOLTAGE, name="d", on_pre="v_post += w_sign*w*v_unit*(1 + 0*rand())"
-        )
-    },
-}
-
-
 _EIGHT = """
 #include "later.h"
 #include <cstdio>
@@ -520,18 +502,40 @@ def test_which_of_eight_bytes_are_large_enough(tmp_path):
     assert found == expected
 
 
+#: Delayed: traces are on synapses, and one more pathway reads them. Unlike: they are not the same
+#: for all synapses of a neuron. Drawn: a loop that is not shared out. Often: more spikes than are
+#: kept. Silent: some synapses wait longer than spikes are remembered.
+PUT_OFF = {
+    "": {},
+    "silent": {},
+    "delayed": {"delay": 2 * ms},
+    "delayed, unlike": {"delay": 2 * ms},
+    "often": {},
+    "delayed, often": {"delay": 2 * ms},
+    "drawn": {
+        "synapse": dataclasses.replace(
+            VOLTAGE, name="d", on_pre="v_post += w_sign*w*v_unit*(1 + 0*rand())"
+        )
+    },
+}
+
+
+def remember_less(folder, monkeypatch):
+    """Let programs that are compiled now remember spikes of 64 steps, not of 1024."""
+    shutil.copytree(TEMPLATES, folder)
+    text = (folder / "later.h").read_text()
+    assert "at_most = 1024;" in text
+    (folder / "later.h").write_text(text.replace("at_most = 1024;", "at_most = 64;"))
+    monkeypatch.setattr(standalone, "TEMPLATES", folder)
+
+
 @pytest.mark.parametrize("how", PUT_OFF)
 def test_what_is_put_off_is_carried_out_before_it_is_read(how, tmp_path, monkeypatch):
     """After some time effects of postsynaptic spikes are put off: whoever reads sees them all."""
     n, slots = 1100, 14
     steps, every = 50, 600 if how == "silent" else 35
     if how == "silent":
-        shorter = tmp_path / "templates"
-        shutil.copytree(TEMPLATES, shorter)
-        text = (shorter / "later.h").read_text()
-        assert "at_most = 1024;" in text
-        (shorter / "later.h").write_text(text.replace("at_most = 1024;", "at_most = 64;"))
-        monkeypatch.setattr(standalone, "TEMPLATES", shorter)
+        remember_less(tmp_path / "templates", monkeypatch)
     model = dataclasses.replace(
         BRUNEL_LIF,
         name="driven",

@@ -18,13 +18,15 @@ from ...errors import BackendError
 from ...network.spec import Network
 from ...run.segment import Capacity
 
+#: Compilers use half of the widest vectors that an x86 processor has if nobody asks, and then find
+#: loops with conditions not worth it.
+WIDEST = ("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()
+
 #: Compiler flags of standalone programs. Without the alignment the speed of the shortest loops
-#: hangs by 15 % on what code happens to stand before them. Compilers use half of the widest vectors
-#: that an x86 processor has if nobody asks, and then find loops with conditions not worth it.
+#: hangs by 15 % on what code happens to stand before them.
 FLAGS = (
     *("-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++14"),
-    *("-falign-functions=64", "-falign-loops=32", "-pthread"),
-    *(("-mprefer-vector-width=512",) if platform.machine() in ("x86_64", "AMD64") else ()),
+    *("-falign-functions=64", "-falign-loops=32", "-pthread", *WIDEST),
 )
 
 

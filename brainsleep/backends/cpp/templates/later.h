@@ -126,7 +126,7 @@ class Later
     };
     Trial& tried = learnt<Trial>();
     bool begun = false;
-    int n_pre = 0, n_post = 0;
+    int n_pre = 0;
     std::vector<uint8_t> before[3];          // the counts at the start of the last halves of `most` passes
     std::vector<std::vector<int32_t>> rows;    // presynaptic neurons, by the pass they have come to
 
@@ -154,13 +154,12 @@ public:
         on = true;
         passes = 0;
         n_pre = pre;
-        n_post = post;
         most = at_most;
         while (most > 64 && most*bytes*n_pre > room) most /= 2;
-        count.assign(n_post, 0);
+        count.assign(post, 0);
         seen.assign(synapses, 0);
-        recent.assign((size_t)few*n_post, 0);
-        all.assign((size_t)many*n_post, 0);
+        recent.assign((size_t)few*post, 0);
+        all.assign((size_t)many*post, 0);
         all_done();
     }
 
