@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, needs_compiler
 
+from brainsleep.cli import app
 from brainsleep.experiment.protocol import load_protocol
 from brainsleep.files.load import load
 
@@ -34,6 +35,14 @@ PAGES = sorted(page.stem for page in HOWTO.glob("*.md") if page.stem not in NOT_
 #: integration: there is a test of its own for what they show, and each takes half a minute.
 ALWAYS = ("background",)
 REQUEST = "BRAINSLEEP_PAGES"
+
+
+def read(page):
+    return (HOWTO / f"{page}.md").read_text(encoding="utf-8")
+
+
+#: Pages on which files are checked, and mistakes in them shown.
+WITH_CHECKS = [page for page in PAGES if "$ brainsleep check " in read(page)]
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"# ([\w/]+\.\w+)\n")
@@ -119,7 +128,7 @@ def installed(wheel, tmp_path_factory):
 def test_page_works_as_written(page, installed, tmp_path):
     if page not in ALWAYS and os.environ.get(REQUEST) != "all":
         pytest.skip(f"on request: {REQUEST}=all")
-    found = list(steps((HOWTO / f"{page}.md").read_text(encoding="utf-8")))
+    found = list(steps(read(page)))
     assert any(isinstance(step, Command) for step in found)
     for step in found:
         if isinstance(step, tuple):
@@ -135,6 +144,24 @@ def test_page_works_as_written(page, installed, tmp_path):
         assert done.returncode == wanted, f"$ {step.text}\n{printed}"
         assert "Traceback" not in printed, printed
         assert_prints(step, printed)
+
+
+@pytest.mark.parametrize("page", WITH_CHECKS)
+def test_what_check_says_on_a_page(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for step in steps(read(page)):
+        if isinstance(step, tuple):
+            Path(step[0]).parent.mkdir(parents=True, exist_ok=True)
+            Path(step[0]).write_text(step[1], encoding="utf-8")
+        elif step.text.startswith("sed "):
+            subprocess.run(["bash", "-c", step.text], check=True)
+        elif step.text.startswith("brainsleep check "):
+            monkeypatch.setattr(sys, "argv", step.text.split())
+            with pytest.raises(SystemExit) as end:
+                app.main()
+            assert (end.value.code or 0) == (2 if step.fails else 0), step.text
+            assert_prints(step, capsys.readouterr().out)
 
 
 def test_files_of_getting_started_are_sound(tmp_path, monkeypatch):
@@ -174,6 +201,6 @@ def test_what_a_command_must_print():
 
 def test_every_page_is_run_or_says_why_not():
     assert {page.stem for page in HOWTO.glob("*.md")} == {*PAGES, *NOT_RUN}
-    index = (HOWTO / "index.md").read_text(encoding="utf-8")
+    index = read("index")
     for page in [*PAGES, *NOT_RUN]:
         assert page == "index" or f"({page}.md)" in index, f"{page} is not in the index"

@@ -498,6 +498,20 @@ def test_a_closed_gate_restores_all_that_rules_set(target):
     np.testing.assert_allclose(shut.arrays["pe.u"], alone.arrays["pe.u"], rtol=1e-12)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("rules", "expected"), [(0, 0.25), (1, 0.3125)])
+def test_a_synapse_sets_its_weight_whatever_the_gate(target, rules, expected):
+    """A spike halves w before it and after it closes; the rule, which adds 1/8, acts before only."""
+    synapse = SynapseModel(name="tires", on_pre="g_post += w; w = clip(0.5*w, w_min, w_max)")
+    rule = PlasticityRule(name="grows", on_pre="w = clip(w + 0.125, w_min, w_max)")
+    spec = one_to_all(synapse, rules=(rule,) * rules)
+    segment = train(spec, [[2, 6]], 10)
+    gate = np.r_[np.ones(4), np.zeros(6)]
+    segment = replace(segment, gates={**segment.gates, "plasticity": gate})
+    end, _ = backend_of(target, spec, 10).advance(initial_state(spec, 0), segment, 1)
+    assert end.arrays["pe.w"].tolist() == [expected]
+
+
 def test_an_eligibility_decays_while_the_gate_is_closed():
     rule = PlasticityRule(
         name="trace",
