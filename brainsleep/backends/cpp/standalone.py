@@ -18,6 +18,7 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 
+from ...network.synaptic import GATE
 from ..brian.network import LARGE
 from .later import (
     arrays_of_synapses,
@@ -31,6 +32,9 @@ from .later import (
 )
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+#: A variable of a synapse is mixed with what it was before; by an open gate it stays as it is.
+_RESTORES = re.compile(rf"\s*(\w+) = \({GATE} \* \1\) \+ \(_lio_\d+ \* \1_before\);")
 
 #: Name of the device for Brian2's `set_device`.
 NAME = "brainsleep"
@@ -211,6 +215,26 @@ def with_weight_outside(lines: list[str], array: str) -> tuple[str, list[str]]:
     return declared, [line for line in lines if not load.fullmatch(line)]
 
 
+def by_gate(versions: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
+    """Leave out of loops over synapses what a gate restores, in a version for where it is open.
+
+    `versions` are conditions in C++, tried in this order ("" for any), with loops.
+    """
+    found = []
+    for condition, lines in versions:
+        opened = [line for line in lines if not _RESTORES.fullmatch(line)]
+        if opened != lines:
+            is_open = f"{GATE} == 1"
+            found.append((f"{condition} && {is_open}" if condition else is_open, opened))
+        found.append((condition, lines))
+    return found
+
+
+def unless_open(lines: list[str]) -> list[str]:
+    """Let a loop restore what a gate restores unless a number in C++, ``_open``, is true."""
+    return [f"if (!_open) {line}" if _RESTORES.fullmatch(line) else line for line in lines]
+
+
 def divided(code: str) -> str:
     """Let whole numbers divide each other in double precision, where Brian2 writes a single one."""
     single = prefs["core.default_float_dtype"] is np.float32
@@ -254,6 +278,9 @@ class SegmentCodeObject(CPPStandaloneCodeObject):
             "drawn_before": drawn_before,
             "poisson_of_one_mean": poisson_of_one_mean,
             "without_periods": without_periods,
+            "gate": GATE,
+            "by_gate": by_gate,
+            "unless_open": unless_open,
             "with_one_weight": with_one_weight,
             "with_weight_outside": with_weight_outside,
         },
@@ -288,11 +315,11 @@ class SegmentDevice(CPPStandaloneDevice):
         once = re.compile(r"_(create_array_codeobject|push_spikes)(_\d+)?\.cpp$")
         hot = {file for file in hot if not once.search(file)}
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
-        for name in "random parts threads later reach vector_math aligned_new".split():
+        for name in "random parts eight threads later reach vector_math aligned_new".split():
             (folder / f"{name}.h").write_text((TEMPLATES / f"{name}.h").read_text())
         names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
         headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]
-        headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"']
+        headers += ['"objects.h"', '"synapses_classes.h"', '"random.h"', '"eight.h"']
         threads = any("brainsleep::threads." in (folder / file).read_text() for file in hot)
         headers += ['"threads.h"', '"later.h"'] if threads else []  # they take time to compile
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]

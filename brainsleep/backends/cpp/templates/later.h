@@ -12,6 +12,7 @@
 #include <cstring>
 #include <numeric>
 #include <vector>
+#include "eight.h"
 #include "threads.h"
 
 namespace brainsleep {
@@ -54,67 +55,46 @@ public:
     }
 };
 
-// Eight synapses at a time, a byte each.
-namespace eight {
-constexpr uint64_t high = 0x8080808080808080, not_few = 0xf8f8f8f8f8f8f8f8;  // more than seven
-
-inline uint64_t from(const uint8_t* bytes)
-{
-    uint64_t all;
-    memcpy(&all, bytes, 8);
-    return all;
-}
-
-// Which are at least `least`, one or more, by bit.
-inline int which(uint64_t bytes, int least)
-{
-    const uint64_t found = (((bytes & ~high) + ~high - (least - 1)*(uint64_t)0x0101010101010101) | bytes) & high;
-    return (found >> 7)*0x0102040810204080 >> 56;
-}
-
-// Their places, one after the other, and how many they are.
-struct Places
-{
-    typedef uint16_t Row __attribute__((vector_size(16)));
-    Row of[256];
-
-    Places()
-    {
-        for (int bits = 0; bits < 256; bits++) {
-            of[bits] = Row{};
-            for (int k = 0, n = 0; k < 8; k++)
-                if (bits >> k & 1) of[bits][n++] = k;
-        }
-    }
-
-    // Writes those of the eight from `first` on to a list that has room for eight more.
-    int add(uint16_t* list, int bits, int first) const
-    {
-        const Row found = of[bits] + (uint16_t)first;
-        memcpy(list, &found, sizeof(found));
-        return __builtin_popcount(bits);
-    }
-};
-} // namespace eight
-
 class Later
 {
-    enum Phase { NOW, FIRST, LATER, CHOSEN };
-    static constexpr uint64_t trial = 128, filled = 256, soon = 8192, late = 1 << 17, least = 16;
+    // Each way is tried for some passes, once memory is at hand and what was put off adds up.
+    enum Phase { WARM, NOW, FIRST, LATER, CHOSEN };
+    static constexpr uint64_t warm = 64, filled = 256, soon = 8192, late = 1 << 17;
+    static constexpr uint64_t block = 8;  // passes that are timed together
+    static constexpr int most_blocks = 16, least_blocks = 3;
     static constexpr double enough = 0.02;  // seconds that are enough to tell
     struct Trial
     {
-        Phase phase = NOW;
+        Phase phase = WARM;
         bool pays = false;
         uint64_t passes = 0;  // in this phase
         uint64_t keep = 0;    // to what was chosen, for so many: the longer, the more often it was
-        double spent = 0, each_now = 0;
+        double spent = 0, work = 0, total = 0, each_now = 0;  // seconds, and spikes at synapses
+        double cost[most_blocks];                                 // of a spike at a synapse, by block
+        int n_blocks = 0;
 
         void enter(Phase other)
         {
             phase = other;
-            passes = 0;
-            spent = 0;
+            passes = n_blocks = 0;
+            spent = work = total = 0;
+        }
+
+        // Whether it is known what this way costs.
+        bool told()
+        {
+            if (passes % block || !work) return false;
+            cost[n_blocks++] = spent/work;
+            total += spent;
+            spent = work = 0;
+            return n_blocks == most_blocks || (n_blocks >= least_blocks && total > enough);
+        }
+
+        // In the middle of what was found: others may use the machine for a while.
+        double each()
+        {
+            std::sort(cost, cost + n_blocks);
+            return (cost[(n_blocks - 1)/2] + cost[n_blocks/2])/2;
         }
 
         void choose(bool found)
@@ -218,7 +198,12 @@ public:
         passes++;
     }
 
-    void took(double seconds) { tried.spent += seconds; }
+    // So many seconds, for so many spikes at synapses.
+    void took(double seconds, uint64_t spikes = 0)
+    {
+        tried.spent += seconds;
+        tried.work += spikes;
+    }
 
     // Once all is carried out. What that took has to do with neither way.
     void stop()
@@ -236,23 +221,25 @@ public:
             if (now.phase == FIRST || now.phase == LATER || (now.phase == CHOSEN && now.pays)) return 1;
         }
         now.passes++;
-        const bool told = now.passes >= trial || (now.passes >= least && now.spent > enough);
         switch (now.phase) {
+        case WARM:
+            if (now.passes >= warm) now.enter(NOW);
+            return 0;
         case NOW:
-            if (!told) return 0;
-            now.each_now = now.spent/now.passes;
+            if (!now.told()) return 0;
+            now.each_now = now.each();
             now.enter(FIRST);
             return 1;
         case FIRST:
             if (now.passes >= filled) now.enter(LATER);
             return 0;
         case LATER:
-            if (!told) return 0;
-            now.choose(now.spent/now.passes < now.each_now);
+            if (!now.told()) return 0;
+            now.choose(now.each() < now.each_now);
             return now.pays ? 0 : -1;
         default:
             if (now.passes < now.keep) return 0;
-            now.enter(NOW);
+            now.enter(WARM);
             return now.pays ? -1 : 0;
         }
     }

@@ -14,18 +14,6 @@
 
 namespace brainsleep {
 
-// How many of so many elements are true.
-inline size_t how_many(const char* true_or_not, size_t n) {
-    size_t sum = 0, k = 0;
-    for (; k + 8 <= n; k += 8) {
-        uint64_t eight;
-        std::memcpy(&eight, true_or_not + k, 8);
-        sum += __builtin_popcountll(eight);
-    }
-    for (; k < n; k++) sum += true_or_not[k];
-    return sum;
-}
-
 // A place in the sequence of a key.
 class Sequence {
     uint64_t counter = 0, key = 0;

@@ -87,7 +87,7 @@ void {{owner.name}}_conditions(const int begin, const int end);
             {
                 {# In loops of their own: neither has to guess who is refractory. #}
                 int32_t _drawn[_block + 1], _place = 0;
-                _few.fill(_numbers, _drawn, {{ "brainsleep::how_many(" ~ free ~ " + _begin, _end - _begin)" if if_free else "_end - _begin" }});
+                _few.fill(_numbers, _drawn, {{ "brainsleep::eight::how_many(" ~ free ~ " + _begin, _end - _begin)" if if_free else "_end - _begin" }});
                 for (int _idx = _begin; _idx < _end; _idx++)
                 {
                     const size_t _vectorisation_idx = _idx;
@@ -116,7 +116,7 @@ void {{owner.name}}_conditions(const int begin, const int end);
     {% if shared %}
     ;
     {# How many numbers are drawn for the elements before one. #}
-    {% set drawn = "brainsleep::how_many(" ~ free ~ ", %s)" if if_free else (kinds|length or 1) ~ "*(uint64_t)%s" %}
+    {% set drawn = "brainsleep::eight::how_many(" ~ free ~ ", %s)" if if_free else (kinds|length or 1) ~ "*(uint64_t)%s" %}
     {% if mean %}
     if (!_is_few) {
         {{ "brainsleep::threads.finish();" if joins }}

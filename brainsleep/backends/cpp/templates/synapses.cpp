@@ -1,5 +1,7 @@
 {# What happens at the synapses of the neurons that spiked in this step. #}
 {% extends 'common_group.cpp' %}
+{# One of the versions of a loop. #}
+{% macro _if(condition, is_first) %}{{ "else " if not is_first }}{{ "if (" ~ condition ~ ")" if condition }}{% endmacro %}
 
 {% block extra_headers %}
 {% if pathway._late is defined %}
@@ -177,7 +179,8 @@ void {{owner.name}}_keep_rows(const int32_t* const _neurons, const int _n_neuron
     {% endif %}
 }
 
-void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const int32_t _last, const int _event, const int32_t _ahead)
+{% set gated = unless_open(later.code) != later.code %}
+{{ "template <bool _open> " if gated }}static void {{codeobj_name}}_carry_out(const int32_t _neuron, const int32_t _first, const int32_t _last, const int _event, const int32_t _ahead)
 {
     using namespace brian;
     using namespace {{codeobj_name}}_support;
@@ -200,7 +203,6 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
     if (_wanted < 8*(uint64_t)(_last - _first))  // most of it is looked at
         for (uint64_t _pass = _from; _pass < _later.passes; _pass += 8) __builtin_prefetch({{table}} + (_pass & (_later.most - 1)));
     {% endfor %}
-    static const brainsleep::eight::Places _places;
     constexpr int _at_once = 1024;
     uint8_t _left[_at_once + 8];  // by synapse: effects left
     uint16_t _some[_at_once + 8], _more[_at_once + 8];  // synapses that have some, or more than one
@@ -230,8 +232,8 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
             __builtin_prefetch(_far + _next + _k);
             __builtin_prefetch(_seen + _next + _k);
             const uint64_t _eight = brainsleep::eight::from(_left + _k);
-            _n_some += _places.add(_some + _n_some, brainsleep::eight::which(_eight, 1), _k);
-            _n_more += _places.add(_more + _n_more, brainsleep::eight::which(_eight, 2), _k);
+            _n_some += brainsleep::eight::places.add(_some + _n_some, brainsleep::eight::which(_eight, 1), _k);
+            _n_more += brainsleep::eight::places.add(_more + _n_more, brainsleep::eight::which(_eight, 2), _k);
             _most |= _eight;
         }
         const auto _effect = [=](const size_t _idx, const size_t _place) __attribute__((always_inline)) {
@@ -239,7 +241,7 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
             {% for type, name in later.moving %}
             const {{type}} {{name}} = {{codeobj_name}}_moving_{{name}}[_place];
             {% endfor %}
-            {{later.code|autoindent}}
+            {{unless_open(later.code)|autoindent}}
         };
         const size_t _base = _begin;
         if (_most & brainsleep::eight::not_few) {
@@ -268,6 +270,16 @@ void {{owner.name}}_carry_out(const int32_t _neuron, const int32_t _first, const
             }
         }
     }
+}
+
+void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const int32_t end, const int event, const int32_t ahead)
+{
+    {% if gated %}
+    const bool open = {{codeobj_name}}_held.{{gate}} == 1;
+    (open ? {{codeobj_name}}_carry_out<true> : {{codeobj_name}}_carry_out<false>)(neuron, begin, end, event, ahead);
+    {% else %}
+    {{codeobj_name}}_carry_out(neuron, begin, end, event, ahead);
+    {% endif %}
 }
 
 void {{owner.name}}_carry_out_at(const int32_t* _neurons, const int _n_neurons)
@@ -407,15 +419,15 @@ void {{owner.name}}_take_rows()
         {% set far = "post" if pathway.prepost == "pre" else "pre" %}
         {% set weight, plain = with_weight_outside(vector_code, get_array_name(variables["w"])) if one_weight else ("", []) %}
         {{weight}}
-        {% for condition, body in ([("if (!_each)", plain), ("else", code)] if one_weight else [("", code)]) %}
-        {{ condition }}
+        {% for condition, body in ([("!_each", plain), ("", code)] if one_weight else by_gate([("", code)])) %}
+        {{ _if(condition, loop.first) }}
         for (int _piece = _from; _piece < _to; _piece++) {
             auto& _spans = _arriving[_piece];
             for (size_t _k = 0; _k < _spans.size(); _k++) {
                 if (_k + _ahead < _spans.size()) {
                     const auto& _next = _spans[_k + _ahead];
                     SynapticPathway::fetch(_far, _next.begin, _next.end);
-                    {% if condition != "if (!_each)" %}
+                    {% if condition != "!_each" %}
                     SynapticPathway::fetch(_synapse, _next.begin, _next.end);
                     {% endif %}
                 }
@@ -505,7 +517,7 @@ void {{owner.name}}_take_rows()
         {{codeobj_name}}_moving_{{name}}[_place] = {{name}};
         {% endfor %}
         _later.add(_events, _num_events);
-        _later.took(brainsleep::seconds_now() - _begun);
+        _later.took(brainsleep::seconds_now() - _begun, {{pathway.name}}.about(_num_events));
         return;
     }
     {% endif %}
@@ -521,7 +533,7 @@ void {{owner.name}}_take_rows()
     {% endif %}
     {% set kept, unguarded = without_guard(vector_code) if shared and pathway.prepost == "pre" else ("", vector_code) %}
     {% set weight, plain = with_weight_outside(unguarded, get_array_name(variables["w"])) if one_weight else ("", unguarded) %}
-    {% set bodies = [("if (_unguarded)", plain), ("else", without_branch(code))] if kept else [("", without_branch(code))] %}
+    {% set bodies = by_gate([("_unguarded", plain), ("", without_branch(code))] if kept else [("", without_branch(code))]) %}
     {% set counted_array, counted_code = may_count(pathway, variables, get_array_name, scalar_code, vector_code) %}
     {% if kept %}
     static brainsleep::Kept<std::decay<decltype({{kept}}[0])>::type> _kept[brainsleep::most_threads*brainsleep::parts_each];
@@ -599,7 +611,7 @@ void {{owner.name}}_take_rows()
         if (_unguarded) _kept[_part].keep({{kept}}, {{get_array_name(variables["not_refractory"])}}, _first[_from], _first[_to]);
         {% endif %}
         {% for condition, body in bodies %}
-        {{ condition }}
+        {{ _if(condition, loop.first) }}
         for (size_t _piece = _from; _piece < _to; _piece++)
             for (int32_t _event = 0; _event < _num_events; _event++)
             {
@@ -639,6 +651,8 @@ void {{owner.name}}_take_rows()
         {% else %}
         const int _from = 0, _to = _num_events;
         {% endif %}
+        {% for condition, body in by_gate([("", without_branch(code))]) %}
+        {{ _if(condition, loop.first) }}
         for (int32_t _event = _from; _event < _to; _event++)
         {
             const int32_t _neuron = _events[_event];
@@ -650,9 +664,10 @@ void {{owner.name}}_take_rows()
                 {% if kept_rows %}
                 const size_t _of = {{owner.name}}_by_row ? _far[_at] : _idx;
                 {% endif %}
-                {{by_row(looked_up(without_branch(code), "pre", "_far[_at]"), kept_rows)|autoindent}}
+                {{by_row(looked_up(body, "pre", "_far[_at]"), kept_rows)|autoindent}}
             }
         }
+        {% endfor %}
         {% endif %}
     }
     {% if shared %}
@@ -673,9 +688,10 @@ void {{owner.name}}_take_rows()
     {% if late and pathway.prepost == "pre" %}
     const double _before = brainsleep::seconds_now() - _begun;
     const auto _is_done = [=](double _seconds) {
+        {{ "const uint64_t _reached = " ~ pathway.name ~ ".about(_num_events);" if not shared }}
         if ({{owner.name}}_later.on)
             for (int32_t _k = 0; _k < _num_events; _k++) {{owner.name}}_later.note(_events[_k]);
-        {{owner.name}}_later.took(_before + _seconds);
+        {{owner.name}}_later.took(_before + _seconds, _reached);
     };
     {% if shared %}
     brainsleep::threads.{{ add }}, _part_of, _is_done);
@@ -689,7 +705,7 @@ void {{owner.name}}_take_rows()
     brainsleep::threads.{{ add }}, _part_of);
     {% endif %}
     {% if late %}
-    _later.took(brainsleep::seconds_now() - _begun);
+    _later.took(brainsleep::seconds_now() - _begun, {{pathway.name}}.about(_num_events));
     {% endif %}
     {% endif %}
     {% endif %}

@@ -1,19 +1,5 @@
 {# Conditions first, in a loop that a compiler can vectorise (see stateupdate.cpp for what is drawn,
    and when it is looked at them already, a block at a time); then the few neurons that spike. #}
-{# Go to those that fired of the elements `from` to `upto`: `from` is a multiple of 8. #}
-{% macro _for_those_that_fired(from, upto) %}
-for (int _eight = {{ from }}; _eight < {{ upto }}; _eight += 8)
-{
-    uint64_t _any;
-    memcpy(&_any, _fired + _eight, 8);
-    if (!_any) continue;
-    for (int _idx = _eight; _idx < _eight + 8; _idx++)
-    {
-        if (!_fired[_idx]) continue;
-        {{ caller() }}
-    }
-}
-{% endmacro %}
 {# By whose name neurons are found a block at a time, by the state updater or by threads: "" if they are not. #}
 {% macro _found_by() -%}
 {% if conditions_follow is defined %}{{ owner.name }}
@@ -26,8 +12,9 @@ for (int _eight = {{ from }}; _eight < {{ upto }}; _eight += 8)
 {% block extra_headers %}
 {% set found_by = _found_by() %}
 {% if found_by %}
-static char {{found_by}}_fired[({{owner.N}} + 7)/8*8];
-static int32_t {{found_by}}_found[{{owner.N}}], {{found_by}}_n_found[({{owner.N}} + 1023)/1024];  // by block
+constexpr int {{found_by}}_blocks = ({{owner.N}} + brainsleep::block - 1)/brainsleep::block;
+static char {{found_by}}_fired[{{found_by}}_blocks*brainsleep::block];
+static int32_t {{found_by}}_found[{{found_by}}_blocks][brainsleep::block + 8], {{found_by}}_n_found[{{found_by}}_blocks];
 void {{found_by}}_conditions(const int begin, const int end);
 {% endif %}
 {% endblock %}
@@ -49,12 +36,8 @@ void {{found_by}}_conditions(const int _begin, const int _end)
         {{vector_code|autoindent}}
         {{found_by}}_fired[_idx] = _cond;
     }
-    const char* const _fired = {{found_by}}_fired;
-    int32_t _count = 0;
-    {% call _for_those_that_fired("_begin", "_end") %}
-    {{found_by}}_found[_begin + _count++] = _idx;
-    {% endcall %}
-    {{found_by}}_n_found[_begin/1024] = _count;
+    const int _block = _begin/brainsleep::block;
+    {{found_by}}_n_found[_block] = brainsleep::eight::list_true({{found_by}}_fired, _begin, _end, {{found_by}}_found[_block]);
 }
 {% endif %}
 {% endblock %}
@@ -73,9 +56,9 @@ void {{found_by}}_conditions(const int _begin, const int _end)
     {% if found_by %}
     const auto _note_found = [=](double) {
         int32_t _count = 0;
-        for (int _block = 0; 1024*_block < N; _block++)
+        for (int _block = 0; _block < {{found_by}}_blocks; _block++)
             for (int32_t _k = 0; _k < {{found_by}}_n_found[_block]; _k++)
-                _note({{found_by}}_found[1024*_block + _k], _count);
+                _note({{found_by}}_found[_block][_k], _count);
         {{_eventspace}}[N] = _count;
     };
     {% if conditions_follow is defined %}
@@ -89,10 +72,12 @@ void {{found_by}}_conditions(const int _begin, const int _end)
     }, _note_found);
     {% endif %}
     {% else %}
-    static char _fired[(N + 7)/8*8];
+    constexpr int _line = brainsleep::eight::line;
+    static char _fired[(N + _line - 1)/_line*_line];
+    static int32_t _found[N + 8];
     const int _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
-    constexpr int _block = {{ 1024 if kinds else "N" }};
+    constexpr int _block = {{ "brainsleep::block" if kinds else "N" }};
     {% for kind in kinds %}
     double _draws_{{loop.index0}}[_block];
     {% endfor %}
@@ -109,10 +94,9 @@ void {{found_by}}_conditions(const int _begin, const int _end)
             _fired[_idx] = _cond;
         }
     }
+    const int32_t _n_found = brainsleep::eight::list_true(_fired, 0, N, _found);
     int32_t _count = 0;
-    {% call _for_those_that_fired("0", "N") %}
-    _note(_idx, _count);
-    {% endcall %}
+    for (int32_t _k = 0; _k < _n_found; _k++) _note(_found[_k], _count);
     {{_eventspace}}[N] = _count;
     {% endif %}
 {% endblock %}
