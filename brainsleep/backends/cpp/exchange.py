@@ -30,9 +30,10 @@ class _Array(NamedTuple):
 def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
     """Write the C++ for a network, made on Brian2's C++ standalone device.
 
-    Returns the layout, (key, dtype) in the order of the files ``synapses``, ``fixed``, ``inputs``
-    and ``outputs``, and C++ for ``main`` (after the network is set up), ``before_network_run`` and
-    ``before_end``.
+    Returns the layout, and C++ for ``main`` (after the network is set up), ``before_network_run``
+    and ``before_end``. The layout has (key, dtype) in the order of the files ``synapses``,
+    ``fixed``, ``inputs`` and ``outputs``; and ``alike``, by their keys the arrays that may be the
+    same at all synapses of a presynaptic neuron: these synapses, and how many such neurons.
     """
 
     def c_name(key: str) -> str:
@@ -80,7 +81,13 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         outputs.append(array(f"{monitor}.{variable}"))
     times = [(f"clock:{name}", "float64") for name in network.event_clocks]
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
+    sources = {part.name: part.source for part in network.plan.synapses}
     layout = {
+        "alike": {
+            each.key: (each.owner, network.spec.population(sources[each.owner]).size)
+            for each in [*fixed, *inputs]
+            if each.owner
+        },
         "synapses": [each[:2] for each in ends],
         "fixed": [each[:2] for each in fixed],
         "inputs": [("run", "int64"), *(each[:2] for each in inputs), *times, *values, *given_last],

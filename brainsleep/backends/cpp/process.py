@@ -37,7 +37,8 @@ _COUNT = struct.Struct("=q")
 
 Synapses = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
-#: Name, type and number of values of arrays in a file; -1 where the number stands before them.
+#: Name, type and number of values of arrays in a file; -1 where the number stands before them, as
+#: minus that of the presynaptic neurons if there is one value for all synapses of a neuron.
 Order = Iterable[tuple[str, Any, int]]
 
 
@@ -163,17 +164,25 @@ class Process:
         with open(self._path(name), "rb") as file:
             left = os.fstat(file.fileno()).st_size
             for key, dtype, number in order:
+                by_neuron = False
                 if number < 0:
                     count = file.read(_COUNT.size)
                     left -= _COUNT.size
                     number = _COUNT.unpack(count)[0] if left >= 0 else 0
+                    by_neuron, number = number < 0, abs(number)
                 left -= number * np.dtype(dtype).itemsize
                 if left < 0:
                     what = f"truncated output at '{key}' (disk full?)"
                     raise SimulationError(f"{self.backend}: {what}")
                 arrays[key] = np.empty(number, dtype)
                 file.readinto(arrays[key].view(np.uint8))
+                if by_neuron:
+                    arrays[key] = self._at_synapses(key, arrays[key])
         return arrays
+
+    def _at_synapses(self, key: str, values: np.ndarray) -> np.ndarray:
+        """Return an array of all synapses, given one value for each presynaptic neuron."""
+        raise NotImplementedError
 
     @contextlib.contextmanager
     def _files(self):
@@ -194,6 +203,7 @@ class Program(Process):
     def __init__(self, directory: Path, layout: dict, synapses: Synapses):
         self.synapses, self._layout = synapses, layout
         self._fixed: dict[str, np.ndarray] = {}
+        self._outgoing: dict[str, np.ndarray] = {}
         super().__init__("cpp", directory, {"BRAINSLEEP_CORES": str(cores())})
 
     def _prepare(self) -> None:
@@ -247,9 +257,38 @@ class Program(Process):
         """Give arrays as they lie in a file of the layout, each after the number of its values."""
         for key, dtype in self._layout[file]:
             array = np.ascontiguousarray(given[key], dtype=dtype)
-            yield _COUNT.pack(array.size)
+            rows = self._by_neuron(key, array) if key in self._layout["alike"] else None
+            if rows is not None:
+                array = rows
+            yield _COUNT.pack(array.size if rows is None else -rows.size)
             if array.size:
                 yield array.data
+
+    def _by_neuron(self, key: str, array: np.ndarray) -> np.ndarray | None:
+        """Return the values of presynaptic neurons, None if their synapses are not all the same."""
+        number = self._number_outgoing(key)
+        first = np.cumsum(number) - number
+        begins = first[number > 0][1:]
+        bits = array.view(f"u{array.itemsize}")
+        left = np.count_nonzero(bits[begins] != bits[begins - 1])
+        for at in range(0, bits.size - 1, _CHUNK):
+            some = bits[at : at + _CHUNK + 1]
+            left -= np.count_nonzero(some[1:] != some[:-1])
+            if left < 0:
+                return None
+        rows = np.zeros(number.size, array.dtype)
+        rows[number > 0] = array[first[number > 0]]
+        return rows
+
+    def _at_synapses(self, key: str, values: np.ndarray) -> np.ndarray:
+        return np.repeat(values, self._number_outgoing(key))
+
+    def _number_outgoing(self, key: str) -> np.ndarray:
+        """Return how many synapses each presynaptic neuron has, for an array of theirs."""
+        name, size = self._layout["alike"][key]
+        if name not in self._outgoing:
+            self._outgoing[name] = np.bincount(self.synapses[name][0], minlength=size)
+        return self._outgoing[name]
 
 
 def cores() -> int:

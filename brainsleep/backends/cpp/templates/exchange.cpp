@@ -1,7 +1,8 @@
 {# How a program reads segments and writes states: brainsleep.backends.cpp.exchange.
 
    A file holds arrays one after the other in a fixed order (the layout), each as a 64-bit count and
-   its values: synapses, what no segment changes, and what a segment starts from. The parts stand in
+   its values; those that are the same at all synapses of a presynaptic neuron once a neuron, after
+   minus their number. These are synapses, what no segment changes, and what a segment starts from. The parts stand in
    `main` after the network is set up, before and after the run. #}
 {% macro row_of(array) %}{{ array.owner }}_row_of_{{ array.key.partition(".")[2] }}{% endmacro %}
 
@@ -31,17 +32,19 @@ auto open_given = [&](const char* name) {
     given = fopen((brian::results_dir + name).c_str(), "rb");
     if (!given) { std::cerr << "cannot open " << name << std::endl; std::_Exit(3); }
 };
+auto refuse = []() { std::cerr << "the file given is truncated" << std::endl; std::_Exit(3); };
+auto read_number = [&]() -> int64_t {
+    int64_t number = 0;
+    if (fread(&number, sizeof(number), 1, given) != 1) refuse();
+    return number;
+};
 auto read_count = [&]() -> size_t {
-    int64_t count = -1;
-    if (fread(&count, sizeof(count), 1, given) != 1 || count < 0) {
-        std::cerr << "the file given is truncated" << std::endl; std::_Exit(3);
-    }
+    const int64_t count = read_number();
+    if (count < 0) refuse();
     return (size_t)count;
 };
 auto read_values = [&](void* target, size_t size, size_t count) {
-    if (count && fread(target, size, count, given) != count) {
-        std::cerr << "the file given is truncated" << std::endl; std::_Exit(3);
-    }
+    if (count && fread(target, size, count, given) != count) refuse();
 };
 auto read_fixed = [&](auto* target, size_t room, bool exactly, const char* name) {
     const size_t count = read_count();
@@ -57,39 +60,14 @@ auto read_vector = [&](auto& target) {
 };
 {# Of an array that is the same at all synapses of a neuron: once a neuron. Else, false, all of it. #}
 auto read_rows = [&](auto& all, auto& rows, const auto& path) -> bool {
-    typedef typename std::decay<decltype(rows[0])>::type Number;
-    const size_t count = read_count();
-    const long begin = ftell(given);
-    std::vector<Number> some(1 << 16);
-    size_t filled = 0, used = 0, left = count;
-    bool same = count == path.neurons.size();
-    rows.assign(path.n_neurons, 0);
-    for (size_t k = 0; same && k < (size_t)path.n_neurons; k++) {
-        bool first = true;
-        for (size_t n = path.start[(k + 1)*path.parts] - path.start[k*path.parts]; n;) {
-            if (used == filled) {
-                filled = std::min(left, some.size());
-                read_values(some.data(), sizeof(Number), filled);
-                left -= filled;
-                used = 0;
-            }
-            if (first) rows[k] = some[used];
-            first = false;
-            const size_t now = std::min(n, filled - used);
-            same &= !memcmp(&some[used], &rows[k], sizeof(Number));
-            same &= !memcmp(&some[used] + 1, &some[used], (now - 1)*sizeof(Number));  // each as the one before
-            used += now;
-            n -= now;
-        }
-    }
-    if (same) {
-        all.clear();
-        return true;
-    }
-    fseek(given, begin, SEEK_SET);
-    all.resize(count);
-    read_values(all.data(), sizeof(Number), count);
-    return false;
+    const int64_t count = read_number();
+    const bool by_row = count == -path.n_neurons;
+    if (!by_row && count < 0) refuse();
+    all.resize(by_row ? 0 : count);
+    rows.resize(path.n_neurons);
+    auto& given = by_row ? rows : all;
+    read_values(given.data(), sizeof(given[0]), given.size());
+    return by_row;
 };
 auto read_times = [&](auto& clock) {
     const size_t count = read_count();
@@ -271,24 +249,10 @@ auto write_some = [&](const void* source, size_t size, size_t count) {
         std::cerr << "cannot write state.bin (disk full?)" << std::endl; std::_Exit(4);
     }
 };
-auto write_count = [&](size_t count) {
-    const int64_t header = (int64_t)count;
-    write_some(&header, sizeof(header), 1);
-};
+auto write_number = [&](int64_t number) { write_some(&number, sizeof(number), 1); };
 auto write_values = [&](const void* source, size_t size, size_t count) {
-    write_count(count);
+    write_number(count);
     write_some(source, size, count);
-};
-
-auto write_rows = [&](const auto& rows, const auto& path) {
-    std::vector<typename std::decay<decltype(rows[0])>::type> some;
-    write_count(path.neurons.size());
-    for (size_t k = 0; k < (size_t)path.n_neurons; k++) {
-        some.insert(some.end(), path.start[(k + 1)*path.parts] - path.start[k*path.parts], rows[k]);
-        if (some.size() < 1 << 16 && k + 1 < (size_t)path.n_neurons) continue;
-        write_some(some.data(), sizeof(some[0]), some.size());
-        some.clear();
-    }
 };
 
 write_values(step_clock.timestep, sizeof(int64_t), 1);
@@ -296,13 +260,17 @@ write_values(step_clock.timestep, sizeof(int64_t), 1);
 {% if array.owner %}
 {
 {{ declared_rows(array) }}
-if ({{ array.owner }}_by_row) write_rows({{ row_of(array) }}, {{ array.owner }}_pre);
+if ({{ array.owner }}_by_row) {
+    const auto& rows = {{ row_of(array) }};
+    write_number(-(int64_t)rows.size());
+    write_some(rows.data(), sizeof(rows[0]), rows.size());
+}
 else write_values({{ array.name }}.data(), sizeof({{ array.name }}[0]), {{ array.name }}.size());
 }
 {% elif array.size %}
 write_values({{ array.name }}, sizeof(*({{ array.name }})), {{ array.size }});
 {% elif ":counts." in array.key or ":trace_" in array.key %}{# two-dimensional, and its rows lie apart #}
-write_count((size_t){{ array.name }}.n*{{ array.name }}.m);
+write_number((int64_t){{ array.name }}.n*{{ array.name }}.m);
 {% if ":trace_" in array.key %}
 if ({{ array.name }}.m)
 {% endif %}
