@@ -59,25 +59,33 @@ class Later
 {
     // Each way is tried for some passes, once memory is at hand and what was put off adds up.
     enum Phase { WARM, NOW, FIRST, LATER, CHOSEN };
-    static constexpr uint64_t warm = 64, filled = 256, soon = 8192, late = 1 << 17;
+    static constexpr uint64_t warm = 64, filled = 256, soon = 8192;
     static constexpr uint64_t block = 8;  // passes that are timed together
     static constexpr int most_blocks = 16, least_blocks = 3;
     static constexpr double enough = 0.02;  // seconds that are enough to tell
+    static constexpr double fraction = 0.02;  // of the time that may be taken by trials
     struct Trial
     {
         Phase phase = WARM;
         bool pays = false;
         uint64_t passes = 0;  // in this phase
-        uint64_t keep = 0;    // to what was chosen, for so many: the longer, the more often it was
-        double spent = 0, work = 0, total = 0, each_now = 0;  // seconds, and spikes at synapses
-        double cost[most_blocks];                                 // of a spike at a synapse, by block
+        double spent = 0, work = 0;  // seconds, and spikes at synapses
+        double total = 0, trial = 0;  // seconds of this phase, and of the whole trial
+        double cost[most_blocks], each_now = 0;  // of a spike at a synapse, by block
         int n_blocks = 0;
+
+        void add_up()
+        {
+            total += spent;
+            spent = work = 0;
+        }
 
         void enter(Phase other)
         {
+            add_up();
+            trial = phase == CHOSEN ? 0 : trial + total;
             phase = other;
-            passes = n_blocks = 0;
-            spent = work = total = 0;
+            passes = n_blocks = total = 0;
         }
 
         // Whether it is known what this way costs.
@@ -85,8 +93,7 @@ class Later
         {
             if (passes % block || !work) return false;
             cost[n_blocks++] = spent/work;
-            total += spent;
-            spent = work = 0;
+            add_up();
             return n_blocks == most_blocks || (n_blocks >= least_blocks && total > enough);
         }
 
@@ -97,12 +104,8 @@ class Later
             return (cost[(n_blocks - 1)/2] + cost[n_blocks/2])/2;
         }
 
-        void choose(bool found)
-        {
-            keep = !keep || found != pays ? soon : std::min(2*keep, late);
-            pays = found;
-            enter(CHOSEN);
-        }
+        // Whether it is worth to try again.
+        bool again() const { return passes >= soon && fraction*spent >= trial; }
     };
     Trial& tried = learnt<Trial>();
     bool begun = false;
@@ -205,10 +208,11 @@ public:
         tried.work += spikes;
     }
 
-    // Once all is carried out. What that took has to do with neither way.
+    // Once all is carried out. What that took has to do with neither way, but with trying.
     void stop()
     {
         on = false;
+        tried.trial += tried.spent;
         tried.spent = 0;
     }
 
@@ -235,10 +239,11 @@ public:
             return 0;
         case LATER:
             if (!now.told()) return 0;
-            now.choose(now.each() < now.each_now);
+            now.pays = now.each() < now.each_now;
+            now.enter(CHOSEN);
             return now.pays ? 0 : -1;
         default:
-            if (now.passes < now.keep) return 0;
+            if (!now.again()) return 0;
             now.enter(WARM);
             return now.pays ? -1 : 0;
         }
