@@ -466,42 +466,6 @@ def test_which_variables_are_alike():
     assert found(0 * ms) == (set(), set())
 
 
-_EIGHT = """
-#include "later.h"
-#include <cstdio>
-int main() {
-    static const brainsleep::eight::Places places;
-    uint8_t bytes[8];
-    for (int least; scanf("%d", &least) == 1;) {
-        for (uint8_t& byte : bytes) scanf("%hhu", &byte);
-        uint16_t list[8];
-        const int bits = brainsleep::eight::which(brainsleep::eight::from(bytes), least);
-        const int n = places.add(list, bits, 1000);
-        for (int k = 0; k < n; k++) printf("%d ", list[k]);
-        printf("\\n");
-    }
-}
-"""
-
-
-def test_which_of_eight_bytes_are_large_enough(tmp_path):
-    (tmp_path / "eight.cpp").write_text(_EIGHT)
-    command = [find_compiler(), "-std=c++14", "-O1", "-pthread", f"-I{TEMPLATES}", "eight.cpp"]
-    subprocess.run([*command, "-o", "eight"], cwd=tmp_path, check=True)
-    rng = np.random.default_rng(3)
-    rows = rng.choice([0, 0, 1, 2, 3, 127, 128, 254, 255], (400, 8))
-    least = rng.integers(1, 3, 400)
-    given = "\n".join(f"{k} {' '.join(map(str, row))}" for k, row in zip(least, rows, strict=True))
-    done = subprocess.run(
-        ["./eight"], cwd=tmp_path, input=given, capture_output=True, text=True, check=True
-    )
-    found = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
-    expected = [
-        (1000 + np.flatnonzero(row >= k)).tolist() for k, row in zip(least, rows, strict=True)
-    ]
-    assert found == expected
-
-
 #: Delayed: traces are on synapses, and one more pathway reads them. Unlike: they are not the same
 #: for all synapses of a neuron. Drawn: a loop that is not shared out. Often: more spikes than are
 #: kept. Silent: some synapses wait longer than spikes are remembered.

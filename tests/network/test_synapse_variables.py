@@ -501,7 +501,7 @@ def test_a_closed_gate_restores_all_that_rules_set(target):
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("rules", "expected"), [(0, 0.25), (1, 0.3125)])
 def test_a_synapse_sets_its_weight_whatever_the_gate(target, rules, expected):
-    """A spike halves w before it and after it closes; the rule, which adds 1/8, acts before only."""
+    """A spike halves w before it closes and after that; a rule adds 1/8, before that alone."""
     synapse = SynapseModel(name="tires", on_pre="g_post += w; w = clip(0.5*w, w_min, w_max)")
     rule = PlasticityRule(name="grows", on_pre="w = clip(w + 0.125, w_min, w_max)")
     spec = one_to_all(synapse, rules=(rule,) * rules)

@@ -152,10 +152,12 @@ def answer_of(
     steps: int,
     value: Callable[[str], np.ndarray],
     events: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    whole: Callable[[str, np.ndarray], np.ndarray] = lambda name, values: values,
 ) -> Answer:
     """Make state and recording of what `value` gives by name, after `steps` steps of a segment.
 
-    `events` are those that were recorded, with variables.
+    `events` are those that were recorded, with variables. `whole` makes of an array, once all else
+    is done with it, the one that the state has.
     """
     check_complete(steps, segment)
     dt, kept = float(spec.dt), delay_arrays(spec.plan, state.arrays)
@@ -179,7 +181,7 @@ def answer_of(
         recorded = value(f"{group.name}:counts.spike_count").reshape(-1, group.size)
         counts[group.name] = counts_of_slots(recorded, value(f"{group.name}.spike_count"))
         spikes[group.name] = recorded_spikes(f"{group.name}:raster")
-    arrays = {k: kept[k] if k in kept else arrays[k] for k in state.arrays}
+    arrays = {k: kept[k] if k in kept else whole(k, arrays[k]) for k in state.arrays}
     traces = traces_of(segment.traced, value) if segment.traced else {}
     noted = {
         name: Noted(

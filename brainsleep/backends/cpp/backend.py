@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +25,7 @@ from ..brian.context import standalone_device
 from ..brian.network import BrianNetwork
 from . import cache, exchange, standalone
 from .build import build_key, compile_program, describe_compiler, find_compiler
+from .by_neuron import ByNeuron
 from .process import CompiledBackend, Program, Synapses, cores
 
 #: Steps after which a standalone program would end by itself: a segment ends before.
@@ -46,6 +48,7 @@ class CppBackend(CompiledBackend):
         super()._build()
         self.compiler = describe_compiler()
         self.idle: list[Program] = []
+        self._by_neuron = ByNeuron(self._layout["alike"])
         self._noted = -_NOTE_EVERY
 
     def _obtain(self) -> Path:
@@ -70,10 +73,12 @@ class CppBackend(CompiledBackend):
                 if waiting and len(busy) < room:
                     k = waiting.popleft()
                     with _instead(answers, k):
-                        given = self._given(states[k], segments[k], seeds[k], threads)
+                        rows = self._by_neuron.rows(states[k].arrays, states[k].synapses)
+                        start = replace(states[k], arrays=states[k].arrays | rows)
+                        given = self._given(start, segments[k], seeds[k], threads)
                         program = self._serving(states[k].synapses, given, before)
                         busy[program] = k
-                        program.begin_with(given)
+                        program.begin_with(given, rows)
                 else:
                     ready: list[Any] = wait(list[Any](busy))
                     for program in ready:
@@ -81,10 +86,7 @@ class CppBackend(CompiledBackend):
                         with _instead(answers, k):
                             arrays = program.arrays_at_end()
                             self.idle.append(program)
-                            of, steps = (states[k], segments[k]), int(arrays["steps"][0])
-                            steps -= segments[k].start
-                            values = arrays.__getitem__
-                            answers[k] = answer_of(self.spec, *of, steps, values, self.events)
+                            answers[k] = self._answer_with(arrays, program, states[k], segments[k])
                 busy = {program: k for program, k in busy.items() if answers[k] is None}
         except BaseException:
             before += [*busy, *self.idle]
@@ -94,6 +96,19 @@ class CppBackend(CompiledBackend):
             for program in before:
                 program.close()
         return answers
+
+    def _answer_with(
+        self, arrays: Mapping[str, np.ndarray], program: Program, state: State, segment: Segment
+    ) -> Answer:
+        """Make the answer of a replica of what a program gave."""
+
+        def whole(key: str, values: np.ndarray) -> np.ndarray:
+            by_neuron, synapses = key in program.by_neuron, state.synapses
+            return self._by_neuron.at_synapses(key, values, synapses) if by_neuron else values
+
+        steps = int(arrays["steps"][0]) - segment.start
+        values = arrays.__getitem__
+        return answer_of(self.spec, state, segment, steps, values, self.events, whole)
 
     def _note_use(self) -> None:
         """Note in the cache that the program is in use, now and then: a loop calls it often."""

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -161,28 +161,24 @@ class Process:
 
     def _read(self, name: str, order: Order) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
+        self.by_neuron: set[str] = set()
         with open(self._path(name), "rb") as file:
             left = os.fstat(file.fileno()).st_size
             for key, dtype, number in order:
-                by_neuron = False
                 if number < 0:
                     count = file.read(_COUNT.size)
                     left -= _COUNT.size
                     number = _COUNT.unpack(count)[0] if left >= 0 else 0
-                    by_neuron, number = number < 0, abs(number)
+                    if number < 0:
+                        number = -number
+                        self.by_neuron.add(key)
                 left -= number * np.dtype(dtype).itemsize
                 if left < 0:
                     what = f"truncated output at '{key}' (disk full?)"
                     raise SimulationError(f"{self.backend}: {what}")
                 arrays[key] = np.empty(number, dtype)
                 file.readinto(arrays[key].view(np.uint8))
-                if by_neuron:
-                    arrays[key] = self._at_synapses(key, arrays[key])
         return arrays
-
-    def _at_synapses(self, key: str, values: np.ndarray) -> np.ndarray:
-        """Return an array of all synapses, given one value for each presynaptic neuron."""
-        raise NotImplementedError
 
     @contextlib.contextmanager
     def _files(self):
@@ -203,7 +199,6 @@ class Program(Process):
     def __init__(self, directory: Path, layout: dict, synapses: Synapses):
         self.synapses, self._layout = synapses, layout
         self._fixed: dict[str, np.ndarray] = {}
-        self._outgoing: dict[str, np.ndarray] = {}
         super().__init__("cpp", directory, {"BRAINSLEEP_CORES": str(cores())})
 
     def _prepare(self) -> None:
@@ -222,20 +217,21 @@ class Program(Process):
         """Tell whether these are the arrays that it was given last of those no segment changes."""
         return all(given[key] is self._fixed.get(key) for key, _ in self._layout["fixed"])
 
-    def begin_with(self, given: Mapping[str, np.ndarray]) -> None:
+    def begin_with(self, given: Mapping[str, np.ndarray], by_neuron: Collection[str] = ()) -> None:
         """Hand over the arrays of a segment and let it run.
 
-        Those that no segment changes are handed over if they are not what is in their file.
+        Those that no segment changes are handed over if they are not what is in their file. Those
+        that are `by_neuron` have one value for all synapses of a presynaptic neuron.
         """
         fixed = {key: given[key] for key, _ in self._layout["fixed"]}
         with self._whole():
             if fixed and not (
-                self._fixed and self._holds("fixed.bin", self._counted("fixed", fixed))
+                self._fixed and self._holds("fixed.bin", self._counted("fixed", fixed, by_neuron))
             ):
-                self._write("fixed.bin", self._counted("fixed", fixed))
+                self._write("fixed.bin", self._counted("fixed", fixed, by_neuron))
                 self._say(b"fixed\n")
             self._fixed = fixed
-        self.begin(self._counted("inputs", given))
+        self.begin(self._counted("inputs", given, by_neuron))
 
     def _holds(self, name: str, parts: Iterable[Any]) -> bool:
         """Tell whether a file begins with these bytes."""
@@ -250,45 +246,24 @@ class Program(Process):
         return True
 
     def arrays_at_end(self) -> dict[str, np.ndarray]:
-        """Wait for the end of the segment, and take back its arrays."""
+        """Wait for the end of the segment, and take back its arrays.
+
+        Those in the attribute `by_neuron` have one value for all synapses of a presynaptic neuron.
+        """
         return self.end((key, dtype, -1) for key, dtype in self._layout["outputs"])
 
-    def _counted(self, file: str, given: Mapping[str, np.ndarray]) -> Iterator[Any]:
-        """Give arrays as they lie in a file of the layout, each after the number of its values."""
+    def _counted(
+        self, file: str, given: Mapping[str, np.ndarray], by_neuron: Collection[str] = ()
+    ) -> Iterator[Any]:
+        """Give arrays as they lie in a file of the layout, each after the number of its values.
+
+        Of arrays that are `by_neuron` it is minus this number.
+        """
         for key, dtype in self._layout[file]:
             array = np.ascontiguousarray(given[key], dtype=dtype)
-            rows = self._by_neuron(key, array) if key in self._layout["alike"] else None
-            if rows is not None:
-                array = rows
-            yield _COUNT.pack(array.size if rows is None else -rows.size)
+            yield _COUNT.pack(-array.size if key in by_neuron else array.size)
             if array.size:
                 yield array.data
-
-    def _by_neuron(self, key: str, array: np.ndarray) -> np.ndarray | None:
-        """Return the values of presynaptic neurons, None if their synapses are not all the same."""
-        number = self._number_outgoing(key)
-        first = np.cumsum(number) - number
-        begins = first[number > 0][1:]
-        bits = array.view(f"u{array.itemsize}")
-        left = np.count_nonzero(bits[begins] != bits[begins - 1])
-        for at in range(0, bits.size - 1, _CHUNK):
-            some = bits[at : at + _CHUNK + 1]
-            left -= np.count_nonzero(some[1:] != some[:-1])
-            if left < 0:
-                return None
-        rows = np.zeros(number.size, array.dtype)
-        rows[number > 0] = array[first[number > 0]]
-        return rows
-
-    def _at_synapses(self, key: str, values: np.ndarray) -> np.ndarray:
-        return np.repeat(values, self._number_outgoing(key))
-
-    def _number_outgoing(self, key: str) -> np.ndarray:
-        """Return how many synapses each presynaptic neuron has, for an array of theirs."""
-        name, size = self._layout["alike"][key]
-        if name not in self._outgoing:
-            self._outgoing[name] = np.bincount(self.synapses[name][0], minlength=size)
-        return self._outgoing[name]
 
 
 def cores() -> int:
