@@ -235,14 +235,14 @@ class Program(Process):
 
     def _holds(self, name: str, parts: Iterable[Any]) -> bool:
         """Tell whether a file begins with these bytes."""
-        with open(self._path(name), "rb", buffering=0) as file:
-            for part in parts:
-                values = np.frombuffer(part, np.uint8)
-                for begin in range(0, values.size, _CHUNK):
-                    chunk = values[begin : begin + _CHUNK]
-                    content = bytearray(chunk.size)
-                    if file.readinto(content) != chunk.size or content != chunk.data:
-                        return False
+        content, at = np.memmap(self._path(name), np.uint8, "r"), 0
+        for part in parts:
+            values = np.frombuffer(part, np.uint8)
+            for begin in range(0, values.size, _CHUNK):
+                some = values[begin : begin + _CHUNK]
+                if not np.array_equal(content[at : at + some.size], some):
+                    return False
+                at += some.size
         return True
 
     def arrays_at_end(self) -> dict[str, np.ndarray]:
@@ -257,13 +257,22 @@ class Program(Process):
     ) -> Iterator[Any]:
         """Give arrays as they lie in a file of the layout, each after the number of its values.
 
-        Of arrays that are `by_neuron` it is minus this number.
+        Of arrays that are `by_neuron` it is minus this number; of fixed ones that have one value
+        everywhere, too, and this value follows once.
         """
         for key, dtype in self._layout[file]:
             array = np.ascontiguousarray(given[key], dtype=dtype)
-            yield _COUNT.pack(-array.size if key in by_neuron else array.size)
+            is_one = file == "fixed" and key not in by_neuron and _is_one_number(array)
+            yield _COUNT.pack(-array.size if is_one or key in by_neuron else array.size)
             if array.size:
-                yield array.data
+                yield array[:1].data if is_one else array.data
+
+
+def _is_one_number(array: np.ndarray) -> bool:
+    """Tell whether all values of an array have the same bits."""
+    bits = array.view(f"u{array.itemsize}")
+    chunks = (bits[at : at + _CHUNK] for at in range(0, bits.size, _CHUNK))
+    return bits.size > 1 and all((chunk == bits[0]).all() for chunk in chunks)
 
 
 def cores() -> int:

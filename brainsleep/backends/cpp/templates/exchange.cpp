@@ -1,8 +1,8 @@
 {# How a program reads segments and writes states: brainsleep.backends.cpp.exchange.
 
    A file holds arrays one after the other in a fixed order (the layout), each as a 64-bit count and
-   its values; those that are the same at all synapses of a presynaptic neuron once a neuron, after
-   minus their number. These are synapses, what no segment changes, and what a segment starts from. The parts stand in
+   its values. After minus their number stands one value for all, or, of arrays that are the same at
+   all synapses of a presynaptic neuron, one for each neuron. These are synapses, what no segment changes, and what a segment starts from. The parts stand in
    `main` after the network is set up, before and after the run. #}
 {% macro row_of(array) %}{{ array.owner }}_row_of_{{ array.key.partition(".")[2] }}{% endmacro %}
 
@@ -47,16 +47,20 @@ auto read_values = [&](void* target, size_t size, size_t count) {
     if (count && fread(target, size, count, given) != count) refuse();
 };
 auto read_fixed = [&](auto* target, size_t room, bool exactly, const char* name) {
-    const size_t count = read_count();
+    const int64_t number = read_number();
+    const size_t count = std::abs(number);
     if (exactly ? count != room : count > room) {
         std::cerr << name << ": got " << count << " values, room for " << room << std::endl;
         std::_Exit(3);
     }
-    read_values(target, sizeof(*target), count);
+    read_values(target, sizeof(*target), number < 0 ? 1 : count);
+    if (number < 0) std::fill(target, target + count, typename std::decay<decltype(*target)>::type(*target));
 };
 auto read_vector = [&](auto& target) {
-    target.resize(read_count());
-    read_values(target.data(), sizeof(target[0]), target.size());
+    const int64_t count = read_number();
+    target.resize(std::abs(count));
+    read_values(target.data(), sizeof(target[0]), count < 0 ? 1 : count);
+    if (count < 0) std::fill(target.begin(), target.end(), typename std::decay<decltype(target[0])>::type(target[0]));
 };
 {# Of an array that is the same at all synapses of a neuron: once a neuron. Else, false, all of it. #}
 auto read_rows = [&](auto& all, auto& rows, const auto& path) -> bool {
