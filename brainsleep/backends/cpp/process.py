@@ -261,11 +261,11 @@ class Program(Process):
         everywhere, too, and this value follows once.
         """
         for key, dtype in self._layout[file]:
-            array = np.ascontiguousarray(given[key], dtype=dtype)
-            is_one = file == "fixed" and key not in by_neuron and _is_one_number(array)
-            yield _COUNT.pack(-array.size if is_one or key in by_neuron else array.size)
-            if array.size:
-                yield array[:1].data if is_one else array.data
+            values = np.ascontiguousarray(given[key])
+            is_one = file == "fixed" and key not in by_neuron and _is_one_number(values)
+            yield _COUNT.pack(-values.size if is_one or key in by_neuron else values.size)
+            if values.size:
+                yield np.ascontiguousarray(values[:1] if is_one else values, dtype).data
 
 
 def _is_one_number(array: np.ndarray) -> bool:

@@ -2,8 +2,9 @@
 
    A file holds arrays one after the other in a fixed order (the layout), each as a 64-bit count and
    its values. After minus their number stands one value for all, or, of arrays that are the same at
-   all synapses of a presynaptic neuron, one for each neuron. These are synapses, what no segment changes, and what a segment starts from. The parts stand in
-   `main` after the network is set up, before and after the run. #}
+   all synapses of a presynaptic neuron, one for each neuron. Files are synapses, what no segment
+   changes, and what a segment starts from. The parts stand in `main` after the network is set up,
+   before and after the run. #}
 {% macro row_of(array) %}{{ array.owner }}_row_of_{{ array.key.partition(".")[2] }}{% endmacro %}
 
 {% macro declared_rows(array) %}
