@@ -47,20 +47,21 @@ template <class T> T& learnt()
 // How much work a loop must have to be shared. Each choice is tried in turns, some steps at a time, and
 // in every other round in reverse order, as steps may take more and more time at first. The best is kept
 // to: that by which a piece of work took the least, in the middle of what was found. It is a mean with
-// what it took before, if that was less: a trial may go wrong if others use the machine. The more often
-// it was the best, the longer it is kept to.
+// what it took before, if that was less: a trial may go wrong if others use the machine. The second one
+// follows soon, as memory may have been cold; from then on trials take a fiftieth of the time at most.
 class Choice
 {
     const uint64_t choices[4] = {UINT64_MAX, 1024, 8192, 65536};
-    static constexpr int n_choices = 4, rounds = 6, trial = 32, least = 6, first = 8, soon = 8192, late = 1 << 17;
+    static constexpr int n_choices = 4, rounds = 6, trial = 32, least = 6, first = 8, soon = 8192;
     static constexpr double enough = 5e-3;  // seconds that are enough to tell
+    static constexpr double fraction = 0.02;  // of the time that may be taken by trials
     int choice = 0, turn = 0;
     int steps = 0;               // of this turn, or since there was a choice
     int ignored = first;         // steps that do not count: memory is new, or threads are asleep
-    int best = -1, keep = soon;  // the last choice, and for how many steps
-    bool trying = true;
+    bool trying = true, is_first = true;
     uint64_t pieces = 0, counted = 0;  // of work; and those of steps that count
-    double begun = 0, spent = 0, tried[n_choices][rounds], took[n_choices] = {};
+    double begun = 0, spent = 0, all_spent = 0;  // in this turn, and in all of a trial
+    double tried[n_choices][rounds], took[n_choices] = {};
 
     void next_turn()
     {
@@ -68,9 +69,10 @@ class Choice
         if (!trying) {
             took[choice] = (took[choice] + each)/2;
             trying = true;
-            turn = 0;
+            turn = all_spent = 0;
         } else {
             tried[choice][turn/n_choices] = each;
+            all_spent += spent;
             turn++;
         }
         if (turn == n_choices*rounds) choose();
@@ -89,9 +91,9 @@ class Choice
             took[k] = took[k] && took[k] < found ? (took[k] + found)/2 : found;
         }
         choice = std::min_element(took, took + n_choices) - took;
-        keep = choice != best ? soon : 2*keep < late ? 2*keep : late;
-        best = choice;
         trying = false;
+        if (is_first) all_spent = 0;
+        is_first = false;
     }
 
 public:
@@ -116,7 +118,7 @@ public:
         spent += now - last;
         counted = pieces;
         steps++;
-        if (trying ? steps >= trial || (steps >= least && spent > enough) : steps >= keep) next_turn();
+        if (trying ? steps >= trial || (steps >= least && spent > enough) : steps >= soon && fraction*spent >= all_spent) next_turn();
     }
 };
 
