@@ -108,9 +108,8 @@ def draw(results: dict) -> Path:
             for peer, (colour, dash) in _LOOKS.items():
                 measured = {n: row(results, size, drive, peer) for size, n in neurons.items()}
                 measured = {n: wall_ms(each) for n, each in measured.items() if each}
-                axes.plot(
-                    measured.keys(), measured.values(), dash, color=colour, marker="o", label=peer
-                )
+                look = {"color": colour, "marker": "o", "label": peer if measured else None}
+                axes.plot(measured.keys(), measured.values(), dash, **look)
             axes.axhline(1000, color=style.REFERENCE, linewidth=0.7, zorder=0)
             axes.set(xscale="log", yscale="log", xlabel="neurons")
             axes.set_title(f"excitatory neurons at about {rate} Hz")
