@@ -34,7 +34,7 @@ void {{found_by}}_conditions(const int _begin, const int _end)
     {
         const size_t _vectorisation_idx = _idx;
         {{vector_code|autoindent}}
-        {{found_by}}_fired[_idx] = _cond;
+        {{found_by}}_fired[_idx] = _cond != 0;
     }
     const int _block = _begin/brainsleep::block;
     {{found_by}}_n_found[_block] = brainsleep::eight::list_true({{found_by}}_fired, _begin, _end, {{found_by}}_found[_block]);
@@ -91,7 +91,7 @@ void {{found_by}}_conditions(const int _begin, const int _end)
         {
             const size_t _vectorisation_idx = _idx;
             {{code|autoindent}}
-            _fired[_idx] = _cond;
+            _fired[_idx] = _cond != 0;
         }
     }
     const int32_t _n_found = brainsleep::eight::list_true(_fired, 0, N, _found);
