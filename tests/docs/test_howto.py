@@ -71,6 +71,13 @@ def steps(page):
             yield from commands(text)
 
 
+def write(step, folder):
+    """Write the file of a page to a folder."""
+    name, text = step
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+
+
 def commands(text):
     found = []
     for line in text.replace("\\\n", " ").splitlines():
@@ -132,9 +139,7 @@ def test_page_works_as_written(page, installed, tmp_path):
     assert any(isinstance(step, Command) for step in found)
     for step in found:
         if isinstance(step, tuple):
-            name, text = step
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(text, encoding="utf-8")
+            write(step, tmp_path)
             continue
         done = subprocess.run(
             ["bash", "-c", step.text], cwd=tmp_path, env=installed, capture_output=True, text=True
@@ -152,8 +157,7 @@ def test_what_check_says_on_a_page(page, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     for step in steps(read(page)):
         if isinstance(step, tuple):
-            Path(step[0]).parent.mkdir(parents=True, exist_ok=True)
-            Path(step[0]).write_text(step[1], encoding="utf-8")
+            write(step, tmp_path)
         elif step.text.startswith("sed "):
             subprocess.run(["bash", "-c", step.text], check=True)
         elif step.text.startswith("brainsleep check "):
@@ -167,8 +171,8 @@ def test_what_check_says_on_a_page(page, tmp_path, monkeypatch, capsys):
 def test_files_of_getting_started_are_sound(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "getting_started.md").read_text(encoding="utf-8")
-    for name, text in steps(page):
-        Path(name).write_text(text, encoding="utf-8")
+    for step in steps(page):
+        write(step, tmp_path)
     rule = load("my_rule.py:SOFT")
     changed = {"network.projections.*.rules.stdp_released": "my_rule.py:SOFT"}
     network = load_protocol("demo").override(changed).network

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .process import Synapses
-
-#: Values that are compared at a time.
-_CHUNK = 2**18
+from .process import Synapses, n_changes
 
 
 class ByNeuron:
@@ -46,12 +43,9 @@ class ByNeuron:
     def _rows(array: np.ndarray, number: np.ndarray) -> np.ndarray | None:
         first = (np.cumsum(number) - number)[number > 0]
         bits = np.ascontiguousarray(array).view(f"u{array.itemsize}")
-        changes = np.count_nonzero(bits[first[1:]] != bits[first[1:] - 1])
-        for at in range(0, bits.size - 1, _CHUNK):
-            some = bits[at : at + _CHUNK + 1]
-            changes -= np.count_nonzero(some[1:] != some[:-1])
-            if changes < 0:  # there is one between synapses of one neuron
-                return None
+        most = int(np.count_nonzero(bits[first[1:]] != bits[first[1:] - 1]))
+        if n_changes(bits, most) > most:  # there is one between synapses of one neuron
+            return None
         rows = np.zeros(number.size, array.dtype)
         rows[number > 0] = array[first]
         return rows

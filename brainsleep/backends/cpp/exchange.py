@@ -81,10 +81,9 @@ def code(network: BrianNetwork, device) -> tuple[dict, str, str, str]:
         outputs.append(array(f"{monitor}.{variable}"))
     times = [(f"clock:{name}", "float64") for name in network.event_clocks]
     values = [(f"slots:{name}", "float64") for name in network.slot_values]
-    sources = {part.name: part.source for part in network.plan.synapses}
     layout = {
         "alike": {
-            each.key: (each.owner, network.spec.population(sources[each.owner]).size)
+            each.key: (each.owner, int(network.groups[each.owner].source.N))
             for each in [*fixed, *inputs]
             if each.owner
         },

@@ -29,7 +29,7 @@ from . import cache
 #: Free bytes a memory-backed folder must have to be used for the files of a program.
 _ROOM = 2**28
 
-#: Bytes that are compared at a time.
+#: Values that are compared at a time.
 _CHUNK = 2**18
 
 #: How the number of values of an array stands before them.
@@ -262,17 +262,22 @@ class Program(Process):
         """
         for key, dtype in self._layout[file]:
             values = np.ascontiguousarray(given[key])
-            is_one = file == "fixed" and key not in by_neuron and _is_one_number(values)
+            may_be_one = file == "fixed" and key not in by_neuron and values.size > 1
+            is_one = may_be_one and not n_changes(values.view(f"u{values.itemsize}"), 0)
             yield _COUNT.pack(-values.size if is_one or key in by_neuron else values.size)
             if values.size:
                 yield np.ascontiguousarray(values[:1] if is_one else values, dtype).data
 
 
-def _is_one_number(array: np.ndarray) -> bool:
-    """Tell whether all values of an array have the same bits."""
-    bits = array.view(f"u{array.itemsize}")
-    chunks = (bits[at : at + _CHUNK] for at in range(0, bits.size, _CHUNK))
-    return bits.size > 1 and all((chunk == bits[0]).all() for chunk in chunks)
+def n_changes(values: np.ndarray, most: int) -> int:
+    """Count how often a value is another than the one before it, up to more than `most`."""
+    found = 0
+    for at in range(0, values.size - 1, _CHUNK):
+        some = values[at : at + _CHUNK + 1]
+        found += int(np.count_nonzero(some[1:] != some[:-1]))
+        if found > most:
+            break
+    return found
 
 
 def cores() -> int:

@@ -47,6 +47,11 @@ auto read_count = [&]() -> size_t {
 auto read_values = [&](void* target, size_t size, size_t count) {
     if (count && fread(target, size, count, given) != count) refuse();
 };
+{# After minus their number there is one value for all. #}
+auto read_or_fill = [&](auto* target, int64_t number) {
+    read_values(target, sizeof(*target), number < 0 ? 1 : number);
+    if (number < 0) std::fill_n(target, -number, typename std::decay<decltype(*target)>::type(*target));
+};
 auto read_fixed = [&](auto* target, size_t room, bool exactly, const char* name) {
     const int64_t number = read_number();
     const size_t count = std::abs(number);
@@ -54,14 +59,12 @@ auto read_fixed = [&](auto* target, size_t room, bool exactly, const char* name)
         std::cerr << name << ": got " << count << " values, room for " << room << std::endl;
         std::_Exit(3);
     }
-    read_values(target, sizeof(*target), number < 0 ? 1 : count);
-    if (number < 0) std::fill(target, target + count, typename std::decay<decltype(*target)>::type(*target));
+    read_or_fill(target, number);
 };
 auto read_vector = [&](auto& target) {
-    const int64_t count = read_number();
-    target.resize(std::abs(count));
-    read_values(target.data(), sizeof(target[0]), count < 0 ? 1 : count);
-    if (count < 0) std::fill(target.begin(), target.end(), typename std::decay<decltype(target[0])>::type(target[0]));
+    const int64_t number = read_number();
+    target.resize(std::abs(number));
+    read_or_fill(target.data(), number);
 };
 {# Of an array that is the same at all synapses of a neuron: once a neuron. Else, false, all of it. #}
 auto read_rows = [&](auto& all, auto& rows, const auto& path) -> bool {

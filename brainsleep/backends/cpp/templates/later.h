@@ -59,11 +59,10 @@ class Later
 {
     // Each way is tried for some passes, once memory is at hand and what was put off adds up.
     enum Phase { WARM, NOW, FIRST, LATER, CHOSEN };
-    static constexpr uint64_t warm = 64, filled = 256, soon = 8192;
+    static constexpr uint64_t warm = 64, filled = 256;
     static constexpr uint64_t block = 8;  // passes that are timed together
     static constexpr int most_blocks = 16, least_blocks = 3;
     static constexpr double enough = 0.02;  // seconds that are enough to tell
-    static constexpr double fraction = 0.02;  // of the time that may be taken by trials
     struct Trial
     {
         Phase phase = WARM;
@@ -95,13 +94,6 @@ class Later
             cost[n_blocks++] = spent/work;
             add_up();
             return n_blocks == most_blocks || (n_blocks >= least_blocks && total > enough);
-        }
-
-        // In the middle of what was found: others may use the machine for a while.
-        double each()
-        {
-            std::sort(cost, cost + n_blocks);
-            return (cost[(n_blocks - 1)/2] + cost[n_blocks/2])/2;
         }
 
         // Whether it is worth to try again.
@@ -231,7 +223,7 @@ public:
             return 0;
         case NOW:
             if (!now.told()) return 0;
-            now.each_now = now.each();
+            now.each_now = median(now.cost, now.n_blocks);
             now.enter(FIRST);
             return 1;
         case FIRST:
@@ -239,7 +231,7 @@ public:
             return 0;
         case LATER:
             if (!now.told()) return 0;
-            now.pays = now.each() < now.each_now;
+            now.pays = median(now.cost, now.n_blocks) < now.each_now;
             now.enter(CHOSEN);
             return now.pays ? 0 : -1;
         default:

@@ -670,9 +670,11 @@ void {{owner.name}}_take_rows()
         {% endfor %}
         {% endif %}
     }
-    {% if shared %}
-    ;
+    {{ ";" if shared }}
+    {% if shared or late %}
     const uint64_t _reached = {{pathway.name}}.about(_num_events);
+    {% endif %}
+    {% if shared %}
     {% if counted_array %}
     const bool _counted = {{pathway.name}}.reach.made() && 2*_reached > {{pathway.target.N}};
     {% else %}
@@ -688,7 +690,6 @@ void {{owner.name}}_take_rows()
     {% if late and pathway.prepost == "pre" %}
     const double _before = brainsleep::seconds_now() - _begun;
     const auto _is_done = [=](double _seconds) {
-        {{ "const uint64_t _reached = " ~ pathway.name ~ ".about(_num_events);" if not shared }}
         if ({{owner.name}}_later.on)
             for (int32_t _k = 0; _k < _num_events; _k++) {{owner.name}}_later.note(_events[_k]);
         {{owner.name}}_later.took(_before + _seconds, _reached);
@@ -705,7 +706,7 @@ void {{owner.name}}_take_rows()
     brainsleep::threads.{{ add }}, _part_of);
     {% endif %}
     {% if late %}
-    _later.took(brainsleep::seconds_now() - _begun, {{pathway.name}}.about(_num_events));
+    _later.took(brainsleep::seconds_now() - _begun, _reached);
     {% endif %}
     {% endif %}
     {% endif %}

@@ -44,6 +44,18 @@ template <class T> T& learnt()
     return *(room == MAP_FAILED ? new T() : new (room) T());
 }
 
+// Of trials of several ways to do the same: the next one comes after so many steps at the earliest, and
+// they take this fraction of the time at most.
+constexpr uint64_t soon = 8192;
+constexpr double fraction = 0.02;
+
+// In the middle of what trials found: others may use the machine for a while.
+inline double median(double* found, int n)
+{
+    std::sort(found, found + n);
+    return (found[(n - 1)/2] + found[n/2])/2;
+}
+
 // How much work a loop must have to be shared. Each choice is tried in turns, some steps at a time, and
 // in every other round in reverse order, as steps may take more and more time at first. The best is kept
 // to: that by which a piece of work took the least, in the middle of what was found. It is a mean with
@@ -52,11 +64,10 @@ template <class T> T& learnt()
 class Choice
 {
     const uint64_t choices[4] = {UINT64_MAX, 1024, 8192, 65536};
-    static constexpr int n_choices = 4, rounds = 6, trial = 32, least = 6, first = 8, soon = 8192;
+    static constexpr int n_choices = 4, rounds = 6, trial = 32, least = 6, first = 8;
     static constexpr double enough = 5e-3;  // seconds that are enough to tell
-    static constexpr double fraction = 0.02;  // of the time that may be taken by trials
     int choice = 0, turn = 0;
-    int steps = 0;               // of this turn, or since there was a choice
+    uint64_t steps = 0;          // of this turn, or since there was a choice
     int ignored = first;         // steps that do not count: memory is new, or threads are asleep
     bool trying = true, is_first = true;
     uint64_t pieces = 0, counted = 0;  // of work; and those of steps that count
@@ -86,8 +97,7 @@ class Choice
     void choose()
     {
         for (int k = 0; k < n_choices; k++) {
-            std::sort(tried[k], tried[k] + rounds);
-            const double found = (tried[k][rounds/2 - 1] + tried[k][rounds/2])/2;  // the median
+            const double found = median(tried[k], rounds);
             took[k] = took[k] && took[k] < found ? (took[k] + found)/2 : found;
         }
         choice = std::min_element(took, took + n_choices) - took;
