@@ -24,7 +24,7 @@ import numpy as np
 from ...errors import BackendError, SimulationError, explain
 from ...run.state import same_synapses
 from ..base import Backend
-from . import cache
+from . import cache, mapped
 
 #: Free bytes a memory-backed folder must have to be used for the files of a program.
 _ROOM = 2**28
@@ -155,29 +155,28 @@ class Process:
     def _write(self, name: str, parts: Iterable[Any]) -> None:
         """Write a file over its last pages."""
         path = self._path(name)
-        with open(path, "r+b" if os.path.exists(path) else "wb") as file:
-            for part in parts:
-                file.write(part)
+        with open(path, "r+b" if os.path.exists(path) else "w+b") as file:
+            mapped.write(file, [np.frombuffer(part, np.uint8) for part in parts], cores())
 
     def _read(self, name: str, order: Order) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
         self.by_neuron: set[str] = set()
         with open(self._path(name), "rb") as file:
-            left = os.fstat(file.fileno()).st_size
-            for key, dtype, number in order:
+            content, at = mapped.pages(file), 0
+        for key, dtype, number in order:
+            if number < 0 and at + _COUNT.size <= content.size:
+                number = _COUNT.unpack_from(content, at)[0]
+                at += _COUNT.size
                 if number < 0:
-                    count = file.read(_COUNT.size)
-                    left -= _COUNT.size
-                    number = _COUNT.unpack(count)[0] if left >= 0 else 0
-                    if number < 0:
-                        number = -number
-                        self.by_neuron.add(key)
-                left -= number * np.dtype(dtype).itemsize
-                if left < 0:
-                    what = f"truncated output at '{key}' (disk full?)"
-                    raise SimulationError(f"{self.backend}: {what}")
-                arrays[key] = np.empty(number, dtype)
-                file.readinto(arrays[key].view(np.uint8))
+                    number = -number
+                    self.by_neuron.add(key)
+            size = number * np.dtype(dtype).itemsize
+            if not 0 <= size <= content.size - at:
+                what = f"truncated output at '{key}' (disk full?)"
+                raise SimulationError(f"{self.backend}: {what}")
+            arrays[key] = np.empty(number, dtype)
+            mapped.copy(content[at : at + size], arrays[key].view(np.uint8), cores())
+            at += size
         return arrays
 
     @contextlib.contextmanager
@@ -235,7 +234,8 @@ class Program(Process):
 
     def _holds(self, name: str, parts: Iterable[Any]) -> bool:
         """Tell whether a file begins with these bytes."""
-        content, at = np.memmap(self._path(name), np.uint8, "r"), 0
+        with open(self._path(name), "rb") as file:
+            content, at = mapped.pages(file), 0
         for part in parts:
             values = np.frombuffer(part, np.uint8)
             for begin in range(0, values.size, _CHUNK):

@@ -315,7 +315,8 @@ class SegmentDevice(CPPStandaloneDevice):
         once = re.compile(r"_(create_array_codeobject|push_spikes)(_\d+)?\.cpp$")
         hot = {file for file in hot if not once.search(file)}
         cold = sorted(f for f in self.writer.source_files - hot if f != "brianlib/spikequeue.cpp")
-        for name in "random parts eight threads later reach vector_math aligned_new".split():
+        ours = "random parts eight threads later reach hand_over vector_math aligned_new"
+        for name in ours.split():
             (folder / f"{name}.h").write_text((TEMPLATES / f"{name}.h").read_text())
         names = "algorithm cstring cmath climits ctime fstream iostream string cerrno csignal"
         headers = [f"<{name}>" for name in (*names.split(), "sys/wait.h", "unistd.h")]
@@ -324,7 +325,8 @@ class SegmentDevice(CPPStandaloneDevice):
         headers += ['"threads.h"', '"later.h"'] if threads else []  # they take time to compile
         headers += [f'"brianlib/{name}.h"' for name in ("common_math", "stdint_compat", "clocks")]
         for unit, files in (("hot", sorted(hot)), ("cold", cold)):
-            lines = [f"#include {name}" for name in headers] + ["using namespace std;"]
+            more = ['"hand_over.h"'] * (unit == "cold")
+            lines = [f"#include {name}" for name in headers + more] + ["using namespace std;"]
             for name in files:
                 once_only = name == "objects.cpp"  # what it has is not worth being made fast
                 lines += ["#pragma GCC push_options", '#pragma GCC optimize("O0")'] * once_only

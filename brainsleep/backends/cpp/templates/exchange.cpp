@@ -45,7 +45,7 @@ auto read_count = [&]() -> size_t {
     return (size_t)count;
 };
 auto read_values = [&](void* target, size_t size, size_t count) {
-    if (count && fread(target, size, count, given) != count) refuse();
+    if (count && !brainsleep::read_bytes(given, target, size*count)) refuse();
 };
 {# After minus their number there is one value for all. #}
 auto read_or_fill = [&](auto* target, int64_t number) {
@@ -63,7 +63,7 @@ auto read_fixed = [&](auto* target, size_t room, bool exactly, const char* name)
 };
 auto read_vector = [&](auto& target) {
     const int64_t number = read_number();
-    target.resize(std::abs(number));
+    brainsleep::make_room(target, std::abs(number));
     read_or_fill(target.data(), number);
 };
 {# Of an array that is the same at all synapses of a neuron: once a neuron. Else, false, all of it. #}
@@ -71,7 +71,7 @@ auto read_rows = [&](auto& all, auto& rows, const auto& path) -> bool {
     const int64_t count = read_number();
     const bool by_row = count == -path.n_neurons;
     if (!by_row && count < 0) refuse();
-    all.resize(by_row ? 0 : count);
+    brainsleep::make_room(all, by_row ? 0 : count);
     rows.resize(path.n_neurons);
     auto& given = by_row ? rows : all;
     read_values(given.data(), sizeof(given[0]), given.size());
@@ -250,10 +250,10 @@ void {{ name }}_carry_out_late();
 {% endfor %}
 using namespace brian;
 FILE* state_file = fopen((results_dir + "state.bin").c_str(), "r+b");  // over the last one's pages
-if (!state_file) state_file = fopen((results_dir + "state.bin").c_str(), "wb");
+if (!state_file) state_file = fopen((results_dir + "state.bin").c_str(), "w+b");
 if (!state_file) { std::cerr << "cannot write state.bin" << std::endl; std::_Exit(4); }
 auto write_some = [&](const void* source, size_t size, size_t count) {
-    if (count && fwrite(source, size, count, state_file) != count) {
+    if (count && !brainsleep::write_bytes(state_file, source, size*count)) {
         std::cerr << "cannot write state.bin (disk full?)" << std::endl; std::_Exit(4);
     }
 };

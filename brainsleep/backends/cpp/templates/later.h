@@ -37,15 +37,15 @@ public:
         latest.resize(eight*n);
     }
 
-    void add(const Number* now, size_t place)
+    // Of a part of the neurons.
+    void add(const Number* now, size_t place, int part, int parts)
     {
-        std::copy(now, now + n, &latest[place % eight*n]);
+        const size_t first = n*part/parts, end = n*(part + 1)/parts;
+        std::copy(now + first, now + end, &latest[place % eight*n + first]);
         if (place % eight < eight - 1) return;
         Number* const rows = &all[place/eight*n*eight];
-        threads.run(eight*n, [&](int part, int parts) {
-            for (size_t k = n*part/parts; k < n*(part + 1)/parts; k++)
-                for (size_t j = 0; j < eight; j++) rows[k*eight + j] = latest[j*n + k];
-        });
+        for (size_t k = first; k < end; k++)
+            for (size_t j = 0; j < eight; j++) rows[k*eight + j] = latest[j*n + k];
     }
 
     // At the place of a pass; the last passes, fewer than eight, are not side by side yet.
@@ -117,7 +117,7 @@ public:
     uint64_t passes = 0;
     std::vector<uint8_t> count;  // spikes of every postsynaptic neuron: the last bits of their number
     std::vector<uint16_t> recent;  // places (pass % most) of its last `few` spikes, the last one first
-    std::vector<uint16_t> all;     // those of `many`, by the last bits of the number of a spike
+    std::vector<uint16_t> all;     // those of `many`, by the last bits of the number of a spike; `few` at a time
     std::vector<uint8_t> seen;   // of every synapse: the count when it was carried out
     std::vector<uint64_t> done;  // of every presynaptic neuron: passes carried out at its synapses
     std::vector<uint8_t> kept;   // and for how many of the next ones it keeps what its variables were
@@ -174,23 +174,41 @@ public:
         return found;
     }
 
-    void add(const int32_t* events, int n_events)
+    // Begins a pass, of spikes that follow; returns its place.
+    uint64_t pass(const int32_t* events, int n_events)
     {
         const uint64_t place = passes % most, half = most/2;
         if (passes % half == 0) before[passes/half % 3] = count;
         const uint64_t oldest = passes + 1 > most ? passes + 1 - most : 0;  // that may not be carried out
         const uint8_t* const first = before[oldest/half % 3].data();
-        for (int k = 0; k < n_events; k++) {
+        for (int k = 0; k < n_events; k++)
+            full |= (uint8_t)(count[events[k]] + 1 - first[events[k]]) == many - 1;
+        passes++;
+        return place;
+    }
+
+    // About how much there is to note of so many spikes and of variables of presynaptic neurons, as
+    // pieces of work.
+    uint64_t work(uint64_t n_events, uint64_t n_variables) const { return 32*n_events + n_variables*n_pre; }
+
+    // Notes a part of the spikes of the pass at a place.
+    void add(const int32_t* events, int n_events, uint64_t place, int part, int parts)
+    {
+        for (int k = (int64_t)n_events*part/parts; k < (int64_t)n_events*(part + 1)/parts; k++) {
             const size_t neuron = events[k];
-            uint8_t& number = count[neuron];
             uint16_t* const last = &recent[neuron*few];
             memmove(last + 1, last, (few - 1)*sizeof(*last));
             *last = place;
-            all[neuron*many + number] = place;
-            number++;
-            full |= (uint8_t)(number - first[neuron]) == many - 1;
+            const uint8_t number = ++count[neuron];
+            if (number % few) continue;
+            for (int j = 0; j < few; j++) all[neuron*many + (uint8_t)(number - 1 - j)] = last[j];
         }
-        passes++;
+    }
+
+    // The place of the spike that was so many before the next one of a neuron.
+    size_t place_of(size_t neuron, int before) const
+    {
+        return before <= few ? recent[neuron*few + before - 1] : all[neuron*many + (uint8_t)(count[neuron] - before)];
     }
 
     // So many seconds, for so many spikes at synapses.

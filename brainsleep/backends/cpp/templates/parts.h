@@ -6,7 +6,7 @@
 namespace brainsleep {
 
 // Of much work each thread has some parts, not one: who has done its own takes of those of others.
-constexpr int most_threads = 64, parts_each = 4;
+constexpr int most_threads = 64, parts_each = 3;
 
 // Neurons that are dealt with together.
 constexpr int block = 1024;

@@ -9,7 +9,7 @@ extern brainsleep::Later {{owner.name}}_later;
 void {{owner.name}}_carry_out(const int32_t neuron, const int32_t begin, const int32_t end, const int event, const int32_t ahead);
 void {{owner.name}}_carry_out_at(const int32_t* neurons, const int n_neurons);
 void {{owner.name}}_carry_out_late();
-void {{owner.name}}_look_back(const int32_t* neurons, const int n_neurons);
+void {{owner.name}}_look_back(const int32_t* neurons, const int n_neurons, const bool at_once);
 void {{owner.name}}_keep_rows(const int32_t* neurons, const int n_neurons);
 {# Variables that are the same at all synapses of a neuron, once a neuron; or, if they are not, once a synapse. #}
 {% for name in pathway._alike %}
@@ -91,8 +91,9 @@ template <class Numbers> static void {{owner.name}}_fill(Numbers& all, const Num
 {% endif %}
 {% set later = to_be_done_later(scalar_code, vector_code, kept_by_row(pathway, get_array_name)) %}
 {% if later %}
-{# Tables of some neurons: what is needed of the passes that were put off at their synapses, by place. #}
-void {{owner.name}}_look_back(const int32_t* const _neurons, const int _n_neurons)
+{# Tables of some neurons: what is needed of the passes that were put off at their synapses, by place.
+   At once, or before the next loop that joins. #}
+void {{owner.name}}_look_back(const int32_t* const _neurons, const int _n_neurons, const bool _at_once)
 {
     {% if later.past or later.of_row %}
     using namespace {{codeobj_name}}_rows;
@@ -106,7 +107,7 @@ void {{owner.name}}_look_back(const int32_t* const _neurons, const int _n_neuron
     {% for _ in later.of_row %}
     if (table_{{loop.index0}}.size() < _size) table_{{loop.index0}}.resize(_size);
     {% endfor %}
-    brainsleep::threads.run(4*_passes, [&](int _part, int _n_parts) {
+    const auto _part_of = [=, &_later](int _part, int _n_parts) {
         {% for type, name in later.fields %}
         const {{type}} {{name}} = {{codeobj_name}}_held.{{name}};
         {% endfor %}
@@ -136,7 +137,9 @@ void {{owner.name}}_look_back(const int32_t* const _neurons, const int _n_neuron
                 table_{{loop.index0}}[_k*_later.most + (_later.done[_neuron] + _pass) % _later.most] = kept_{{loop.index0}}[_neuron*_later.some + _pass];
             {% endfor %}
         }
-    });
+    };
+    if (_at_once) brainsleep::threads.run(4*_passes, _part_of);
+    else brainsleep::threads.prepare(4*_passes, _part_of, [](double _seconds) { {{owner.name}}_later.took(_seconds); });
     {% endif %}
 }
 
@@ -248,7 +251,7 @@ void {{owner.name}}_keep_rows(const int32_t* const _neurons, const int _n_neuron
             for (int _k = 0; _k < _n_some; _k++) {
                 const size_t _own = _some[_k], _neuron = _far[_base + _own];
                 for (int _spikes = _left[_own]; _spikes > 0; _spikes--)
-                    _effect(_base + _own, _later.all[_neuron*_later.many + (uint8_t)(_count[_neuron] - _spikes)]);
+                    _effect(_base + _own, _later.place_of(_neuron, _spikes));
             }
             continue;
         }
@@ -287,7 +290,7 @@ void {{owner.name}}_carry_out_at(const int32_t* _neurons, const int _n_neurons)
     const auto& _path = brian::{{owner.name}}_pre;
     for (int32_t _from = 0; _from < _n_neurons; _from += brainsleep::Later::tables, _neurons += brainsleep::Later::tables) {
         const int _n = std::min<int32_t>(brainsleep::Later::tables, _n_neurons - _from);
-        {{owner.name}}_look_back(_neurons, _n);
+        {{owner.name}}_look_back(_neurons, _n, true);
         brainsleep::threads.run((uint64_t)_n*(_path.neurons.size()/std::max(1, _path.n_neurons)), [&](int _part, int _n_parts) {
             for (int _k = (int64_t)_n*_part/_n_parts; _k < (int64_t)_n*(_part + 1)/_n_parts; _k++) {
                 const size_t _neuron = _neurons[_k];
@@ -297,7 +300,7 @@ void {{owner.name}}_carry_out_at(const int32_t* _neurons, const int _n_neurons)
     }
 }
 {% else %}
-void {{owner.name}}_look_back(const int32_t*, const int) {}
+void {{owner.name}}_look_back(const int32_t*, const int, const bool) {}
 void {{owner.name}}_keep_rows(const int32_t*, const int) {}
 void {{owner.name}}_carry_out(const int32_t, const int32_t, const int32_t, const int, const int32_t) {}
 void {{owner.name}}_carry_out_at(const int32_t*, const int) {}
@@ -450,6 +453,11 @@ void {{owner.name}}_take_rows()
     {% set late = pathway._late is defined and (pathway.prepost == "pre" or to_be_done_later(scalar_code, vector_code, kept_by_row(pathway, get_array_name))) %}
     {% if late %}
     auto& _later = {{owner.name}}_later;
+    {% if pathway.prepost == "post" %}
+    {# What is noted waits for what others note; what is done at once does not. #}
+    brainsleep::threads.joins(brainsleep::Parts::notes);
+    if (!_later.on) brainsleep::threads.finish();
+    {% endif %}
     {% if pathway._once is defined or pathway.prepost == "post" %}
     double _begun = brainsleep::seconds_now();
     {% endif %}
@@ -480,6 +488,7 @@ void {{owner.name}}_take_rows()
     {% set code = later.now %}
     const int _next = {{owner.name}}_by_row ? _later.next() : 0;
     if (_next < 0) {
+        brainsleep::threads.finish();
         {{owner.name}}_carry_out_late();
         _later.stop();
         _begun = brainsleep::seconds_now();
@@ -509,15 +518,17 @@ void {{owner.name}}_take_rows()
             {{owner.name}}_carry_out_late();
             memcpy(&{{codeobj_name}}_held, &_fields, sizeof(_fields));
         }
-        const size_t _place = _later.passes & (_later.most - 1);
-        {% for array, type in later.past %}
-        {{codeobj_name}}_past_{{loop.index0}}.add(&{{array}}[0], _place);
-        {% endfor %}
+        const uint64_t _place = _later.pass(_events, _num_events);
         {% for type, name in later.moving %}
         {{codeobj_name}}_moving_{{name}}[_place] = {{name}};
         {% endfor %}
-        _later.add(_events, _num_events);
-        _later.took(brainsleep::seconds_now() - _begun, {{pathway.name}}.about(_num_events));
+        _later.took(brainsleep::seconds_now() - _begun);
+        brainsleep::threads.add(_later.work(_num_events, {{later.past|length}}), "{{owner.name}}", [=](int _part, int _n_parts) {
+            {% for array, _ in later.past %}
+            {{codeobj_name}}_past_{{loop.index0}}.add(&{{array}}[0], _place, _part, _n_parts);
+            {% endfor %}
+            {{owner.name}}_later.add(_events, _num_events, _place, _part, _n_parts);
+        }, [=](double _seconds) { {{owner.name}}_later.took(_seconds, {{pathway.name}}.about(_num_events)); });
         return;
     }
     {% endif %}
@@ -528,8 +539,13 @@ void {{owner.name}}_take_rows()
     for (int32_t _done = 0; _done < _num_all; _done += brainsleep::Later::tables) {
     const int32_t* const _events = _all_events + _done;
     const int32_t _num_events = std::min<int32_t>(brainsleep::Later::tables, _num_all - _done);
+    {% if joins %}
+    if (_later.on) {{owner.name}}_look_back(_events, _num_events, false);
+    {% else %}
     const double _begun = brainsleep::seconds_now();
-    if (_later.on) {{owner.name}}_look_back(_events, _num_events);
+    if (_later.on) {{owner.name}}_look_back(_events, _num_events, true);
+    _later.took(brainsleep::seconds_now() - _begun);
+    {% endif %}
     {% endif %}
     {% set kept, unguarded = without_guard(vector_code) if shared and pathway.prepost == "pre" else ("", vector_code) %}
     {% set weight, plain = with_weight_outside(unguarded, get_array_name(variables["w"])) if one_weight else ("", unguarded) %}
@@ -688,11 +704,10 @@ void {{owner.name}}_take_rows()
     const auto _part_of = [=](int _part, int _n_parts) { _work(_events, _num_events, _unguarded, _counted, _part, _n_parts); };
     {% endif %}
     {% if late and pathway.prepost == "pre" %}
-    const double _before = brainsleep::seconds_now() - _begun;
     const auto _is_done = [=](double _seconds) {
         if ({{owner.name}}_later.on)
             for (int32_t _k = 0; _k < _num_events; _k++) {{owner.name}}_later.note(_events[_k]);
-        {{owner.name}}_later.took(_before + _seconds, _reached);
+        {{owner.name}}_later.took(_seconds, _reached);
     };
     {% if shared %}
     brainsleep::threads.{{ add }}, _part_of, _is_done);

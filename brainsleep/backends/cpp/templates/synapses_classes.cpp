@@ -49,10 +49,14 @@ public:
     }
 
     // In how many shares the neurons lie that some pathways reach: more than one for a thread, see
-    // threads.h, if each neuron then has some synapses in each.
+    // threads.h, if each neuron then has some synapses in each; one if there are few synapses in all, as
+    // to look for them in each share takes longer than threads gain.
     static int shares(int n_threads, const std::vector<const SynapticPathway*>& all)
     {
-        constexpr size_t some = 64;
+        constexpr size_t some = 64, few = 1 << 19;
+        size_t in_all = 0;
+        for (const SynapticPathway* path : all) in_all += path->neurons.size();
+        if (in_all < few) return 1;
         for (const SynapticPathway* path : all)
             if (path->neurons.size() < some*brainsleep::parts_each*n_threads*path->n_neurons) return n_threads;
         return n_threads > 1 ? brainsleep::parts_each*n_threads : 1;

@@ -57,15 +57,17 @@ inline double median(double* found, int n)
 }
 
 // How much work a loop must have to be shared. Each choice is tried in turns, some steps at a time, and
-// in every other round in reverse order, as steps may take more and more time at first. The best is kept
-// to: that by which a piece of work took the least, in the middle of what was found. It is a mean with
-// what it took before, if that was less: a trial may go wrong if others use the machine. The second one
+// in every other round in reverse order, as steps may take more and more time at first. What counts is how
+// long a piece of work took, in the middle of what was found. It is a mean with what it took before, if
+// that was less: a trial may go wrong if others use the machine. Of the choices that took about as little
+// as the best the first is kept to: what a trial finds differs by so much. The second one
 // follows soon, as memory may have been cold; from then on trials take a fiftieth of the time at most.
 class Choice
 {
-    const uint64_t choices[4] = {UINT64_MAX, 1024, 8192, 65536};
+    const uint64_t choices[4] = {UINT64_MAX, 8192, 1024, 65536};
     static constexpr int n_choices = 4, rounds = 6, trial = 32, least = 6, first = 8;
     static constexpr double enough = 5e-3;  // seconds that are enough to tell
+    static constexpr double about = 1.05;   // times the least
     int choice = 0, turn = 0;
     uint64_t steps = 0;          // of this turn, or since there was a choice
     int ignored = first;         // steps that do not count: memory is new, or threads are asleep
@@ -100,7 +102,8 @@ class Choice
             const double found = median(tried[k], rounds);
             took[k] = took[k] && took[k] < found ? (took[k] + found)/2 : found;
         }
-        choice = std::min_element(took, took + n_choices) - took;
+        const double best = *std::min_element(took, took + n_choices);
+        choice = std::find_if(took, took + n_choices, [&](double each) { return each <= about*best; }) - took;
         trying = false;
         if (is_first) all_spent = 0;
         is_first = false;
@@ -133,7 +136,7 @@ public:
 };
 
 // Elements of what the parts of a loop are: none reads or writes anything of another part.
-enum class Parts { neurons, synapses };
+enum class Parts { neurons, synapses, notes };
 
 class Threads
 {
@@ -162,7 +165,8 @@ class Threads
         Call<int, int> work;
         Call<double> after;
     };
-    std::vector<Loop> waiting;  // to be done together: nobody waits between one and the next
+    std::vector<Loop> waiting;   // to be done together: nobody waits between one and the next
+    std::vector<Loop> prepared;  // and before all of them
     std::vector<double> took;  // seconds, by loop and part
     Parts kind = Parts::neurons;
     static constexpr double awake = 2e-4;  // seconds that a thread looks for work before it sleeps
@@ -179,6 +183,22 @@ class Threads
     const void* work = nullptr;
 
     template <class Which> bool is_waiting(const Which& which) const { return std::any_of(waiting.begin(), waiting.end(), which); }
+
+    void do_all(std::vector<Loop>& loops)
+    {
+        uint64_t items = 0;
+        for (const Loop& loop : loops) items += loop.items;
+        took.assign(loops.size()*n*parts_each, 0);
+        together(items, [&](int part, int parts) {
+            for (size_t k = 0; k < loops.size(); k++)
+                if (!loops[k].after) loops[k].work(part, parts);
+                else timed([&] { loops[k].work(part, parts); }, [&](double seconds) { took[k*n*parts_each + part] = seconds; });
+        });
+        for (size_t k = 0; k < loops.size(); k++)
+            if (loops[k].after)
+                loops[k].after(std::accumulate(&took[k*n*parts_each], &took[(k + 1)*n*parts_each], 0.0)/n);
+        loops.clear();
+    }
 
     void do_parts(int thread)
     {
@@ -237,27 +257,24 @@ public:
     template <class Work, class After> void add(uint64_t items, const char* of, const Work& work, const After& after)
     {
         if (is_waiting([&](const Loop& loop) { return loop.after && !strcmp(loop.of, of); })) finish();
-        const bool alone = n == 1 || (!choice.shares(items) && waiting.empty());
+        const bool alone = n == 1 || (!choice.shares(items) && waiting.empty() && prepared.empty());
         if (alone) timed([&] { work(0, 1); }, after);
         else waiting.push_back({items, of, work, after});
+    }
+
+    // Has a loop done before the one that is added next.
+    template <class Work, class After> void prepare(uint64_t items, const Work& work, const After& after)
+    {
+        if (n > 1 && (choice.shares(items) || !prepared.empty())) prepared.push_back({items, "", work, after});
+        else timed([&] { work(0, 1); }, after);
     }
 
     // Does all that waits. Every object does so before it begins, but for those that join.
     void finish()
     {
         if (waiting.empty()) return;
-        uint64_t items = 0;
-        for (const Loop& loop : waiting) items += loop.items;
-        took.assign(waiting.size()*n*parts_each, 0);
-        together(items, [&](int part, int parts) {
-            for (size_t k = 0; k < waiting.size(); k++)
-                if (!waiting[k].after) waiting[k].work(part, parts);
-                else timed([&] { waiting[k].work(part, parts); }, [&](double seconds) { took[k*n*parts_each + part] = seconds; });
-        });
-        for (size_t k = 0; k < waiting.size(); k++)
-            if (waiting[k].after)
-                waiting[k].after(std::accumulate(&took[k*n*parts_each], &took[(k + 1)*n*parts_each], 0.0)/n);
-        waiting.clear();
+        if (!prepared.empty()) do_all(prepared);
+        do_all(waiting);
     }
 
     // Does `items` pieces of work at once, by one thread or by all: work(part, n_parts).
