@@ -20,7 +20,7 @@ def test_arrays_lie_one_after_the_other(tmp_path, n_threads):
         with open(tmp_path / "file", "r+b" if parts is not first else "w+b") as file:
             mapped.write(file, parts, n_threads)
     with open(tmp_path / "file", "rb") as file:
-        content = mapped.pages(file)
+        content = mapped.content(file)
     assert np.array_equal(content, np.concatenate(first))
     back = np.empty_like(content)
     mapped.copy(content, back, n_threads)
@@ -29,10 +29,10 @@ def test_arrays_lie_one_after_the_other(tmp_path, n_threads):
         content[0] = 1
 
 
-def test_an_empty_file_has_no_pages(tmp_path):
+def test_an_empty_file_has_no_bytes(tmp_path):
     (tmp_path / "file").touch()
     with open(tmp_path / "file", "rb") as file:
-        assert mapped.pages(file).size == 0
+        assert mapped.content(file).size == 0
 
 
 def test_no_room_is_said(tmp_path, monkeypatch):
@@ -45,4 +45,4 @@ def test_no_room_is_said(tmp_path, monkeypatch):
     process = object.__new__(Process)
     process.backend, process.directory, process._folder = "cpp", tmp_path, str(tmp_path)
     with pytest.raises(SimulationError, match=r"No space left.*free some space"), process._files():
-        process._write("segment.bin", [np.zeros(4)])
+        process._write("segment.bin", [np.zeros(300_000)])

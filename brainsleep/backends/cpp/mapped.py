@@ -7,54 +7,68 @@ import os
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-#: Bytes that a thread copies at least: to start one takes as long as to copy some of them.
+#: Bytes that a thread copies at least: to start one takes as long as to copy some of them. Those of
+#: a smaller file go through a buffer: its pages would take longer.
 _LEAST = 2**21
 
 
-def pages(file: BinaryIO, *, size: int = 0) -> np.ndarray:
-    """Return the bytes of a file as they lie in memory.
+def content(file: BinaryIO) -> np.ndarray:
+    """Return the bytes of a file, of a large one as they lie in memory."""
+    size = os.fstat(file.fileno()).st_size
+    return np.frombuffer(file.read(), np.uint8) if size < _LEAST else _pages(file, size)
 
-    Of a file that is written there are `size`: if they are more than it has they are reserved
-    first. Raises `OSError` if there is no room for them.
+
+def write(file: BinaryIO, parts: Sequence[Any], n_threads: int) -> None:
+    """Write arrays one after the other, over the last bytes of a file.
+
+    Raises `OSError` if there is no room for them.
     """
-    has = os.fstat(file.fileno()).st_size
-    if size > has:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:
-            file.truncate(size)
-    size = size or has
-    if not size:
-        return np.empty(0, np.uint8)
-    writes = file.writable()
-    at_once = getattr(mmap, "MAP_POPULATE", 0)  # all are there, not one after the other
-    allowed = mmap.PROT_READ | mmap.PROT_WRITE * writes
-    flags = mmap.MAP_SHARED | at_once
-    return np.frombuffer(mmap.mmap(file.fileno(), size, flags, allowed), np.uint8)
+    size = sum(memoryview(part).nbytes for part in parts)
+    if size < _LEAST:
+        file.writelines(parts)
+        return
+    _reserve(file, size)
+    pages, at = _pages(file, size), 0
+    for part in parts:
+        values = np.frombuffer(part, np.uint8)
+        copy(values, pages[at : at + values.size], n_threads)
+        at += values.size
 
 
 def copy(values: np.ndarray, to: np.ndarray, n_threads: int) -> None:
     """Copy the bytes of an array to as many others; large ones with some threads."""
-    n = max(1, min(n_threads, values.size // _LEAST))
+    n = min(n_threads, values.size // _LEAST)
+    if n < 2:
+        np.copyto(to, values)
+        return
     ends = [values.size * k // n for k in range(n + 1)]
-    others = [
+    threads = [
         threading.Thread(target=np.copyto, args=(to[begin:end], values[begin:end]))
-        for begin, end in pairwise(ends[1:])
+        for begin, end in pairwise(ends)
     ]
-    for other in others:
-        other.start()
-    np.copyto(to[: ends[1]], values[: ends[1]])
-    for other in others:
-        other.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
-def write(file: BinaryIO, parts: Sequence[np.ndarray], n_threads: int) -> None:
-    """Write arrays of bytes one after the other, over the last pages of a file."""
-    content, at = pages(file, size=sum(part.size for part in parts)), 0
-    for part in parts:
-        copy(part, content[at : at + part.size], n_threads)
-        at += part.size
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Have a file be so large at least: pages for which there is no room would end the process."""
+    if size > os.fstat(file.fileno()).st_size:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
+
+
+def _pages(file: BinaryIO, size: int) -> np.ndarray:
+    """Return so many bytes of a file as they lie in memory."""
+    at_once = getattr(mmap, "MAP_POPULATE", 0)  # all are there, not one after the other
+    allowed = mmap.PROT_READ | mmap.PROT_WRITE * file.writable()
+    return np.frombuffer(
+        mmap.mmap(file.fileno(), size, mmap.MAP_SHARED | at_once, allowed), np.uint8
+    )

@@ -156,13 +156,14 @@ class Process:
         """Write a file over its last pages."""
         path = self._path(name)
         with open(path, "r+b" if os.path.exists(path) else "w+b") as file:
-            mapped.write(file, [np.frombuffer(part, np.uint8) for part in parts], cores())
+            mapped.write(file, list(parts), cores())
 
     def _read(self, name: str, order: Order) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
         self.by_neuron: set[str] = set()
+        n_threads = cores()
         with open(self._path(name), "rb") as file:
-            content, at = mapped.pages(file), 0
+            content, at = mapped.content(file), 0
         for key, dtype, number in order:
             if number < 0 and at + _COUNT.size <= content.size:
                 number = _COUNT.unpack_from(content, at)[0]
@@ -175,7 +176,7 @@ class Process:
                 what = f"truncated output at '{key}' (disk full?)"
                 raise SimulationError(f"{self.backend}: {what}")
             arrays[key] = np.empty(number, dtype)
-            mapped.copy(content[at : at + size], arrays[key].view(np.uint8), cores())
+            mapped.copy(content[at : at + size], arrays[key].view(np.uint8), n_threads)
             at += size
         return arrays
 
@@ -235,7 +236,7 @@ class Program(Process):
     def _holds(self, name: str, parts: Iterable[Any]) -> bool:
         """Tell whether a file begins with these bytes."""
         with open(self._path(name), "rb") as file:
-            content, at = mapped.pages(file), 0
+            content, at = mapped.content(file), 0
         for part in parts:
             values = np.frombuffer(part, np.uint8)
             for begin in range(0, values.size, _CHUNK):
