@@ -356,7 +356,12 @@ def large_network():
 
 
 @pytest.mark.parametrize(
-    ("network", "spikes"), [(large_network(), 5000), (brunel(4.0, 90 * Hz, n_e=2400), 1000)]
+    ("network", "spikes"),
+    [
+        (large_network(), 5000),
+        (brunel(4.0, 90 * Hz, n_e=2400), 1000),
+        (brunel(4.0, 30 * Hz, n_e=2400, p=0.5), 1000),  # delivered before it is known who spikes
+    ],
 )
 def test_results_do_not_depend_on_the_number_of_threads(network, spikes, monkeypatch):
     """Every loop tries one thread and all of them: both are in each of these runs."""

@@ -8,13 +8,16 @@ namespace brainsleep {
 // Of much work each thread has some parts, not one: who has done its own takes of those of others.
 constexpr int most_threads = 64, parts_each = 3;
 
-// Neurons that are dealt with together.
-constexpr int block = 1024;
+// Neurons that are dealt with together, at most, and how many begin to be so at any place.
+constexpr int block = 1024, grain = 256;
 
-// Before which of `n` neurons one of some parts begins: where a block does, in every loop over them.
+// How many grains so many neurons are, the last of which may have fewer.
+constexpr int grains(int n) { return (n + grain - 1)/grain; }
+
+// Before which of `n` neurons one of some parts begins: where a grain does, in every loop over them.
 inline int neurons_upto(int n, int part, int n_parts)
 {
-    const int n_blocks = (n + block - 1)/block, first = block*(n_blocks*part/n_parts);
+    const int first = grain*(grains(n)*part/n_parts);
     return first < n ? first : n;
 }
 

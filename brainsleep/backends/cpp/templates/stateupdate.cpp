@@ -20,6 +20,7 @@ void {{owner.name}}_conditions(const int begin, const int end);
     {% set kinds, code = drawn_before(loop_code) %}
     {% set mean, if_free, few_code = poisson_of_one_mean(scalar_code, code, kinds) if is_large(owner) else ("", false, code) %}
     {% set shared = is_large(owner) and "normal" not in kinds and shareable(scalar_code, few_code) %}
+    {% set several = shared and kinds|length > 1 %}
     {% set joins = shared and not put_off_at(owner) and reads_own_part(variables, get_array_name, [owner], few_code) %}
     {% set free = get_array_name(variables['not_refractory']) if 'not_refractory' in variables else '' %}
     {% if joins %}
@@ -76,12 +77,23 @@ void {{owner.name}}_conditions(const int begin, const int end);
         {% for kind in kinds %}
         double _draws_{{loop.index0}}[_block];
         {% endfor %}
-        for (int _begin = _from; _begin < _to; _begin += _block)
+        for (int _begin = _from, _end; _begin < _to; _begin = _end)
         {
-            const int _end = std::min(_to, _begin + _block);
+            {% if several %}
+            {# A block's numbers are those of one call after the other: a part may begin within. #}
+            const int _first = _begin/_block*_block, _size = std::min<int>(_block, {{constant_or_scalar('N', variables['N'])}} - _first);
+            _end = std::min(_to, _first + _size);
+            {% for kind in kinds %}
+            brainsleep::Sequence _numbers_{{loop.index0}} = _numbers;
+            _numbers_{{loop.index0}}.skip({{kinds|length}}*(uint64_t)_first + {{loop.index0}}*_size + _begin - _first);
+            _numbers_{{loop.index0}}.fill_{{kind}}(_draws_{{loop.index0}}, _end - _begin);
+            {% endfor %}
+            {% else %}
+            _end = std::min(_to, _begin + _block);
             {% for kind in kinds %}
             _numbers.fill_{{kind}}(_draws_{{loop.index0}}, _end - _begin);
             {% endfor %}
+            {% endif %}
             {% if mean %}
             if (_is_few)
             {
@@ -116,7 +128,7 @@ void {{owner.name}}_conditions(const int begin, const int end);
     {% if shared %}
     ;
     {# How many numbers are drawn for the elements before one. #}
-    {% set drawn = "brainsleep::eight::how_many(" ~ free ~ ", %s)" if if_free else (kinds|length or 1) ~ "*(uint64_t)%s" %}
+    {% set drawn = "_free_before[brainsleep::grains(%s)]" if if_free else (kinds|length or 1) ~ "*(uint64_t)%s" %}
     {% if mean %}
     if (!_is_few) {
         {{ "brainsleep::threads.finish();" if joins }}
@@ -124,17 +136,26 @@ void {{owner.name}}_conditions(const int begin, const int end);
         return;
     }
     {% endif %}
+    {% if if_free %}
+    {# Counted before any part begins: neurons spike in each. #}
+    {{ 'brainsleep::threads.settle("' ~ owner.name ~ '");' if joins }}
+    static uint32_t _free_before[brainsleep::grains({{owner.N}}) + 1];
+    for (int _begin = 0; _begin < _N; _begin += brainsleep::grain) {
+        const int _grain = _begin/brainsleep::grain;
+        _free_before[_grain + 1] = _free_before[_grain] + brainsleep::eight::how_many({{free}} + _begin, std::min(brainsleep::grain, _N - _begin));
+    }
+    {% endif %}
     {% if kinds or mean %}
     const brainsleep::Sequence _numbers = brainsleep::random_numbers;
     {% endif %}
     const auto _part_of = [=](const int _part, const int _n_parts)
     {
-        {# Parts begin where blocks do: all elements are drawn for in the same order. #}
+        {# Parts begin where grains do: all elements are drawn for in the same order. #}
         const int _from = brainsleep::neurons_upto(_N, _part, _n_parts);
         const int _to = brainsleep::neurons_upto(_N, _part + 1, _n_parts);
         {% if kinds or mean %}
         brainsleep::Sequence _own = _numbers;
-        _own.skip({{ drawn|format("_from") }});
+        {{ "_own.skip(" ~ drawn|format("_from") ~ ");" if not several }}
         {% else %}
         brainsleep::Sequence _own;
         {% endif %}

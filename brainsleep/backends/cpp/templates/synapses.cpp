@@ -350,11 +350,28 @@ void {{owner.name}}_take_rows()
     {% set own = shared and pathway._once is not defined and reads_own_part(variables, get_array_name, [owner, pathway.target], vector_code) %}
     {% set joins = own and pathway.prepost == "pre" %}
     {% set add = 'add(_reached, "' ~ owner.name ~ '"' if joins else "run(_reached" %}
-    {% if joins %}
+    {% set early = joins and delay == "one" and pathway._late is not defined %}
+    {% if early %}
+    {# What arrives after a delay is known before it is known who spikes now. #}
+    static const int _own_parts = {{pathway.name}}.known_before() ? {{pathway.name}}.own_parts(brainsleep::threads.n) : 0;
+    if (_own_parts) brainsleep::threads.joins(brainsleep::Parts::arriving, "", _own_parts);
+    else brainsleep::threads.joins(brainsleep::Parts::synapses);
+    {% elif joins %}
     {# One that carries out what was put off has tables that all pathways of its synapses share. #}
     brainsleep::threads.joins(brainsleep::Parts::synapses{{ ', "' ~ owner.name ~ '"' if pathway._late is defined }});
     {% endif %}
-    {% if delay %}
+    {% if delay == "one" %}
+    const std::vector<int32_t>& _arriving = {{pathway.name}}.arriving();
+    const auto _send = [](double) {
+        const int32_t* const _spiking = {{get_array_name(eventspace, access_data=False)}};
+        {{pathway.name}}.send(_spiking, _spiking[{{pathway.source.N}}]);
+    };
+    {% if early %}
+    if (_own_parts) brainsleep::threads.add(0, "{{pathway.name}}", [](int, int) {}, _send);  // once it is known
+    else
+    {% endif %}
+    _send(0);
+    {% elif delay %}
     const int32_t* const _spiking = {{get_array_name(eventspace, access_data=False)}};
     const int32_t _num_spiking = _spiking[{{pathway.source.N}}];
     {% endif %}
@@ -369,7 +386,6 @@ void {{owner.name}}_take_rows()
     std::vector<int32_t>& _arriving = {{pathway.name}}.send_noted(_spiking, _num_spiking, {{pathway._first.name}});
     if (_arriving.empty()) return;
     {% elif delay == "one" %}
-    const std::vector<int32_t>& _arriving = {{pathway.name}}.send(_spiking, _num_spiking);
     const int32_t* const _events = _arriving.data();
     const int32_t _num_events = _arriving.size();
     if (_num_events == 0) return;

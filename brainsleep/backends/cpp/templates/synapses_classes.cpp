@@ -62,16 +62,23 @@ public:
         return n_threads > 1 ? brainsleep::parts_each*n_threads : 1;
     }
 
-    // Where the neurons of each share begin, for all pathways that reach them: each has as many
-    // synapses. `incoming` are the numbers of synapses, by neuron.
+    // Where the neurons of each share begin, for all pathways that reach them: where parts of loops
+    // over these neurons do, if each then has about as many synapses, or else so that it has.
+    // `incoming` are the numbers of synapses, by neuron.
     static std::vector<int32_t> cut_into(int n_shares, const std::vector<const std::vector<int32_t>*>& incoming, int n_others)
     {
         constexpr int line = 16;  // a share begins where a cache line does
+        constexpr double about = 1.1;
         std::vector<size_t> upto(n_others + 1, 0);
         for (const auto* each : incoming)
             for (int k = 0; k < n_others; k++) upto[k + 1] += (*each)[k];
         for (int k = 0; k < n_others; k++) upto[k + 1] += upto[k];
-        std::vector<int32_t> first(1, 0);
+        std::vector<int32_t> first;
+        for (int share = 0; share <= n_shares; share++) first.push_back(brainsleep::neurons_upto(n_others, share, n_shares));
+        size_t most = 0;
+        for (int share = 0; share < n_shares; share++) most = std::max(most, upto[first[share + 1]] - upto[first[share]]);
+        if (most*n_shares <= about*upto.back()) return first;
+        first.assign(1, 0);
         for (int share = 1; share < n_shares; share++)
             first.push_back((std::lower_bound(upto.begin(), upto.end(), upto.back()*share/n_shares) - upto.begin())/line*line);
         first.push_back(n_others);
@@ -168,14 +175,29 @@ public:
                 if (history[(size_t)(age - 1)*n_neurons + k]) spikes[size - age].push_back(k);
     }
 
-    // Those that spike now go on their way; returns those whose spikes arrive now.
-    const std::vector<int32_t>& send(const int32_t* events, int n_events)
+    // Those whose spikes arrive in this step. Unless there is no delay they are known before it.
+    const std::vector<int32_t>& arriving() const { return spikes[(now + 1) % spikes.size()]; }
+    bool known_before() const { return spikes.size() > 1; }
+
+    // Those that spike now go on their way.
+    void send(const int32_t* events, int n_events)
     {
-        const int size = spikes.size();
         spikes[now].assign(events, events + n_events);
-        const std::vector<int32_t>& arriving = spikes[(now + 1) % size];
-        now = (now + 1) % size;
-        return arriving;
+        now = (now + 1) % spikes.size();
+    }
+
+    // How many parts a thread may have, at most, so that those of a loop over these synapses reach the
+    // neurons that are parts of loops over them; 0 if they do not.
+    int own_parts(int n_threads) const
+    {
+        for (int each : {brainsleep::parts_each, 1}) {
+            const int n = n_threads*each;
+            bool own = true;
+            for (int part = 0; part <= n; part++)
+                own &= part_begin[parts_upto(part, n)] == brainsleep::neurons_upto(part_begin.back(), part, n);
+            if (own) return each;
+        }
+        return 0;
     }
 
     template <typename T> void set_delays(const std::vector<T>& delay, double dt)

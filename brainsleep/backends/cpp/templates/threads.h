@@ -135,8 +135,9 @@ public:
     }
 };
 
-// Elements of what the parts of a loop are: none reads or writes anything of another part.
-enum class Parts { neurons, synapses, notes };
+// Elements of what the parts of a loop are: none reads or writes anything of another part. Where spikes
+// arrive after a delay, the parts of a loop over synapses may be those of loops over the neurons they reach.
+enum class Parts { neurons, arriving, synapses, notes };
 
 class Threads
 {
@@ -169,6 +170,7 @@ class Threads
     std::vector<Loop> prepared;  // and before all of them
     std::vector<double> took;  // seconds, by loop and part
     Parts kind = Parts::neurons;
+    int most = parts_each;     // parts that a thread may have of what waits
     static constexpr double awake = 2e-4;  // seconds that a thread looks for work before it sleeps
     struct alignas(64) Begun { std::atomic<int> parts{0}; };
     std::vector<std::thread> others;
@@ -184,7 +186,7 @@ class Threads
 
     template <class Which> bool is_waiting(const Which& which) const { return std::any_of(waiting.begin(), waiting.end(), which); }
 
-    void do_all(std::vector<Loop>& loops)
+    void do_all(std::vector<Loop>& loops, int most)
     {
         uint64_t items = 0;
         for (const Loop& loop : loops) items += loop.items;
@@ -193,7 +195,7 @@ class Threads
             for (size_t k = 0; k < loops.size(); k++)
                 if (!loops[k].after) loops[k].work(part, parts);
                 else timed([&] { loops[k].work(part, parts); }, [&](double seconds) { took[k*n*parts_each + part] = seconds; });
-        });
+        }, most);
         for (size_t k = 0; k < loops.size(); k++)
             if (loops[k].after)
                 loops[k].after(std::accumulate(&took[k*n*parts_each], &took[(k + 1)*n*parts_each], 0.0)/n);
@@ -243,11 +245,14 @@ public:
     Choice& choice = learnt<Choice>();
 
     // Before a loop that may wait for others, over parts of this kind. If its object does something at
-    // once that loops over some elements would notice, these are done first.
-    void joins(Parts parts, const char* noticed_by = "")
+    // once that loops over some elements would notice, these are done first. A thread may have so many
+    // parts of it.
+    void joins(Parts parts, const char* noticed_by = "", int most_each = parts_each)
     {
-        if (parts != kind || is_waiting([&](const Loop& loop) { return !strcmp(loop.of, noticed_by); })) finish();
-        kind = parts;
+        const bool fits = parts == kind || (parts == Parts::arriving && kind != Parts::notes);
+        if (!fits || is_waiting([&](const Loop& loop) { return !strcmp(loop.of, noticed_by); })) finish();
+        most = waiting.empty() ? most_each : std::min(most, most_each);
+        if (waiting.empty() || kind != Parts::synapses) kind = parts;
     }
 
     // Has a loop over parts of some elements wait, or does it if it is not to be shared out; then says
@@ -256,10 +261,16 @@ public:
     template <class Work> void add(uint64_t items, const char* of, const Work& work) { add(items, of, work, nullptr); }
     template <class Work, class After> void add(uint64_t items, const char* of, const Work& work, const After& after)
     {
-        if (is_waiting([&](const Loop& loop) { return loop.after && !strcmp(loop.of, of); })) finish();
+        settle(of);
         const bool alone = n == 1 || (!choice.shares(items) && waiting.empty() && prepared.empty());
         if (alone) timed([&] { work(0, 1); }, after);
         else waiting.push_back({items, of, work, after});
+    }
+
+    // Before something at once that notices what comes after loops over some elements.
+    void settle(const char* of)
+    {
+        if (is_waiting([&](const Loop& loop) { return loop.after && !strcmp(loop.of, of); })) finish();
     }
 
     // Has a loop done before the one that is added next.
@@ -273,8 +284,8 @@ public:
     void finish()
     {
         if (waiting.empty()) return;
-        if (!prepared.empty()) do_all(prepared);
-        do_all(waiting);
+        if (!prepared.empty()) do_all(prepared, parts_each);
+        do_all(waiting, most);
     }
 
     // Does `items` pieces of work at once, by one thread or by all: work(part, n_parts).
@@ -285,9 +296,9 @@ public:
     }
 
     // Has all parts of so much work done: work(part, n_parts).
-    template <class Work> void together(uint64_t items, const Work& todo)
+    template <class Work> void together(uint64_t items, const Work& todo, int most_each = parts_each)
     {
-        each = items < much ? 1 : parts_each;
+        each = items < much ? 1 : most_each;
         for (int thread = others.size() + 1; thread < n; thread++)
             others.emplace_back(&Threads::serve, this, thread, turn.load());
         work = &todo;

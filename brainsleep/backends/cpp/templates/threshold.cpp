@@ -6,15 +6,24 @@
 {%- elif has_conditions_by_block(owner, variables, get_array_name, scalar_code, vector_code) %}{{ codeobj_name }}
 {%- endif %}
 {%- endmacro %}
+{# Neurons that have spiked are refractory from now on. #}
+{% macro _note(found) %}
+{% if _uses_refractory %}
+for (int32_t _k = 0; _k < _n_found; _k++) {
+    {{not_refractory}}[{{found}}[_k]] = false;
+    {{lastspike}}[{{found}}[_k]] = {{t}};
+}
+{% endif %}
+{% endmacro %}
 {# USES_VARIABLES { N } #}
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
 {% set found_by = _found_by() %}
 {% if found_by %}
-constexpr int {{found_by}}_blocks = ({{owner.N}} + brainsleep::block - 1)/brainsleep::block;
-static char {{found_by}}_fired[{{found_by}}_blocks*brainsleep::block];
-static int32_t {{found_by}}_found[{{found_by}}_blocks][brainsleep::block + 8], {{found_by}}_n_found[{{found_by}}_blocks];
+constexpr int {{found_by}}_grains = brainsleep::grains({{owner.N}}), {{found_by}}_room = brainsleep::grain + 8;
+static char {{found_by}}_fired[{{found_by}}_grains*brainsleep::grain];
+static int32_t {{found_by}}_found[{{found_by}}_grains*{{found_by}}_room], {{found_by}}_n_found[{{found_by}}_grains];  // by the first grain
 void {{found_by}}_conditions(const int begin, const int end);
 {% endif %}
 {% endblock %}
@@ -36,8 +45,12 @@ void {{found_by}}_conditions(const int _begin, const int _end)
         {{vector_code|autoindent}}
         {{found_by}}_fired[_idx] = _cond != 0;
     }
-    const int _block = _begin/brainsleep::block;
-    {{found_by}}_n_found[_block] = brainsleep::eight::list_true({{found_by}}_fired, _begin, _end, {{found_by}}_found[_block]);
+    const int _first = _begin/brainsleep::grain;
+    int32_t* const _found = {{found_by}}_found + _first*{{found_by}}_room;
+    const int32_t _n_found = brainsleep::eight::list_true({{found_by}}_fired, _begin, _end, _found);
+    std::fill({{found_by}}_n_found + _first, {{found_by}}_n_found + brainsleep::grains(_end), 0);
+    {{found_by}}_n_found[_first] = _n_found;
+    {{ _note("_found") }}
 }
 {% endif %}
 {% endblock %}
@@ -46,19 +59,13 @@ void {{found_by}}_conditions(const int _begin, const int _end)
     {% set found_by = _found_by() %}
     {% set _eventspace = get_array_name(eventspace_variable) %}
     {% set kinds, code = drawn_before(vector_code) %}
-    const auto _note = [=](const int _idx, int32_t& _count) {
-        {{_eventspace}}[_count++] = _idx;
-        {% if _uses_refractory %}
-        {{not_refractory}}[_idx] = false;
-        {{lastspike}}[_idx] = {{t}};
-        {% endif %}
-    };
     {% if found_by %}
     const auto _note_found = [=](double) {
         int32_t _count = 0;
-        for (int _block = 0; _block < {{found_by}}_blocks; _block++)
-            for (int32_t _k = 0; _k < {{found_by}}_n_found[_block]; _k++)
-                _note({{found_by}}_found[_block][_k], _count);
+        for (int _grain = 0; _grain < {{found_by}}_grains; _grain++) {
+            const int32_t* const _found = {{found_by}}_found + _grain*{{found_by}}_room;
+            for (int32_t _k = 0; _k < {{found_by}}_n_found[_grain]; _k++) {{_eventspace}}[_count++] = _found[_k];
+        }
         {{_eventspace}}[N] = _count;
     };
     {% if conditions_follow is defined %}
@@ -95,9 +102,9 @@ void {{found_by}}_conditions(const int _begin, const int _end)
         }
     }
     const int32_t _n_found = brainsleep::eight::list_true(_fired, 0, N, _found);
-    int32_t _count = 0;
-    for (int32_t _k = 0; _k < _n_found; _k++) _note(_found[_k], _count);
-    {{_eventspace}}[N] = _count;
+    {{ _note("_found") }}
+    std::copy(_found, _found + _n_found, {{_eventspace}});
+    {{_eventspace}}[N] = _n_found;
     {% endif %}
 {% endblock %}
 
