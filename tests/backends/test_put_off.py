@@ -127,10 +127,11 @@ int main() {
 def test_what_takes_less_time_is_chosen(tmp_path):
     """However much is to do in a pass, with cold memory at first, others at work now and then."""
     cases = {
-        "1.3 1 1 0": (0.9, 1.0),
+        "1.5 1 1 0": (0.9, 1.0),
         "1 1.3 1 0": (0.0, 0.1),
+        "1.1 1 1 0": (0.0, 0.1),  # too little to be sure
         "1 1.3 50 0": (0.0, 0.1),
-        "1.3 1 50 0": (0.9, 1.0),
+        "1.5 1 40 0": (0.9, 1.0),
     }
     lines = compiled(tmp_path, _TRIAL)("\n".join([*cases, "50 1 1 0.01"]))
     for line, (least, most) in zip(lines, cases.values(), strict=False):

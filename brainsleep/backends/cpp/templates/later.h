@@ -60,8 +60,10 @@ class Later
     // Each way is tried for some passes, once memory is at hand and what was put off adds up.
     enum Phase { WARM, NOW, FIRST, LATER, CHOSEN };
     static constexpr uint64_t warm = 64, filled = 256;
-    static constexpr uint64_t block = 8;  // passes that are timed together
-    static constexpr int most_blocks = 16, least_blocks = 3;
+    // Of the time that is taken now: what is put off must take less. A trial may go wrong by a fifth.
+    static constexpr double clearly = 0.8;
+    static constexpr uint64_t block = 2;  // passes that are timed together
+    static constexpr int most_blocks = 64, least_blocks = 3;
     static constexpr double enough = 0.02;  // seconds that are enough to tell
     struct Trial
     {
@@ -249,7 +251,7 @@ public:
             return 0;
         case LATER:
             if (!now.told()) return 0;
-            now.pays = median(now.cost, now.n_blocks) < now.each_now;
+            now.pays = median(now.cost, now.n_blocks) < clearly*now.each_now;
             now.enter(CHOSEN);
             return now.pays ? 0 : -1;
         default:
