@@ -1,6 +1,6 @@
 // Give every array a cache line of its own to begin at: vector loads do not straddle two. Large ones
 // ask for large pages, where a system has them: what spikes touch lies all over the weights, and a
-// processor remembers where a few thousand pages are.
+// processor remembers where a few thousand pages are. A quarter of such a page is large enough.
 
 #include <cstdlib>
 #include <new>
@@ -10,7 +10,7 @@
 
 void* operator new(std::size_t size) {
     constexpr std::size_t page = 2 << 20;
-    const std::size_t unit = size >= 2 * page ? page : 64;
+    const std::size_t unit = size >= page / 4 ? page : 64;
     const std::size_t room = (size + unit - 1) / unit * unit + (size == 0) * unit;
     void* memory = aligned_alloc(unit, room);
     if (!memory) throw std::bad_alloc();

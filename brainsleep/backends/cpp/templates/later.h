@@ -63,7 +63,7 @@ class Later
     // Of the time that is taken now: what is put off must take less. A trial may go wrong by a fifth.
     static constexpr double clearly = 0.8;
     static constexpr uint64_t block = 2;  // passes that are timed together
-    static constexpr int most_blocks = 64, least_blocks = 3;
+    static constexpr int most_blocks = 64, least_blocks = 12;
     static constexpr double enough = 0.02;  // seconds that are enough to tell
     struct Trial
     {

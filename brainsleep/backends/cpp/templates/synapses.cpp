@@ -367,7 +367,7 @@ void {{owner.name}}_take_rows()
         {{pathway.name}}.send(_spiking, _spiking[{{pathway.source.N}}]);
     };
     {% if early %}
-    if (_own_parts) brainsleep::threads.add(0, "{{pathway.name}}", [](int, int) {}, _send);  // once it is known
+    if (_own_parts) brainsleep::threads.add(0, "{{pathway.name}}", [](int, int) {}, _send, false);  // once it is known
     else
     {% endif %}
     _send(0);

@@ -165,6 +165,7 @@ class Threads
         const char* of;  // what has the elements
         Call<int, int> work;
         Call<double> after;
+        bool is_timed;
     };
     std::vector<Loop> waiting;   // to be done together: nobody waits between one and the next
     std::vector<Loop> prepared;  // and before all of them
@@ -193,7 +194,7 @@ class Threads
         took.assign(loops.size()*n*parts_each, 0);
         together(items, [&](int part, int parts) {
             for (size_t k = 0; k < loops.size(); k++)
-                if (!loops[k].after) loops[k].work(part, parts);
+                if (!loops[k].is_timed) loops[k].work(part, parts);
                 else timed([&] { loops[k].work(part, parts); }, [&](double seconds) { took[k*n*parts_each + part] = seconds; });
         }, most);
         for (size_t k = 0; k < loops.size(); k++)
@@ -250,21 +251,21 @@ public:
     void joins(Parts parts, const char* noticed_by = "", int most_each = parts_each)
     {
         const bool fits = parts == kind || (parts == Parts::arriving && kind != Parts::notes);
-        if (!fits || is_waiting([&](const Loop& loop) { return !strcmp(loop.of, noticed_by); })) finish();
+        if (!fits || (*noticed_by && is_waiting([&](const Loop& loop) { return !strcmp(loop.of, noticed_by); }))) finish();
         most = waiting.empty() ? most_each : std::min(most, most_each);
         if (waiting.empty() || kind != Parts::synapses) kind = parts;
     }
 
     // Has a loop over parts of some elements wait, or does it if it is not to be shared out; then says
-    // how long it took: work(part, n_parts), after(seconds). What comes after may change these elements:
-    // another loop over them waits for it.
-    template <class Work> void add(uint64_t items, const char* of, const Work& work) { add(items, of, work, nullptr); }
-    template <class Work, class After> void add(uint64_t items, const char* of, const Work& work, const After& after)
+    // how long it took, if that is asked for: work(part, n_parts), after(seconds). What comes after may
+    // change these elements: another loop over them waits for it.
+    template <class Work> void add(uint64_t items, const char* of, const Work& work) { add(items, of, work, nullptr, false); }
+    template <class Work, class After> void add(uint64_t items, const char* of, const Work& work, const After& after, bool is_timed = true)
     {
         settle(of);
         const bool alone = n == 1 || (!choice.shares(items) && waiting.empty() && prepared.empty());
         if (alone) timed([&] { work(0, 1); }, after);
-        else waiting.push_back({items, of, work, after});
+        else waiting.push_back({items, of, work, after, is_timed});
     }
 
     // Before something at once that notices what comes after loops over some elements.
@@ -276,7 +277,7 @@ public:
     // Has a loop done before the one that is added next.
     template <class Work, class After> void prepare(uint64_t items, const Work& work, const After& after)
     {
-        if (n > 1 && (choice.shares(items) || !prepared.empty())) prepared.push_back({items, "", work, after});
+        if (n > 1 && (choice.shares(items) || !prepared.empty())) prepared.push_back({items, "", work, after, true});
         else timed([&] { work(0, 1); }, after);
     }
 

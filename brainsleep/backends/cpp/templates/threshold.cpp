@@ -76,7 +76,7 @@ void {{found_by}}_conditions(const int _begin, const int _end)
         const int _to = brainsleep::neurons_upto(N, _part + 1, _n_parts);
         for (int _begin = brainsleep::neurons_upto(N, _part, _n_parts); _begin < _to; _begin += brainsleep::block)
             {{found_by}}_conditions(_begin, std::min(_to, _begin + brainsleep::block));
-    }, _note_found);
+    }, _note_found, false);
     {% endif %}
     {% else %}
     constexpr int _line = brainsleep::eight::line;
